@@ -1,0 +1,65 @@
+"""Minimise formulas at the speed of hand-written C.
+
+>>> import symgd
+>>> result = symgd.minimize("(1 - x)**2 + 100*(y - x**2)**2")
+>>> round(result.values["x"], 6), round(result.values["y"], 6)
+(1.0, 1.0)
+
+Names are loaded when they are first used, so that ``import symgd`` is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from symgd.errors import FormulaError, InputError, SymgdError
+    from symgd.objective import Objective
+    from symgd.optimize import maximize, minimize
+    from symgd.plotting import plot
+    from symgd.result import Result, Trace
+    from symgd.rules import Rule
+    from symgd.status import Status
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "FormulaError": "errors",
+    "InputError": "errors",
+    "Objective": "objective",
+    "Result": "result",
+    "Rule": "rules",
+    "Status": "status",
+    "SymgdError": "errors",
+    "Trace": "result",
+    "maximize": "optimize",
+    "minimize": "optimize",
+    "plot": "plotting",
+}
+
+__all__ = [
+    "FormulaError",
+    "InputError",
+    "Objective",
+    "Result",
+    "Rule",
+    "Status",
+    "SymgdError",
+    "Trace",
+    "maximize",
+    "minimize",
+    "plot",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'symgd' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"symgd.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

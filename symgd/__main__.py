@@ -1,0 +1,5 @@
+"""``python -m symgd`` is the command ``symgd``."""
+
+from symgd.cli import main
+
+main()

@@ -1,0 +1,7 @@
+"""Native loops: ordinary Python that numba compiles, with plain arrays for all state.
+
+A kernel continues a run from its state, for a bounded number of iterations, and
+returns a code; it allocates nothing and touches no Python object. The driver in
+``optimize`` calls it again and again, and between two calls a run can be watched,
+interrupted and stopped.
+"""

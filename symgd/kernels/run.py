@@ -1,0 +1,34 @@
+"""The plain arrays that describe a run, and what stands where in them.
+
+Both kernels keep their counts in one array of integers and their numbers in one of
+floats, so that a run can be stopped, stored and continued anywhere.
+"""
+
+from __future__ import annotations
+
+from symgd.status import Status
+
+COUNTERS = 11
+T = 0  # updates made; -1 before the start has been evaluated
+LAST = 1  # where the slice ends
+EVERY = 2  # updates from one recorded row of the trace to the next; 0: none
+ROWS = 3  # rows recorded in this slice
+PATIENCE = 4  # iterations without improvement that are allowed; 0: any number
+WAITED = 5  # iterations since the value last improved
+EVALUATIONS = 6  # of value and gradient
+PAIRS = 7  # of steps and gradient changes that a quasi-Newton method remembers
+NEWEST = 8  # of these pairs
+IDLE = 9  # steps in a row that lowered the value by no more than rounding
+NEWTON = 10  # 1: directions from the exact Hessian, 0: from the pairs
+
+LIMITS = 6
+GTOL, FTOL, TARGET = 0, 1, 2
+BEST = 3  # the value by which improvement is measured
+NORM = 4  # the largest component of the (projected) gradient at the iterate
+VALUE = 5  # of the objective at the iterate
+
+CONVERGED = int(Status.CONVERGED)
+TARGET_REACHED = int(Status.TARGET_REACHED)
+STALLED = int(Status.STALLED)
+DIVERGED = int(Status.DIVERGED)
+ABNORMAL = int(Status.ABNORMAL)

@@ -1,0 +1,398 @@
+"""The default method: projected L-BFGS, and Newton steps with the exact Hessian.
+
+One loop serves both: they differ only in how a direction is found. The objective is
+called through its address, so the solver is compiled once for all formulas.
+
+Sources: Nocedal and Wright 2006, "Numerical Optimization", chapters 3 and 7 (two-loop
+recursion, Wolfe conditions); Lewis and Overton 2013, "Nonsmooth optimization via
+quasi-Newton methods" (bisection for weak Wolfe steps, which carries over kinks);
+Hager and Zhang 2005, "A new conjugate gradient method" (approximate Wolfe condition);
+Bertsekas 1982 (projected Newton directions); Greenstadt 1967 (absolute eigenvalues).
+"""
+
+from __future__ import annotations
+
+from math import inf, sqrt
+from typing import Any
+
+import numba
+
+from symgd.intrinsics import evaluate
+from symgd.kernels.run import (
+    ABNORMAL,
+    BEST,
+    CONVERGED,
+    DIVERGED,
+    EVALUATIONS,
+    EVERY,
+    FTOL,
+    GTOL,
+    IDLE,
+    LAST,
+    NEWEST,
+    NEWTON,
+    NORM,
+    PAIRS,
+    PATIENCE,
+    ROWS,
+    STALLED,
+    TARGET,
+    TARGET_REACHED,
+    VALUE,
+    WAITED,
+    T,
+)
+from symgd.lowering import JIT_OPTIONS
+from symgd.status import RUNNING
+
+MEMORY = 10  # pairs that L-BFGS remembers
+VECTORS = 6  # of working space, beside the pairs
+SUFFICIENT_DECREASE = 1e-4
+CURVATURE = 0.9
+TRIALS = 50
+MAX_IDLE = 21
+ROUNDING = 1e-16  # a decrease by this fraction of the value is none
+NOISE = 4e-15  # a decrease that promises less than this can't be measured
+FLOOR = 1e-14  # of an eigenvalue, as a fraction of the largest
+
+
+def _jit(function: Any) -> Any:
+    try:
+        return numba.njit(nogil=True, cache=True, **JIT_OPTIONS)(function)
+    except RuntimeError:  # no place to cache in
+        return numba.njit(nogil=True, **JIT_OPTIONS)(function)
+
+
+@_jit
+def _dot(a: Any, b: Any, free: Any) -> float:
+    total = 0.0
+    for k in range(a.shape[0]):
+        total += free[k] * a[k] * b[k]
+    return total
+
+
+@_jit
+def _add(a: Any, factor: float, b: Any, free: Any) -> None:
+    for k in range(a.shape[0]):
+        a[k] += factor * free[k] * b[k]
+
+
+@_jit
+def _finite(f: float, g: Any) -> bool:
+    zero = 0.0 * f
+    for k in range(g.shape[0]):
+        zero += 0.0 * g[k]
+    return zero == 0.0
+
+
+@_jit
+def _commit(
+    counters: Any, limits: Any, x: Any, g: Any, lower: Any, upper: Any, rows: Any
+) -> int:
+    """Count the iterate, record it, and say whether the run ends with it."""
+    f = limits[VALUE]
+    counters[T] += 1
+    norm = 0.0
+    for k in range(x.shape[0]):
+        step = min(max(-g[k], lower[k] - x[k]), upper[k] - x[k])
+        norm = max(norm, abs(step))
+    limits[NORM] = norm
+    if counters[EVERY] != 0 and counters[T] % counters[EVERY] == 0:
+        row = rows[counters[ROWS]]
+        row[0], row[1], row[2] = counters[T], f, norm
+        for k in range(x.shape[0]):
+            row[3 + k] = x[k]
+        counters[ROWS] += 1
+    if norm <= limits[GTOL]:
+        return CONVERGED
+    if f <= limits[TARGET]:
+        return TARGET_REACHED
+    if counters[PATIENCE] != 0:
+        counters[WAITED] += 1
+        if f < limits[BEST] - limits[FTOL]:
+            limits[BEST] = f
+            counters[WAITED] = 0
+        if counters[WAITED] >= counters[PATIENCE]:
+            return STALLED
+    return RUNNING
+
+
+@_jit
+def _free(x: Any, g: Any, lower: Any, upper: Any, free: Any) -> None:
+    """Mark the coordinates that no bound holds against the descent."""
+    for k in range(x.shape[0]):
+        held = (x[k] <= lower[k] and g[k] > 0.0) or (x[k] >= upper[k] and g[k] < 0.0)
+        free[k] = 0.0 if held else 1.0
+
+
+@_jit
+def _scaled_gradient(g: Any, free: Any, direction: Any) -> None:
+    """Go down the gradient, no component farther than 1."""
+    largest = 0.0
+    for k in range(g.shape[0]):
+        largest = max(largest, free[k] * abs(g[k]))
+    scale = min(1.0, 1.0 / largest) if largest > 0.0 else 1.0
+    for k in range(g.shape[0]):
+        direction[k] = -scale * free[k] * g[k]
+
+
+@_jit
+def _curvature(s: Any, y: Any, free: Any) -> float:
+    """Return s.y on the free coordinates, or 0 if it is too small to be trusted."""
+    sy = _dot(s, y, free)
+    lengths = sqrt(_dot(s, s, free)) * sqrt(_dot(y, y, free))
+    return sy if sy > FLOOR * lengths else 0.0
+
+
+@_jit
+def _lbfgs_direction(
+    counters: Any, pairs: Any, alpha: Any, g: Any, free: Any, direction: Any
+) -> None:
+    """The two-loop recursion, on the free coordinates."""
+    for k in range(g.shape[0]):
+        direction[k] = -free[k] * g[k]
+    scale = 0.0
+    for age in range(counters[PAIRS]):
+        place = (counters[NEWEST] - age) % MEMORY
+        s, y = pairs[place, 0], pairs[place, 1]
+        sy = _curvature(s, y, free)
+        if sy > 0.0:
+            alpha[place] = _dot(s, direction, free) / sy
+            _add(direction, -alpha[place], y, free)
+            if scale == 0.0:
+                scale = sy / _dot(y, y, free)
+    if scale == 0.0:
+        _scaled_gradient(g, free, direction)
+        return
+    for k in range(g.shape[0]):
+        direction[k] *= scale
+    for age in range(counters[PAIRS] - 1, -1, -1):
+        place = (counters[NEWEST] - age) % MEMORY
+        s, y = pairs[place, 0], pairs[place, 1]
+        sy = _curvature(s, y, free)
+        if sy > 0.0:
+            weight = alpha[place] - _dot(y, direction, free) / sy
+            _add(direction, weight, s, free)
+
+
+@_jit
+def _diagonalise(a: Any, v: Any) -> None:
+    """Rotate a symmetric matrix to diagonal form; the columns of v are its axes.
+
+    Jacobi's method (Golub and Van Loan 2013, section 8.5): short, and accurate for
+    small eigenvalues too.
+    """
+    n = a.shape[0]
+    for i in range(n):
+        for j in range(n):
+            v[i, j] = 1.0 if i == j else 0.0
+    for _sweep in range(30):
+        rotated = False
+        for i in range(n - 1):
+            for j in range(i + 1, n):
+                small = 1e-16 * sqrt(abs(a[i, i])) * sqrt(abs(a[j, j]))
+                if not abs(a[i, j]) > max(small, 1e-300):
+                    continue
+                rotated = True
+                theta = (a[j, j] - a[i, i]) / (2.0 * a[i, j])
+                t = 1.0 / (abs(theta) + sqrt(theta * theta + 1.0))
+                t = -t if theta < 0.0 else t
+                c = 1.0 / sqrt(t * t + 1.0)
+                s = t * c
+                for k in range(n):
+                    a[k, i], a[k, j] = (
+                        c * a[k, i] - s * a[k, j],
+                        s * a[k, i] + c * a[k, j],
+                    )
+                for k in range(n):
+                    a[i, k], a[j, k] = (
+                        c * a[i, k] - s * a[j, k],
+                        s * a[i, k] + c * a[j, k],
+                    )
+                    v[k, i], v[k, j] = (
+                        c * v[k, i] - s * v[k, j],
+                        s * v[k, i] + c * v[k, j],
+                    )
+        if not rotated:
+            return
+
+
+@_jit
+def _newton_direction(
+    hessian: Any, matrices: Any, x: Any, g: Any, p: Any, free: Any, direction: Any
+) -> None:
+    """Solve with the Hessian's absolute eigenvalues, on the free coordinates."""
+    n = x.shape[0]
+    a, v = matrices[0], matrices[1]
+    a[:, :] = 0.0
+    evaluate(hessian, x, p, a)
+    for i in range(n):
+        for j in range(n):
+            if free[i] == 0.0 or free[j] == 0.0:
+                a[i, j] = 0.0
+    _diagonalise(a, v)
+    largest = 0.0
+    for i in range(n):
+        largest = max(largest, abs(a[i, i]))
+    direction[:] = 0.0
+    for i in range(n):
+        along = 0.0
+        for k in range(n):
+            along += v[k, i] * free[k] * g[k]
+        if along != 0.0:
+            step = -along / max(abs(a[i, i]), FLOOR * largest)
+            for k in range(n):
+                direction[k] += free[k] * step * v[k, i]
+
+
+@_jit
+def _line_search(
+    function: Any,
+    p: Any,
+    counters: Any,
+    f: float,
+    x: Any,
+    g: Any,
+    lower: Any,
+    upper: Any,
+    work: Any,
+) -> float:
+    """Find a weak Wolfe point along the projected direction, by bisection.
+
+    Returns
+    -------
+    float
+        The value at the point, which ``trial`` and ``trial_g`` hold; inf if there is
+        no acceptable point, -inf if the objective falls without bound.
+    """
+    n = x.shape[0]
+    direction, free, trial = work[0], work[1], work[2]
+    trial_g, kept, kept_g = work[3], work[4], work[5]
+    slope = _dot(g, direction, free)
+    low, high, step, kept_f = 0.0, inf, 1.0, inf
+    for _trial in range(TRIALS):
+        decrease, moved = 0.0, False
+        for k in range(n):
+            trial[k] = min(max(x[k] + step * direction[k], lower[k]), upper[k])
+            decrease += g[k] * (trial[k] - x[k])
+            moved = moved or trial[k] != x[k]
+        if not moved:
+            break
+        trial_f = evaluate(function, trial, p, trial_g)
+        counters[EVALUATIONS] += 1
+        if trial_f == -inf:
+            return -inf
+        trial_slope = 0.0
+        for k in range(n):
+            if lower[k] < trial[k] < upper[k]:
+                trial_slope += trial_g[k] * direction[k]
+        finite = _finite(trial_f, trial_g)
+        flatter = CURVATURE * slope <= trial_slope
+        # Near a minimum values differ by rounding only; slopes are still exact there.
+        level = trial_f <= f + NOISE * abs(f)
+        if finite and level and flatter and trial_slope <= -CURVATURE * slope:
+            return trial_f
+        if not finite or trial_f > f + SUFFICIENT_DECREASE * decrease:
+            high = step
+        else:
+            if flatter:
+                return trial_f
+            low = step
+            if trial_f < kept_f:
+                kept_f = trial_f
+                kept[:], kept_g[:] = trial, trial_g
+        step = 0.5 * (low + high) if high < inf else 2.0 * step
+    if high == inf and kept_f < inf and low > 1.0:
+        return -inf
+    if kept_f < inf:
+        trial[:], trial_g[:] = kept, kept_g
+    return kept_f
+
+
+@_jit
+def solve(
+    function: Any,
+    hessian: Any,
+    counters: Any,
+    limits: Any,
+    x: Any,
+    g: Any,
+    p: Any,
+    lower: Any,
+    upper: Any,
+    pairs: Any,
+    alpha: Any,
+    work: Any,
+    matrices: Any,
+    rows: Any,
+) -> int:
+    """Continue a run, at most to iteration ``counters[LAST]``.
+
+    Parameters
+    ----------
+    function, hessian : addresses
+        Of value and gradient, and of the Hessian (not called without NEWTON).
+    counters, limits : arrays
+        See ``run``.
+    x, g : arrays of shape (n,)
+        The iterate and its gradient; the value is ``limits[VALUE]``.
+    p, lower, upper : arrays
+        The objective's parameters, the bounds.
+    pairs : array of shape (MEMORY, 2, n)
+        Steps and changes of the gradient.
+    alpha, work, matrices : arrays of shape (MEMORY,), (VECTORS, n), (2, n, n)
+        Working space; ``matrices`` may be (2, 0, 0) without NEWTON.
+    rows : array
+        Where the trace goes.
+
+    Returns
+    -------
+    int
+        RUNNING or a status. STALLED and ABNORMAL mean that this stage can do no more;
+        after DIVERGED the run is at its last finite iterate.
+    """
+    direction, free, trial, trial_g = work[0], work[1], work[2], work[3]
+    if counters[T] < 0:
+        limits[VALUE] = evaluate(function, x, p, g)
+        counters[EVALUATIONS] += 1
+        if not _finite(limits[VALUE], g):
+            return DIVERGED
+        status = _commit(counters, limits, x, g, lower, upper, rows)
+        if status != RUNNING:
+            return status
+    while counters[T] < counters[LAST]:
+        f = limits[VALUE]
+        _free(x, g, lower, upper, free)
+        if counters[NEWTON] != 0:
+            _newton_direction(hessian, matrices, x, g, p, free, direction)
+        else:
+            _lbfgs_direction(counters, pairs, alpha, g, free, direction)
+        promised = -_dot(g, direction, free)
+        new_f = inf
+        if 0.0 < promised < inf:
+            new_f = _line_search(function, p, counters, f, x, g, lower, upper, work)
+        if new_f == inf:
+            counters[PAIRS] = 0
+            _scaled_gradient(g, free, direction)
+            new_f = _line_search(function, p, counters, f, x, g, lower, upper, work)
+        if new_f == -inf:
+            return DIVERGED
+        if new_f == inf:
+            beyond_measure = promised <= NOISE * abs(f)
+            return STALLED if beyond_measure else ABNORMAL
+        place = (counters[NEWEST] + 1) % MEMORY
+        for k in range(x.shape[0]):
+            pairs[place, 0, k] = trial[k] - x[k]
+            pairs[place, 1, k] = trial_g[k] - g[k]
+            x[k] = trial[k]
+            g[k] = trial_g[k]
+        counters[NEWEST] = place
+        counters[PAIRS] = min(counters[PAIRS] + 1, MEMORY)
+        counters[IDLE] = counters[IDLE] + 1 if f - new_f <= ROUNDING * abs(f) else 0
+        limits[VALUE] = new_f
+        status = _commit(counters, limits, x, g, lower, upper, rows)
+        if status != RUNNING:
+            return status
+        if counters[IDLE] >= MAX_IDLE:
+            return STALLED
+    return RUNNING

@@ -1,0 +1,167 @@
+"""One trajectory: the loop of every update rule.
+
+The loop is a closure over three straight-line functions, which numba inlines. Its
+working arrays are on the stack: for few variables LLVM keeps them in registers, for
+many it works on several coordinates at once.
+
+The state of a run is its *slots*, an array of shape (width, n): row 0 is the iterate,
+each further row one state variable of the rule.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numba
+
+from symgd.intrinsics import local, store
+from symgd.kernels.run import (
+    BEST,
+    CONVERGED,
+    DIVERGED,
+    EVALUATIONS,
+    EVERY,
+    FTOL,
+    GTOL,
+    LAST,
+    NORM,
+    PATIENCE,
+    ROWS,
+    STALLED,
+    TARGET,
+    TARGET_REACHED,
+    VALUE,
+    WAITED,
+    T,
+)
+from symgd.lowering import JIT_OPTIONS
+from symgd.status import RUNNING
+
+
+@functools.lru_cache(maxsize=256)
+def trajectory(
+    value_and_gradient: Any,
+    schedule: Any,
+    update: Any,
+    n: int,
+    width: int,
+    bounded: bool,
+) -> Any:
+    """Return the compiled loop of one rule on one objective.
+
+    Parameters
+    ----------
+    value_and_gradient : (x, p) -> (f, g0, g1, ...)
+    schedule : (t, h) -> tuple
+        The hyperparameters of update t.
+    update : (t, g, f, s, k, h) -> tuple
+        The slots of coordinate k after an update.
+    n, width : int
+        The numbers of variables, and of slots of each.
+    bounded : bool
+        Whether iterates are projected onto bounds.
+
+    Returns
+    -------
+    function
+        ``descend(counters, limits, slots, candidate, gradient, h, p, lower, upper,
+        rows)`` continues a run, at most to update ``counters[LAST]``, and returns
+        RUNNING or a status. After DIVERGED, the run is at its last finite iterate, and
+        ``candidate`` holds what was not finite: slots, value, gradient.
+    """
+    outputs = n + 1
+
+    def descend(
+        counters: Any,
+        limits: Any,
+        slots: Any,
+        candidate: Any,
+        gradient: Any,
+        h: Any,
+        p: Any,
+        lower: Any,
+        upper: Any,
+        rows: Any,
+    ) -> int:
+        t, last, every = counters[T], counters[LAST], counters[EVERY]
+        row, patience, waited = counters[ROWS], counters[PATIENCE], counters[WAITED]
+        gtol, ftol, target = limits[GTOL], limits[FTOL], limits[TARGET]
+        best, norm, f = limits[BEST], limits[NORM], limits[VALUE]
+        now, new = local(width, n), local(width, n)
+        g, f_and_g = local(1, n)[0], local(1, outputs)[0]
+        for k in range(n):
+            g[k] = gradient[k]
+            for j in range(width):
+                now[j, k] = new[j, k] = slots[j, k]
+        status = RUNNING
+        while t < last:
+            # Propose a step, check it, commit it: what isn't finite is never committed.
+            not_finite = 0.0
+            if t >= 0:
+                hyper = schedule(t + 1.0, h)
+                for k in range(n):
+                    stepped = update(t + 1.0, g[k], f, now, k, hyper)
+                    x = stepped[0]
+                    if bounded:  # comparisons that let NaN through
+                        x = lower[k] if x < lower[k] else x
+                        x = upper[k] if x > upper[k] else x
+                    new[0, k] = x
+                    for j in range(1, width):
+                        new[j, k] = stepped[j]
+                        not_finite += 0.0 * stepped[j]
+            store(f_and_g, value_and_gradient(new[0], p))
+            for k in range(n):
+                not_finite += 0.0 * new[0, k]
+            for k in range(outputs):
+                not_finite += 0.0 * f_and_g[k]
+            if not_finite != 0.0:
+                for k in range(n):
+                    for j in range(width):
+                        candidate[j * n + k] = new[j, k]
+                for k in range(outputs):
+                    candidate[width * n + k] = f_and_g[k]
+                status = DIVERGED
+                break
+            f = f_and_g[0]
+            for k in range(n):
+                g[k] = f_and_g[k + 1]
+                for j in range(width):
+                    now[j, k] = new[j, k]
+            t += 1
+
+            norm = 0.0
+            for k in range(n):
+                step = -g[k]
+                if bounded:
+                    step = min(max(step, lower[k] - now[0, k]), upper[k] - now[0, k])
+                norm = max(norm, abs(step))
+            if every != 0 and t % every == 0:
+                rows[row, 0], rows[row, 1], rows[row, 2] = t, f, norm
+                for k in range(n):
+                    for j in range(width):
+                        rows[row, 3 + j * n + k] = now[j, k]
+                row += 1
+            if norm <= gtol:
+                status = CONVERGED
+                break
+            if f <= target:
+                status = TARGET_REACHED
+                break
+            if patience != 0:
+                waited += 1
+                if f < best - ftol:
+                    best, waited = f, 0
+                if waited >= patience:
+                    status = STALLED
+                    break
+        counters[EVALUATIONS] = t + 1 + (status == DIVERGED)
+        counters[T], counters[ROWS], counters[WAITED] = t, row, waited
+        limits[BEST], limits[NORM], limits[VALUE] = best, norm, f
+        for k in range(n):
+            gradient[k] = g[k]
+            for j in range(width):
+                slots[j, k] = now[j, k]
+        return status
+
+    return numba.njit(nogil=True, **JIT_OPTIONS)(descend)

@@ -1,0 +1,124 @@
+"""Scalar float64 implementations of the functions that Python's math lacks.
+
+Plain Python, one number in, one number out: ``lowering`` compiles them, a reader can
+run them. NaN goes in, NaN comes out, so that a diverging run is noticed.
+"""
+
+from __future__ import annotations
+
+from math import copysign, exp, inf, lgamma, log, log1p, nan, pi, sin, tan
+
+import numpy as np
+
+
+def maximum(a: float, b: float) -> float:
+    """Return the larger number; NaN if either is NaN (Python's max drops it)."""
+    return b if (b > a or b != b) else a
+
+
+def minimum(a: float, b: float) -> float:
+    """Return the smaller number; NaN if either is NaN."""
+    return b if (b < a or b != b) else a
+
+
+def sign(x: float) -> float:
+    """Return -1, 0 or 1: the subgradient of abs with the middle value at 0."""
+    return 1.0 if x > 0.0 else (-1.0 if x < 0.0 else x)
+
+
+def heaviside(x: float, at_zero: float = 0.5) -> float:
+    """Return 0 or 1 by the sign of x, and ``at_zero`` at 0."""
+    return 1.0 if x > 0.0 else (0.0 if x < 0.0 else (at_zero if x == 0.0 else x))
+
+
+def floor(x: float) -> float:
+    """Return the floor as a float: math.floor gives an int, which overflows int64."""
+    return np.floor(x)
+
+
+def ceiling(x: float) -> float:
+    """Return the ceiling as a float."""
+    return np.ceil(x)
+
+
+def mod(x: float, y: float) -> float:
+    """Return the remainder with the sign of the divisor, x - y*floor(x/y)."""
+    return x % y
+
+
+def cbrt(x: float) -> float:
+    """Return the real cube root: a power, then one Newton step for the last bit."""
+    if x == 0.0 or x - x != 0.0:
+        return x
+    root = copysign(abs(x) ** (1.0 / 3.0), x)
+    return root - (root - x / (root * root)) / 3.0
+
+
+def sigmoid(x: float) -> float:
+    """Return 1/(1 + exp(-x)) without overflow on either side."""
+    if x >= 0.0:
+        return 1.0 / (1.0 + exp(-x))
+    small = exp(x)
+    return small / (1.0 + small)
+
+
+def softplus(x: float) -> float:
+    """Return log(1 + exp(x)) without overflow."""
+    return x + log1p(exp(-x)) if x > 0.0 else log1p(exp(x))
+
+
+def log2(x: float) -> float:
+    """Return the logarithm to base 2."""
+    return log(x) / 0.6931471805599453
+
+
+def log10(x: float) -> float:
+    """Return the logarithm to base 10."""
+    return log(x) / 2.302585092994046
+
+
+def loggamma(x: float) -> float:
+    """Return log(gamma(x)) for x > 0; NaN below, where it isn't real in general."""
+    return lgamma(x) if x > 0.0 else (inf if x == 0.0 else nan)
+
+
+def polygamma(order: float, x: float) -> float:
+    """Return the derivative of digamma of the given order (0, 1, 2, ...).
+
+    Upward recurrence to x >= 20, then the asymptotic series (DLMF 5.11.2, 5.15.8 and
+    its derivatives). For x < 0 the reflection formula (DLMF 5.5.4), written out for
+    orders 0 and 1 only: NaN for higher ones.
+    """
+    reflected = x < 0.0
+    x = 1.0 - x if reflected else x
+    if x != x or (reflected and order > 1.0):
+        return nan
+    shift, z, factorial = 0.0, x, 1.0
+    for k in range(2, int(order) + 1):
+        factorial *= k
+    while z < 20.0:
+        shift += factorial / z ** (order + 1.0)
+        z += 1.0
+    power = z**order
+    series = -log(z) if order == 0.0 else factorial / (order * power)
+    series += 0.5 * factorial / (z * power)
+    coefficient = 0.5 * factorial * (order + 1.0)
+    index = 2.0
+    for bernoulli in BERNOULLI:
+        if order == 0.0:
+            coefficient = 1.0 / index
+        power *= z * z
+        series += bernoulli * coefficient / power
+        coefficient *= (index + order) * (index + order + 1.0)
+        coefficient /= (index + 1.0) * (index + 2.0)
+        index += 2.0
+    total = series + shift
+    value = total if int(order) % 2 == 1 else -total
+    if not reflected:
+        return value
+    if order == 0.0:
+        return value - pi / tan(pi * (1.0 - x))
+    return (pi / sin(pi * (1.0 - x))) ** 2 - value
+
+
+BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)

@@ -1,0 +1,226 @@
+"""Minimise and maximise: check the arguments, run the kernels in slices, report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from symgd import arguments, rules
+from symgd.arguments import Seed
+from symgd.errors import InputError
+from symgd.formula import Formula
+from symgd.objective import Objective
+from symgd.result import Result
+from symgd.rules import Rule
+from symgd.runs import RuleRun, Run, SolverRun, drive
+from symgd.status import Status
+
+
+def minimize(
+    objective: Formula | Objective,
+    x0: Any = None,
+    *,
+    method: str | Rule = "auto",
+    bounds: Any = None,
+    maxiter: int = 10_000,
+    gtol: float = 1e-8,
+    ftol: float = 0.0,
+    patience: int = 0,
+    target: float | None = None,
+    time_limit: float | None = None,
+    rng: Seed = None,
+    trace: bool | int = False,
+    progress: bool = False,
+    **hyperparameters: Formula,
+) -> Result:
+    """Find a minimum of a formula.
+
+    Parameters
+    ----------
+    objective : str, SymPy expression or Objective
+        What to minimise.
+    x0 : sequence, mapping by name, or None
+        The start. None is a random point inside ``bounds``; without bounds it is the
+        origin, or, where the objective isn't finite or is flat there, the first of a
+        seeded sequence of random points where it is fine. ``result.start_source``
+        says which.
+    method : str or Rule
+        ``"auto"``: projected L-BFGS with a weak Wolfe line search, then, up to 50
+        variables, Newton steps with the exact Hessian; it needs no tuning. Or the
+        name of an update rule (``symgd rules`` lists them), or a :class:`Rule`.
+    bounds : mapping of name to pair, or sequence of pairs, optional
+        Iterates are projected onto them; None or an infinity leaves a side open.
+    maxiter : int
+        The largest number of iterations.
+    gtol : float
+        CONVERGED when no component of the gradient is larger; with bounds, of the
+        projected gradient P(x - g) - x.
+    ftol, patience : float, int
+        STALLED when the value has not improved by more than ``ftol`` in ``patience``
+        iterations; not tested if ``patience`` is 0.
+    target : float, optional
+        TARGET_REACHED when the value is at most this.
+    time_limit : float, optional
+        In seconds; TIME_LIMIT after it.
+    rng : int, numpy.random.Generator or RandomState, optional
+        Where random starts come from; None is the seed 0, so that a run is repeatable.
+    trace : bool or int
+        True keeps every iterate, k every k-th one.
+    progress : bool
+        Whether to show a progress bar.
+    **hyperparameters : float or str
+        Those of the rule; text is a schedule, a formula in ``t``.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    FormulaError
+        If a formula can't be read or differentiated.
+    InputError
+        If another argument can't be used, or the objective isn't finite at ``x0``.
+
+    Examples
+    --------
+    >>> result = minimize("(1 - x)**2 + 100*(y - x**2)**2", [-1.2, 1])
+    >>> result.status.name, result.x.round(6).tolist()
+    ('CONVERGED', [1.0, 1.0])
+    >>> minimize("x**2", 1.0, method="gd", step_size=0.25, maxiter=3).x
+    array([0.125])
+    """
+    return _optimize(1.0, **locals())
+
+
+def maximize(
+    objective: Formula | Objective,
+    x0: Any = None,
+    *,
+    method: str | Rule = "auto",
+    bounds: Any = None,
+    maxiter: int = 10_000,
+    gtol: float = 1e-8,
+    ftol: float = 0.0,
+    patience: int = 0,
+    target: float | None = None,
+    time_limit: float | None = None,
+    rng: Seed = None,
+    trace: bool | int = False,
+    progress: bool = False,
+    **hyperparameters: Formula,
+) -> Result:
+    """Find a maximum of a formula: gradient ascent.
+
+    The arguments are those of :func:`minimize`; ``target`` is reached from below.
+    A rule works on -f: ``f`` and ``g`` in its equations, and its state, are of -f.
+    ``result.fun``, ``result.jac`` and ``trace["fun"]`` are of the objective itself.
+
+    Examples
+    --------
+    >>> maximize("3 - (x - 2)**2").fun
+    3.0
+    """
+    return _optimize(-1.0, **locals())
+
+
+def _optimize(
+    sign: float,
+    objective: Any,
+    x0: Any,
+    method: Any,
+    bounds: Any,
+    rng: Seed,
+    hyperparameters: Mapping[str, Formula],
+    **options: Any,
+) -> Result:
+    """Minimise sign*objective, and report about the objective itself."""
+    given = objective if isinstance(objective, Objective) else Objective(objective)
+    settings = arguments.Settings.checked(sign=sign, **options)
+    limits = arguments.read_bounds(bounds, given.variables)
+    solved = given if sign > 0 else given.negated()
+    run: Run
+    if isinstance(method, str) and method == "auto":
+        if hyperparameters:
+            name = next(iter(hyperparameters))
+            problem = f"method 'auto' has no hyperparameters, so not {name!r} either"
+            raise InputError(
+                f"{problem}; name a rule, one of {', '.join(rules.BUILT_IN)}"
+            )
+        run = SolverRun(solved, limits, settings)
+    else:
+        run = RuleRun(solved, limits, settings, rules.find(method), hyperparameters)
+    status, start, source = find_start(run, x0, limits, rng)
+    if settings.progress:
+        from symgd.progress import progress_bar
+
+        with progress_bar(settings.maxiter) as monitor:
+            status = drive(run, status, monitor)
+    else:
+        status = drive(run, status)
+    return Result(
+        x=run.x.copy(),
+        fun=sign * run.fun + 0.0,  # no -0.0
+        jac=sign * run.gradient + 0.0,
+        grad_norm=run.norm,
+        nit=run.t,
+        nfev=run.evaluations,
+        njev=run.evaluations,
+        status=status,
+        message=run.message(status),
+        method=run.name,
+        hyperparameters=dict(run.hyperparameters),
+        start=start,
+        start_source=source,
+        bounds=limits.T.copy() if run.bounded else None,
+        trace=run.trace() if settings.every else None,
+        objective=given,
+        maximized=sign < 0,
+    )
+
+
+def find_start(
+    run: Run, x0: Any, limits: np.ndarray, rng: Seed
+) -> tuple[int, np.ndarray, str]:
+    """Begin a run at the given start, or choose one.
+
+    Returns
+    -------
+    status : int
+        RUNNING, or why the run is over already.
+    x : ndarray
+        The start.
+    source : str
+        How it was found.
+
+    Raises
+    ------
+    InputError
+        If the objective or its gradient is not finite there.
+    """
+    variables = run.objective.variables
+    if x0 is not None:
+        x = arguments.read_point(x0, variables, limits)
+        if (status := run.begin(x)) == Status.DIVERGED:
+            pairs = zip(variables, x.tolist(), strict=True)
+            where = ", ".join(f"{name} = {value!r}" for name, value in pairs)
+            raise InputError(f"the start can't be used: at {where}, {run.blame()}")
+        return status, x, "given"
+    if not run.bounded:
+        x = np.zeros(len(variables))
+        if (status := run.begin(x)) != Status.DIVERGED and run.gradient.any():
+            return status, x, "the origin"
+    source = arguments.generator(rng)
+    for attempt in range(200):
+        x = arguments.random_point(source, limits, scale=1.0 + attempt // 20)
+        status = run.begin(x)
+        if status != Status.DIVERGED and (run.bounded or run.gradient.any()):
+            place = "a random point, as the origin can't be used"
+            if run.bounded:
+                place = "a random point inside the bounds"
+            return status, x, f"{place} ({arguments.described(rng)})"
+    raise InputError(
+        "no start was found where f is finite and not flat; give x0 or bounds"
+    )

@@ -1,0 +1,201 @@
+"""What a run returns."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgd.errors import unknown_name
+from symgd.objective import Objective
+from symgd.status import Status
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class Trace:
+    """The history of a run: one row for each recorded iterate, row 0 the start.
+
+    ``trace[name]`` is a column: ``t`` (the number of updates made), ``x`` (shape
+    (rows, n)), ``fun``, ``grad_norm`` (the largest component of the gradient,
+    projected if there are bounds), a state variable of the rule by its name (shape
+    (rows, n)), or a scheduled hyperparameter (the value that update t used; row 0,
+    which no update made, has NaN). The first four are attributes too.
+
+    Examples
+    --------
+    >>> import symgd
+    >>> result = symgd.minimize("x**2", 1.0, method="momentum", maxiter=2, trace=True)
+    >>> result.trace.names
+    ('t', 'x', 'fun', 'grad_norm', 'change')
+    >>> result.trace["change"][:, 0]
+    array([0.   , 0.02 , 0.0376])
+    """
+
+    def __init__(self, columns: Mapping[str, np.ndarray]) -> None:
+        self._columns = dict(columns)
+
+    t: np.ndarray
+    x: np.ndarray
+    fun: np.ndarray
+    grad_norm: np.ndarray
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(self._columns)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._columns:
+            raise unknown_name("column of the trace", name, self._columns)
+        return self._columns[name]
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        if name in ("t", "x", "fun", "grad_norm"):
+            return self._columns[name]
+        raise AttributeError(name)
+
+    def __len__(self) -> int:
+        return len(self._columns["t"])
+
+    def __repr__(self) -> str:
+        return f"<Trace of {len(self)} rows: {', '.join(self.names)}>"
+
+    def to_csv(self, file: str | Path, variables: Sequence[str]) -> None:
+        """Write the trace as comma-separated values, a column for each coordinate."""
+        header, columns = [], []
+        for name, column in self._columns.items():
+            if column.ndim == 1:
+                header.append(name)
+                columns.append(column)
+                continue
+            header += [v if name == "x" else f"{name}[{v}]" for v in variables]
+            columns += list(column.T)
+        with Path(file).open("w", encoding="utf-8") as out:
+            out.write(",".join(header) + "\n")
+            for row in zip(*columns, strict=True):
+                out.write(",".join(repr(number.item()) for number in row) + "\n")
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Result:
+    """The end of a run; all fields describe the same point.
+
+    The names are SciPy's, so that code written for ``OptimizeResult`` works, also as
+    ``result["x"]``.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n,)
+        The point, in the order of ``variables``.
+    fun : float
+        The objective there (the maximum, if maximised).
+    jac : ndarray, shape (n,)
+        The objective's gradient there.
+    grad_norm : float
+        The largest component of the gradient; with bounds, of the projected one,
+        P(x - g) - x.
+    nit, nfev, njev : int
+        Updates made; evaluations of value and gradient, which come together.
+    success : bool
+    status : Status
+    message : str
+        Why the run ended, with the numbers.
+    method : str
+    hyperparameters : dict
+        All of them, by name, as used.
+    start : ndarray, shape (n,)
+        Where the run began.
+    start_source : str
+        How the start was chosen.
+    bounds : ndarray, shape (n, 2), or None
+    trace : Trace or None
+    objective : Objective
+    """
+
+    x: np.ndarray
+    fun: float
+    jac: np.ndarray
+    grad_norm: float
+    nit: int
+    nfev: int
+    njev: int
+    status: Status
+    message: str
+    method: str
+    hyperparameters: dict[str, Any]
+    start: np.ndarray
+    start_source: str
+    bounds: np.ndarray | None
+    trace: Trace | None
+    objective: Objective
+    maximized: bool = False
+
+    @property
+    def success(self) -> bool:
+        """Whether the run ended as hoped: CONVERGED, TARGET_REACHED or STALLED."""
+        return self.status.success
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The names of the variables, in the order of ``x``."""
+        return self.objective.variables
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The point by name."""
+        return dict(zip(self.variables, self.x.tolist(), strict=True))
+
+    def plot(
+        self, ax: Axes | None = None, kind: str | None = None, **options: Any
+    ) -> Axes:
+        """Draw the run: see :func:`symgd.plotting.plot`."""
+        from symgd.plotting import plot
+
+        return plot(self, ax=ax, kind=kind, **options)
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the names of the fields, as OptimizeResult does."""
+        fields = [f.name for f in dataclasses.fields(self)]
+        return (*fields, "success", "variables", "values")
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.keys():
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.keys()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __repr__(self) -> str:
+        names = self.variables
+        shown = [f"  {n} = {number(v)}" for n, v in zip(names, self.x, strict=True)]
+        if len(shown) > 20:
+            shown = [*shown[:10], f"  ... {len(shown) - 20} more ...", *shown[-10:]]
+        best = "maximum" if self.maximized else "minimum"
+        head = best if self.success else "last point"
+        counts = f"{self.nit} iterations, {self.nfev} evaluations, method {self.method}"
+        return "\n".join(
+            [
+                f"{head}: f = {number(self.fun)} at",
+                *shown,
+                f"{self.status.name}: {self.message}",
+                f"({counts}; start: {self.start_source})",
+            ]
+        )
+
+
+def number(value: float) -> str:
+    """Return a number for people: eight digits, and no noise after them.
+
+    >>> number(0.9999999999), number(1.5e-30)
+    ('1', '1.5e-30')
+    """
+    return f"{value + 0.0:.8g}"

@@ -1,0 +1,277 @@
+"""Update rules: a method is its equations, as the papers print them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import sympy as sp
+
+from symgd.errors import FormulaError, InputError, guess, unknown_name
+from symgd.formula import Formula, constant, read, symbol, text_of
+
+GIVEN = {
+    "x": "the coordinate",
+    "g": "the gradient's coordinate where the step began",
+    "f": "the objective's value there",
+    "t": "the number of the update, from 1",
+}
+
+
+class Rule:
+    """A first-order method, written as the equations of one update.
+
+    Parameters
+    ----------
+    name : str
+        What the method is called.
+    equations : str
+        One assignment a line, for one coordinate; the lines run top to bottom. A name
+        that is not yet assigned in this update has its value from the last one: it is
+        *state*. The equations may read ``x``, ``g`` (the gradient where the update
+        began, however often x is assigned), ``f`` (the value there), ``t`` (1 at the
+        first update), the state and the hyperparameters; they must assign ``x``.
+        ``#`` starts a comment; comments above the equations are the rule's reference.
+    initial : mapping of str to number or formula, optional
+        The state before the first update; 0 if not given. A formula may read the
+        start ``x``, ``g`` and ``f``, and the hyperparameters.
+    **hyperparameters : float or str
+        The defaults of the rule's constants. Text is a schedule: a formula in ``t``.
+
+    Attributes
+    ----------
+    name, equations, reference : str
+    state : tuple of str
+        What the rule remembers from one update to the next.
+    hyperparameters, initial : mapping, read only
+
+    Raises
+    ------
+    FormulaError
+        If a line isn't an assignment of a formula, or reads a name that it can't know.
+    InputError
+        If a hyperparameter or an initial value doesn't fit the equations.
+
+    Examples
+    --------
+    Gradient descent whose step shrinks with the gradient's sign changes would be hard
+    to find in a library; here it is three lines:
+
+    >>> rule = Rule("sign_momentum", '''
+    ...     m = beta*m + (1 - beta)*g
+    ...     x = x - step_size*sign(m)
+    ... ''', step_size=0.01, beta=0.9)
+    >>> rule.state
+    ('m',)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        equations: str,
+        *,
+        initial: Mapping[str, Formula] | None = None,
+        **hyperparameters: Formula,
+    ) -> None:
+        self.name = str(name)
+        lines = equations.strip("\n").splitlines() if isinstance(equations, str) else []
+        self.reference = " ".join(
+            line.strip().lstrip("#").strip()
+            for line in lines
+            if line.strip().startswith("#")
+        )
+        self.assignments = [
+            _assignment(line) for line in lines if line.split("#")[0].strip()
+        ]
+        self.equations = "\n".join(f"{n} = {f.strip()}" for n, f in self.assignments)
+        self.hyperparameters = MappingProxyType(dict(hyperparameters))
+        self._check_names()
+        self._read_equations()
+        self.initial = MappingProxyType(self._read_initial(initial or {}))
+        for key, value in hyperparameters.items():
+            self.schedule(key, value)
+
+    def _check_names(self) -> None:
+        assigned = [name for name, _ in self.assignments]
+        for name in self.hyperparameters:
+            if name in GIVEN:
+                raise InputError(f"{name!r} can't be a hyperparameter: {GIVEN[name]}")
+            if name in assigned:
+                raise InputError(
+                    f"rule {self.name!r}: {name!r} is a hyperparameter, so no equation "
+                    "can assign it; a value that changes with t is a schedule"
+                )
+        for name in ("g", "f", "t"):
+            if name in assigned:
+                raise InputError(
+                    f"rule {self.name!r} assigns {name!r}, which is {GIVEN[name]}"
+                )
+        if "x" not in assigned:
+            raise InputError(
+                f"rule {self.name!r} has no line for x, such as x = x - step_size*g"
+            )
+
+    def _read_equations(self) -> None:
+        """Write every assigned name in terms of what is known when the step begins."""
+        assigned = {name for name, _ in self.assignments}
+        known = {*GIVEN, *self.hyperparameters, *assigned}
+        symbols = {name: symbol(name) for name in known}
+        now = {symbols[name]: symbols[name] for name in known}
+        early: set[sp.Symbol] = set()
+        done: set[sp.Symbol] = set()
+        for name, formula in self.assignments:
+            try:
+                expression = read(formula, symbols, closed=True)
+            except FormulaError as error:
+                raise self._in_line(name, formula, error) from None
+            early |= expression.free_symbols - done
+            now[symbols[name]] = expression.xreplace(now)
+            done.add(symbols[name])
+        self.state = tuple(
+            dict.fromkeys(
+                name
+                for name, _ in self.assignments
+                if name != "x" and symbols[name] in early
+            )
+        )
+        self.updates = {name: now[symbols[name]] for name in ("x", *self.state)}
+
+    def _in_line(self, name: str, formula: str, error: FormulaError) -> FormulaError:
+        line = f"{name} ={formula}"
+        margin = len(line) - len(formula)
+        start = None if error.start is None else error.start + margin
+        end = None if error.end is None else error.end + margin
+        problem = f"rule {self.name!r}: {error.problem}"
+        return FormulaError(problem, line, start, end, error.suggestion)
+
+    def _read_initial(self, initial: Mapping[str, Formula]) -> dict[str, sp.Expr]:
+        names = {n: symbol(n) for n in ("x", "g", "f", *self.hyperparameters)}
+        for name in initial:
+            if name not in self.state:
+                raise unknown_name(f"state of rule {self.name!r}", name, self.state)
+        given = {
+            name: read(formula, names, closed=True) for name, formula in initial.items()
+        }
+        return {name: given.get(name, sp.S.Zero) for name in self.state}
+
+    # ------------------------------------------------------------------- use
+
+    def schedule(self, name: str, value: Formula) -> float | sp.Expr:
+        """Return a hyperparameter's value: a float, or an expression in t.
+
+        Raises
+        ------
+        InputError, FormulaError
+            If the rule has no such hyperparameter, or the value is neither.
+        """
+        if name not in self.hyperparameters:
+            none = f"rule {self.name!r} has none"
+            what = f"hyperparameter of {self.name!r}"
+            raise unknown_name(what, name, self.hyperparameters, none)
+        try:
+            expression = read(value, {"t": symbol("t")}, closed=True)
+        except FormulaError as error:
+            problem = f"{name}: a number or a formula in t is expected; {error.problem}"
+            place = (error.formula, error.start, error.end, error.suggestion)
+            raise FormulaError(problem, *place) from None
+        return expression if expression.free_symbols else constant(value, name)
+
+    def with_defaults(self, given: Mapping[str, Formula]) -> dict[str, Formula]:
+        """Return all hyperparameters, the given ones checked and the rest default."""
+        for name, value in given.items():
+            self.schedule(name, value)
+        return {**self.hyperparameters, **given}
+
+    def __repr__(self) -> str:
+        constants = [f"{k}={v!r}" for k, v in self.hyperparameters.items()]
+        initial = [
+            f"{k} starts at {text_of(v)}" for k, v in self.initial.items() if v != 0
+        ]
+        lines = [
+            f"Rule {self.name}",
+            *(f"    {e}" for e in self.equations.splitlines()),
+        ]
+        lines += [f"  with {', '.join(constants)}"] if constants else []
+        lines += [f"  where {', '.join(initial)}"] if initial else []
+        return "\n".join(lines)
+
+    def _repr_latex_(self) -> str:
+        names = {name: symbol(name) for name, _ in self.assignments}
+        names |= {name: symbol(name) for name in (*GIVEN, *self.hyperparameters)}
+        rows = [
+            rf"{sp.latex(symbol(name))} &\leftarrow {sp.latex(read(formula, names))}"
+            for name, formula in self.assignments
+        ]
+        return "$\\begin{aligned}" + r" \\ ".join(rows) + "\\end{aligned}$"
+
+
+def _assignment(line: str) -> tuple[str, str]:
+    """Split ``name = formula``, the comment dropped."""
+    text = line.split("#")[0].rstrip()
+    match = re.fullmatch(r"\s*([^\W\d]\w*)\s*=(?!=)(.*)", text)
+    if match is None or not match[2].strip():
+        raise FormulaError(
+            "an equation is expected, such as x = x - step_size*g", text.strip(), 0
+        )
+    return match[1], match[2]
+
+
+BUILT_IN = {
+    rule.name: rule
+    for rule in (
+        Rule(
+            "gd",
+            """
+            # Cauchy 1847, "Méthode générale pour la résolution des systèmes
+            # d'équations simultanées": steepest descent with a fixed step.
+            x = x - step_size*g
+            """,
+            step_size=0.01,
+        ),
+        Rule(
+            "momentum",
+            """
+            # Polyak 1964, "Some methods of speeding up the convergence of iteration
+            # methods", section 2: the heavy ball.
+            change = step_size*g + momentum*change
+            x = x - change
+            """,
+            step_size=0.01,
+            momentum=0.9,
+        ),
+        Rule(
+            "amsgrad",
+            """
+            # Reddi, Kale and Kumar 2018, "On the convergence of Adam and beyond",
+            # algorithm 2: no bias correction; eps as in Adam.
+            m = beta1*m + (1 - beta1)*g
+            v = beta2*v + (1 - beta2)*g**2
+            vhat = Max(vhat, v)
+            x = x - step_size*m/(sqrt(vhat) + eps)
+            """,
+            step_size=0.002,
+            beta1=0.9,
+            beta2=0.999,
+            eps=1e-8,
+        ),
+    )
+}
+
+
+def find(method: str | Rule) -> Rule:
+    """Return a rule by its name, or the rule itself.
+
+    Raises
+    ------
+    InputError
+        If there is no such rule, with the names that there are.
+    """
+    if isinstance(method, Rule):
+        return method
+    if isinstance(method, str) and method in BUILT_IN:
+        return BUILT_IN[method]
+    known = ["auto", *BUILT_IN]
+    hint = guess(method, known) if isinstance(method, str) else ""
+    accepted = f"accepted: {', '.join(known)}, or a symgd.Rule"
+    raise InputError(f"unknown method {method!r}{hint}; {accepted}")

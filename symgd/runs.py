@@ -1,0 +1,415 @@
+"""Runs: plain arrays that a kernel continues slice by slice.
+
+Between two slices a run can be watched, interrupted and stopped; nothing else is
+needed for Ctrl-C, time limits and progress.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from symgd.arguments import Settings
+from symgd.errors import FormulaError
+from symgd.formula import Formula, symbol
+from symgd.kernels import run as layout
+from symgd.kernels import solver
+from symgd.kernels.trajectory import trajectory
+from symgd.lowering import lowered_schedule, native_schedule, native_update
+from symgd.objective import Objective
+from symgd.result import Trace, number
+from symgd.rules import Rule
+from symgd.status import RUNNING, Status
+
+SLICE_SECONDS = 0.02
+TRACE_ROWS = 4096  # recorded in one slice at most
+NEWTON_VARIABLES = 50  # the Hessian is used up to so many
+LBFGS_ITERATIONS = 2000  # before Newton's method is tried
+NEWTON_ITERATIONS = 200
+
+
+class Run:
+    """A run: its arrays, and how it is begun, continued and described."""
+
+    name = ""
+    state: tuple[str, ...] = ()
+    hyperparameters: Mapping[str, Formula] = {}
+
+    def __init__(
+        self,
+        objective: Objective,
+        bounds: np.ndarray,
+        settings: Settings,
+        slots: int = 1,
+    ) -> None:
+        n = len(objective.variables)
+        self.objective = objective
+        self.settings = settings
+        self.bounded = bool(np.isfinite(bounds).any())
+        self.lower, self.upper = bounds[0].copy(), bounds[1].copy()
+        self.parameters = objective.parameter_values()
+        self.counters = np.zeros(layout.COUNTERS, dtype=np.int64)
+        self.limits = np.zeros(layout.LIMITS)
+        self.slots = np.zeros((slots, n))
+        self.gradient = np.zeros(n)
+        capacity = TRACE_ROWS if settings.every else 1
+        self.rows = np.zeros((capacity, 3 + slots * n))
+        self.recorded: list[np.ndarray] = []
+
+    # ------------------------------------------------------ where the run is
+
+    @property
+    def t(self) -> int:
+        """The number of updates made."""
+        return int(self.counters[layout.T])
+
+    @property
+    def x(self) -> np.ndarray:
+        """The iterate."""
+        return self.slots[0]
+
+    @property
+    def fun(self) -> float:
+        """The value that is minimised, at the iterate."""
+        return float(self.limits[layout.VALUE])
+
+    @property
+    def norm(self) -> float:
+        """The largest component of the (projected) gradient at the iterate."""
+        return float(self.limits[layout.NORM])
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations of value and gradient so far."""
+        return int(self.counters[layout.EVALUATIONS])
+
+    # ---------------------------------------------------------- what it does
+
+    def begin(self, x: np.ndarray) -> int:
+        """Evaluate the start; DIVERGED if the objective is not finite there."""
+        settings = self.settings
+        self.recorded.clear()
+        self.slots[0] = x
+        self.counters[:] = 0
+        self.counters[layout.T] = -1
+        self.counters[layout.EVERY] = settings.every
+        self.counters[layout.PATIENCE] = settings.patience
+        self.limits[:] = 0.0
+        self.limits[layout.GTOL] = settings.gtol
+        self.limits[layout.FTOL] = settings.ftol
+        self.limits[layout.TARGET] = settings.target
+        self.limits[layout.BEST] = math.inf
+        return self.advance(0)
+
+    def advance(self, last: int) -> int:
+        """Continue, at most to iteration ``last``; return RUNNING or a status."""
+        every = self.settings.every
+        if every:
+            self._harvest()
+            last = min(last, max(self.t, 0) + (len(self.rows) - 1) * every)
+        self.counters[layout.LAST] = last
+        return self._continue()
+
+    def _continue(self) -> int:
+        raise NotImplementedError
+
+    def _harvest(self) -> None:
+        count = self.counters[layout.ROWS]
+        self.recorded.append(self.rows[:count].copy())
+        self.counters[layout.ROWS] = 0
+
+    def trace(self) -> Trace:
+        """Return what was recorded."""
+        self._harvest()
+        rows = np.concatenate(self.recorded)
+        n = self.x.size
+        columns = {
+            "t": rows[:, 0].astype(np.int64),
+            "x": rows[:, 3 : 3 + n].copy(),
+            "fun": self.settings.sign * rows[:, 1] + 0.0,
+            "grad_norm": rows[:, 2].copy(),
+        }
+        for j, name in enumerate(self.state, start=1):
+            columns[name] = rows[:, 3 + j * n : 3 + (j + 1) * n].copy()
+        return Trace(columns | self._schedules_at(columns["t"]))
+
+    def _schedules_at(self, t: np.ndarray) -> dict[str, np.ndarray]:
+        return {}
+
+    # ------------------------------------------------- what it says of itself
+
+    def blame(self) -> str:
+        """Say what was not finite."""
+        names = self.objective.variables
+        sign = self.settings.sign
+        return _not_finite(names, {}, sign * self.fun, sign * self.gradient)
+
+    def message(self, status: Status) -> str:
+        """Say why the run ended, with the numbers."""
+        settings = self.settings
+        what = "projected gradient" if self.bounded else "gradient"
+        norm = f"the largest component of the {what} is {number(self.norm)}"
+        gtol = f"gtol = {settings.gtol:g}"
+        above = f"{norm}, {'within' if self.norm <= settings.gtol else 'above'} {gtol}"
+        f = number(settings.sign * self.fun)
+        goal = number(settings.sign * settings.target)
+        stalled = "f can't be improved any further in float64"
+        if settings.patience and self.counters[layout.WAITED] >= settings.patience:
+            stalled = (
+                f"f did not improve by more than ftol = {settings.ftol:g} "
+                f"in {settings.patience} iterations"
+            )
+        return {
+            Status.CONVERGED: above,
+            Status.TARGET_REACHED: f"f = {f} has reached the target {goal}",
+            Status.STALLED: f"{stalled}; {above}",
+            Status.MAXITER: f"maxiter = {settings.maxiter} was reached; {above}",
+            Status.TIME_LIMIT: (
+                f"the time limit of {settings.time_limit:g} s was reached; {above}"
+            ),
+            Status.INTERRUPTED: f"interrupted after iteration {self.t}; {above}",
+            Status.ABNORMAL: (
+                f"no step along the search direction lowers f, as at a kink; {above}"
+            ),
+            Status.DIVERGED: (
+                f"{self.blame()} in iteration {self.t + 1}; "
+                "this is the last finite iterate"
+            ),
+        }[status]
+
+
+class SolverRun(Run):
+    """The default method: L-BFGS, Newton, L-BFGS, each from the best point so far."""
+
+    name = "auto"
+
+    def __init__(
+        self, objective: Objective, bounds: np.ndarray, settings: Settings
+    ) -> None:
+        super().__init__(objective, bounds, settings)
+        n = self.x.size
+        self.function = objective.native.evaluate.handle
+        self.hessian = self.function  # until the Newton stage, which calls it, begins
+        self.pairs = np.zeros((solver.MEMORY, 2, n))
+        self.alpha = np.zeros(solver.MEMORY)
+        self.work = np.zeros((solver.VECTORS, n))
+        self.matrices = np.zeros((2, 0, 0))
+        self.stages: list[tuple[str, int]] = []
+        self.stage_end = 0
+        self.stalled_at = -1
+
+    def begin(self, x: np.ndarray) -> int:
+        """Evaluate the start, and plan the stages."""
+        everything = self.settings.maxiter
+        self.stages = [("lbfgs", everything)]
+        self.stage_end = everything
+        if self.x.size <= NEWTON_VARIABLES:
+            self.stages = [("newton", NEWTON_ITERATIONS), ("lbfgs", everything)]
+            self.stage_end = min(everything, LBFGS_ITERATIONS)
+        self.stalled_at = -1
+        return super().begin(x)
+
+    def _continue(self) -> int:
+        last = int(self.counters[layout.LAST])
+        while True:
+            self.counters[layout.LAST] = min(last, self.stage_end)
+            status = solver.solve(
+                self.function,
+                self.hessian,
+                self.counters,
+                self.limits,
+                self.x,
+                self.gradient,
+                self.parameters,
+                self.lower,
+                self.upper,
+                self.pairs,
+                self.alpha,
+                self.work,
+                self.matrices,
+                self.rows,
+            )
+            if status == Status.STALLED:
+                self.stalled_at = self.t
+            if not self._stage_is_over(status) or not self._next_stage():
+                break
+        # Newton's promise of what is left to gain is better than the gradient's.
+        if status == Status.ABNORMAL and self.stalled_at == self.t:
+            return int(Status.STALLED)
+        return status
+
+    def _stage_is_over(self, status: int) -> bool:
+        if status == RUNNING:
+            return self.stage_end <= self.t < self.settings.maxiter
+        patience = self.settings.patience
+        impatient = patience > 0 and self.counters[layout.WAITED] >= patience
+        return status in (Status.STALLED, Status.ABNORMAL) and not impatient
+
+    def _next_stage(self) -> bool:
+        """Prepare the next stage that can be had; return whether there is one."""
+        while self.stages:
+            name, iterations = self.stages.pop(0)
+            if name == "newton":
+                try:
+                    self.hessian = self.objective.native.evaluate_hessian.handle
+                except FormulaError:  # no Hessian, or one too large to compile
+                    continue
+                self.matrices = np.zeros((2, self.x.size, self.x.size))
+            self.counters[layout.NEWTON] = int(name == "newton")
+            self.counters[layout.PAIRS] = 0
+            self.counters[layout.IDLE] = 0
+            self.stage_end = min(self.settings.maxiter, self.t + iterations)
+            return True
+        return False
+
+    def blame(self) -> str:
+        """Say what was not finite."""
+        if self.t < 0:
+            return super().blame()
+        falls = "falls" if self.settings.sign > 0 else "rises"
+        return f"f {falls} without bound along the search direction"
+
+
+class RuleRun(Run):
+    """A run of an update rule."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        bounds: np.ndarray,
+        settings: Settings,
+        rule: Rule,
+        hyperparameters: Mapping[str, Formula],
+    ) -> None:
+        super().__init__(objective, bounds, settings, slots=1 + len(rule.state))
+        self.rule = rule
+        self.name = rule.name
+        self.state = rule.state
+        self.hyperparameters = rule.with_defaults(hyperparameters)
+        values = [rule.schedule(k, v) for k, v in self.hyperparameters.items()]
+        self.schedules = tuple(v if isinstance(v, sp.Expr) else None for v in values)
+        self.hyper = np.array([v if isinstance(v, float) else math.nan for v in values])
+        n, width = self.x.size, len(self.slots)
+        self.candidate = np.zeros(width * n + n + 1)
+        native = objective.native
+        names = tuple(self.hyperparameters)
+        self.descend = trajectory(
+            native.value_and_gradient,
+            native_schedule(self.schedules),
+            native_update(tuple(rule.updates.values()), rule.state, names),
+            n,
+            width,
+            self.bounded,
+        )
+
+    def begin(self, x: np.ndarray) -> int:
+        """Evaluate the start, then the initial state, which may depend on it."""
+        self.slots[1:] = 0.0
+        status = super().begin(x)
+        if status == Status.DIVERGED or not any(self.rule.initial.values()):
+            return status
+        self._set_initial_state()
+        return super().begin(x)
+
+    def _set_initial_state(self) -> None:
+        first = self._schedule_at(1.0)
+        hyper = {symbol(k): v for k, v in zip(self.hyperparameters, first, strict=True)}
+        for j, name in enumerate(self.state, start=1):
+            formula = self.rule.initial[name]
+            for k, (x, g) in enumerate(zip(self.x, self.gradient, strict=True)):
+                point = {symbol("x"): x, symbol("g"): g, symbol("f"): self.fun}
+                known = {s: sp.Float(float(v)) for s, v in (point | hyper).items()}
+                self.slots[j, k] = float(formula.xreplace(known))
+
+    def _continue(self) -> int:
+        return self.descend(
+            self.counters,
+            self.limits,
+            self.slots,
+            self.candidate,
+            self.gradient,
+            self.hyper,
+            self.parameters,
+            self.lower,
+            self.upper,
+            self.rows,
+        )
+
+    def _schedule_at(self, t: float) -> Sequence[float]:
+        """Return the hyperparameters of update t; NaN where a schedule is undefined."""
+        try:
+            return lowered_schedule(self.schedules)(t, self.hyper)
+        except (ArithmeticError, ValueError):
+            return [math.nan] * len(self.hyper)
+
+    def _schedules_at(self, t: np.ndarray) -> dict[str, np.ndarray]:
+        scheduled = [
+            j for j, formula in enumerate(self.schedules) if formula is not None
+        ]
+        if not scheduled:
+            return {}
+        values = np.full((len(t), len(self.hyper)), math.nan)
+        for row, update in enumerate(t):
+            if update > 0:
+                values[row] = self._schedule_at(float(update))
+        names = list(self.hyperparameters)
+        return {names[j]: values[:, j].copy() for j in scheduled}
+
+    def blame(self) -> str:
+        """Say what was not finite."""
+        n, width = self.x.size, len(self.slots)
+        sign, size = self.settings.sign, n * width
+        slots = self.candidate[:size].reshape(width, n)
+        state = dict(zip((*self.state, "x"), (*slots[1:], slots[0]), strict=True))
+        value, gradient = self.candidate[size], self.candidate[size + 1 :]
+        return _not_finite(
+            self.objective.variables, state, sign * value, sign * gradient
+        )
+
+
+def _not_finite(
+    variables: Sequence[str],
+    state: Mapping[str, Iterable[float]],
+    value: float,
+    gradient: Iterable[float],
+) -> str:
+    """Name the first quantity that is not finite, in the order of computation."""
+    for what, numbers in (*state.items(), ("f", [value]), ("the gradient", gradient)):
+        for variable, each in zip(variables, numbers, strict=False):
+            if not math.isfinite(each):
+                where = "" if what == "f" else f" of {variable}"
+                name = f"{variable}" if what == "x" else f"{what}{where}"
+                return f"{name} is {each}"
+    return "nothing is infinite"
+
+
+def drive(run: Run, status: int, monitor: Any = None) -> Status:
+    """Continue a run that has begun until it ends; Ctrl-C ends it too.
+
+    Slices last some tens of milliseconds: long enough to cost nothing, short enough
+    to be interrupted between them.
+    """
+    settings = run.settings
+    begun = time.perf_counter()
+    iterations = 32
+    try:
+        while status == RUNNING and run.t < settings.maxiter:
+            before, left = time.perf_counter(), settings.time_limit
+            left -= before - begun
+            if left <= 0.0:
+                return Status.TIME_LIMIT
+            start = run.t
+            status = run.advance(min(settings.maxiter, start + iterations))
+            elapsed = max(time.perf_counter() - before, 1e-7)
+            wanted = min(SLICE_SECONDS, left) / elapsed * max(run.t - start, 1)
+            iterations = int(min(8 * iterations, max(1.0, wanted)))
+            if monitor is not None:
+                monitor(run)
+    except KeyboardInterrupt:
+        return Status.INTERRUPTED
+    return Status.MAXITER if status == RUNNING else Status(status)

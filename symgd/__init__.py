@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from symgd.errors import FormulaError, InputError, SymgdError
     from symgd.objective import Objective
     from symgd.optimize import maximize, minimize
-    from symgd.plotting import plot
+    from symgd.plotting import plot, save
     from symgd.result import Result, Trace
     from symgd.rules import Rule
     from symgd.status import Status
@@ -36,6 +36,7 @@ _HOMES = {
     "maximize": "optimize",
     "minimize": "optimize",
     "plot": "plotting",
+    "save": "plotting",
 }
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "maximize",
     "minimize",
     "plot",
+    "save",
 ]
 
 

@@ -101,8 +101,9 @@ def read_bounds(bounds: Any, variables: Sequence[str]) -> np.ndarray:
         if n == 1 and len(pairs) == 2 and not any(np.iterable(side) for side in pairs):
             pairs = [tuple(pairs)]
         if len(pairs) != n:
+            names = ", ".join(variables)
             raise InputError(
-                f"bounds has {len(pairs)} pairs; expected {n}, for {', '.join(variables)}"
+                f"bounds has {len(pairs)} pairs; expected {n}, for {names}"
             )
         named = dict(zip(variables, pairs, strict=True))
     for name, pair in named.items():
@@ -154,6 +155,7 @@ def read_point(x0: Any, variables: Sequence[str], limits: np.ndarray) -> np.ndar
 
 
 def generator(rng: Seed) -> Any:
+    """Return the source of random numbers that an argument names."""
     if rng is None or isinstance(rng, (int, np.integer)):
         if rng is not None and rng < 0:
             raise InputError(f"a seed must be 0 or more, not {rng}")
@@ -166,6 +168,7 @@ def generator(rng: Seed) -> Any:
 
 
 def described(rng: Seed) -> str:
+    """Say where random numbers came from."""
     if rng is None or isinstance(rng, (int, np.integer)):
         return f"seed {0 if rng is None else rng}"
     return "from the given generator"

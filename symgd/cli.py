@@ -84,9 +84,16 @@ RuleName = Annotated[str | None, typer.Argument(metavar="NAME", help="One rule o
 
 def main() -> None:
     """Run the command line."""
-    # A formula may begin with a minus; with a space before it, it isn't an option.
-    arguments = [f" {a}" if re.match(r"-[^-h]", a) else a for a in sys.argv[1:]]
-    app(args=arguments, prog_name="symgd")
+    app(args=prepared(sys.argv[1:]), prog_name="symgd")
+
+
+def prepared(arguments: list[str]) -> list[str]:
+    """Return arguments in which a formula with a leading minus is not an option.
+
+    >>> prepared(["maximize", "-x**2", "--json", "-h"])
+    ['maximize', ' -x**2', '--json', '-h']
+    """
+    return [f" {a}" if re.match(r"-[^-]", a) and a != "-h" else a for a in arguments]
 
 
 @app.callback(invoke_without_command=True)

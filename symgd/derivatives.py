@@ -61,8 +61,6 @@ def _derivative(term: sp.Expr, variable: sp.Symbol) -> sp.Expr:
             text_of(term),
         )
     if derivative.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
-        raise FormulaError(
-            f"the derivative with respect to {variable.name} is not real and finite, of",
-            text_of(term),
-        )
+        problem = f"the derivative by {variable.name} is not real and finite, of"
+        raise FormulaError(problem, text_of(term))
     return derivative

@@ -51,14 +51,14 @@ class FormulaError(SymgdError, ValueError):
         self.problem = problem
         self.formula = formula
         self.start = start
-        self.end = end
+        self.end = start + 1 if end is None and start is not None else end
         self.suggestion = suggestion
         super().__init__(problem, formula, start, end, suggestion)
 
     def __str__(self) -> str:
         lines = [self.problem]
         if self.formula and self.start is not None:
-            lines += _marked(self.formula, self.start, self.end or self.start + 1)
+            lines += _marked(self.formula, self.start, self.end or 0)
         elif self.formula:
             lines.append(f"    {_shortened(self.formula)}")
         if self.suggestion:

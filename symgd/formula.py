@@ -161,6 +161,9 @@ class _Reader:
             return self._value(tree)
         except (RecursionError, MemoryError):
             raise self._too_deep() from None
+        except ArithmeticError as error:
+            problem = f"a constant can't be computed: {error or type(error).__name__}"
+            raise FormulaError(problem, self.text, 0, len(self.text)) from None
 
     def _refuse_lookalikes(self, source: str) -> None:
         found = [i for i, character in enumerate(source) if character in _LOOKALIKES]
@@ -327,13 +330,12 @@ class _Reader:
             return sp.Not(self._condition(node.operand))
         if isinstance(node, ast.Compare):
             values = [self._value(v) for v in (node.left, *node.comparators)]
-            relations = [_RELATIONS.get(type(op)) for op in node.ops]
-            if None not in relations:
-                pairs = zip(relations, values, values[1:], strict=False)
-                return sp.And(*(relation(a, b) for relation, a, b in pairs))
+            if all(type(op) in _RELATIONS for op in node.ops):
+                pairs = zip(node.ops, values, values[1:], strict=False)
+                return sp.And(*(_RELATIONS[type(op)](a, b) for op, a, b in pairs))
         raise self._error(node, "a condition is expected here, such as x > 0")
 
-    # ------------------------------------------------- SymPy, kept within bounds
+    # -------------------------------------------------- SymPy, kept within bounds
 
     def _combined(self, node: ast.expr, parts: list[Any], plain: Any, op: Any) -> Any:
         numbers = [part for part in parts if part.is_number]
@@ -368,7 +370,7 @@ class _Reader:
             node,
             lambda: math.pow(number, float(exponent)),
             lambda: base**exponent,
-            nonzero=not constant.is_zero,
+            nonzero=not (constant.is_zero or constant.has(sp.Float)),
         )
 
     def _apply(self, node: ast.expr, name: str, arguments: list[sp.Expr]) -> sp.Expr:
@@ -383,7 +385,7 @@ class _Reader:
             return self._sized(
                 node,
                 lambda: _numeric(row, [float(argument) for argument in arguments]),
-                lambda: row.build(*map(_unexpanded, arguments)),
+                lambda: row.build(*_unexpanded(row.name, arguments)),
             )
         return row.build(*arguments)
 
@@ -424,9 +426,11 @@ def _numeric(row: Function, arguments: list[float]) -> float:
     return row.numeric(*arguments)
 
 
-def _unexpanded(number: sp.Expr) -> sp.Expr:
-    """Return large integers as floats: SymPy would expand loggamma(10**9) exactly."""
-    return sp.Float(number) if number.is_Integer and abs(number) > 200 else number
+def _unexpanded(name: str, arguments: list[sp.Expr]) -> list[sp.Expr]:
+    """Make large integers floats where SymPy would expand them, as loggamma(10**9)."""
+    if name not in ("loggamma", "polygamma", "digamma"):
+        return arguments
+    return [sp.Float(a) if a.is_Integer and a > 200 else a for a in arguments]
 
 
 def _chain(
@@ -503,12 +507,13 @@ def explained(text: str, source: str, error: Exception) -> FormulaError:
                 *match.span(),
                 f"use another name, such as {match[0]}_",
             )
+    missing = "a '*' is missing"
     slips = (
         (rf"\b({functions})\s++(\w++)", "{1}({2})", "a function needs parentheses"),
-        (r"(?<![\w.])(\d++(?:\.\d*+)?)\s*+([^\W\d]\w*+)", "{1}*{2}", "a '*' is missing"),
-        (r"(\))\s*+(\w++|\()", "{1}*{2}", "a '*' is missing"),
+        (r"(?<![\w.])(\d++(?:\.\d*+)?)\s*+([^\W\d]\w*+)", "{1}*{2}", missing),
+        (r"(\))\s*+(\w++|\()", "{1}*{2}", missing),
         (r"\b(\w++)\s++(?!if\b|else\b|and\b|or\b|for\b|in\b|not\b)(\w++)",
-         "{1}*{2}", "a '*' is missing"),
+         "{1}*{2}", missing),
     )  # fmt: skip
     for pattern, template, problem in slips:
         match = re.search(pattern, source)
@@ -589,7 +594,7 @@ def _checked(
 
     if isinstance(expression, _CONDITION_NODES) or not isinstance(expression, sp.Expr):
         raise refuse(expression, "an expression is expected")
-    return rebuild(expression, 0)  # type: ignore[return-value]
+    return rebuild(expression, 0)
 
 
 def _float(number: sp.Expr) -> float:

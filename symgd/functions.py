@@ -24,6 +24,7 @@ class sigmoid(sp.Function):
     is_positive = True
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
         (x,) = self.args
         return sigmoid(x) * sigmoid(-x)
 
@@ -38,6 +39,7 @@ class softplus(sp.Function):
     is_positive = True
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
         return sigmoid(self.args[0])
 
     def _eval_evalf(self, prec: int) -> sp.Expr:
@@ -51,9 +53,11 @@ class cbrt(sp.Function):
 
     @classmethod
     def eval(cls, x: sp.Expr) -> sp.Expr | None:
+        """Return the value where it is known at once."""
         return x if x.is_zero else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
         return 1 / (3 * cbrt(self.args[0]) ** 2)
 
     def _eval_evalf(self, prec: int) -> sp.Expr:

@@ -119,7 +119,7 @@ def inlined(function: types.FunctionType) -> Any:
 
 @functools.cache
 def jitted(function: Callable[..., Any]) -> Any:
-    """Compile a helper of the function table; what numba knows itself passes through."""
+    """Compile a helper of the function table; numba knows the others itself."""
     if isinstance(function, types.FunctionType):
         return numba.njit(forceinline=True, **JIT_OPTIONS)(function)
     return function
@@ -629,10 +629,12 @@ class _NumericPrinter(Printer):
         try:  # a quotient of Python's integers is correctly rounded
             rational = isinstance(expr, sp.Rational)
             number = expr.p / expr.q if rational else float(expr.evalf(50))
-        except (OverflowError, TypeError):
+        except (ArithmeticError, TypeError):
             number = math.inf
         if not math.isfinite(number):
-            raise FormulaError(f"{text_of(expr)} is too large for float64, or not real")
+            raise FormulaError(
+                f"{text_of(expr)} is too large for float64, or no number"
+            )
         return _Code(repr(number), _NEGATION if number < 0 else _ATOM, 0.0)
 
     def _code_Symbol(self, expr: sp.Symbol) -> _Code:

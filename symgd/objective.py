@@ -57,10 +57,10 @@ class Objective:
     ('x', 'y')
     >>> rosenbrock.gradient[1]
     -200*x**2 + 200*y
-    >>> rosenbrock.value([-1.2, 1.0])
-    24.2
-    >>> rosenbrock.grad([-1.2, 1.0])
-    array([-215.6,  -88. ])
+    >>> rosenbrock.value([-1, 1])
+    4.0
+    >>> rosenbrock.grad([-1, 1])
+    array([-4.,  0.])
 
     With a named parameter:
 
@@ -87,6 +87,9 @@ class Objective:
             raise InputError(f"{sorted(both)[0]!r} is both a variable and a parameter")
         self.expression: sp.Expr = read(expression, declared, closed=given is not None)
         used = {s.name for s in self.expression.free_symbols}
+        for name in constants:
+            if name not in used:
+                raise InputError(f"unused parameter {name!r}: it is not in the formula")
         if given is None:
             given = tuple(natural_order(used - set(constants)))
         if not given or not used & set(given):

@@ -148,7 +148,7 @@ def _curvature(s: Any, y: Any, free: Any) -> float:
 def _lbfgs_direction(
     counters: Any, pairs: Any, alpha: Any, g: Any, free: Any, direction: Any
 ) -> None:
-    """The two-loop recursion, on the free coordinates."""
+    """Apply the two-loop recursion, on the free coordinates."""
     for k in range(g.shape[0]):
         direction[k] = -free[k] * g[k]
     scale = 0.0

@@ -1,0 +1,284 @@
+"""What must hold for every formula, rule and number; formulas are drawn rarely."""
+
+import contextlib
+import math
+
+import numpy as np
+import pytest
+import sympy as sp
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from symgd import FormulaError, Objective, Rule, minimize
+from symgd.formula import read, symbol, text_of
+from symgd.rules import BUILT_IN
+from tests.strategies import NAMES, formulas, points, quadratics
+
+EXPLICIT_OBJECTIVES = (
+    "(1 - x)**2 + 100*(y - x**2)**2",
+    "sin(3*x)*cos(y) + x**2/10 + abs(y - x)",
+    "max(x**2 + y, exp(y - x)) + log(1 + y**2)",
+)
+
+
+def quadratic_objective(n):
+    """Return x'Ax/2 with the entries of A as parameters: compiled once for each n."""
+    terms, parameters = [], {}
+    for i in range(n):
+        for j in range(i, n):
+            parameters[f"a{i}_{j}"] = 1.0
+            half = "/2" if i == j else ""
+            terms.append(f"a{i}_{j}*x{i}*x{j}{half}")
+    names = [f"x{i}" for i in range(n)]
+    return Objective(" + ".join(terms), names, parameters=parameters)
+
+
+QUADRATICS = {n: quadratic_objective(n) for n in range(1, 7)}
+
+
+@st.composite
+def convex_problems(draw):
+    n = draw(st.integers(1, 6))
+    matrix = draw(quadratics(n))
+    entries = {f"a{i}_{j}": matrix[i, j] for i in range(n) for j in range(i, n)}
+    objective = QUADRATICS[n].with_parameters(**entries)
+    return objective, matrix, draw(points(n, limit=100.0))
+
+
+# ---------------------------------------------------------- gradient descent
+
+
+@given(convex_problems(), st.floats(1e-6, 1.0, exclude_max=True))
+def test_gradient_descent_never_increases_a_convex_quadratic(problem, fraction):
+    objective, matrix, start = problem
+    step = fraction * 2 / np.linalg.eigvalsh(matrix)[-1]
+    assume(step > 0)
+    run = {"method": "gd", "step_size": step, "maxiter": 50, "gtol": 0.0, "trace": True}
+    f = minimize(objective, start, **run).trace.fun
+    rounding = 1e-14 * f[0]
+    assert (np.diff(f) <= rounding).all()
+
+
+@given(convex_problems(), st.floats(1e-3, 1.0))
+def test_gradient_descent_satisfies_the_descent_lemma(problem, fraction):
+    objective, matrix, start = problem
+    largest = np.linalg.eigvalsh(matrix)[-1]
+    step = fraction / largest
+    run = {"method": "gd", "step_size": step, "maxiter": 30, "gtol": 0.0, "trace": True}
+    trace = minimize(objective, start, **run).trace
+    gradients = trace.x @ matrix
+    bound = trace.fun - step * (1 - step * largest / 2) * (gradients**2).sum(axis=1)
+    assert (trace.fun[1:] <= bound[:-1] + 1e-13 * trace.fun[0]).all()
+
+
+@given(convex_problems(), st.floats(0.01, 1.99))
+def test_gradient_descent_has_its_closed_form(problem, fraction):
+    objective, matrix, start = problem
+    values, axes = np.linalg.eigh(matrix)
+    step = fraction / values[-1]
+    run = {"method": "gd", "step_size": step, "maxiter": 20, "gtol": 0.0}
+    x = minimize(objective, start, **run).x
+    expected = axes @ ((1 - step * values) ** 20 * (axes.T @ start))
+    np.testing.assert_allclose(x, expected, atol=1e-11 * max(1.0, abs(start).max()))
+
+
+@pytest.mark.parametrize("formula", EXPLICIT_OBJECTIVES)
+@given(start=points(2), step=st.floats(1e-4, 0.1), bounded=st.booleans())
+@settings(max_examples=30)
+def test_momentum_zero_is_gradient_descent_bit_for_bit(formula, start, step, bounded):
+    run = {"step_size": step, "maxiter": 40, "trace": True}
+    run["bounds"] = [(-3, 3)] * 2 if bounded else None
+    descent = minimize(formula, start, method="gd", **run)
+    momentum = minimize(formula, start, method="momentum", momentum=0.0, **run)
+    assert descent.trace.x.tobytes() == momentum.trace.x.tobytes()
+    assert descent.status == momentum.status
+
+
+# -------------------------------------------------------------------- AMSGrad
+
+UNIT = st.floats(0, 1, exclude_max=True)
+SCHEDULES = st.sampled_from(
+    ["0.1/sqrt(t)", "0.9**t", "0.9/t", "0.1 if t < 10 else 0.01", "(1 + cos(t))/3"]
+)
+
+
+@pytest.mark.parametrize("formula", EXPLICIT_OBJECTIVES)
+@given(
+    start=points(2),
+    step=st.one_of(st.floats(1e-5, 10.0), SCHEDULES),
+    beta1=st.one_of(UNIT, SCHEDULES),
+    beta2=UNIT,
+    eps=st.floats(0, 1.0),
+)
+@settings(max_examples=25)
+def test_vhat_never_decreases(formula, start, step, beta1, beta2, eps):
+    hyper = {"step_size": step, "beta1": beta1, "beta2": beta2, "eps": eps}
+    result = minimize(formula, start, method="amsgrad", maxiter=60, trace=True, **hyper)
+    vhat = result.trace["vhat"]
+    assert (np.diff(vhat, axis=0) >= 0).all()
+    assert (vhat >= result.trace["v"]).all()
+
+
+@given(points(2, limit=50.0), st.integers(-30, 30))
+def test_amsgrad_without_eps_ignores_the_scale_of_the_objective(start, power):
+    assume((np.abs(start) > 1e-3).all())
+    objective = Objective("a*((x - 7)**2 + 3*(y + 5)**2 + x*y)", parameters={"a": 1})
+    run = {"method": "amsgrad", "eps": 0.0, "maxiter": 30, "gtol": 0.0}
+    plain = minimize(objective, start, **run)
+    scaled = minimize(objective.with_parameters(a=2.0**power), start, **run)
+    np.testing.assert_array_equal(plain.x, scaled.x)
+
+
+# ----------------------------------------------------------------- derivatives
+
+
+def exact(expression, point, digits=40):
+    """Evaluate an expression with SymPy, at the exact value of each float."""
+    values = {symbol(n): sp.Float(v, digits) for n, v in point.items()}
+    return complex(expression.evalf(digits, subs=values))
+
+
+@given(formulas, st.lists(points(3), min_size=3, max_size=3))
+@settings(max_examples=40)
+def test_compiled_functions_agree_with_high_precision(formula, places):
+    objective = Objective(formula, NAMES)
+    for x in places:
+        point = dict(zip(NAMES, x.tolist(), strict=True))
+        value, gradient = objective.value_and_grad(x)
+        expected = exact(objective.expression, point)
+        assert expected.imag == 0
+        magnitude = 1.0 + abs(expected.real)
+        assert value == pytest.approx(expected.real, abs=1e-12 * magnitude)
+        for derivative, entry in zip(objective.gradient, gradient, strict=True):
+            expected = exact(derivative, point)
+            size = 1.0 + abs(expected.real)
+            assert entry == pytest.approx(expected.real, rel=1e-10, abs=1e-10 * size)
+
+
+@given(formulas)
+@settings(max_examples=60)
+def test_a_printed_expression_parses_back(formula):
+    expression = read(formula)
+    assert read(text_of(expression)) == expression
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=300)
+def test_any_text_parses_or_raises_formula_error(text):
+    with contextlib.suppress(FormulaError):
+        assert isinstance(read(text), sp.Expr)
+
+
+ALPHABET = [*"xy19.+-*/()<>=,^! \n[]{}'\"#_:;@&|~%\\", "**", "sin", "log", "if", "else"]
+ALPHABET += [
+    "and",
+    "not",
+    "lambda",
+    "gamma",
+    "floor",
+    "factorial",
+    "exp",
+    "1e9",
+    "True",
+]
+ALPHABET += ["Piecewise", "max", "9**9", "for", "in", "x[0]", "__class__", ".real"]
+
+
+@given(st.lists(st.sampled_from(ALPHABET), max_size=12).map("".join))
+@settings(max_examples=400)
+def test_any_mixture_of_tokens_parses_or_raises_formula_error(text):
+    with contextlib.suppress(FormulaError):
+        assert isinstance(read(text), sp.Expr)
+
+
+# ------------------------------------------------------- names, order, and truth
+
+
+@given(start=points(2), method=st.sampled_from(sorted(BUILT_IN)))
+@settings(max_examples=20)
+def test_renaming_variables_changes_nothing(start, method):
+    template = "(1 - {0})**2 + 10*({1} - {0}**2)**2 + {0}*sin({1})"
+    run = {"method": method, "step_size": 0.005, "maxiter": 50, "trace": True}
+    plain = minimize(template.format("x", "y"), start, **run)
+    for first, second in (("g", "t"), ("m", "v"), ("beta1", "vhat"), ("z9", "z10")):
+        objective = Objective(template.format(first, second), [first, second])
+        renamed = minimize(objective, start, **run)
+        for name in plain.trace.names:
+            assert plain.trace[name].tobytes() == renamed.trace[name].tobytes()
+
+
+@given(start=points(3), order=st.permutations(NAMES))
+@settings(max_examples=20)
+def test_permuting_variables_permutes_the_path(start, order):
+    formula = "(1 - x)**2 + 10*(y - x**2)**2 + (z - y*x)**2 + exp(-z**2)"
+    place = [NAMES.index(name) for name in order]
+    run = {"method": "amsgrad", "maxiter": 50, "trace": True}
+    plain = minimize(formula, start, **run).trace
+    permuted = minimize(Objective(formula, order), start[place], **run).trace
+    np.testing.assert_allclose(permuted.x, plain.x[:, place], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(permuted.fun, plain.fun, rtol=1e-9)
+
+
+PYTHON = {"Max": max, "sqrt": math.sqrt, "abs": abs, "sin": math.sin}
+PYTHON["sign"] = lambda x: (x > 0) - (x < 0)
+
+
+def interpreted(rule, objective, x, hyper, iterations):
+    """Run a rule as a reader would: line by line, coordinate by coordinate."""
+    state = [dict.fromkeys(rule.state, 0.0) for _ in x]
+    for t in range(1, iterations + 1):
+        gradient = [exact_float(d, x, objective) for d in objective.gradient]
+        for k, g in enumerate(gradient):
+            names = hyper | state[k] | {"x": x[k], "g": g, "t": t}
+            for line in rule.equations.splitlines():
+                name, formula = line.split(" = ")
+                names[name] = eval(formula, PYTHON, names)
+            x[k] = names["x"]
+            state[k] = {name: names[name] for name in rule.state}
+    return x, {name: [s[name] for s in state] for name in rule.state}
+
+
+def exact_float(expression, x, objective):
+    point = dict(zip(objective.variables, x, strict=True))
+    return exact(expression, point, digits=20).real
+
+
+USERS_RULE = Rule(
+    "clipped",
+    """
+    m = decay*m + g*t/(t + 1)
+    x = x - step_size*(m if abs(m) < 1 else sign(m))  # a soft limit
+    s = Max(s, abs(m))
+    x = x + 1e-3*s*sin(t)
+    """,
+    step_size=0.01,
+    decay=0.5,
+)
+
+
+@pytest.mark.parametrize("rule", [*BUILT_IN.values(), USERS_RULE], ids=lambda r: r.name)
+@given(start=points(2))
+@settings(max_examples=5)
+def test_the_kernel_agrees_with_an_interpreter(rule, start):
+    objective = Objective("(1 - x)**2 + 10*(y - x**2)**2 + x*sin(y)")
+    hyper = dict(rule.hyperparameters)
+    x, state = interpreted(rule, objective, start.tolist(), hyper, 6)
+    run = {"method": rule, "maxiter": 6, "trace": True, "gtol": 0.0}
+    result = minimize(objective, start, **run)
+    assume(result.nit == 6)
+    np.testing.assert_allclose(result.x, x, rtol=1e-10, atol=1e-12)
+    for name in rule.state:
+        last = result.trace[name][-1]
+        np.testing.assert_allclose(last, state[name], rtol=1e-9, atol=1e-12)
+
+
+@given(points(2, limit=3.0))
+def test_all_fields_of_a_result_describe_one_point(start):
+    for method in ("auto", "gd", "amsgrad"):
+        result = minimize(EXPLICIT_OBJECTIVES[1], start, method=method, maxiter=25)
+        value, gradient = result.objective.value_and_grad(result.x)
+        # inlined into another loop, the same source has the same bits
+        assert result.fun == value
+        np.testing.assert_array_equal(result.jac, gradient)
+        assert result.grad_norm == np.abs(gradient).max()
+        assert math.isfinite(value)

@@ -57,10 +57,10 @@ class Objective:
     ('x', 'y')
     >>> rosenbrock.gradient[1]
     -200*x**2 + 200*y
-    >>> rosenbrock.value([-1, 1])
-    4.0
-    >>> rosenbrock.grad([-1, 1])
-    array([-4.,  0.])
+    >>> rosenbrock.value([-1, 2])
+    104.0
+    >>> rosenbrock.grad([-1, 2])
+    array([396., 200.])
 
     With a named parameter:
 

@@ -13,7 +13,6 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
-from matplotlib.ticker import FuncFormatter
 
 from symgd import rules
 from symgd.arguments import read_bounds
@@ -41,7 +40,7 @@ START: dict[str, Any] = {"marker": "o", "ms": 8, "mew": 2, "mfc": "white"}
 END: dict[str, Any] = {"marker": "*", "ms": 16, "mec": "white"}
 MOST_DOTS = 80  # more of them would hide the line
 LEVELS = 14
-HUGE = 1e200  # differences of what lies beyond could overflow
+HUGE = 1e300  # differences of what lies beyond could overflow
 
 
 @dataclass
@@ -218,9 +217,11 @@ def _window(results: Sequence[Result], chosen: Any) -> np.ndarray:
     points = np.concatenate([_points_in_sight(r) for r in results])
     low, high = points.min(axis=0), points.max(axis=0)
     middle, span = (low + high) / 2, high - low
+    widest, size = span.max(), np.abs(middle).max()
+    if widest <= 1e-9 * size:
+        widest = 1.0 + 0.1 * size
     # A path along one axis, or a single point, needs room on all sides.
-    span = np.maximum(span, max(0.5 * span.max(), 1e-9 * np.abs(middle).max()))
-    half = np.where(span > 0, 0.7 * span, 1.0)
+    half = 0.7 * np.maximum(span, 0.5 * widest)
     window = np.stack([middle - half, middle + half], axis=1)
     endless = np.full(window.shape, [-np.inf, np.inf])
     bounds = np.stack([endless if r.bounds is None else r.bounds for r in results])
@@ -313,11 +314,18 @@ def _fill(figure: Figure, picture: Picture, results: Sequence[Result]) -> Axes:
     ax = figure.add_subplot(projection=projection)
     _draw(ax, picture, results)
     if picture.kind == "contour":
-        digits = FuncFormatter(lambda f, _: f"{float(f'{f:.3g}'):g}")
-        bar = figure.colorbar(ax.collections[0], format=digits, aspect=35, pad=0.02)
+        bands: Any = ax.collections[0]
+        bar: Any = figure.colorbar(bands, aspect=35, pad=0.02)
+        bar.set_ticks(bands.levels[::2], labels=_rounded(bands.levels)[::2])
         bar.outline.set_visible(False)
         bar.ax.set_title("f", fontsize="medium")
     return ax
+
+
+def _rounded(levels: np.ndarray) -> list[str]:
+    """Return levels for people: three digits, and more if they are close together."""
+    digits = 3 + int(np.log10(np.abs(levels).max() / np.ptp(levels) + 1))
+    return [f"{float(f'{f:.{digits}g}'):.{max(digits, 6)}g}" for f in levels]
 
 
 def _draw(ax: Axes, picture: Picture, results: Sequence[Result]) -> None:
@@ -337,14 +345,14 @@ def _draw(ax: Axes, picture: Picture, results: Sequence[Result]) -> None:
 
 def _draw_path(ax: Axes, picture: Picture, result: Result) -> None:
     colour = PATHS[len(picture.lines) % len(PATHS)]
-    if picture.kind == "convergence":
-        picture.lines += ax.plot([], color=colour, linewidth=1.8)
-        return
     points, values = _path(result)
+    dots = DOTS if len(points) <= MOST_DOTS else {}
+    if picture.kind == "convergence":
+        picture.lines += ax.plot([], color=colour, linewidth=1.8, **dots)
+        return
     columns = [*points.T, values][:2]
     if picture.kind == "surface":  # 3-D axes don't clip what leaves them
         columns = [*points.T, np.where(_inside(points, picture), values, np.nan)]
-    dots = DOTS if len(points) <= MOST_DOTS else {}
     (line,) = ax.plot(*columns, color=colour, linewidth=1.8, zorder=3, **dots)
     line.set(path_effects=CASING, linestyle="-" if result.trace else "none")
     picture.lines.append(line)
@@ -444,6 +452,7 @@ def _draw_surface(ax: Any, picture: Picture) -> None:
 
 def _draw_frame(ax: Axes, picture: Picture) -> None:
     ax.set(xlabel="iteration", ylabel=QUANTITIES[picture.quantity])
+    ax.locator_params(axis="x", integer=True)
     ax.grid(alpha=0.3)
 
 

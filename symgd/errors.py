@@ -60,7 +60,7 @@ class FormulaError(SymgdError, ValueError):
         if self.formula and self.start is not None:
             lines += _marked(self.formula, self.start, self.end or 0)
         elif self.formula:
-            lines.append(f"    {_shortened(self.formula)}")
+            lines.append(f"    {shortened(self.formula, 72)}")
         if self.suggestion:
             lines.append(self.suggestion)
         return "\n".join(lines)
@@ -95,5 +95,10 @@ def _marked(formula: str, start: int, end: int, width: int = 72) -> list[str]:
     return [f"    {head}{shown}{tail}", " " * (4 + len(head) + start - left) + carets]
 
 
-def _shortened(text: str, width: int = 72) -> str:
+def shortened(text: str, width: int = 40) -> str:
+    """Return a text, cut if it is long.
+
+    >>> shortened("a long formula", 9)
+    'a long...'
+    """
     return text if len(text) <= width else text[: width - 3] + "..."

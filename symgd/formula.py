@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import functools
-import keyword
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -19,7 +18,8 @@ from typing import Any, TypeAlias
 import sympy as sp
 from sympy.printing.str import StrPrinter
 
-from symgd.errors import FormulaError, guess
+from symgd import mistakes
+from symgd.errors import FormulaError, guess, shortened
 from symgd.functions import CONSTANTS, FUNCTIONS, NODES, Function
 
 MAX_LENGTH = 100_000
@@ -47,21 +47,6 @@ _RELATIONS: dict[type, Any] = {
     ast.NotEq: sp.Ne,
 }
 _INDEXED = ("sum", "Sum", "prod", "Product")
-_LOOKALIKES = {
-    "−": "-",
-    "–": "-",
-    "×": "*",
-    "·": "*",
-    "∙": "*",
-    "÷": "/",
-    "²": "**2",
-    "³": "**3",
-    "≤": "<=",
-    "≥": ">=",
-    "≠": "!=",
-    "√": "sqrt",
-    "^": "**",
-}
 
 
 def symbol(name: str) -> sp.Symbol:
@@ -146,13 +131,14 @@ class _Reader:
             raise FormulaError(
                 f"the formula has {len(source)} characters; at most {MAX_LENGTH}"
             )
-        self._refuse_lookalikes(source)
+        if error := mistakes.lookalike(self.text, source):
+            raise error
         self.margin = len(source) - len(source.lstrip())
         self.bytes = source.strip().encode()
         try:
             tree = ast.parse(self.bytes.decode(), mode="eval").body
-        except (SyntaxError, ValueError) as error:
-            raise explained(self.text, source, error) from None
+        except (SyntaxError, ValueError) as refused:
+            raise mistakes.explained(self.text, source, refused) from None
         except (RecursionError, MemoryError):
             raise self._too_deep() from None
         if sum(1 for _ in ast.walk(tree)) > MAX_NODES:
@@ -165,22 +151,11 @@ class _Reader:
             problem = f"a constant can't be computed: {error or type(error).__name__}"
             raise FormulaError(problem, self.text, 0, len(self.text)) from None
 
-    def _refuse_lookalikes(self, source: str) -> None:
-        found = [i for i, character in enumerate(source) if character in _LOOKALIKES]
-        if not found:
-            return
-        better = "".join(_LOOKALIKES.get(character, character) for character in source)
-        sign = source[found[0]]
-        problem = "'^' is not a power here" if sign == "^" else f"{sign!r} is not known"
-        raise FormulaError(
-            problem, self.text, found[0], found[0] + 1, f"write {better.strip()}"
-        )
-
     def _too_deep(self) -> FormulaError:
         return FormulaError(
             f"the formula is nested too deeply (more than {MAX_DEPTH} levels) or is a "
             "chain of thousands of operators",
-            _start_of(self.text),
+            shortened(self.text),
         )
 
     def _error(
@@ -201,7 +176,7 @@ class _Reader:
         """Return the expression of a node that must be a number, not a condition."""
         method = getattr(self, "_read_" + type(node).__name__, None)
         if method is None:
-            raise self._error(node, *_refusal(node, self._source(node)))
+            raise self._error(node, *mistakes.refusal(node, self._source(node)))
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise self._too_deep()
@@ -212,7 +187,7 @@ class _Reader:
     def _read_Constant(self, node: ast.Constant) -> sp.Expr:
         number = node.value
         if isinstance(number, bool) or not isinstance(number, (int, float)):
-            raise self._error(node, *_refusal(node, self._source(node)))
+            raise self._error(node, *mistakes.refusal(node, self._source(node)))
         if isinstance(number, float):
             if math.isinf(number):
                 raise self._error(node, "the number is too large for float64")
@@ -236,7 +211,7 @@ class _Reader:
             return -self._value(node.operand)
         if isinstance(node.op, ast.UAdd):
             return self._value(node.operand)
-        raise self._error(node, *_refusal(node, self._source(node)))
+        raise self._error(node, *mistakes.refusal(node, self._source(node)))
 
     def _read_BinOp(self, node: ast.BinOp) -> sp.Expr:
         if isinstance(node.op, (ast.Add, ast.Sub)):
@@ -260,7 +235,7 @@ class _Reader:
         if isinstance(node.op, ast.Mod):
             arguments = [self._value(node.left), self._value(node.right)]
             return self._apply(node, "Mod", arguments)
-        raise self._error(node, *_refusal(node, self._source(node)))
+        raise self._error(node, *mistakes.refusal(node, self._source(node)))
 
     def _inverse(self, node: ast.expr) -> sp.Expr:
         divisor = self._value(node)
@@ -412,11 +387,11 @@ class _Reader:
             number = math.nan
         place = self._source(node)
         if number != number or isinstance(number, complex):
-            raise self._error(node, f"{_start_of(place)} is not a real number")
+            raise self._error(node, f"{shortened(place)} is not a real number")
         if math.isinf(number):
-            raise self._error(node, f"{_start_of(place)} is too large for float64")
+            raise self._error(node, f"{shortened(place)} is too large for float64")
         if nonzero and number == 0.0:
-            raise self._error(node, f"{_start_of(place)} is too small for float64")
+            raise self._error(node, f"{shortened(place)} is too small for float64")
         return build()
 
 
@@ -449,96 +424,6 @@ def _as_division(node: ast.BinOp) -> ast.BinOp:
     return ast.copy_location(ast.BinOp(node.left, ast.Div(), node.right), node)
 
 
-def _start_of(text: str, width: int = 40) -> str:
-    return text if len(text) <= width else text[:width] + "..."
-
-
-# ---------------------------------------------------------- refusals, explained
-
-
-def _refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
-    """Return why a node is not part of the language, and what to write instead."""
-    if isinstance(node, ast.Constant):
-        kind = {str: "text", bytes: "text", complex: "a complex number"}
-        what = kind.get(type(node.value), repr(node.value))
-        return f"{what} is not part of a formula", None
-    if isinstance(node, (ast.Compare, ast.BoolOp)):
-        return (
-            "a condition is not a number",
-            f"write 1 if {source} else 0" if len(source) < 60 else None,
-        )
-    if isinstance(node, ast.Tuple):
-        return "a formula is one expression, not several", None
-    if isinstance(node, ast.Subscript):
-        return (
-            "indexing is not supported in this version",
-            "name the variables x0, x1, ...",
-        )
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return "'|' is not part of a formula", "write abs(x) for |x|"
-    if isinstance(node, (ast.List, ast.Set)):
-        return "brackets are not part of a formula", "use parentheses (...)"
-    what = re.sub(r"(?<!^)(?=[A-Z])", " ", type(node).__name__).lower()
-    return f"{_start_of(source)!r} is not part of a formula ({what})", None
-
-
-def explained(text: str, source: str, error: Exception) -> FormulaError:
-    """Return what is wrong with a text that Python's grammar refuses.
-
-    The commonest slips have an explanation of their own; Python's message is the last
-    resort. ``source`` is ``text`` with comments blanked, place for place.
-    """
-    functions = "|".join(FUNCTIONS)
-    if match := re.search(r"(?<![<>=!])=(?!=)", source):
-        return FormulaError(
-            "'=' does not belong in a formula: an expression is expected",
-            text,
-            match.start(),
-            match.end(),
-            f"write {source[match.end() :].strip() or 'the right-hand side'} alone",
-        )
-    for match in re.finditer(r"[^\W\d]\w*", source):
-        if match[0] in keyword.kwlist and match[0] not in (
-            *("and", "or", "not", "if", "else", "for", "in", "True", "False", "None"),
-        ):
-            return FormulaError(
-                f"{match[0]!r} is a Python keyword and can't be a name",
-                text,
-                *match.span(),
-                f"use another name, such as {match[0]}_",
-            )
-    missing = "a '*' is missing"
-    slips = (
-        (rf"\b({functions})\s++(\w++)", "{1}({2})", "a function needs parentheses"),
-        (r"(?<![\w.])(\d++(?:\.\d*+)?)\s*+([^\W\d]\w*+)", "{1}*{2}", missing),
-        (r"(\))\s*+(\w++|\()", "{1}*{2}", missing),
-        (r"\b(\w++)\s++(?!if\b|else\b|and\b|or\b|for\b|in\b|not\b)(\w++)",
-         "{1}*{2}", missing),
-    )  # fmt: skip
-    for pattern, template, problem in slips:
-        match = re.search(pattern, source)
-        if match and match[1] not in ("if", "else", "and", "or", "not", "in", "for"):
-            better = template.format(match[0], match[1], match[2])
-            return FormulaError(problem, text, *match.span(), f"write {better}")
-    if "!" in source.replace("!=", "  "):
-        place = source.replace("!=", "  ").index("!")
-        return FormulaError(
-            "'!' is not known", text, place, place + 1, "write factorial(n) for n!"
-        )
-    if source.count("|") >= 2:
-        place = source.index("|")
-        return FormulaError(
-            "'|' is not part of a formula", text, place, None, "write abs(x) for |x|"
-        )
-    margin = len(source) - len(source.lstrip())
-    offset = getattr(error, "offset", None)
-    place = min(len(text) - 1, max(0, (offset or 1) - 1 + margin))
-    message = getattr(error, "msg", None) or str(error)
-    if "digits" in message:
-        message = "the number has too many digits"
-    return FormulaError(f"not a formula: {message}", text, place)
-
-
 # ----------------------------------------------------------- SymPy expressions
 
 
@@ -550,7 +435,7 @@ def _checked(
     rebuilt: dict[sp.Basic, sp.Basic] = {}
 
     def refuse(node: sp.Basic, problem: str) -> FormulaError:
-        return FormulaError(f"{_start_of(str(node), 60)}: {problem}")
+        return FormulaError(f"{shortened(str(node), 60)}: {problem}")
 
     def leaf(node: sp.Basic) -> sp.Basic:
         if isinstance(node, sp.Symbol):

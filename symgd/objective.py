@@ -15,7 +15,7 @@ from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.formula import Formula, constant, natural_order, read, symbol, text_of
 
 if TYPE_CHECKING:
-    from symgd.lowering import NativeObjective
+    from symgd.lowering.native import NativeObjective
 
 MAX_VARIABLES = 1000
 
@@ -143,7 +143,7 @@ class Objective:
     @functools.cached_property
     def native(self) -> NativeObjective:
         """The compiled form, shared by all objectives of the same formula."""
-        from symgd.lowering import native_objective
+        from symgd.lowering.native import native_objective
 
         names = tuple(symbol(name) for name in self.parameters)
         return native_objective(

@@ -222,19 +222,23 @@ def _window(results: Sequence[Result], chosen: Any) -> np.ndarray:
         widest = 1.0 + 0.1 * size
     # A path along one axis, or a single point, needs room on all sides.
     half = 0.7 * np.maximum(span, 0.5 * widest)
-    window = np.stack([middle - half, middle + half], axis=1)
+    window = _fitted(np.stack([middle - half, middle + half], axis=1), results)
+    pairs = read_bounds(chosen, results[0].variables).T
+    window = np.where(np.abs(pairs) < HUGE, pairs, window)
+    if (window[:, 0] >= window[:, 1]).any():
+        raise InputError(f"the window {chosen!r} is empty")
+    return window
+
+
+def _fitted(window: np.ndarray, results: Sequence[Result]) -> np.ndarray:
+    """Return the window with the bounds, of any run, as its sides; clip open sides."""
     endless = np.full(window.shape, [-np.inf, np.inf])
     bounds = np.stack([endless if r.bounds is None else r.bounds for r in results])
     bounds = np.where(np.abs(bounds) < HUGE, bounds, endless)
     lower, upper = bounds[..., :1].min(axis=0), bounds[..., 1:].max(axis=0)
     closed = np.isfinite(lower) & np.isfinite(upper)
     inside = np.where(closed, np.hstack([lower, upper]), np.clip(window, lower, upper))
-    window = np.where(lower < upper, inside, window)
-    pairs = read_bounds(chosen, results[0].variables).T
-    window = np.where(np.abs(pairs) < HUGE, pairs, window)
-    if (window[:, 0] >= window[:, 1]).any():
-        raise InputError(f"the window {chosen!r} is empty")
-    return window
+    return np.where(lower < upper, inside, window)
 
 
 def _points_in_sight(result: Result) -> np.ndarray:
@@ -369,7 +373,7 @@ def _set_histories(ax: Axes, picture: Picture) -> None:
         if picture.quantity == "gap":
             rivals = [r for r in picture.results if r.maximized == result.maximized]
             known = np.concatenate([_path(r)[1] for r in rivals])
-            values = np.abs(values - (max(known) if result.maximized else min(known)))
+            values = np.abs(values - (known.max() if result.maximized else known.min()))
         line.set_data(result.trace.t, values)
         if picture.quantity != "fun" and (values > 0).any():
             ax.set_yscale("log")
@@ -385,7 +389,9 @@ def _draw_legend(ax: Any, picture: Picture) -> None:
         ]
         labels += ["start", "end"]
     place = "upper left" if picture.kind == "surface" else "best"
-    ax.legend(lines, labels, loc=place, fontsize="small", framealpha=0.9)
+    ax.legend(
+        lines, labels, loc=place, fontsize="small", framealpha=0.9, markerscale=0.8
+    )
 
 
 def _label(result: Result) -> str:

@@ -20,7 +20,7 @@ from symgd.formula import Formula, symbol
 from symgd.kernels import run as layout
 from symgd.kernels import solver
 from symgd.kernels.trajectory import trajectory
-from symgd.lowering import lowered_schedule, native_schedule, native_update
+from symgd.lowering.native import lowered_schedule, native_schedule, native_update
 from symgd.objective import Objective
 from symgd.result import Trace, number
 from symgd.rules import Rule

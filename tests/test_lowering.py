@@ -11,7 +11,10 @@ import sympy as sp
 from symgd import FormulaError, Objective, numeric
 from symgd.formula import read, symbol
 from symgd.functions import TABLE
-from symgd.lowering import inlined, lower, share, source_of
+from symgd.lowering import sharing
+from symgd.lowering.native import inlined
+from symgd.lowering.sharing import share
+from symgd.lowering.source import lower, source_of
 
 x, y = symbol("x"), symbol("y")
 
@@ -165,7 +168,7 @@ def test_the_order_of_names_does_not_matter():
 
 
 def test_an_expression_too_large_to_compile_says_so(monkeypatch):
-    monkeypatch.setattr("symgd.lowering.MAX_OPERATIONS", 50)
+    monkeypatch.setattr(sharing, "MAX_OPERATIONS", 50)
     text = " + ".join(f"sin({i}*x)" for i in range(2, 100))
     with pytest.raises(FormulaError, match="over 50 different operations"):
         Objective(text).value([1])

@@ -17,7 +17,6 @@ from typing import Any
 
 import numba
 
-from symgd.intrinsics import evaluate
 from symgd.kernels.run import (
     ABNORMAL,
     BEST,
@@ -42,7 +41,8 @@ from symgd.kernels.run import (
     WAITED,
     T,
 )
-from symgd.lowering import JIT_OPTIONS
+from symgd.lowering.intrinsics import evaluate
+from symgd.lowering.native import JIT_OPTIONS
 from symgd.status import RUNNING
 
 MEMORY = 10  # pairs that L-BFGS remembers

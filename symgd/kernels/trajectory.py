@@ -15,7 +15,6 @@ from typing import Any
 
 import numba
 
-from symgd.intrinsics import local, store
 from symgd.kernels.run import (
     BEST,
     CONVERGED,
@@ -35,7 +34,8 @@ from symgd.kernels.run import (
     WAITED,
     T,
 )
-from symgd.lowering import JIT_OPTIONS
+from symgd.lowering.intrinsics import local, store
+from symgd.lowering.native import JIT_OPTIONS
 from symgd.status import RUNNING
 
 

@@ -16,6 +16,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
+from symgd import numeric
+
 
 @intrinsic
 def _fma(_context: Any, a: Any, b: Any, c: Any) -> Any:
@@ -88,13 +90,8 @@ def _store(_context: Any, array: Any, numbers: Any) -> Any:
     return types.void(array, numbers), generate
 
 
-def fma(a: float, b: float, c: float) -> float:
-    """Return a*b + c; compiled, with one rounding."""
-    return a * b + c
-
-
 if numba.config.DISABLE_JIT:
-    NATIVE_TWINS: dict[str, Any] = {}
+    TWINS: dict[Any, Any] = {}
 
     def local(rows: int, columns: int) -> Any:
         """Return a working array of rows x columns; compiled, on the stack."""
@@ -109,7 +106,7 @@ if numba.config.DISABLE_JIT:
         return function(x, p, out.reshape(-1))
 
 else:
-    NATIVE_TWINS = {"fma": _fma}
+    TWINS = {numeric.fma: _fma}
     local = _local
     store = _store
 

@@ -1,0 +1,80 @@
+"""Straight-line Python functions, made from expressions by ``sympy.lambdify``."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import sympy as sp
+
+from symgd import numeric
+from symgd.functions import NODES
+from symgd.lowering.printing import NumericPrinter
+from symgd.lowering.sharing import lazy_kinks, share
+
+HELPERS = {row.name: row.numeric for row in NODES.values()}
+HELPERS |= {"fma": numeric.fma, "sqrt": math.sqrt}
+
+
+def lower(
+    name: str,
+    arguments: Sequence[str],
+    outputs: Sequence[sp.Expr],
+    places: Mapping[sp.Symbol, str],
+    late: Iterable[sp.Symbol] = (),
+) -> types.FunctionType:
+    """Return a plain Python function that computes a tuple of expressions.
+
+    Parameters
+    ----------
+    name : str
+        The function's name.
+    arguments : sequence of str
+        Its arguments' names.
+    outputs : sequence of SymPy expressions
+        What it returns, as a tuple of floats.
+    places : mapping of symbol to str
+        How each symbol is written in the code, for example ``x[0]``. A symbol that is
+        not in it is an error: generated code has only names that symgd chose.
+    late : iterable of symbols
+        Symbols whose values arrive last: sums add the terms that hold them last.
+
+    Raises
+    ------
+    FormulaError
+        If an output can't be computed in float64 or is too large to compile.
+    """
+    # SymPy orders terms by name; numbered symbols make the code, and so the rounding,
+    # independent of what the user called things.
+    numbered = {
+        s: sp.Symbol(f"s{place:05d}", real=True) for place, s in enumerate(places)
+    }
+    printer = NumericPrinter(
+        {numbered[s]: place for s, place in places.items()}, {numbered[s] for s in late}
+    )
+
+    def eliminate(expressions: Any) -> tuple[list[Any], Any]:
+        shared, reduced = share(tuple(expressions))
+        for target, expression in shared:
+            printer.define(target, expression)
+        return shared, reduced
+
+    function = sp.lambdify(
+        list(arguments),
+        tuple(lazy_kinks(output.xreplace(numbered)) for output in outputs),
+        modules=[{**HELPERS, "nan": math.nan}],
+        printer=printer,
+        use_imps=False,
+        cse=eliminate,
+    )
+    function.__name__ = name
+    return function
+
+
+def source_of(function: Callable[..., Any]) -> str:
+    """Return the source of a generated function."""
+    source = inspect.getsource(function)
+    return source.replace("_lambdifygenerated", function.__name__, 1)

@@ -1,0 +1,145 @@
+"""Common mistakes in formulas, and what to write instead."""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import re
+
+from symgd.errors import FormulaError, shortened
+from symgd.functions import FUNCTIONS
+
+# Signs that look like an operator of the language, and the operator.
+_LOOKALIKES = {
+    "−": "-",
+    "–": "-",
+    "×": "*",
+    "·": "*",
+    "∙": "*",
+    "÷": "/",
+    "²": "**2",
+    "³": "**3",
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+    "√": "sqrt",
+    "^": "**",
+}
+
+_GRAMMAR = ("and", "or", "not", "if", "else", "for", "in", "True", "False", "None")
+_BETWEEN = r"(?!(?:if|else|and|or|for|in|not)\b)"
+
+# What is written, what it should be, and what is wrong; {1} and {2} are the groups.
+_SLIPS = (
+    (
+        rf"\b({'|'.join(FUNCTIONS)})\s++(\w++)",
+        "{1}({2})",
+        "a function needs parentheses",
+    ),
+    (
+        r"(?<![\w.])(\d++(?:\.\d*+)?)\s*+([^\W\d]\w*+)",
+        "{1}*{2}",
+        "a '*' is missing",
+    ),
+    (r"(\))\s*+(\w++|\()", "{1}*{2}", "a '*' is missing"),
+    (rf"\b{_BETWEEN}(\w++)\s++{_BETWEEN}(\w++)", "{1}*{2}", "a '*' is missing"),
+)
+
+
+def lookalike(text: str, source: str) -> FormulaError | None:
+    """Return the error for a sign that only looks like one of the language."""
+    found = [i for i, sign in enumerate(source) if sign in _LOOKALIKES]
+    if not found:
+        return None
+    better = "".join(_LOOKALIKES.get(sign, sign) for sign in source).strip()
+    sign = source[found[0]]
+    problem = "'^' is not a power here" if sign == "^" else f"{sign!r} is not known"
+    return FormulaError(problem, text, found[0], found[0] + 1, f"write {better}")
+
+
+def refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
+    """Return why a node is not part of the language, and what to write instead."""
+    if isinstance(node, ast.Constant):
+        kind = {str: "text", bytes: "text", complex: "a complex number"}
+        what = kind.get(type(node.value), repr(node.value))
+        return f"{what} is not part of a formula", None
+    if isinstance(node, (ast.Compare, ast.BoolOp)):
+        return (
+            "a condition is not a number",
+            f"write 1 if {source} else 0" if len(source) < 60 else None,
+        )
+    if isinstance(node, ast.Tuple):
+        return "a formula is one expression, not several", None
+    if isinstance(node, ast.Subscript):
+        return (
+            "indexing is not supported in this version",
+            "name the variables x0, x1, ...",
+        )
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return "'|' is not part of a formula", "write abs(x) for |x|"
+    if isinstance(node, (ast.List, ast.Set)):
+        return "brackets are not part of a formula", "use parentheses (...)"
+    what = re.sub(r"(?<!^)(?=[A-Z])", " ", type(node).__name__).lower()
+    return f"{shortened(source)!r} is not part of a formula ({what})", None
+
+
+def explained(text: str, source: str, error: Exception) -> FormulaError:
+    """Return what is wrong with a text that Python's grammar refuses.
+
+    The commonest slips have an explanation of their own; Python's message is the last
+    resort. ``source`` is ``text`` with comments blanked, place for place.
+    """
+    return (
+        _assignment(text, source)
+        or _keyword(text, source)
+        or _slip(text, source)
+        or _unknown_sign(text, source)
+        or _python_says(text, source, error)
+    )
+
+
+def _assignment(text: str, source: str) -> FormulaError | None:
+    match = re.search(r"(?<![<>=!])=(?!=)", source)
+    if match is None:
+        return None
+    right = source[match.end() :].strip() or "the right-hand side"
+    problem = "'=' does not belong in a formula: an expression is expected"
+    return FormulaError(problem, text, *match.span(), f"write {right} alone")
+
+
+def _keyword(text: str, source: str) -> FormulaError | None:
+    for match in re.finditer(r"[^\W\d]\w*", source):
+        name = match[0]
+        if name in keyword.kwlist and name not in _GRAMMAR:
+            problem = f"{name!r} is a Python keyword and can't be a name"
+            instead = f"use another name, such as {name}_"
+            return FormulaError(problem, text, *match.span(), instead)
+    return None
+
+
+def _slip(text: str, source: str) -> FormulaError | None:
+    for pattern, template, problem in _SLIPS:
+        if match := re.search(pattern, source):
+            better = template.format(match[0], match[1], match[2])
+            return FormulaError(problem, text, *match.span(), f"write {better}")
+    return None
+
+
+def _unknown_sign(text: str, source: str) -> FormulaError | None:
+    for pattern, problem, instead in (
+        (r"!(?!=)", "'!' is not known", "write factorial(n) for n!"),
+        (r"\|", "'|' is not part of a formula", "write abs(x) for |x|"),
+    ):
+        if match := re.search(pattern, source):
+            return FormulaError(problem, text, *match.span(), instead)
+    return None
+
+
+def _python_says(text: str, source: str, error: Exception) -> FormulaError:
+    margin = len(source) - len(source.lstrip())
+    offset = getattr(error, "offset", None) or 1
+    place = min(len(text) - 1, max(0, offset - 1 + margin))
+    message = getattr(error, "msg", None) or str(error)
+    if "digits" in message:  # Python's advice is about its own settings
+        message = "the number has too many digits"
+    return FormulaError(f"not a formula: {message}", text, place)

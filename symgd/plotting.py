@@ -94,10 +94,11 @@ def plot(
     --------
     >>> import symgd
     >>> f = symgd.Objective("x**2 + 3*y**2")
-    >>> runs = [symgd.minimize(f, [1, 1], method=m, trace=True) for m in ("auto", "gd")]
-    >>> ax = plot(runs, ax=Figure().subplots())
+    >>> gd = symgd.minimize(f, [1, 1], method="gd", trace=True)
+    >>> faster = symgd.minimize(f, [1, 1], method="gd", step_size=0.1, trace=True)
+    >>> ax = plot([gd, faster], ax=Figure().subplots())
     >>> ax.get_xlabel(), [text.get_text() for text in ax.get_legend().get_texts()]
-    ('x', ['auto', 'gd, step_size=0.01', 'start', 'end'])
+    ('x', ['gd, step_size=0.01', 'gd, step_size=0.1', 'start', 'end'])
     """
     results = [result] if isinstance(result, Result) else list(result)
     picture = _planned(results, ax, kind, quantity, window)

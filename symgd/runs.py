@@ -97,6 +97,7 @@ class Run:
         self.slots[0] = x
         self.counters[:] = 0
         self.counters[layout.T] = -1
+        self.counters[layout.PENDING] = 1
         self.counters[layout.EVERY] = settings.every
         self.counters[layout.PATIENCE] = settings.patience
         self.limits[:] = 0.0

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from symgd.status import Status
 
-COUNTERS = 11
-T = 0  # updates made; -1 before the start has been evaluated
+COUNTERS = 12
+T = 0  # the last evaluated iterate; -1 before the start has been evaluated
 LAST = 1  # where the slice ends
 EVERY = 2  # updates from one recorded row of the trace to the next; 0: none
 ROWS = 3  # rows recorded in this slice
@@ -19,6 +19,7 @@ EVALUATIONS = 6  # of value and gradient
 PAIRS = 7  # of steps and gradient changes that a quasi-Newton method remembers
 NEWEST = 8  # of these pairs
 IDLE = 9  # steps in a row that lowered the value by no more than rounding
+PENDING = 11  # 1: the slots hold an iterate that has not been evaluated yet
 NEWTON = 10  # 1: directions from the exact Hessian, 0: from the pairs
 
 LIMITS = 6

@@ -26,6 +26,7 @@ from symgd.kernels.run import (
     LAST,
     NORM,
     PATIENCE,
+    PENDING,
     ROWS,
     STALLED,
     TARGET,
@@ -94,11 +95,14 @@ def trajectory(
             g[k] = gradient[k]
             for j in range(width):
                 now[j, k] = new[j, k] = slots[j, k]
+        pending = counters[PENDING]
         status = RUNNING
         while t < last:
             # Propose a step, check it, commit it: what isn't finite is never committed.
             not_finite = 0.0
-            if t >= 0:
+            if pending != 0:
+                pending = 0
+            else:
                 hyper = schedule(t + 1.0, h)
                 for k in range(n):
                     stepped = update(t + 1.0, g[k], f, now, k, hyper)
@@ -157,6 +161,7 @@ def trajectory(
                     break
         counters[EVALUATIONS] = t + 1 + (status == DIVERGED)
         counters[T], counters[ROWS], counters[WAITED] = t, row, waited
+        counters[PENDING] = pending
         limits[BEST], limits[NORM], limits[VALUE] = best, norm, f
         for k in range(n):
             gradient[k] = g[k]

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from symgd.errors import FormulaError, InputError, SymgdError
+    from symgd.many import minimize_many, sweep
     from symgd.objective import Objective
     from symgd.optimize import maximize, minimize
     from symgd.plotting import plot, save
     from symgd.result import Result, Trace
+    from symgd.results import Results, Sweep
     from symgd.rules import Rule
     from symgd.status import Status
 
@@ -29,14 +31,18 @@ _HOMES = {
     "InputError": "errors",
     "Objective": "objective",
     "Result": "result",
+    "Results": "results",
     "Rule": "rules",
     "Status": "status",
+    "Sweep": "results",
     "SymgdError": "errors",
     "Trace": "result",
     "maximize": "optimize",
     "minimize": "optimize",
+    "minimize_many": "many",
     "plot": "plotting",
     "save": "plotting",
+    "sweep": "many",
 }
 
 __all__ = [
@@ -44,14 +50,18 @@ __all__ = [
     "InputError",
     "Objective",
     "Result",
+    "Results",
     "Rule",
     "Status",
+    "Sweep",
     "SymgdError",
     "Trace",
     "maximize",
     "minimize",
+    "minimize_many",
     "plot",
     "save",
+    "sweep",
 ]
 
 

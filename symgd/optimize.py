@@ -14,7 +14,7 @@ from symgd.formula import Formula
 from symgd.objective import Objective
 from symgd.result import Result
 from symgd.rules import Rule
-from symgd.runs import RuleRun, Run, SolverRun, drive
+from symgd.runs import RuleRun, Run, SolverRun, drive, result_of
 from symgd.status import Status
 
 
@@ -160,25 +160,7 @@ def _optimize(
             status = drive(run, status, monitor)
     else:
         status = drive(run, status)
-    return Result(
-        x=run.x.copy(),
-        fun=sign * run.fun + 0.0,  # no -0.0
-        jac=sign * run.gradient + 0.0,
-        grad_norm=run.norm,
-        nit=run.t,
-        nfev=run.evaluations,
-        njev=run.evaluations,
-        status=status,
-        message=run.message(status),
-        method=run.name,
-        hyperparameters=dict(run.hyperparameters),
-        start=start,
-        start_source=source,
-        bounds=limits.T.copy() if run.bounded else None,
-        trace=run.trace() if settings.every else None,
-        objective=given,
-        maximized=sign < 0,
-    )
+    return result_of(run, status, given, start, source)
 
 
 def find_start(

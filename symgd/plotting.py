@@ -372,8 +372,7 @@ def _set_histories(ax: Axes, picture: Picture) -> None:
         assert result.trace is not None
         values = result.trace["fun" if picture.quantity == "gap" else picture.quantity]
         if picture.quantity == "gap":
-            rivals = [r for r in picture.results if r.maximized == result.maximized]
-            known = np.concatenate([_path(r)[1] for r in rivals])
+            known = np.concatenate([_path(r)[1] for r in picture.results])
             values = np.abs(values - (known.max() if result.maximized else known.min()))
         line.set_data(result.trace.t, values)
         if picture.quantity != "fun" and (values > 0).any():
@@ -427,7 +426,6 @@ def _draw_contours(ax: Axes, picture: Picture) -> None:
     x, y, f = _grid(picture, 161)
     levels = _levels(f, first.maximized)
     bands = _colours((levels[:-1] + levels[1:]) / 2, levels, first.maximized)
-    f = np.clip(f, levels[0], levels[-1])
     ax.contourf(x, y, f, levels, colors=bands)
     ax.contour(
         x, y, f, levels, colors=INK, linewidths=0.5, linestyles="solid", alpha=0.35

@@ -22,7 +22,7 @@ from symgd.kernels import solver
 from symgd.kernels.trajectory import trajectory
 from symgd.lowering.native import lowered_schedule, native_schedule, native_update
 from symgd.objective import Objective
-from symgd.result import Trace, number
+from symgd.result import Result, Trace, number
 from symgd.rules import Rule
 from symgd.status import RUNNING, Status
 
@@ -299,9 +299,10 @@ class RuleRun(Run):
         self.candidate = np.zeros(width * n + n + 1)
         native = objective.native
         names = tuple(self.hyperparameters)
+        self.native_schedule = native_schedule(self.schedules)
         self.descend = trajectory(
             native.value_and_gradient,
-            native_schedule(self.schedules),
+            self.native_schedule,
             native_update(tuple(rule.updates.values()), rule.state, names),
             n,
             width,
@@ -414,3 +415,30 @@ def drive(run: Run, status: int, monitor: Any = None) -> Status:
     except KeyboardInterrupt:
         return Status.INTERRUPTED
     return Status.MAXITER if status == RUNNING else Status(status)
+
+
+def result_of(
+    run: Run, status: Status, objective: Objective, start: np.ndarray, source: str
+) -> Result:
+    """Return the end of a run as it is reported: about the objective itself."""
+    sign = run.settings.sign
+    bounds = np.column_stack((run.lower, run.upper))
+    return Result(
+        x=run.x.copy(),
+        fun=sign * run.fun + 0.0,  # no -0.0
+        jac=sign * run.gradient + 0.0,
+        grad_norm=run.norm,
+        nit=max(run.t, 0),
+        nfev=run.evaluations,
+        njev=run.evaluations,
+        status=status,
+        message=run.message(status),
+        method=run.name,
+        hyperparameters=dict(run.hyperparameters),
+        start=start,
+        start_source=source,
+        bounds=bounds if run.bounded else None,
+        trace=run.trace() if run.settings.every else None,
+        objective=objective,
+        maximized=sign < 0,
+    )

@@ -71,6 +71,11 @@ def domain():
     return run("x*log(x) + y**2", [1.5, 1], step_size=0.1)
 
 
+@pytest.fixture(scope="module")
+def ascent():
+    return symgd.maximize("4 - x**2 - y**2", [1, 0], method="gd", trace=True)
+
+
 def contours(ax):
     return [c for c in ax.collections if isinstance(c, ContourSet)]
 
@@ -127,6 +132,10 @@ def test_curve_of_a_run_that_diverged_shows_its_beginning(ax):
     result.plot(ax)
     assert max(np.abs(ax.get_xlim())) < 50
     assert max(np.abs(ax.get_ylim())) < 2500
+
+
+def test_almost_infinite_values_are_drawn_without_a_warning(parabola, tmp_path):
+    save(parabola, tmp_path / "picture.png", window=(-1.3e154, 1.3e154))
 
 
 # ----------------------------------------------------------------------- contour
@@ -198,13 +207,12 @@ def test_window_that_is_empty(descent):
         plot(descent, ax=Figure().subplots(), window={"x": (1, 1)})
 
 
-def test_path_along_an_axis_has_room_across(ax):
-    run("x**2 + y**2", [2, 0], step_size=0.4).plot(ax)
+def test_path_along_an_axis_has_room_across(ascent, ax):
+    ascent.plot(ax)
     assert np.ptp(ax.get_ylim()) >= np.ptp(ax.get_xlim()) / 2
 
 
-def test_maximized_result(ax):
-    ascent = symgd.maximize("4 - x**2 - y**2", [1, 1], method="gd", trace=True)
+def test_maximized_result(ascent, ax):
     ascent.plot(ax)
     first, last = contours(ax)[0].get_facecolor()[[0, -1]]
     assert last[0] < first[0]  # the top is darker
@@ -329,6 +337,12 @@ def test_gap_is_from_the_best_value_in_the_picture(descent, heavy_ball, ax):
     for line, result in zip(ax.lines, (descent, heavy_ball), strict=True):
         np.testing.assert_array_equal(line.get_ydata(), result.trace.fun - best)
     assert ax.get_yscale() == "log"
+
+
+def test_gap_of_a_maximum(ascent, ax):
+    ascent.plot(ax, kind="convergence", quantity="gap")
+    expected = ascent.trace.fun.max() - ascent.trace.fun
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), expected)
 
 
 def test_values_have_a_linear_scale(descent, ax):

@@ -396,3 +396,41 @@ def solve(
         if counters[IDLE] >= MAX_IDLE:
             return STALLED
     return RUNNING
+
+
+@_jit
+def solve_each(
+    which: Any,
+    function: Any,
+    counters: Any,
+    limits: Any,
+    starts: Any,
+    parameters: Any,
+    lower: Any,
+    upper: Any,
+    pairs: Any,
+    alpha: Any,
+    work: Any,
+    matrices: Any,
+    rows: Any,
+    x: Any,
+    fun: Any,
+    jac: Any,
+    norm: Any,
+    status: Any,
+    nit: Any,
+    nfev: Any,
+) -> None:
+    """Run the first stage from each of some starts, and enter the ends in tables."""
+    for i in which:
+        x[i] = starts[i]
+        counters[T] = -1
+        counters[WAITED] = counters[EVALUATIONS] = 0
+        counters[PAIRS] = counters[IDLE] = counters[NEWEST] = 0
+        limits[BEST] = inf
+        status[i] = solve(
+            *(function, function, counters, limits, x[i], jac[i], parameters[i]),
+            *(lower, upper, pairs, alpha, work, matrices, rows),
+        )
+        fun[i], norm[i] = limits[VALUE], limits[NORM]
+        nit[i], nfev[i] = max(counters[T], 0), counters[EVALUATIONS]

@@ -109,8 +109,10 @@ class NativeObjective:
         variables: tuple[sp.Symbol, ...],
         parameters: tuple[sp.Symbol, ...],
     ) -> None:
+        self.expression = expression
         self.gradient = gradient
         self.variables = variables
+        self.parameters = parameters
         self.sizes = (len(variables), len(parameters))
         self._places = {s: f"x[{i}]" for i, s in enumerate(variables)}
         self._places |= {s: f"p[{i}]" for i, s in enumerate(parameters)}

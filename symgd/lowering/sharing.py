@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
 from typing import Any
 
 import sympy as sp
@@ -18,13 +17,19 @@ _Guard = tuple[tuple[Any, bool], ...]
 
 
 def share(
-    outputs: tuple[sp.Expr, ...],
+    outputs: tuple[sp.Expr, ...], first: int = 0
 ) -> tuple[list[tuple[sp.Symbol, sp.Expr]], tuple[sp.Expr, ...]]:
     """Name every subexpression that is needed more than once.
 
     A subexpression that is only needed inside a branch gets a name that is computed
     inside the same branch, as a conditional expression. Sums that differ by a
     constant factor only, as a - b and 2*b - 2*a do, share one name.
+
+    Parameters
+    ----------
+    outputs : tuple of expressions
+    first : int
+        The number of the first name.
 
     Returns
     -------
@@ -33,31 +38,150 @@ def share(
     reduced : tuple of expressions
         The outputs, written with those symbols.
     """
-    counts = _uses(outputs)
-    return _Sharing(counts).rewrite(outputs)
+    sharing = _Sharing(outputs, first)
+    reduced = tuple(sharing.rewritten(output, ()) for output in outputs)
+    return sharing.shared, reduced
 
 
-def _key(node: sp.Basic) -> tuple[sp.Expr, sp.Basic]:
-    """Return a factor and the rest: what is shared is the rest."""
-    if isinstance(node, sp.Add):
-        content, primitive = node.primitive()
-        if primitive.could_extract_minus_sign():
-            content, primitive = -content, -primitive
-        return content, primitive
-    return sp.S.One, node
+class _Sharing:
+    """Counts the uses of subexpressions, then names those that are reused."""
+
+    def __init__(self, outputs: tuple[sp.Expr, ...], first: int) -> None:
+        self.first = first
+        self.shared: list[tuple[sp.Symbol, sp.Expr]] = []
+        self.done: dict[tuple[sp.Basic, _Guard], sp.Basic] = {}
+        self.bases = _common_bases(outputs)
+        self.counts: Counter[tuple[sp.Basic, _Guard]] = Counter()
+        self._count(outputs)
+
+    # ------------------------------------------------------------- counting
+
+    def _count(self, outputs: tuple[sp.Expr, ...]) -> None:
+        """Count uses under each guard, from the outermost guard inwards.
+
+        So a use inside a branch, of what is computed outside of it anyway, counts
+        there.
+        """
+        pending: dict[_Guard, deque[sp.Basic]] = {(): deque(outputs)}
+        while pending:
+            guard = min(pending, key=len)
+            queue = pending.pop(guard)
+            while queue:
+                node = self._split(queue.popleft())[1]
+                if _is_trivial(node):
+                    continue
+                home = self._home(node, guard)
+                self.counts[node, guard if home is None else home] += 1
+                if home is not None:
+                    continue
+                if len(self.counts) > MAX_OPERATIONS:
+                    raise FormulaError(
+                        f"the formula and its derivatives have over {MAX_OPERATIONS} "
+                        "different operations, too many to compile"
+                    )
+                if not isinstance(node, sp.Piecewise):
+                    queue.extend(_parts(node))
+                    continue
+                for part, added in _guarded_parts(node):
+                    pending.setdefault(guard + added, deque()).append(part)
+                queue.extend(pending.pop(guard, ()))
+
+    def _split(self, node: sp.Basic) -> tuple[sp.Expr, sp.Basic]:
+        """Return a factor and the rest, of a sum that differs from others by one."""
+        if isinstance(node, sp.Add):
+            factor, base = _primitive(node)
+            if base in self.bases:
+                return factor, base
+        return sp.S.One, node
+
+    def _home(self, node: sp.Basic, guard: _Guard) -> _Guard | None:
+        """Return the outermost guard, from () to this one, under which it is used."""
+        for length in range(len(guard) + 1):
+            if (node, guard[:length]) in self.counts:
+                return guard[:length]
+        return None
+
+    # ------------------------------------------------------------ rewriting
+
+    def rewritten(self, node: sp.Basic, guard: _Guard) -> Any:
+        """Return a node in terms of names, as it is evaluated under a guard."""
+        if _is_trivial(node):
+            return node
+        factor, base = self._split(node)
+        home = self._home(base, guard)
+        guard = guard if home is None else home
+        if (base, guard) not in self.done:
+            result = self._rebuilt(base, guard)
+            condition = isinstance(base, sp.logic.boolalg.Boolean)
+            if self.counts[base, guard] > 1 and not condition:
+                name = sp.Symbol(f"c{self.first + len(self.shared)}", real=True)
+                self.shared.append((name, _under(self._conditions(guard), result)))
+                result = name
+            self.done[base, guard] = result
+        result = self.done[base, guard]
+        return result if factor == 1 else factor * result
+
+    def _conditions(self, guard: _Guard) -> list[tuple[Any, bool]]:
+        """Return a guard with its conditions rewritten, each where it is evaluated."""
+        return [
+            (self.rewritten(condition, guard[:place]), wanted)
+            for place, (condition, wanted) in enumerate(guard)
+        ]
+
+    def _rebuilt(self, node: sp.Basic, guard: _Guard) -> Any:
+        if isinstance(node, sp.Piecewise):
+            parts = [
+                self.rewritten(part, guard + added)
+                for part, added in _guarded_parts(node)
+            ]
+            pairs = zip(parts[1::2], parts[::2], strict=True)
+            return sp.Piecewise(*pairs, evaluate=False)
+        if isinstance(node, sp.Pow) and node.exp.is_Rational:
+            return self._rebuilt_power(node, guard)
+        arguments = [self.rewritten(argument, guard) for argument in node.args]
+        return node.func(*arguments)
+
+    def _rebuilt_power(self, node: sp.Pow, guard: _Guard) -> Any:
+        base, exponent = node.args
+        if exponent.is_negative and exponent != -1:
+            return 1 / self.rewritten(base**-exponent, guard)
+        if exponent.q == 2 and exponent != sp.Rational(1, 2):
+            root = self.rewritten(sp.sqrt(base), guard)
+            return self.rewritten(base, guard) ** (exponent - sp.Rational(1, 2)) * root
+        return self.rewritten(base, guard) ** exponent
+
+
+def _common_bases(outputs: tuple[sp.Expr, ...]) -> set[sp.Basic]:
+    """Return the sums of which several constant multiples occur."""
+    multiples: dict[sp.Basic, set[sp.Basic]] = {}
+    seen: set[sp.Basic] = set()
+    pending: list[sp.Basic] = list(outputs)
+    while pending:
+        node = pending.pop()
+        if node not in seen:
+            seen.add(node)
+            pending.extend(node.args)
+            if isinstance(node, sp.Add):
+                multiples.setdefault(_primitive(node)[1], set()).add(node)
+    return {base for base, nodes in multiples.items() if len(nodes) > 1}
+
+
+def _primitive(node: sp.Add) -> tuple[sp.Expr, sp.Basic]:
+    content, base = node.primitive()
+    if base.could_extract_minus_sign():
+        content, base = -content, -base
+    return content, base
 
 
 def _parts(node: sp.Basic) -> tuple[sp.Basic, ...]:
     """Return the operands of a node as the printer will need them."""
     if isinstance(node, sp.Pow) and node.exp.is_Rational:
         base, exponent = node.args
-        if exponent.is_negative:
-            return (_key(base**-exponent)[1],) if exponent != -1 else (base,)
+        if exponent.is_negative and exponent != -1:
+            return (base**-exponent,)
         if exponent.q == 2 and exponent != sp.Rational(1, 2):
             return (base, sp.sqrt(base), sp.sqrt(base))  # twice: it is worth a name
         return (base,)
-    if isinstance(node, sp.Add):
-        return _key(node)[1].args
     return node.args
 
 
@@ -71,111 +195,6 @@ def _guarded_parts(node: sp.Piecewise) -> list[tuple[sp.Basic, _Guard]]:
         parts.append((branch, taken))
         passed = (*passed, (condition, False))
     return parts
-
-
-def _uses(outputs: tuple[sp.Expr, ...]) -> Counter[tuple[sp.Basic, _Guard]]:
-    """Count the uses of each subexpression under each guard.
-
-    Guards are visited from the outermost inwards, so that a use inside a branch of
-    what is computed outside of it anyway counts there.
-    """
-    counts: Counter[tuple[sp.Basic, _Guard]] = Counter()
-    pending: dict[_Guard, deque[sp.Basic]] = {(): deque(outputs)}
-    while pending:
-        guard = min(pending, key=len)
-        queue = pending.pop(guard)
-        while queue:
-            node = _key(queue.popleft())[1]
-            if _is_trivial(node):
-                continue
-            outer = _computed_at(counts, node, guard)
-            counts[node, guard if outer is None else outer] += 1
-            if outer is not None:
-                continue
-            if len(counts) > MAX_OPERATIONS:
-                raise FormulaError(
-                    f"the formula and its derivatives have over {MAX_OPERATIONS} "
-                    "different operations, too many to compile"
-                )
-            if isinstance(node, sp.Piecewise):
-                for part, added in _guarded_parts(node):
-                    pending.setdefault(guard + added, deque()).append(part)
-                queue.extend(pending.pop(guard, ()))
-            else:
-                queue.extend(_parts(node))
-    return counts
-
-
-def _computed_at(
-    counts: Mapping[tuple[sp.Basic, _Guard], int], node: sp.Basic, guard: _Guard
-) -> _Guard | None:
-    """Return the outermost guard, from () to this one, under which a node is used."""
-    for length in range(len(guard) + 1):
-        if (node, guard[:length]) in counts:
-            return guard[:length]
-    return None
-
-
-class _Sharing:
-    """Rewrites expressions with a symbol for whatever is used twice."""
-
-    def __init__(self, counts: Counter[tuple[sp.Basic, _Guard]]) -> None:
-        self.counts = counts
-        self.shared: list[tuple[sp.Symbol, sp.Expr]] = []
-        self.done: dict[tuple[sp.Basic, _Guard], sp.Basic] = {}
-
-    def rewrite(self, outputs: tuple[sp.Expr, ...]) -> tuple[Any, Any]:
-        reduced = tuple(self._rewritten(output, ()) for output in outputs)
-        return self.shared, reduced
-
-    def _rewritten(self, node: sp.Basic, guard: _Guard) -> Any:
-        if _is_trivial(node):
-            return node
-        factor, rest = _key(node)
-        home = _computed_at(self.counts, rest, guard)
-        guard = guard if home is None else home
-        used_again = self.counts[rest, guard] > 1
-        if not used_again and factor != 1:
-            factor, rest = sp.S.One, node
-        if (rest, guard) not in self.done:
-            result = self._rebuilt(rest, guard)
-            if used_again and not isinstance(rest, sp.logic.boolalg.Boolean):
-                name = sp.Symbol(f"c{len(self.shared)}", real=True)
-                self.shared.append((name, _under(self._conditions(guard), result)))
-                result = name
-            self.done[rest, guard] = result
-        return (
-            factor * self.done[rest, guard] if factor != 1 else self.done[rest, guard]
-        )
-
-    def _conditions(self, guard: _Guard) -> list[tuple[Any, bool]]:
-        """Return a guard with its conditions rewritten, each where it is evaluated."""
-        return [
-            (self._rewritten(condition, guard[:place]), wanted)
-            for place, (condition, wanted) in enumerate(guard)
-        ]
-
-    def _rebuilt(self, node: sp.Basic, guard: _Guard) -> Any:
-        if isinstance(node, sp.Piecewise):
-            parts = [
-                self._rewritten(part, guard + added)
-                for part, added in _guarded_parts(node)
-            ]
-            pairs = zip(parts[1::2], parts[::2], strict=True)
-            return sp.Piecewise(*pairs, evaluate=False)
-        if isinstance(node, sp.Pow) and node.exp.is_Rational:
-            return self._rebuilt_power(node, guard)
-        arguments = [self._rewritten(argument, guard) for argument in node.args]
-        return node.func(*arguments)
-
-    def _rebuilt_power(self, node: sp.Pow, guard: _Guard) -> Any:
-        base, exponent = node.args
-        if exponent.is_negative and exponent != -1:
-            return 1 / self._rewritten(base**-exponent, guard)
-        if exponent.q == 2 and exponent != sp.Rational(1, 2):
-            root = self._rewritten(sp.sqrt(base), guard)
-            return self._rewritten(base, guard) ** (exponent - sp.Rational(1, 2)) * root
-        return self._rewritten(base, guard) ** exponent
 
 
 def _under(guard: list[tuple[Any, bool]], expression: sp.Expr) -> sp.Expr:

@@ -25,6 +25,7 @@ def lower(
     outputs: Sequence[sp.Expr],
     places: Mapping[sp.Symbol, str],
     late: Iterable[sp.Symbol] = (),
+    groups: int = 1,
 ) -> types.FunctionType:
     """Return a plain Python function that computes a tuple of expressions.
 
@@ -41,6 +42,9 @@ def lower(
         not in it is an error: generated code has only names that symgd chose.
     late : iterable of symbols
         Symbols whose values arrive last: sums add the terms that hold them last.
+    groups : int
+        Into how many equal parts the outputs fall. Subexpressions are shared within a
+        part only, so that each is computed as it would be alone, to the last bit.
 
     Raises
     ------
@@ -57,10 +61,17 @@ def lower(
     )
 
     def eliminate(expressions: Any) -> tuple[list[Any], Any]:
-        shared, reduced = share(tuple(expressions))
-        for target, expression in shared:
-            printer.define(target, expression)
-        return shared, reduced
+        size = len(expressions) // groups
+        shared: list[Any] = []
+        reduced: list[Any] = []
+        for start in range(0, len(expressions), size):
+            group = tuple(expressions[start : start + size])
+            names, outputs = share(group, first=len(shared))
+            for target, expression in names:
+                printer.define(target, expression)
+            shared += names
+            reduced += outputs
+        return shared, tuple(reduced)
 
     function = sp.lambdify(
         list(arguments),

@@ -1,0 +1,195 @@
+"""What many descents return."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgd.errors import InputError
+from symgd.result import Result, number
+from symgd.runs import drive, result_of
+from symgd.status import Status
+
+if TYPE_CHECKING:
+    from symgd.many import Problem, Table
+
+
+@dataclasses.dataclass(frozen=True)
+class Minimum:
+    """A distinct minimum among the ends of many descents.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n,)
+        The lowest end of the group.
+    fun : float
+    count : int
+        How many descents ended there.
+    descents : ndarray of int
+        Which.
+    """
+
+    x: np.ndarray
+    fun: float
+    count: int
+    descents: np.ndarray
+
+    def __repr__(self) -> str:
+        x = ", ".join(number(each) for each in self.x)
+        return f"<Minimum f = {number(self.fun)} at ({x}), {self.count} descents>"
+
+
+class Results(Sequence[Result]):
+    """The ends of N descents, as arrays; ``results[i]`` is one of them as a Result.
+
+    Attributes
+    ----------
+    x, start : ndarray, shape (N, n)
+    fun, grad_norm : ndarray, shape (N,)
+    jac : ndarray, shape (N, n)
+    nit, nfev : ndarray of int, shape (N,)
+    status : ndarray of int, shape (N,)
+        Values of :class:`Status`.
+    success : ndarray of bool, shape (N,)
+    """
+
+    def __init__(self, problem: Problem, table: Table, traced: Sequence[int]) -> None:
+        self._problem = problem
+        self._traced = {self._index(i) for i in traced}
+        self.objective = problem.objective
+        self.start = problem.starts
+        self.x, self.fun, self.jac = table.x, table.fun, table.jac
+        self.grad_norm, self.status = table.grad_norm, table.status
+        self.nit, self.nfev = table.nit, table.nfev
+        good = [status for status in Status if status.success]
+        self.success = np.isin(self.status, good)
+
+    def _index(self, which: int) -> int:
+        count = self._problem.count
+        if not -count <= which < count:
+            raise IndexError(f"descent {which} of {count}")
+        return which % count
+
+    def __len__(self) -> int:
+        return self._problem.count
+
+    def __getitem__(self, which: Any) -> Any:
+        if isinstance(which, slice):
+            return [self[i] for i in range(*which.indices(len(self)))]
+        which = self._index(int(which))
+        settings = dataclasses.replace(
+            self._problem.settings,
+            every=int(which in self._traced),
+            time_limit=math.inf,
+        )
+        if self._cut(which):
+            settings = dataclasses.replace(settings, maxiter=int(self.nit[which]))
+        run = self._problem.run(which, settings)
+        status = run.begin(self.start[which])
+        ended = drive(run, status)
+        if self._cut(which):
+            ended = Status(self.status[which])
+        return result_of(run, ended, self.objective, self.start[which].copy(), "given")
+
+    def _cut(self, which: int) -> bool:
+        return self.status[which] in (Status.TIME_LIMIT, Status.INTERRUPTED)
+
+    def __iter__(self) -> Iterator[Result]:
+        return (self[i] for i in range(len(self)))
+
+    @property
+    def best(self) -> Result:
+        """The end with the lowest value, of the descents that did not diverge."""
+        diverged = self.status == Status.DIVERGED
+        values = self.fun if diverged.all() else np.where(diverged, math.inf, self.fun)
+        return self[int(np.argmin(np.where(np.isnan(values), math.inf, values)))]
+
+    def minima(self, tol: float = 1e-6) -> list[Minimum]:
+        """Return the distinct minima that were found, the lowest first.
+
+        Ends of successful descents are the same minimum if no coordinate differs by
+        more than ``tol`` (relatively, beyond 1) from the lowest of them.
+        """
+        if not tol >= 0:
+            raise InputError(f"tol must be 0 or more, not {tol!r}")
+        left = np.flatnonzero(self.success)
+        left = left[np.argsort(self.fun[left], kind="stable")]
+        found = []
+        while left.size:
+            lowest = self.x[left[0]]
+            apart = np.abs(self.x[left] - lowest) / np.maximum(1.0, np.abs(lowest))
+            same = apart.max(axis=1) <= tol
+            group = np.sort(left[same])
+            value = float(self.fun[left[0]])
+            found.append(Minimum(lowest.copy(), value, group.size, group))
+            left = left[~same]
+        return found
+
+    def __repr__(self) -> str:
+        counts = ", ".join(
+            f"{int((self.status == status).sum())} {status.name}"
+            for status in Status
+            if (self.status == status).any()
+        )
+        best = np.nanmin(self.fun) if not np.isnan(self.fun).all() else math.nan
+        return f"<Results of {len(self)} descents: {counts}; lowest f = {number(best)}>"
+
+
+class Sweep:
+    """Every combination of some hyperparameters, as a grid with named axes.
+
+    Attributes
+    ----------
+    axes : dict of str to ndarray
+    fun, grad_norm, nit, nfev, status, success : ndarray, shaped as the grid
+    x, jac : ndarray, shaped as the grid, with a last axis of length n
+    results : Results
+        The same descents in one row, the last axis fastest.
+    """
+
+    def __init__(self, axes: Mapping[str, np.ndarray], results: Results) -> None:
+        self.axes = dict(axes)
+        self.results = results
+        self.shape = tuple(values.size for values in axes.values())
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        if name in ("fun", "grad_norm", "nit", "nfev", "status", "success", "x", "jac"):
+            column = getattr(self.results, name)
+            return column.reshape(*self.shape, *column.shape[1:])
+        raise AttributeError(name)
+
+    @property
+    def best(self) -> Result:
+        """The run with the lowest value; its hyperparameters are the best found."""
+        return self.results.best
+
+    def to_pandas(self) -> Any:
+        """Return a pandas DataFrame, a row for each combination."""
+        import pandas as pd
+
+        grid = np.meshgrid(*self.axes.values(), indexing="ij")
+        columns = dict(zip(self.axes, (g.ravel() for g in grid), strict=True))
+        names = ("fun", "grad_norm", "nit", "success")
+        columns |= {name: getattr(self.results, name) for name in names}
+        columns["status"] = [Status(s).name for s in self.results.status]
+        for k, variable in enumerate(self.results.objective.variables):
+            columns[f"x[{variable}]"] = self.results.x[:, k]
+        return pd.DataFrame(columns)
+
+    def to_xarray(self) -> Any:
+        """Return an xarray Dataset with the grid's axes as coordinates."""
+        import xarray as xr
+
+        names = ("fun", "grad_norm", "nit", "status", "success")
+        data = {name: (tuple(self.axes), getattr(self, name)) for name in names}
+        dimensions = (*self.axes, "variable")
+        coordinates = {**self.axes, "variable": list(self.results.objective.variables)}
+        return xr.Dataset({**data, "x": (dimensions, self.x)}, coords=coordinates)
+
+    def __repr__(self) -> str:
+        axes = ", ".join(f"{name} ({v.size})" for name, v in self.axes.items())
+        return f"<Sweep over {axes}: {self.results!r}>"

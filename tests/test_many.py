@@ -1,0 +1,221 @@
+"""Many descents at once: each is the one that minimize makes alone, to the last bit."""
+
+import math
+
+import numpy as np
+import pytest
+
+from symgd import InputError, Objective, Rule, Status, minimize, minimize_many, sweep
+from tests.problems import ROSENBROCK
+
+STARTS = np.random.default_rng(5).uniform(-2, 2, (150, 2))
+AVERAGED = Rule(
+    "averaged",
+    "y = y - step_size*g\nx = (1 - c)*x + c*y",
+    initial={"y": "x - c*g"},
+    step_size=0.01,
+    c=0.5,
+)
+OPTIONS = {
+    "gd": {"method": "gd", "step_size": 1e-3, "maxiter": 700},
+    "momentum": {
+        "method": "momentum",
+        "step_size": "0.002/(1 + t/100)",
+        "maxiter": 300,
+    },
+    "amsgrad": {"method": "amsgrad", "step_size": 0.05, "maxiter": 4000, "gtol": 1e-3},
+    "with bounds": {"method": "momentum", "bounds": [(-2, 0.9), (-2, 2)]},
+    "patience": {"method": "amsgrad", "step_size": 0.3, "patience": 7, "ftol": 1e-3},
+    "target": {"method": "gd", "step_size": 1e-3, "target": 0.5, "maxiter": 3000},
+    "diverging": {"method": "gd", "step_size": 0.004, "maxiter": 500},
+    "initial state": {"method": AVERAGED, "maxiter": 100, "step_size": 1e-3},
+    "auto": {"method": "auto"},
+    "auto, few iterations": {"method": "auto", "maxiter": 7},
+    "auto, bounds": {"method": "auto", "bounds": [(-2, 0.9), (-2, 2)]},
+}
+
+
+def assert_same(results, which, alone):
+    assert results.x[which].tobytes() == alone.x.tobytes()
+    assert results.fun[which] == alone.fun
+    np.testing.assert_array_equal(results.jac[which], alone.jac)
+    assert results.grad_norm[which] == alone.grad_norm
+    assert results.status[which] == alone.status
+    assert (results.nit[which], results.nfev[which]) == (alone.nit, alone.nfev)
+
+
+@pytest.mark.parametrize("case", OPTIONS)
+def test_each_descent_is_the_one_made_alone(case):
+    options = OPTIONS[case]
+    starts = STARTS
+    if "bounds" in options:
+        starts = np.clip(STARTS, *np.transpose(options["bounds"]))
+    results = minimize_many(ROSENBROCK, starts, **options)
+    assert len(results) == 150
+    for which in range(0, 150, 7):
+        assert_same(results, which, minimize(ROSENBROCK, starts[which], **options))
+    reached = {Status(s) for s in results.status}
+    expected = {
+        "amsgrad": Status.CONVERGED,
+        "patience": Status.STALLED,
+        "target": Status.TARGET_REACHED,
+        "diverging": Status.DIVERGED,
+    }
+    assert expected.get(case, next(iter(reached))) in reached
+
+
+@pytest.mark.parametrize(
+    "formula", ["abs(x - y) + max(x, y**2)", "sqrt(x)*y + log(y)**2"]
+)
+def test_branches_and_domains_in_lanes(formula):
+    options = {"method": "momentum", "step_size": 0.01, "maxiter": 200}
+    starts = np.abs(STARTS) + 0.1
+    results = minimize_many(formula, starts, **options)
+    for which in range(0, 150, 15):
+        assert_same(results, which, minimize(formula, starts[which], **options))
+
+
+def test_ten_variables_in_lanes():
+    terms = (f"100*(x{i + 1} - x{i}**2)**2 + (1 - x{i})**2" for i in range(9))
+    formula = " + ".join(terms)
+    starts = np.random.default_rng(1).uniform(-1, 1, (70, 10))
+    options = {"method": "amsgrad", "step_size": 0.01, "maxiter": 300}
+    results = minimize_many(formula, starts, **options)
+    for which in (0, 33, 69):
+        assert_same(results, which, minimize(formula, starts[which], **options))
+
+
+def test_results_do_not_depend_on_workers_or_company():
+    options = {"method": "amsgrad", "maxiter": 500}
+    starts = np.random.default_rng(2).normal(size=(3000, 2))
+    one = minimize_many(ROSENBROCK, starts, workers=1, **options)
+    two = minimize_many(ROSENBROCK, starts, workers=2, **options)
+    some = minimize_many(ROSENBROCK, starts[::3], **options)
+    assert one.x.tobytes() == two.x.tobytes()
+    assert one.x[::3].tobytes() == some.x.tobytes()
+
+
+def test_every_lane_has_its_own_numbers():
+    objective = Objective("a*(x - b)**2", parameters={"a": 1, "b": 0})
+    steps, b = np.linspace(0.01, 0.4, 30), np.linspace(-3, 3, 30)
+    options = {"method": "gd", "maxiter": 50}
+    results = minimize_many(
+        objective, np.ones((30, 1)), step_size=steps, parameters={"b": b}, **options
+    )
+    for which in range(0, 30, 5):
+        changed = objective.with_parameters(b=b[which])
+        alone = minimize(changed, 1.0, step_size=steps[which], **options)
+        assert_same(results, which, alone)
+        assert results[which].hyperparameters == {"step_size": steps[which]}
+    default = minimize_many(objective, np.ones((30, 1)), parameters={"b": b})
+    np.testing.assert_allclose(default.x[:, 0], b, atol=1e-8)
+
+
+def test_random_starts_and_distinct_minima():
+    formula = "(x**2 + y - 11)**2 + (x + y**2 - 7)**2"
+    bounds = {"x": (-5, 5), "y": (-5, 5)}
+    results = minimize_many(formula, 400, bounds=bounds, rng=3)
+    assert results.success.all()
+    assert (np.abs(results.start) <= 5).all()
+    minima = results.minima(1e-6)
+    expected = {(3, 2), (-2.805, 3.131), (-3.779, -3.283), (3.584, -1.848)}
+    assert {tuple(m.x.round(3).tolist()) for m in minima} == expected
+    assert sum(m.count for m in minima) == 400
+    assert sorted(np.concatenate([m.descents for m in minima])) == list(range(400))
+    assert results.best.fun == results.fun.min() == minima[0].fun
+    same = minimize_many(formula, 400, bounds=bounds, rng=3)
+    assert same.x.tobytes() == results.x.tobytes()
+
+
+def test_results_are_a_sequence():
+    options = {"method": "gd", "step_size": 0.1, "maxiter": 5}
+    results = minimize_many("x**2", [[1.0], [2.0], [3.0]], trace=[1], **options)
+    assert [r.start[0] for r in results] == [1, 2, 3]
+    assert results[-1].x == results[2].x
+    assert len(results[1:]) == 2
+    assert len(results[1].trace) == 6
+    assert results[0].trace is None
+    with pytest.raises(IndexError):
+        results[3]
+    assert "3 MAXITER" in repr(results)
+
+
+def test_starts_that_are_not_finite_are_reported_not_raised():
+    results = minimize_many("x - log(x)", [[1.5], [-1.0], [0.0]], method="gd")
+    assert Status(results.status[0]) == Status.CONVERGED
+    assert [Status(s) for s in results.status[1:]] == [Status.DIVERGED] * 2
+    assert results.best.x[0] == pytest.approx(1, abs=1e-6)
+    assert "f is nan" in results[1].message
+    auto = minimize_many("x - log(x)", [[1.5], [-1.0], [0.0]])
+    assert auto.success.tolist() == [True, False, False]
+
+
+def test_a_time_limit_leaves_where_they_were():
+    options = {"method": "gd", "step_size": 1e-9, "maxiter": 10**9}
+    results = minimize_many("x**2", [[1.0], [2.0]], time_limit=0.1, **options)
+    assert [Status(s) for s in results.status] == [Status.TIME_LIMIT] * 2
+    assert 0 < results.nit[0] < 10**9
+    assert results[1].x[0] == results.x[1, 0]
+    assert results[1].status == Status.TIME_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"x0": [1, 2]}, "expected \\(N, 2\\)"),
+        ({"x0": [[1, 2, 3]]}, "expected \\(N, 2\\)"),
+        ({"x0": np.empty((0, 2))}, "expected \\(N, 2\\)"),
+        ({"x0": 0}, "at least 1"),
+        ({"x0": [[1, math.nan]]}, "start 0 is not finite"),
+        ({"x0": [[0, 0], [5, 0]], "bounds": [(-1, 1)] * 2}, "start 1"),
+        ({"x0": "many"}, "must be an array"),
+        ({"method": "gd", "step": 1}, "did you mean 'step_size'"),
+        ({"method": "gd", "step_size": [1, 2, 3]}, "2 finite numbers"),
+        ({"step_size": 0.1}, "'auto' has no hyperparameters"),
+        ({"parameters": {"a": 1}}, "unknown parameter 'a'"),
+        ({"workers": 0}, "workers must be"),
+        ({"trace": [2]}, "descent 2 of 2"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    given = {"x0": [[0, 0], [1, 1]]} | arguments
+    with pytest.raises((InputError, IndexError), match=message):
+        minimize_many(ROSENBROCK, **given)
+
+
+def test_a_sweep_is_the_full_grid():
+    steps, momenta = [1e-4, 1e-3, 0.1], [0.0, 0.5, 0.9, 0.99]
+    options = {"method": "momentum", "maxiter": 2000}
+    grid = sweep(ROSENBROCK, [-1.2, 1], step_size=steps, momentum=momenta, **options)
+    assert grid.fun.shape == grid.status.shape == grid.nit.shape == (3, 4)
+    assert grid.x.shape == (3, 4, 2)
+    for i, step_size in enumerate(steps):
+        for j, momentum in enumerate(momenta):
+            hyper = {"step_size": step_size, "momentum": momentum}
+            alone = minimize(ROSENBROCK, [-1.2, 1], **hyper, **options)
+            assert grid.fun[i, j] == alone.fun
+            assert grid.nit[i, j] == alone.nit
+    assert Status(grid.status[2, 3]) == Status.DIVERGED
+    best = grid.best
+    assert best.fun == grid.fun[grid.success].min()
+    assert set(best.hyperparameters) == {"step_size", "momentum"}
+
+
+def test_a_sweep_over_parameters_and_one_schedule():
+    objective = Objective("a*x**2", parameters={"a": 1})
+    options = {"method": "momentum", "step_size": "0.1/sqrt(t)", "maxiter": 20}
+    grid = sweep(
+        objective, 1.0, momentum=[0, 0.5], parameters={"a": [1, 2, 3]}, **options
+    )
+    assert list(grid.axes) == ["momentum", "a"]
+    alone = minimize(objective.with_parameters(a=3), 1.0, momentum=0.5, **options)
+    assert grid.fun[1, 2] == alone.fun
+
+
+def test_a_sweep_needs_an_axis():
+    with pytest.raises(InputError, match="nothing to sweep"):
+        sweep("x**2", 1.0, method="gd", step_size=0.1)
+    with pytest.raises(InputError, match="name a rule"):
+        sweep("x**2", 1.0, method="auto", step_size=[0.1])
+    with pytest.raises(InputError, match="is empty"):
+        sweep("x**2", 1.0, method="gd", step_size=[])

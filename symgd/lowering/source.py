@@ -61,7 +61,7 @@ def lower(
     )
 
     def eliminate(expressions: Any) -> tuple[list[Any], Any]:
-        size = len(expressions) // groups
+        size = max(1, len(expressions) // groups)
         shared: list[Any] = []
         reduced: list[Any] = []
         for start in range(0, len(expressions), size):

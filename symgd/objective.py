@@ -182,7 +182,22 @@ class Objective:
         """Return the parameters' values in order, float64."""
         return np.array(list(self.parameters.values()), dtype=np.float64)
 
-    # -------------------------------------------------------------- display
+    # ---------------------------------------------- as a value, and for people
+
+    def _identity(self) -> tuple[Any, ...]:
+        return self.expression, self.variables, tuple(self.parameters.items())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Objective):
+            return NotImplemented
+        return self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What is compiled belongs to a process; the formula can go to another one.
+        return _objective, (self.expression, self.variables, dict(self.parameters))
 
     def __repr__(self) -> str:
         names = ", ".join(self.variables)
@@ -198,6 +213,12 @@ class Objective:
             rf"$\displaystyle f\left({inner}\right) = {latex},"
             rf"\quad \nabla f = {gradient}$"
         )
+
+
+def _objective(
+    expression: sp.Expr, variables: tuple[str, ...], parameters: dict[str, float]
+) -> Objective:
+    return Objective(expression, variables, parameters=parameters)
 
 
 class Evaluation:

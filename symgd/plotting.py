@@ -158,7 +158,7 @@ def _planned(
         raise InputError("what can be drawn is a Result, or a list of them")
     before = _picture_on(ax)
     known = (before.results if before else results)[0].objective
-    if not all(_same(known, r.objective) for r in results):
+    if any(result.objective != known for result in results):
         raise InputError("results of different objectives can't share a picture")
     kind = kind or (before.kind if before else _default_kind(known, ax))
     quantity = quantity or (before.quantity if before else "grad_norm")
@@ -182,14 +182,6 @@ def _picture_on(ax: Any) -> Picture | None:
     picture = vars(ax).get("_symgd") if ax is not None else None
     is_shown = picture is not None and set(picture.lines) <= set(ax.lines)
     return picture if is_shown else None
-
-
-def _same(one: Objective, other: Objective) -> bool:
-    return one is other or (
-        one.expression == other.expression
-        and one.variables == other.variables
-        and one.parameters == other.parameters
-    )
 
 
 def _default_kind(objective: Objective, ax: Axes | None) -> str:

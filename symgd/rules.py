@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import sympy as sp
 
@@ -183,6 +184,23 @@ class Rule:
             self.schedule(name, value)
         return {**self.hyperparameters, **given}
 
+    def _identity(self) -> tuple[Any, ...]:
+        hyper, initial = self.hyperparameters.items(), self.initial.items()
+        return self.name, self.equations, tuple(hyper), tuple(initial)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Rule):
+            return NotImplemented
+        return self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        equations = f"# {self.reference}\n{self.equations}"
+        plain = dict(self.initial), dict(self.hyperparameters)
+        return _rule, (self.name, equations, *plain)
+
     def __repr__(self) -> str:
         constants = [f"{k}={v!r}" for k, v in self.hyperparameters.items()]
         initial = [
@@ -204,6 +222,12 @@ class Rule:
             for name, formula in self.assignments
         ]
         return "$\\begin{aligned}" + r" \\ ".join(rows) + "\\end{aligned}$"
+
+
+def _rule(
+    name: str, equations: str, initial: dict[str, Any], hyperparameters: dict[str, Any]
+) -> Rule:
+    return Rule(name, equations, initial=initial, **hyperparameters)
 
 
 def _assignment(line: str) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """The objective: names, derivatives, and its native functions."""
 
 import math
+import pickle
 import warnings
 
 import numba
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from symgd import FormulaError, InputError, Objective
+from symgd import FormulaError, InputError, Objective, minimize
 from symgd.formula import read, symbol
 from tests.problems import ROSENBROCK
 
@@ -211,6 +212,23 @@ def test_display(rosenbrock):
     assert r"\nabla f" in rosenbrock._repr_latex_()
     assert "a=3.0" in repr(Objective("a*x", parameters={"a": 3}))
     assert read(str(rosenbrock.expression)) == rosenbrock.expression
+
+
+def test_objectives_are_values_and_can_be_sent_elsewhere():
+    objective = Objective("a*x**2 + y", parameters={"a": 3})
+    assert objective == Objective("y + a*x**2", parameters={"a": 3})
+    assert objective != objective.with_parameters(a=2)
+    assert objective != Objective("a*x**2 + y", ["y", "x"], parameters={"a": 3})
+    objective.value([1, 2])
+    again = pickle.loads(pickle.dumps(objective))
+    assert again == objective
+    assert hash(again) == hash(objective)
+    assert again.value([1, 2]) == 5
+    result = minimize("x**2 + y**2", [1, 2], method="momentum", maxiter=5, trace=True)
+    sent = pickle.loads(pickle.dumps(result))
+    assert sent.x.tobytes() == result.x.tobytes()
+    assert sent.objective == result.objective
+    assert sent.trace["change"].tolist() == result.trace["change"].tolist()
 
 
 def test_the_same_formula_is_compiled_once():

@@ -1,5 +1,7 @@
 """Rules: what their equations may say, and what is said when they may not."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -115,6 +117,15 @@ def test_a_schedule_that_is_undefined_is_no_success():
     result = minimize("x**2", 1.0, method="gd", step_size="log(3 - t)", trace=True)
     assert result.status.name == "DIVERGED"
     assert not result.success
+
+
+def test_rules_are_values_and_can_be_sent_elsewhere():
+    for rule in (*BUILT_IN.values(), Rule("r", "y = y - g\nx = y", initial={"y": "x"})):
+        again = pickle.loads(pickle.dumps(rule))
+        assert again == rule
+        assert hash(again) == hash(rule)
+        assert (again.reference, again.updates) == (rule.reference, rule.updates)
+    assert BUILT_IN["gd"] != BUILT_IN["momentum"]
 
 
 def test_display():

@@ -12,11 +12,14 @@ Bertsekas 1982 (projected Newton directions); Greenstadt 1967 (absolute eigenval
 
 from __future__ import annotations
 
+import hashlib
 from math import inf, sqrt
+from pathlib import Path
 from typing import Any
 
 import numba
 
+from symgd.kernels import run as layout
 from symgd.kernels.run import (
     ABNORMAL,
     BEST,
@@ -41,6 +44,7 @@ from symgd.kernels.run import (
     WAITED,
     T,
 )
+from symgd.lowering import intrinsics
 from symgd.lowering.intrinsics import evaluate
 from symgd.lowering.native import JIT_OPTIONS
 from symgd.status import RUNNING
@@ -56,14 +60,32 @@ NOISE = 4e-15  # a decrease that promises less than this can't be measured
 FLOOR = 1e-14  # of an eigenvalue, as a fraction of the largest
 
 
-def _jit(function: Any) -> Any:
+def _stamp() -> str:
+    """Return a digest of all that the compiled solver is made from."""
+    files = (__file__, layout.__file__, intrinsics.__file__)
+    content = b"".join(Path(file).read_bytes() for file in files)
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _jit(function: Any, **options: Any) -> Any:
+    """Compile, and keep the result on disk if there is a place for it.
+
+    numba looks at the function's own file only to see whether it has changed; the
+    stamp in the name covers what it calls.
+    """
+    options = {**JIT_OPTIONS, "nogil": True, **options}
     try:
-        return numba.njit(nogil=True, cache=True, **JIT_OPTIONS)(function)
-    except RuntimeError:  # no place to cache in
-        return numba.njit(nogil=True, **JIT_OPTIONS)(function)
+        function.__qualname__ = f"{function.__name__}_{_stamp()}"
+        return numba.njit(cache=True, **options)(function)
+    except (RuntimeError, OSError):  # nowhere to write, or no files to read
+        return numba.njit(**options)(function)
 
 
-@_jit
+def _jit_helper(function: Any) -> Any:
+    return _jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+@_jit_helper
 def _dot(a: Any, b: Any, free: Any) -> float:
     total = 0.0
     for k in range(a.shape[0]):
@@ -71,13 +93,13 @@ def _dot(a: Any, b: Any, free: Any) -> float:
     return total
 
 
-@_jit
+@_jit_helper
 def _add(a: Any, factor: float, b: Any, free: Any) -> None:
     for k in range(a.shape[0]):
         a[k] += factor * free[k] * b[k]
 
 
-@_jit
+@_jit_helper
 def _finite(f: float, g: Any) -> bool:
     zero = 0.0 * f
     for k in range(g.shape[0]):
@@ -85,7 +107,7 @@ def _finite(f: float, g: Any) -> bool:
     return zero == 0.0
 
 
-@_jit
+@_jit_helper
 def _commit(
     counters: Any, limits: Any, x: Any, g: Any, lower: Any, upper: Any, rows: Any
 ) -> int:
@@ -117,7 +139,7 @@ def _commit(
     return RUNNING
 
 
-@_jit
+@_jit_helper
 def _free(x: Any, g: Any, lower: Any, upper: Any, free: Any) -> None:
     """Mark the coordinates that no bound holds against the descent."""
     for k in range(x.shape[0]):
@@ -125,7 +147,7 @@ def _free(x: Any, g: Any, lower: Any, upper: Any, free: Any) -> None:
         free[k] = 0.0 if held else 1.0
 
 
-@_jit
+@_jit_helper
 def _scaled_gradient(g: Any, free: Any, direction: Any) -> None:
     """Go down the gradient, no component farther than 1."""
     largest = 0.0
@@ -136,7 +158,7 @@ def _scaled_gradient(g: Any, free: Any, direction: Any) -> None:
         direction[k] = -scale * free[k] * g[k]
 
 
-@_jit
+@_jit_helper
 def _curvature(s: Any, y: Any, free: Any) -> float:
     """Return s.y on the free coordinates, or 0 if it is too small to be trusted."""
     sy = _dot(s, y, free)
@@ -144,7 +166,7 @@ def _curvature(s: Any, y: Any, free: Any) -> float:
     return sy if sy > FLOOR * lengths else 0.0
 
 
-@_jit
+@_jit_helper
 def _lbfgs_direction(
     counters: Any, pairs: Any, alpha: Any, g: Any, free: Any, direction: Any
 ) -> None:
@@ -175,7 +197,7 @@ def _lbfgs_direction(
             _add(direction, weight, s, free)
 
 
-@_jit
+@_jit_helper
 def _diagonalise(a: Any, v: Any) -> None:
     """Rotate a symmetric matrix to diagonal form; the columns of v are its axes.
 
@@ -217,7 +239,7 @@ def _diagonalise(a: Any, v: Any) -> None:
             return
 
 
-@_jit
+@_jit_helper
 def _newton_direction(
     hessian: Any, matrices: Any, x: Any, g: Any, p: Any, free: Any, direction: Any
 ) -> None:
@@ -245,7 +267,7 @@ def _newton_direction(
                 direction[k] += free[k] * step * v[k, i]
 
 
-@_jit
+@_jit_helper
 def _line_search(
     function: Any,
     p: Any,

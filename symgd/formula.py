@@ -33,6 +33,7 @@ _CONDITION_NODES = (
     sp.And,
     sp.Or,
     sp.Not,
+    sp.ITE,
     sp.core.relational.Relational,
     sp.logic.boolalg.BooleanTrue,
     sp.logic.boolalg.BooleanFalse,
@@ -123,7 +124,7 @@ class _Reader:
 
     def expression(self) -> sp.Expr:
         # Comments and line breaks become spaces, so that places stay where they were.
-        source = re.sub(r"#[^\n]*", lambda m: " " * len(m[0]), self.text)
+        source = re.sub(r"\ufeff|#[^\n]*", lambda m: " " * len(m[0]), self.text)
         source = re.sub(r"\s", " ", source)
         if not source.strip():
             raise FormulaError("the formula is empty")
@@ -134,8 +135,8 @@ class _Reader:
         if error := mistakes.lookalike(self.text, source):
             raise error
         self.margin = len(source) - len(source.lstrip())
-        self.bytes = source.strip().encode()
         try:
+            self.bytes = source.strip().encode()
             tree = ast.parse(self.bytes.decode(), mode="eval").body
         except (SyntaxError, ValueError) as refused:
             raise mistakes.explained(self.text, source, refused) from None
@@ -147,9 +148,11 @@ class _Reader:
             return self._value(tree)
         except (RecursionError, MemoryError):
             raise self._too_deep() from None
-        except ArithmeticError as error:
-            problem = f"a constant can't be computed: {error or type(error).__name__}"
-            raise FormulaError(problem, self.text, 0, len(self.text)) from None
+        except FormulaError:
+            raise
+        except (ArithmeticError, TypeError, ValueError, NotImplementedError) as error:
+            problem = f"SymPy can't build this formula: {error or type(error).__name__}"
+            raise FormulaError(problem, self.text) from None
 
     def _too_deep(self) -> FormulaError:
         return FormulaError(
@@ -515,6 +518,10 @@ class _FormulaPrinter(StrPrinter):
 
     def _print_Or(self, expr: Any) -> str:
         return " or ".join(f"({self._print(a)})" for a in expr.args)
+
+    def _print_ITE(self, expr: Any) -> str:
+        test, yes, no = (self._print(argument) for argument in expr.args)
+        return f"(({test}) and ({yes})) or (not ({test}) and ({no}))"
 
     def _print_Not(self, expr: Any) -> str:
         return f"not ({self._print(expr.args[0])})"

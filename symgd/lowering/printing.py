@@ -106,11 +106,11 @@ class NumericPrinter(Printer):
         addend = a if isinstance(a, _Code) else self._product(a)
         if isinstance(b, _Code):
             ready = max(addend.ready, b.ready) + _CHEAP
-            if b.text.startswith("-"):
+            if b.text.startswith("-") and b.binds > _SUM:
                 return _Code(f"{addend.inside(_SUM)} - {b.text[1:]}", _SUM, ready)
-            if addend.text.startswith("-") and b.binds > _SUM:
+            if addend.text.startswith("-") and addend.binds > _SUM:
                 return _Code(f"{b.inside(_SUM)} - {addend.text[1:]}", _SUM, ready)
-            return _Code(f"{addend.inside(_SUM)} + {b.inside(_SUM)}", _SUM, ready)
+            return _Code(f"{addend.inside(_SUM)} + {b.inside(_PRODUCT)}", _SUM, ready)
         *rest, last = sorted(b, key=lambda code: code.ready)
         first = self._product(rest)
         ready = max(addend.ready, first.ready, last.ready) + _CHEAP
@@ -181,7 +181,9 @@ class NumericPrinter(Printer):
             text = codes.pop()[0].inside(_COMPARISON)
         ready = 0.0
         for branch, test in reversed(codes):
-            text = f"{branch.inside(_COMPARISON)} if {test.text} else {text}"
+            text = (
+                f"{branch.inside(_COMPARISON)} if {test.inside(_COMPARISON)} else {text}"
+            )
             ready = max(ready, branch.ready, test.ready) + _CHEAP
         return _Code(text, _CONDITIONAL, ready)
 
@@ -189,6 +191,11 @@ class NumericPrinter(Printer):
         a, b = self._code(expr.lhs), self._code(expr.rhs)
         text = f"{a.inside(_SUM)} {expr.rel_op} {b.inside(_SUM)}"
         return _Code(text, _COMPARISON, max(a.ready, b.ready) + _CHEAP)
+
+    def _code_ITE(self, expr: Any) -> _Code:
+        test, yes, no = (self._code(part) for part in expr.args)
+        text = f"({yes.text}) if ({test.text}) else ({no.text})"
+        return _Code(text, _CONDITIONAL, max(yes.ready, no.ready, test.ready))
 
     def _code_And(self, expr: Any) -> _Code:
         return self._joined(" and ", expr.args)

@@ -79,7 +79,7 @@ class _Sharing:
                         f"the formula and its derivatives have over {MAX_OPERATIONS} "
                         "different operations, too many to compile"
                     )
-                if not isinstance(node, sp.Piecewise):
+                if not isinstance(node, (sp.Piecewise, sp.ITE)):
                     queue.extend(_parts(node))
                     continue
                 for part, added in _guarded_parts(node):
@@ -129,11 +129,13 @@ class _Sharing:
         ]
 
     def _rebuilt(self, node: sp.Basic, guard: _Guard) -> Any:
-        if isinstance(node, sp.Piecewise):
+        if isinstance(node, (sp.Piecewise, sp.ITE)):
             parts = [
                 self.rewritten(part, guard + added)
                 for part, added in _guarded_parts(node)
             ]
+            if isinstance(node, sp.ITE):
+                return sp.ITE(*parts, evaluate=False)
             pairs = zip(parts[1::2], parts[::2], strict=True)
             return sp.Piecewise(*pairs, evaluate=False)
         if isinstance(node, sp.Pow) and node.exp.is_Rational:
@@ -185,8 +187,11 @@ def _parts(node: sp.Basic) -> tuple[sp.Basic, ...]:
     return node.args
 
 
-def _guarded_parts(node: sp.Piecewise) -> list[tuple[sp.Basic, _Guard]]:
+def _guarded_parts(node: sp.Basic) -> list[tuple[sp.Basic, _Guard]]:
     """Return the conditions and branches of a node, each with the guard it adds."""
+    if isinstance(node, sp.ITE):
+        test, yes, no = node.args
+        return [(test, ()), (yes, ((test, True),)), (no, ((test, False),))]
     parts: list[tuple[sp.Basic, _Guard]] = []
     passed: _Guard = ()
     for branch, condition in node.args:

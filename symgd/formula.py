@@ -20,7 +20,7 @@ from sympy.printing.str import StrPrinter
 
 from symgd import mistakes
 from symgd.errors import FormulaError, guess, shortened
-from symgd.functions import CONSTANTS, FUNCTIONS, NODES, Function
+from symgd.functions import CONSTANTS, FUNCTIONS, NODES, REAL, Function
 
 MAX_LENGTH = 100_000
 MAX_NODES = 50_000
@@ -474,7 +474,8 @@ def _checked(
                 kind = type(node).__name__
                 raise refuse(node, f"{kind} is not part of the formula language")
             arguments = [rebuild(argument, depth + 1) for argument in node.args]
-            result = node.func(*arguments)
+            build = REAL.get(node.func, node.func)
+            result = build(*arguments)
         if len(rebuilt) > MAX_NODES:
             raise FormulaError(f"the expression has more than {MAX_NODES} parts")
         rebuilt[node] = result

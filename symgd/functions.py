@@ -65,6 +65,53 @@ class cbrt(sp.Function):
         return (sp.sign(x) * sp.Abs(x) ** sp.Rational(1, 3))._eval_evalf(prec)
 
 
+class real_sign(sp.Function):
+    """The sign of what is real by the rules of the language: its derivative is 0."""
+
+    is_extended_real = True
+
+    @classmethod
+    def eval(cls, x: sp.Expr) -> sp.Expr | None:
+        """Return SymPy's sign where that is real beyond doubt."""
+        return sp.sign(x) if x.is_extended_real else None
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        return sp.S.Zero
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        return sp.sign(self.args[0].evalf(prec))
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"sign({printer._print(self.args[0])})"
+
+
+class real_abs(sp.Function):
+    """The absolute value of what is real by the rules of the language.
+
+    SymPy's own takes log(x) for a complex number where x may be negative, and has a
+    derivative to match; here a value is real or it is NaN.
+    """
+
+    is_extended_real = True
+    is_nonnegative = True
+
+    @classmethod
+    def eval(cls, x: sp.Expr) -> sp.Expr | None:
+        """Return SymPy's Abs where that is real beyond doubt."""
+        return sp.Abs(x) if x.is_extended_real else None
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        return real_sign(self.args[0])
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        return sp.Abs(self.args[0].evalf(prec))
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"Abs({printer._print(self.args[0])})"
+
+
 @dataclass(frozen=True)
 class Function:
     """One row: a function of the language.
@@ -129,8 +176,8 @@ TABLE = (
     _row("acosh", sp.acosh, math.acosh, "arccosh"),
     _row("atanh", sp.atanh, math.atanh, "arctanh"),
     _rewritten("hypot", lambda x, y: sp.sqrt(x**2 + y**2), math.hypot, arity=(2, 2)),
-    _row("Abs", sp.Abs, abs, "abs"),
-    _row("sign", sp.sign, numeric.sign),
+    Function("Abs", real_abs, abs, aliases=("abs",), node=sp.Abs),
+    Function("sign", real_sign, numeric.sign, node=sp.sign),
     _row("Max", sp.Max, numeric.maximum, "max", "maximum", arity=(1, None)),
     _row("Min", sp.Min, numeric.minimum, "min", "minimum", arity=(1, None)),
     _row("Heaviside", sp.Heaviside, numeric.heaviside, arity=(1, 2)),
@@ -154,4 +201,6 @@ TABLE = (
 
 FUNCTIONS = {name: row for row in TABLE for name in (row.name, *row.aliases)}
 NODES = {row.node: row for row in TABLE if row.node is not None}
+NODES |= {real_abs: FUNCTIONS["Abs"], real_sign: FUNCTIONS["sign"]}
+REAL = {sp.Abs: real_abs, sp.sign: real_sign}
 CONSTANTS = {"pi": sp.pi, "π": sp.pi, "E": sp.E}

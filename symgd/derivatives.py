@@ -45,7 +45,47 @@ def hessian(column: sp.Matrix, variables: tuple[sp.Symbol, ...]) -> sp.Immutable
     return sp.ImmutableMatrix(n, n, lambda i, j: lower[max(i, j), min(i, j)])
 
 
+class _Extreme(sp.Function):
+    """A Max or Min of several arguments, which SymPy differentiates pair by pair."""
+
+    kind: type
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the share of one argument: all that are extreme have equal ones."""
+        extreme = self.kind(*self.args, evaluate=False)
+        sign = 1 if self.kind is sp.Max else -1
+        reached = [sp.Heaviside(sign * (a - extreme), 1) for a in self.args]
+        return reached[argindex - 1] / sp.Add(*reached)
+
+
+class _Largest(_Extreme):
+    kind = sp.Max
+
+
+class _Smallest(_Extreme):
+    kind = sp.Min
+
+
+def _of_several(node: sp.Basic) -> bool:
+    return isinstance(node, (sp.Max, sp.Min)) and len(node.args) > 2
+
+
 def _derivative(term: sp.Expr, variable: sp.Symbol) -> sp.Expr:
+    if any(_of_several(node) for node in term.atoms(sp.Max, sp.Min)):
+        term = term.replace(
+            _of_several,
+            lambda m: (_Largest if isinstance(m, sp.Max) else _Smallest)(*m.args),
+        )
+    derivative = _differentiated(term, variable)
+    if derivative.has(_Extreme):
+        derivative = derivative.replace(
+            lambda node: isinstance(node, _Extreme),
+            lambda node: node.kind(*node.args, evaluate=False),
+        )
+    return derivative
+
+
+def _differentiated(term: sp.Expr, variable: sp.Symbol) -> sp.Expr:
     try:
         derivative = sp.diff(term, variable)
     except RecursionError:
@@ -53,13 +93,12 @@ def _derivative(term: sp.Expr, variable: sp.Symbol) -> sp.Expr:
         raise FormulaError(problem, text_of(term)) from None
     if derivative.has(sp.DiracDelta):
         derivative = derivative.replace(sp.DiracDelta, lambda *_: sp.S.Zero)
-    for left in derivative.atoms(sp.Derivative, sp.Subs):
-        inner = left.args[0]
-        raise FormulaError(
-            f"{text_of(inner)} has no derivative with respect to {variable.name} "
-            f"that a descent can use, in",
-            text_of(term),
-        )
+    if derivative.has(sp.Derivative, sp.Subs):
+        jumps = term.atoms(sp.floor, sp.ceiling, sp.Mod)
+        jumps = {jump for jump in jumps if variable in jump.free_symbols}
+        inner = ", ".join(sorted(map(text_of, jumps))) or text_of(term)
+        problem = f"{inner} has no derivative by {variable.name} that a descent can use"
+        raise FormulaError(f"{problem}, in", text_of(term))
     if derivative.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
         problem = f"the derivative by {variable.name} is not real and finite, of"
         raise FormulaError(problem, text_of(term))

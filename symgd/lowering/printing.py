@@ -86,7 +86,7 @@ class NumericPrinter(Printer):
     def _code_Add(self, expr: sp.Add) -> _Code:
         """Add the two terms that are ready first, again and again."""
         heap: list[tuple[float, int, list[_Code] | _Code]] = []
-        for order, term in enumerate(expr.args):
+        for order, term in enumerate(_numbers_merged(expr)):
             factors = _with_sign(self._factors(term))
             whole = self._product(factors)
             heap.append((whole.ready, order, factors if len(factors) > 1 else whole))
@@ -118,22 +118,26 @@ class NumericPrinter(Printer):
 
     def _factors(self, term: sp.Expr) -> list[_Code]:
         """Return the factors of a product; [quotient] if it has a denominator."""
+        if not term.free_symbols:
+            return [self._number(term)]
         if isinstance(term, sp.Mul):
-            denominators = [1 / f for f in term.args if _is_inverse(f)]
-            if denominators:
-                return [self._quotient(term, denominators)]
-            return [code for f in term.args for code in self._factors(f)]
+            factors = _numbers_merged(term)
+            below = [1 / f for f in factors if _is_inverse(f)]
+            if below:
+                above = [f for f in factors if not _is_inverse(f)]
+                return [self._quotient(above, below)]
+            return [code for f in factors for code in self._factors(f)]
         if isinstance(term, sp.Pow) and term.exp.is_Integer and 1 < term.exp <= 3:
             base = self._code(term.base)
             if base.binds == _ATOM and "(" not in base.text:
                 return [base] * int(term.exp)
         return [self._code(term)]
 
-    def _quotient(self, term: sp.Mul, denominators: list[sp.Expr]) -> _Code:
-        numerator = self._code(sp.Mul(*(f for f in term.args if not _is_inverse(f))))
-        below = self._code(sp.Mul(*denominators))
-        ready = max(numerator.ready, below.ready) + _DIVISION
-        text = f"{numerator.inside(_PRODUCT)}/{below.inside(_POWER)}"
+    def _quotient(self, above: list[sp.Expr], below: list[sp.Expr]) -> _Code:
+        numerator = self._code(sp.Mul(*above))
+        denominator = self._code(sp.Mul(*below))
+        ready = max(numerator.ready, denominator.ready) + _DIVISION
+        text = f"{numerator.inside(_PRODUCT)}/{denominator.inside(_POWER)}"
         return _Code(text, _PRODUCT, ready)
 
     def _code_Mul(self, expr: sp.Mul) -> _Code:
@@ -236,9 +240,10 @@ class NumericPrinter(Printer):
 def _with_sign(factors: list[_Code]) -> list[_Code]:
     """Drop factors of -1 and negate the factor that is ready first instead."""
     rest = [code for code in factors if code.text != "-1.0"]
+    odd = (len(factors) - len(rest)) % 2 == 1
     if not rest:
-        return factors[:1]
-    if (len(factors) - len(rest)) % 2:
+        return [_Code("-1.0" if odd else "1.0", _NEGATION, 0.0)]
+    if odd:
         first = min(range(len(rest)), key=lambda i: rest[i].ready)
         code = rest[first]
         negated = f"-{code.inside(_PRODUCT)}"
@@ -248,8 +253,17 @@ def _with_sign(factors: list[_Code]) -> list[_Code]:
     return rest
 
 
+def _numbers_merged(node: sp.Add | sp.Mul) -> list[sp.Expr]:
+    """Return the operands, all constants as one: it is rounded once."""
+    numbers = [a for a in node.args if not a.free_symbols]
+    if len(numbers) < 2:
+        return list(node.args)
+    rest = [a for a in node.args if a.free_symbols]
+    return [node.func(*numbers, evaluate=False), *rest]
+
+
 def _is_inverse(node: sp.Expr) -> bool:
-    return isinstance(node, sp.Pow) and node.exp.is_number and node.exp.is_negative
+    return bool(node.free_symbols) and isinstance(node, sp.Pow) and node.exp.is_number and node.exp.is_negative
 
 
 def _whole_exponent(exponent: sp.Expr) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sympy as sp
@@ -141,7 +142,7 @@ class _Sharing:
         if isinstance(node, sp.Pow) and node.exp.is_Rational:
             return self._rebuilt_power(node, guard)
         arguments = [self.rewritten(argument, guard) for argument in node.args]
-        return node.func(*arguments)
+        return _made(node.func, arguments)
 
     def _rebuilt_power(self, node: sp.Pow, guard: _Guard) -> Any:
         base, exponent = node.args
@@ -212,29 +213,43 @@ def _under(guard: list[tuple[Any, bool]], expression: sp.Expr) -> sp.Expr:
     return expression
 
 
-def lazy_kinks(expression: sp.Expr) -> sp.Expr:
-    """Write step*rest as a branch, so that an infinite rest can't become 0*inf.
+def prepared(
+    outputs: Iterable[sp.Expr], symbols: Mapping[sp.Symbol, sp.Symbol]
+) -> tuple[sp.Expr, ...]:
+    """Return expressions with other symbols, and with steps as branches.
 
-    Heaviside functions stand in the derivatives of Max and Min; at a tie each side
-    counts half.
+    Heaviside functions stand in the derivatives of Max and Min. ``step*rest`` becomes
+    a branch, so that an infinite rest can't become 0*inf.
     """
+    done: dict[sp.Basic, Any] = {}
 
-    def branch(product: sp.Expr) -> sp.Expr:
-        step = next(f for f in product.args if isinstance(f, sp.Heaviside))
-        x, at_zero = step.args
-        rest = sp.Mul(*(f for f in product.args if f is not step))
-        rest = branch(rest) if _is_stepped(rest) else rest
-        return sp.Piecewise(
-            (rest, x > 0), (sp.S.Zero, x < 0), (at_zero * rest, True), evaluate=False
-        )
+    def renewed(node: Any) -> Any:
+        if node not in done:
+            done[node] = rebuilt(node) if node.args else symbols.get(node, node)
+        return done[node]
 
-    return expression.replace(_is_stepped, branch)
+    def rebuilt(node: Any) -> Any:
+        arguments = [renewed(argument) for argument in node.args]
+        if isinstance(node, sp.Mul):
+            for place, factor in enumerate(node.args):
+                if isinstance(factor, sp.Heaviside):
+                    rest = arguments[:place] + arguments[place + 1 :]
+                    return _branch(*arguments[place].args, sp.Mul(*rest))
+        return _made(node.func, arguments)
+
+    return tuple(renewed(output) for output in outputs)
 
 
-def _is_stepped(node: sp.Basic) -> bool:
-    return isinstance(node, sp.Mul) and any(
-        isinstance(f, sp.Heaviside) for f in node.args
-    )
+def _branch(x: sp.Expr, at_zero: sp.Expr, rest: sp.Expr) -> sp.Expr:
+    branches = ((rest, x > 0), (sp.S.Zero, x < 0), (at_zero * rest, True))
+    return sp.Piecewise(*branches, evaluate=False)
+
+
+def _made(kind: Any, arguments: list[Any]) -> Any:
+    """Build a node; Max and Min as they are, since SymPy would compare all pairs."""
+    if kind in (sp.Max, sp.Min):
+        return kind(*arguments, evaluate=False)
+    return kind(*arguments)
 
 
 def _is_trivial(node: sp.Basic) -> bool:

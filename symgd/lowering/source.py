@@ -13,7 +13,7 @@ import sympy as sp
 from symgd import numeric
 from symgd.functions import NODES
 from symgd.lowering.printing import NumericPrinter
-from symgd.lowering.sharing import lazy_kinks, share
+from symgd.lowering.sharing import prepared, share
 
 HELPERS = {row.name: row.numeric for row in NODES.values()}
 HELPERS |= {"fma": numeric.fma, "sqrt": math.sqrt}
@@ -75,7 +75,7 @@ def lower(
 
     function = sp.lambdify(
         list(arguments),
-        tuple(lazy_kinks(output.xreplace(numbered)) for output in outputs),
+        prepared(outputs, numbered),
         modules=[{**HELPERS, "nan": math.nan}],
         printer=printer,
         use_imps=False,

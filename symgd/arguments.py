@@ -44,6 +44,11 @@ class Settings:
         progress: Any,
     ) -> Settings:
         """Return the settings, or raise InputError for the first that can't be used."""
+        if ftol and not patience:
+            problem = (
+                "ftol is only tested with patience: give patience=10, say, as well"
+            )
+            raise InputError(problem)
         goal = (
             -math.inf if target is None else sign * _number("target", target, -math.inf)
         )
@@ -64,7 +69,7 @@ class Settings:
 
 def _count(name: str, value: Any) -> int:
     whole = isinstance(value, (int, float, np.integer, np.floating))
-    if isinstance(value, bool) or not whole or value != int(value) or value < 0:
+    if isinstance(value, bool) or not whole or not 0 <= value < 2**62 or value % 1:
         raise InputError(f"{name} must be a whole number, 0 or more, not {value!r}")
     return int(value)
 
@@ -97,6 +102,8 @@ def read_bounds(bounds: Any, variables: Sequence[str]) -> np.ndarray:
     if isinstance(bounds, Mapping):
         named = {str(name): pair for name, pair in bounds.items()}
     else:
+        if not np.iterable(bounds) or isinstance(bounds, str):
+            raise InputError(f"bounds must be a mapping or pairs, not {bounds!r}")
         pairs = list(bounds)
         if n == 1 and len(pairs) == 2 and not any(np.iterable(side) for side in pairs):
             pairs = [tuple(pairs)]
@@ -186,3 +193,13 @@ def random_point(source: Any, limits: np.ndarray, scale: float) -> np.ndarray:
     x = np.where(np.isfinite(lower) & ~closed, lower + np.abs(normal), x)
     x = np.where(np.isfinite(upper) & ~closed, upper - np.abs(normal), x)
     return np.clip(x, lower, upper)
+
+
+def no_hyperparameters(name: str) -> InputError:
+    """Return the error for a keyword that the default method doesn't know."""
+    if name == "parameters":
+        return InputError(
+            "give parameters to the objective: Objective(..., parameters=)"
+        )
+    problem = f"unknown argument {name!r}: method 'auto' has no hyperparameters"
+    return InputError(f"{problem}; name a rule if it is one of its: method='gd'")

@@ -7,8 +7,10 @@ Heavy modules are imported by the commands that need them, not here.
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from symgd.result import Result
 
 BAD_INPUT, NO_SUCCESS = 2, 1
+PICTURES = (".png", ".pdf", ".svg")
 
 app = typer.Typer(
     help="Minimise formulas at the speed of hand-written C.",
@@ -84,7 +87,13 @@ RuleName = Annotated[str | None, typer.Argument(metavar="NAME", help="One rule o
 
 def main() -> None:
     """Run the command line."""
-    app(args=prepared(sys.argv[1:]), prog_name="symgd")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may not know every letter
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(args=prepared(sys.argv[1:]), prog_name="symgd")
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def prepared(arguments: list[str]) -> list[str]:
@@ -129,12 +138,16 @@ def _optimising(verb: str) -> Callable[..., None]:
         as_json: Json = False,
     ) -> None:
         with _errors_reported():
-            for file in (trace, plot):
-                _check_writable(file)
+            _check_writable(trace)
+            _check_writable(plot, PICTURES)
             import symgd
+            from symgd.rules import RESERVED
 
             objective = _objective(formula, parameters)
             hyperparameters = _assignments(sets, "--set")
+            for name in hyperparameters:
+                if name in RESERVED:
+                    raise InputError(f"--set {name}: that is no hyperparameter")
             result = getattr(symgd, verb)(
                 objective,
                 _point(start),
@@ -270,7 +283,10 @@ def _point(text: str | None) -> Any:
     pairs = [part.partition("=") for part in parts]
     if not all(equals for _, equals, _ in pairs):
         raise InputError(f"--start expects x=1,y=2 or 1,2, not {text!r}")
-    return {name.strip(): constant(value, name) for name, _, value in pairs}
+    names = [name.strip() for name, _, _ in pairs]
+    _check_unique(names, "--start")
+    values = [constant(value, name) for name, _, value in pairs]
+    return dict(zip(names, values, strict=True))
 
 
 def _bounds(text: str | None) -> Any:
@@ -279,26 +295,49 @@ def _bounds(text: str | None) -> Any:
 
     if text is None:
         return None
-    result = {}
+    result: dict[str, Any] = {}
     for part in _split(text):
         name, equals, pair = part.partition("=")
         low, colon, high = pair.partition(":")
         if not equals or not colon:
             raise InputError(f"--bounds expects x=-2:2,y=0:1, not {text!r}")
-        sides = [constant(side, name) if side.strip() else None for side in (low, high)]
+        _check_unique([*result, name.strip()], "--bounds")
+        sides = [None if s.strip() in OPEN else constant(s, name) for s in (low, high)]
         result[name.strip()] = tuple(sides)
     return result
 
 
+OPEN = ("", "inf", "+inf", "-inf")
+
+
+def _check_unique(names: list[str], option: str) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{option} names {name!r} twice")
+
+
 def _split(text: str) -> list[str]:
     """Split at the commas that are not inside parentheses."""
-    return re.split(r",(?![^()]*\))", text)
+    parts, depth = [""], 0
+    for sign in text:
+        depth += (sign == "(") - (sign == ")")
+        if sign == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return parts
 
 
-def _check_writable(file: Path | None) -> None:
+def _check_writable(file: Path | None, suffixes: tuple[str, ...] = ()) -> None:
     """Refuse a file that can't be written before the run, not after it."""
-    if file is not None and not file.resolve().parent.is_dir():
+    if file is None:
+        return
+    if not file.resolve().parent.is_dir():
         raise InputError(f"{file}: the folder {file.parent} does not exist")
+    if file.is_dir():
+        raise InputError(f"{file} is a folder")
+    if suffixes and file.suffix.lower() not in suffixes:
+        raise InputError(f"{file}: a picture ends in {', '.join(suffixes)}")
 
 
 # --------------------------------------------------------------------- results
@@ -314,16 +353,16 @@ def _deliver(
         columns = (result.trace.t, result.trace.x, result.trace.fun)
         for t, x, fun in zip(*columns, strict=True):
             print(f">{t} f({x}) = {number(fun)}", file=out)
+    if as_json:
+        _print_json(**_record(result))
+    else:
+        print(repr(result), flush=True)
     if trace is not None and result.trace is not None:
         result.trace.to_csv(trace, result.variables)
     if plot is not None:
         from symgd.plotting import save
 
         save(result, plot)
-    if as_json:
-        _print_json(**_record(result))
-    else:
-        print(repr(result))
 
 
 def _record(result: Result) -> dict[str, Any]:
@@ -365,8 +404,12 @@ def _errors_reported() -> Iterator[None]:
     """Turn bad input into a message and exit status 2."""
     try:
         yield
+    except BrokenPipeError:
+        raise
     except (SymgdError, OSError) as error:
         _refuse(str(error))
+    except MemoryError:
+        _refuse("out of memory: a long run keeps every iterate for its trace or plot")
 
 
 def _refuse(message: str) -> NoReturn:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import functools
 import math
+import numbers
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
@@ -39,6 +40,10 @@ _CONDITION_NODES = (
     sp.logic.boolalg.BooleanFalse,
 )
 _EXPRESSION_NODES = (sp.Add, sp.Mul, sp.Pow, sp.Piecewise, *NODES)
+_NOT_REAL = (sp.I, sp.zoo, sp.oo, -sp.oo, sp.nan)
+_SYMPY_FAILURES = (
+    *(ArithmeticError, AttributeError, NotImplementedError, TypeError, ValueError),
+)
 _RELATIONS: dict[type, Any] = {
     ast.Lt: sp.Lt,
     ast.LtE: sp.Le,
@@ -100,8 +105,9 @@ def read(
     """
     if isinstance(formula, str):
         return _Reader(formula, names or {}, closed).expression()
-    if isinstance(formula, (int, float)) and not isinstance(formula, bool):
-        formula = sp.sympify(formula)
+    if isinstance(formula, numbers.Real) and not isinstance(formula, (bool, sp.Basic)):
+        exact = isinstance(formula, numbers.Rational)
+        formula = sp.Rational(formula) if exact else sp.Float(float(formula))
     if isinstance(formula, sp.Basic):
         return _checked(formula, names or {}, closed)
     raise FormulaError(
@@ -145,12 +151,15 @@ class _Reader:
         if sum(1 for _ in ast.walk(tree)) > MAX_NODES:
             raise FormulaError(f"the formula has more than {MAX_NODES} operations")
         try:
-            return self._value(tree)
+            result = self._value(tree)
+            if result.has(*_NOT_REAL):
+                raise FormulaError("the formula is not finite and real", self.text)
+            return result
         except (RecursionError, MemoryError):
             raise self._too_deep() from None
         except FormulaError:
             raise
-        except (ArithmeticError, TypeError, ValueError, NotImplementedError) as error:
+        except _SYMPY_FAILURES as error:
             problem = f"SymPy can't build this formula: {error or type(error).__name__}"
             raise FormulaError(problem, self.text) from None
 
@@ -256,6 +265,9 @@ class _Reader:
 
     def _read_Call(self, node: ast.Call) -> sp.Expr:
         name = node.func.id if isinstance(node.func, ast.Name) else None
+        if isinstance(node.func, ast.Attribute) and node.func.attr in FUNCTIONS:
+            problem = f"{self._source(node.func)!r}: functions have no prefix here"
+            raise self._error(node.func, problem, f"write {node.func.attr}(...)")
         if name is None:
             problem = "a number or a product in parentheses can't be called"
             raise self._error(node, problem, self._as_product(node))
@@ -272,7 +284,8 @@ class _Reader:
         row = FUNCTIONS[name]
         least, most = row.arity
         if len(node.args) < least or (most is not None and len(node.args) > most):
-            number = f"{least}" if least == most else f"{least} to {most or 'any'}"
+            number = f"{least}" if least == most else f"{least} to {most}"
+            number = f"at least {least}" if most is None else number
             problem = f"{name} takes {number} argument(s), not {len(node.args)}"
             raise self._error(node, problem)
         return self._apply(node, name, [self._value(a) for a in node.args])
@@ -330,6 +343,8 @@ class _Reader:
         if exponent.is_Float and float(2 * exponent).is_integer():
             exponent = sp.Rational(exponent)  # x**0.5 is sqrt(x), x**2.0 is x**2
         constant = sp.Mul(*(f for f in sp.Mul.make_args(base) if f.is_number))
+        if base == -1 and exponent.is_number and not exponent.is_integer:
+            raise self._error(node, f"{self._source(node)} is not a real number")
         if not exponent.is_number or constant in (1, -1):
             return base**exponent
         if constant.is_zero and exponent.is_negative:
@@ -460,6 +475,26 @@ def _checked(
             raise refuse(node, "the number is too large for float64")
         return node
 
+    def bounded(node: sp.Basic, arguments: list[Any]) -> None:
+        """Refuse a constant that would explode if SymPy evaluated it."""
+        try:
+            if isinstance(node, sp.Pow):
+                base, exponent = arguments
+                number = math.pow(float(base), float(exponent))
+                if base.is_Rational and exponent.is_Integer:
+                    bits = max(base.p.bit_length(), base.q.bit_length())
+                    number = number if abs(exponent) * bits <= MAX_BITS else math.inf
+            elif type(node) in NODES:
+                number = _numeric(NODES[type(node)], [float(a) for a in arguments])
+            else:
+                return
+        except OverflowError:
+            number = math.inf
+        except _SYMPY_FAILURES:
+            number = math.nan
+        if not math.isfinite(number):
+            raise refuse(node, "the constant is too large, or not real")
+
     def rebuild(node: sp.Basic, depth: int) -> sp.Basic:
         if node in rebuilt:
             return rebuilt[node]
@@ -475,7 +510,12 @@ def _checked(
                 raise refuse(node, f"{kind} is not part of the formula language")
             arguments = [rebuild(argument, depth + 1) for argument in node.args]
             build = REAL.get(node.func, node.func)
-            result = build(*arguments)
+            if not any(argument.free_symbols for argument in arguments):
+                bounded(node, arguments)
+            try:
+                result = build(*arguments)
+            except _SYMPY_FAILURES as error:
+                raise refuse(node, f"SymPy can't build it: {error}") from None
         if len(rebuilt) > MAX_NODES:
             raise FormulaError(f"the expression has more than {MAX_NODES} parts")
         rebuilt[node] = result

@@ -210,8 +210,7 @@ class Problem:
             self.rule = rules.find(method)
             self._read_hyperparameters(hyperparameters)
         elif hyperparameters:
-            name = next(iter(hyperparameters))
-            raise InputError(f"method 'auto' has no hyperparameters, so not {name!r}")
+            raise arguments.no_hyperparameters(next(iter(hyperparameters)))
 
     def _read_hyperparameters(self, given: Mapping[str, Any]) -> None:
         assert self.rule is not None
@@ -533,7 +532,5 @@ class _SolverLoop:
         if self.last == settings.maxiter:
             table.status[piece[status == RUNNING]] = Status.MAXITER
             status = table.status[piece]
-        ended = np.isin(status, (Status.STALLED, Status.ABNORMAL)) & (
-            n <= NEWTON_VARIABLES
-        )
+        ended = np.isin(status, (Status.STALLED, Status.ABNORMAL))
         return piece[ended | (status == RUNNING)]

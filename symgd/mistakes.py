@@ -29,6 +29,8 @@ _LOOKALIKES = {
 _GRAMMAR = ("and", "or", "not", "if", "else", "for", "in", "True", "False", "None")
 _BETWEEN = r"(?!(?:if|else|and|or|for|in|not)\b)"
 
+_JUXTAPOSED = r"(?<![\w.])(\d++(?:\.\d*+)?)\s*+(?![eE][-+]?\d)([^\W\d]\w*+)"
+
 # What is written, what it should be, and what is wrong; {1} and {2} are the groups.
 _SLIPS = (
     (
@@ -36,11 +38,7 @@ _SLIPS = (
         "{1}({2})",
         "a function needs parentheses",
     ),
-    (
-        r"(?<![\w.])(\d++(?:\.\d*+)?)\s*+([^\W\d]\w*+)",
-        "{1}*{2}",
-        "a '*' is missing",
-    ),
+    (_JUXTAPOSED, "{1}*{2}", "a '*' is missing"),
     (r"(\))\s*+(\w++|\()", "{1}*{2}", "a '*' is missing"),
     (rf"\b{_BETWEEN}(\w++)\s++{_BETWEEN}(\w++)", "{1}*{2}", "a '*' is missing"),
 )
@@ -52,6 +50,7 @@ def lookalike(text: str, source: str) -> FormulaError | None:
     if not found:
         return None
     better = "".join(_LOOKALIKES.get(sign, sign) for sign in source).strip()
+    better = shortened(re.sub(_JUXTAPOSED, r"\1*\2", better), 72)
     sign = source[found[0]]
     problem = "'^' is not a power here" if sign == "^" else f"{sign!r} is not known"
     return FormulaError(problem, text, found[0], found[0] + 1, f"write {better}")
@@ -66,7 +65,7 @@ def refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
     if isinstance(node, (ast.Compare, ast.BoolOp)):
         return (
             "a condition is not a number",
-            f"write 1 if {source} else 0" if len(source) < 60 else None,
+            f"write 1 if {source} else 0" if isinstance(node, ast.Compare) else None,
         )
     if isinstance(node, ast.Tuple):
         return "a formula is one expression, not several", None

@@ -144,11 +144,7 @@ def _optimize(
     run: Run
     if isinstance(method, str) and method == "auto":
         if hyperparameters:
-            name = next(iter(hyperparameters))
-            problem = f"method 'auto' has no hyperparameters, so not {name!r} either"
-            raise InputError(
-                f"{problem}; name a rule, one of {', '.join(rules.BUILT_IN)}"
-            )
+            raise arguments.no_hyperparameters(next(iter(hyperparameters)))
         run = SolverRun(solved, limits, settings)
     else:
         run = RuleRun(solved, limits, settings, rules.find(method), hyperparameters)

@@ -10,7 +10,7 @@ from typing import Any
 import sympy as sp
 
 from symgd.errors import FormulaError, InputError, guess, unknown_name
-from symgd.formula import Formula, constant, read, symbol, text_of
+from symgd.formula import Formula, read, symbol, text_of
 
 GIVEN = {
     "x": "the coordinate",
@@ -18,6 +18,14 @@ GIVEN = {
     "f": "the objective's value there",
     "t": "the number of the update, from 1",
 }
+
+
+# Arguments of minimize and its relatives, and columns of every trace.
+RESERVED = (
+    *("objective", "x0", "method", "bounds", "maxiter", "gtol", "ftol", "patience"),
+    *("target", "time_limit", "rng", "trace", "progress", "callback", "checkpoint"),
+    *("parameters", "workers", "fun", "grad_norm"),
+)
 
 
 class Rule:
@@ -103,6 +111,10 @@ class Rule:
                     f"rule {self.name!r}: {name!r} is a hyperparameter, so no equation "
                     "can assign it; a value that changes with t is a schedule"
                 )
+        for name in (*self.hyperparameters, *assigned):
+            if name in RESERVED:
+                problem = f"rule {self.name!r}: the name {name!r} has another meaning"
+                raise InputError(f"{problem} in symgd; choose another")
         for name in ("g", "f", "t"):
             if name in assigned:
                 raise InputError(
@@ -176,7 +188,7 @@ class Rule:
             problem = f"{name}: a number or a formula in t is expected; {error.problem}"
             place = (error.formula, error.start, error.end, error.suggestion)
             raise FormulaError(problem, *place) from None
-        return expression if expression.free_symbols else constant(value, name)
+        return expression if expression.free_symbols else float(expression)
 
     def with_defaults(self, given: Mapping[str, Formula]) -> dict[str, Formula]:
         """Return all hyperparameters, the given ones checked and the rest default."""

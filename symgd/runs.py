@@ -31,6 +31,7 @@ TRACE_ROWS = 4096  # recorded in one slice at most
 NEWTON_VARIABLES = 50  # the Hessian is used up to so many
 LBFGS_ITERATIONS = 2000  # before Newton's method is tried
 NEWTON_ITERATIONS = 200
+SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
 
 
 class Run:
@@ -105,6 +106,7 @@ class Run:
         self.limits[layout.FTOL] = settings.ftol
         self.limits[layout.TARGET] = settings.target
         self.limits[layout.BEST] = math.inf
+        self.limits[layout.REACH] = 1.0
         return self.advance(0)
 
     def advance(self, last: int) -> int:
@@ -159,7 +161,7 @@ class Run:
         above = f"{norm}, {'within' if self.norm <= settings.gtol else 'above'} {gtol}"
         f = number(settings.sign * self.fun)
         goal = number(settings.sign * settings.target)
-        stalled = "f can't be improved any further in float64"
+        stalled = "no lower value was found: f changes by no more than its rounding"
         if settings.patience and self.counters[layout.WAITED] >= settings.patience:
             stalled = (
                 f"f did not improve by more than ftol = {settings.ftol:g} "
@@ -239,17 +241,22 @@ class SolverRun(Run):
                 self.stalled_at = self.t
             if not self._stage_is_over(status) or not self._next_stage():
                 break
-        # Newton's promise of what is left to gain is better than the gradient's.
-        if status == Status.ABNORMAL and self.stalled_at == self.t:
-            return int(Status.STALLED)
+        # Newton's promise of what is left to gain is better than the gradient's, but
+        # at a kink neither means anything: there the gradient is not small.
+        if status in (Status.STALLED, Status.ABNORMAL) and not self._impatient():
+            reach = self.norm * max(1.0, float(np.abs(self.x).max()))
+            smooth = reach <= SMOOTH * abs(self.fun) and self.stalled_at == self.t
+            return int(Status.STALLED if smooth else Status.ABNORMAL)
         return status
+
+    def _impatient(self) -> bool:
+        patience = self.settings.patience
+        return patience > 0 and self.counters[layout.WAITED] >= patience
 
     def _stage_is_over(self, status: int) -> bool:
         if status == RUNNING:
             return self.stage_end <= self.t < self.settings.maxiter
-        patience = self.settings.patience
-        impatient = patience > 0 and self.counters[layout.WAITED] >= patience
-        return status in (Status.STALLED, Status.ABNORMAL) and not impatient
+        return status in (Status.STALLED, Status.ABNORMAL) and not self._impatient()
 
     def _next_stage(self) -> bool:
         """Prepare the next stage that can be had; return whether there is one."""
@@ -273,7 +280,7 @@ class SolverRun(Run):
         if self.t < 0:
             return super().blame()
         falls = "falls" if self.settings.sign > 0 else "rises"
-        return f"f {falls} without bound along the search direction"
+        return f"f {falls} without bound, beyond 1e100,"
 
 
 class RuleRun(Run):

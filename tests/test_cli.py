@@ -74,6 +74,12 @@ def test_exit_status(arguments, status):
         (("x**2", "--method", "newton"), "unknown method 'newton'"),
         (("x**2", "--method", "gd", "--set", "stepsize=1"), "did you mean 'step_size'"),
         (("x**2", "--set", "step_size=1"), "'auto' has no hyperparameters"),
+        (("x**2", "--set", "target=3"), "no hyperparameter"),
+        (("x**2", "--ftol", "0.1"), "ftol is only tested with patience"),
+        (("x*y", "--start", "x=1,x=2,y=1"), "--start names 'x' twice"),
+        (("x**2", "--bounds", "x=0:1,x=2:3"), "--bounds names 'x' twice"),
+        (("np.sin(x)",), "write sin(...)"),
+        (("3x^2",), "write 3*x**2"),
         (("x**2", "--set", "step_size"), "--set expects name=value"),
         (("x**2", "--start", "1,2"), "x0 has shape (2,)"),
         (("x*y", "--start", "x=1,2"), "--start expects"),
@@ -109,7 +115,7 @@ def test_options_reach_the_run(tmp_path):
     plot = tmp_path / "plot.png"
     result = run(
         *("minimize", "a*x**2 + y**2", "--parameter", "a=2", "--method", "amsgrad"),
-        *("--start", "y=pi/4, x=-max(1, 2)", "--bounds", "x=-2:2,y=0:"),
+        *("--start", "y=pi/4, x=-max(1, (2))", "--bounds", "x=-2:2,y=0:inf"),
         *("--set", "step_size=0.1/sqrt(t)", "--set", "beta1=0.5", "--maxiter", "4"),
         *("--trace", str(trace), "--plot", str(plot), "--json", "--gtol", "1e-20"),
     )

@@ -22,10 +22,11 @@ IDLE = 9  # steps in a row that lowered the value by no more than rounding
 PENDING = 11  # 1: the slots hold an iterate that has not been evaluated yet
 NEWTON = 10  # 1: directions from the exact Hessian, 0: from the pairs
 
-LIMITS = 6
+LIMITS = 7
 GTOL, FTOL, TARGET = 0, 1, 2
 BEST = 3  # the value by which improvement is measured
 NORM = 4  # the largest component of the (projected) gradient at the iterate
+REACH = 6  # how far the last search went along a gradient that did not bend
 VALUE = 5  # of the objective at the iterate
 
 CONVERGED = int(Status.CONVERGED)

@@ -36,6 +36,7 @@ from symgd.kernels.run import (
     NORM,
     PAIRS,
     PATIENCE,
+    REACH,
     ROWS,
     STALLED,
     TARGET,
@@ -56,6 +57,7 @@ CURVATURE = 0.9
 TRIALS = 50
 MAX_IDLE = 21
 ROUNDING = 1e-16  # a decrease by this fraction of the value is none
+LOWEST = -1e100  # a value below shows that there is no lowest
 NOISE = 4e-15  # a decrease that promises less than this can't be measured
 FLOOR = 1e-14  # of an eigenvalue, as a fraction of the largest
 
@@ -148,11 +150,18 @@ def _free(x: Any, g: Any, lower: Any, upper: Any, free: Any) -> None:
 
 
 @_jit_helper
-def _scaled_gradient(g: Any, free: Any, direction: Any) -> None:
-    """Go down the gradient, no component farther than 1."""
+def _largest(g: Any, free: Any) -> float:
+    """Return the largest component on the free coordinates."""
     largest = 0.0
     for k in range(g.shape[0]):
         largest = max(largest, free[k] * abs(g[k]))
+    return largest
+
+
+@_jit_helper
+def _scaled_gradient(g: Any, free: Any, direction: Any) -> None:
+    """Go down the gradient, no component farther than 1."""
+    largest = _largest(g, free)
     scale = min(1.0, 1.0 / largest) if largest > 0.0 else 1.0
     for k in range(g.shape[0]):
         direction[k] = -scale * free[k] * g[k]
@@ -169,8 +178,14 @@ def _curvature(s: Any, y: Any, free: Any) -> float:
 @_jit_helper
 def _lbfgs_direction(
     counters: Any, pairs: Any, alpha: Any, g: Any, free: Any, direction: Any
-) -> None:
-    """Apply the two-loop recursion, on the free coordinates."""
+) -> bool:
+    """Apply the two-loop recursion, on the free coordinates.
+
+    Returns
+    -------
+    bool
+        Whether any pair could be used; otherwise the direction is the gradient's.
+    """
     for k in range(g.shape[0]):
         direction[k] = -free[k] * g[k]
     scale = 0.0
@@ -185,7 +200,7 @@ def _lbfgs_direction(
                 scale = sy / _dot(y, y, free)
     if scale == 0.0:
         _scaled_gradient(g, free, direction)
-        return
+        return False
     for k in range(g.shape[0]):
         direction[k] *= scale
     for age in range(counters[PAIRS] - 1, -1, -1):
@@ -195,6 +210,7 @@ def _lbfgs_direction(
         if sy > 0.0:
             weight = alpha[place] - _dot(y, direction, free) / sy
             _add(direction, weight, s, free)
+    return True
 
 
 @_jit_helper
@@ -272,7 +288,8 @@ def _line_search(
     function: Any,
     p: Any,
     counters: Any,
-    f: float,
+    limits: Any,
+    step: float,
     x: Any,
     g: Any,
     lower: Any,
@@ -285,13 +302,14 @@ def _line_search(
     -------
     float
         The value at the point, which ``trial`` and ``trial_g`` hold; inf if there is
-        no acceptable point, -inf if the objective falls without bound.
+        no acceptable point, -inf if the objective has no lower bound.
     """
     n = x.shape[0]
     direction, free, trial = work[0], work[1], work[2]
     trial_g, kept, kept_g = work[3], work[4], work[5]
     slope = _dot(g, direction, free)
-    low, high, step, kept_f = 0.0, inf, 1.0, inf
+    f, steepest = limits[VALUE], _largest(g, free)
+    low, high, kept_f = 0.0, inf, inf
     for _trial in range(TRIALS):
         decrease, moved = 0.0, False
         for k in range(n):
@@ -302,7 +320,7 @@ def _line_search(
             break
         trial_f = evaluate(function, trial, p, trial_g)
         counters[EVALUATIONS] += 1
-        if trial_f == -inf:
+        if trial_f < LOWEST:
             return -inf
         trial_slope = 0.0
         for k in range(n):
@@ -312,20 +330,21 @@ def _line_search(
         flatter = CURVATURE * slope <= trial_slope
         # Near a minimum values differ by rounding only; slopes are still exact there.
         level = trial_f <= f + NOISE * abs(f)
-        if finite and level and flatter and trial_slope <= -CURVATURE * slope:
+        bends = flatter and trial_slope <= -CURVATURE * slope
+        if finite and level and bends and _largest(trial_g, free) <= 0.5 * steepest:
             return trial_f
         if not finite or trial_f > f + SUFFICIENT_DECREASE * decrease:
             high = step
         else:
             if flatter:
+                limits[REACH] = 1.0
                 return trial_f
             low = step
             if trial_f < kept_f:
                 kept_f = trial_f
                 kept[:], kept_g[:] = trial, trial_g
         step = 0.5 * (low + high) if high < inf else 2.0 * step
-    if high == inf and kept_f < inf and low > 1.0:
-        return -inf
+    limits[REACH] = low if high == inf and low > 1.0 else 1.0
     if kept_f < inf:
         trial[:], trial_g[:] = kept, kept_g
     return kept_f
@@ -387,20 +406,26 @@ def solve(
         _free(x, g, lower, upper, free)
         if counters[NEWTON] != 0:
             _newton_direction(hessian, matrices, x, g, p, free, direction)
+            curved = True
         else:
-            _lbfgs_direction(counters, pairs, alpha, g, free, direction)
+            curved = _lbfgs_direction(counters, pairs, alpha, g, free, direction)
         promised = -_dot(g, direction, free)
         new_f = inf
         if 0.0 < promised < inf:
-            new_f = _line_search(function, p, counters, f, x, g, lower, upper, work)
+            first = 1.0 if curved else limits[REACH]
+            new_f = _line_search(
+                function, p, counters, limits, first, x, g, lower, upper, work
+            )
         if new_f == inf:
             counters[PAIRS] = 0
             _scaled_gradient(g, free, direction)
-            new_f = _line_search(function, p, counters, f, x, g, lower, upper, work)
+            new_f = _line_search(
+                function, p, counters, limits, 1.0, x, g, lower, upper, work
+            )
         if new_f == -inf:
             return DIVERGED
         if new_f == inf:
-            beyond_measure = promised <= NOISE * abs(f)
+            beyond_measure = 0.0 < promised <= NOISE * abs(f)
             return STALLED if beyond_measure else ABNORMAL
         place = (counters[NEWEST] + 1) % MEMORY
         for k in range(x.shape[0]):
@@ -449,7 +474,7 @@ def solve_each(
         counters[T] = -1
         counters[WAITED] = counters[EVALUATIONS] = 0
         counters[PAIRS] = counters[IDLE] = counters[NEWEST] = 0
-        limits[BEST] = inf
+        limits[BEST], limits[REACH] = inf, 1.0
         status[i] = solve(
             *(function, function, counters, limits, x[i], jac[i], parameters[i]),
             *(lower, upper, pairs, alpha, work, matrices, rows),

@@ -185,9 +185,8 @@ class NumericPrinter(Printer):
             text = codes.pop()[0].inside(_COMPARISON)
         ready = 0.0
         for branch, test in reversed(codes):
-            text = (
-                f"{branch.inside(_COMPARISON)} if {test.inside(_COMPARISON)} else {text}"
-            )
+            taken, condition = branch.inside(_COMPARISON), test.inside(_COMPARISON)
+            text = f"{taken} if {condition} else {text}"
             ready = max(ready, branch.ready, test.ready) + _CHEAP
         return _Code(text, _CONDITIONAL, ready)
 
@@ -263,7 +262,9 @@ def _numbers_merged(node: sp.Add | sp.Mul) -> list[sp.Expr]:
 
 
 def _is_inverse(node: sp.Expr) -> bool:
-    return bool(node.free_symbols) and isinstance(node, sp.Pow) and node.exp.is_number and node.exp.is_negative
+    if not isinstance(node, sp.Pow) or not node.free_symbols:
+        return False
+    return bool(node.exp.is_number and node.exp.is_negative)
 
 
 def _whole_exponent(exponent: sp.Expr) -> int | None:

@@ -234,7 +234,8 @@ def prepared(
             for place, factor in enumerate(node.args):
                 if isinstance(factor, sp.Heaviside):
                     rest = arguments[:place] + arguments[place + 1 :]
-                    return _branch(*arguments[place].args, sp.Mul(*rest))
+                    x, at_zero = arguments[place].args
+                    return _branch(x, at_zero, sp.Mul(*rest))
         return _made(node.func, arguments)
 
     return tuple(renewed(output) for output in outputs)

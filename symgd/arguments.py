@@ -44,14 +44,11 @@ class Settings:
         progress: Any,
     ) -> Settings:
         """Return the settings, or raise InputError for the first that can't be used."""
-        if ftol and not patience:
-            problem = (
-                "ftol is only tested with patience: give patience=10, say, as well"
-            )
-            raise InputError(problem)
         goal = (
             -math.inf if target is None else sign * _number("target", target, -math.inf)
         )
+        if _number("ftol", ftol) > 0.0 and not patience:
+            raise InputError("ftol is only tested with patience: give patience=10, say")
         return cls(
             sign=sign,
             maxiter=_count("maxiter", maxiter),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgd.errors import unknown_name
+from symgd.errors import FormulaError, unknown_name
 from symgd.objective import Objective
 from symgd.status import Status
 
@@ -150,6 +150,21 @@ class Result:
         """The point by name."""
         return dict(zip(self.variables, self.x.tolist(), strict=True))
 
+    def _curves_the_other_way(self) -> bool:
+        """Whether the exact Hessian shows a saddle point, or the opposite extreme."""
+        free = self.bounds is None or bool(
+            ((self.bounds[:, 0] < self.x) & (self.x < self.bounds[:, 1])).all()
+        )
+        if not free or self.status != Status.CONVERGED or self.x.size > 50:
+            return False
+        constants = self.objective.parameter_values()
+        try:
+            curvatures = self.objective.native.curvatures(self.x, constants)
+        except (FormulaError, ArithmeticError, ValueError, np.linalg.LinAlgError):
+            return False  # no Hessian here
+        lowest = (-curvatures if self.maximized else curvatures).min()
+        return bool(lowest < -1e-6 * max(1e-300, np.abs(curvatures).max()))
+
     def plot(
         self, ax: Axes | None = None, kind: str | None = None, **options: Any
     ) -> Axes:
@@ -181,6 +196,8 @@ class Result:
             shown = [*shown[:10], f"  ... {len(shown) - 20} more ...", *shown[-10:]]
         best = "maximum" if self.maximized else "minimum"
         head = best if self.success else "last point"
+        if self._curves_the_other_way():
+            head = f"stationary point, but no {best} (try another start)"
         counts = f"{self.nit} iterations, {self.nfev} evaluations, method {self.method}"
         return "\n".join(
             [

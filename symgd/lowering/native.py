@@ -132,15 +132,27 @@ class NativeObjective:
         return NativeFunction(self.value_and_gradient, self.sizes, range(self.sizes[0]))
 
     @functools.cached_property
-    def second_derivatives(self) -> tuple[Any, list[int]]:
+    def lowered_hessian(self) -> tuple[types.FunctionType, list[int]]:
         """The entries of the Hessian that aren't 0, and their places in the matrix."""
-        n = self.sizes[0]
         matrix = derivatives.hessian(sp.Matrix(self.gradient), self.variables)
         places = [place for place, entry in enumerate(matrix) if entry != 0]
         outputs = (sp.S.Zero, *(matrix[place] for place in places))
         lowered = lower("hessian", ("x", "p"), outputs, self._places)
-        assert matrix.shape == (n, n)
+        return lowered, places
+
+    @functools.cached_property
+    def second_derivatives(self) -> tuple[Any, list[int]]:
+        """The same, compiled."""
+        lowered, places = self.lowered_hessian
         return inlined(lowered), places
+
+    def curvatures(self, x: np.ndarray, p: np.ndarray) -> np.ndarray:
+        """Return the eigenvalues of the Hessian, without compiling it."""
+        n = self.sizes[0]
+        lowered, places = self.lowered_hessian
+        matrix = np.zeros(n * n)
+        matrix[places] = lowered(x.tolist(), p.tolist())[1:]
+        return np.linalg.eigvalsh(matrix.reshape(n, n))
 
     @functools.cached_property
     def evaluate_hessian(self) -> NativeFunction:

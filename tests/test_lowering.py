@@ -105,6 +105,34 @@ def test_conditions_may_be_combined():
         assert python(point) == (expected,)
 
 
+@pytest.mark.parametrize(
+    ("text", "point", "expected"),
+    [
+        ("x + (-2 if y > 1 else 5)", (10, 0), 15),
+        ("x + (-1 if y > 0 else 2)", (10, -1), 12),
+        ("y + (-x if x > 0 else x**2)", (-3, 10), 19),
+        ("(-2 if y > 1 else 5) - x", (10, 0), -5),
+        ("(-x - 1)*3 - (x + y) + 2*(-x if x > y else y)", (1, 2), -6 - 3 + 4),
+        ("x - expm1(-40) - 1", (0, 0), -math.expm1(-40) - 1),
+        ("x - cbrt(-1)", (0, 0), 1),
+        ("max(0, (x if y > 0 else -x))", (3, -1), 0),
+        ("max(1 - x*(1 if y > 0 else -1), 0)", (3, -1), 4),
+        ("1 if (x if y > 2 else -x) > 1 else 7 + 0*x", (3, 0), 7),
+        ("max(x, y, x*y, 3) - min(x, y, 0)", (-2, 5), 7),
+    ],
+)
+def test_conditionals_among_other_terms(text, point, expected):
+    objective = Objective(text, ["x", "y"])
+    assert objective.value(point) == pytest.approx(expected)
+
+
+def test_products_and_sums_of_constants_are_rounded_once():
+    exact = float(sp.N(sp.pi * sp.sqrt(5) / 7, 40))
+    assert repr(exact) in Objective("pi*sqrt(5)/7 + x").source
+    assert "3.0" in Objective("log10(1000) + x").source
+    assert repr(float(sp.N(sp.pi + sp.E, 40))) in Objective("pi + E + x").source
+
+
 def test_a_missing_last_branch_is_nan():
     function = compiled("Piecewise((x, x > 0))")
     assert function((2.0, 0.0)) == (2.0,)

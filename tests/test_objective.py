@@ -187,6 +187,24 @@ def test_a_complex_derivative_is_refused():
         _ = Objective("(-2)**x").gradient
 
 
+@pytest.mark.parametrize(
+    ("formula", "point", "slope"),
+    [
+        ("abs(log(x))", 1.0, 0.0),
+        ("abs(log(x))", 0.5, -2.0),
+        ("abs(sqrt(x) - 1)**3", 4.0, 0.75),
+        ("abs(x*log(x))", 1.0, 0.0),
+        ("abs(x**x - 1)", 2.0, 4 * (math.log(2) + 1)),
+        ("sign(log(x))*x**2", 3.0, 6.0),
+    ],
+)
+def test_absolute_values_of_what_sympy_takes_for_complex(formula, point, slope):
+    objective = Objective(formula)
+    assert objective.grad([point])[0] == pytest.approx(slope)
+    assert np.isfinite(objective.hess([point])).all()
+    assert "im(" not in str(objective.gradient)
+
+
 def test_jumps_of_what_is_no_variable_are_fine():
     assert Objective("floor(a)*x**2", parameters={"a": 2.5}).grad([3]) == [12]
 

@@ -140,6 +140,72 @@ def test_an_unbounded_objective_is_never_a_success(formula):
     assert math.isfinite(result.fun)
 
 
+@pytest.mark.parametrize("minimum", [1e16, 1e100])
+def test_a_far_minimum_is_not_taken_for_divergence(minimum):
+    result = minimize(f"(x - {minimum})**2", 0.0)
+    assert result.status == Status.CONVERGED
+    assert result.x[0] == minimum
+
+
+@pytest.mark.parametrize(("formula", "start"), [("1/x", -1.0), ("1/x + x", 5.0)])
+def test_a_pole_is_no_minimum(formula, start):
+    result = minimize(formula, start)
+    assert not result.success
+
+
+def test_a_start_at_a_bound_can_leave_it():
+    result = minimize("(x - 1)**2 + (y - 2)**2", [0, 3], bounds=[(0, 5), (0, 3)])
+    assert result.status == Status.CONVERGED
+    np.testing.assert_allclose(result.x, [1, 2], atol=1e-8)
+    bounds = [(0, 2), (0, 3)]
+    for method in ("gd", "momentum"):
+        result = minimize("(x + y - 9)**2", [0, 3], bounds=bounds, method=method)
+        np.testing.assert_allclose(result.x, [2, 3])
+        assert result.grad_norm == 0
+
+
+def test_the_trace_of_the_default_method_is_its_path():
+    result = minimize(ROSENBROCK, [-1.2, 1], trace=True)
+    trace = result.trace
+    assert len(trace) == result.nit + 1
+    np.testing.assert_array_equal(trace.x[0], [-1.2, 1])
+    np.testing.assert_array_equal(trace.x[-1], result.x)
+    values, gradients = result.objective.value_and_grad(trace.x)
+    np.testing.assert_array_equal(trace.fun, values)
+    np.testing.assert_array_equal(trace.grad_norm, np.abs(gradients).max(axis=1))
+    assert (np.diff(trace.fun) <= 1e-14).all()
+
+
+def test_stopping_criteria_of_the_default_method():
+    reached = minimize(ROSENBROCK, [-1.2, 1], target=1.0)
+    assert reached.status == Status.TARGET_REACHED
+    assert reached.fun <= 1.0
+    stalled = minimize(ROSENBROCK, [-1.2, 1], patience=3, ftol=5.0)
+    assert stalled.status == Status.STALLED
+    assert "in 3 iterations" in stalled.message
+    assert minimize(ROSENBROCK, [-1.2, 1], maxiter=5).nit == 5
+
+
+def test_improvement_is_measured_by_ftol():
+    run = {"method": "gd", "step_size": 0.01, "patience": 4, "maxiter": 1000}
+    result = minimize("x**2", 1.0, ftol=0.01, **run)
+    assert result.status == Status.STALLED
+    assert minimize("x**2", 1.0, **run).nit > result.nit
+
+
+def test_a_state_that_overflows_is_divergence():
+    result = minimize("1e200*x", 1.0, method="amsgrad", maxiter=10)
+    assert result.status == Status.DIVERGED
+    assert "v of x is inf in iteration 1" in result.message
+    assert result.nit == 0
+
+
+def test_a_stationary_point_that_is_no_minimum_is_named():
+    assert "no minimum" in repr(minimize("cos(x) + x*y", [0, 0]))
+    assert "no maximum" in repr(maximize("x**2", 0.0))
+    assert repr(minimize("x**2", 1.0)).startswith("minimum")
+
+
 def test_kinks_without_a_lower_step_are_not_a_success():
     result = minimize("abs(x) + 1e-3*abs(x - 3)", 0.0)
     assert result.x[0] == 0.0

@@ -9,8 +9,9 @@ import sympy as sp
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from symgd import FormulaError, Objective, Rule, minimize
+from symgd import FormulaError, Objective, Rule, derivatives, minimize
 from symgd.formula import read, symbol, text_of
+from symgd.lowering.source import lower
 from symgd.rules import BUILT_IN
 from tests.strategies import NAMES, formulas, points, quadratics
 
@@ -153,6 +154,22 @@ def test_compiled_functions_agree_with_high_precision(formula, places):
             expected = exact(derivative, point)
             size = 1.0 + abs(expected.real)
             assert entry == pytest.approx(expected.real, rel=1e-10, abs=1e-10 * size)
+
+
+@given(formulas, points(3))
+@settings(max_examples=250)
+def test_generated_code_agrees_with_high_precision(formula, x):
+    # Not compiled, so that many formulas can be drawn.
+    negated = formula.replace("x*y + 0.3*z + ", "x - ")
+    symbols = tuple(symbol(name) for name in NAMES)
+    expression = read(negated)
+    outputs = (expression, *derivatives.gradient(expression, symbols))
+    places = {s: f"x[{i}]" for i, s in enumerate(symbols)}
+    results = lower("f", ("x",), outputs, places)(x.tolist())
+    point = dict(zip(NAMES, x.tolist(), strict=True))
+    for output, result in zip(outputs, results, strict=True):
+        expected = exact(output, point).real
+        assert result == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
 @given(formulas)

@@ -58,6 +58,8 @@ def test_comments_are_the_reference():
         ("t = 3\nx = x - g", {}, "assigns 't'"),
         ("b = b*2\nx = x - b*g", {"b": 1}, "'b' is a hyperparameter"),
         ("x = x - g", {"t": 1}, "'t' can't be a hyperparameter"),
+        ("x = x - fun*g", {"fun": 1}, "'fun' has another meaning"),
+        ("target = g\nx = x - target", {}, "'target' has another meaning"),
         ("x = x - s*g^2", {"s": 1}, r"not a power here[\s\S]*x - s\*g\*\*2"),
         ("x = x - foo(g)", {}, "unknown function 'foo'"),
         ("x = x - s*g", {"s": "0.1/q"}, "unknown name 'q'; known: t"),

@@ -171,13 +171,14 @@ class _Reader:
         )
 
     def _error(
-        self, node: ast.AST, problem: str, suggestion: str | None = None
+        self, node: ast.expr, problem: str, suggestion: str | None = None
     ) -> FormulaError:
-        start = len(self.bytes[: node.col_offset].decode(errors="ignore"))  # type: ignore[attr-defined]
-        end = len(self.bytes[: node.end_col_offset].decode(errors="ignore"))  # type: ignore[attr-defined]
-        return FormulaError(
-            problem, self.text, start + self.margin, end + self.margin, suggestion
+        # ast counts in bytes, people in characters
+        start, end = (
+            self.margin + len(self.bytes[:offset].decode(errors="ignore"))
+            for offset in (node.col_offset, node.end_col_offset)
         )
+        return FormulaError(problem, self.text, start, end, suggestion)
 
     def _source(self, node: ast.AST) -> str:
         return ast.get_source_segment(self.bytes.decode(), node) or ""

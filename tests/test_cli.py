@@ -12,7 +12,7 @@ from symgd import cli
 from tests.problems import ROSENBROCK
 
 
-def run(*arguments, stdin=None, monkeypatch=None):
+def run(*arguments, stdin=None):
     """Run the command in this process, with the arguments as main() prepares them."""
     prepared = cli.prepared(list(arguments))
     return CliRunner().invoke(cli.app, prepared, input=stdin)

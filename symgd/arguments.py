@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from symgd.errors import InputError, unknown_name
-from symgd.objective import from_mapping
 
-Seed: TypeAlias = int | np.random.Generator | np.random.RandomState | None
+if TYPE_CHECKING:
+    import numpy as np
+
+Seed: TypeAlias = Union[int, "np.random.Generator", "np.random.RandomState", None]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The lower and the upper bound of each variable; infinite where there is none."""
+
+    lower: list[float]
+    upper: list[float]
+
+    @property
+    def finite(self) -> bool:
+        """Whether there is any bound."""
+        return any(map(math.isfinite, (*self.lower, *self.upper)))
 
 
 @dataclass(frozen=True)
@@ -65,7 +79,7 @@ class Settings:
 
 
 def _count(name: str, value: Any) -> int:
-    whole = isinstance(value, (int, float, np.integer, np.floating))
+    whole = isinstance(value, numbers.Real)
     if isinstance(value, bool) or not whole or not 0 <= value < 2**62 or value % 1:
         raise InputError(f"{name} must be a whole number, 0 or more, not {value!r}")
     return int(value)
@@ -81,8 +95,8 @@ def _number(name: str, value: Any, least: float = 0.0) -> float:
     return result
 
 
-def read_bounds(bounds: Any, variables: Sequence[str]) -> np.ndarray:
-    """Return lower and upper bounds, shape (2, n); infinite where there are none.
+def read_bounds(bounds: Any, variables: Sequence[str]) -> Bounds:
+    """Return lower and upper bounds, infinite where there are none.
 
     Raises
     ------
@@ -90,19 +104,21 @@ def read_bounds(bounds: Any, variables: Sequence[str]) -> np.ndarray:
         For an unknown name, a wrong number of pairs, or a lower bound above an upper.
     """
     n = len(variables)
-    limits = np.array([np.full(n, -np.inf), np.full(n, np.inf)])
+    limits = Bounds([-math.inf] * n, [math.inf] * n)
     if bounds is None:
         return limits
     if hasattr(bounds, "lb") and hasattr(bounds, "ub"):  # scipy.optimize.Bounds
+        import numpy as np
+
         pair = (np.broadcast_to(bounds.lb, n), np.broadcast_to(bounds.ub, n))
         bounds = list(zip(*pair, strict=True))
     if isinstance(bounds, Mapping):
         named = {str(name): pair for name, pair in bounds.items()}
     else:
-        if not np.iterable(bounds) or isinstance(bounds, str):
+        if not _iterable(bounds) or isinstance(bounds, str):
             raise InputError(f"bounds must be a mapping or pairs, not {bounds!r}")
         pairs = list(bounds)
-        if n == 1 and len(pairs) == 2 and not any(np.iterable(side) for side in pairs):
+        if n == 1 and len(pairs) == 2 and not any(map(_iterable, pairs)):
             pairs = [tuple(pairs)]
         if len(pairs) != n:
             names = ", ".join(variables)
@@ -113,8 +129,17 @@ def read_bounds(bounds: Any, variables: Sequence[str]) -> np.ndarray:
     for name, pair in named.items():
         if name not in variables:
             raise unknown_name("variable in bounds", name, variables)
-        limits[:, variables.index(name)] = _pair(name, pair)
+        place = variables.index(name)
+        limits.lower[place], limits.upper[place] = _pair(name, pair)
     return limits
+
+
+def _iterable(value: Any) -> bool:
+    try:
+        iter(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _pair(name: str, pair: Any) -> tuple[float, float]:
@@ -134,21 +159,25 @@ def _pair(name: str, pair: Any) -> tuple[float, float]:
     return low, high
 
 
-def read_point(x0: Any, variables: Sequence[str], limits: np.ndarray) -> np.ndarray:
+def read_point(x0: Any, variables: Sequence[str], limits: Bounds) -> list[float]:
     """Return a start as a vector, checked against names, length and bounds."""
     if isinstance(x0, Mapping):
         x0 = from_mapping(x0, variables, "x0")
+    n = len(variables)
+    if not isinstance(x0, numbers.Real) and getattr(x0, "ndim", 1) != 1:
+        if x0.ndim > 0:
+            raise _wrong_shape(x0.shape, variables)
+        x0 = x0.item()
     try:
-        x = np.array(x0, dtype=np.float64)
+        x = [float(x0)] if not _iterable(x0) or isinstance(x0, str) else list(x0)
+        x = [float(value) for value in x]
     except (TypeError, ValueError):
         raise InputError(f"x0 must be numbers, not {x0!r}") from None
-    x = x.reshape(1) if x.ndim == 0 else x
-    n = len(variables)
-    if x.shape != (n,):
-        names = ", ".join(variables)
-        problem = f"x0 has shape {x.shape}; expected {n} number(s), for {names}"
-        raise InputError(problem)
-    for name, value, low, high in zip(variables, x, *limits, strict=True):
+    if len(x) != n:
+        raise _wrong_shape((len(x),), variables)
+    for name, value, low, high in zip(
+        variables, x, limits.lower, limits.upper, strict=True
+    ):
         if not math.isfinite(value):
             raise InputError(f"x0 is not finite: {name} = {value}")
         if not low <= value <= high:
@@ -158,9 +187,17 @@ def read_point(x0: Any, variables: Sequence[str], limits: np.ndarray) -> np.ndar
     return x
 
 
+def _wrong_shape(shape: tuple[int, ...], variables: Sequence[str]) -> InputError:
+    names = ", ".join(variables)
+    expected = f"{len(variables)} number(s), for {names}"
+    return InputError(f"x0 has shape {shape}; expected {expected}")
+
+
 def generator(rng: Seed) -> Any:
     """Return the source of random numbers that an argument names."""
-    if rng is None or isinstance(rng, (int, np.integer)):
+    import numpy as np
+
+    if rng is None or isinstance(rng, numbers.Integral):
         if rng is not None and rng < 0:
             raise InputError(f"a seed must be 0 or more, not {rng}")
         return np.random.default_rng(0 if rng is None else int(rng))
@@ -173,16 +210,23 @@ def generator(rng: Seed) -> Any:
 
 def described(rng: Seed) -> str:
     """Say where random numbers came from."""
-    if rng is None or isinstance(rng, (int, np.integer)):
+    if rng is None or isinstance(rng, numbers.Integral):
         return f"seed {0 if rng is None else rng}"
     return "from the given generator"
 
 
-def random_point(source: Any, limits: np.ndarray, scale: float) -> np.ndarray:
-    """Draw uniformly between bounds; beside a single bound, or none, normally."""
-    lower, upper = limits
-    uniform = source.uniform(size=lower.size)
-    normal = scale * source.standard_normal(lower.size)
+def random_points(source: Any, limits: Bounds, scale: float, count: int) -> Any:
+    """Draw uniformly between bounds; beside a single bound, or none, normally.
+
+    Returns
+    -------
+    ndarray, shape (count, n)
+    """
+    import numpy as np
+
+    lower, upper = np.array(limits.lower), np.array(limits.upper)
+    uniform = source.uniform(size=(count, lower.size))
+    normal = scale * source.standard_normal((count, lower.size))
     closed = np.isfinite(lower) & np.isfinite(upper)
     with np.errstate(invalid="ignore", over="ignore"):
         inside = lower + uniform * (upper - lower)
@@ -200,3 +244,26 @@ def no_hyperparameters(name: str) -> InputError:
         )
     problem = f"unknown argument {name!r}: method 'auto' has no hyperparameters"
     return InputError(f"{problem}; name a rule if it is one of its: method='gd'")
+
+
+def from_mapping(
+    numbers: Mapping[Any, Any], names: Sequence[str], what: str
+) -> list[Any]:
+    """Return the values of a mapping in the order of names, all of them given."""
+    by_name = {str(key): value for key, value in numbers.items()}
+    for name in by_name:
+        if name not in names:
+            raise unknown_name(f"variable in {what}", name, names)
+    missing = [name for name in names if name not in by_name]
+    if missing:
+        raise InputError(f"{what} has no value for {', '.join(missing)}")
+    return [by_name[name] for name in names]
+
+
+def plain_number(value: Any) -> float | None:
+    """Return a finite number as a float; None if it isn't one, or is a formula."""
+    try:
+        number = float(value) if isinstance(value, numbers.Real) else math.nan
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

@@ -14,7 +14,7 @@ from typing import Any
 import sympy as sp
 from sympy.codegen.cfunctions import expm1, log1p
 
-from symgd import numeric
+from symgd import numeric, vectormath
 
 
 class sigmoid(sp.Function):
@@ -117,8 +117,10 @@ class Function:
     """One row: a function of the language.
 
     ``node`` is the kind of SymPy node that it becomes, or None where ``build`` writes
-    it with other functions (``sqrt`` is a power). ``numeric`` computes one float; for
-    a function of any number of arguments it takes two, and is applied repeatedly.
+    it with other functions (``sqrt`` is a power). ``numeric`` computes one float, for
+    constants in formulas; generated code calls the function of this name in
+    ``vectormath`` if there is one, else ``numeric`` as well. For a function of any
+    number of arguments it takes two, and is applied repeatedly.
     """
 
     name: str
@@ -152,12 +154,12 @@ def _rewritten(
 TABLE = (
     _row("exp", sp.exp, math.exp),
     _row("log", sp.log, math.log, "ln", arity=(1, 2)),
-    _rewritten("log2", lambda x: sp.log(x) / sp.log(2), numeric.log2),
-    _rewritten("log10", lambda x: sp.log(x) / sp.log(10), numeric.log10),
+    _rewritten("log2", lambda x: sp.log(x) / sp.log(2), math.log2),
+    _rewritten("log10", lambda x: sp.log(x) / sp.log(10), math.log10),
     _row("log1p", log1p, math.log1p),
     _row("expm1", expm1, math.expm1),
     _rewritten("sqrt", sp.sqrt, math.sqrt),
-    _row("cbrt", cbrt, numeric.cbrt),
+    _row("cbrt", cbrt, math.cbrt),
     _rewritten("pow", lambda x, y: x**y, math.pow, arity=(2, 2)),
     _row("sin", sp.sin, math.sin),
     _row("cos", sp.cos, math.cos),
@@ -195,8 +197,8 @@ TABLE = (
         lambda x: numeric.polygamma(0.0, x),
     ),
     _rewritten("factorial", lambda x: sp.gamma(x + 1), lambda x: math.gamma(x + 1.0)),
-    _row("sigmoid", sigmoid, numeric.sigmoid, "expit"),
-    _row("softplus", softplus, numeric.softplus),
+    _row("sigmoid", sigmoid, vectormath.sigmoid, "expit"),
+    _row("softplus", softplus, vectormath.softplus),
 )
 
 FUNCTIONS = {name: row for row in TABLE for name in (row.name, *row.aliases)}

@@ -1,4 +1,4 @@
-"""Scalar float64 implementations of the functions that Python's math lacks.
+"""Functions that are not smooth, and the gamma functions that Python's math lacks.
 
 Plain Python, one number in, one number out: ``lowering`` compiles them, a reader can
 run them. NaN goes in, NaN comes out, so that a diverging run is noticed.
@@ -6,87 +6,75 @@ run them. NaN goes in, NaN comes out, so that a diverging run is noticed.
 
 from __future__ import annotations
 
-from math import copysign, exp, inf, lgamma, log, log1p, nan, pi, sin, tan
+from math import inf, lgamma, nan, pi
 
-import numpy as np
-
-
-def fma(a: float, b: float, c: float) -> float:
-    """Return a*b + c; compiled, with one rounding."""
-    return a * b + c
+from symgd.primitives import (
+    choose,
+    fma,
+    library,
+    one_at_a_time,
+    repaired,
+    whole_below,
+    with_sign,
+)
+from symgd.vectormath import log, sin, tan
 
 
 def maximum(a: float, b: float) -> float:
     """Return the larger number; NaN if either is NaN (Python's max drops it)."""
-    return b if (b > a or b != b) else a
+    return choose(b != b, b, choose(b > a, b, a))
 
 
 def minimum(a: float, b: float) -> float:
     """Return the smaller number; NaN if either is NaN."""
-    return b if (b < a or b != b) else a
+    return choose(b != b, b, choose(b < a, b, a))
 
 
 def sign(x: float) -> float:
     """Return -1, 0 or 1: the subgradient of abs with the middle value at 0."""
-    return 1.0 if x > 0.0 else (-1.0 if x < 0.0 else x)
+    return choose(x > 0.0, 1.0, choose(x < 0.0, -1.0, x))
 
 
 def heaviside(x: float, at_zero: float = 0.5) -> float:
     """Return 0 or 1 by the sign of x, and ``at_zero`` at 0."""
-    return 1.0 if x > 0.0 else (0.0 if x < 0.0 else (at_zero if x == 0.0 else x))
+    beside = choose(x < 0.0, 0.0, choose(x == 0.0, at_zero, x))
+    return choose(x > 0.0, 1.0, beside)
 
 
 def floor(x: float) -> float:
     """Return the floor as a float: math.floor gives an int, which overflows int64."""
-    return np.floor(x)
+    return whole_below(x)
 
 
 def ceiling(x: float) -> float:
     """Return the ceiling as a float."""
-    return np.ceil(x)
+    return -whole_below(-x)
 
 
 def mod(x: float, y: float) -> float:
-    """Return the remainder with the sign of the divisor, x - y*floor(x/y)."""
-    return x % y
+    """Return the remainder with the sign of the divisor, x - y*floor(x/y), exactly.
+
+    The rounded quotient may reach the next whole number: y then comes back.
+    """
+    quotient = whole_below(x / y)
+    rest = fma(-quotient, y, x)
+    hard = (abs(quotient) > 2.0**52) | (rest != rest)
+    rest = repaired(hard, _remainder, rest, x, y)
+    over = ((rest < 0.0) & (y > 0.0)) | ((rest > 0.0) & (y < 0.0))
+    rest = choose(over, rest + y, rest)
+    return choose(rest == 0.0, with_sign(0.0, y), rest)
 
 
-def cbrt(x: float) -> float:
-    """Return the real cube root: a power, then one Newton step for the last bit."""
-    if x == 0.0 or x - x != 0.0:
-        return x
-    root = copysign(abs(x) ** (1.0 / 3.0), x)
-    return root - (root - x / (root * root)) / 3.0
+_remainder = library("fmod")
 
 
-def sigmoid(x: float) -> float:
-    """Return 1/(1 + exp(-x)) without overflow on either side."""
-    if x >= 0.0:
-        return 1.0 / (1.0 + exp(-x))
-    small = exp(x)
-    return small / (1.0 + small)
-
-
-def softplus(x: float) -> float:
-    """Return log(1 + exp(x)) without overflow."""
-    return x + log1p(exp(-x)) if x > 0.0 else log1p(exp(x))
-
-
-def log2(x: float) -> float:
-    """Return the logarithm to base 2."""
-    return log(x) / 0.6931471805599453
-
-
-def log10(x: float) -> float:
-    """Return the logarithm to base 10."""
-    return log(x) / 2.302585092994046
-
-
+@one_at_a_time
 def loggamma(x: float) -> float:
     """Return log(gamma(x)) for x > 0; NaN below, where it isn't real in general."""
     return lgamma(x) if x > 0.0 else (inf if x == 0.0 else nan)
 
 
+@one_at_a_time
 def polygamma(order: float, x: float) -> float:
     """Return the derivative of digamma of the given order (0, 1, 2, ...).
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from array import array
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import sympy as sp
-
-from symgd import derivatives
+from symgd import compiled
+from symgd.arguments import plain_number
 from symgd.errors import FormulaError, InputError, unknown_name
-from symgd.formula import Formula, constant, natural_order, read, symbol, text_of
 
 if TYPE_CHECKING:
+    import sympy as sp
+
+    from symgd.evaluation import Evaluation
+    from symgd.formula import Formula
     from symgd.lowering.native import NativeObjective
+    from symgd.machine import Kernel
 
 MAX_VARIABLES = 1000
 
@@ -81,11 +86,25 @@ class Objective:
             parameters = expression.parameters if parameters is None else parameters
             expression = expression.expression
         given = _names(variables, "variables") if variables is not None else None
-        constants = {str(k): constant(v, str(k)) for k, v in (parameters or {}).items()}
-        declared = {name: symbol(name) for name in (*(given or ()), *constants)}
+        constants = {str(k): _value(v, str(k)) for k, v in (parameters or {}).items()}
         if given is not None and (both := set(given) & set(constants)):
             raise InputError(f"{sorted(both)[0]!r} is both a variable and a parameter")
-        self.expression: sp.Expr = read(expression, declared, closed=given is not None)
+        self._formula = expression
+        self._declared = given
+        self._negated = False
+        self._kernels: dict[tuple[str, ...], Kernel] = {}
+        self.parameters: Mapping[str, float] = MappingProxyType(constants)
+        # What has been read and compiled before needs no reading again.
+        self._facts = None if self._text is None else compiled.recalled(self._parts)
+        if self._facts is None:
+            self._facts = {"variables": list(self._checked_variables())}
+        self.variables: tuple[str, ...] = tuple(self._facts["variables"])
+
+    def _checked_variables(self) -> tuple[str, ...]:
+        """Read the formula, and return its variables in order."""
+        from symgd.formula import natural_order, text_of
+
+        given, constants = self._declared, self.parameters
         used = {s.name for s in self.expression.free_symbols}
         for name in constants:
             if name not in used:
@@ -95,29 +114,59 @@ class Objective:
         if not given or not used & set(given):
             raise FormulaError(
                 "the formula has no variable: a constant has no minimum to find",
-                expression if isinstance(expression, str) else text_of(self.expression),
+                self._text or text_of(self.expression),
             )
         if len(given) > MAX_VARIABLES:
             problem = f"{len(given)} variables written out; at most {MAX_VARIABLES}"
             raise FormulaError(problem)
-        self.variables: tuple[str, ...] = given
-        self.parameters: Mapping[str, float] = MappingProxyType(constants)
+        return given
+
+    @property
+    def _text(self) -> str | None:
+        return self._formula if isinstance(self._formula, str) else None
+
+    @functools.cached_property
+    def _parts(self) -> tuple[str, ...]:
+        """What identifies the formula: its kernels are stored under this."""
+        kind, text, names = "text", self._text, self._declared
+        if text is None:
+            from symgd.formula import text_of
+
+            kind, text, names = "sympy", text_of(self.expression), self.variables
+        sign = "-" if self._negated else "+"
+        return sign, kind, text, json.dumps([names, list(self.parameters)])
 
     # ------------------------------------------------------------- symbolic
 
     @functools.cached_property
+    def expression(self) -> sp.Expr:
+        """The formula as a SymPy expression of real symbols."""
+        from symgd.formula import read, symbol
+
+        declared = (*(self._declared or ()), *self.parameters)
+        known = {name: symbol(name) for name in declared}
+        expression = read(self._formula, known, closed=self._declared is not None)
+        return -expression if self._negated else expression
+
+    @functools.cached_property
     def symbols(self) -> tuple[sp.Symbol, ...]:
         """The variables as SymPy symbols, in order."""
+        from symgd.formula import symbol
+
         return tuple(symbol(name) for name in self.variables)
 
     @functools.cached_property
     def gradient(self) -> sp.ImmutableMatrix:
         """The exact gradient, a SymPy column."""
+        from symgd import derivatives
+
         return derivatives.gradient(self.expression, self.symbols)
 
     @functools.cached_property
     def hessian(self) -> sp.ImmutableMatrix:
         """The exact Hessian, a SymPy matrix."""
+        from symgd import derivatives
+
         return derivatives.hessian(self.gradient, self.symbols)
 
     def with_parameters(self, **parameters: float) -> Objective:
@@ -131,18 +180,32 @@ class Objective:
         for name in parameters:
             if name not in self.parameters:
                 raise unknown_name("parameter", name, self.parameters)
-        values = {**self.parameters, **parameters}
-        return Objective(self.expression, self.variables, parameters=values)
+        values = {name: _value(value, name) for name, value in parameters.items()}
+        other = self._copied()
+        other.parameters = MappingProxyType({**self.parameters, **values})
+        return other
 
     def negated(self) -> Objective:
         """Return the objective with the opposite sign, as ``maximize`` needs it."""
-        return Objective(-self.expression, self.variables, parameters=self.parameters)
+        other = self._copied()
+        other._negated = not self._negated
+        other._kernels = {}
+        for name in ("_parts", "expression", "gradient", "hessian", "native"):
+            other.__dict__.pop(name, None)
+        return other
+
+    def _copied(self) -> Objective:
+        other = copy.copy(self)
+        for name in ("value", "grad", "value_and_grad", "hess"):
+            other.__dict__.pop(name, None)  # they know the objective they belong to
+        return other
 
     # --------------------------------------------------------------- native
 
     @functools.cached_property
     def native(self) -> NativeObjective:
-        """The compiled form, shared by all objectives of the same formula."""
+        """What numba compiles."""
+        from symgd.formula import symbol
         from symgd.lowering.native import native_objective
 
         names = tuple(symbol(name) for name in self.parameters)
@@ -150,25 +213,55 @@ class Objective:
             self.expression, tuple(self.gradient), self.symbols, names
         )
 
+    def kernel(self, kind: str) -> Kernel:
+        """Return ``double f(double *x, double *p, double *out)``, compiled once.
+
+        Parameters
+        ----------
+        kind : str
+            "evaluation" returns the value and writes the gradient, "hessian" writes
+            the Hessian, row by row, where it isn't 0.
+
+        Raises
+        ------
+        FormulaError
+            If there is no such derivative.
+        """
+        return self.compiled((kind,), "d:ppp", lambda: getattr(self.native, kind)())
+
+    def compiled(self, parts: tuple[str, ...], signature: str, build: Any) -> Kernel:
+        """Return a kernel that depends on the formula and on ``parts``."""
+        if parts not in self._kernels:
+            whole = (*parts, *self._parts)
+            self._kernels[parts] = compiled.kernel(whole, signature, build)
+            if self._text is not None:
+                compiled.remember(self._parts, self._facts)
+        return self._kernels[parts]
+
     @functools.cached_property
     def value(self) -> Evaluation:
         """``value(x)`` is the objective at x: a float, for x of shape (n,)."""
-        return Evaluation(self, "value")
+        return self._evaluation("value")
 
     @functools.cached_property
     def grad(self) -> Evaluation:
         """``grad(x)`` is the gradient at x, float64 of shape (n,)."""
-        return Evaluation(self, "grad")
+        return self._evaluation("grad")
 
     @functools.cached_property
     def value_and_grad(self) -> Evaluation:
         """``value_and_grad(x)`` is the pair of value and gradient at x."""
-        return Evaluation(self, "value_and_grad")
+        return self._evaluation("value_and_grad")
 
     @functools.cached_property
     def hess(self) -> Evaluation:
         """``hess(x)`` is the Hessian at x, float64 of shape (n, n)."""
-        return Evaluation(self, "hess")
+        return self._evaluation("hess")
+
+    def _evaluation(self, kind: str) -> Evaluation:
+        from symgd.evaluation import Evaluation
+
+        return Evaluation(self, kind)
 
     @property
     def source(self) -> str:
@@ -178,9 +271,9 @@ class Objective:
         """
         return self.native.source
 
-    def parameter_values(self) -> np.ndarray:
-        """Return the parameters' values in order, float64."""
-        return np.array(list(self.parameters.values()), dtype=np.float64)
+    def parameter_values(self) -> array[float]:
+        """Return the parameters' values in order."""
+        return array("d", self.parameters.values())
 
     # ---------------------------------------------- as a value, and for people
 
@@ -197,15 +290,24 @@ class Objective:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What is compiled belongs to a process; the formula can go to another one.
-        return _objective, (self.expression, self.variables, dict(self.parameters))
+        if self._negated:
+            return _negated, (self.negated(),)
+        plain, variables = self._text, self._declared
+        if plain is None:
+            plain, variables = self.expression, self.variables
+        return _objective, (plain, variables, dict(self.parameters))
 
     def __repr__(self) -> str:
+        from symgd.formula import text_of
+
         names = ", ".join(self.variables)
         constants = ", ".join(f"{k}={v!r}" for k, v in self.parameters.items())
         after = f"; {constants}" if constants else ""
         return f"Objective({text_of(self.expression)!r} of {names}{after})"
 
     def _repr_latex_(self) -> str:
+        import sympy as sp
+
         latex, names = sp.latex(self.expression), sp.latex(list(self.symbols))
         gradient = sp.latex(self.gradient)
         inner = names.removeprefix(r"\left[ ").removesuffix(r"\right]")
@@ -216,95 +318,30 @@ class Objective:
 
 
 def _objective(
-    expression: sp.Expr, variables: tuple[str, ...], parameters: dict[str, float]
+    formula: Any, variables: tuple[str, ...] | None, parameters: dict[str, float]
 ) -> Objective:
-    return Objective(expression, variables, parameters=parameters)
+    return Objective(formula, variables, parameters=parameters)
 
 
-class Evaluation:
-    """One native function of an objective, to be called with a point.
-
-    From Python, ``x`` is a sequence in the order of the variables, a mapping by name,
-    or an array of points, one a row: shape (..., n). Keywords give other values of
-    parameters for this call. In a user's own ``numba.njit`` function, ``x`` is an array
-    of float64, followed by an array of the parameters' values if there are any.
-
-    Examples
-    --------
-    >>> import numba
-    >>> value = Objective("x**2 + y**2").value
-    >>> @numba.njit
-    ... def twice(x):
-    ...     return 2*value(x)
-    >>> twice(np.array([1.0, 2.0]))
-    10.0
-    """
-
-    def __init__(self, objective: Objective, kind: str) -> None:
-        self.objective = objective
-        self.kind = kind
-
-    @property
-    def _numba_type_(self) -> Any:
-        return getattr(self.objective.native, f"jitted_{self.kind}")._numba_type_
-
-    def __call__(self, x: Any, **parameters: float) -> Any:
-        """Evaluate at a point or at an array of points, one a row."""
-        if parameters:
-            changed = self.objective.with_parameters(**parameters)
-            return getattr(changed, self.kind)(x)
-        points = self._points(x)
-        evaluate = getattr(self.objective.native, self.kind)
-        p = self.objective.parameter_values()
-        if points.ndim == 1:
-            return evaluate(points, p)
-        rows = points.reshape(-1, points.shape[-1])
-        results = [evaluate(row, p) for row in rows]
-        if self.kind == "value_and_grad":
-            columns = zip(*results, strict=True)
-            return tuple(_stacked(column, points.shape) for column in columns)
-        return _stacked(results, points.shape)
-
-    def _points(self, x: Any) -> np.ndarray:
-        names = self.objective.variables
-        if isinstance(x, Mapping):
-            x = from_mapping(x, names, "x")
-        points = np.ascontiguousarray(np.asarray(x, dtype=np.float64))
-        points = points.reshape(1) if points.ndim == 0 and len(names) == 1 else points
-        if points.ndim == 0 or points.shape[-1] != len(names):
-            shape = points.shape
-            expected = f"{len(names)} numbers, for {', '.join(names)}"
-            raise InputError(f"x has shape {shape}; expected {expected}")
-        return points
-
-    def __repr__(self) -> str:
-        return f"<native {self.kind}(x) of {self.objective!r}>"
+def _negated(objective: Objective) -> Objective:
+    return objective.negated()
 
 
-def from_mapping(
-    numbers: Mapping[Any, Any], names: Sequence[str], what: str
-) -> list[Any]:
-    """Return the values of a mapping in the order of names, all of them given."""
-    by_name = {str(key): value for key, value in numbers.items()}
-    for name in by_name:
-        if name not in names:
-            raise unknown_name(f"variable in {what}", name, names)
-    missing = [name for name in names if name not in by_name]
-    if missing:
-        raise InputError(f"{what} has no value for {', '.join(missing)}")
-    return [by_name[name] for name in names]
+def _value(value: Any, name: str) -> float:
+    """Return a constant's value: a number, or a formula without variables."""
+    number = plain_number(value)
+    if number is not None:
+        return number
+    from symgd.formula import constant
+
+    return constant(value, name)
 
 
 def _names(names: Iterable[str | sp.Symbol], what: str) -> tuple[str, ...]:
-    if isinstance(names, (str, sp.Symbol)):
+    if isinstance(names, str) or getattr(names, "is_Symbol", False):
         names = [n for n in str(names).replace(",", " ").split() if n]
     result = tuple(str(name) for name in names)
     if len(set(result)) < len(result):
         repeated = next(name for name in result if result.count(name) > 1)
         raise InputError(f"{repeated!r} stands twice in {what}")
     return result
-
-
-def _stacked(results: Iterable[Any], shape: tuple[int, ...]) -> np.ndarray:
-    stacked = np.asarray(list(results))
-    return stacked.reshape(*shape[:-1], *stacked.shape[1:])

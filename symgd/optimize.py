@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from symgd import arguments, rules
-from symgd.arguments import Seed
+from symgd.arguments import Bounds, Seed
 from symgd.errors import InputError
-from symgd.formula import Formula
 from symgd.objective import Objective
 from symgd.result import Result
 from symgd.rules import Rule
 from symgd.runs import RuleRun, Run, SolverRun, drive, result_of
 from symgd.status import Status
+
+if TYPE_CHECKING:
+    from symgd.formula import Formula
 
 
 def minimize(
@@ -160,15 +160,15 @@ def _optimize(
 
 
 def find_start(
-    run: Run, x0: Any, limits: np.ndarray, rng: Seed
-) -> tuple[int, np.ndarray, str]:
+    run: Run, x0: Any, limits: Bounds, rng: Seed
+) -> tuple[int, list[float], str]:
     """Begin a run at the given start, or choose one.
 
     Returns
     -------
     status : int
         RUNNING, or why the run is over already.
-    x : ndarray
+    x : list of float
         The start.
     source : str
         How it was found.
@@ -182,19 +182,20 @@ def find_start(
     if x0 is not None:
         x = arguments.read_point(x0, variables, limits)
         if (status := run.begin(x)) == Status.DIVERGED:
-            pairs = zip(variables, x.tolist(), strict=True)
+            pairs = zip(variables, x, strict=True)
             where = ", ".join(f"{name} = {value!r}" for name, value in pairs)
             raise InputError(f"the start can't be used: at {where}, {run.blame()}")
         return status, x, "given"
     if not run.bounded:
-        x = np.zeros(len(variables))
-        if (status := run.begin(x)) != Status.DIVERGED and run.gradient.any():
+        x = [0.0] * len(variables)
+        if (status := run.begin(x)) != Status.DIVERGED and any(run.gradient):
             return status, x, "the origin"
     source = arguments.generator(rng)
     for attempt in range(200):
-        x = arguments.random_point(source, limits, scale=1.0 + attempt // 20)
+        scale = 1.0 + attempt // 20
+        x = arguments.random_points(source, limits, scale, 1)[0].tolist()
         status = run.begin(x)
-        if status != Status.DIVERGED and (run.bounded or run.gradient.any()):
+        if status != Status.DIVERGED and (run.bounded or any(run.gradient)):
             place = "a random point, as the origin can't be used"
             if run.bounded:
                 place = "a random point inside the bounds"

@@ -216,7 +216,8 @@ def _window(results: Sequence[Result], chosen: Any) -> np.ndarray:
     # A path along one axis, or a single point, needs room on all sides.
     half = 0.7 * np.maximum(span, 0.5 * widest)
     window = _fitted(np.stack([middle - half, middle + half], axis=1), results)
-    pairs = read_bounds(chosen, results[0].variables).T
+    limits = read_bounds(chosen, results[0].variables)
+    pairs = np.column_stack((limits.lower, limits.upper))
     window = np.where(np.abs(pairs) < HUGE, pairs, window)
     if (window[:, 0] >= window[:, 1]).any():
         raise InputError(f"the window {chosen!r} is empty")

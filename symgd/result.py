@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
+import functools
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from symgd.errors import FormulaError, unknown_name
+from symgd.machine import address
 from symgd.objective import Objective
 from symgd.status import Status
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
+
+CURVATURE_VARIABLES = 50  # up to so many the Hessian is looked at
 
 
 class Trace:
@@ -81,7 +84,6 @@ class Trace:
                 out.write(",".join(repr(number.item()) for number in row) + "\n")
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
 class Result:
     """The end of a run; all fields describe the same point.
 
@@ -117,23 +119,60 @@ class Result:
     objective : Objective
     """
 
-    x: np.ndarray
-    fun: float
-    jac: np.ndarray
-    grad_norm: float
-    nit: int
-    nfev: int
-    njev: int
-    status: Status
-    message: str
-    method: str
-    hyperparameters: dict[str, Any]
-    start: np.ndarray
-    start_source: str
-    bounds: np.ndarray | None
-    trace: Trace | None
-    objective: Objective
-    maximized: bool = False
+    def __init__(
+        self,
+        *,
+        x: array[float],
+        fun: float,
+        jac: array[float],
+        grad_norm: float,
+        nit: int,
+        nfev: int,
+        status: Status,
+        message: str,
+        method: str,
+        hyperparameters: dict[str, Any],
+        start: array[float],
+        start_source: str,
+        bounds: list[tuple[float, float]] | None,
+        trace: Trace | None,
+        objective: Objective,
+        maximized: bool,
+    ) -> None:
+        # Plain numbers: NumPy is imported when an array is asked for.
+        self._x, self._jac, self._start, self._bounds = x, jac, start, bounds
+        self.fun = fun
+        self.grad_norm = grad_norm
+        self.nit = nit
+        self.nfev = self.njev = nfev
+        self.status = status
+        self.message = message
+        self.method = method
+        self.hyperparameters = hyperparameters
+        self.start_source = start_source
+        self.trace = trace
+        self.objective = objective
+        self.maximized = maximized
+
+    @functools.cached_property
+    def x(self) -> np.ndarray:
+        """The point."""
+        return _vector(self._x)
+
+    @functools.cached_property
+    def jac(self) -> np.ndarray:
+        """The gradient there."""
+        return _vector(self._jac)
+
+    @functools.cached_property
+    def start(self) -> np.ndarray:
+        """Where the run began."""
+        return _vector(self._start)
+
+    @functools.cached_property
+    def bounds(self) -> np.ndarray | None:
+        """The bounds, a row for each variable."""
+        return None if self._bounds is None else _vector(self._bounds)
 
     @property
     def success(self) -> bool:
@@ -148,22 +187,24 @@ class Result:
     @property
     def values(self) -> dict[str, float]:
         """The point by name."""
-        return dict(zip(self.variables, self.x.tolist(), strict=True))
+        return dict(zip(self.variables, self._x, strict=True))
 
     def _curves_the_other_way(self) -> bool:
         """Whether the exact Hessian shows a saddle point, or the opposite extreme."""
-        free = self.bounds is None or bool(
-            ((self.bounds[:, 0] < self.x) & (self.x < self.bounds[:, 1])).all()
-        )
-        if not free or self.status != Status.CONVERGED or self.x.size > 50:
+        n = len(self._x)
+        pairs = self._bounds or []
+        free = all(a < x < b for x, (a, b) in zip(self._x, pairs, strict=False))
+        if not free or self.status != Status.CONVERGED or n > CURVATURE_VARIABLES:
             return False
-        constants = self.objective.parameter_values()
+        hessian, p = array("d", bytes(8 * n * n)), self.objective.parameter_values()
         try:
-            curvatures = self.objective.native.curvatures(self.x, constants)
-        except (FormulaError, ArithmeticError, ValueError, np.linalg.LinAlgError):
+            kernel = self.objective.kernel("hessian")
+        except FormulaError:
             return False  # no Hessian here
-        lowest = (-curvatures if self.maximized else curvatures).min()
-        return bool(lowest < -1e-6 * max(1e-300, np.abs(curvatures).max()))
+        kernel(*map(address, (self._x, p, hessian)))
+        sign = -1.0 if self.maximized else 1.0
+        rows = [[sign * h for h in hessian[i * n : (i + 1) * n]] for i in range(n)]
+        return not _nearly_semidefinite(rows)
 
     def plot(
         self, ax: Axes | None = None, kind: str | None = None, **options: Any
@@ -175,8 +216,7 @@ class Result:
 
     def keys(self) -> tuple[str, ...]:
         """Return the names of the fields, as OptimizeResult does."""
-        fields = [f.name for f in dataclasses.fields(self)]
-        return (*fields, "success", "variables", "values")
+        return FIELDS
 
     def __getitem__(self, name: str) -> Any:
         if name not in self.keys():
@@ -191,7 +231,7 @@ class Result:
 
     def __repr__(self) -> str:
         names = self.variables
-        shown = [f"  {n} = {number(v)}" for n, v in zip(names, self.x, strict=True)]
+        shown = [f"  {n} = {number(v)}" for n, v in zip(names, self._x, strict=True)]
         if len(shown) > 20:
             shown = [*shown[:10], f"  ... {len(shown) - 20} more ...", *shown[-10:]]
         best = "maximum" if self.maximized else "minimum"
@@ -207,6 +247,44 @@ class Result:
                 f"({counts}; start: {self.start_source})",
             ]
         )
+
+
+FIELDS = (
+    *("x", "fun", "jac", "grad_norm", "nit", "nfev", "njev", "success", "status"),
+    *("message", "method", "hyperparameters", "variables", "values", "start"),
+    *("start_source", "bounds", "trace", "objective", "maximized"),
+)
+
+
+def _vector(numbers: Any) -> np.ndarray:
+    import numpy as np
+
+    return np.array(numbers, dtype=np.float64)
+
+
+def _nearly_semidefinite(matrix: list[list[float]]) -> bool:
+    """Return whether no eigenvalue is below -1e-6 of the largest: by Cholesky's method.
+
+    A matrix that isn't finite says nothing, which counts as yes.
+    """
+    n = len(matrix)
+    size = max(sum(map(abs, row)) for row in matrix)
+    if not size < float("inf") or size == 0.0:
+        return True
+    rows: list[list[float]] = []
+    for i in range(n):
+        row: list[float] = []
+        for j in range(i + 1):
+            inner = sum(
+                a * b for a, b in zip(row, rows[j] if j < i else row, strict=False)
+            )
+            left = matrix[i][j] - inner + (1e-6 * size if i == j else 0.0)
+            if i == j and left < 0.0:
+                return False
+            pivot = left**0.5 if i == j else rows[j][j]
+            row.append(pivot if i == j else left / pivot if pivot else 0.0)
+        rows.append(row)
+    return True
 
 
 def number(value: float) -> str:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from symgd.errors import InputError
+from symgd.problem import Problem, Table
 from symgd.result import Result, number
 from symgd.runs import drive, result_of
 from symgd.status import Status
-
-if TYPE_CHECKING:
-    from symgd.many import Problem, Table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,10 +62,19 @@ class Results(Sequence[Result]):
         self.objective = problem.objective
         self.start = problem.starts
         self.x, self.fun, self.jac = table.x, table.fun, table.jac
-        self.grad_norm, self.status = table.grad_norm, table.status
-        self.nit, self.nfev = table.nit, table.nfev
-        good = [status for status in Status if status.success]
-        self.success = np.isin(self.status, good)
+        self.status, self.nit, self.nfev = table.status, table.nit, table.nfev
+
+    @functools.cached_property
+    def success(self) -> np.ndarray:
+        """Whether each descent ended as hoped."""
+        return np.isin(self.status, [status for status in Status if status.success])
+
+    @functools.cached_property
+    def grad_norm(self) -> np.ndarray:
+        """The largest component of each (projected) gradient."""
+        bounds = self._problem.bounds
+        step = np.clip(-self.jac, bounds.lower - self.x, bounds.upper - self.x)
+        return np.abs(step).max(axis=1)
 
     def _index(self, which: int) -> int:
         count = self._problem.count

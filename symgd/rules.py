@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import sympy as sp
-
+from symgd import compiled
+from symgd.arguments import plain_number
 from symgd.errors import FormulaError, InputError, guess, unknown_name
-from symgd.formula import Formula, read, symbol, text_of
+
+if TYPE_CHECKING:
+    import sympy as sp
+
+    from symgd.formula import Formula
 
 GIVEN = {
     "x": "the coordinate",
@@ -83,6 +89,26 @@ class Rule:
         initial: Mapping[str, Formula] | None = None,
         **hyperparameters: Formula,
     ) -> None:
+        self._describe(name, equations, initial or {}, hyperparameters)
+        assert self.updates  # read now, so that a mistake shows where it was made
+        assert self.initial is not None
+        for key, value in hyperparameters.items():
+            self.schedule(key, value)
+
+    @classmethod
+    def known(cls, name: str, equations: str, **hyperparameters: Formula) -> Rule:
+        """Return a rule that is known to be right: nothing is read before its use."""
+        rule = cls.__new__(cls)
+        rule._describe(name, equations, {}, hyperparameters)
+        return rule
+
+    def _describe(
+        self,
+        name: str,
+        equations: str,
+        initial: Mapping[str, Formula],
+        hyperparameters: Mapping[str, Formula],
+    ) -> None:
         self.name = str(name)
         lines = equations.strip("\n").splitlines() if isinstance(equations, str) else []
         self.reference = " ".join(
@@ -95,11 +121,9 @@ class Rule:
         ]
         self.equations = "\n".join(f"{n} = {f.strip()}" for n, f in self.assignments)
         self.hyperparameters = MappingProxyType(dict(hyperparameters))
+        self._given_initial = dict(initial)
         self._check_names()
-        self._read_equations()
-        self.initial = MappingProxyType(self._read_initial(initial or {}))
-        for key, value in hyperparameters.items():
-            self.schedule(key, value)
+        self.state = self._remembered()
 
     def _check_names(self) -> None:
         assigned = [name for name, _ in self.assignments]
@@ -125,30 +149,33 @@ class Rule:
                 f"rule {self.name!r} has no line for x, such as x = x - step_size*g"
             )
 
-    def _read_equations(self) -> None:
-        """Write every assigned name in terms of what is known when the step begins."""
+    def _remembered(self) -> tuple[str, ...]:
+        """Return the assigned names that are read before they are assigned."""
+        assigned = {name for name, _ in self.assignments}
+        early: set[str] = set()
+        done: set[str] = set()
+        for name, formula in self.assignments:
+            early |= (_names_in(formula) & assigned) - done
+            done.add(name)
+        names = dict.fromkeys(name for name, _ in self.assignments)
+        return tuple(name for name in names if name != "x" and name in early)
+
+    @functools.cached_property
+    def updates(self) -> dict[str, sp.Expr]:
+        """The new x and state in terms of what is known when the step begins."""
+        from symgd.formula import read, symbol
+
         assigned = {name for name, _ in self.assignments}
         known = {*GIVEN, *self.hyperparameters, *assigned}
         symbols = {name: symbol(name) for name in known}
         now = {symbols[name]: symbols[name] for name in known}
-        early: set[sp.Symbol] = set()
-        done: set[sp.Symbol] = set()
         for name, formula in self.assignments:
             try:
                 expression = read(formula, symbols, closed=True)
             except FormulaError as error:
                 raise self._in_line(name, formula, error) from None
-            early |= expression.free_symbols - done
             now[symbols[name]] = expression.xreplace(now)
-            done.add(symbols[name])
-        self.state = tuple(
-            dict.fromkeys(
-                name
-                for name, _ in self.assignments
-                if name != "x" and symbols[name] in early
-            )
-        )
-        self.updates = {name: now[symbols[name]] for name in ("x", *self.state)}
+        return {name: now[symbols[name]] for name in ("x", *self.state)}
 
     def _in_line(self, name: str, formula: str, error: FormulaError) -> FormulaError:
         line = f"{name} ={formula}"
@@ -158,15 +185,28 @@ class Rule:
         problem = f"rule {self.name!r}: {error.problem}"
         return FormulaError(problem, line, start, end, error.suggestion)
 
-    def _read_initial(self, initial: Mapping[str, Formula]) -> dict[str, sp.Expr]:
+    @functools.cached_property
+    def initial(self) -> Mapping[str, sp.Expr]:
+        """The state before the first update, in terms of x, g, f and constants."""
+        import sympy as sp
+
+        from symgd.formula import read, symbol
+
         names = {n: symbol(n) for n in ("x", "g", "f", *self.hyperparameters)}
-        for name in initial:
+        for name in self._given_initial:
             if name not in self.state:
                 raise unknown_name(f"state of rule {self.name!r}", name, self.state)
         given = {
-            name: read(formula, names, closed=True) for name, formula in initial.items()
+            name: read(formula, names, closed=True)
+            for name, formula in self._given_initial.items()
         }
-        return {name: given.get(name, sp.S.Zero) for name in self.state}
+        zero = sp.S.Zero
+        return MappingProxyType({name: given.get(name, zero) for name in self.state})
+
+    @property
+    def starts_at_zero(self) -> bool:
+        """Whether all state is 0 before the first update."""
+        return not self._given_initial or not any(self.initial.values())
 
     # ------------------------------------------------------------------- use
 
@@ -182,6 +222,11 @@ class Rule:
             none = f"rule {self.name!r} has none"
             what = f"hyperparameter of {self.name!r}"
             raise unknown_name(what, name, self.hyperparameters, none)
+        number = plain_number(value)
+        if number is not None:
+            return number
+        from symgd.formula import read, symbol
+
         try:
             expression = read(value, {"t": symbol("t")}, closed=True)
         except FormulaError as error:
@@ -190,14 +235,38 @@ class Rule:
             raise FormulaError(problem, *place) from None
         return expression if expression.free_symbols else float(expression)
 
+    def text_of(self, name: str, value: Formula) -> float | str:
+        """Return a hyperparameter's value: a float, or a schedule as text.
+
+        A text that has been read before is not read again.
+
+        Raises
+        ------
+        InputError, FormulaError
+            As :meth:`schedule` does.
+        """
+        if not isinstance(value, str) or name not in self.hyperparameters:
+            plain = self.schedule(name, value)
+            if isinstance(plain, float):
+                return plain
+            from symgd.formula import text_of
+
+            return text_of(plain)
+        parts = ("schedule", value)
+        if (facts := compiled.recalled(parts)) is None:
+            plain = self.schedule(name, value)
+            facts = {"value": plain if isinstance(plain, float) else None}
+            compiled.remember(parts, facts)
+        return value if facts["value"] is None else facts["value"]
+
     def with_defaults(self, given: Mapping[str, Formula]) -> dict[str, Formula]:
         """Return all hyperparameters, the given ones checked and the rest default."""
         for name, value in given.items():
-            self.schedule(name, value)
+            self.text_of(name, value)
         return {**self.hyperparameters, **given}
 
     def _identity(self) -> tuple[Any, ...]:
-        hyper, initial = self.hyperparameters.items(), self.initial.items()
+        hyper, initial = self.hyperparameters.items(), self._given_initial.items()
         return self.name, self.equations, tuple(hyper), tuple(initial)
 
     def __eq__(self, other: object) -> bool:
@@ -210,14 +279,12 @@ class Rule:
 
     def __reduce__(self) -> tuple[Any, ...]:
         equations = f"# {self.reference}\n{self.equations}"
-        plain = dict(self.initial), dict(self.hyperparameters)
+        plain = self._given_initial, dict(self.hyperparameters)
         return _rule, (self.name, equations, *plain)
 
     def __repr__(self) -> str:
         constants = [f"{k}={v!r}" for k, v in self.hyperparameters.items()]
-        initial = [
-            f"{k} starts at {text_of(v)}" for k, v in self.initial.items() if v != 0
-        ]
+        initial = [f"{k} starts at {v}" for k, v in self._given_initial.items()]
         lines = [
             f"Rule {self.name}",
             *(f"    {e}" for e in self.equations.splitlines()),
@@ -227,6 +294,10 @@ class Rule:
         return "\n".join(lines)
 
     def _repr_latex_(self) -> str:
+        import sympy as sp
+
+        from symgd.formula import read, symbol
+
         names = {name: symbol(name) for name, _ in self.assignments}
         names |= {name: symbol(name) for name in (*GIVEN, *self.hyperparameters)}
         rows = [
@@ -253,10 +324,20 @@ def _assignment(line: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
+def _names_in(formula: str) -> set[str]:
+    """Return the names that a formula reads, as far as it can be read."""
+    try:
+        nodes = list(ast.walk(ast.parse(formula.strip(), mode="eval")))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()  # what is wrong is said when the formula is read
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    return {n.id for n in nodes if isinstance(n, ast.Name) and id(n) not in called}
+
+
 BUILT_IN = {
     rule.name: rule
     for rule in (
-        Rule(
+        Rule.known(
             "gd",
             """
             # Cauchy 1847, "Méthode générale pour la résolution des systèmes
@@ -265,7 +346,7 @@ BUILT_IN = {
             """,
             step_size=0.01,
         ),
-        Rule(
+        Rule.known(
             "momentum",
             """
             # Polyak 1964, "Some methods of speeding up the convergence of iteration
@@ -276,7 +357,7 @@ BUILT_IN = {
             step_size=0.01,
             momentum=0.9,
         ),
-        Rule(
+        Rule.known(
             "amsgrad",
             """
             # Reddi, Kale and Kumar 2018, "On the convergence of Adam and beyond",

@@ -6,28 +6,27 @@ needed for Ctrl-C, time limits and progress.
 
 from __future__ import annotations
 
+import json
 import math
 import time
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import sympy as sp
-
-from symgd.arguments import Settings
+from symgd import compiled
+from symgd.arguments import Bounds, Settings
 from symgd.errors import FormulaError
-from symgd.formula import Formula, symbol
 from symgd.kernels import run as layout
-from symgd.kernels import solver
-from symgd.kernels.trajectory import trajectory
-from symgd.lowering.native import lowered_schedule, native_schedule, native_update
+from symgd.machine import Kernel, address
 from symgd.objective import Objective
 from symgd.result import Result, Trace, number
 from symgd.rules import Rule
 from symgd.status import RUNNING, Status
 
+if TYPE_CHECKING:
+    from symgd.formula import Formula
+
 SLICE_SECONDS = 0.02
-TRACE_ROWS = 4096  # recorded in one slice at most
 NEWTON_VARIABLES = 50  # the Hessian is used up to so many
 LBFGS_ITERATIONS = 2000  # before Newton's method is tried
 NEWTON_ITERATIONS = 200
@@ -44,23 +43,25 @@ class Run:
     def __init__(
         self,
         objective: Objective,
-        bounds: np.ndarray,
+        bounds: Bounds,
         settings: Settings,
         slots: int = 1,
     ) -> None:
         n = len(objective.variables)
+        self.n = n
         self.objective = objective
         self.settings = settings
-        self.bounded = bool(np.isfinite(bounds).any())
-        self.lower, self.upper = bounds[0].copy(), bounds[1].copy()
+        self.bounds = bounds
+        self.bounded = bounds.finite
+        self.lower, self.upper = array("d", bounds.lower), array("d", bounds.upper)
         self.parameters = objective.parameter_values()
-        self.counters = np.zeros(layout.COUNTERS, dtype=np.int64)
-        self.limits = np.zeros(layout.LIMITS)
-        self.slots = np.zeros((slots, n))
-        self.gradient = np.zeros(n)
-        capacity = TRACE_ROWS if settings.every else 1
-        self.rows = np.zeros((capacity, 3 + slots * n))
-        self.recorded: list[np.ndarray] = []
+        self.counters = array("q", bytes(8 * layout.COUNTERS))
+        self.limits = floats(layout.LIMITS)
+        self.slots = floats(slots * n)
+        self.gradient = floats(n)
+        self.columns = 3 + slots * n
+        self.rows = floats(layout.TRACE_ROWS * self.columns if settings.every else 0)
+        self.recorded = array("d")
 
     # ------------------------------------------------------ where the run is
 
@@ -70,9 +71,9 @@ class Run:
         return int(self.counters[layout.T])
 
     @property
-    def x(self) -> np.ndarray:
+    def x(self) -> array[float]:
         """The iterate."""
-        return self.slots[0]
+        return self.slots[: self.n]
 
     @property
     def fun(self) -> float:
@@ -91,17 +92,18 @@ class Run:
 
     # ---------------------------------------------------------- what it does
 
-    def begin(self, x: np.ndarray) -> int:
+    def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start; DIVERGED if the objective is not finite there."""
         settings = self.settings
-        self.recorded.clear()
-        self.slots[0] = x
-        self.counters[:] = 0
+        self.recorded = array("d")
+        self.slots[: self.n] = array("d", x)
+        self.counters[:] = array("q", bytes(8 * layout.COUNTERS))
+        self.counters[layout.VARIABLES] = self.n
         self.counters[layout.T] = -1
         self.counters[layout.PENDING] = 1
         self.counters[layout.EVERY] = settings.every
         self.counters[layout.PATIENCE] = settings.patience
-        self.limits[:] = 0.0
+        self.limits[layout.NORM] = self.limits[layout.VALUE] = 0.0
         self.limits[layout.GTOL] = settings.gtol
         self.limits[layout.FTOL] = settings.ftol
         self.limits[layout.TARGET] = settings.target
@@ -114,7 +116,7 @@ class Run:
         every = self.settings.every
         if every:
             self._harvest()
-            last = min(last, max(self.t, 0) + (len(self.rows) - 1) * every)
+            last = min(last, max(self.t, 0) + (layout.TRACE_ROWS - 1) * every)
         self.counters[layout.LAST] = last
         return self._continue()
 
@@ -123,14 +125,16 @@ class Run:
 
     def _harvest(self) -> None:
         count = self.counters[layout.ROWS]
-        self.recorded.append(self.rows[:count].copy())
+        self.recorded += self.rows[: count * self.columns]
         self.counters[layout.ROWS] = 0
 
     def trace(self) -> Trace:
         """Return what was recorded."""
+        import numpy as np
+
         self._harvest()
-        rows = np.concatenate(self.recorded)
-        n = self.x.size
+        rows = np.array(self.recorded).reshape(-1, self.columns)
+        n = self.n
         columns = {
             "t": rows[:, 0].astype(np.int64),
             "x": rows[:, 3 : 3 + n].copy(),
@@ -141,7 +145,7 @@ class Run:
             columns[name] = rows[:, 3 + j * n : 3 + (j + 1) * n].copy()
         return Trace(columns | self._schedules_at(columns["t"]))
 
-    def _schedules_at(self, t: np.ndarray) -> dict[str, np.ndarray]:
+    def _schedules_at(self, t: Any) -> dict[str, Any]:
         return {}
 
     # ------------------------------------------------- what it says of itself
@@ -150,7 +154,8 @@ class Run:
         """Say what was not finite."""
         names = self.objective.variables
         sign = self.settings.sign
-        return _not_finite(names, {}, sign * self.fun, sign * self.gradient)
+        gradient = [sign * each for each in self.gradient]
+        return _not_finite(names, {}, sign * self.fun, gradient)
 
     def message(self, status: Status) -> str:
         """Say why the run ended, with the numbers."""
@@ -192,51 +197,42 @@ class SolverRun(Run):
     name = "auto"
 
     def __init__(
-        self, objective: Objective, bounds: np.ndarray, settings: Settings
+        self, objective: Objective, bounds: Bounds, settings: Settings
     ) -> None:
         super().__init__(objective, bounds, settings)
-        n = self.x.size
-        self.function = objective.native.evaluate.handle
+        self.solve = solver_kernel()
+        self.function = objective.kernel("evaluation")
         self.hessian = self.function  # until the Newton stage, which calls it, begins
-        self.pairs = np.zeros((solver.MEMORY, 2, n))
-        self.alpha = np.zeros(solver.MEMORY)
-        self.work = np.zeros((solver.VECTORS, n))
-        self.matrices = np.zeros((2, 0, 0))
+        self.work = [floats(size) for size in layout.solver_space(self.n)]
+        self.matrices = floats(0)
         self.stages: list[tuple[str, int]] = []
         self.stage_end = 0
         self.stalled_at = -1
+        self.arguments = self._arguments()
 
-    def begin(self, x: np.ndarray) -> int:
+    def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start, and plan the stages."""
         everything = self.settings.maxiter
         self.stages = [("lbfgs", everything)]
         self.stage_end = everything
-        if self.x.size <= NEWTON_VARIABLES:
+        if self.n <= NEWTON_VARIABLES:
             self.stages = [("newton", NEWTON_ITERATIONS), ("lbfgs", everything)]
             self.stage_end = min(everything, LBFGS_ITERATIONS)
         self.stalled_at = -1
         return super().begin(x)
 
+    def _arguments(self) -> tuple[int, ...]:
+        """Return what the kernel takes; arrays stay where they are."""
+        arrays: list[Any] = [self.counters, self.limits, self.slots, self.gradient]
+        arrays += [self.parameters, self.lower, self.upper, *self.work, self.matrices]
+        places = map(address, [*arrays, self.rows])
+        return self.function.address, self.hessian.address, *places
+
     def _continue(self) -> int:
-        last = int(self.counters[layout.LAST])
+        last = self.counters[layout.LAST]
         while True:
             self.counters[layout.LAST] = min(last, self.stage_end)
-            status = solver.solve(
-                self.function,
-                self.hessian,
-                self.counters,
-                self.limits,
-                self.x,
-                self.gradient,
-                self.parameters,
-                self.lower,
-                self.upper,
-                self.pairs,
-                self.alpha,
-                self.work,
-                self.matrices,
-                self.rows,
-            )
+            status = self.solve(*self.arguments)
             if status == Status.STALLED:
                 self.stalled_at = self.t
             if not self._stage_is_over(status) or not self._next_stage():
@@ -244,7 +240,7 @@ class SolverRun(Run):
         # Newton's promise of what is left to gain is better than the gradient's, but
         # at a kink neither means anything: there the gradient is not small.
         if status in (Status.STALLED, Status.ABNORMAL) and not self._impatient():
-            reach = self.norm * max(1.0, float(np.abs(self.x).max()))
+            reach = self.norm * max(1.0, *map(abs, self.x))
             smooth = reach <= SMOOTH * abs(self.fun) and self.stalled_at == self.t
             return int(Status.STALLED if smooth else Status.ABNORMAL)
         return status
@@ -264,10 +260,11 @@ class SolverRun(Run):
             name, iterations = self.stages.pop(0)
             if name == "newton":
                 try:
-                    self.hessian = self.objective.native.evaluate_hessian.handle
+                    self.hessian = self.objective.kernel("hessian")
                 except FormulaError:  # no Hessian, or one too large to compile
                     continue
-                self.matrices = np.zeros((2, self.x.size, self.x.size))
+                self.matrices = floats(2 * self.n * self.n)
+                self.arguments = self._arguments()
             self.counters[layout.NEWTON] = int(name == "newton")
             self.counters[layout.PAIRS] = 0
             self.counters[layout.IDLE] = 0
@@ -289,7 +286,7 @@ class RuleRun(Run):
     def __init__(
         self,
         objective: Objective,
-        bounds: np.ndarray,
+        bounds: Bounds,
         settings: Settings,
         rule: Rule,
         hyperparameters: Mapping[str, Formula],
@@ -299,33 +296,35 @@ class RuleRun(Run):
         self.name = rule.name
         self.state = rule.state
         self.hyperparameters = rule.with_defaults(hyperparameters)
-        values = [rule.schedule(k, v) for k, v in self.hyperparameters.items()]
-        self.schedules = tuple(v if isinstance(v, sp.Expr) else None for v in values)
-        self.hyper = np.array([v if isinstance(v, float) else math.nan for v in values])
-        n, width = self.x.size, len(self.slots)
-        self.candidate = np.zeros(width * n + n + 1)
-        native = objective.native
-        names = tuple(self.hyperparameters)
-        self.native_schedule = native_schedule(self.schedules)
-        self.descend = trajectory(
-            native.value_and_gradient,
-            self.native_schedule,
-            native_update(tuple(rule.updates.values()), rule.state, names),
-            n,
-            width,
-            self.bounded,
-        )
+        values = [rule.text_of(k, v) for k, v in self.hyperparameters.items()]
+        self.schedules = [v if isinstance(v, str) else None for v in values]
+        self.hyper = array("d", [math.nan if isinstance(v, str) else v for v in values])
+        self.candidate = floats(len(self.slots) + self.n + 1)
+        self.descend = rule_kernel(objective, rule, self.schedules, self.bounded)
+        arrays: list[Any] = [
+            self.counters,
+            self.limits,
+            self.slots,
+            self.candidate,
+            self.gradient,
+        ]
+        arrays += [self.hyper, self.parameters, self.lower, self.upper, self.rows]
+        self.arguments = list(map(address, arrays))
 
-    def begin(self, x: np.ndarray) -> int:
+    def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start, then the initial state, which may depend on it."""
-        self.slots[1:] = 0.0
+        self.slots[:] = floats(len(self.slots))
         status = super().begin(x)
-        if status == Status.DIVERGED or not any(self.rule.initial.values()):
+        if status == Status.DIVERGED or self.rule.starts_at_zero:
             return status
         self._set_initial_state()
         return super().begin(x)
 
     def _set_initial_state(self) -> None:
+        import sympy as sp
+
+        from symgd.formula import symbol
+
         first = self._schedule_at(1.0)
         hyper = {symbol(k): v for k, v in zip(self.hyperparameters, first, strict=True)}
         for j, name in enumerate(self.state, start=1):
@@ -333,30 +332,24 @@ class RuleRun(Run):
             for k, (x, g) in enumerate(zip(self.x, self.gradient, strict=True)):
                 point = {symbol("x"): x, symbol("g"): g, symbol("f"): self.fun}
                 known = {s: sp.Float(float(v)) for s, v in (point | hyper).items()}
-                self.slots[j, k] = float(formula.xreplace(known))
+                value = float(formula.xreplace(known))
+                self.slots[j * self.n + k] = value
 
     def _continue(self) -> int:
-        return self.descend(
-            self.counters,
-            self.limits,
-            self.slots,
-            self.candidate,
-            self.gradient,
-            self.hyper,
-            self.parameters,
-            self.lower,
-            self.upper,
-            self.rows,
-        )
+        return self.descend(*self.arguments)
 
     def _schedule_at(self, t: float) -> Sequence[float]:
         """Return the hyperparameters of update t; NaN where a schedule is undefined."""
+        from symgd.lowering.native import lowered_schedule
+
         try:
-            return lowered_schedule(self.schedules)(t, self.hyper)
+            return lowered_schedule(tuple(self.schedules))(t, self.hyper)
         except (ArithmeticError, ValueError):
             return [math.nan] * len(self.hyper)
 
-    def _schedules_at(self, t: np.ndarray) -> dict[str, np.ndarray]:
+    def _schedules_at(self, t: Any) -> dict[str, Any]:
+        import numpy as np
+
         scheduled = [
             j for j, formula in enumerate(self.schedules) if formula is not None
         ]
@@ -371,14 +364,53 @@ class RuleRun(Run):
 
     def blame(self) -> str:
         """Say what was not finite."""
-        n, width = self.x.size, len(self.slots)
-        sign, size = self.settings.sign, n * width
-        slots = self.candidate[:size].reshape(width, n)
+        n, sign, size = self.n, self.settings.sign, len(self.slots)
+        slots = [self.candidate[i : i + n] for i in range(0, size, n)]
         state = dict(zip((*self.state, "x"), (*slots[1:], slots[0]), strict=True))
-        value, gradient = self.candidate[size], self.candidate[size + 1 :]
-        return _not_finite(
-            self.objective.variables, state, sign * value, sign * gradient
+        value, *gradient = (sign * each for each in self.candidate[size:])
+        return _not_finite(self.objective.variables, state, value, gradient)
+
+
+def floats(count: int) -> array[float]:
+    """Return so many zeros."""
+    return array("d", bytes(8 * count))
+
+
+def solver_kernel() -> Kernel:
+    """Return the loop of the default method, one for all objectives."""
+
+    def build() -> Any:
+        from symgd.kernels import solver
+        from symgd.lowering.native import native
+
+        return native(solver.entry, layout.SOLVER)
+
+    return compiled.kernel(("solver",), layout.SOLVER, build)
+
+
+def rule_kernel(
+    objective: Objective, rule: Rule, schedules: Sequence[str | None], bounded: bool
+) -> Kernel:
+    """Return the loop of a rule on an objective."""
+    names = tuple(rule.hyperparameters)
+
+    def build() -> Any:
+        from symgd.kernels.trajectory import Sizes, entry, trajectory
+        from symgd.lowering import native
+
+        n, k = len(objective.variables), len(objective.parameters)
+        sizes = Sizes(n, 1 + len(rule.state), len(names), k)
+        loop = trajectory(
+            objective.native.value_and_gradient,
+            native.native_schedule(tuple(schedules)),
+            native.native_update(rule),
+            sizes,
+            bounded,
         )
+        return native.native(entry(loop, sizes), layout.TRAJECTORY)
+
+    described = json.dumps([rule.equations, names, schedules, bounded])
+    return objective.compiled(("trajectory", described), layout.TRAJECTORY, build)
 
 
 def _not_finite(
@@ -425,26 +457,25 @@ def drive(run: Run, status: int, monitor: Any = None) -> Status:
 
 
 def result_of(
-    run: Run, status: Status, objective: Objective, start: np.ndarray, source: str
+    run: Run, status: Status, objective: Objective, start: Sequence[float], source: str
 ) -> Result:
     """Return the end of a run as it is reported: about the objective itself."""
     sign = run.settings.sign
-    bounds = np.column_stack((run.lower, run.upper))
+    pairs = list(zip(run.lower, run.upper, strict=True))
     return Result(
-        x=run.x.copy(),
+        x=run.x,
         fun=sign * run.fun + 0.0,  # no -0.0
-        jac=sign * run.gradient + 0.0,
+        jac=array("d", (sign * each + 0.0 for each in run.gradient)),
         grad_norm=run.norm,
         nit=max(run.t, 0),
         nfev=run.evaluations,
-        njev=run.evaluations,
         status=status,
         message=run.message(status),
         method=run.name,
         hyperparameters=dict(run.hyperparameters),
-        start=start,
+        start=array("d", start),
         start_source=source,
-        bounds=bounds if run.bounded else None,
+        bounds=pairs if run.bounded else None,
         trace=run.trace() if run.settings.every else None,
         objective=objective,
         maximized=sign < 0,

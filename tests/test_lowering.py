@@ -3,7 +3,6 @@
 import math
 
 import mpmath
-import numba
 import numpy as np
 import pytest
 import sympy as sp
@@ -207,9 +206,6 @@ def test_constants_beyond_float64_are_refused():
         lower("f", ("x",), [sp.Integer(10) ** 400 * x], {x: "x[0]"})
 
 
-SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, math.inf, -math.inf, math.nan, 1e-310, 1e300]
-
-
 @pytest.mark.parametrize("row", [r for r in TABLE if r.node], ids=lambda row: row.name)
 def test_each_function_agrees_with_high_precision(row):
     count = 1 if row.arity[0] == 1 and row.arity[1] == 1 else 2
@@ -232,26 +228,6 @@ def test_each_function_agrees_with_high_precision(row):
             assert function((a, b))[0] == pytest.approx(float(exact), rel=2e-15)
             checked += 1
     assert checked >= 4
-
-
-@pytest.mark.parametrize("value", SPECIAL)
-def test_special_values(value):
-    python = {
-        numeric.floor: np.floor,
-        numeric.ceiling: np.ceil,
-        numeric.sign: np.sign,
-        numeric.cbrt: np.cbrt,
-    }
-    for ours, theirs in python.items():
-        np.testing.assert_allclose(ours(value), theirs(value), rtol=3e-16)
-        np.testing.assert_allclose(numba.njit(ours)(value), theirs(value), rtol=3e-16)
-    with np.errstate(over="ignore", invalid="ignore"):
-        sigmoid = 1 / (1 + np.exp(-np.float64(value)))
-        softplus = np.logaddexp(0, value)
-    np.testing.assert_allclose(numba.njit(numeric.sigmoid)(value), sigmoid, rtol=1e-15)
-    np.testing.assert_allclose(
-        numba.njit(numeric.softplus)(value), softplus, rtol=1e-15
-    )
 
 
 @pytest.mark.parametrize("order", range(6))

@@ -312,7 +312,7 @@ def test_slices_do_not_change_a_run(monkeypatch):
     run = {"method": "amsgrad", "maxiter": 3000, "trace": 7}
     whole = minimize(ROSENBROCK, [-1.2, 1], **run)
     monkeypatch.setattr("symgd.runs.SLICE_SECONDS", 1e-9)
-    monkeypatch.setattr("symgd.runs.TRACE_ROWS", 3)
+    monkeypatch.setattr("symgd.kernels.run.TRACE_ROWS", 3)
     sliced = minimize(ROSENBROCK, [-1.2, 1], **run)
     np.testing.assert_array_equal(whole.x, sliced.x)
     for name in whole.trace.names:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from symgd.status import Status
 
-COUNTERS = 12
+COUNTERS = 14
 T = 0  # the last evaluated iterate; -1 before the start has been evaluated
 LAST = 1  # where the slice ends
 EVERY = 2  # updates from one recorded row of the trace to the next; 0: none
@@ -19,18 +19,36 @@ EVALUATIONS = 6  # of value and gradient
 PAIRS = 7  # of steps and gradient changes that a quasi-Newton method remembers
 NEWEST = 8  # of these pairs
 IDLE = 9  # steps in a row that lowered the value by no more than rounding
-PENDING = 11  # 1: the slots hold an iterate that has not been evaluated yet
 NEWTON = 10  # 1: directions from the exact Hessian, 0: from the pairs
+PENDING = 11  # 1: the slots hold an iterate that has not been evaluated yet
+VARIABLES = 12  # where the kernel doesn't know their number
+PARAMETERS = 13  # likewise
 
 LIMITS = 7
 GTOL, FTOL, TARGET = 0, 1, 2
 BEST = 3  # the value by which improvement is measured
 NORM = 4  # the largest component of the (projected) gradient at the iterate
-REACH = 6  # how far the last search went along a gradient that did not bend
 VALUE = 5  # of the objective at the iterate
+REACH = 6  # how far the last search went along a gradient that did not bend
+
+TRACE_ROWS = 4096  # recorded in one slice at most
 
 CONVERGED = int(Status.CONVERGED)
 TARGET_REACHED = int(Status.TARGET_REACHED)
 STALLED = int(Status.STALLED)
 DIVERGED = int(Status.DIVERGED)
 ABNORMAL = int(Status.ABNORMAL)
+
+# How the kernels are called, see ``machine.Kernel``.
+TRAJECTORY = "i:pppppppppp"
+LANES = "i:piiiippppppppppp"
+SOLVER = "i:iipppppppppppp"
+SOLVER_EACH = "i:ippiiippppppppppppp"
+
+MEMORY = 10  # pairs that L-BFGS remembers
+VECTORS = 6  # of working space, beside the pairs
+
+
+def solver_space(n: int) -> tuple[int, int, int]:
+    """Return how many numbers the solver needs: for pairs, their weights, vectors."""
+    return 2 * MEMORY * n, MEMORY, VECTORS * n

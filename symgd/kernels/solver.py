@@ -12,18 +12,16 @@ Bertsekas 1982 (projected Newton directions); Greenstadt 1967 (absolute eigenval
 
 from __future__ import annotations
 
-import hashlib
 from math import inf, sqrt
-from pathlib import Path
 from typing import Any
 
 import numba
 
-from symgd.kernels import run as layout
 from symgd.kernels.run import (
     ABNORMAL,
     BEST,
     CONVERGED,
+    COUNTERS,
     DIVERGED,
     EVALUATIONS,
     EVERY,
@@ -31,27 +29,30 @@ from symgd.kernels.run import (
     GTOL,
     IDLE,
     LAST,
+    LIMITS,
+    MEMORY,
     NEWEST,
     NEWTON,
     NORM,
     PAIRS,
+    PARAMETERS,
     PATIENCE,
     REACH,
     ROWS,
     STALLED,
     TARGET,
     TARGET_REACHED,
+    TRACE_ROWS,
     VALUE,
+    VARIABLES,
+    VECTORS,
     WAITED,
     T,
 )
-from symgd.lowering import intrinsics
-from symgd.lowering.intrinsics import evaluate
+from symgd.lowering.intrinsics import evaluate, floats, integers
 from symgd.lowering.native import JIT_OPTIONS
 from symgd.status import RUNNING
 
-MEMORY = 10  # pairs that L-BFGS remembers
-VECTORS = 6  # of working space, beside the pairs
 SUFFICIENT_DECREASE = 1e-4
 CURVATURE = 0.9
 TRIALS = 50
@@ -62,32 +63,11 @@ NOISE = 4e-15  # a decrease that promises less than this can't be measured
 FLOOR = 1e-14  # of an eigenvalue, as a fraction of the largest
 
 
-def _stamp() -> str:
-    """Return a digest of all that the compiled solver is made from."""
-    files = (__file__, layout.__file__, intrinsics.__file__)
-    content = b"".join(Path(file).read_bytes() for file in files)
-    return hashlib.sha256(content).hexdigest()[:12]
+def _jit(function: Any) -> Any:
+    return numba.njit(**JIT_OPTIONS)(function)
 
 
-def _jit(function: Any, **options: Any) -> Any:
-    """Compile, and keep the result on disk if there is a place for it.
-
-    numba looks at the function's own file only to see whether it has changed; the
-    stamp in the name covers what it calls.
-    """
-    options = {**JIT_OPTIONS, "nogil": True, **options}
-    try:
-        function.__qualname__ = f"{function.__name__}_{_stamp()}"
-        return numba.njit(cache=True, **options)(function)
-    except (RuntimeError, OSError):  # nowhere to write, or no files to read
-        return numba.njit(**options)(function)
-
-
-def _jit_helper(function: Any) -> Any:
-    return _jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-
-
-@_jit_helper
+@_jit
 def _dot(a: Any, b: Any, free: Any) -> float:
     total = 0.0
     for k in range(a.shape[0]):
@@ -95,13 +75,19 @@ def _dot(a: Any, b: Any, free: Any) -> float:
     return total
 
 
-@_jit_helper
+@_jit
+def _copy(source: Any, target: Any) -> None:
+    for k in range(target.shape[0]):
+        target[k] = source[k]
+
+
+@_jit
 def _add(a: Any, factor: float, b: Any, free: Any) -> None:
     for k in range(a.shape[0]):
         a[k] += factor * free[k] * b[k]
 
 
-@_jit_helper
+@_jit
 def _finite(f: float, g: Any) -> bool:
     zero = 0.0 * f
     for k in range(g.shape[0]):
@@ -109,7 +95,7 @@ def _finite(f: float, g: Any) -> bool:
     return zero == 0.0
 
 
-@_jit_helper
+@_jit
 def _commit(
     counters: Any, limits: Any, x: Any, g: Any, lower: Any, upper: Any, rows: Any
 ) -> int:
@@ -141,7 +127,7 @@ def _commit(
     return RUNNING
 
 
-@_jit_helper
+@_jit
 def _free(x: Any, g: Any, lower: Any, upper: Any, free: Any) -> None:
     """Mark the coordinates that no bound holds against the descent."""
     for k in range(x.shape[0]):
@@ -149,7 +135,7 @@ def _free(x: Any, g: Any, lower: Any, upper: Any, free: Any) -> None:
         free[k] = 0.0 if held else 1.0
 
 
-@_jit_helper
+@_jit
 def _largest(g: Any, free: Any) -> float:
     """Return the largest component on the free coordinates."""
     largest = 0.0
@@ -158,7 +144,7 @@ def _largest(g: Any, free: Any) -> float:
     return largest
 
 
-@_jit_helper
+@_jit
 def _scaled_gradient(g: Any, free: Any, direction: Any) -> None:
     """Go down the gradient, no component farther than 1."""
     largest = _largest(g, free)
@@ -167,7 +153,7 @@ def _scaled_gradient(g: Any, free: Any, direction: Any) -> None:
         direction[k] = -scale * free[k] * g[k]
 
 
-@_jit_helper
+@_jit
 def _curvature(s: Any, y: Any, free: Any) -> float:
     """Return s.y on the free coordinates, or 0 if it is too small to be trusted."""
     sy = _dot(s, y, free)
@@ -175,7 +161,7 @@ def _curvature(s: Any, y: Any, free: Any) -> float:
     return sy if sy > FLOOR * lengths else 0.0
 
 
-@_jit_helper
+@_jit
 def _lbfgs_direction(
     counters: Any, pairs: Any, alpha: Any, g: Any, free: Any, direction: Any
 ) -> bool:
@@ -213,7 +199,7 @@ def _lbfgs_direction(
     return True
 
 
-@_jit_helper
+@_jit
 def _diagonalise(a: Any, v: Any) -> None:
     """Rotate a symmetric matrix to diagonal form; the columns of v are its axes.
 
@@ -255,14 +241,17 @@ def _diagonalise(a: Any, v: Any) -> None:
             return
 
 
-@_jit_helper
+@_jit
 def _newton_direction(
     hessian: Any, matrices: Any, x: Any, g: Any, p: Any, free: Any, direction: Any
 ) -> None:
     """Solve with the Hessian's absolute eigenvalues, on the free coordinates."""
     n = x.shape[0]
     a, v = matrices[0], matrices[1]
-    a[:, :] = 0.0
+    for i in range(n):
+        direction[i] = 0.0
+        for j in range(n):
+            a[i, j] = 0.0
     evaluate(hessian, x, p, a)
     for i in range(n):
         for j in range(n):
@@ -272,7 +261,6 @@ def _newton_direction(
     largest = 0.0
     for i in range(n):
         largest = max(largest, abs(a[i, i]))
-    direction[:] = 0.0
     for i in range(n):
         along = 0.0
         for k in range(n):
@@ -283,7 +271,7 @@ def _newton_direction(
                 direction[k] += free[k] * step * v[k, i]
 
 
-@_jit_helper
+@_jit
 def _line_search(
     function: Any,
     p: Any,
@@ -342,11 +330,13 @@ def _line_search(
             low = step
             if trial_f < kept_f:
                 kept_f = trial_f
-                kept[:], kept_g[:] = trial, trial_g
+                _copy(trial, kept)
+                _copy(trial_g, kept_g)
         step = 0.5 * (low + high) if high < inf else 2.0 * step
     limits[REACH] = low if high == inf and low > 1.0 else 1.0
     if kept_f < inf:
-        trial[:], trial_g[:] = kept, kept_g
+        _copy(kept, trial)
+        _copy(kept_g, trial_g)
     return kept_f
 
 
@@ -445,14 +435,14 @@ def solve(
     return RUNNING
 
 
-@_jit
-def solve_each(
-    which: Any,
-    function: Any,
+def entry(
+    function: int,
+    hessian: int,
     counters: Any,
     limits: Any,
-    starts: Any,
-    parameters: Any,
+    x: Any,
+    g: Any,
+    p: Any,
     lower: Any,
     upper: Any,
     pairs: Any,
@@ -460,24 +450,74 @@ def solve_each(
     work: Any,
     matrices: Any,
     rows: Any,
+) -> int:
+    """Run :func:`solve` with addresses for arrays."""
+    counts = integers(counters, (COUNTERS,))
+    n = counts[VARIABLES]
+    return solve(
+        function,
+        hessian,
+        counts,
+        floats(limits, (LIMITS,)),
+        floats(x, (n,)),
+        floats(g, (n,)),
+        floats(p, (1,)),
+        floats(lower, (n,)),
+        floats(upper, (n,)),
+        floats(pairs, (MEMORY, 2, n)),
+        floats(alpha, (MEMORY,)),
+        floats(work, (VECTORS, n)),
+        floats(matrices, (2, n, n)),
+        floats(rows, (TRACE_ROWS, 3 + n)),
+    )
+
+
+def each_entry(
+    function: int,
+    counters: Any,
+    limits: Any,
+    descents: int,
+    first: int,
+    last: int,
+    starts: Any,
+    parameters: Any,
+    lower: Any,
+    upper: Any,
+    pairs: Any,
+    alpha: Any,
+    work: Any,
     x: Any,
     fun: Any,
     jac: Any,
-    norm: Any,
     status: Any,
     nit: Any,
     nfev: Any,
-) -> None:
-    """Run the first stage from each of some starts, and enter the ends in tables."""
-    for i in which:
-        x[i] = starts[i]
-        counters[T] = -1
-        counters[WAITED] = counters[EVALUATIONS] = 0
-        counters[PAIRS] = counters[IDLE] = counters[NEWEST] = 0
-        limits[BEST], limits[REACH] = inf, 1.0
-        status[i] = solve(
-            *(function, function, counters, limits, x[i], jac[i], parameters[i]),
-            *(lower, upper, pairs, alpha, work, matrices, rows),
+) -> int:
+    """Run the first stage from some of many starts, and enter the ends in tables.
+
+    ``parameters`` has those of every descent in a row, ``counters[PARAMETERS]`` of
+    them.
+    """
+    counts, numbers = integers(counters, (COUNTERS,)), floats(limits, (LIMITS,))
+    n, k = counts[VARIABLES], counts[PARAMETERS]
+    a, b = floats(alpha, (MEMORY,)), floats(work, (VECTORS, n))
+    c, none = floats(pairs, (MEMORY, 2, n)), floats(pairs, (2, 0, 0))
+    origins, points = floats(starts, (descents, n)), floats(x, (descents, n))
+    gradients, constants = floats(jac, (descents, n)), floats(parameters, (descents, k))
+    values, ends = floats(fun, (descents,)), integers(status, (descents,))
+    steps, evaluations = integers(nit, (descents,)), integers(nfev, (descents,))
+    low, high = floats(lower, (n,)), floats(upper, (n,))
+    no_rows = floats(work, (0, 3 + n))
+    for i in range(first, last):
+        _copy(origins[i], points[i])
+        counts[T] = -1
+        counts[WAITED] = counts[EVALUATIONS] = 0
+        counts[PAIRS] = counts[IDLE] = counts[NEWEST] = 0
+        numbers[BEST], numbers[REACH] = inf, 1.0
+        ends[i] = solve(
+            *(function, function, counts, numbers, points[i], gradients[i]),
+            *(constants[i], low, high, c, a, b, none, no_rows),
         )
-        fun[i], norm[i] = limits[VALUE], limits[NORM]
-        nit[i], nfev[i] = max(counters[T], 0), counters[EVALUATIONS]
+        values[i] = numbers[VALUE]
+        steps[i], evaluations[i] = max(counts[T], 0), counts[EVALUATIONS]
+    return 0

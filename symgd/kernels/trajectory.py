@@ -10,7 +10,7 @@ each further row one state variable of the rule.
 
 from __future__ import annotations
 
-import functools
+from dataclasses import dataclass
 from typing import Any
 
 import numba
@@ -18,12 +18,14 @@ import numba
 from symgd.kernels.run import (
     BEST,
     CONVERGED,
+    COUNTERS,
     DIVERGED,
     EVALUATIONS,
     EVERY,
     FTOL,
     GTOL,
     LAST,
+    LIMITS,
     NORM,
     PATIENCE,
     PENDING,
@@ -31,25 +33,30 @@ from symgd.kernels.run import (
     STALLED,
     TARGET,
     TARGET_REACHED,
+    TRACE_ROWS,
     VALUE,
     WAITED,
     T,
 )
-from symgd.lowering.intrinsics import local, store
+from symgd.lowering.intrinsics import floats, integers, local, store
 from symgd.lowering.native import JIT_OPTIONS
 from symgd.status import RUNNING
 
 
-@functools.lru_cache(maxsize=256)
+@dataclass(frozen=True)
+class Sizes:
+    """The numbers of variables, slots of each, hyperparameters and parameters."""
+
+    variables: int
+    width: int
+    hyperparameters: int
+    parameters: int
+
+
 def trajectory(
-    value_and_gradient: Any,
-    schedule: Any,
-    update: Any,
-    n: int,
-    width: int,
-    bounded: bool,
+    value_and_gradient: Any, schedule: Any, update: Any, sizes: Sizes, bounded: bool
 ) -> Any:
-    """Return the compiled loop of one rule on one objective.
+    """Return the jitted loop of one rule on one objective.
 
     Parameters
     ----------
@@ -58,8 +65,7 @@ def trajectory(
         The hyperparameters of update t.
     update : (t, g, f, s, k, h) -> tuple
         The slots of coordinate k after an update.
-    n, width : int
-        The numbers of variables, and of slots of each.
+    sizes : Sizes
     bounded : bool
         Whether iterates are projected onto bounds.
 
@@ -71,7 +77,7 @@ def trajectory(
         RUNNING or a status. After DIVERGED, the run is at its last finite iterate, and
         ``candidate`` holds what was not finite: slots, value, gradient.
     """
-    outputs = n + 1
+    n, width, outputs = sizes.variables, sizes.width, sizes.variables + 1
 
     def descend(
         counters: Any,
@@ -169,4 +175,38 @@ def trajectory(
                 slots[j, k] = now[j, k]
         return status
 
-    return numba.njit(nogil=True, **JIT_OPTIONS)(descend)
+    return numba.njit(**JIT_OPTIONS)(descend)
+
+
+def entry(descend: Any, sizes: Sizes) -> Any:
+    """Return the loop as a function of addresses, in the order of its arguments."""
+    n, width, n_h, n_p = (
+        *(sizes.variables, sizes.width, sizes.hyperparameters, sizes.parameters),
+    )
+
+    def run(
+        counters: Any,
+        limits: Any,
+        slots: Any,
+        candidate: Any,
+        gradient: Any,
+        h: Any,
+        p: Any,
+        lower: Any,
+        upper: Any,
+        rows: Any,
+    ) -> int:
+        return descend(
+            integers(counters, (COUNTERS,)),
+            floats(limits, (LIMITS,)),
+            floats(slots, (width, n)),
+            floats(candidate, (width * n + n + 1,)),
+            floats(gradient, (n,)),
+            floats(h, (n_h,)),
+            floats(p, (n_p,)),
+            floats(lower, (n,)),
+            floats(upper, (n,)),
+            floats(rows, (TRACE_ROWS, 3 + width * n)),
+        )
+
+    return run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import types
 from collections.abc import Callable, Sequence
@@ -12,12 +11,21 @@ import numba
 import numpy as np
 import sympy as sp
 
-from symgd import derivatives
-from symgd.formula import symbol
-from symgd.lowering.intrinsics import TWINS
+from symgd import derivatives, primitives
+from symgd.formula import read, symbol
+from symgd.lowering.intrinsics import (
+    COMPILED,
+    Interpreted,
+    floats,
+    lanewise,
+    storing,
+)
 from symgd.lowering.source import HELPERS, lower, source_of
+from symgd.rules import Rule
 
-JIT_OPTIONS: dict[str, Any] = {"error_model": "numpy"}
+# Without reference counts: nothing is allocated, and code stays free of the runtime.
+JIT_OPTIONS: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
+EVALUATION = "d:ppp"  # the signature of value and gradient, and of the Hessian
 
 
 def inlined(function: types.FunctionType) -> Any:
@@ -26,81 +34,57 @@ def inlined(function: types.FunctionType) -> Any:
     Beyond some size LLVM stops inlining on its own, and with it keeping the state of
     a loop in registers.
     """
-    helpers = {name: _compiled(helper) for name, helper in HELPERS.items()}
-    space = {**function.__globals__, **helpers}
-    linked = types.FunctionType(function.__code__, space, function.__name__)
-    return numba.njit(forceinline=True, **JIT_OPTIONS)(linked)
+    return numba.njit(forceinline=True, **JIT_OPTIONS)(_linked(function))
+
+
+def _linked(function: types.FunctionType) -> types.FunctionType:
+    """Return a function that calls the compiled forms of the helpers that it names."""
+    known = {**HELPERS, **function.__globals__}
+    space = {
+        name: _compiled(known[name]) if callable(known[name]) else known[name]
+        for name in function.__code__.co_names
+        if name in known
+    }
+    code, defaults = function.__code__, function.__defaults__
+    return types.FunctionType(code, space, function.__name__, defaults)
 
 
 @functools.cache
 def _compiled(helper: Callable[..., Any]) -> Any:
-    """Compile a helper of the function table; numba knows the others itself."""
-    if helper in TWINS:
-        return TWINS[helper]
-    if isinstance(helper, types.FunctionType):
-        return numba.njit(forceinline=True, **JIT_OPTIONS)(helper)
-    return helper
+    """Return the compiled form of a helper: of numbers, and of packs of them."""
+    if numba.config.DISABLE_JIT or helper is abs:
+        return helper
+    if helper in COMPILED:
+        return COMPILED[helper]
+    if not isinstance(helper, types.FunctionType):  # numba knows it, for numbers
+
+        @numba.njit(forceinline=True, **JIT_OPTIONS)
+        def one(*arguments: float) -> float:
+            return helper(*arguments)
+
+        return lanewise(one)
+    jitted = numba.njit(forceinline=True, **JIT_OPTIONS)(_linked(helper))
+    return lanewise(jitted) if primitives.works_on_one(helper) else jitted
 
 
-class NativeFunction:
-    """A compiled ``double f(double *x, double *p, double *out)``.
+def native(function: Callable[..., Any], signature: str) -> Any:
+    """Compile a function of addresses and numbers, as a ``Kernel`` is called.
 
-    Parameters
-    ----------
-    function : jitted straight-line function
-        Takes x and p, returns a tuple.
-    sizes : (int, int)
-        The lengths of x and p.
-    places : sequence of int
-        Where in ``out`` the second, third, ... number of the tuple goes; the first is
-        returned.
-
-    Attributes
-    ----------
-    handle : int
-        The address, as kernels take it (a Python function if jitting is disabled).
+    Returns
+    -------
+    numba.cfunc
+        Or, if jitting is disabled, a Kernel that runs the function in Python.
     """
-
-    def __init__(
-        self, function: Any, sizes: tuple[int, int], places: Sequence[int]
-    ) -> None:
-        n, k = sizes
-        targets = np.array(places, dtype=np.int64)
-        count = len(places)
-
-        def write(x: Any, p: Any, out: Any) -> float:
-            results = function(x, p)
-            for i in range(count):
-                out[targets[i]] = results[i + 1]
-            return results[0]
-
-        if numba.config.DISABLE_JIT:
-            self.handle: Any = write
-            self._call: Callable[..., float] = write
-            return
-
-        writing = numba.njit(forceinline=True, **JIT_OPTIONS)(write)
-
-        def entry(x: Any, p: Any, out: Any) -> float:
-            return writing(
-                numba.carray(x, n), numba.carray(p, k), numba.carray(out, count)
-            )
-
-        vector = numba.types.CPointer(numba.types.float64)
-        signature = numba.types.float64(vector, vector, vector)
-        self._compiled = numba.cfunc(signature, **JIT_OPTIONS)(entry)
-        self.handle = self._compiled.address
-        pointers = (ctypes.c_void_p,) * 3
-        call = ctypes.CFUNCTYPE(ctypes.c_double, *pointers)(self.handle)
-        self._call = lambda x, p, out: call(*(a.ctypes.data for a in (x, p, out)))
-
-    def __call__(self, x: np.ndarray, p: np.ndarray, out: np.ndarray) -> float:
-        """Call the function from Python."""
-        return self._call(x, p, out)
+    if numba.config.DISABLE_JIT:
+        return Interpreted(function, signature)
+    kinds = {"p": numba.types.voidptr, "i": numba.types.int64, "d": numba.types.float64}
+    returned, taken = signature.split(":")
+    typed = kinds[returned](*(kinds[letter] for letter in taken))
+    return numba.cfunc(typed, **JIT_OPTIONS)(function)
 
 
 class NativeObjective:
-    """The native functions of one formula, each compiled when it is first needed."""
+    """The compiled functions of one formula, each made when it is first needed."""
 
     def __init__(
         self,
@@ -127,60 +111,34 @@ class NativeObjective:
         return inlined(self._lowered)
 
     @functools.cached_property
-    def evaluate(self) -> NativeFunction:
-        """Value returned, gradient written: what solvers and Python call."""
-        return NativeFunction(self.value_and_gradient, self.sizes, range(self.sizes[0]))
-
-    @functools.cached_property
-    def lowered_hessian(self) -> tuple[types.FunctionType, list[int]]:
+    def second_derivatives(self) -> tuple[Any, list[int]]:
         """The entries of the Hessian that aren't 0, and their places in the matrix."""
         matrix = derivatives.hessian(sp.Matrix(self.gradient), self.variables)
         places = [place for place, entry in enumerate(matrix) if entry != 0]
         outputs = (sp.S.Zero, *(matrix[place] for place in places))
         lowered = lower("hessian", ("x", "p"), outputs, self._places)
-        return lowered, places
-
-    @functools.cached_property
-    def second_derivatives(self) -> tuple[Any, list[int]]:
-        """The same, compiled."""
-        lowered, places = self.lowered_hessian
         return inlined(lowered), places
 
-    def curvatures(self, x: np.ndarray, p: np.ndarray) -> np.ndarray:
-        """Return the eigenvalues of the Hessian, without compiling it."""
-        n = self.sizes[0]
-        lowered, places = self.lowered_hessian
-        matrix = np.zeros(n * n)
-        matrix[places] = lowered(x.tolist(), p.tolist())[1:]
-        return np.linalg.eigvalsh(matrix.reshape(n, n))
+    # ---- as kernels: double f(double *x, double *p, double *out)
 
-    @functools.cached_property
-    def evaluate_hessian(self) -> NativeFunction:
+    def evaluation(self) -> Any:
+        """Return the value, write the gradient."""
+        return self._writing(self.value_and_gradient, range(self.sizes[0]))
+
+    def hessian(self) -> Any:
         """Write the Hessian, row by row, where it isn't 0."""
-        return NativeFunction(
-            self.second_derivatives[0], self.sizes, self.second_derivatives[1]
-        )
+        return self._writing(*self.second_derivatives)
 
-    # ---- as Python calls them
+    def _writing(self, function: Any, places: Sequence[int]) -> Any:
+        n, k = self.sizes
+        count, store_at = len(places), storing(tuple(places))
 
-    def value_and_grad(self, x: np.ndarray, p: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return value and gradient."""
-        gradient = np.empty(self.sizes[0])
-        return self.evaluate(x, p, gradient), gradient
+        def write(x: Any, p: Any, out: Any) -> float:
+            results = function(floats(x, (n,)), floats(p, (k,)))
+            store_at(floats(out, (count,)), results)
+            return results[0]
 
-    def value(self, x: np.ndarray, p: np.ndarray) -> float:
-        """Return the value."""
-        return self.value_and_grad(x, p)[0]
-
-    def grad(self, x: np.ndarray, p: np.ndarray) -> np.ndarray:
-        """Return the gradient."""
-        return self.value_and_grad(x, p)[1]
-
-    def hess(self, x: np.ndarray, p: np.ndarray) -> np.ndarray:
-        """Return the Hessian."""
-        matrix = np.zeros((self.sizes[0],) * 2)
-        self.evaluate_hessian(x, p, matrix)
-        return matrix
+        return native(write, EVALUATION)
 
     # ---- as a user's own jitted function calls them
 
@@ -189,7 +147,7 @@ class NativeObjective:
         """Return the value, from an array or a tuple."""
         function = self.value_and_gradient
 
-        @numba.njit(**JIT_OPTIONS)
+        @numba.njit(error_model="numpy")
         def value(x: Any, p: Any = ()) -> float:
             return function(x, p)[0]
 
@@ -199,13 +157,13 @@ class NativeObjective:
     def jitted_value_and_grad(self) -> Any:
         """Return value and gradient."""
         function, n = self.value_and_gradient, self.sizes[0]
+        store_at = storing(tuple(range(n)))
 
-        @numba.njit(**JIT_OPTIONS)
+        @numba.njit(error_model="numpy")
         def value_and_grad(x: Any, p: Any = ()) -> Any:
             results = function(x, p)
             gradient = np.empty(n)
-            for i in range(n):
-                gradient[i] = results[i + 1]
+            store_at(gradient, results)
             return results[0], gradient
 
         return value_and_grad
@@ -215,7 +173,7 @@ class NativeObjective:
         """Return the gradient."""
         value_and_grad = self.jitted_value_and_grad
 
-        @numba.njit(**JIT_OPTIONS)
+        @numba.njit(error_model="numpy")
         def grad(x: Any, p: Any = ()) -> Any:
             return value_and_grad(x, p)[1]
 
@@ -225,14 +183,12 @@ class NativeObjective:
     def jitted_hess(self) -> Any:
         """Return the Hessian."""
         function, places = self.second_derivatives
-        targets, n = np.array(places, dtype=np.int64), self.sizes[0]
+        store_at, n = storing(tuple(places)), self.sizes[0]
 
-        @numba.njit(**JIT_OPTIONS)
+        @numba.njit(error_model="numpy")
         def hess(x: Any, p: Any = ()) -> Any:
-            results = function(x, p)
             matrix = np.zeros(n * n)
-            for i in range(len(targets)):
-                matrix[targets[i]] = results[i + 1]
+            store_at(matrix, function(x, p))
             return matrix.reshape(n, n)
 
         return hess
@@ -245,31 +201,27 @@ def native_objective(
     variables: tuple[sp.Symbol, ...],
     parameters: tuple[sp.Symbol, ...],
 ) -> NativeObjective:
-    """Return the native form of a formula, compiled once however often it is asked."""
+    """Return the native form of a formula, one however often it is asked for."""
     return NativeObjective(expression, gradient, variables, parameters)
 
 
 @functools.lru_cache(maxsize=256)
-def native_update(
-    updates: tuple[sp.Expr, ...],
-    state: tuple[str, ...],
-    hyperparameters: tuple[str, ...],
-) -> Any:
+def native_update(rule: Rule) -> Any:
     """Return a rule's update of one coordinate: (t, g, f, s, k, h) -> (x, state...).
 
     ``s[0, k]`` is the coordinate, ``s[1, k]``, ... its state; ``h`` are the
     hyperparameters.
     """
-    slots = {symbol(name): f"s[{j}, k]" for j, name in enumerate(("x", *state))}
-    hyper = {symbol(name): f"h[{j}]" for j, name in enumerate(hyperparameters)}
+    slots = {symbol(name): f"s[{j}, k]" for j, name in enumerate(rule.updates)}
+    hyper = {symbol(name): f"h[{j}]" for j, name in enumerate(rule.hyperparameters)}
     given = {symbol(name): name for name in ("t", "g", "f")}
-    arguments = ("t", "g", "f", "s", "k", "h")
+    arguments, updates = ("t", "g", "f", "s", "k", "h"), tuple(rule.updates.values())
     places = {**given, **slots, **hyper}
     return inlined(lower("update", arguments, updates, places, late=[symbol("g")]))
 
 
 @functools.lru_cache(maxsize=256)
-def native_schedule(schedules: tuple[sp.Expr | None, ...]) -> Any:
+def native_schedule(schedules: tuple[str | None, ...]) -> Any:
     """Return the hyperparameters of update t: (t, h) -> tuple.
 
     A hyperparameter without a schedule, None, is passed through from ``h``.
@@ -277,12 +229,15 @@ def native_schedule(schedules: tuple[sp.Expr | None, ...]) -> Any:
     return inlined(lowered_schedule(schedules))
 
 
-def lowered_schedule(schedules: tuple[sp.Expr | None, ...]) -> types.FunctionType:
+@functools.lru_cache(maxsize=256)
+def lowered_schedule(schedules: tuple[str | None, ...]) -> types.FunctionType:
     """Return the same as plain Python."""
     constants = [sp.Symbol(f"h{j}", real=True) for j in range(len(schedules))]
+    t = {"t": symbol("t")}
     outputs = [
-        constants[j] if schedule is None else schedule
+        constants[j] if schedule is None else read(schedule, t, closed=True)
         for j, schedule in enumerate(schedules)
     ]
     places = {s: f"h[{j}]" for j, s in enumerate(constants)}
-    return lower("schedule", ("t", "h"), outputs, {symbol("t"): "t", **places})
+    places[symbol("t")] = "t"
+    return lower("schedule", ("t", "h"), outputs, places)

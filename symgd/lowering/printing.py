@@ -38,9 +38,13 @@ class NumericPrinter(Printer):
     """Print one expression as float64 arithmetic, in the order that is ready first."""
 
     def __init__(
-        self, places: Mapping[sp.Symbol, str], late: Iterable[sp.Symbol]
+        self,
+        places: Mapping[sp.Symbol, str],
+        late: Iterable[sp.Symbol],
+        branches: bool,
     ) -> None:
         super().__init__()
+        self.branches = branches
         late = set(late)
         self.names = {
             s: _Code(place, _ATOM, 1e6 if s in late else 0.0)
@@ -111,6 +115,8 @@ class NumericPrinter(Printer):
             if addend.text.startswith("-") and addend.binds > _SUM:
                 return _Code(f"{b.inside(_SUM)} - {addend.text[1:]}", _SUM, ready)
             return _Code(f"{addend.inside(_SUM)} + {b.inside(_PRODUCT)}", _SUM, ready)
+        if not self.branches and _is_doubling(b, addend):
+            return self._sum(addend, self._product(b))
         *rest, last = sorted(b, key=lambda code: code.ready)
         first = self._product(rest)
         ready = max(addend.ready, first.ready, last.ready) + _CHEAP
@@ -173,7 +179,7 @@ class NumericPrinter(Printer):
             return _Code(f"{code.inside(_ATOM)}**{whole}", _POWER, ready)
         power = self._code(exponent)
         ready = max(code.ready, power.ready) + 2 * _CALL
-        return _Code(f"{code.inside(_ATOM)}**{power.inside(_ATOM)}", _POWER, ready)
+        return _Code(f"power({code.text}, {power.text})", _ATOM, ready)
 
     def _code_exp(self, expr: sp.exp) -> _Code:
         return self._call("exp", expr.args)
@@ -185,10 +191,15 @@ class NumericPrinter(Printer):
             text = codes.pop()[0].inside(_COMPARISON)
         ready = 0.0
         for branch, test in reversed(codes):
-            taken, condition = branch.inside(_COMPARISON), test.inside(_COMPARISON)
-            text = f"{taken} if {condition} else {text}"
+            text = self._alternative(test, branch, text)
             ready = max(ready, branch.ready, test.ready) + _CHEAP
-        return _Code(text, _CONDITIONAL, ready)
+        return _Code(text, _CONDITIONAL if self.branches else _ATOM, ready)
+
+    def _alternative(self, test: _Code, yes: _Code, no: str) -> str:
+        if not self.branches:
+            return f"choose({test.text}, {yes.text}, {no})"
+        taken, condition = yes.inside(_COMPARISON), test.inside(_COMPARISON)
+        return f"{taken} if {condition} else {no}"
 
     def _code_Relational(self, expr: Any) -> _Code:
         a, b = self._code(expr.lhs), self._code(expr.rhs)
@@ -197,18 +208,24 @@ class NumericPrinter(Printer):
 
     def _code_ITE(self, expr: Any) -> _Code:
         test, yes, no = (self._code(part) for part in expr.args)
+        ready = max(yes.ready, no.ready, test.ready)
+        if not self.branches:
+            both = f"(({test.text}) & ({yes.text}))"
+            other = f"((({test.text}) ^ True) & ({no.text}))"
+            return _Code(f"{both} | {other}", _CONDITIONAL, ready)
         text = f"({yes.text}) if ({test.text}) else ({no.text})"
-        return _Code(text, _CONDITIONAL, max(yes.ready, no.ready, test.ready))
+        return _Code(text, _CONDITIONAL, ready)
 
     def _code_And(self, expr: Any) -> _Code:
-        return self._joined(" and ", expr.args)
+        return self._joined(" and " if self.branches else " & ", expr.args)
 
     def _code_Or(self, expr: Any) -> _Code:
-        return self._joined(" or ", expr.args)
+        return self._joined(" or " if self.branches else " | ", expr.args)
 
     def _code_Not(self, expr: Any) -> _Code:
         code = self._code(expr.args[0])
-        return _Code(f"not ({code.text})", _CONDITIONAL, code.ready)
+        text = f"not ({code.text})" if self.branches else f"({code.text}) ^ True"
+        return _Code(text, _CONDITIONAL, code.ready)
 
     def _joined(self, word: str, parts: Iterable[Any]) -> _Code:
         codes = [self._code(part) for part in parts]
@@ -234,6 +251,19 @@ class NumericPrinter(Printer):
         codes = [self._code(argument) for argument in arguments]
         text = f"{name}({', '.join(code.text for code in codes)})"
         return _Code(text, _ATOM, max(code.ready for code in codes) + _CALL)
+
+
+def _is_doubling(factors: list[_Code], addend: _Code) -> bool:
+    """Return whether ``2*x + number`` has the same bits without fusing.
+
+    Doubling is exact. Where throughput counts, adders are often idle and multipliers
+    aren't; where latency counts, one fused operation is quicker than two additions.
+    """
+    two = len(factors) == 2 and {"2.0", "-2.0"} & {code.text for code in factors}
+    try:
+        return bool(two) and abs(float(addend.text)) < 1e290
+    except ValueError:
+        return False
 
 
 def _with_sign(factors: list[_Code]) -> list[_Code]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 import sympy as sp
@@ -18,17 +18,20 @@ _Guard = tuple[tuple[Any, bool], ...]
 
 
 def share(
-    outputs: tuple[sp.Expr, ...], first: int = 0
+    outputs: tuple[sp.Expr, ...], late: Set[sp.Symbol] = frozenset(), first: int = 0
 ) -> tuple[list[tuple[sp.Symbol, sp.Expr]], tuple[sp.Expr, ...]]:
     """Name every subexpression that is needed more than once.
 
     A subexpression that is only needed inside a branch gets a name that is computed
-    inside the same branch, as a conditional expression. Sums that differ by a
-    constant factor only, as a - b and 2*b - 2*a do, share one name.
+    inside the same branch, as a conditional expression. Sums and products that differ
+    by a constant factor only, as a - b and 2*b - 2*a do, share one name; but a product
+    of a late symbol has none, so that it is fused into each sum that waits for it.
 
     Parameters
     ----------
     outputs : tuple of expressions
+    late : set of symbols
+        Symbols whose values arrive last.
     first : int
         The number of the first name.
 
@@ -39,7 +42,7 @@ def share(
     reduced : tuple of expressions
         The outputs, written with those symbols.
     """
-    sharing = _Sharing(outputs, first)
+    sharing = _Sharing(outputs, late, first)
     reduced = tuple(sharing.rewritten(output, ()) for output in outputs)
     return sharing.shared, reduced
 
@@ -47,11 +50,13 @@ def share(
 class _Sharing:
     """Counts the uses of subexpressions, then names those that are reused."""
 
-    def __init__(self, outputs: tuple[sp.Expr, ...], first: int) -> None:
+    def __init__(
+        self, outputs: tuple[sp.Expr, ...], late: Set[sp.Symbol], first: int
+    ) -> None:
         self.first = first
         self.shared: list[tuple[sp.Symbol, sp.Expr]] = []
         self.done: dict[tuple[sp.Basic, _Guard], sp.Basic] = {}
-        self.bases = _common_bases(outputs)
+        self.bases = _common_bases(outputs, late)
         self.counts: Counter[tuple[sp.Basic, _Guard]] = Counter()
         self._count(outputs)
 
@@ -88,8 +93,8 @@ class _Sharing:
                 queue.extend(pending.pop(guard, ()))
 
     def _split(self, node: sp.Basic) -> tuple[sp.Expr, sp.Basic]:
-        """Return a factor and the rest, of a sum that differs from others by one."""
-        if isinstance(node, sp.Add):
+        """Return a factor and the rest, if others differ from the node by one."""
+        if isinstance(node, (sp.Add, sp.Mul)):
             factor, base = _primitive(node)
             if base in self.bases:
                 return factor, base
@@ -154,8 +159,8 @@ class _Sharing:
         return self.rewritten(base, guard) ** exponent
 
 
-def _common_bases(outputs: tuple[sp.Expr, ...]) -> set[sp.Basic]:
-    """Return the sums of which several constant multiples occur."""
+def _common_bases(outputs: tuple[sp.Expr, ...], late: Set[sp.Symbol]) -> set[sp.Basic]:
+    """Return the sums and products of which several constant multiples occur."""
     multiples: dict[sp.Basic, set[sp.Basic]] = {}
     seen: set[sp.Basic] = set()
     pending: list[sp.Basic] = list(outputs)
@@ -164,12 +169,17 @@ def _common_bases(outputs: tuple[sp.Expr, ...]) -> set[sp.Basic]:
         if node not in seen:
             seen.add(node)
             pending.extend(node.args)
-            if isinstance(node, sp.Add):
-                multiples.setdefault(_primitive(node)[1], set()).add(node)
+            product = isinstance(node, sp.Mul) and not late & set(node.args)
+            if isinstance(node, sp.Add) or product:
+                base = _primitive(node)[1]
+                if not _is_trivial(base):
+                    multiples.setdefault(base, set()).add(node)
     return {base for base, nodes in multiples.items() if len(nodes) > 1}
 
 
-def _primitive(node: sp.Add) -> tuple[sp.Expr, sp.Basic]:
+def _primitive(node: sp.Add | sp.Mul) -> tuple[sp.Expr, sp.Basic]:
+    if isinstance(node, sp.Mul):
+        return node.as_coeff_Mul()
     content, base = node.primitive()
     if base.could_extract_minus_sign():
         content, base = -content, -base

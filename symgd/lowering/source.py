@@ -10,13 +10,19 @@ from typing import Any
 
 import sympy as sp
 
-from symgd import numeric
+from symgd import primitives, vectormath
 from symgd.functions import NODES
 from symgd.lowering.printing import NumericPrinter
 from symgd.lowering.sharing import prepared, share
 
-HELPERS = {row.name: row.numeric for row in NODES.values()}
-HELPERS |= {"fma": numeric.fma, "sqrt": math.sqrt}
+HELPERS = {
+    row.name: getattr(vectormath, row.name, row.numeric) for row in NODES.values()
+} | {
+    "power": vectormath.power,
+    "sqrt": primitives.square_root,
+    "fma": primitives.fma,
+    "choose": primitives.choose,
+}
 
 
 def lower(
@@ -26,6 +32,7 @@ def lower(
     places: Mapping[sp.Symbol, str],
     late: Iterable[sp.Symbol] = (),
     groups: int = 1,
+    branches: bool = True,
 ) -> types.FunctionType:
     """Return a plain Python function that computes a tuple of expressions.
 
@@ -45,6 +52,9 @@ def lower(
     groups : int
         Into how many equal parts the outputs fall. Subexpressions are shared within a
         part only, so that each is computed as it would be alone, to the last bit.
+    branches : bool
+        Whether a conditional is a branch, of which one side is evaluated. Otherwise
+        both are and one is chosen, as packs of numbers need it.
 
     Raises
     ------
@@ -57,8 +67,12 @@ def lower(
         s: sp.Symbol(f"s{place:05d}", real=True) for place, s in enumerate(places)
     }
     printer = NumericPrinter(
-        {numbered[s]: place for s, place in places.items()}, {numbered[s] for s in late}
+        {numbered[s]: place for s, place in places.items()},
+        {numbered[s] for s in late},
+        branches,
     )
+
+    last = {numbered[s] for s in late}
 
     def eliminate(expressions: Any) -> tuple[list[Any], Any]:
         size = max(1, len(expressions) // groups)
@@ -66,7 +80,7 @@ def lower(
         reduced: list[Any] = []
         for start in range(0, len(expressions), size):
             group = tuple(expressions[start : start + size])
-            names, outputs = share(group, first=len(shared))
+            names, outputs = share(group, last, first=len(shared))
             for target, expression in names:
                 printer.define(target, expression)
             shared += names

@@ -1,0 +1,85 @@
+"""An objective's native functions, as Python and users' jitted code call them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from symgd.arguments import from_mapping
+from symgd.errors import InputError
+from symgd.machine import address
+from symgd.objective import Objective
+
+
+class Evaluation:
+    """One native function of an objective, to be called with a point.
+
+    From Python, ``x`` is a sequence in the order of the variables, a mapping by name,
+    or an array of points, one a row: shape (..., n). Keywords give other values of
+    parameters for this call. In a user's own ``numba.njit`` function, ``x`` is an array
+    of float64, followed by an array of the parameters' values if there are any.
+
+    Examples
+    --------
+    >>> import numba
+    >>> value = Objective("x**2 + y**2").value
+    >>> @numba.njit
+    ... def twice(x):
+    ...     return 2*value(x)
+    >>> twice(np.array([1.0, 2.0]))
+    10.0
+    """
+
+    def __init__(self, objective: Objective, kind: str) -> None:
+        self.objective = objective
+        self.kind = kind
+
+    @property
+    def _numba_type_(self) -> Any:
+        return getattr(self.objective.native, f"jitted_{self.kind}")._numba_type_
+
+    def __call__(self, x: Any, **parameters: float) -> Any:
+        """Evaluate at a point or at an array of points, one a row."""
+        if parameters:
+            changed = self.objective.with_parameters(**parameters)
+            return getattr(changed, self.kind)(x)
+        points = self._points(x)
+        if points.ndim == 1:
+            return self._at(points)
+        results = [self._at(row) for row in points.reshape(-1, points.shape[-1])]
+        if self.kind == "value_and_grad":
+            columns = zip(*results, strict=True)
+            return tuple(_stacked(column, points.shape) for column in columns)
+        return _stacked(results, points.shape)
+
+    def _at(self, x: np.ndarray) -> Any:
+        n, hessian = x.size, self.kind == "hess"
+        kernel = self.objective.kernel("hessian" if hessian else "evaluation")
+        out = np.zeros((n, n) if hessian else n)
+        p = self.objective.parameter_values()
+        value = kernel(*map(address, (x, p, out)))
+        if self.kind == "value_and_grad":
+            return value, out
+        return value if self.kind == "value" else out
+
+    def _points(self, x: Any) -> np.ndarray:
+        names = self.objective.variables
+        if isinstance(x, Mapping):
+            x = from_mapping(x, names, "x")
+        points = np.ascontiguousarray(np.asarray(x, dtype=np.float64))
+        points = points.reshape(1) if points.ndim == 0 and len(names) == 1 else points
+        if points.ndim == 0 or points.shape[-1] != len(names):
+            shape = points.shape
+            expected = f"{len(names)} numbers, for {', '.join(names)}"
+            raise InputError(f"x has shape {shape}; expected {expected}")
+        return points
+
+    def __repr__(self) -> str:
+        return f"<native {self.kind}(x) of {self.objective!r}>"
+
+
+def _stacked(results: Iterable[Any], shape: tuple[int, ...]) -> np.ndarray:
+    stacked = np.asarray(list(results))
+    return stacked.reshape(*shape[:-1], *stacked.shape[1:])

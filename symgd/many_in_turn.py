@@ -1,0 +1,131 @@
+"""Descents start by start: the default method, and rules too wide for lanes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from symgd import compiled, machine
+from symgd.kernels import run as layout
+from symgd.problem import Problem, Table
+from symgd.runs import LBFGS_ITERATIONS, NEWTON_VARIABLES, drive
+from symgd.status import RUNNING, Status
+
+
+def run(problem: Problem, workers: int) -> Table:
+    """Run each descent for itself: the default method, and rules too wide for lanes."""
+    count, n = problem.starts.shape
+    table = Table(
+        x=problem.starts.copy(),
+        fun=np.full(count, math.nan),
+        jac=np.full((count, n), math.nan),
+        status=np.full(count, RUNNING, dtype=np.int64),
+        nit=np.zeros(count, dtype=np.int64),
+        nfev=np.zeros(count, dtype=np.int64),
+    )
+    settings, deadline = problem.settings, math.inf
+    if settings.time_limit < math.inf:
+        deadline = time.perf_counter() + settings.time_limit
+    shared = _SolverLoop(problem, table) if problem.rule is None else None
+    stopped: list[Status] = []
+
+    def play(piece: np.ndarray) -> None:
+        if not stopped and time.perf_counter() < deadline:
+            unfinished = piece if shared is None else shared.advance(piece)
+            for which in unfinished.tolist():
+                if stopped or time.perf_counter() >= deadline:
+                    return
+                _alone(problem, which, table, deadline)
+
+    size = 16 if shared is None else 128
+    pieces = [np.arange(i, min(i + size, count)) for i in range(0, count, size)]
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            list(pool.map(play, pieces))
+        except KeyboardInterrupt:
+            stopped.append(Status.INTERRUPTED)
+    rest = stopped[0] if stopped else Status.TIME_LIMIT
+    table.status[table.status == RUNNING] = rest
+    return table
+
+
+def _alone(problem: Problem, which: int, table: Table, deadline: float) -> None:
+    """Make one descent as ``minimize`` does, and enter its end."""
+    left = max(0.0, deadline - time.perf_counter())
+    settings = dataclasses.replace(problem.settings, time_limit=left)
+    run = problem.run(which, settings)
+    status = run.begin(problem.starts[which])
+    status = drive(run, status) if status == RUNNING else status
+    table.x[which], table.jac[which] = run.x, run.gradient
+    table.fun[which] = run.fun
+    table.nit[which], table.nfev[which] = max(run.t, 0), run.evaluations
+    table.status[which] = status
+
+
+class _SolverLoop:
+    """The first stage of the default method, start after start in one native loop."""
+
+    def __init__(self, problem: Problem, table: Table) -> None:
+        self.problem, self.table = problem, table
+        settings, n = problem.settings, problem.starts.shape[1]
+        self.function = problem.objective.kernel("evaluation")
+        self.kernel = solver_each_kernel()
+        self.last = settings.maxiter
+        if n <= NEWTON_VARIABLES:
+            self.last = min(self.last, LBFGS_ITERATIONS)
+        columns = [
+            np.broadcast_to(np.asarray(v, dtype=np.float64), problem.count)
+            for v in problem.parameters.values()
+        ]
+        self.parameters = (
+            np.array(columns).reshape(len(columns), problem.count).T.copy()
+        )
+
+    def advance(self, piece: np.ndarray) -> np.ndarray:
+        """Run this piece; return the numbers of those that need a further stage."""
+        problem, table, settings = self.problem, self.table, self.problem.settings
+        n = problem.starts.shape[1]
+        counters = np.zeros(layout.COUNTERS, dtype=np.int64)
+        limits = np.zeros(layout.LIMITS)
+        counters[layout.PATIENCE], counters[layout.LAST] = settings.patience, self.last
+        counters[layout.VARIABLES], counters[layout.PARAMETERS] = (
+            *(n, self.parameters.shape[1]),
+        )
+        limits[layout.GTOL], limits[layout.FTOL] = settings.gtol, settings.ftol
+        limits[layout.TARGET] = settings.target
+        lower, upper = np.array(problem.bounds.lower), np.array(problem.bounds.upper)
+        work = [np.zeros(space) for space in layout.solver_space(n)]
+        arrays = (problem.starts, self.parameters, lower, upper, *work, table.x)
+        arrays += (table.fun, table.jac, table.status, table.nit)
+        self.kernel(
+            *(
+                self.function.address,
+                machine.address(counters),
+                machine.address(limits),
+            ),
+            *(problem.count, int(piece[0]), int(piece[-1]) + 1),
+            *(machine.address(array) for array in (*arrays, table.nfev)),
+        )
+        status = table.status[piece]
+        if self.last == settings.maxiter:
+            table.status[piece[status == RUNNING]] = Status.MAXITER
+            status = table.status[piece]
+        ended = np.isin(status, (Status.STALLED, Status.ABNORMAL))
+        return piece[ended | (status == RUNNING)]
+
+
+def solver_each_kernel() -> machine.Kernel:
+    """Return the loop over starts of the default method's first stage."""
+
+    def build() -> Any:
+        from symgd.kernels import solver
+        from symgd.lowering.native import native
+
+        return native(solver.each_entry, layout.SOLVER_EACH)
+
+    return compiled.kernel(("solver each",), layout.SOLVER_EACH, build)

@@ -1,0 +1,107 @@
+"""N descents that differ in starts, hyperparameters and parameters, and their ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symgd import arguments, rules
+from symgd.arguments import Bounds, Settings
+from symgd.errors import InputError, unknown_name
+from symgd.objective import Objective
+from symgd.rules import Rule
+from symgd.runs import RuleRun, SolverRun
+
+LANE_SLOTS = 200  # beyond so many, straight-line code gets too long
+
+
+class Problem:
+    """N descents: what all of them share, and an array for what they don't."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        bounds: Bounds,
+        settings: Settings,
+        starts: np.ndarray,
+        method: str | Rule,
+        hyperparameters: Mapping[str, Any],
+        parameters: Mapping[str, Any],
+    ) -> None:
+        self.objective = objective
+        self.bounds = bounds
+        self.settings = settings
+        self.starts = starts
+        self.count = len(starts)
+        for name in parameters:
+            if name not in objective.parameters:
+                raise unknown_name("parameter", name, objective.parameters)
+        self.parameters = {
+            name: self._column(name, parameters.get(name, value))
+            for name, value in objective.parameters.items()
+        }
+        self.rule: Rule | None = None
+        self.hyperparameters: dict[str, Any] = {}
+        if not (isinstance(method, str) and method == "auto"):
+            self.rule = rules.find(method)
+            self._read_hyperparameters(hyperparameters)
+        elif hyperparameters:
+            raise arguments.no_hyperparameters(next(iter(hyperparameters)))
+
+    def _read_hyperparameters(self, given: Mapping[str, Any]) -> None:
+        assert self.rule is not None
+        for name in given:
+            self.rule.schedule(name, 0.0)
+        for name, default in self.rule.hyperparameters.items():
+            value = given.get(name, default)
+            if np.ndim(value) == 0:
+                self.rule.schedule(name, value)
+                self.hyperparameters[name] = value
+            else:
+                self.hyperparameters[name] = self._column(name, value)
+
+    def _column(self, name: str, value: Any) -> Any:
+        if np.ndim(value) == 0:
+            return value
+        column = np.array(value, dtype=np.float64)
+        if column.shape != (self.count,) or not np.isfinite(column).all():
+            problem = f"{name} must be a number or {self.count} finite numbers, one "
+            raise InputError(f"{problem}for each start; its shape is {column.shape}")
+        return column
+
+    @property
+    def fits_lanes(self) -> bool:
+        """Whether the descents can run in lanes."""
+        if self.rule is None or os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
+            return False
+        return self.starts.shape[1] * (1 + len(self.rule.state)) <= LANE_SLOTS
+
+    def choice(self, values: Mapping[str, Any], which: int) -> dict[str, Any]:
+        """Return the values of one descent."""
+        return {k: v if np.ndim(v) == 0 else v[which].item() for k, v in values.items()}
+
+    def run(self, which: int, settings: Settings | None = None) -> RuleRun | SolverRun:
+        """Return one descent as a run of its own, not begun."""
+        constants = self.choice(self.parameters, which)
+        objective = self.objective.with_parameters(**constants)
+        settings = settings or self.settings
+        if self.rule is None:
+            return SolverRun(objective, self.bounds, settings)
+        hyper = self.choice(self.hyperparameters, which)
+        return RuleRun(objective, self.bounds, settings, self.rule, hyper)
+
+
+@dataclass
+class Table:
+    """The ends of N descents."""
+
+    x: np.ndarray
+    fun: np.ndarray
+    jac: np.ndarray
+    status: np.ndarray
+    nit: np.ndarray
+    nfev: np.ndarray

@@ -262,8 +262,26 @@ def from_mapping(
 
 def plain_number(value: Any) -> float | None:
     """Return a finite number as a float; None if it isn't one, or is a formula."""
+    if not isinstance(value, (numbers.Real, str)):
+        return None
     try:
-        number = float(value) if isinstance(value, numbers.Real) else math.nan
-    except OverflowError:
+        number = float(value)
+    except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
+
+
+def constant(value: Any, what: str) -> float:
+    """Return the value of a number, or of a formula without variables.
+
+    Raises
+    ------
+    FormulaError
+        If it can't be read, or isn't finite; ``what`` says which it is.
+    """
+    number = plain_number(value)
+    if number is not None:
+        return number
+    from symgd import formula
+
+    return formula.constant(value, what)

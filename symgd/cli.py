@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from symgd import __version__
+from symgd.arguments import constant
 from symgd.errors import InputError, SymgdError
 
 if TYPE_CHECKING:
@@ -273,8 +274,6 @@ def _assignments(pairs: list[str] | None, option: str) -> dict[str, Any]:
 
 def _point(text: str | None) -> Any:
     """Read ``x=-1.2,y=1`` as a mapping, ``-1.2,1`` as a sequence."""
-    from symgd.formula import constant
-
     if text is None:
         return None
     parts = [part.strip() for part in _split(text)]
@@ -291,8 +290,6 @@ def _point(text: str | None) -> Any:
 
 def _bounds(text: str | None) -> Any:
     """Read ``x=-2:2,y=0:`` as a mapping of names to pairs."""
-    from symgd.formula import constant
-
     if text is None:
         return None
     result: dict[str, Any] = {}

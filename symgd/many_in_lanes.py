@@ -119,6 +119,7 @@ def lane_kernel(problem: Problem, first: RuleRun) -> machine.Kernel:
         from symgd.kernels.trajectory import Sizes, trajectory
         from symgd.lowering import lanes as lowered
         from symgd.lowering import native
+        from symgd.lowering.printing import Style
 
         schedules = tuple(first.schedules)
         sizes = Sizes(n, width, len(names), len(objective.parameters))
@@ -139,7 +140,7 @@ def lane_kernel(problem: Problem, first: RuleRun) -> machine.Kernel:
         )
         loop = lanes.lanes(
             lowered.lane_objective(objective.native, width),
-            schedule,
+            native.lowered_schedule(schedules, Style.THROUGHPUT),
             lowered.lane_update(rule, n),
             alone,
             sizes,

@@ -6,13 +6,12 @@ run them. NaN goes in, NaN comes out, so that a diverging run is noticed.
 
 from __future__ import annotations
 
-from math import inf, lgamma, nan, pi
+from math import inf, nan, pi
 
 from symgd.primitives import (
     choose,
     fma,
     library,
-    one_at_a_time,
     repaired,
     whole_below,
     with_sign,
@@ -68,50 +67,61 @@ def mod(x: float, y: float) -> float:
 _remainder = library("fmod")
 
 
-@one_at_a_time
+gamma = library("gamma", symbol="tgamma")
+_lgamma = library("lgamma")
+
+
 def loggamma(x: float) -> float:
     """Return log(gamma(x)) for x > 0; NaN below, where it isn't real in general."""
-    return lgamma(x) if x > 0.0 else (inf if x == 0.0 else nan)
+    pole = choose(x == 0.0, inf, nan)
+    return choose(x > 0.0, _lgamma(choose(x > 0.0, x, 1.0)), pole)
 
 
-@one_at_a_time
 def polygamma(order: float, x: float) -> float:
-    """Return the derivative of digamma of the given order (0, 1, 2, ...).
+    """Return the derivative of digamma of the given order, a constant (0, 1, 2, ...).
 
     Upward recurrence to x >= 20, then the asymptotic series (DLMF 5.11.2, 5.15.8 and
     its derivatives). For x < 0 the reflection formula (DLMF 5.5.4), written out for
     orders 0 and 1 only: NaN for higher ones.
     """
-    reflected = x < 0.0
-    x = 1.0 - x if reflected else x
-    if x != x or (reflected and order > 1.0):
-        return nan
-    shift, z, factorial = 0.0, x, 1.0
-    for k in range(2, int(order) + 1):
+    n, reflected = int(order), x < 0.0
+    z, shift, factorial = choose(reflected, 1.0 - x, x), 0.0, 1.0
+    for k in range(2, n + 1):
         factorial *= k
-    while z < 20.0:
-        shift += factorial / z ** (order + 1.0)
-        z += 1.0
-    power = z**order
-    series = -log(z) if order == 0.0 else factorial / (order * power)
-    series += 0.5 * factorial / (z * power)
+    for _ in range(20):
+        small = z < 20.0
+        term = factorial / _whole_power(choose(small, z, 20.0), n + 1)
+        shift = shift + choose(small, term, 0.0)
+        z = choose(small, z + 1.0, z)
+    power = _whole_power(z, n)
+    series = -log(z) if n == 0 else factorial / (order * power)
+    series = series + 0.5 * factorial / (z * power)
     coefficient = 0.5 * factorial * (order + 1.0)
     index = 2.0
     for bernoulli in BERNOULLI:
-        if order == 0.0:
+        if n == 0:
             coefficient = 1.0 / index
-        power *= z * z
-        series += bernoulli * coefficient / power
+        power = power * (z * z)
+        series = series + bernoulli * coefficient / power
         coefficient *= (index + order) * (index + order + 1.0)
         coefficient /= (index + 1.0) * (index + 2.0)
         index += 2.0
     total = series + shift
-    value = total if int(order) % 2 == 1 else -total
-    if not reflected:
-        return value
-    if order == 0.0:
-        return value - pi / tan(pi * (1.0 - x))
-    return (pi / sin(pi * (1.0 - x))) ** 2 - value
+    value = total if n % 2 == 1 else -total
+    if n > 1:
+        return choose(reflected, nan, value)
+    angle = pi * choose(reflected, x, 0.25)
+    if n == 0:
+        return choose(reflected, value - pi / tan(angle), value)
+    slope = pi / sin(angle)
+    return choose(reflected, slope * slope - value, value)
+
+
+def _whole_power(z: float, n: int) -> float:
+    power = 1.0
+    for _ in range(n):
+        power = power * z
+    return power
 
 
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)

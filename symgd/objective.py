@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from symgd import compiled
-from symgd.arguments import plain_number
+from symgd.arguments import constant
 from symgd.errors import FormulaError, InputError, unknown_name
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Objective:
             parameters = expression.parameters if parameters is None else parameters
             expression = expression.expression
         given = _names(variables, "variables") if variables is not None else None
-        constants = {str(k): _value(v, str(k)) for k, v in (parameters or {}).items()}
+        constants = {str(k): constant(v, str(k)) for k, v in (parameters or {}).items()}
         if given is not None and (both := set(given) & set(constants)):
             raise InputError(f"{sorted(both)[0]!r} is both a variable and a parameter")
         self._formula = expression
@@ -180,7 +180,7 @@ class Objective:
         for name in parameters:
             if name not in self.parameters:
                 raise unknown_name("parameter", name, self.parameters)
-        values = {name: _value(value, name) for name, value in parameters.items()}
+        values = {name: constant(value, name) for name, value in parameters.items()}
         other = self._copied()
         other.parameters = MappingProxyType({**self.parameters, **values})
         return other
@@ -325,16 +325,6 @@ def _objective(
 
 def _negated(objective: Objective) -> Objective:
     return objective.negated()
-
-
-def _value(value: Any, name: str) -> float:
-    """Return a constant's value: a number, or a formula without variables."""
-    number = plain_number(value)
-    if number is not None:
-        return number
-    from symgd.formula import constant
-
-    return constant(value, name)
 
 
 def _names(names: Iterable[str | sp.Symbol], what: str) -> tuple[str, ...]:

@@ -77,19 +77,11 @@ def repaired(
     return function(*arguments) if wrong else result
 
 
-def one_at_a_time(function: Callable[..., float]) -> Callable[..., float]:
-    """Mark a function with branches or loops: in SIMD it is called for each lane."""
-    function.one_at_a_time = True  # type: ignore[attr-defined]
-    return function
+def library(name: str, symbol: str = "") -> Callable[..., float]:
+    """Return a function of the C library; where Python's raises, it is NaN.
 
-
-def works_on_one(function: Callable[..., float]) -> bool:
-    """Return whether a function was marked so."""
-    return getattr(function, "one_at_a_time", False)
-
-
-def library(name: str) -> Callable[..., float]:
-    """Return a function of the C library; where Python's raises, it is NaN."""
+    In compiled code it is called for one number at a time, by its C name ``symbol``.
+    """
     python = getattr(math, name)
 
     def function(*arguments: float) -> float:
@@ -98,5 +90,5 @@ def library(name: str) -> Callable[..., float]:
         except ValueError:
             return math.nan
 
-    function.library = name  # type: ignore[attr-defined]
-    return one_at_a_time(function)
+    function.library = symbol or name  # type: ignore[attr-defined]
+    return function

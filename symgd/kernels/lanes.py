@@ -15,7 +15,6 @@ from typing import Any
 
 import numba
 
-from symgd import primitives
 from symgd.kernels.run import (
     BEST,
     COUNTERS,
@@ -31,32 +30,20 @@ from symgd.kernels.run import (
     T,
 )
 from symgd.kernels.trajectory import Sizes
-from symgd.lowering.intrinsics import (
-    COMPILED,
-    floats,
-    integers,
-    integers_on_stack,
-    local,
-)
+from symgd.lowering.intrinsics import floats, integers, integers_on_stack, local
 from symgd.lowering.native import JIT_OPTIONS
-from symgd.lowering.packs import splatted
-from symgd.lowering.tuples import (
+from symgd.lowering.packs import (
     any_nonzero,
-    as_packs,
-    each,
-    largest_projected,
+    for_each,
     loaded,
     numbers_of_rows,
     part,
-    projected,
-    size_of_gradient,
     stored,
-    summed,
 )
+from symgd.primitives import choose
 from symgd.status import RUNNING
 
 CHUNK = 64, 240  # iterations between two looks at the lanes: at first, and at most
-choose = COMPILED[primitives.choose]
 
 
 @dataclass(frozen=True)
@@ -149,26 +136,43 @@ def _steps(
 
     Seen is, since the last look: the smallest norm, or a sum that is not below it; a
     sum of what is watched, finite unless one of it wasn't; the lowest value; then the
-    best value, the iterations since, and the most of them.
+    best value, the iterations since, and the most of them. These are straight-line
+    functions of packs, cheap alarms: whoever looks closer finds the reason or none.
     """
-    width, lanes, bounded = sizes.width, form.width, form.bounded
-    patient, value, gradient = form.patient, form.value, form.gradient
-    sum_of_watched, sum_of_fg = (
-        summed(form.slots),
-        summed(range(sizes.variables + 1)),
-    )
-    sum_of_all = summed(range(sizes.variables * width))
+    width, bounded, patient = sizes.width, form.bounded, form.patient
+    value, gradient, watched = form.value, form.gradient, form.slots
 
-    @_inlined
-    def observe(fg: Any, s: Any, seen: Any, ftol: float, lower: Any, upper: Any) -> Any:
+    def projected(s: Any, lower: Any, upper: Any) -> Any:
+        result = ()
+        for place, x in enumerate(s):
+            if place % width == 0:
+                low, high = lower[place // width], upper[place // width]
+                x = choose(x < low, low, x)
+                x = choose(x > high, high, x)
+            result = (*result, x)
+        return result
+
+    def largest_projected(fg: Any, s: Any, lower: Any, upper: Any) -> Any:
+        largest = 0.0
+        for k, g in enumerate(fg[1:]):
+            step, x = -g, s[k * width]
+            step = choose(step > lower[k] - x, step, lower[k] - x)
+            step = choose(step < upper[k] - x, step, upper[k] - x)
+            largest = choose(abs(step) > largest, abs(step), largest)
+        return largest
+
+    def observe(fg: Any, s: Any, seen: Any, ftol: Any, lower: Any, upper: Any) -> Any:
         low, total, lowest, best, wait, longest = seen
-        f, norm = fg[0], size_of_gradient(fg)
+        f, norm = fg[0], abs(fg[1])
+        for g in fg[2:]:
+            norm = norm + abs(g)
         if gradient:
             total = total + norm
+        for place in watched:
+            total = total + s[place]
         if bounded:
-            norm = largest_projected(fg, s, width, lower, upper)
+            norm = largest_projected(fg, s, lower, upper)
         low = choose(norm < low, norm, low)
-        total = sum_of_watched(s, total)
         if value:
             total = total + f
             lowest = choose(f < lowest, f, lowest)
@@ -179,41 +183,42 @@ def _steps(
             longest = choose(wait > longest, wait, longest)
         return low, total, lowest, best, wait, longest
 
-    @_inlined
-    def step(
-        state: Any, h: Any, p: Any, now: float, limits: Any, lower: Any, upper: Any
-    ) -> Any:
-        s, seen = state
-        fg = as_packs(value_and_gradient(s, p), lanes)
-        seen = observe(fg, s, seen, limits[1], lower, upper)
-        s = as_packs(update(now, fg, s, schedule(now, h)), lanes)
-        if bounded:
-            s = projected(s, width, lower, upper)
-        return s, seen
-
-    @_inlined
     def begun(s: Any, marks: Any) -> Any:
         best, wait, _ = marks
-        high, zero = splatted(inf, lanes), splatted(0.0, lanes)
         # The first iterate was seen before: it doesn't count as waiting again.
-        return s, (high, zero, high, best, wait - 1.0, zero - 1.0)
+        return s, (inf, 0.0, inf, best, wait - 1.0, -1.0)
 
-    @_inlined
+    def step(
+        state: Any, h: Any, p: Any, now: Any, limits: Any, lower: Any, upper: Any
+    ) -> Any:
+        s, seen = state
+        fg = value_and_gradient(s, p)
+        seen = observe(fg, s, seen, limits[1], lower, upper)
+        s = update(now, fg, s, schedule(now, h))
+        if bounded:
+            s = projected(s, lower, upper)
+        return s, seen
+
     def last_look(
         state: Any, p: Any, alive: Any, limits: Any, lower: Any, upper: Any
     ) -> Any:
         s, seen = state
         small, ftol, target, limit = limits
-        fg = as_packs(value_and_gradient(s, p), lanes)
-        low, total, lowest, best, wait, longest = observe(
-            fg, s, seen, ftol, lower, upper
-        )
-        total = sum_of_all(s, sum_of_fg(fg, total))
+        fg = value_and_gradient(s, p)
+        seen = observe(fg, s, seen, ftol, lower, upper)
+        low, total, lowest, best, wait, longest = seen
+        for number in (*s, *fg):
+            total = total + number
         goes_on = (low > small) & (abs(total) < inf) & (lowest > target)
         noticed = choose(goes_on & (longest < limit), 0.0, alive[0])
         return s, (best, wait, noticed), fg
 
-    return step, begun, last_look
+    n = sizes.variables * width
+    return (
+        for_each(begun, form.width, n, 6),
+        for_each(step, form.width, n, 6),
+        for_each(last_look, form.width, n, 3, sizes.variables + 1),
+    )
 
 
 def lanes(
@@ -250,7 +255,7 @@ def lanes(
         *(sizes.variables, sizes.width, sizes.hyperparameters, sizes.parameters),
     )
     size, outputs, block = n * width, n + 1, form.width * form.registers
-    step, begun, last_look = _steps(value_and_gradient, schedule, update, sizes, form)
+    begin, advance_all, look = _steps(value_and_gradient, schedule, update, sizes, form)
     rows = _Rows(size, outputs, n_h, n_p)
     slots_row, marks_row, end_slots, end_marks = (
         *(rows.slots, rows.marks, rows.end_slots, rows.end_marks),
@@ -276,12 +281,12 @@ def lanes(
         while True:
             stored(table, slots_row, s)
             stored(table, marks_row, marks)
-            states = each(begun, (s, marks), ())
+            states = begin((s, marks), ())
             for i in range(steps):
                 now = t + i + 1.0
-                states = each(step, (states, h, p), (now, limits, lower, upper))
+                states = advance_all((states, h, p), (now, limits, lower, upper))
             alive = loaded(table, alive_row, 1, registers, lane_width)
-            ends = each(last_look, (states, p, alive), (limits, lower, upper))
+            ends = look((states, p, alive), (limits, lower, upper))
             s, marks = part(ends, 0), part(ends, 1)
             t += steps
             if any_nonzero(marks, 2) or t >= stop:

@@ -1,8 +1,7 @@
-"""What plain Python can't say to LLVM, each with a Python twin.
+"""Memory and calls that plain Python can't say to LLVM, each with a Python twin.
 
-The primitives work on one number or on a pack of them (``packs``). With
-``NUMBA_DISABLE_JIT=1`` the twins are used, so that every loop of symgd can be opened
-and stepped through in a debugger.
+With ``NUMBA_DISABLE_JIT=1`` the twins are used, so that every loop of symgd can be
+opened and stepped through in a debugger.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any, ClassVar
 
 import numba
@@ -18,177 +16,10 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-from symgd import numeric, primitives, vectormath
-from symgd.lowering import packs
-from symgd.lowering.packs import FLOAT, INTEGER, MASK, Pack
-from symgd.lowering.tracing import traced
 from symgd.machine import Kernel
-
-# ------------------------------------------------------------------ primitives
-
-
-def _elementwise(name: str, arity: int, build: Callable[..., Any]) -> Any:
-    """Return the intrinsic of a function of floats, or of packs of them."""
-
-    def typed(kinds: Any, build: Callable[..., Any] = build) -> Any:
-        kind = packs.common(kinds, FLOAT) or FLOAT
-
-        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            return build(builder, *args)
-
-        return kind(*[kind] * arity), generate
-
-    if arity == 1:
-
-        def function(_context: Any, a: Any) -> Any:
-            return typed([a])
-
-    elif arity == 2:
-
-        def function(_context: Any, a: Any, b: Any) -> Any:  # type: ignore[misc]
-            return typed([a, b])
-
-    else:
-
-        def function(  # type: ignore[misc]
-            _context: Any, a: Any, b: Any, c: Any
-        ) -> Any:
-            return typed([a, b, c])
-
-    function.__name__ = name
-    return intrinsic(function)
-
-
-def _llvm(name: str, arity: int) -> Any:
-    return _elementwise(name, arity, lambda b, *args: packs.call(b, name, *args))
-
-
-@intrinsic
-def _choose(_context: Any, condition: Any, yes: Any, no: Any) -> Any:
-    kinds = (condition, yes, no)
-    width = next((kind.width for kind in kinds if isinstance(kind, Pack)), None)
-    whole = all(
-        (k.element if isinstance(k, Pack) else k) in types.integer_domain
-        for k in (yes, no)
-    )
-    element = INTEGER if whole else FLOAT
-    kind = element if width is None else Pack(element, width)
-    mask = Pack(MASK, condition.width) if isinstance(condition, Pack) else MASK
-
-    def generate(_ctx: Any, builder: Any, _sig: Any, args: Any) -> Any:
-        return builder.select(*args)
-
-    return kind(mask, kind, kind), generate
-
-
-@intrinsic
-def _bits(_context: Any, x: Any) -> Any:
-    kind = x.of(INTEGER) if isinstance(x, Pack) else INTEGER
-
-    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], context.get_value_type(sig.return_type))
-
-    return kind(x if isinstance(x, Pack) else FLOAT), generate
-
-
-@intrinsic
-def _from_bits(_context: Any, word: Any) -> Any:
-    kind = word.of(FLOAT) if isinstance(word, Pack) else FLOAT
-
-    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], context.get_value_type(sig.return_type))
-
-    return kind(word if isinstance(word, Pack) else INTEGER), generate
-
-
-@intrinsic
-def anywhere(_context: Any, mask: Any) -> Any:
-    """Return whether a condition holds in any lane."""
-
-    def generate(_ctx: Any, builder: Any, sig: Any, args: Any) -> Any:
-        if not isinstance(sig.args[0], Pack):
-            return args[0]
-        word = ir.IntType(sig.args[0].width)
-        return builder.icmp_unsigned("!=", builder.bitcast(args[0], word), word(0))
-
-    return MASK(mask if isinstance(mask, Pack) else MASK), generate
-
-
-def lanewise(function: Any) -> Any:
-    """Return a jitted function of numbers as one of numbers or packs, lane by lane."""
-
-    def each(*arguments: Any) -> Any:
-        return function(*arguments)
-
-    @overload(each, jit_options={"error_model": "numpy", "_nrt": False})
-    def compiled(*arguments: Any) -> Any:
-        kind = packs.common(arguments, FLOAT)
-        if kind is None:
-
-            def plain(*arguments: Any) -> Any:
-                return function(*arguments)
-
-            return plain
-        width, lane_of, with_lane = kind.width, packs.lane_of, packs.with_lane
-        if len(arguments) == 1:
-
-            def one(*arguments: Any) -> Any:
-                result = arguments[0]
-                for lane in range(width):
-                    number = function(lane_of(arguments[0], lane))
-                    result = with_lane(result, lane, number)
-                return result
-
-            return one
-
-        def two(*arguments: Any) -> Any:
-            a, b = _packed(arguments[0], width), _packed(arguments[1], width)
-            result = a
-            for lane in range(width):
-                number = function(lane_of(a, lane), lane_of(b, lane))
-                result = with_lane(result, lane, number)
-            return result
-
-        return two
-
-    return each
-
-
-@intrinsic(prefer_literal=True)
-def _packed(_context: Any, number: Any, width: Any) -> Any:
-    """Return a pack that has the number in every lane, or the pack that it is."""
-    kind = number if isinstance(number, Pack) else Pack(FLOAT, width.literal_value)
-    return kind(kind, width), lambda _ctx, _builder, _sig, args: args[0]
-
-
-_STRAIGHT = [
-    function
-    for module in (numeric, vectormath)
-    for name, function in vars(module).items()
-    if isinstance(function, FunctionType)
-    and function.__module__ == module.__name__
-    and not (primitives.works_on_one(function) or name.startswith("_"))
-]
-COMPILED = {
-    function: _elementwise(
-        function.__name__, function.__code__.co_argcount, traced(function)
-    )
-    for function in _STRAIGHT
-} | {
-    primitives.fma: _llvm("fma", 3),
-    primitives.choose: _choose,
-    primitives.square_root: _llvm("sqrt", 1),
-    primitives.whole: _llvm("rint", 1),
-    primitives.whole_below: _llvm("floor", 1),
-    primitives.with_sign: _llvm("copysign", 2),
-    primitives.bits: _bits,
-    primitives.from_bits: _from_bits,
-}
-
-# ------------------------------------------------------------ memory and calls
 
 
 @intrinsic

@@ -9,18 +9,19 @@ next.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from types import FunctionType
 
 import sympy as sp
 
 from symgd.formula import symbol
-from symgd.lowering.native import NativeObjective, inlined
+from symgd.lowering.native import NativeObjective
+from symgd.lowering.printing import Style
 from symgd.lowering.source import lower
 from symgd.rules import Rule
 
 
 @functools.lru_cache(maxsize=128)
-def lane_objective(objective: NativeObjective, width: int) -> Any:
+def lane_objective(objective: NativeObjective, width: int) -> FunctionType:
     """Return ``(s, p) -> (f, g0, g1, ...)``.
 
     A variable stands in every place of ``s`` whose number ``width`` divides, its state
@@ -29,13 +30,14 @@ def lane_objective(objective: NativeObjective, width: int) -> Any:
     places = {s: f"s[{i * width}]" for i, s in enumerate(objective.variables)}
     places |= {s: f"p[{i}]" for i, s in enumerate(objective.parameters)}
     outputs = (objective.expression, *objective.gradient)
-    return inlined(
-        lower("value_and_gradient", ("s", "p"), outputs, places, branches=False)
+    arguments = ("s", "p")
+    return lower(
+        "value_and_gradient", arguments, outputs, places, style=Style.THROUGHPUT
     )
 
 
 @functools.lru_cache(maxsize=128)
-def lane_update(rule: Rule, n: int) -> Any:
+def lane_update(rule: Rule, n: int) -> FunctionType:
     """Return the update of all variables: (t, fg, s, h) -> s."""
     names, numbers = tuple(rule.updates), range(n)
 
@@ -57,8 +59,8 @@ def lane_update(rule: Rule, n: int) -> Any:
         for update in rule.updates.values()
     ]
     arguments, late = ("t", "fg", "s", "h"), [own("g", k) for k in numbers]
-    return inlined(
-        lower("update", arguments, outputs, places, late, groups=n, branches=False)
+    return lower(
+        "update", arguments, outputs, places, late, groups=n, style=Style.THROUGHPUT
     )
 
 

@@ -11,60 +11,17 @@ import numba
 import numpy as np
 import sympy as sp
 
-from symgd import derivatives, primitives
+from symgd import derivatives
 from symgd.formula import read, symbol
-from symgd.lowering.intrinsics import (
-    COMPILED,
-    Interpreted,
-    floats,
-    lanewise,
-    storing,
-)
-from symgd.lowering.source import HELPERS, lower, source_of
+from symgd.lowering.intrinsics import Interpreted, floats, storing
+from symgd.lowering.printing import Style
+from symgd.lowering.source import lower, source_of
+from symgd.lowering.tracing import straight
 from symgd.rules import Rule
 
 # Without reference counts: nothing is allocated, and code stays free of the runtime.
 JIT_OPTIONS: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
 EVALUATION = "d:ppp"  # the signature of value and gradient, and of the Hessian
-
-
-def inlined(function: types.FunctionType) -> Any:
-    """Compile a straight-line function so that every caller inlines it.
-
-    Beyond some size LLVM stops inlining on its own, and with it keeping the state of
-    a loop in registers.
-    """
-    return numba.njit(forceinline=True, **JIT_OPTIONS)(_linked(function))
-
-
-def _linked(function: types.FunctionType) -> types.FunctionType:
-    """Return a function that calls the compiled forms of the helpers that it names."""
-    known = {**HELPERS, **function.__globals__}
-    space = {
-        name: _compiled(known[name]) if callable(known[name]) else known[name]
-        for name in function.__code__.co_names
-        if name in known
-    }
-    code, defaults = function.__code__, function.__defaults__
-    return types.FunctionType(code, space, function.__name__, defaults)
-
-
-@functools.cache
-def _compiled(helper: Callable[..., Any]) -> Any:
-    """Return the compiled form of a helper: of numbers, and of packs of them."""
-    if numba.config.DISABLE_JIT or helper is abs:
-        return helper
-    if helper in COMPILED:
-        return COMPILED[helper]
-    if not isinstance(helper, types.FunctionType):  # numba knows it, for numbers
-
-        @numba.njit(forceinline=True, **JIT_OPTIONS)
-        def one(*arguments: float) -> float:
-            return helper(*arguments)
-
-        return lanewise(one)
-    jitted = numba.njit(forceinline=True, **JIT_OPTIONS)(_linked(helper))
-    return lanewise(jitted) if primitives.works_on_one(helper) else jitted
 
 
 def native(function: Callable[..., Any], signature: str) -> Any:
@@ -100,15 +57,21 @@ class NativeObjective:
         self.sizes = (len(variables), len(parameters))
         self._places = {s: f"x[{i}]" for i, s in enumerate(variables)}
         self._places |= {s: f"p[{i}]" for i, s in enumerate(parameters)}
-        self._lowered = lower(
-            "value_and_gradient", ("x", "p"), (expression, *gradient), self._places
-        )
-        self.source = source_of(self._lowered)
+
+    @functools.cached_property
+    def source(self) -> str:
+        """Value and gradient as Python, conditionals as conditionals."""
+        outputs = (self.expression, *self.gradient)
+        return source_of(lower("value_and_gradient", ("x", "p"), outputs, self._places))
 
     @functools.cached_property
     def value_and_gradient(self) -> Any:
-        """The straight-line function, to be inlined: (x, p) -> (f, g0, g1, ...)."""
-        return inlined(self._lowered)
+        """The straight-line function, as numba calls it: (x, p) -> (f, g0, g1, ...)."""
+        outputs = (self.expression, *self.gradient)
+        lowered = lower(
+            "value_and_gradient", ("x", "p"), outputs, self._places, style=Style.LATENCY
+        )
+        return straight(lowered, len(outputs))
 
     @functools.cached_property
     def second_derivatives(self) -> tuple[Any, list[int]]:
@@ -116,8 +79,10 @@ class NativeObjective:
         matrix = derivatives.hessian(sp.Matrix(self.gradient), self.variables)
         places = [place for place, entry in enumerate(matrix) if entry != 0]
         outputs = (sp.S.Zero, *(matrix[place] for place in places))
-        lowered = lower("hessian", ("x", "p"), outputs, self._places)
-        return inlined(lowered), places
+        lowered = lower(
+            "hessian", ("x", "p"), outputs, self._places, style=Style.LATENCY
+        )
+        return straight(lowered, len(outputs)), places
 
     # ---- as kernels: double f(double *x, double *p, double *out)
 
@@ -217,7 +182,10 @@ def native_update(rule: Rule) -> Any:
     given = {symbol(name): name for name in ("t", "g", "f")}
     arguments, updates = ("t", "g", "f", "s", "k", "h"), tuple(rule.updates.values())
     places = {**given, **slots, **hyper}
-    return inlined(lower("update", arguments, updates, places, late=[symbol("g")]))
+    lowered = lower(
+        "update", arguments, updates, places, late=[symbol("g")], style=Style.LATENCY
+    )
+    return straight(lowered, len(updates))
 
 
 @functools.lru_cache(maxsize=256)
@@ -226,11 +194,13 @@ def native_schedule(schedules: tuple[str | None, ...]) -> Any:
 
     A hyperparameter without a schedule, None, is passed through from ``h``.
     """
-    return inlined(lowered_schedule(schedules))
+    return straight(lowered_schedule(schedules, Style.LATENCY), len(schedules))
 
 
 @functools.lru_cache(maxsize=256)
-def lowered_schedule(schedules: tuple[str | None, ...]) -> types.FunctionType:
+def lowered_schedule(
+    schedules: tuple[str | None, ...], style: Style = Style.PYTHON
+) -> types.FunctionType:
     """Return the same as plain Python."""
     constants = [sp.Symbol(f"h{j}", real=True) for j in range(len(schedules))]
     t = {"t": symbol("t")}
@@ -240,4 +210,4 @@ def lowered_schedule(schedules: tuple[str | None, ...]) -> types.FunctionType:
     ]
     places = {s: f"h[{j}]" for j, s in enumerate(constants)}
     places[symbol("t")] = "t"
-    return lower("schedule", ("t", "h"), outputs, places)
+    return lower("schedule", ("t", "h"), outputs, places, style=style)

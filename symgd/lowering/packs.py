@@ -1,16 +1,15 @@
-"""Packs: numba numbers that are vectors of numbers, one for each lane.
+"""Packs: numba numbers that are SIMD registers, one number for each lane.
 
-A pack of W float64 takes part in arithmetic and comparisons as one number does, so the
-same straight-line function serves one descent and W of them: numba compiles it again,
-LLVM keeps packs in SIMD registers, and every lane has the bits that it would have
-alone. A pack may be several registers wide; their independent work hides the latency
-of each operation.
+The state of several registers of descents is a tuple with, for each register, a tuple
+of packs. Only the few functions here touch them in numba's code: they are loaded from
+and stored to the rows of a table, and a straight-line function is written out for each
+register, one after the other, so that the independent work of the registers hides the
+latency of each operation.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from llvmlite import ir
@@ -18,205 +17,181 @@ from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.core.extending import register_model
-from numba.core.imputils import lower_builtin, lower_cast
-from numba.core.typeconv import Conversion
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic
 
-ELEMENTS = {
-    types.float64: ir.DoubleType(),
-    types.int64: ir.IntType(64),
-    types.boolean: ir.IntType(1),
-}
-FLOAT, INTEGER, MASK = ELEMENTS
+from symgd.lowering.tracing import argument, splat, writing
+
+NUMBER = types.float64
 
 
 class Pack(types.Type):
-    """The type of a vector of float64, of int64 or of truth values."""
+    """The type of a vector of float64."""
 
-    def __init__(self, element: Any, width: int) -> None:
-        self.element = element
+    def __init__(self, width: int) -> None:
         self.width = width
-        super().__init__(name=f"pack({width} x {element})")
-
-    def of(self, element: Any) -> Pack:
-        """Return the type of as many other elements."""
-        return Pack(element, self.width)
-
-    def can_convert_from(self, _context: Any, other: Any) -> Any:
-        """Accept a number: it stands for itself in every lane."""
-        number = isinstance(other, (types.Number, types.Boolean))
-        return Conversion.safe if number else None
+        super().__init__(name=f"pack of {width}")
 
 
 @register_model(Pack)
 class _PackModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Pack) -> None:
-        vector = ir.VectorType(ELEMENTS[kind.element], kind.width)
-        super().__init__(manager, kind, vector)
-
-
-def splat(builder: Any, number: Any, vector: Any) -> Any:
-    """Return the vector that has a number in every lane."""
-    if isinstance(number, ir.Constant):
-        return ir.Constant(vector, [number] * vector.count)
-    word, nothing = ir.IntType(32), ir.Constant(vector, ir.Undefined)
-    one = builder.insert_element(nothing, number, ir.Constant(word, 0))
-    zeros = ir.Constant(ir.VectorType(word, vector.count), [0] * vector.count)
-    return builder.shuffle_vector(one, nothing, zeros)
-
-
-@lower_cast(types.Number, Pack)
-@lower_cast(types.Boolean, Pack)
-def _cast(context: Any, builder: Any, source: Any, target: Any, value: Any) -> Any:
-    number = context.cast(builder, value, source, target.element)
-    return splat(builder, number, context.get_value_type(target))
-
-
-def common(kinds: Any, element: Any = None) -> Pack | None:
-    """Return the type to which packs and numbers are brought, if one is a pack."""
-    packs = {kind for kind in kinds if isinstance(kind, Pack)}
-    rest = [kind for kind in kinds if not isinstance(kind, Pack)]
-    if len(packs) != 1 or not all(
-        isinstance(kind, (types.Number, types.Boolean)) for kind in rest
-    ):
-        return None
-    (pack,) = packs
-    return pack if element is None or pack.element is element else None
-
-
-def _operator(
-    function: Any, arity: int, element: Any, build: Callable[..., Any], result: Any
-) -> None:
-    """Teach numba one operator on packs of one kind of element."""
-
-    @infer_global(function)
-    class _Template(AbstractTemplate):
-        def generic(self, args: Any, _keywords: Any) -> Any:
-            kind = common(args, element)
-            if kind is None or len(args) != arity:
-                return None
-            return signature(kind.of(result), *[kind] * arity)
-
-
-def _implement(function: Any, arity: int, builds: dict[Any, Any]) -> None:
-    def lowered(_context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builds[sig.args[0].element](builder, *args)
-
-    lower_builtin(function, *[Pack] * arity)(lowered)
-
-
-def _teach(function: Any, arity: int, cases: dict[Any, tuple[Any, Any]]) -> None:
-    for element, (build, result) in cases.items():
-        _operator(function, arity, element, build, result)
-    _implement(function, arity, {e: build for e, (build, _) in cases.items()})
-
-
-def _comparison(sign: str) -> dict[Any, tuple[Any, Any]]:
-    def floats(builder: Any, a: Any, b: Any) -> Any:
-        compare = builder.fcmp_unordered if sign == "!=" else builder.fcmp_ordered
-        return compare(sign, a, b)
-
-    def integers(builder: Any, a: Any, b: Any) -> Any:
-        return builder.icmp_signed(sign, a, b)
-
-    return {FLOAT: (floats, MASK), INTEGER: (integers, MASK)}
-
-
-_IR = ir.IRBuilder
-for _function, _floats, _integers in (
-    (operator.add, _IR.fadd, _IR.add),
-    (operator.sub, _IR.fsub, _IR.sub),
-    (operator.mul, _IR.fmul, _IR.mul),
-):
-    _teach(_function, 2, {FLOAT: (_floats, FLOAT), INTEGER: (_integers, INTEGER)})
-_teach(operator.truediv, 2, {FLOAT: (_IR.fdiv, FLOAT)})
-_teach(operator.neg, 1, {FLOAT: (_IR.fneg, FLOAT), INTEGER: (_IR.neg, INTEGER)})
-_teach(operator.lshift, 2, {INTEGER: (_IR.shl, INTEGER)})
-_teach(operator.rshift, 2, {INTEGER: (_IR.ashr, INTEGER)})
-_teach(operator.and_, 2, {INTEGER: (_IR.and_, INTEGER), MASK: (_IR.and_, MASK)})
-_teach(operator.or_, 2, {INTEGER: (_IR.or_, INTEGER), MASK: (_IR.or_, MASK)})
-_teach(operator.xor, 2, {INTEGER: (_IR.xor, INTEGER), MASK: (_IR.xor, MASK)})
-_teach(operator.invert, 1, {INTEGER: (_IR.not_, INTEGER), MASK: (_IR.not_, MASK)})
-for _function, _sign in (
-    (operator.lt, "<"),
-    (operator.le, "<="),
-    (operator.gt, ">"),
-    (operator.ge, ">="),
-    (operator.eq, "=="),
-    (operator.ne, "!="),
-):
-    _teach(_function, 2, _comparison(_sign))
-_teach(abs, 1, {FLOAT: (lambda builder, x: call(builder, "fabs", x), FLOAT)})
-
-
-@infer_global(operator.pow)
-class _WholePower(AbstractTemplate):
-    prefer_literal = True
-
-    def generic(self, args: Any, _keywords: Any) -> Any:
-        base, exponent = args
-        if common((base,), FLOAT) and isinstance(exponent, types.IntegerLiteral):
-            return signature(base, base, exponent)
-        return None
-
-
-@lower_builtin(operator.pow, Pack, types.IntegerLiteral)
-def _whole_power(_context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    """Multiply in the order in which numba does it for one number."""
-    exponent, power = sig.args[1].literal_value, args[0]
-    result = None
-    while exponent:
-        if exponent & 1:
-            result = power if result is None else builder.fmul(result, power)
-        exponent >>= 1
-        if exponent:
-            power = builder.fmul(power, power)
-    return result
-
-
-def call(builder: Any, name: str, *numbers: Any) -> Any:
-    """Call LLVM's own function of doubles, or of vectors of them."""
-    kind = numbers[0].type
-    vector = isinstance(kind, ir.VectorType)
-    suffix = f"v{kind.count}f64" if vector else "f64"
-    function = cgutils.get_or_insert_function(
-        builder.module,
-        ir.FunctionType(kind, [kind] * len(numbers)),
-        f"llvm.{name}.{suffix}",
-    )
-    return builder.call(function, numbers)
-
-
-# ------------------------------------------------------- lanes and plain numbers
+        super().__init__(manager, kind, ir.VectorType(ir.DoubleType(), kind.width))
 
 
 @intrinsic(prefer_literal=True)
-def splatted(_context: Any, number: Any, width: Any) -> Any:
-    """Return a pack that has the number in every lane."""
-    kind = Pack(FLOAT, width.literal_value)
+def loaded(
+    _context: Any, table: Any, row: Any, count: Any, registers: Any, width: Any
+) -> Any:
+    """Return some rows of a table by registers: of each, a pack for every row."""
+    pack = Pack(width.literal_value)
+    kind = types.UniTuple(
+        types.UniTuple(pack, count.literal_value), registers.literal_value
+    )
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        vector = context.get_value_type(pack)
+
+        def read(register: int, row: int) -> Any:
+            place = _place(context, builder, sig, args, row, register * pack.width)
+            return builder.load(builder.bitcast(place, vector.as_pointer()), align=8)
+
+        return _by_registers(context, builder, kind, read)
+
+    return kind(table, row, count, registers, width), generate
+
+
+@intrinsic(prefer_literal=True)
+def numbers_of_rows(
+    _context: Any, table: Any, row: Any, count: Any, registers: Any, width: Any
+) -> Any:
+    """Return the same of rows that have one number in all lanes: just the numbers."""
+    kind = types.UniTuple(
+        types.UniTuple(NUMBER, count.literal_value), registers.literal_value
+    )
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        rows = range(count.literal_value)
+        numbers = [
+            builder.load(_place(context, builder, sig, args, row, 0)) for row in rows
+        ]
+        return _by_registers(context, builder, kind, lambda _, row: numbers[row])
+
+    return kind(table, row, count, registers, width), generate
+
+
+def _by_registers(context: Any, builder: Any, kind: Any, read: Any) -> Any:
+    parts = [
+        context.make_tuple(
+            builder, kind.dtype, [read(register, r) for r in range(kind.dtype.count)]
+        )
+        for register in range(kind.count)
+    ]
+    return context.make_tuple(builder, kind, parts)
+
+
+def _place(context: Any, builder: Any, sig: Any, args: Any, row: int, lane: int) -> Any:
+    """Return the address of a lane in the row that is so far below the one given."""
+    table = context.make_array(sig.args[0])(context, builder, args[0])
+    first = context.cast(builder, args[1], sig.args[1], types.intp)
+    index = [builder.add(first, first.type(row)), first.type(lane)]
+    return cgutils.get_item_pointer(context, builder, sig.args[0], table, index)
+
+
+@intrinsic
+def stored(_context: Any, table: Any, row: Any, registers: Any) -> Any:
+    """Write a tuple of packs of each register down a table."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        for register, tuple_of_packs in enumerate(registers):
+            for below, pack in enumerate(tuple_of_packs):
+                vector = builder.extract_value(args[2], [register, below])
+                lane = register * pack.width
+                place = _place(context, builder, sig, args, below, lane)
+                place = builder.bitcast(place, vector.type.as_pointer())
+                builder.store(vector, place, align=8)
+        return context.get_dummy_value()
+
+    return types.void(table, row, registers), generate
+
+
+@intrinsic(prefer_literal=True)
+def part(_context: Any, registers: Any, place: Any) -> Any:
+    """Return one part of what each register has."""
+    index = place.literal_value
+    kind = types.UniTuple(registers.dtype[index], registers.count)
 
     def generate(context: Any, builder: Any, _sig: Any, args: Any) -> Any:
-        return splat(builder, args[0], context.get_value_type(kind))
+        parts = [builder.extract_value(args[0], [r, index]) for r in range(kind.count)]
+        return context.make_tuple(builder, kind, parts)
 
-    return kind(FLOAT, width), generate
-
-
-@intrinsic
-def lane_of(_context: Any, pack: Any, lane: Any) -> Any:
-    """Return the number in one lane."""
-
-    def generate(_ctx: Any, builder: Any, _sig: Any, args: Any) -> Any:
-        return builder.extract_element(args[0], args[1])
-
-    return pack.element(pack, lane), generate
+    return kind(registers, place), generate
 
 
-@intrinsic
-def with_lane(_context: Any, pack: Any, lane: Any, number: Any) -> Any:
-    """Return a pack with another number in one lane."""
+@intrinsic(prefer_literal=True)
+def any_nonzero(_context: Any, registers: Any, place: Any) -> Any:
+    """Return whether one pack of any register has a number that isn't 0."""
 
-    def generate(_ctx: Any, builder: Any, _sig: Any, args: Any) -> Any:
-        return builder.insert_element(args[0], args[2], args[1])
+    def generate(_ctx: Any, builder: Any, sig: Any, args: Any) -> Any:
+        found: Any = None
+        for register in range(registers.count):
+            path = [register, sig.args[1].literal_value]
+            pack = builder.extract_value(args[0], path)
+            zero = splat(builder, ir.Constant(ir.DoubleType(), 0.0), pack.type)
+            there = builder.fcmp_unordered("!=", pack, zero)
+            found = there if found is None else builder.or_(found, there)
+        word = ir.IntType(found.type.count)
+        return builder.icmp_unsigned("!=", builder.bitcast(found, word), word(0))
 
-    return pack(pack, lane, pack.element), generate
+    return types.boolean(registers, place), generate
+
+
+def for_each(function: FunctionType, width: int, *counts: int) -> Any:
+    """Return what writes a straight-line function out for each register.
+
+    Parameters
+    ----------
+    function : function
+        Its first arguments are a register's own, the others common to all. It returns
+        a tuple of tuples of packs or numbers.
+    width : int
+        Of a pack.
+    *counts : int
+        The lengths of these tuples.
+
+    Returns
+    -------
+    intrinsic
+        ``(own, common) -> registers``, both tuples of arguments.
+    """
+    parts = types.Tuple([types.UniTuple(Pack(width), count) for count in counts])
+
+    @intrinsic
+    def each(_context: Any, own: Any, common: Any) -> Any:
+        kind = types.UniTuple(parts, own[0].count)
+
+        def generate(context: Any, builder: Any, _sig: Any, args: Any) -> Any:
+            shared = argument(context, builder, common, args[1])
+            mine = argument(context, builder, own, args[0])
+            results = []
+            for register in range(kind.count):
+                ends = writing(function)(*(a[register] for a in mine), *shared)
+                tuples = [
+                    context.make_tuple(
+                        builder, expected, [_vector(builder, v, width) for v in end]
+                    )
+                    for expected, end in zip(parts, ends, strict=True)
+                ]
+                results.append(context.make_tuple(builder, parts, tuples))
+            return context.make_tuple(builder, kind, results)
+
+        return kind(own, common), generate
+
+    return each
+
+
+def _vector(builder: Any, number: Any, width: int) -> Any:
+    value = getattr(number, "value", number)
+    if isinstance(value, (int, float)):
+        value = ir.Constant(ir.DoubleType(), float(value))
+    vector = ir.VectorType(ir.DoubleType(), width)
+    return value if value.type == vector else splat(builder, value, vector)

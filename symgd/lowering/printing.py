@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import heapq
 import math
 from collections import deque
@@ -34,6 +35,19 @@ class _Code:
 _CONDITIONAL, _COMPARISON, _SUM, _PRODUCT, _NEGATION, _POWER, _ATOM = range(7)
 
 
+class Style(enum.Enum):
+    """What generated code is for.
+
+    Only PYTHON, which people read and Python runs, has conditionals of which one side
+    is evaluated; compiled code evaluates both sides and chooses. All have the same
+    bits.
+    """
+
+    PYTHON = enum.auto()
+    LATENCY = enum.auto()  # one descent: what matters is how soon a result is ready
+    THROUGHPUT = enum.auto()  # many: how much work it is
+
+
 class NumericPrinter(Printer):
     """Print one expression as float64 arithmetic, in the order that is ready first."""
 
@@ -41,10 +55,11 @@ class NumericPrinter(Printer):
         self,
         places: Mapping[sp.Symbol, str],
         late: Iterable[sp.Symbol],
-        branches: bool,
+        style: Style,
     ) -> None:
         super().__init__()
-        self.branches = branches
+        self.branches = style is Style.PYTHON
+        self.fuses_doubling = style is not Style.THROUGHPUT
         late = set(late)
         self.names = {
             s: _Code(place, _ATOM, 1e6 if s in late else 0.0)
@@ -115,7 +130,7 @@ class NumericPrinter(Printer):
             if addend.text.startswith("-") and addend.binds > _SUM:
                 return _Code(f"{b.inside(_SUM)} - {addend.text[1:]}", _SUM, ready)
             return _Code(f"{addend.inside(_SUM)} + {b.inside(_PRODUCT)}", _SUM, ready)
-        if not self.branches and _is_doubling(b, addend):
+        if not self.fuses_doubling and _is_doubling(b, addend):
             return self._sum(addend, self._product(b))
         *rest, last = sorted(b, key=lambda code: code.ready)
         first = self._product(rest)

@@ -12,7 +12,7 @@ import sympy as sp
 
 from symgd import primitives, vectormath
 from symgd.functions import NODES
-from symgd.lowering.printing import NumericPrinter
+from symgd.lowering.printing import NumericPrinter, Style
 from symgd.lowering.sharing import prepared, share
 
 HELPERS = {
@@ -32,7 +32,7 @@ def lower(
     places: Mapping[sp.Symbol, str],
     late: Iterable[sp.Symbol] = (),
     groups: int = 1,
-    branches: bool = True,
+    style: Style = Style.PYTHON,
 ) -> types.FunctionType:
     """Return a plain Python function that computes a tuple of expressions.
 
@@ -52,9 +52,7 @@ def lower(
     groups : int
         Into how many equal parts the outputs fall. Subexpressions are shared within a
         part only, so that each is computed as it would be alone, to the last bit.
-    branches : bool
-        Whether a conditional is a branch, of which one side is evaluated. Otherwise
-        both are and one is chosen, as packs of numbers need it.
+    style : Style
 
     Raises
     ------
@@ -69,7 +67,7 @@ def lower(
     printer = NumericPrinter(
         {numbered[s]: place for s, place in places.items()},
         {numbered[s] for s in late},
-        branches,
+        style,
     )
 
     last = {numbered[s] for s in late}

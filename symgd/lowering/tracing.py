@@ -1,8 +1,8 @@
 """Straight-line functions written out as LLVM instructions, without numba's compiler.
 
 numba needs tens of milliseconds for every function that it reads, types and lowers, and
-an elementary function has several. Here the function is simply called, with arguments
-that are LLVM's values and operators that write instructions: less than one millisecond.
+much more for a long one. Here the function is simply called, with arguments that are
+LLVM's values and operators that write instructions: microseconds for each of them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,25 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+import numba as nb
 from llvmlite import ir
 from numba.core import cgutils
+from numba.extending import intrinsic
 
 from symgd import primitives
-from symgd.lowering import packs
 
 _IR = ir.IRBuilder
 _DOUBLE, _WORD, _TRUTH = ir.DoubleType(), ir.IntType(64), ir.IntType(1)
+
+
+def splat(builder: Any, number: Any, vector: Any) -> Any:
+    """Return the vector that has a number in every lane."""
+    if isinstance(number, ir.Constant):
+        return ir.Constant(vector, [number] * vector.count)
+    word, nothing = ir.IntType(32), ir.Constant(vector, ir.Undefined)
+    one = builder.insert_element(nothing, number, ir.Constant(word, 0))
+    zeros = ir.Constant(ir.VectorType(word, vector.count), [0] * vector.count)
+    return builder.shuffle_vector(one, nothing, zeros)
 
 
 class Value:
@@ -36,13 +47,26 @@ class Value:
         kind = self.value.type
         return kind.element if isinstance(kind, ir.VectorType) else kind
 
+    @property
+    def lanes(self) -> int:
+        """How many numbers it is; 0 for a plain one."""
+        kind = self.value.type
+        return kind.count if isinstance(kind, ir.VectorType) else 0
+
+    def spread(self, other: Value) -> Value:
+        """Return the value in as many lanes as another."""
+        if self.lanes == other.lanes:
+            return self
+        vector = ir.VectorType(self.value.type, other.lanes)
+        return Value(self.builder, splat(self.builder, self.value, vector))
+
     def constant(self, number: Any, element: Any = None) -> Value:
         """Return a constant, in as many lanes as this value."""
         constant = ir.Constant(element or self.element, number)
         kind = self.value.type
         if isinstance(kind, ir.VectorType):
             vector = ir.VectorType(constant.type, kind.count)
-            constant = packs.splat(self.builder, constant, vector)
+            constant = splat(self.builder, constant, vector)
         return Value(self.builder, constant)
 
     def cast(self, element: Any) -> Value:
@@ -51,6 +75,16 @@ class Value:
         if isinstance(kind, ir.VectorType):
             element = ir.VectorType(element, kind.count)
         return Value(self.builder, self.builder.bitcast(self.value, element))
+
+    def __pow__(self, exponent: int) -> Value:
+        """Multiply a whole number of times, by repeated squaring."""
+        power, result = self, None
+        while exponent:
+            if exponent & 1:
+                result = power if result is None else result * power
+            exponent >>= 1
+            power = power * power if exponent else power
+        return self.constant(1.0) if result is None else result
 
     def __neg__(self) -> Value:
         negate = self.builder.fneg if self.element == _DOUBLE else self.builder.neg
@@ -68,10 +102,10 @@ def _binary(name: str, floats: Any, integers: Any) -> None:
         return Value(a.builder, build(a.builder, a.value, b.value))
 
     def method(self: Value, other: Any) -> Value:
-        return write(self, other if isinstance(other, Value) else self.constant(other))
+        return write(*_alike((self, other), self.element))
 
     def reflected(self: Value, other: Any) -> Value:
-        return write(self.constant(other), self)
+        return write(*_alike((other, self), self.element))
 
     setattr(Value, f"__{name}__", method)
     setattr(Value, f"__r{name}__", reflected)
@@ -110,28 +144,55 @@ for _name, _sign in (
 
 
 def _alike(numbers: tuple[Any, ...], element: Any = None) -> list[Value]:
-    """Return the numbers as values, constants in as many lanes as the others."""
-    known = next(number for number in numbers if isinstance(number, Value))
+    """Return numbers as values, in as many lanes as the widest of them."""
+    values = [number for number in numbers if isinstance(number, Value)]
+    widest = next((v for v in values if v.lanes), values[0])
     return [
-        number if isinstance(number, Value) else known.constant(number, element)
+        number.spread(widest)
+        if isinstance(number, Value)
+        else widest.constant(number, element)
         for number in numbers
     ]
+
+
+def _call_llvm(builder: Any, name: str, *numbers: Any) -> Any:
+    """Call LLVM's own function of doubles, or of vectors of them."""
+    kind = numbers[0].type
+    vector = isinstance(kind, ir.VectorType)
+    suffix = f"v{kind.count}f64" if vector else "f64"
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(kind, [kind] * len(numbers)),
+        f"llvm.{name}.{suffix}",
+    )
+    return builder.call(function, numbers)
 
 
 def _call(name: str, *numbers: Any) -> Value:
     values = _alike(numbers)
     builder = values[0].builder
-    return Value(builder, packs.call(builder, name, *(v.value for v in values)))
+    return Value(builder, _call_llvm(builder, name, *(v.value for v in values)))
 
 
-def _choose(condition: Value, yes: Any, no: Any) -> Value:
+def _choose(condition: Any, yes: Any, no: Any) -> Any:
+    if isinstance(condition, bool):
+        return yes if condition else no
     whole = isinstance(yes, int) or isinstance(no, int)
-    kind = _WORD if whole else _DOUBLE
+    kind = _TRUTH if isinstance(yes, bool) else _WORD if whole else _DOUBLE
     for branch in (yes, no):
         kind = branch.element if isinstance(branch, Value) else kind
     _, yes, no = _alike((condition, yes, no), kind)
     select = condition.builder.select
     return Value(condition.builder, select(condition.value, yes.value, no.value))
+
+
+def _library(function: Callable[..., float], *arguments: Any) -> Any:
+    """Call a function of the C library, lane by lane."""
+    if not any(isinstance(argument, Value) for argument in arguments):
+        return function(*arguments)
+    values = _alike(arguments)
+    everywhere = values[0] == values[0].constant(0.0)
+    return _repaired(everywhere | True, function, values[0], *values)
 
 
 def _repaired(
@@ -177,23 +238,82 @@ WRITING: dict[Callable[..., Any], Callable[..., Any]] = {
 @functools.cache
 def writing(function: types.FunctionType) -> Callable[..., Any]:
     """Return a straight-line function that writes instructions instead of computing."""
+    if function in WRITING:
+        return WRITING[function]
+    if hasattr(function, "library"):
+        return functools.partial(_library, function)
 
     def twin(known: Any) -> Any:
-        if isinstance(known, types.FunctionType):
-            straight = not primitives.works_on_one(known)
-            return WRITING.get(known) or (writing(known) if straight else known)
-        return known
+        return writing(known) if isinstance(known, types.FunctionType) else known
 
     code, names = function.__code__, function.__globals__
     space = {name: twin(names[name]) for name in code.co_names if name in names}
-    name, defaults, closure = code.co_name, function.__defaults__, function.__closure__
-    return types.FunctionType(code, space, name, defaults, closure)
+    space["__builtins__"] = BUILTINS
+    cells = (types.CellType(twin(c.cell_contents)) for c in function.__closure__ or ())
+    name, defaults = code.co_name, function.__defaults__
+    return types.FunctionType(code, space, name, defaults, tuple(cells))
 
 
-def traced(function: types.FunctionType) -> Callable[..., Any]:
-    """Return what writes a function's instructions: (builder, values) -> value."""
+BUILTINS = {f.__name__: f for f in (abs, enumerate, int, len, range, tuple, zip)}
 
-    def write(builder: Any, *arguments: Any) -> Any:
-        return writing(function)(*(Value(builder, a) for a in arguments)).value
 
-    return write
+class _Elements:
+    """An array in code that is being written: its elements are values."""
+
+    def __init__(self, context: Any, builder: Any, kind: Any, array: Any) -> None:
+        self.context, self.builder, self.kind = context, builder, kind
+        self.array = context.make_array(kind)(context, builder, array)
+
+    def __getitem__(self, index: Any) -> Value:
+        places = index if isinstance(index, tuple) else (index,)
+        words = [p.value if isinstance(p, Value) else _WORD(p) for p in places]
+        context, builder, kind = self.context, self.builder, self.kind
+        address = cgutils.get_item_pointer(context, builder, kind, self.array, words)
+        number = context.unpack_value(builder, kind.dtype, address)
+        return Value(builder, context.cast(builder, number, kind.dtype, nb.float64))
+
+
+def argument(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """Return an argument of numba's as a function that is being written sees it."""
+    if isinstance(kind, nb.types.Array):
+        return _Elements(context, builder, kind, value)
+    if isinstance(kind, nb.types.BaseTuple):
+        parts = cgutils.unpack_tuple(builder, value)
+        pairs = zip(kind, parts, strict=True)
+        return tuple(argument(context, builder, k, v) for k, v in pairs)
+    if isinstance(kind, nb.types.Integer):
+        return Value(builder, context.cast(builder, value, kind, nb.int64))
+    if isinstance(kind, nb.types.Float):
+        return Value(builder, context.cast(builder, value, kind, nb.float64))
+    return Value(builder, value)
+
+
+def straight(function: types.FunctionType, outputs: int) -> Any:
+    """Return a straight-line function as numba calls it, written out at every call.
+
+    Parameters
+    ----------
+    function : function
+        Of numbers, arrays and tuples; it returns a tuple of numbers.
+    outputs : int
+        How many.
+    """
+    if nb.config.DISABLE_JIT:
+        return function
+    result = nb.types.UniTuple(nb.float64, outputs)
+
+    def typed(*kinds: Any) -> Any:
+        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            pairs = zip(sig.args, args, strict=True)
+            given = [argument(context, builder, k, v) for k, v in pairs]
+            numbers = [
+                each.value if isinstance(each, Value) else _DOUBLE(each)
+                for each in writing(function)(*given)
+            ]
+            return context.make_tuple(builder, result, numbers)
+
+        return result(*kinds), generate
+
+    if function.__code__.co_argcount == 2:
+        return intrinsic(lambda _context, a, b: typed(a, b))
+    return intrinsic(lambda _context, a, b, c, d, e, f: typed(a, b, c, d, e, f))

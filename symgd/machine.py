@@ -3,11 +3,17 @@
 A kernel takes addresses and numbers, returns a number, allocates nothing and touches no
 Python object. Its machine code can therefore be kept, and a later process needs only a
 linker to run it: llvmlite's, which is there within a moment.
+
+Code is made for the processor that numba would compile for: this machine's, or what
+``NUMBA_CPU_NAME``, ``NUMBA_CPU_FEATURES`` and ``NUMBA_ENABLE_AVX`` say.
 """
 
 from __future__ import annotations
 
 import ctypes
+import functools
+import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +24,8 @@ C_TYPES = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double}
 ENTRY = "symgd_entry"
 # What numba calls by names of its own, and the C library by these.
 LIBRARY = {"numba_gamma": "tgamma", "numba_lgamma": "lgamma"}
+# What holds an address of this process: a number as a pointer, or numba's variable.
+_ADDRESS = re.compile(r"inttoptr \(?i\d+ -?\d+ to |numba\.dynamic\.globals")
 
 
 class NotPortable(SymgdError):
@@ -44,6 +52,7 @@ class Kernel:
         returned, taken = signature.split(":")
         kinds = (C_TYPES[letter] for letter in (returned, *taken))
         self.call: Callable[..., Any] = ctypes.CFUNCTYPE(*kinds)(address)
+        self.call.owner = owner  # type: ignore[attr-defined]
 
     def __call__(self, *arguments: Any) -> Any:
         """Run it; other threads go on."""
@@ -58,21 +67,44 @@ def address(array: Any) -> int:
 
 
 def machine() -> tuple[str, ...]:
-    """Return what machine code depends on: LLVM and the processor."""
+    """Return what machine code depends on: LLVM, the system and the processor."""
     import llvmlite
     import llvmlite.binding as llvm
 
     version = ".".join(map(str, llvm.llvm_version_info))
-    features = llvm.get_host_cpu_features().flatten()
-    return llvmlite.__version__, version, llvm.get_host_cpu_name(), features
+    return llvmlite.__version__, version, llvm.get_process_triple(), *_processor()
 
 
 def register_width() -> int:
-    """Return how many float64 a SIMD register of this machine holds."""
+    """Return how many float64 a SIMD register holds."""
+    features = _processor()[1].split(",")
+    return 8 if "+avx512f" in features else 4 if "+avx" in features else 2
+
+
+def _processor() -> tuple[str, str]:
+    """Return the name and the features of the processor that code is made for."""
     import llvmlite.binding as llvm
 
-    features = llvm.get_host_cpu_features()
-    return 8 if features.get("avx512f") else 4 if features.get("avx") else 2
+    name = os.environ.get("NUMBA_CPU_NAME")
+    features = os.environ.get("NUMBA_CPU_FEATURES")
+    if features is None and name is not None and name.lower() == "generic":
+        features = ""
+    if features is None:
+        features = _own_features()
+    return llvm.get_host_cpu_name() if name is None else name, features
+
+
+def _own_features() -> str:
+    import llvmlite.binding as llvm
+
+    try:
+        features = llvm.get_host_cpu_features()
+    except RuntimeError:  # LLVM can't tell on this system
+        return ""
+    if os.environ.get("NUMBA_ENABLE_AVX", "").strip() == "0":
+        for name in features:
+            features[name] = features[name] and not name.startswith("avx")
+    return features.flatten()
 
 
 def emitted(text: str, function: str, signature: str) -> bytes:
@@ -95,30 +127,38 @@ def emitted(text: str, function: str, signature: str) -> bytes:
     """
     import llvmlite.binding as llvm
 
+    if llvm.llvm_version_info < (16,):
+        raise NotPortable("this LLVM has other types of pointers")
     returned, taken = signature.split(":")
-    module = llvm.parse_assembly(text + _entry(function, returned, taken))
+    try:
+        module = llvm.parse_assembly(text + _entry(function, returned, taken))
+        type_of_function = str(module.get_function(function).global_value_type)
+    except RuntimeError as error:
+        raise NotPortable(f"the code is not as expected: {error}") from None
     inner = ", ".join(["ptr", "ptr", *(LLVM_TYPES[letter] for letter in taken)])
-    if str(module.get_function(function).global_value_type) != f"i32 ({inner})":
+    if type_of_function != f"i32 ({inner})":
         raise NotPortable("numba's calling convention is not the known one")
     for item in (*module.functions, *module.global_variables):
         if not item.is_declaration and item.name != ENTRY:
             item.linkage = "internal"
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        llvm.get_host_cpu_name(),
-        llvm.get_host_cpu_features().flatten(),
-        opt=3,
-        reloc="pic",
-        codemodel="default",
-    )
+    target = _target()
     passes = llvm.create_new_module_pass_manager()
     passes.add_global_dead_code_eliminate_pass()
-    passes.run(
-        module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options())
-    )
-    reduced = str(module)
-    if "numba.dynamic.globals" in reduced or "inttoptr (i" in reduced:
+    tuning = llvm.create_pipeline_tuning_options()
+    passes.run(module, llvm.create_pass_builder(target, tuning))
+    if _ADDRESS.search(str(module)):
         raise NotPortable("the code holds an address of this process")
-    return machine.emit_object(module)
+    return target.emit_object(module)
+
+
+def _target() -> Any:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    options = {"opt": 3, "reloc": "pic", "codemodel": "default"}
+    triple = llvm.Target.from_default_triple()
+    return triple.create_target_machine(*_processor(), **options)
 
 
 def _entry(function: str, returned: str, taken: str) -> str:
@@ -129,6 +169,7 @@ def _entry(function: str, returned: str, taken: str) -> str:
 define {kind} @{ENTRY}({", ".join(arguments)}) {{
   %result = alloca {kind}
   %exception = alloca ptr
+  store {kind} zeroinitializer, ptr %result
   call i32 @"{function}"({passed})
   %value = load {kind}, ptr %result
   ret {kind} %value
@@ -147,15 +188,24 @@ def linked(code: bytes, signature: str) -> Kernel:
 
     llvm.initialize_native_target()
     builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
-    library = ctypes.CDLL(None)
     for name, known_as in LIBRARY.items():
-        function = getattr(library, known_as, None)
-        if function is not None:
-            address = ctypes.cast(function, ctypes.c_void_p).value
-            builder.import_symbol(name, address)
+        if (place := _address_of(known_as)) is not None:
+            builder.import_symbol(name, place)
     try:
         compiler = llvm.create_lljit_compiler(suppress_errors=True)
+        # This looks up every name that the code calls; one that is missing is an error
+        # here, not when it is called.
         tracker = builder.export_symbol(ENTRY).link(compiler, "kernel")
         return Kernel(tracker[ENTRY], signature, tracker)
     except (RuntimeError, KeyError) as error:
         raise NotPortable(f"the code can't be linked: {error}") from None
+
+
+@functools.cache
+def _address_of(name: str) -> int | None:
+    """Return where a function of the C library is, if this process has it."""
+    try:
+        function = getattr(ctypes.CDLL(None), name)
+    except (OSError, TypeError, AttributeError):  # Windows knows no such library
+        return None
+    return ctypes.cast(function, ctypes.c_void_p).value

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from symgd import machine
+from symgd import compiled, machine
 from symgd.arguments import Settings
 from symgd.kernels import run as layout
 from symgd.problem import Problem, Table
@@ -21,7 +21,7 @@ from symgd.status import RUNNING, Status
 SMALLEST, LARGEST = 256, 8192  # descents handed to a thread at a time
 ROUND_SECONDS = 0.05  # between two looks at the clock
 # For so many quantities of a lane, so many registers of lanes side by side.
-REGISTERS = ((3, 8), (9, 6))  # and 2 for more
+REGISTERS = ((3, 7), (9, 5))  # and 1 for more
 
 
 class _Lanes:
@@ -38,7 +38,13 @@ class _Lanes:
         scheduled = {name for name, schedule in named if schedule is not None}
         self.hyper = self._columns(problem.hyperparameters, scheduled)
         self.parameters = self._columns(problem.parameters)
-        self.kernel = lane_kernel(problem, first)
+        varied = self.hyper.shape[1] > 1, self.parameters.shape[1] > 1
+        form = _form(problem, first, varied)
+        self.blocks = blocks_kernel()
+        self.loops = lane_kernel(problem, first, form), first.descend
+        block = form[0] * form[1]
+        sizes = (n, self.width, len(self.hyper), len(self.parameters))
+        self.shape = np.array([*sizes, count, block, *varied], dtype=np.int64)
         # One large allocation gets large pages, where several would not.
         size, patient = n * self.width, 2 if problem.settings.patience else 0
         parts = np.cumsum([size, n + 1, patient])
@@ -48,7 +54,7 @@ class _Lanes:
         self.slots[:: self.width] = problem.starts.T
         self.marks[:1] = math.inf
         self.ends[0] = RUNNING
-        self.scratch = 2 * size + 2 * n + 2 + len(self.hyper) + len(self.parameters)
+        self.scratch = layout.blocks_space(*sizes, block)
         arrays: list[Any] = [self.slots, self.hyper, self.parameters, self.fg]
         arrays += [self.marks, self.ends, first.lower, first.upper]
         self.arrays = [machine.address(array) for array in arrays]
@@ -72,8 +78,10 @@ class _Lanes:
         limits[layout.FTOL] = settings.ftol
         limits[layout.TARGET] = settings.target
         own = (counters, limits, np.zeros(self.scratch))
-        self.kernel(
-            *(machine.address(active), len(active), start, stop, self.problem.count),
+        self.blocks(
+            *(loop.address for loop in self.loops),
+            *map(machine.address, (self.shape, active)),
+            *(len(active), start, stop),
             *(*self.arrays, *map(machine.address, own)),
         )
 
@@ -101,57 +109,61 @@ class _Lanes:
         )
 
 
-def lane_kernel(problem: Problem, first: RuleRun) -> machine.Kernel:
-    """Return the loop over blocks of lanes of a rule on an objective."""
-    objective, rule, settings = problem.objective, first.rule, problem.settings
-    n, width, names = first.n, 1 + len(rule.state), tuple(rule.hyperparameters)
-    varied = (
-        any(np.ndim(v) for v in problem.hyperparameters.values()),
-        any(np.ndim(v) for v in problem.parameters.values()),
-    )
-    quantities = n * width + sum(varied)
-    registers = next((r for most, r in REGISTERS if quantities <= most), 2)
-    targeted, patient = settings.target > -math.inf, settings.patience > 0
-    form = (machine.register_width(), registers, first.bounded, patient)
+def _form(
+    problem: Problem, first: RuleRun, varied: tuple[bool, bool]
+) -> tuple[int, int, bool, bool, bool, tuple[bool, bool]]:
+    """Return what the loop of lanes is specialised for, as plain data."""
+    settings, quantities = problem.settings, len(first.slots) + sum(varied)
+    registers = next((r for most, r in REGISTERS if quantities <= most), 1)
+    patient, targeted = settings.patience > 0, settings.target > -math.inf
+    width = machine.register_width()
+    return width, registers, first.bounded, patient, targeted, varied
+
+
+def lane_kernel(problem: Problem, first: RuleRun, form: Any) -> machine.Kernel:
+    """Return the loop over a block of lanes, of a rule on an objective."""
+    objective, rule, n = problem.objective, first.rule, first.n
 
     def build() -> Any:
         from symgd.kernels import lanes
-        from symgd.kernels.trajectory import Sizes, trajectory
+        from symgd.kernels.trajectory import Sizes
         from symgd.lowering import lanes as lowered
-        from symgd.lowering import native
+        from symgd.lowering.native import lowered_schedule, native
         from symgd.lowering.printing import Style
 
-        schedules = tuple(first.schedules)
-        sizes = Sizes(n, width, len(names), len(objective.parameters))
-        schedule = native.native_schedule(schedules)
-        shape = lanes.Form(
-            *form,
-            value=targeted or lowered.value_is_watched(rule, objective.expression),
-            gradient=lowered.gradient_is_watched(rule),
-            slots=lowered.watched_slots(rule, n),
-            varied=varied,
-        )
-        alone = trajectory(
-            objective.native.value_and_gradient,
-            schedule,
-            native.native_update(rule),
-            sizes,
-            first.bounded,
-        )
-        loop = lanes.lanes(
-            lowered.lane_objective(objective.native, width),
-            native.lowered_schedule(schedules, Style.THROUGHPUT),
+        width, registers, bounded, patient, targeted, varied = form
+        k, slots = len(objective.parameters), 1 + len(rule.state)
+        watched = targeted or lowered.value_is_watched(rule, objective.expression)
+        loop = lanes.iteration(
+            lowered.lane_objective(objective.native, slots),
+            lowered_schedule(tuple(first.schedules), Style.THROUGHPUT),
             lowered.lane_update(rule, n),
-            alone,
-            sizes,
-            shape,
+            Sizes(n, slots, len(rule.hyperparameters), k),
+            lanes.Form(
+                *(width, registers, bounded, patient),
+                value=watched,
+                gradient=lowered.gradient_is_watched(rule),
+                slots=lowered.watched_slots(rule, n),
+                varied=varied,
+            ),
         )
-        return native.native(loop, layout.LANES)
+        return native(loop, layout.LANES)
 
-    described = json.dumps(
-        [rule.equations, names, first.schedules, form, targeted, varied]
-    )
+    names = list(rule.hyperparameters)
+    described = json.dumps([rule.equations, names, first.schedules, form])
     return objective.compiled(("lanes", described), layout.LANES, build)
+
+
+def blocks_kernel() -> machine.Kernel:
+    """Return the loop over blocks, one for all objectives."""
+
+    def build() -> Any:
+        from symgd.kernels import blocks
+        from symgd.lowering.native import native
+
+        return native(blocks.entry, layout.BLOCKS)
+
+    return compiled.kernel(("blocks",), layout.BLOCKS, build)
 
 
 def run(problem: Problem, workers: int) -> Table:
@@ -177,7 +189,7 @@ def _rounds(
     status: np.ndarray, settings: Settings, play: Callable[[int, int], None]
 ) -> Status:
     """Play rounds until no descent runs; return why those that still run ended."""
-    begun, t, iterations = time.perf_counter(), -1, 256
+    begun, t, iterations = time.perf_counter(), -1, 1024
     try:
         while t < settings.maxiter and (status == RUNNING).any():
             before = time.perf_counter()

@@ -130,17 +130,28 @@ def save(
     InputError
         If the file can't be written, or :func:`plot` can't draw this.
     """
+    path = checked(file)
+    results = [result] if isinstance(result, Result) else list(result)
+    figure = Figure(layout="constrained")
+    _fill(figure, _planned(results, None, kind, **options), results)
+    write(figure, path)
+
+
+def checked(file: str | Path) -> Path:
+    """Return the path of a picture, or refuse its format."""
     path = Path(file)
     if path.suffix.lower() not in FORMATS:
         accepted = ", ".join(FORMATS)
         raise InputError(f"{str(file)!r} has no known format; accepted: {accepted}")
-    results = [result] if isinstance(result, Result) else list(result)
-    figure = Figure(layout="constrained")
-    _fill(figure, _planned(results, None, kind, **options), results)
+    return path
+
+
+def write(figure: Figure, path: Path) -> None:
+    """Write a figure, or say why not."""
     try:
         figure.savefig(path, dpi=150)
     except OSError as error:
-        raise InputError(f"can't write {str(file)!r}: {error.strerror}") from None
+        raise InputError(f"can't write {str(path)!r}: {error.strerror}") from None
 
 
 # ------------------------------------------------------------------ what to draw

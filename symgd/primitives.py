@@ -89,6 +89,8 @@ def library(name: str, symbol: str = "") -> Callable[..., float]:
             return python(*arguments)
         except ValueError:
             return math.nan
+        except OverflowError:
+            return math.inf
 
     function.library = symbol or name  # type: ignore[attr-defined]
     return function

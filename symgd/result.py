@@ -214,6 +214,32 @@ class Result:
 
         return plot(self, ax=ax, kind=kind, **options)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain numbers, text, lists and dictionaries.
+
+        >>> import symgd
+        >>> symgd.minimize("(x - 1)**2").to_dict()["values"]
+        {'x': 1.0}
+        """
+        return {
+            "success": self.success,
+            "status": self.status.name,
+            "message": self.message,
+            "values": self.values,
+            "fun": self.fun,
+            "variables": list(self.variables),
+            "x": list(self._x),
+            "jac": list(self._jac),
+            "grad_norm": self.grad_norm,
+            "nit": self.nit,
+            "nfev": self.nfev,
+            "njev": self.njev,
+            "method": self.method,
+            "hyperparameters": self.hyperparameters,
+            "start": list(self._start),
+            "start_source": self.start_source,
+        }
+
     def keys(self) -> tuple[str, ...]:
         """Return the names of the fields, as OptimizeResult does."""
         return FIELDS

@@ -6,7 +6,8 @@ import dataclasses
 import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from symgd.problem import Problem, Table
 from symgd.result import Result, number
 from symgd.runs import drive, result_of
 from symgd.status import Status
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +51,8 @@ class Results(Sequence[Result]):
 
     Attributes
     ----------
+    objective : Objective
+    method : str
     x, start : ndarray, shape (N, n)
     fun, grad_norm : ndarray, shape (N,)
     jac : ndarray, shape (N, n)
@@ -60,6 +66,7 @@ class Results(Sequence[Result]):
         self._problem = problem
         self._traced = {self._index(i) for i in traced}
         self.objective = problem.objective
+        self.method = problem.rule.name if problem.rule else "auto"
         self.start = problem.starts
         self.x, self.fun, self.jac = table.x, table.fun, table.jac
         self.status, self.nit, self.nfev = table.status, table.nit, table.nfev
@@ -110,11 +117,16 @@ class Results(Sequence[Result]):
         return (self[i] for i in range(len(self)))
 
     @property
-    def best(self) -> Result:
-        """The end with the lowest value, of the descents that did not diverge."""
+    def best_index(self) -> int:
+        """Which end has the lowest value, of the descents that did not diverge."""
         diverged = self.status == Status.DIVERGED
         values = self.fun if diverged.all() else np.where(diverged, math.inf, self.fun)
-        return self[int(np.argmin(np.where(np.isnan(values), math.inf, values)))]
+        return int(np.argmin(np.where(np.isnan(values), math.inf, values)))
+
+    @property
+    def best(self) -> Result:
+        """The end with the lowest value, of the descents that did not diverge."""
+        return self[self.best_index]
 
     def minima(self, tol: float = 1e-6) -> list[Minimum]:
         """Return the distinct minima that were found, the lowest first.
@@ -175,18 +187,57 @@ class Sweep:
         """The run with the lowest value; its hyperparameters are the best found."""
         return self.results.best
 
-    def to_pandas(self) -> Any:
-        """Return a pandas DataFrame, a row for each combination."""
-        import pandas as pd
+    @property
+    def best_at(self) -> dict[str, float]:
+        """Where the run with the lowest value is: its place on each axis."""
+        place = np.unravel_index(self.results.best_index, self.shape)
+        return {
+            name: float(values[i])
+            for (name, values), i in zip(self.axes.items(), place, strict=True)
+        }
 
+    @property
+    def status_names(self) -> np.ndarray:
+        """The names of the statuses, shaped as the grid."""
+        return np.array([Status(s).name for s in self.results.status]).reshape(
+            self.shape
+        )
+
+    def plot(
+        self,
+        ax: Axes | None = None,
+        value: str = "fun",
+        at: Mapping[str, float] | None = None,
+    ) -> Axes:
+        """Draw the grid: see :func:`symgd.plotting_sweep.plot`."""
+        from symgd.plotting_sweep import plot
+
+        return plot(self, ax=ax, value=value, at=at)
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        """Return a table with a row for each combination."""
         grid = np.meshgrid(*self.axes.values(), indexing="ij")
         columns = dict(zip(self.axes, (g.ravel() for g in grid), strict=True))
         names = ("fun", "grad_norm", "nit", "success")
         columns |= {name: getattr(self.results, name) for name in names}
-        columns["status"] = [Status(s).name for s in self.results.status]
+        columns["status"] = self.status_names.ravel()
         for k, variable in enumerate(self.results.objective.variables):
             columns[f"x[{variable}]"] = self.results.x[:, k]
-        return pd.DataFrame(columns)
+        return columns
+
+    def to_csv(self, file: str | Path) -> None:
+        """Write comma-separated values, a row for each combination."""
+        columns = self._columns()
+        with Path(file).open("w", encoding="utf-8") as out:
+            out.write(",".join(columns) + "\n")
+            for row in zip(*(c.tolist() for c in columns.values()), strict=True):
+                out.write(",".join(map(str, row)) + "\n")
+
+    def to_pandas(self) -> Any:
+        """Return a pandas DataFrame, a row for each combination."""
+        import pandas as pd
+
+        return pd.DataFrame(self._columns())
 
     def to_xarray(self) -> Any:
         """Return an xarray Dataset with the grid's axes as coordinates."""

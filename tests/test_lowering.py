@@ -3,6 +3,7 @@
 import math
 
 import mpmath
+import numba
 import numpy as np
 import pytest
 import sympy as sp
@@ -11,17 +12,27 @@ from symgd import FormulaError, Objective, numeric
 from symgd.formula import read, symbol
 from symgd.functions import TABLE
 from symgd.lowering import sharing
-from symgd.lowering.native import inlined
+from symgd.lowering.printing import Style
 from symgd.lowering.sharing import share
 from symgd.lowering.source import lower, source_of
+from symgd.lowering.tracing import straight
 
 x, y = symbol("x"), symbol("y")
 
 
 def compiled(*outputs, python=False):
     places = {x: "x[0]", y: "x[1]"}
-    function = lower("f", ("x",), [read(output) for output in outputs], places)
-    return function if python else inlined(function)
+    expressions = [read(output) for output in outputs]
+    if python:
+        return lower("f", ("x",), expressions, places)
+    lowered = lower("f", ("x", "p"), expressions, places, style=Style.LATENCY)
+    call = straight(lowered, len(outputs))
+
+    @numba.njit(error_model="numpy")
+    def function(x):
+        return call(x, ())
+
+    return function
 
 
 @pytest.mark.parametrize(

@@ -219,3 +219,26 @@ def test_a_sweep_needs_an_axis():
         sweep("x**2", 1.0, method="auto", step_size=[0.1])
     with pytest.raises(InputError, match="is empty"):
         sweep("x**2", 1.0, method="gd", step_size=[])
+
+
+def test_a_sweep_says_where_the_best_is(tmp_path):
+    options = {"method": "momentum", "maxiter": 200}
+    steps, momenta = [0.01, 0.4, 5], [0, 0.9]
+    grid = sweep("(x - 1)**2", 3.0, step_size=steps, momentum=momenta, **options)
+    assert grid.best_at == {"step_size": 0.4, "momentum": 0.0}
+    assert grid.best_at == grid.best.hyperparameters
+    assert grid.results[grid.results.best_index].fun == grid.best.fun
+    assert grid.status_names.shape == (3, 2)
+    assert grid.status_names[2].tolist() == ["DIVERGED", "DIVERGED"]
+    assert grid.results.method == "momentum"
+    assert minimize_many("x**2", [[1.0]]).method == "auto"
+    grid.to_csv(tmp_path / "grid.csv")
+    header, *rows = (tmp_path / "grid.csv").read_text().splitlines()
+    assert header == "step_size,momentum,fun,grad_norm,nit,success,status,x[x]"
+    assert len(rows) == 6
+    first = rows[0].split(",")
+    assert [float(first[k]) for k in (0, 2, 7)] == [
+        0.01,
+        grid.fun[0, 0],
+        grid.x[0, 0, 0],
+    ]

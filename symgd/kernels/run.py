@@ -31,6 +31,7 @@ NORM = 4  # the largest component of the (projected) gradient at the iterate
 VALUE = 5  # of the objective at the iterate
 REACH = 6  # how far the last search went along a gradient that did not bend
 
+WATCHED = 4  # numbers that lanes are compared with: norm, ftol, target, patience
 TRACE_ROWS = 4096  # recorded in one slice at most
 
 CONVERGED = int(Status.CONVERGED)
@@ -41,7 +42,8 @@ ABNORMAL = int(Status.ABNORMAL)
 
 # How the kernels are called, see ``machine.Kernel``.
 TRAJECTORY = "i:pppppppppp"
-LANES = "i:piiiippppppppppp"
+LANES = "i:piiiipppp"
+BLOCKS = "i:iippiiippppppppppp"
 SOLVER = "i:iipppppppppppp"
 SOLVER_EACH = "i:ippiiippppppppppppp"
 
@@ -52,3 +54,11 @@ VECTORS = 6  # of working space, beside the pairs
 def solver_space(n: int) -> tuple[int, int, int]:
     """Return how many numbers the solver needs: for pairs, their weights, vectors."""
     return 2 * MEMORY * n, MEMORY, VECTORS * n
+
+
+def blocks_space(n: int, width: int, n_h: int, n_p: int, block: int) -> int:
+    """Return how many numbers the loop over blocks needs: see ``blocks.entry``."""
+    size = n * width
+    alone = 2 * size + n + 1 + n + n_h + n_p
+    rows = 2 * (size + 3) + n + 1 + 1 + n_h + n_p
+    return alone + WATCHED + 2 + (rows + 1) * block

@@ -67,13 +67,6 @@ def _local(_context: Any, rows: Any, columns: Any) -> Any:
     return kind(rows, columns), _on_stack(kind, shape)
 
 
-@intrinsic(prefer_literal=True)
-def integers_on_stack(_context: Any, length: Any) -> Any:
-    """Return an array of integers on the stack."""
-    kind = types.Array(types.int64, 1, "C")
-    return kind(length), _on_stack(kind, (length.literal_value,))
-
-
 def _on_stack(kind: Any, shape: tuple[int, ...]) -> Any:
     def generate(context: Any, builder: Any, _sig: Any, _args: Any) -> Any:
         element = context.get_data_type(kind.dtype)
@@ -102,6 +95,54 @@ def _at_address(element: Any) -> Any:
         return kind(types.voidptr, shape), generate
 
     return array_at
+
+
+@intrinsic
+def as_integers(_context: Any, array: Any) -> Any:
+    """Return the memory of an array of numbers as one of integers."""
+    kind = types.Array(types.int64, 1, "C")
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        given = context.make_array(sig.args[0])(context, builder, args[0])
+        (length,) = cgutils.unpack_tuple(builder, given.shape)
+        return _array(context, builder, kind, given.data, [length])
+
+    return kind(array), generate
+
+
+@intrinsic
+def as_table(_context: Any, array: Any, columns: Any) -> Any:
+    """Return the memory of an array of numbers as rows of so many columns."""
+    kind = types.Array(types.float64, 2, "C")
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        given = context.make_array(sig.args[0])(context, builder, args[0])
+        (length,) = cgutils.unpack_tuple(builder, given.shape)
+        rows = builder.sdiv(length, args[1])
+        return _array(context, builder, kind, given.data, [rows, args[1]])
+
+    return kind(array, types.int64), generate
+
+
+@intrinsic
+def call_at(_context: Any, address: Any, arguments: Any) -> Any:
+    """Call the kernel at an address, with arrays and integers; it returns a status."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        word = ir.IntType(64)
+        passed = []
+        for kind, value in zip(
+            sig.args[1], cgutils.unpack_tuple(builder, args[1]), strict=True
+        ):
+            if isinstance(kind, types.Array):
+                data = context.make_array(kind)(context, builder, value).data
+                passed.append(builder.bitcast(data, ir.IntType(8).as_pointer()))
+            else:
+                passed.append(context.cast(builder, value, kind, types.int64))
+        function = ir.FunctionType(word, [value.type for value in passed])
+        return builder.call(builder.inttoptr(args[0], function.as_pointer()), passed)
+
+    return types.int64(types.int64, arguments), generate
 
 
 @intrinsic

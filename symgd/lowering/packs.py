@@ -9,7 +9,7 @@ latency of each operation.
 
 from __future__ import annotations
 
-from types import FunctionType
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -145,7 +145,7 @@ def any_nonzero(_context: Any, registers: Any, place: Any) -> Any:
     return types.boolean(registers, place), generate
 
 
-def for_each(function: FunctionType, width: int, *counts: int) -> Any:
+def for_each(function: Callable[..., Any], width: int, *counts: int) -> Any:
     """Return what writes a straight-line function out for each register.
 
     Parameters

@@ -10,13 +10,14 @@ from typing import Any
 
 import sympy as sp
 
-from symgd import primitives, vectormath
+from symgd import numeric, primitives, vectormath
 from symgd.functions import NODES
 from symgd.lowering.printing import NumericPrinter, Style
 from symgd.lowering.sharing import prepared, share
 
 HELPERS = {
-    row.name: getattr(vectormath, row.name, row.numeric) for row in NODES.values()
+    row.name: getattr(vectormath, row.name, getattr(numeric, row.name, row.numeric))
+    for row in NODES.values()
 } | {
     "power": vectormath.power,
     "sqrt": primitives.square_root,

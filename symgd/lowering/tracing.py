@@ -78,7 +78,8 @@ class Value:
 
     def __pow__(self, exponent: int) -> Value:
         """Multiply a whole number of times, by repeated squaring."""
-        power, result = self, None
+        power: Any = self
+        result: Any = None
         while exponent:
             if exponent & 1:
                 result = power if result is None else result * power
@@ -191,8 +192,8 @@ def _library(function: Callable[..., float], *arguments: Any) -> Any:
     if not any(isinstance(argument, Value) for argument in arguments):
         return function(*arguments)
     values = _alike(arguments)
-    everywhere = values[0] == values[0].constant(0.0)
-    return _repaired(everywhere | True, function, values[0], *values)
+    everywhere = Value(values[0].builder, _TRUTH(1)).spread(values[0])
+    return _repaired(everywhere, function, values[0], *values)
 
 
 def _repaired(
@@ -222,26 +223,43 @@ def _repaired(
     return Value(builder, builder.load(place))
 
 
+def _of_values(
+    primitive: Callable[..., Any], write: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Return what writes a primitive, or computes it if all it gets is constants."""
+
+    def either(*arguments: Any) -> Any:
+        known = not any(isinstance(argument, Value) for argument in arguments)
+        return primitive(*arguments) if known else write(*arguments)
+
+    return either
+
+
 WRITING: dict[Callable[..., Any], Callable[..., Any]] = {
-    primitives.fma: functools.partial(_call, "fma"),
-    primitives.choose: _choose,
-    primitives.square_root: functools.partial(_call, "sqrt"),
-    primitives.whole: functools.partial(_call, "rint"),
-    primitives.whole_below: functools.partial(_call, "floor"),
-    primitives.with_sign: functools.partial(_call, "copysign"),
-    primitives.bits: operator.methodcaller("cast", _WORD),
-    primitives.from_bits: operator.methodcaller("cast", _DOUBLE),
-    primitives.repaired: _repaired,
+    primitive: _of_values(primitive, write)
+    for primitive, write in {
+        primitives.fma: functools.partial(_call, "fma"),
+        primitives.choose: _choose,
+        primitives.square_root: functools.partial(_call, "sqrt"),
+        primitives.whole: functools.partial(_call, "rint"),
+        primitives.whole_below: functools.partial(_call, "floor"),
+        primitives.with_sign: functools.partial(_call, "copysign"),
+        primitives.bits: operator.methodcaller("cast", _WORD),
+        primitives.from_bits: operator.methodcaller("cast", _DOUBLE),
+        primitives.repaired: _repaired,
+    }.items()
 }
 
 
 @functools.cache
-def writing(function: types.FunctionType) -> Callable[..., Any]:
+def writing(function: Any) -> Callable[..., Any]:
     """Return a straight-line function that writes instructions instead of computing."""
     if function in WRITING:
         return WRITING[function]
     if hasattr(function, "library"):
-        return functools.partial(_library, function)
+        call = functools.partial(_library, function)
+        call.library = function.library  # type: ignore[attr-defined]
+        return call
 
     def twin(known: Any) -> Any:
         return writing(known) if isinstance(known, types.FunctionType) else known
@@ -288,7 +306,7 @@ def argument(context: Any, builder: Any, kind: Any, value: Any) -> Any:
     return Value(builder, value)
 
 
-def straight(function: types.FunctionType, outputs: int) -> Any:
+def straight(function: Any, outputs: int) -> Any:
     """Return a straight-line function as numba calls it, written out at every call.
 
     Parameters

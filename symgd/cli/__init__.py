@@ -1,0 +1,64 @@
+"""The command line: ``symgd minimize | maximize | sweep | show | rules | cache``.
+
+Standard output holds results only; everything said about them goes to standard error.
+The exit status is 0 on success, 1 when a run ended without success, 2 on bad input.
+Heavy modules are imported by the commands that need them, not here.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+from typing import Annotated
+
+import typer
+
+from symgd import __version__
+from symgd.cli import cache, describe, optimize, sweep
+
+app = typer.Typer(
+    help="Minimise formulas at the speed of hand-written C.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+COMMANDS = (
+    *(optimize.minimize, optimize.maximize, sweep.sweep),
+    *(describe.show, describe.rules),
+)
+for _command in COMMANDS:
+    app.command()(_command)
+app.add_typer(cache.app, name="cache")
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    version: Annotated[bool, typer.Option("--version", help="Print it.")] = False,
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may not know every letter
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(args=prepared(sys.argv[1:]), prog_name="symgd")
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def prepared(arguments: list[str]) -> list[str]:
+    """Return arguments in which a formula with a leading minus is not an option.
+
+    >>> prepared(["maximize", "-x**2", "--json", "-h"])
+    ['maximize', ' -x**2', '--json', '-h']
+    """
+    return [f" {a}" if re.match(r"-[^-]", a) and a != "-h" else a for a in arguments]

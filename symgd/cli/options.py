@@ -1,0 +1,130 @@
+"""The options of the commands, and what those of every descent mean."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import sys
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from symgd.cli import reading
+from symgd.errors import InputError
+
+Formula = Annotated[
+    str,
+    typer.Argument(metavar="FORMULA", help="The objective; - reads standard input."),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Machine-readable output, and nothing else.")
+]
+START_HELP = 'Where to begin: "x=-1.2,y=1", or "-1.2,1" in order.'
+Start = Annotated[str | None, typer.Option(help=START_HELP)]
+Bounds = Annotated[
+    str | None, typer.Option(help='"x=-2:2,y=0:"; an empty side is open.')
+]
+Method = Annotated[
+    str, typer.Option(help="auto, or an update rule (see: symgd rules).")
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A hyperparameter: step_size=0.1, or text in t."),
+]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("--parameter", help="A named constant of the formula: a=3."),
+]
+Maxiter = Annotated[int, typer.Option(help="The largest number of iterations.")]
+Gtol = Annotated[
+    float, typer.Option(help="Converged when no component of the gradient is larger.")
+]
+Ftol = Annotated[float, typer.Option(help="An improvement by no more is none.")]
+Patience = Annotated[
+    int, typer.Option(help="Iterations without improvement allowed; 0: any number.")
+]
+Target = Annotated[float | None, typer.Option(help="Stop at this value.")]
+TimeLimit = Annotated[float | None, typer.Option(help="Stop after so many seconds.")]
+PlotFile = Annotated[
+    Path | None, typer.Option("--plot", help="Draw it to a PNG, PDF or SVG file.")
+]
+
+
+@dataclass(kw_only=True)
+class Descents:
+    """The options that all descents share, as they were given."""
+
+    formula: Formula
+    start: Start = None
+    bounds: Bounds = None
+    method: Method = "auto"
+    sets: Sets = None
+    parameters: Parameters = None
+    maxiter: Maxiter = 10_000
+    gtol: Gtol = 1e-8
+    ftol: Ftol = 0.0
+    patience: Patience = 0
+    target: Target = None
+    time_limit: TimeLimit = None
+    as_json: Json = False
+    plot: PlotFile = None
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return what ``--set`` gives, by name."""
+        from symgd.rules import RESERVED
+
+        given = reading.assignments(self.sets, "--set")
+        for name in given:
+            if name in RESERVED:
+                raise InputError(f"--set {name}: that is no hyperparameter")
+        return given
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments of ``minimize`` and its relatives."""
+        return {
+            "method": self.method,
+            "bounds": reading.bounds(self.bounds),
+            "maxiter": self.maxiter,
+            "gtol": self.gtol,
+            "ftol": self.ftol,
+            "patience": self.patience,
+            "target": self.target,
+            "time_limit": self.time_limit,
+            **self.hyperparameters(),
+        }
+
+
+def given_text(formula: str) -> str:
+    """Return the formula, which may be on standard input."""
+    return sys.stdin.read() if formula.strip() == "-" else formula
+
+
+def taking(options: type) -> Callable[[Callable[[Any], None]], Callable[..., None]]:
+    """Return a decorator: typer sees the fields of a dataclass, the command one."""
+    hints = typing.get_type_hints(options, include_extras=True)
+    parameters = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default
+            if field.default is not dataclasses.MISSING
+            else inspect.Parameter.empty,
+            annotation=hints[field.name],
+        )
+        for field in dataclasses.fields(options)
+    ]
+
+    def decorated(command: Callable[[Any], None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def called(**given: Any) -> None:
+            command(options(**given))
+
+        called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return called
+
+    return decorated

@@ -1,0 +1,223 @@
+"""Many trajectories in blocks of lanes: who is in a block, who stops, and where.
+
+``lanes`` advances a block and says when a lane may have a reason to stop. Such a lane
+is taken back to where its last iterations began, and the loop for one trajectory finds
+the exact end, or that there was none: with the same roundings, so that a descent is the
+same, bit for bit, alone or among others. Both are called by their addresses: this loop
+is compiled once for all formulas.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+import numba
+
+from symgd.kernels.run import (
+    BEST,
+    COUNTERS,
+    FTOL,
+    GTOL,
+    LAST,
+    LIMITS,
+    PATIENCE,
+    PENDING,
+    TARGET,
+    VALUE,
+    WAITED,
+    WATCHED,
+    T,
+)
+from symgd.lowering.intrinsics import (
+    as_integers,
+    as_table,
+    call_at,
+    floats,
+    integers,
+)
+from symgd.lowering.native import JIT_OPTIONS
+from symgd.status import RUNNING
+
+SHORTEST, FIXED = 64, 240  # iterations between two looks at the lanes
+
+
+class Rows:
+    """Where the quantities of a block stand in its table, a column for each lane."""
+
+    def __init__(self, n: int, width: int, n_h: int, n_p: int) -> None:
+        self.slots = 0  # where the iterations began
+        self.marks = n * width  # best value, wait, whether there may be a reason
+        self.end_slots = self.marks + 3  # where they ended
+        self.end_marks = self.end_slots + n * width
+        self.end_fg = self.end_marks + 3
+        self.alive = self.end_fg + n + 1
+        self.hyper = self.alive + 1
+        self.parameters = self.hyper + n_h
+        self.all = self.parameters + n_p
+
+
+def _jit(function: Any) -> Any:
+    return numba.njit(**JIT_OPTIONS)(function)
+
+
+@_jit
+def _get(source: Any, columns: Any, varied: int, table: Any, row: int) -> None:
+    """Copy a block's columns; where all columns are the same there is only one."""
+    lanes = columns.shape[0]
+    adjacent = varied == 1 and columns[lanes - 1] - columns[0] == lanes - 1
+    for j in range(source.shape[0]):
+        if adjacent:
+            for lane in range(lanes):
+                table[row + j, lane] = source[j, columns[0] + lane]
+        else:
+            for lane in range(lanes):
+                table[row + j, lane] = source[j, varied * columns[lane]]
+
+
+@_jit
+def _put(
+    target: Any, columns: Any, alive: Any, all_alive: bool, table: Any, row: int
+) -> None:
+    """Copy the columns of living lanes back."""
+    lanes = columns.shape[0]
+    adjacent = all_alive and columns[lanes - 1] - columns[0] == lanes - 1
+    for j in range(target.shape[0]):
+        if adjacent:
+            for lane in range(lanes):
+                target[j, columns[0] + lane] = table[row + j, lane]
+        else:
+            for lane in range(lanes):
+                if alive[lane] != 0.0:
+                    target[j, columns[lane]] = table[row + j, lane]
+
+
+@_jit
+def _alone(
+    descend: int, lane: int, who: int, since: int, last: int, table: Any,
+    hyper: Any, varied_h: int, parameters: Any, varied_p: int, marks_row: int,
+    lower: Any, upper: Any, counters: Any, limits: Any, one: Any, candidate: Any,
+    gradient: Any, h: Any, p: Any, slots: Any, fg: Any, ends: Any,
+) -> bool:  # fmt: skip
+    """Repeat a lane's last iterations alone; enter its end, if it has one."""
+    width, n = one.shape
+    for k in range(n):
+        for j in range(width):
+            one[j, k] = table[k * width + j, lane]
+    for j in range(h.shape[0]):
+        h[j] = hyper[j, varied_h * who]
+    for j in range(p.shape[0]):
+        p[j] = parameters[j, varied_p * who]
+    # The first iterate is evaluated again, and its wait counted again.
+    counters[T], counters[PENDING], counters[LAST] = since - 1, 1, last
+    limits[BEST] = table[marks_row, lane]
+    counters[WAITED] = int(table[marks_row + 1, lane]) - 1
+    arguments = (counters, limits, one, candidate, gradient, h, p, lower, upper, one)
+    status = call_at(descend, arguments)
+    if status == RUNNING:
+        return False
+    for k in range(n):
+        fg[k + 1, who] = gradient[k]
+        for j in range(width):
+            slots[k * width + j, who] = one[j, k]
+    fg[0, who] = limits[VALUE]
+    ends[0, who], ends[1, who] = status, counters[T]
+    return True
+
+
+def entry(
+    iterate: int, descend: int, shape: Any, active: Any, count: int, start: int,
+    stop: int, slots: Any, hyper: Any, parameters: Any, fg: Any, marks: Any, ends: Any,
+    lower: Any, upper: Any, counters: Any, limits: Any, scratch: Any,
+) -> int:  # fmt: skip
+    """Advance some descents from iteration ``start``, or their starts if it is -1.
+
+    Parameters
+    ----------
+    iterate, descend : addresses
+        Of the loops of lanes and of one trajectory.
+    shape : integers
+        Numbers of variables, slots of each, hyperparameters, parameters, descents,
+        lanes in a block; whether hyperparameters, and parameters, have a column for
+        each descent, or one for all.
+    active : integers
+        The numbers of the descents, ``count`` of them.
+    slots, hyper, parameters, fg, marks, ends : arrays
+        The quantities of all descents, a column for each: among them value and
+        gradient, best value and wait (if patience is limited), status and iterations.
+    scratch : array
+        Space for one trajectory, and for a block and what its lanes are compared with.
+    """
+    sizes = integers(shape, (8,))
+    n, width, n_h, n_p = sizes[0], sizes[1], sizes[2], sizes[3]
+    descents, block, varied_h, varied_p = sizes[4], sizes[5], sizes[6], sizes[7]
+    size, outputs = n * width, n + 1
+    marks_row, end_slots = size, size + 3
+    end_marks = end_slots + size
+    end_fg = end_marks + 3
+    alive_row = end_fg + outputs
+    h_row = alive_row + 1
+    p_row = h_row + n_h
+    counters, limits = integers(counters, (COUNTERS,)), floats(limits, (LIMITS,))
+    patient = counters[PATIENCE] > 0
+    who, ends = integers(active, (count,)), integers(ends, (2, descents))
+    slots, fg = floats(slots, (size, descents)), floats(fg, (outputs, descents))
+    marks = floats(marks, (2 if patient else 0, descents))
+    hyper = floats(hyper, (n_h, descents if varied_h else 1))
+    parameters = floats(parameters, (n_p, descents if varied_p else 1))
+    lower, upper = floats(lower, (n,)), floats(upper, (n,))
+    used = 2 * size + outputs + n + n_h + n_p
+    space = floats(scratch, (used + WATCHED + 2 + (p_row + n_p + 1) * block,))
+    one, candidate = floats(scratch, (width, n)), space[size : 2 * size + outputs]
+    own = space[2 * size + outputs :]
+    gradient, h, p = own[:n], own[n : n + n_h], own[n + n_h : n + n_h + n_p]
+    watched, rest = space[used : used + WATCHED], space[used + WATCHED :]
+    reached, columns = as_integers(rest[:2]), as_integers(rest[2 : 2 + block])
+    table = as_table(rest[2 + block :], block)
+    # Above every sum of magnitudes of which none is above gtol, rounding included.
+    watched[0] = max(5e-324, n * limits[GTOL] * (1.0 + 1e-12))
+    watched[1], watched[2] = limits[FTOL], limits[TARGET]
+    watched[3] = float(counters[PATIENCE]) if patient else inf
+    # Where no lane can converge, there is nothing to repeat.
+    shortest = SHORTEST if limits[GTOL] > 0.0 else FIXED
+
+    for first in range(0, count, block):
+        filled = min(block, count - first)
+        for lane in range(block):  # lanes without a descent repeat the last one
+            columns[lane] = who[first + min(lane, filled - 1)]
+            table[alive_row, lane] = 1.0 if lane < filled else 0.0
+            table[marks_row, lane], table[marks_row + 1, lane] = inf, 0.0
+        _get(slots, columns, 1, table, 0)
+        _get(marks, columns, 1, table, marks_row)
+        _get(hyper, columns, varied_h, table, h_row)
+        _get(parameters, columns, varied_p, table, p_row)
+        # The start is an iterate that no step leads to.
+        running, t = filled, max(start, 0)
+        steps = 0 if start < 0 else min(shortest, stop - t)
+        while True:
+            arguments = (table, t, steps, stop, shortest, watched, lower, upper)
+            call_at(iterate, (*arguments, reached))
+            t, steps = reached[0], reached[1]
+            for lane in range(filled):
+                if table[end_marks + 2, lane] != 0.0 and _alone(
+                    *(descend, lane, columns[lane], t - steps, t, table),
+                    *(hyper, varied_h, parameters, varied_p, marks_row),
+                    *(lower, upper, counters, limits, one, candidate),
+                    *(gradient, h, p, slots, fg, ends),
+                ):
+                    table[alive_row, lane] = 0.0
+                    running -= 1
+            if t >= stop or running == 0:
+                break
+            for j in range(size + 3):
+                for lane in range(block):
+                    table[j, lane] = table[end_slots + j, lane]
+            steps = min(shortest, stop - t)
+        living, all_alive = table[alive_row], running == block
+        _put(slots, columns, living, all_alive, table, end_slots)
+        _put(fg, columns, living, all_alive, table, end_fg)
+        _put(marks, columns, living, all_alive, table, end_marks)
+        for lane in range(filled):
+            if living[lane] != 0.0:
+                ends[1, columns[lane]] = t
+    return 0

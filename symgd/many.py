@@ -129,10 +129,13 @@ def sweep(
     if isinstance(method, str) and method == "auto":
         raise InputError("method 'auto' has nothing to sweep; name a rule")
     constants = {} if parameters is None else dict(parameters)
-    choices = {**options, **constants}
+    both = [name for name in constants if name in options]
+    if both:
+        problem = f"{both[0]!r} is a parameter and an argument: sweep over one of them"
+        raise InputError(f"{problem}, or rename the parameter")
     axes = {
         name: np.asarray(values, dtype=np.float64)
-        for name, values in choices.items()
+        for name, values in (options | constants).items()
         if not isinstance(values, str) and np.ndim(values) == 1
     }
     if not axes:

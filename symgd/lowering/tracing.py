@@ -235,20 +235,18 @@ def _of_values(
     return either
 
 
-WRITING: dict[Callable[..., Any], Callable[..., Any]] = {
-    primitive: _of_values(primitive, write)
-    for primitive, write in {
-        primitives.fma: functools.partial(_call, "fma"),
-        primitives.choose: _choose,
-        primitives.square_root: functools.partial(_call, "sqrt"),
-        primitives.whole: functools.partial(_call, "rint"),
-        primitives.whole_below: functools.partial(_call, "floor"),
-        primitives.with_sign: functools.partial(_call, "copysign"),
-        primitives.bits: operator.methodcaller("cast", _WORD),
-        primitives.from_bits: operator.methodcaller("cast", _DOUBLE),
-        primitives.repaired: _repaired,
-    }.items()
+WRITING: dict[Any, Callable[..., Any]] = {
+    primitives.fma: functools.partial(_call, "fma"),
+    primitives.choose: _choose,
+    primitives.square_root: functools.partial(_call, "sqrt"),
+    primitives.whole: functools.partial(_call, "rint"),
+    primitives.whole_below: functools.partial(_call, "floor"),
+    primitives.with_sign: functools.partial(_call, "copysign"),
+    primitives.bits: operator.methodcaller("cast", _WORD),
+    primitives.from_bits: operator.methodcaller("cast", _DOUBLE),
+    primitives.repaired: _repaired,
 }
+WRITING = {known: _of_values(known, write) for known, write in WRITING.items()}
 
 
 @functools.cache

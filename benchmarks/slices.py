@@ -1,4 +1,4 @@
-"""The same run of symgd without slices, and with bounds that bound nothing."""
+"""The same run of symgd without slices or checks, and with bounds that bind nothing."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
+import numba
 import numpy as np
 
 import symgd
 from benchmarks.formulas import Task
 from benchmarks.peers import with_ours
+from symgd.lowering import native
+from symgd.lowering.intrinsics import local, store
+from symgd.rules import find
 from symgd.status import RUNNING, Status
 
 
@@ -48,7 +52,50 @@ def wide_bounds(task: Task) -> Callable[[], np.ndarray]:
     return lambda: symgd.minimize(given, task.starts, bounds=bounds, **arguments).x
 
 
+def without_checks(task: Task) -> Callable[[], np.ndarray]:
+    """Return the loop of ``symgd.kernels.trajectory`` less all that it watches."""
+    rule = find(with_ours.method(task.rule))
+    native_objective = with_ours.objective(task.problem).native
+    hyper = np.array([task.hyper[name] for name in rule.hyperparameters])
+    value_and_gradient = native_objective.value_and_gradient
+    schedule = native.native_schedule((None,) * len(hyper))
+    update, steps = native.native_update(rule), task.steps
+    n, width, outputs = task.problem.size, 1 + len(rule.state), task.problem.size + 1
+
+    @numba.njit(**native.JIT_OPTIONS)
+    def loop(x: Any, h: Any, p: Any) -> None:
+        now, new = local(width, n), local(width, n)
+        g, f_and_g = local(1, n)[0], local(1, outputs)[0]
+        for k in range(n):
+            for j in range(width):
+                now[j, k] = new[j, k] = x[k] if j == 0 else 0.0
+        store(f_and_g, value_and_gradient(new[0], p))
+        for k in range(n):
+            g[k] = f_and_g[k + 1]
+        for t in range(steps):
+            constants = schedule(t + 1.0, h)
+            for k in range(n):
+                stepped = update(t + 1.0, g[k], f_and_g[0], now, k, constants)
+                for j in range(width):
+                    new[j, k] = stepped[j]
+            store(f_and_g, value_and_gradient(new[0], p))
+            for k in range(n):
+                g[k] = f_and_g[k + 1]
+                for j in range(width):
+                    now[j, k] = new[j, k]
+        for k in range(n):
+            x[k] = now[0, k]
+
+    def call() -> np.ndarray:
+        x = task.starts.copy()
+        loop(x, hyper, np.zeros(0))
+        return x
+
+    return call
+
+
 VARIANTS = {
+    "no checks": without_checks,
     "one slice": one_slice,
     "open bounds": open_bounds,
     "wide bounds": wide_bounds,

@@ -426,7 +426,7 @@ def _not_finite(
                 where = "" if what == "f" else f" of {variable}"
                 name = f"{variable}" if what == "x" else f"{what}{where}"
                 return f"{name} is {each}"
-    return "nothing is infinite"
+    return "the sum of f, the gradient and the state is infinite"
 
 
 def drive(run: Run, status: int, monitor: Any = None) -> Status:

@@ -53,7 +53,7 @@ VECTORS = 6  # of working space, beside the pairs
 
 def solver_space(n: int) -> tuple[int, int, int]:
     """Return how many numbers the solver needs: for pairs, their weights, vectors."""
-    return 2 * MEMORY * n, MEMORY, VECTORS * n
+    return 2 * MEMORY * n, 2 * MEMORY, VECTORS * n
 
 
 def blocks_space(n: int, width: int, n_h: int, n_p: int, block: int) -> int:

@@ -178,10 +178,10 @@ def _lbfgs_direction(
     for age in range(counters[PAIRS]):
         place = (counters[NEWEST] - age) % MEMORY
         s, y = pairs[place, 0], pairs[place, 1]
-        sy = _curvature(s, y, free)
+        sy = alpha[1, place] = _curvature(s, y, free)
         if sy > 0.0:
-            alpha[place] = _dot(s, direction, free) / sy
-            _add(direction, -alpha[place], y, free)
+            alpha[0, place] = _dot(s, direction, free) / sy
+            _add(direction, -alpha[0, place], y, free)
             if scale == 0.0:
                 scale = sy / _dot(y, y, free)
     if scale == 0.0:
@@ -192,9 +192,9 @@ def _lbfgs_direction(
     for age in range(counters[PAIRS] - 1, -1, -1):
         place = (counters[NEWEST] - age) % MEMORY
         s, y = pairs[place, 0], pairs[place, 1]
-        sy = _curvature(s, y, free)
+        sy = alpha[1, place]
         if sy > 0.0:
-            weight = alpha[place] - _dot(y, direction, free) / sy
+            weight = alpha[0, place] - _dot(y, direction, free) / sy
             _add(direction, weight, s, free)
     return True
 
@@ -371,7 +371,7 @@ def solve(
         The objective's parameters, the bounds.
     pairs : array of shape (MEMORY, 2, n)
         Steps and changes of the gradient.
-    alpha, work, matrices : arrays of shape (MEMORY,), (VECTORS, n), (2, n, n)
+    alpha, work, matrices : arrays of shape (2, MEMORY), (VECTORS, n), (2, n, n)
         Working space; ``matrices`` may be (2, 0, 0) without NEWTON.
     rows : array
         Where the trace goes.
@@ -465,7 +465,7 @@ def entry(
         floats(lower, (n,)),
         floats(upper, (n,)),
         floats(pairs, (MEMORY, 2, n)),
-        floats(alpha, (MEMORY,)),
+        floats(alpha, (2, MEMORY)),
         floats(work, (VECTORS, n)),
         floats(matrices, (2, n, n)),
         floats(rows, (TRACE_ROWS, 3 + n)),
@@ -500,7 +500,7 @@ def each_entry(
     """
     counts, numbers = integers(counters, (COUNTERS,)), floats(limits, (LIMITS,))
     n, k = counts[VARIABLES], counts[PARAMETERS]
-    a, b = floats(alpha, (MEMORY,)), floats(work, (VECTORS, n))
+    a, b = floats(alpha, (2, MEMORY)), floats(work, (VECTORS, n))
     c, none = floats(pairs, (MEMORY, 2, n)), floats(pairs, (2, 0, 0))
     origins, points = floats(starts, (descents, n)), floats(x, (descents, n))
     gradients, constants = floats(jac, (descents, n)), floats(parameters, (descents, k))

@@ -11,6 +11,7 @@ each further row one state variable of the rule.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numba
@@ -51,6 +52,25 @@ class Sizes:
     width: int
     hyperparameters: int
     parameters: int
+
+
+def _inlined(function: Any) -> Any:
+    return numba.njit(forceinline=True, **JIT_OPTIONS)(function)
+
+
+@_inlined
+def _step(g: float, x: float, lower: float, upper: float, bounded: bool) -> float:
+    """Return the step down the gradient, projected onto the bounds if there are any."""
+    return min(max(-g, lower - x), upper - x) if bounded else -g
+
+
+@_inlined
+def _norm(g: Any, now: Any, lower: Any, upper: Any, bounded: bool) -> float:
+    """Return the largest component of the (projected) gradient."""
+    norm = 0.0
+    for k in range(g.shape[0]):
+        norm = max(norm, abs(_step(g[k], now[0, k], lower[k], upper[k], bounded)))
+    return norm
 
 
 def trajectory(
@@ -94,7 +114,10 @@ def trajectory(
         t, last, every = counters[T], counters[LAST], counters[EVERY]
         row, patience, waited = counters[ROWS], counters[PATIENCE], counters[WAITED]
         gtol, ftol, target = limits[GTOL], limits[FTOL], limits[TARGET]
-        best, norm, f = limits[BEST], limits[NORM], limits[VALUE]
+        best, f = limits[BEST], limits[VALUE]
+        # Above every sum of magnitudes of which none is above gtol, rounding included.
+        small = max(5e-324, n * gtol * (1.0 + 1e-12))
+        watched = every != 0 or patience != 0
         now, new = local(width, n), local(width, n)
         g, f_and_g = local(1, n)[0], local(1, outputs)[0]
         for k in range(n):
@@ -105,7 +128,7 @@ def trajectory(
         status = RUNNING
         while t < last:
             # Propose a step, check it, commit it: what isn't finite is never committed.
-            not_finite = 0.0
+            total = 0.0
             if pending != 0:
                 pending = 0
             else:
@@ -119,13 +142,13 @@ def trajectory(
                     new[0, k] = x
                     for j in range(1, width):
                         new[j, k] = stepped[j]
-                        not_finite += 0.0 * stepped[j]
+                        total += stepped[j]
             store(f_and_g, value_and_gradient(new[0], p))
             for k in range(n):
-                not_finite += 0.0 * new[0, k]
+                total += new[0, k]
             for k in range(outputs):
-                not_finite += 0.0 * f_and_g[k]
-            if not_finite != 0.0:
+                total += f_and_g[k]
+            if not abs(total) < inf:  # also if only the sum overflows
                 for k in range(n):
                     for j in range(width):
                         candidate[j * n + k] = new[j, k]
@@ -134,18 +157,17 @@ def trajectory(
                 status = DIVERGED
                 break
             f = f_and_g[0]
+            size = 0.0
             for k in range(n):
                 g[k] = f_and_g[k + 1]
                 for j in range(width):
                     now[j, k] = new[j, k]
+                size += abs(_step(g[k], now[0, k], lower[k], upper[k], bounded))
             t += 1
-
-            norm = 0.0
-            for k in range(n):
-                step = -g[k]
-                if bounded:
-                    step = min(max(step, lower[k] - now[0, k]), upper[k] - now[0, k])
-                norm = max(norm, abs(step))
+            # A sum is quicker than the largest, and an alarm if it is small.
+            if size > small and f > target and not watched:
+                continue
+            norm = _norm(g, now, lower, upper, bounded)
             if every != 0 and t % every == 0:
                 rows[row, 0], rows[row, 1], rows[row, 2] = t, f, norm
                 for k in range(n):
@@ -168,7 +190,8 @@ def trajectory(
         counters[EVALUATIONS] = t + 1 + (status == DIVERGED)
         counters[T], counters[ROWS], counters[WAITED] = t, row, waited
         counters[PENDING] = pending
-        limits[BEST], limits[NORM], limits[VALUE] = best, norm, f
+        limits[BEST], limits[VALUE] = best, f
+        limits[NORM] = _norm(g, now, lower, upper, bounded)
         for k in range(n):
             gradient[k] = g[k]
             for j in range(width):

@@ -44,7 +44,8 @@ class _Lanes:
         self.loops = lane_kernel(problem, first, form), first.descend
         block = form[0] * form[1]
         sizes = (n, self.width, len(self.hyper), len(self.parameters))
-        self.shape = np.array([*sizes, count, block, *varied], dtype=np.int64)
+        shape = [*sizes, count, block, *varied, *layout.Rows.of(*sizes)]
+        self.shape = np.array(shape, dtype=np.int64)
         # One large allocation gets large pages, where several would not.
         size, patient = n * self.width, 2 if problem.settings.patience else 0
         parts = np.cumsum([size, n + 1, patient])

@@ -23,6 +23,7 @@ from symgd.kernels.run import (
     LIMITS,
     PATIENCE,
     PENDING,
+    SHAPE,
     TARGET,
     VALUE,
     WAITED,
@@ -40,21 +41,6 @@ from symgd.lowering.native import JIT_OPTIONS
 from symgd.status import RUNNING
 
 SHORTEST, FIXED = 64, 240  # iterations between two looks at the lanes
-
-
-class Rows:
-    """Where the quantities of a block stand in its table, a column for each lane."""
-
-    def __init__(self, n: int, width: int, n_h: int, n_p: int) -> None:
-        self.slots = 0  # where the iterations began
-        self.marks = n * width  # best value, wait, whether there may be a reason
-        self.end_slots = self.marks + 3  # where they ended
-        self.end_marks = self.end_slots + n * width
-        self.end_fg = self.end_marks + 3
-        self.alive = self.end_fg + n + 1
-        self.hyper = self.alive + 1
-        self.parameters = self.hyper + n_h
-        self.all = self.parameters + n_p
 
 
 def _jit(function: Any) -> Any:
@@ -139,7 +125,7 @@ def entry(
     shape : integers
         Numbers of variables, slots of each, hyperparameters, parameters, descents,
         lanes in a block; whether hyperparameters, and parameters, have a column for
-        each descent, or one for all.
+        each descent, or one for all; then ``run.Rows``.
     active : integers
         The numbers of the descents, ``count`` of them.
     slots, hyper, parameters, fg, marks, ends : arrays
@@ -148,16 +134,12 @@ def entry(
     scratch : array
         Space for one trajectory, and for a block and what its lanes are compared with.
     """
-    sizes = integers(shape, (8,))
+    sizes = integers(shape, (SHAPE,))
     n, width, n_h, n_p = sizes[0], sizes[1], sizes[2], sizes[3]
     descents, block, varied_h, varied_p = sizes[4], sizes[5], sizes[6], sizes[7]
-    size, outputs = n * width, n + 1
-    marks_row, end_slots = size, size + 3
-    end_marks = end_slots + size
-    end_fg = end_marks + 3
-    alive_row = end_fg + outputs
-    h_row = alive_row + 1
-    p_row = h_row + n_h
+    marks_row, end_slots, end_marks = sizes[8], sizes[9], sizes[10]
+    end_fg, alive_row, h_row, p_row = sizes[11], sizes[12], sizes[13], sizes[14]
+    size, outputs, all_rows = n * width, n + 1, sizes[15]
     counters, limits = integers(counters, (COUNTERS,)), floats(limits, (LIMITS,))
     patient = counters[PATIENCE] > 0
     who, ends = integers(active, (count,)), integers(ends, (2, descents))
@@ -167,7 +149,7 @@ def entry(
     parameters = floats(parameters, (n_p, descents if varied_p else 1))
     lower, upper = floats(lower, (n,)), floats(upper, (n,))
     used = 2 * size + outputs + n + n_h + n_p
-    space = floats(scratch, (used + WATCHED + 2 + (p_row + n_p + 1) * block,))
+    space = floats(scratch, (used + WATCHED + 2 + (all_rows + 1) * block,))
     one, candidate = floats(scratch, (width, n)), space[size : 2 * size + outputs]
     own = space[2 * size + outputs :]
     gradient, h, p = own[:n], own[n : n + n_h], own[n + n_h : n + n_h + n_p]

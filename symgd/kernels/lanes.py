@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from symgd.kernels.blocks import Rows
-from symgd.kernels.run import WATCHED
+from symgd.kernels.run import WATCHED, Rows
 from symgd.kernels.trajectory import Sizes
 from symgd.lowering.intrinsics import floats, integers
 from symgd.lowering.packs import (
@@ -163,7 +162,7 @@ def iteration(
     -------
     function
         ``iterate(table, t, steps, stop, shortest, watched, lower, upper, reached)``
-        advances the lanes in a table (see ``blocks.Rows``) from iteration t, at first
+        advances the lanes in a table (see ``run.Rows``) from iteration t, at first
         so many steps, then until a lane may have a reason to stop, or to ``stop``;
         ``reached`` says how far it came, and with how many steps since it looked.
     """
@@ -171,13 +170,8 @@ def iteration(
         *(sizes.variables, sizes.width, sizes.hyperparameters, sizes.parameters),
     )
     size, registers, lane_width = n * width, form.registers, form.width
-    rows = Rows(n, width, n_h, n_p)
-    slots_row, marks_row, end_slots, end_marks = (
-        *(rows.slots, rows.marks, rows.end_slots, rows.end_marks),
-    )
-    end_fg, alive_row, h_row, p_row, all_rows = (
-        *(rows.end_fg, rows.alive, rows.hyper, rows.parameters, rows.all),
-    )
+    rows = Rows.of(n, width, n_h, n_p)
+    marks_row, end_slots, end_marks, end_fg, alive_row, h_row, p_row, all_rows = rows
     block = registers * lane_width
     read_h = loaded if form.varied[0] else numbers_of_rows
     read_p = loaded if form.varied[1] else numbers_of_rows
@@ -190,13 +184,13 @@ def iteration(
         table = floats(table, (all_rows, block))
         watched, reached = floats(watched, (WATCHED,)), integers(reached, (2,))
         lower, upper = floats(lower, (n,)), floats(upper, (n,))
-        s = loaded(table, slots_row, size, registers, lane_width)
+        s = loaded(table, 0, size, registers, lane_width)
         marks = loaded(table, marks_row, 3, registers, lane_width)
         h = read_h(table, h_row, n_h, registers, lane_width)
         p = read_p(table, p_row, n_p, registers, lane_width)
         limits = (watched[0], watched[1], watched[2], watched[3])
         while True:
-            stored(table, slots_row, s)
+            stored(table, 0, s)
             stored(table, marks_row, marks)
             states = begin((s, marks), ())
             for i in range(steps):

@@ -6,6 +6,9 @@ floats, so that a run can be stopped, stored and continued anywhere.
 
 from __future__ import annotations
 
+import itertools
+from typing import NamedTuple
+
 from symgd.status import Status
 
 COUNTERS = 14
@@ -56,9 +59,34 @@ def solver_space(n: int) -> tuple[int, int, int]:
     return 2 * MEMORY * n, 2 * MEMORY, VECTORS * n
 
 
+SHAPE = 16  # integers that describe a block: see ``blocks.entry``
+
+
+class Rows(NamedTuple):
+    """Where the quantities of a block of lanes stand in its table.
+
+    Slots, from row 0, and marks (best value, wait, whether there may be a reason to
+    stop) are as they were where the last iterations began; then as they are now.
+    """
+
+    marks: int
+    end_slots: int
+    end_marks: int
+    end_fg: int
+    alive: int
+    hyper: int
+    parameters: int
+    all: int
+
+    @classmethod
+    def of(cls, n: int, width: int, n_h: int, n_p: int) -> Rows:
+        """Return the rows for so many variables, slots of each, constants."""
+        heights = (n * width, 3, n * width, 3, n + 1, 1, n_h, n_p)
+        return cls(*itertools.accumulate(heights))
+
+
 def blocks_space(n: int, width: int, n_h: int, n_p: int, block: int) -> int:
     """Return how many numbers the loop over blocks needs: see ``blocks.entry``."""
-    size = n * width
-    alone = 2 * size + n + 1 + n + n_h + n_p
-    rows = 2 * (size + 3) + n + 1 + 1 + n_h + n_p
+    alone = 2 * n * width + n + 1 + n + n_h + n_p
+    rows = Rows.of(n, width, n_h, n_p).all
     return alone + WATCHED + 2 + (rows + 1) * block

@@ -77,7 +77,7 @@ def minimize_many(
     >>> results.x.round(6).ravel().tolist()
     [-1.0, 1.0, 1.0]
     """
-    given = objective if isinstance(objective, Objective) else Objective(objective)
+    given = _objective(objective, parameters)
     settings = Settings.checked(
         sign=1.0,
         maxiter=maxiter,
@@ -89,6 +89,9 @@ def minimize_many(
         trace=False,
         progress=False,
     )
+    if isinstance(trace, bool) or not hasattr(trace, "__iter__"):
+        expected = "trace takes the numbers of the descents whose iterates to keep"
+        raise InputError(f"{expected}, such as [0, 5], not {trace!r}")
     limits = arguments.read_bounds(bounds, given.variables)
     starts = _starts(x0, given, limits, rng)
     problem = Problem(
@@ -125,9 +128,7 @@ def sweep(
     >>> grid.best.hyperparameters
     {'step_size': 0.5, 'momentum': 0.0}
     """
-    given = objective if isinstance(objective, Objective) else Objective(objective)
-    if isinstance(method, str) and method == "auto":
-        raise InputError("method 'auto' has nothing to sweep; name a rule")
+    given = _objective(objective, parameters)
     constants = {} if parameters is None else dict(parameters)
     both = [name for name in constants if name in options]
     if both:
@@ -157,6 +158,14 @@ def sweep(
         **{k: columns.get(k, v) for k, v in options.items()},
     )
     return Sweep(axes, results)
+
+
+def _objective(objective: Any, parameters: Mapping[str, Any] | None) -> Objective:
+    """Return the objective; for a formula, ``parameters`` says what is constant."""
+    if isinstance(objective, Objective):
+        return objective
+    firsts = {k: np.ravel(v)[0] for k, v in (parameters or {}).items() if np.size(v)}
+    return Objective(objective, parameters=firsts)
 
 
 def _starts(x0: Any, objective: Objective, limits: Bounds, rng: Seed) -> np.ndarray:

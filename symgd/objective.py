@@ -85,6 +85,9 @@ class Objective:
             variables = expression.variables if variables is None else variables
             parameters = expression.parameters if parameters is None else parameters
             expression = expression.expression
+        if parameters is not None and not isinstance(parameters, Mapping):
+            problem = "parameters must be a mapping of names to numbers"
+            raise InputError(f"{problem}, such as {{'a': 3}}, not {parameters!r}")
         given = _names(variables, "variables") if variables is not None else None
         constants = {str(k): constant(v, str(k)) for k, v in (parameters or {}).items()}
         if given is not None and (both := set(given) & set(constants)):

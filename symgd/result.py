@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import math
+import os
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from symgd.errors import FormulaError, unknown_name
 from symgd.machine import address
@@ -78,10 +81,27 @@ class Trace:
                 continue
             header += [v if name == "x" else f"{name}[{v}]" for v in variables]
             columns += list(column.T)
-        with Path(file).open("w", encoding="utf-8") as out:
+        with replacing(file) as out:
             out.write(",".join(header) + "\n")
             for row in zip(*columns, strict=True):
                 out.write(",".join(repr(number.item()) for number in row) + "\n")
+
+
+@contextmanager
+def replacing(file: str | Path) -> Iterator[TextIO]:
+    """Write a text file under another name, and give it its name when it is whole."""
+    target = Path(file)
+    if target.exists() and not target.is_file():  # a pipe, a terminal
+        with target.open("w", encoding="utf-8") as out:
+            yield out
+        return
+    part = target.with_name(f".{target.name}.part")
+    try:
+        with part.open("w", encoding="utf-8") as out:
+            yield out
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 class Result:
@@ -104,6 +124,9 @@ class Result:
     nit, nfev, njev : int
         Updates made; evaluations of value and gradient, which come together.
     success : bool
+    kind : str
+        "minimum", "maximum", "stationary point" (the Hessian shows that it is neither
+        what was sought) or "last point".
     status : Status
     message : str
         Why the run ended, with the numbers.
@@ -189,22 +212,21 @@ class Result:
         """The point by name."""
         return dict(zip(self.variables, self._x, strict=True))
 
-    def _curves_the_other_way(self) -> bool:
-        """Whether the exact Hessian shows a saddle point, or the opposite extreme."""
-        n = len(self._x)
-        pairs = self._bounds or []
-        free = all(a < x < b for x, (a, b) in zip(self._x, pairs, strict=False))
-        if not free or self.status != Status.CONVERGED or n > CURVATURE_VARIABLES:
-            return False
-        hessian, p = array("d", bytes(8 * n * n)), self.objective.parameter_values()
-        try:
-            kernel = self.objective.kernel("hessian")
-        except FormulaError:
-            return False  # no Hessian here
-        kernel(*map(address, (self._x, p, hessian)))
-        sign = -1.0 if self.maximized else 1.0
-        rows = [[sign * h for h in hessian[i * n : (i + 1) * n]] for i in range(n)]
-        return not _nearly_semidefinite(rows)
+    @functools.cached_property
+    def kind(self) -> str:
+        """What was found: "minimum", "maximum", "stationary point" or "last point".
+
+        A stationary point is where the gradient is small but the exact Hessian shows
+        a saddle point, or the opposite extreme. Where the Hessian decides nothing, as
+        at an inflection, the gradient is believed.
+        """
+        if not self.success:
+            return "last point"
+        if self.status == Status.CONVERGED and curves_the_other_way(
+            *(self.objective, self._x, self._jac, self._bounds, self.maximized)
+        ):
+            return "stationary point"
+        return "maximum" if self.maximized else "minimum"
 
     def plot(
         self, ax: Axes | None = None, kind: str | None = None, **options: Any
@@ -223,6 +245,7 @@ class Result:
         """
         return {
             "success": self.success,
+            "kind": self.kind,
             "status": self.status.name,
             "message": self.message,
             "values": self.values,
@@ -260,10 +283,10 @@ class Result:
         shown = [f"  {n} = {number(v)}" for n, v in zip(names, self._x, strict=True)]
         if len(shown) > 20:
             shown = [*shown[:10], f"  ... {len(shown) - 20} more ...", *shown[-10:]]
-        best = "maximum" if self.maximized else "minimum"
-        head = best if self.success else "last point"
-        if self._curves_the_other_way():
-            head = f"stationary point, but no {best} (try another start)"
+        head = self.kind
+        if head == "stationary point":
+            best = "maximum" if self.maximized else "minimum"
+            head = f"{head}, but no {best} (try another start)"
         counts = f"{self.nit} iterations, {self.nfev} evaluations, method {self.method}"
         return "\n".join(
             [
@@ -276,10 +299,39 @@ class Result:
 
 
 FIELDS = (
-    *("x", "fun", "jac", "grad_norm", "nit", "nfev", "njev", "success", "status"),
-    *("message", "method", "hyperparameters", "variables", "values", "start"),
+    *("x", "fun", "jac", "grad_norm", "nit", "nfev", "njev", "success", "kind"),
+    *("status", "message", "method", "hyperparameters", "variables", "values", "start"),
     *("start_source", "bounds", "trace", "objective", "maximized"),
 )
+
+
+def curves_the_other_way(
+    objective: Objective,
+    x: array[float],
+    jac: array[float],
+    bounds: Sequence[tuple[float, float]] | None,
+    maximized: bool = False,
+) -> bool:
+    """Return whether the exact Hessian shows a saddle point, or the opposite extreme.
+
+    Not where a bound holds a coordinate, nor for very many variables.
+    """
+    n, sign = len(x), -1.0 if maximized else 1.0
+    pairs = bounds or [(-math.inf, math.inf)] * n
+    held = (
+        not low < each - sign * g < high
+        for each, g, (low, high) in zip(x, jac, pairs, strict=True)
+    )
+    if n > CURVATURE_VARIABLES or any(held):
+        return False
+    hessian, p = array("d", bytes(8 * n * n)), objective.parameter_values()
+    try:
+        kernel = objective.kernel("hessian")
+    except FormulaError:
+        return False  # no Hessian here
+    kernel(*map(address, (x, p, hessian)))
+    rows = [[sign * h for h in hessian[i * n : (i + 1) * n]] for i in range(n)]
+    return not _nearly_semidefinite(rows)
 
 
 def _vector(numbers: Any) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symgd.arguments import Settings
 from symgd.errors import InputError
 from symgd.problem import Problem, Table
-from symgd.result import Result, number
-from symgd.runs import drive, result_of
+from symgd.result import Result, number, replacing
+from symgd.runs import RuleRun, SolverRun, drive, result_of
 from symgd.status import Status
 
 if TYPE_CHECKING:
@@ -96,22 +98,36 @@ class Results(Sequence[Result]):
         if isinstance(which, slice):
             return [self[i] for i in range(*which.indices(len(self)))]
         which = self._index(int(which))
+        traced, start = which in self._traced, self.start[which].copy()
+        if traced or self.status[which] == Status.DIVERGED:
+            run, ended = self._repeated(which, traced)
+        else:
+            run, ended = self._problem.run(which), Status(self.status[which])
+            run.ended_at(
+                *(self.x[which], float(self.fun[which]), self.jac[which]),
+                *(float(self.grad_norm[which]), int(self.nit[which])),
+                int(self.nfev[which]),
+                patient=ended == Status.STALLED and self.settings.patience > 0,
+            )
+        return result_of(run, ended, self.objective, start, "given")
+
+    @property
+    def settings(self) -> Settings:
+        """When a descent was to stop."""
+        return self._problem.settings
+
+    def _repeated(self, which: int, traced: bool) -> tuple[RuleRun | SolverRun, Status]:
+        """Make a descent once more, as far as it came: for its trace, or its blame."""
         settings = dataclasses.replace(
-            self._problem.settings,
-            every=int(which in self._traced),
-            time_limit=math.inf,
+            self.settings, every=int(traced), time_limit=math.inf
         )
-        if self._cut(which):
+        ended = Status(self.status[which])
+        cut = ended in (Status.TIME_LIMIT, Status.INTERRUPTED)
+        if cut:
             settings = dataclasses.replace(settings, maxiter=int(self.nit[which]))
         run = self._problem.run(which, settings)
-        status = run.begin(self.start[which])
-        ended = drive(run, status)
-        if self._cut(which):
-            ended = Status(self.status[which])
-        return result_of(run, ended, self.objective, self.start[which].copy(), "given")
-
-    def _cut(self, which: int) -> bool:
-        return self.status[which] in (Status.TIME_LIMIT, Status.INTERRUPTED)
+        again = drive(run, run.begin(self.start[which]))
+        return run, ended if cut else again
 
     def __iter__(self) -> Iterator[Result]:
         return (self[i] for i in range(len(self)))
@@ -132,7 +148,8 @@ class Results(Sequence[Result]):
         """Return the distinct minima that were found, the lowest first.
 
         Ends of successful descents are the same minimum if no coordinate differs by
-        more than ``tol`` (relatively, beyond 1) from the lowest of them.
+        more than ``tol`` (relatively, beyond 1) from the lowest of them. Stationary
+        points that the exact Hessian shows to be no minima are left out.
         """
         if not tol >= 0:
             raise InputError(f"tol must be 0 or more, not {tol!r}")
@@ -145,7 +162,8 @@ class Results(Sequence[Result]):
             same = apart.max(axis=1) <= tol
             group = np.sort(left[same])
             value = float(self.fun[left[0]])
-            found.append(Minimum(lowest.copy(), value, group.size, group))
+            if self[int(left[0])].kind == "minimum":
+                found.append(Minimum(lowest.copy(), value, group.size, group))
             left = left[~same]
         return found
 
@@ -228,20 +246,20 @@ class Sweep:
     def to_csv(self, file: str | Path) -> None:
         """Write comma-separated values, a row for each combination."""
         columns = self._columns()
-        with Path(file).open("w", encoding="utf-8") as out:
+        with replacing(file) as out:
             out.write(",".join(columns) + "\n")
             for row in zip(*(c.tolist() for c in columns.values()), strict=True):
                 out.write(",".join(map(str, row)) + "\n")
 
     def to_pandas(self) -> Any:
         """Return a pandas DataFrame, a row for each combination."""
-        import pandas as pd
+        pd = _optional("pandas", "to_pandas")
 
         return pd.DataFrame(self._columns())
 
     def to_xarray(self) -> Any:
         """Return an xarray Dataset with the grid's axes as coordinates."""
-        import xarray as xr
+        xr = _optional("xarray", "to_xarray")
 
         names = ("fun", "grad_norm", "nit", "status", "success")
         data = {name: (tuple(self.axes), getattr(self, name)) for name in names}
@@ -252,3 +270,11 @@ class Sweep:
     def __repr__(self) -> str:
         axes = ", ".join(f"{name} ({v.size})" for name, v in self.axes.items())
         return f"<Sweep over {axes}: {self.results!r}>"
+
+
+def _optional(package: str, method: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        problem = f"{method}() needs {package}, which is not installed"
+        raise ImportError(f"{problem}: pip install {package}") from None

@@ -128,6 +128,22 @@ class Run:
         self.recorded += self.rows[: count * self.columns]
         self.counters[layout.ROWS] = 0
 
+    def ended_at(
+        self,
+        x: Sequence[float],
+        fun: float,
+        jac: Sequence[float],
+        norm: float,
+        nit: int,
+        nfev: int,
+        patient: bool,
+    ) -> None:
+        """Be a run that has ended there, in another kernel's hands."""
+        self.slots[: self.n], self.gradient = array("d", x), array("d", jac)
+        self.limits[layout.VALUE], self.limits[layout.NORM] = fun, norm
+        self.counters[layout.T], self.counters[layout.EVALUATIONS] = nit, nfev
+        self.counters[layout.WAITED] = self.settings.patience if patient else 0
+
     def trace(self) -> Trace:
         """Return what was recorded."""
         import numpy as np

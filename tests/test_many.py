@@ -172,7 +172,7 @@ def test_a_time_limit_leaves_where_they_were():
         ({"method": "gd", "step": 1}, "did you mean 'step_size'"),
         ({"method": "gd", "step_size": [1, 2, 3]}, "2 finite numbers"),
         ({"step_size": 0.1}, "'auto' has no hyperparameters"),
-        ({"parameters": {"a": 1}}, "unknown parameter 'a'"),
+        ({"parameters": {"a": 1}}, "unused parameter 'a'"),
         ({"workers": 0}, "workers must be"),
         ({"trace": [2]}, "descent 2 of 2"),
     ],
@@ -242,3 +242,28 @@ def test_a_sweep_says_where_the_best_is(tmp_path):
         grid.fun[0, 0],
         grid.x[0, 0, 0],
     ]
+
+
+def test_a_saddle_is_no_minimum():
+    results = minimize_many("x**2 - y**2 + y**4", [[1.0, 0.0], [1.0, 0.1]])
+    assert results.success.all()
+    assert [r.kind for r in results] == ["stationary point", "minimum"]
+    (minimum,) = results.minima()
+    assert minimum.count == 1
+    assert minimum.fun == pytest.approx(-0.25)
+
+
+def test_results_are_not_run_again(monkeypatch):
+    results = minimize_many(ROSENBROCK, STARTS[:20], method="amsgrad", maxiter=500)
+    expected = minimize(ROSENBROCK, STARTS[3], method="amsgrad", maxiter=500)
+    monkeypatch.setattr("symgd.results.drive", None)
+    assert results[3].message == expected.message
+    assert repr(results[3]) == repr(expected)
+
+
+def test_a_formula_may_have_parameters_for_each_descent():
+    b = np.array([0.0, 1.0, 2.0])
+    results = minimize_many("(x - b)**2", np.zeros((3, 1)), parameters={"b": b})
+    np.testing.assert_allclose(results.x[:, 0], b, atol=1e-8)
+    grid = sweep("(x - b)**2", 0.0, method="auto", parameters={"b": b})
+    np.testing.assert_allclose(grid.x[:, 0], b, atol=1e-8)

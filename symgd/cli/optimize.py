@@ -84,16 +84,16 @@ def _deliver(result: Result, run: Run) -> None:
     trace: Any = result.trace
     if run.verbose:
         _print_iterates(trace, to=sys.stderr if run.as_json else sys.stdout)
-    if run.as_json:
-        print_json(**result.to_dict())
-    else:
-        print(repr(result), flush=True)
     if run.trace is not None:
         trace.to_csv(run.trace, result.variables)
     if run.plot is not None:
         from symgd.plotting import save
 
         save(result, run.plot)
+    if run.as_json:
+        print_json(**result.to_dict())
+    else:
+        print(repr(result), flush=True)
 
 
 def _print_iterates(trace: Any, to: Any) -> None:

@@ -59,16 +59,16 @@ def sweep(grid: Grid) -> None:
     reading.check_writable(grid.plot, reading.PICTURES)
     done = _swept(grid)
     best = done.best
-    if grid.as_json:
-        print_json(**_record(done, best))
-    else:
-        _print(done, best)
     if grid.csv is not None:
         done.to_csv(grid.csv)
     if grid.plot is not None:
         from symgd.plotting_sweep import save
 
         save(done, grid.plot)
+    if grid.as_json:
+        print_json(**_record(done, best))
+    else:
+        _print(done, best)
     if not done.success.any():
         raise typer.Exit(NO_SUCCESS)
 
@@ -81,7 +81,10 @@ def _swept(grid: Grid) -> Sweep:
     from symgd.rules import find
 
     if grid.method == "auto":
-        raise InputError("--method auto has no hyperparameters; name a rule: gd, say")
+        raise InputError(
+            "--method auto has no hyperparameters; name a rule: gd, say. (In Python, "
+            "symgd.sweep takes constants of the formula with it, too.)"
+        )
     rule = find(grid.method)
     start = reading.point(grid.start)
     arguments, axes = grid.arguments(), reading.axes(grid.over)
@@ -165,7 +168,8 @@ def _print(done: Sweep, best: Result) -> None:
     print(f"{runs} runs of {best.method}: {', '.join(sides)}\n", flush=True)
     print_table(("status", "runs"), _counts(done))
     place = (f"{name} = {number(value)}" for name, value in done.best_at.items())
-    print("\nbest:", ", ".join(place))
+    best_is = "best" if done.success.any() else "none succeeded; the lowest"
+    print(f"\n{best_is}:", ", ".join(place))
     print(repr(best), flush=True)
     if len(done.shape) == 1 and done.shape[0] <= LONGEST:
         print()

@@ -67,7 +67,7 @@ class Settings:
             sign=sign,
             maxiter=_count("maxiter", maxiter),
             gtol=_number("gtol", gtol),
-            ftol=_number("ftol", ftol),
+            ftol=_finite("ftol", ftol),
             patience=_count("patience", patience),
             target=goal,
             time_limit=math.inf
@@ -83,6 +83,12 @@ def _count(name: str, value: Any) -> int:
     if isinstance(value, bool) or not whole or not 0 <= value < 2**62 or value % 1:
         raise InputError(f"{name} must be a whole number, 0 or more, not {value!r}")
     return int(value)
+
+
+def _finite(name: str, value: Any) -> float:
+    if math.isinf(number := _number(name, value)):
+        raise InputError(f"{name} must be finite, not {value!r}")
+    return number
 
 
 def _number(name: str, value: Any, least: float = 0.0) -> float:

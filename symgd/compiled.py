@@ -98,7 +98,7 @@ def _configuration() -> str:
         return ""
 
 
-def _interpreted() -> bool:
+def interpreted() -> bool:
     """Return whether nothing is to be compiled, so that a debugger can step through."""
     config: Any = getattr(sys.modules.get("numba"), "config", None)
     if hasattr(config, "DISABLE_JIT"):  # not while numba is only half imported
@@ -128,11 +128,11 @@ def kernel(parts: Sequence[str], signature: str, build: Callable[[], Any]) -> Ke
     build : callable
         Compiles it, to a ``numba.cfunc``; called only if nothing is stored.
     """
-    interpreted = _interpreted()
-    name = (interpreted, signature, *parts)
+    in_python = interpreted()
+    name = (in_python, signature, *parts)
     if (known := _kernels.get(name)) is not None:
         return known
-    if interpreted:
+    if in_python:
         return _kernels.enter(name, _of_this_process(build(), signature))
     key = key_of(("kernel", signature, *parts))
     if (stored := _stored(key, signature)) is not None:
@@ -201,5 +201,5 @@ def _get(key: str) -> bytes | None:
 
 def _put(key: str, content: bytes) -> None:
     """Store an entry, unless it might be of other sources than its key says."""
-    if _SOURCES is not None and not _interpreted() and store.sources() == _SOURCES:
+    if _SOURCES is not None and not interpreted() and store.sources() == _SOURCES:
         store.put(key, content)

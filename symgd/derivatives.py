@@ -52,9 +52,13 @@ class _Extreme(sp.Function):
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """Return the share of one argument: all that are extreme have equal ones."""
+        # Compared as they are computed: a difference could be the rounding of one.
         extreme = self.kind(*self.args, evaluate=False)
-        sign = 1 if self.kind is sp.Max else -1
-        reached = [sp.Heaviside(sign * (a - extreme), 1) for a in self.args]
+        compare = sp.Ge if self.kind is sp.Max else sp.Le
+        reached = [
+            sp.Piecewise((1, compare(a, extreme, evaluate=False)), (0, True))
+            for a in self.args
+        ]
         return reached[argindex - 1] / sp.Add(*reached)
 
 

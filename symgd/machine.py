@@ -63,6 +63,8 @@ def address(array: Any) -> int:
     """Return where the numbers of an array are, NumPy's or Python's own."""
     if hasattr(array, "buffer_info"):
         return array.buffer_info()[0]
+    if not array.flags.c_contiguous:
+        raise ValueError("a kernel takes arrays row by row, without gaps")
     return array.__array_interface__["data"][0]
 
 

@@ -6,6 +6,7 @@ in pieces that do not depend on their number, so that results don't.
 
 from __future__ import annotations
 
+import numbers
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -89,7 +90,9 @@ def minimize_many(
         trace=False,
         progress=False,
     )
-    if isinstance(trace, bool) or not hasattr(trace, "__iter__"):
+    if not np.iterable(trace) or not all(
+        isinstance(which, numbers.Integral) for which in trace
+    ):
         expected = "trace takes the numbers of the descents whose iterates to keep"
         raise InputError(f"{expected}, such as [0, 5], not {trace!r}")
     limits = arguments.read_bounds(bounds, given.variables)
@@ -176,7 +179,7 @@ def _starts(x0: Any, objective: Objective, limits: Bounds, rng: Seed) -> np.ndar
         source = arguments.generator(rng)
         return arguments.random_points(source, limits, 1.0, int(x0))
     try:
-        starts = np.array(x0, dtype=np.float64)
+        starts = np.array(x0, dtype=np.float64, order="C")
     except (TypeError, ValueError):
         raise InputError("x0 must be an array of shape (N, n), or a number") from None
     if starts.ndim != 2 or starts.shape[1] != n or len(starts) == 0:
@@ -196,6 +199,7 @@ def _starts(x0: Any, objective: Objective, limits: Bounds, rng: Seed) -> np.ndar
 def _workers(workers: int | None) -> int:
     if workers is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    if isinstance(workers, bool) or workers != int(workers) or workers < 1:
+    whole = isinstance(workers, numbers.Real) and workers >= 1 and workers % 1 == 0
+    if isinstance(workers, bool) or not whole:
         raise InputError(f"workers must be a whole number, 1 or more, not {workers!r}")
     return int(workers)

@@ -143,7 +143,7 @@ def lane_kernel(problem: Problem, first: RuleRun, form: Any) -> machine.Kernel:
             lanes.Form(
                 *(width, registers, bounded, patient),
                 value=watched,
-                gradient=lowered.gradient_is_watched(rule),
+                gradient=bounded or lowered.gradient_is_watched(rule),
                 slots=lowered.watched_slots(rule, n),
                 varied=varied,
             ),
@@ -195,9 +195,10 @@ def _rounds(
         while t < settings.maxiter and (status == RUNNING).any():
             before = time.perf_counter()
             left = settings.time_limit - (before - begun)
-            if left <= 0.0:
+            if left <= 0.0 and t >= 0:
                 return Status.TIME_LIMIT
-            stop = min(settings.maxiter, max(t, 0) + iterations)
+            # The starts are evaluated whatever the limit.
+            stop = min(settings.maxiter, max(t, 0) + iterations if left > 0.0 else 0)
             play(t, stop)
             elapsed = max(time.perf_counter() - before, 1e-7)
             wanted = min(ROUND_SECONDS, left) / elapsed * max(stop - t, 1)

@@ -42,7 +42,9 @@ def run(problem: Problem, workers: int) -> Table:
                     return
                 _alone(problem, which, table, deadline)
 
-    size = 16 if shared is None else 128
+    # What is begun can't be stopped: less at a time where that takes long.
+    quick = shared is not None and settings.time_limit == math.inf and n <= 10
+    size = 128 if quick else 16
     pieces = [np.arange(i, min(i + size, count)) for i in range(0, count, size)]
     with ThreadPoolExecutor(workers) as pool:
         try:

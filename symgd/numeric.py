@@ -13,6 +13,7 @@ from symgd.primitives import (
     fma,
     library,
     repaired,
+    whole,
     whole_below,
     with_sign,
 )
@@ -110,7 +111,9 @@ def polygamma(order: float, x: float) -> float:
     value = total if n % 2 == 1 else -total
     if n > 1:
         return choose(reflected, nan, value)
-    angle = pi * choose(reflected, x, 0.25)
+    # The distance from a pole: what matters of x, and exact.
+    angle = pi * choose(reflected, x - whole(x), 0.25)
+    value = choose(reflected & (angle == 0.0), nan, value)
     if n == 0:
         return choose(reflected, value - pi / tan(angle), value)
     slope = pi / sin(angle)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from symgd import arguments, rules
+from symgd import arguments, compiled, rules
 from symgd.arguments import Bounds, Settings
 from symgd.errors import InputError, unknown_name
 from symgd.objective import Objective
@@ -76,7 +75,7 @@ class Problem:
     @property
     def fits_lanes(self) -> bool:
         """Whether the descents can run in lanes."""
-        if self.rule is None or os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
+        if self.rule is None or compiled.interpreted():
             return False
         return self.starts.shape[1] * (1 + len(self.rule.state)) <= LANE_SLOTS
 

@@ -348,8 +348,9 @@ class RuleRun(Run):
             for k, (x, g) in enumerate(zip(self.x, self.gradient, strict=True)):
                 point = {symbol("x"): x, symbol("g"): g, symbol("f"): self.fun}
                 known = {s: sp.Float(float(v)) for s, v in (point | hyper).items()}
-                value = float(formula.xreplace(known))
-                self.slots[j * self.n + k] = value
+                value = formula.xreplace(known)
+                real = value.is_extended_real
+                self.slots[j * self.n + k] = float(value) if real else math.nan
 
     def _continue(self) -> int:
         return self.descend(*self.arguments)

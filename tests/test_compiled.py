@@ -436,7 +436,7 @@ def test_before_numba_is_there_its_variable_says(monkeypatch, given, expected, l
     monkeypatch.delenv("NUMBA_DISABLE_JIT", raising=False)
     if given is not None:
         monkeypatch.setenv("NUMBA_DISABLE_JIT", given)
-    assert compiled._interpreted() == expected
+    assert compiled.interpreted() == expected
 
 
 EVERYTHING = """

@@ -267,3 +267,48 @@ def test_a_formula_may_have_parameters_for_each_descent():
     np.testing.assert_allclose(results.x[:, 0], b, atol=1e-8)
     grid = sweep("(x - b)**2", 0.0, method="auto", parameters={"b": b})
     np.testing.assert_allclose(grid.x[:, 0], b, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "2*x**2 + 2*x + 3 - 2*y + 2*y**2",
+        "2*x - 3 + (x + 2*y)**2",
+        "x**2 - 2*x*y + 4*y**2",
+    ],
+)
+def test_doubling_changes_no_bit(formula):
+    options = {"method": "gd", "step_size": 0.05, "maxiter": 20}
+    results = minimize_many(formula, STARTS[:60], **options)
+    for which in range(60):
+        assert_same(results, which, minimize(formula, STARTS[which], **options))
+
+
+def test_starts_may_be_laid_out_in_any_way():
+    starts = np.random.default_rng(3).uniform(-2, 2, (2, 30)).T
+    for method in ("auto", "gd"):
+        results = minimize_many(ROSENBROCK, starts, method=method, maxiter=0)
+        np.testing.assert_array_equal(results.x, starts)
+
+
+def test_a_start_that_diverges_shows_its_own_numbers():
+    starts = [[4.0, 0.0], [-5.0, 1.0], [1.0, 1.0]]
+    results = minimize_many(
+        "sqrt(x) + (x - 4)**2", np.array(starts)[:, :1], method="gd"
+    )
+    assert results.status[1] == Status.DIVERGED
+    assert np.isnan(results.fun[1])
+    assert results.nit[1] == 0
+
+
+def test_starts_are_evaluated_whatever_the_time_limit():
+    results = minimize_many("(x - 3)**2 + 5", [[1.0], [2.0]], method="gd", time_limit=0)
+    assert results.fun.tolist() == [9.0, 6.0]
+    assert (results.status == Status.TIME_LIMIT).all()
+
+
+def test_an_infinite_gradient_is_noticed_at_a_bound():
+    options = {"method": "gd", "step_size": 1.0, "bounds": [(0, 1)], "maxiter": 100}
+    results = minimize_many("10*x - sqrt(x)", [[1.0]], **options)
+    assert_same(results, 0, minimize("10*x - sqrt(x)", [1.0], **options))
+    assert results.status[0] == Status.DIVERGED

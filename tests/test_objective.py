@@ -255,3 +255,18 @@ def test_the_same_formula_is_compiled_once():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert first.value([0]) == 0
+
+
+def test_the_largest_of_several_is_found_whatever_their_rounding():
+    objective = Objective("max(1.65*y, x/3, 0.7*z + 0.1)", ["x", "y", "z"])
+    rng = np.random.default_rng(0)
+    for x, y, z in rng.uniform(-3, 3, (300, 3)):
+        which = int(np.argmax([x / 3, 1.65 * y, 0.7 * z + 0.1]))
+        expected = np.zeros(3)
+        expected[which] = (1 / 3, 1.65, 0.7)[which]
+        np.testing.assert_array_equal(objective.grad([x, y, z]), expected)
+
+
+def test_a_branch_that_is_not_taken_has_no_part_in_the_gradient():
+    objective = Objective("x**(y if y > 0 else 2) + y**2", ["x", "y"])
+    assert objective.grad([-3, -1]).tolist() == [-6, -2]

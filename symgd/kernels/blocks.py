@@ -107,6 +107,9 @@ def _alone(
         for j in range(width):
             slots[k * width + j, who] = one[j, k]
     fg[0, who] = limits[VALUE]
+    if counters[T] < 0:  # there is no last finite iterate, only the start
+        for k in range(n + 1):
+            fg[k, who] = candidate[n * width + k]
     ends[0, who], ends[1, who] = status, counters[T]
     return True
 

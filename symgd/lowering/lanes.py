@@ -107,7 +107,11 @@ def _keeps_infinity(
 def _enters(name: sp.Symbol, update: sp.Expr, constants: frozenset[sp.Symbol]) -> bool:
     """Return whether an update is ``c*name + ...`` with the name nowhere else."""
     mine = [t for t in sp.Add.make_args(sp.expand_mul(update)) if t.has(name)]
-    return bool(mine) and all((t / name).free_symbols <= constants for t in mine)
+    factors = [term / name for term in mine]
+    return bool(mine) and all(
+        f.free_symbols <= constants and not f.atoms(sp.Function, sp.Piecewise)
+        for f in factors
+    )
 
 
 _EVERYWHERE_REAL = (

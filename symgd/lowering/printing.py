@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import heapq
 import math
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
@@ -20,7 +20,7 @@ from symgd.functions import NODES
 _CHEAP, _DIVISION, _CALL = 1, 4, 8  # latencies, in additions
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class _Code:
     """A piece of code, how tightly it binds, and when its value is ready."""
 
@@ -130,11 +130,12 @@ class NumericPrinter(Printer):
             if addend.text.startswith("-") and addend.binds > _SUM:
                 return _Code(f"{b.inside(_SUM)} - {addend.text[1:]}", _SUM, ready)
             return _Code(f"{addend.inside(_SUM)} + {b.inside(_PRODUCT)}", _SUM, ready)
-        if not self.fuses_doubling and _is_doubling(b, addend):
-            return self._sum(addend, self._product(b))
         *rest, last = sorted(b, key=lambda code: code.ready)
         first = self._product(rest)
         ready = max(addend.ready, first.ready, last.ready) + _CHEAP
+        if not self.fuses_doubling and _is_doubling(b, addend):
+            code = self._sum(addend, self._product(b))
+            return dataclasses.replace(code, ready=ready)  # the order stays the same
         return _Code(f"fma({first.text}, {last.text}, {addend.text})", _ATOM, ready)
 
     def _factors(self, term: sp.Expr) -> list[_Code]:

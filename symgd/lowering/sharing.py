@@ -229,7 +229,8 @@ def prepared(
     """Return expressions with other symbols, and with steps as branches.
 
     Heaviside functions stand in the derivatives of Max and Min. ``step*rest`` becomes
-    a branch, so that an infinite rest can't become 0*inf.
+    a branch, so that an infinite rest can't become 0*inf; likewise a choice of which
+    one branch is 0.
     """
     done: dict[sp.Basic, Any] = {}
 
@@ -242,10 +243,12 @@ def prepared(
         arguments = [renewed(argument) for argument in node.args]
         if isinstance(node, sp.Mul):
             for place, factor in enumerate(node.args):
+                rest = arguments[:place] + arguments[place + 1 :]
                 if isinstance(factor, sp.Heaviside):
-                    rest = arguments[:place] + arguments[place + 1 :]
                     x, at_zero = arguments[place].args
                     return _branch(x, at_zero, sp.Mul(*rest))
+                if _vanishes_somewhere(factor):
+                    return _inside(arguments[place], sp.Mul(*rest))
         return _made(node.func, arguments)
 
     return tuple(renewed(output) for output in outputs)
@@ -253,6 +256,16 @@ def prepared(
 
 def _branch(x: sp.Expr, at_zero: sp.Expr, rest: sp.Expr) -> sp.Expr:
     branches = ((rest, x > 0), (sp.S.Zero, x < 0), (at_zero * rest, True))
+    return sp.Piecewise(*branches, evaluate=False)
+
+
+def _vanishes_somewhere(node: sp.Basic) -> bool:
+    return isinstance(node, sp.Piecewise) and any(e == 0 for e, _ in node.args)
+
+
+def _inside(choice: sp.Piecewise, rest: sp.Expr) -> sp.Expr:
+    """Return a product as a choice of products, 0 where the choice is 0."""
+    branches = ((e if e == 0 else e * rest, c) for e, c in choice.args)
     return sp.Piecewise(*branches, evaluate=False)
 
 

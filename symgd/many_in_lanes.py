@@ -18,7 +18,8 @@ from symgd.problem import Problem, Table
 from symgd.runs import RuleRun
 from symgd.status import RUNNING, Status
 
-SMALLEST, LARGEST = 256, 8192  # descents handed to a thread at a time
+SMALLEST = 256  # descents handed to a thread at a time
+PIECES = 4  # for each thread in a round
 ROUND_SECONDS = 0.05  # between two looks at the clock
 # For so many quantities of a lane, so many registers of lanes side by side.
 REGISTERS = ((3, 7), (9, 5))  # and 1 for more
@@ -177,7 +178,7 @@ def run(problem: Problem, workers: int) -> Table:
 
         def play(start: int, stop: int) -> None:
             active = np.flatnonzero(status == RUNNING)
-            size = max(SMALLEST, min(LARGEST, len(active) // (4 * workers)))
+            size = max(SMALLEST, -(-len(active) // (PIECES * workers)))
             pieces = [active[i : i + size] for i in range(0, len(active), size)]
             list(each(lambda piece: lanes.advance(piece, start, stop), pieces))
 

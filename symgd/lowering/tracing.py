@@ -204,6 +204,8 @@ def _repaired(
     kind = ir.FunctionType(_DOUBLE, [_DOUBLE] * len(values))
     name = function.library  # type: ignore[attr-defined]
     library = cgutils.get_or_insert_function(builder.module, kind, name)
+    for promise in ("nounwind", "readnone", "willreturn"):  # so that it can be left out
+        set.add(library.attributes, promise)
     place = cgutils.alloca_once_value(builder, result.value)
     if not isinstance(result.value.type, ir.VectorType):
         with builder.if_then(wrong.value, likely=False):

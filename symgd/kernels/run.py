@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from symgd.status import Status
 
-COUNTERS = 14
+COUNTERS = 15
 T = 0  # the last evaluated iterate; -1 before the start has been evaluated
 LAST = 1  # where the slice ends
 EVERY = 2  # updates from one recorded row of the trace to the next; 0: none
@@ -26,6 +26,7 @@ NEWTON = 10  # 1: directions from the exact Hessian, 0: from the pairs
 PENDING = 11  # 1: the slots hold an iterate that has not been evaluated yet
 VARIABLES = 12  # where the kernel doesn't know their number
 PARAMETERS = 13  # likewise
+STALE = 14  # of the newest pairs, how many have no curvature yet
 
 LIMITS = 7
 GTOL, FTOL, TARGET = 0, 1, 2

@@ -39,6 +39,7 @@ from symgd.kernels.run import (
     PATIENCE,
     REACH,
     ROWS,
+    STALE,
     STALLED,
     TARGET,
     TARGET_REACHED,
@@ -128,11 +129,21 @@ def _commit(
 
 
 @_jit
-def _free(x: Any, g: Any, lower: Any, upper: Any, free: Any) -> None:
-    """Mark the coordinates that no bound holds against the descent."""
+def _free(x: Any, g: Any, lower: Any, upper: Any, free: Any) -> bool:
+    """Mark the coordinates that no bound holds against the descent.
+
+    Returns
+    -------
+    bool
+        Whether they have changed.
+    """
+    changed = False
     for k in range(x.shape[0]):
         held = (x[k] <= lower[k] and g[k] > 0.0) or (x[k] >= upper[k] and g[k] < 0.0)
-        free[k] = 0.0 if held else 1.0
+        mark = 0.0 if held else 1.0
+        changed = changed or mark != free[k]
+        free[k] = mark
+    return changed
 
 
 @_jit
@@ -178,12 +189,15 @@ def _lbfgs_direction(
     for age in range(counters[PAIRS]):
         place = (counters[NEWEST] - age) % MEMORY
         s, y = pairs[place, 0], pairs[place, 1]
-        sy = alpha[1, place] = _curvature(s, y, free)
+        if age < counters[STALE]:
+            alpha[1, place] = _curvature(s, y, free)
+        sy = alpha[1, place]
         if sy > 0.0:
             alpha[0, place] = _dot(s, direction, free) / sy
             _add(direction, -alpha[0, place], y, free)
             if scale == 0.0:
                 scale = sy / _dot(y, y, free)
+    counters[STALE] = 0
     if scale == 0.0:
         _scaled_gradient(g, free, direction)
         return False
@@ -393,7 +407,8 @@ def solve(
             return status
     while counters[T] < counters[LAST]:
         f = limits[VALUE]
-        _free(x, g, lower, upper, free)
+        if _free(x, g, lower, upper, free):
+            counters[STALE] = MEMORY
         if counters[NEWTON] != 0:
             _newton_direction(hessian, matrices, x, g, p, free, direction)
             curved = True
@@ -425,6 +440,7 @@ def solve(
             g[k] = trial_g[k]
         counters[NEWEST] = place
         counters[PAIRS] = min(counters[PAIRS] + 1, MEMORY)
+        counters[STALE] = min(counters[STALE] + 1, MEMORY)
         counters[IDLE] = counters[IDLE] + 1 if f - new_f <= ROUNDING * abs(f) else 0
         limits[VALUE] = new_f
         status = _commit(counters, limits, x, g, lower, upper, rows)

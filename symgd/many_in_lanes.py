@@ -21,7 +21,7 @@ from symgd.status import RUNNING, Status
 SMALLEST = 256  # descents handed to a thread at a time
 PIECES = 4  # for each thread in a round
 ROUND_SECONDS = 0.05  # between two looks at the clock
-# For so many quantities of a lane, so many registers of lanes side by side.
+# For so many slots of a descent, so many registers of lanes side by side.
 REGISTERS = ((3, 7), (9, 5))  # and 1 for more
 
 
@@ -115,8 +115,9 @@ def _form(
     problem: Problem, first: RuleRun, varied: tuple[bool, bool]
 ) -> tuple[int, int, bool, bool, bool, tuple[bool, bool]]:
     """Return what the loop of lanes is specialised for, as plain data."""
-    settings, quantities = problem.settings, len(first.slots) + sum(varied)
-    registers = next((r for most, r in REGISTERS if quantities <= most), 1)
+    settings, slots = problem.settings, len(first.slots)
+    registers = next((r for most, r in REGISTERS if slots <= most), 1)
+    registers = max(1, registers - any(varied))  # constants take their share
     patient, targeted = settings.patience > 0, settings.target > -math.inf
     width = machine.register_width()
     return width, registers, first.bounded, patient, targeted, varied

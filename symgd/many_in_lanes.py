@@ -79,7 +79,7 @@ class _Lanes:
         limits[layout.GTOL] = settings.gtol
         limits[layout.FTOL] = settings.ftol
         limits[layout.TARGET] = settings.target
-        own = (counters, limits, np.zeros(self.scratch))
+        own = (counters, limits, _aligned(self.scratch))
         self.blocks(
             *(loop.address for loop in self.loops),
             *map(machine.address, (self.shape, active)),
@@ -109,6 +109,13 @@ class _Lanes:
             nit=np.maximum(nit, 0),
             nfev=nit + 1 + (status == Status.DIVERGED),
         )
+
+
+def _aligned(count: int) -> np.ndarray:
+    """Return so many numbers that begin on a line of the cache."""
+    numbers = np.zeros(count + 8)
+    first = -machine.address(numbers) % 64 // 8
+    return numbers[first : first + count]
 
 
 def _form(

@@ -151,14 +151,17 @@ def entry(
     hyper = floats(hyper, (n_h, descents if varied_h else 1))
     parameters = floats(parameters, (n_p, descents if varied_p else 1))
     lower, upper = floats(lower, (n,)), floats(upper, (n,))
-    used = 2 * size + outputs + n + n_h + n_p
-    space = floats(scratch, (used + WATCHED + 2 + (all_rows + 1) * block,))
+    # Eight numbers are a line of the cache: where scratch begins on one, so does the
+    # table, and no register is loaded from two lines.
+    used = -(-(2 * size + outputs + n + n_h + n_p) // 8) * 8
+    space = floats(scratch, (used + 8 + (all_rows + 1) * block,))
     one, candidate = floats(scratch, (width, n)), space[size : 2 * size + outputs]
     own = space[2 * size + outputs :]
     gradient, h, p = own[:n], own[n : n + n_h], own[n + n_h : n + n_h + n_p]
-    watched, rest = space[used : used + WATCHED], space[used + WATCHED :]
-    reached, columns = as_integers(rest[:2]), as_integers(rest[2 : 2 + block])
-    table = as_table(rest[2 + block :], block)
+    watched = space[used : used + WATCHED]
+    reached = as_integers(space[used + WATCHED : used + 8])
+    columns = as_integers(space[used + 8 : used + 8 + block])
+    table = as_table(space[used + 8 + block :], block)
     # Above every sum of magnitudes of which none is above gtol, rounding included.
     watched[0] = max(5e-324, n * limits[GTOL] * (1.0 + 1e-12))
     watched[1], watched[2] = limits[FTOL], limits[TARGET]

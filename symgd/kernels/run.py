@@ -88,6 +88,6 @@ class Rows(NamedTuple):
 
 def blocks_space(n: int, width: int, n_h: int, n_p: int, block: int) -> int:
     """Return how many numbers the loop over blocks needs: see ``blocks.entry``."""
-    alone = 2 * n * width + n + 1 + n + n_h + n_p
+    alone = -(-(2 * n * width + n + 1 + n + n_h + n_p) // 8) * 8
     rows = Rows.of(n, width, n_h, n_p).all
-    return alone + WATCHED + 2 + (rows + 1) * block
+    return alone + 8 + (rows + 1) * block

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import random
 import statistics
 import sys
 from collections.abc import Callable, Iterator
@@ -300,15 +301,18 @@ def race(case: Case, rounds: int, least_seconds: float, report: Report) -> None:
             if call := prepared(each, rows[each.key], least_seconds):
                 ready[each] = call
     times: Times = {each.key: [] for each in ready}
-    order = list(ready)
+    order, shuffled = list(ready), random.Random(0)
     neighbours, collecting = Neighbours(), gc.isenabled()
     gc.disable()
     try:
         for _ in range(rounds):
+            shuffled.shuffle(order)  # nobody always follows the same one
             for each in order:
+                call, loops = ready[each]
                 with confined(each.cores):
-                    times[each.key].append(timed(*ready[each]) / each.share)
-            order = order[1:] + order[:1]
+                    if loops > 1:  # so short that what ran before would be felt
+                        call()
+                    times[each.key].append(timed(call, loops) / each.share)
             gc.collect()
     finally:
         if collecting:

@@ -140,10 +140,11 @@ def lane_kernel(problem: Problem, first: RuleRun, form: Any) -> machine.Kernel:
         from symgd.lowering import lanes as lowered
         from symgd.lowering.native import lowered_schedule, native
         from symgd.lowering.printing import Style
+        from symgd.lowering.watching import watch
 
         width, registers, bounded, patient, targeted, varied = form
         k, slots = len(objective.parameters), 1 + len(rule.state)
-        watched = targeted or lowered.value_is_watched(rule, objective.expression)
+        watched = watch(rule, objective.expression, bounded)
         loop = lanes.iteration(
             lowered.lane_objective(objective.native, slots),
             lowered_schedule(tuple(first.schedules), Style.THROUGHPUT),
@@ -151,9 +152,9 @@ def lane_kernel(problem: Problem, first: RuleRun, form: Any) -> machine.Kernel:
             Sizes(n, slots, len(rule.hyperparameters), k),
             lanes.Form(
                 *(width, registers, bounded, patient),
-                value=watched,
-                gradient=bounded or lowered.gradient_is_watched(rule),
-                slots=lowered.watched_slots(rule, n),
+                value=targeted or watched.value,
+                gradient=watched.gradient,
+                slots=watched.slots,
                 varied=varied,
             ),
         )

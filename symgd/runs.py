@@ -414,6 +414,7 @@ def rule_kernel(
     def build() -> Any:
         from symgd.kernels.trajectory import Sizes, entry, trajectory
         from symgd.lowering import native
+        from symgd.lowering.watching import watch
 
         n, k = len(objective.variables), len(objective.parameters)
         sizes = Sizes(n, 1 + len(rule.state), len(names), k)
@@ -423,6 +424,7 @@ def rule_kernel(
             native.native_update(rule),
             sizes,
             bounded,
+            watch(rule, objective.expression, bounded),
         )
         return native.native(entry(loop, sizes), layout.TRAJECTORY)
 

@@ -179,9 +179,8 @@ def entry(
         _get(marks, columns, 1, table, marks_row)
         _get(hyper, columns, varied_h, table, h_row)
         _get(parameters, columns, varied_p, table, p_row)
-        # The start is an iterate that no step leads to.
         running, t = filled, max(start, 0)
-        steps = 0 if start < 0 else min(shortest, stop - t)
+        steps = min(shortest, stop - t)
         while True:
             arguments = (table, t, steps, stop, shortest, watched, lower, upper)
             call_at(iterate, (*arguments, reached))

@@ -39,7 +39,7 @@ class Form:
     value, gradient : bool
         Whether these are watched at each iterate.
     slots : tuple of int
-        The slots that are watched at each iterate; the others keep an infinity.
+        Of each variable, the slots that are watched; see ``lowering.watching``.
     varied : (bool, bool)
         Whether hyperparameters, and parameters, differ from lane to lane.
     """
@@ -93,8 +93,9 @@ def _steps(
             norm = norm + abs(g)
         if gradient:
             total = total + norm
-        for place in watched:
-            total = total + s[place]
+        for place, number in enumerate(s):
+            if place % width in watched:
+                total = total + number
         if bounded:
             norm = largest_projected(fg, s, lower, upper)
         low = choose(norm < low, norm, low)

@@ -6,6 +6,10 @@ many it works on several coordinates at once.
 
 The state of a run is its *slots*, an array of shape (width, n): row 0 is the iterate,
 each further row one state variable of the rule.
+
+A run goes in strides of many updates, which only note whether there may have been a
+reason to stop on the way. A stride with such an alarm is repeated in steps of one
+update, until the exact end is found, or that there was none.
 """
 
 from __future__ import annotations
@@ -41,7 +45,10 @@ from symgd.kernels.run import (
 )
 from symgd.lowering.intrinsics import floats, integers, local, store
 from symgd.lowering.native import JIT_OPTIONS
+from symgd.lowering.watching import Watch
 from symgd.status import RUNNING
+
+STRIDE = 64  # updates between two looks at what has been noted
 
 
 @dataclass(frozen=True)
@@ -65,16 +72,22 @@ def _step(g: float, x: float, lower: float, upper: float, bounded: bool) -> floa
 
 
 @_inlined
-def _norm(g: Any, now: Any, lower: Any, upper: Any, bounded: bool) -> float:
+def _norm(fg: Any, now: Any, lower: Any, upper: Any, bounded: bool) -> float:
     """Return the largest component of the (projected) gradient."""
     norm = 0.0
-    for k in range(g.shape[0]):
-        norm = max(norm, abs(_step(g[k], now[0, k], lower[k], upper[k], bounded)))
+    for k in range(now.shape[1]):
+        step = _step(fg[k + 1], now[0, k], lower[k], upper[k], bounded)
+        norm = max(norm, abs(step))
     return norm
 
 
 def trajectory(
-    value_and_gradient: Any, schedule: Any, update: Any, sizes: Sizes, bounded: bool
+    value_and_gradient: Any,
+    schedule: Any,
+    update: Any,
+    sizes: Sizes,
+    bounded: bool,
+    watch: Watch,
 ) -> Any:
     """Return the jitted loop of one rule on one objective.
 
@@ -88,6 +101,8 @@ def trajectory(
     sizes : Sizes
     bounded : bool
         Whether iterates are projected onto bounds.
+    watch : Watch
+        What each update of a stride looks at.
 
     Returns
     -------
@@ -98,6 +113,8 @@ def trajectory(
         ``candidate`` holds what was not finite: slots, value, gradient.
     """
     n, width, outputs = sizes.variables, sizes.width, sizes.variables + 1
+    value_watched, gradient_watched = watch.value, watch.gradient
+    slots_watched = tuple(j in watch.slots for j in range(width))
 
     def descend(
         counters: Any,
@@ -117,57 +134,87 @@ def trajectory(
         best, f = limits[BEST], limits[VALUE]
         # Above every sum of magnitudes of which none is above gtol, rounding included.
         small = max(5e-324, n * gtol * (1.0 + 1e-12))
-        watched = every != 0 or patience != 0
-        now, new = local(width, n), local(width, n)
-        g, f_and_g = local(1, n)[0], local(1, outputs)[0]
+        watched = every != 0 or patience != 0 or target > -inf
+        now, kept = local(width, n), local(width, n)
+        fg, kept_fg = local(1, outputs)[0], local(1, outputs)[0]
+        fg[0] = f
         for k in range(n):
-            g[k] = gradient[k]
+            fg[k + 1] = gradient[k]
             for j in range(width):
-                now[j, k] = new[j, k] = slots[j, k]
+                now[j, k] = slots[j, k]
         pending = counters[PENDING]
+        close = t  # up to here, a step at a time
         status = RUNNING
         while t < last:
-            # Propose a step, check it, commit it: what isn't finite is never committed.
-            total = 0.0
-            if pending != 0:
-                pending = 0
-            else:
-                hyper = schedule(t + 1.0, h)
-                for k in range(n):
-                    stepped = update(t + 1.0, g[k], f, now, k, hyper)
-                    x = stepped[0]
-                    if bounded:  # comparisons that let NaN through
-                        x = lower[k] if x < lower[k] else x
-                        x = upper[k] if x > upper[k] else x
-                    new[0, k] = x
-                    for j in range(1, width):
-                        new[j, k] = stepped[j]
-                        total += stepped[j]
-            store(f_and_g, value_and_gradient(new[0], p))
+            steps = 1 if watched or t < close else min(STRIDE, last - t)
+            kept_pending = pending
             for k in range(n):
-                total += new[0, k]
-            for k in range(outputs):
-                total += f_and_g[k]
-            if not abs(total) < inf:  # also if only the sum overflows
+                kept_fg[k + 1] = fg[k + 1]
+                for j in range(width):
+                    kept[j, k] = now[j, k]
+            kept_fg[0] = fg[0]
+            low, total = inf, 0.0
+            for i in range(steps):
+                if pending != 0:
+                    pending = 0
+                else:
+                    hyper = schedule(t + i + 1.0, h)
+                    for k in range(n):
+                        stepped = update(t + i + 1.0, fg[k + 1], fg[0], now, k, hyper)
+                        x = stepped[0]
+                        if bounded:  # comparisons that let NaN through
+                            x = lower[k] if x < lower[k] else x
+                            x = upper[k] if x > upper[k] else x
+                        now[0, k] = x
+                        for j in range(1, width):
+                            now[j, k] = stepped[j]
+                store(fg, value_and_gradient(now[0], p))
+                size = 0.0
+                for k in range(n):
+                    size += abs(
+                        _step(fg[k + 1], now[0, k], lower[k], upper[k], bounded)
+                    )
+                    for j in range(width):
+                        if slots_watched[j]:
+                            total += now[j, k]
+                    if gradient_watched:
+                        total += fg[k + 1]
+                if value_watched:
+                    total += fg[0]
+                low = min(low, size)
+            t += steps
+            for k in range(n):
+                total += fg[k + 1]
+                for j in range(width):
+                    total += now[j, k]
+            total += fg[0]
+            finite = abs(total) < inf  # not, if only the sum overflows
+            # A sum is quicker than the largest, and an alarm if it is small.
+            if finite and low > small and not watched:
+                continue
+            if steps > 1:
+                close = t
+                t -= steps
+                pending = kept_pending
+                for k in range(outputs):
+                    fg[k] = kept_fg[k]
                 for k in range(n):
                     for j in range(width):
-                        candidate[j * n + k] = new[j, k]
+                        now[j, k] = kept[j, k]
+                continue
+            if not finite:
+                for k in range(n):
+                    for j in range(width):
+                        candidate[j * n + k] = now[j, k]
+                        now[j, k] = kept[j, k]
                 for k in range(outputs):
-                    candidate[width * n + k] = f_and_g[k]
+                    candidate[width * n + k] = fg[k]
+                    fg[k] = kept_fg[k]
+                t -= 1
                 status = DIVERGED
                 break
-            f = f_and_g[0]
-            size = 0.0
-            for k in range(n):
-                g[k] = f_and_g[k + 1]
-                for j in range(width):
-                    now[j, k] = new[j, k]
-                size += abs(_step(g[k], now[0, k], lower[k], upper[k], bounded))
-            t += 1
-            # A sum is quicker than the largest, and an alarm if it is small.
-            if size > small and f > target and not watched:
-                continue
-            norm = _norm(g, now, lower, upper, bounded)
+            close = max(close, t + 1)
+            f, norm = fg[0], _norm(fg, now, lower, upper, bounded)
             if every != 0 and t % every == 0:
                 rows[row, 0], rows[row, 1], rows[row, 2] = t, f, norm
                 for k in range(n):
@@ -190,10 +237,10 @@ def trajectory(
         counters[EVALUATIONS] = t + 1 + (status == DIVERGED)
         counters[T], counters[ROWS], counters[WAITED] = t, row, waited
         counters[PENDING] = pending
-        limits[BEST], limits[VALUE] = best, f
-        limits[NORM] = _norm(g, now, lower, upper, bounded)
+        limits[BEST], limits[VALUE] = best, fg[0]
+        limits[NORM] = _norm(fg, now, lower, upper, bounded)
         for k in range(n):
-            gradient[k] = g[k]
+            gradient[k] = fg[k + 1]
             for j in range(width):
                 slots[j, k] = now[j, k]
         return status

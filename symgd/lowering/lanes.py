@@ -1,4 +1,4 @@
-"""The straight-line functions of many descents at once, and what need not be watched.
+"""The straight-line functions of many descents at once.
 
 The state of all variables of W descents is a tuple of packs: for each variable the
 iterate and what the rule remembers of it. Code is generated for all variables at once
@@ -61,75 +61,4 @@ def lane_update(rule: Rule, n: int) -> FunctionType:
     arguments, late = ("t", "fg", "s", "h"), [own("g", k) for k in numbers]
     return lower(
         "update", arguments, outputs, places, late, groups=n, style=Style.THROUGHPUT
-    )
-
-
-# ------------------------------------------------------- what need not be watched
-
-
-def watched_slots(rule: Rule, n: int) -> tuple[int, ...]:
-    """Return the places of the slots that must be watched at each iterate."""
-    width, known = 1 + len(rule.state), frozenset(map(symbol, rule.hyperparameters))
-    fragile = [
-        j
-        for j, (name, update) in enumerate(rule.updates.items())
-        if not _keeps_infinity(symbol(name), update, known)
-    ]
-    return tuple(k * width + j for k in range(n) for j in fragile)
-
-
-def gradient_is_watched(rule: Rule) -> bool:
-    """Return whether the gradient must be watched at each iterate, beside the slots.
-
-    Not if it enters a slot as ``c*g``, and the slot keeps it.
-    """
-    known = frozenset(map(symbol, rule.hyperparameters))
-    return not any(
-        _keeps_infinity(symbol(name), update, known)
-        and _enters(symbol("g"), update, known)
-        for name, update in rule.updates.items()
-    )
-
-
-def _keeps_infinity(
-    slot: sp.Symbol, update: sp.Expr, constants: frozenset[sp.Symbol]
-) -> bool:
-    """Return whether a slot that isn't finite stays so, whatever else happens.
-
-    ``c*s + ...`` does if nothing else holds s, and so does ``Max(s, ...)`` of a finite
-    start. That such a slot was not finite shows later.
-    """
-    if isinstance(update, (sp.Max, sp.Min)):
-        return slot in update.args
-    return _enters(slot, update, constants)
-
-
-def _enters(name: sp.Symbol, update: sp.Expr, constants: frozenset[sp.Symbol]) -> bool:
-    """Return whether an update is ``c*name + ...`` with the name nowhere else."""
-    mine = [t for t in sp.Add.make_args(sp.expand_mul(update)) if t.has(name)]
-    factors = [term / name for term in mine]
-    return bool(mine) and all(
-        f.free_symbols <= constants and not f.atoms(sp.Function, sp.Piecewise)
-        for f in factors
-    )
-
-
-_EVERYWHERE_REAL = (
-    *(sp.Add, sp.Mul, sp.exp, sp.sin, sp.cos, sp.tanh, sp.atan, sp.asinh, sp.sinh),
-    *(sp.cosh, sp.erf, sp.erfc, sp.Abs, sp.sign, sp.Max, sp.Min),
-)
-
-
-def value_is_watched(rule: Rule, expression: sp.Expr) -> bool:
-    """Return whether f must be watched at each iterate, beside the gradient.
-
-    Not if the rule doesn't read it and it can only fail to be finite by being too
-    large: then the gradient, or the next iterate, isn't finite either, or f returns.
-    """
-    reads = any(u.has(symbol("f")) for u in rule.updates.values())
-    return reads or not all(
-        not node.args
-        or isinstance(node, _EVERYWHERE_REAL)
-        or (isinstance(node, sp.Pow) and node.exp.is_Integer and node.exp > 0)
-        for node in sp.preorder_traversal(expression)
     )

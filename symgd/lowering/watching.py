@@ -1,0 +1,91 @@
+"""What a loop must watch at each iterate, so that nothing infinite passes unnoticed.
+
+A slot that isn't finite often stays so, whatever else happens: then it is enough to
+look at it from time to time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+from symgd.formula import symbol
+from symgd.rules import Rule
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is watched at each iterate.
+
+    Attributes
+    ----------
+    value, gradient : bool
+    slots : tuple of int
+        Rows of the slots: 0 is the iterate, the others the rule's state.
+    """
+
+    value: bool
+    gradient: bool
+    slots: tuple[int, ...]
+
+
+def watch(rule: Rule, expression: sp.Expr, bounded: bool) -> Watch:
+    """Return what a rule's loop must watch on an objective."""
+    known = frozenset(map(symbol, rule.hyperparameters))
+    updates = [(symbol(name), update) for name, update in rule.updates.items()]
+    kept = [_keeps_infinity(slot, update, known) for slot, update in updates]
+    # A gradient that enters a slot as c*g shows there, if the slot keeps it.
+    shows = any(
+        keeps and _enters(symbol("g"), update, known)
+        for keeps, (_, update) in zip(kept, updates, strict=True)
+    )
+    return Watch(
+        value=_value_is_watched(rule, expression),
+        gradient=bounded or not shows,
+        slots=tuple(j for j, keeps in enumerate(kept) if not keeps),
+    )
+
+
+def _keeps_infinity(
+    slot: sp.Symbol, update: sp.Expr, constants: frozenset[sp.Symbol]
+) -> bool:
+    """Return whether a slot that isn't finite stays so, whatever else happens.
+
+    ``c*s + ...`` does if nothing else holds s, and so does ``Max(s, ...)`` of a finite
+    start. That such a slot was not finite shows later.
+    """
+    if isinstance(update, (sp.Max, sp.Min)):
+        return slot in update.args
+    return _enters(slot, update, constants)
+
+
+def _enters(name: sp.Symbol, update: sp.Expr, constants: frozenset[sp.Symbol]) -> bool:
+    """Return whether an update is ``c*name + ...`` with the name nowhere else."""
+    mine = [t for t in sp.Add.make_args(sp.expand_mul(update)) if t.has(name)]
+    factors = [term / name for term in mine]
+    return bool(mine) and all(
+        f.free_symbols <= constants and not f.atoms(sp.Function, sp.Piecewise)
+        for f in factors
+    )
+
+
+_EVERYWHERE_REAL = (
+    *(sp.Add, sp.Mul, sp.exp, sp.sin, sp.cos, sp.tanh, sp.atan, sp.asinh, sp.sinh),
+    *(sp.cosh, sp.erf, sp.erfc, sp.Abs, sp.sign, sp.Max, sp.Min),
+)
+
+
+def _value_is_watched(rule: Rule, expression: sp.Expr) -> bool:
+    """Return whether f must be watched at each iterate, beside the gradient.
+
+    Not if the rule doesn't read it and it can only fail to be finite by being too
+    large: then the gradient, or the next iterate, isn't finite either, or f returns.
+    """
+    reads = any(u.has(symbol("f")) for u in rule.updates.values())
+    return reads or not all(
+        not node.args
+        or isinstance(node, _EVERYWHERE_REAL)
+        or (isinstance(node, sp.Pow) and node.exp.is_Integer and node.exp > 0)
+        for node in sp.preorder_traversal(expression)
+    )

@@ -13,9 +13,10 @@ import numpy as np
 import symgd
 from benchmarks.formulas import Task
 from benchmarks.peers import with_ours
+from symgd.family import find
 from symgd.lowering import native
 from symgd.lowering.intrinsics import local, store
-from symgd.rules import find
+from symgd.lowering.updates import native_update
 from symgd.status import RUNNING, Status
 
 
@@ -59,8 +60,8 @@ def without_checks(task: Task) -> Callable[[], np.ndarray]:
     hyper = np.array([task.hyper[name] for name in rule.hyperparameters])
     value_and_gradient = native_objective.value_and_gradient
     schedule = native.native_schedule((None,) * len(hyper))
-    update, steps = native.native_update(rule), task.steps
     n, width, outputs = task.problem.size, 1 + len(rule.state), task.problem.size + 1
+    update, steps = native_update(rule, n).slots, task.steps
 
     @numba.njit(**native.JIT_OPTIONS)
     def loop(x: Any, h: Any, p: Any) -> None:
@@ -75,7 +76,7 @@ def without_checks(task: Task) -> Callable[[], np.ndarray]:
         for t in range(steps):
             constants = schedule(t + 1.0, h)
             for k in range(n):
-                stepped = update(t + 1.0, g[k], f_and_g[0], now, k, constants)
+                stepped = update(t + 1.0, g[k], f_and_g[0], now, k, constants, p)
                 for j in range(width):
                     new[j, k] = stepped[j]
             store(f_and_g, value_and_gradient(new[0], p))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import numbers
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,8 @@ from symgd.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from symgd.objective import Objective
 
 Seed: TypeAlias = Union[int, "np.random.Generator", "np.random.RandomState", None]
 
@@ -42,6 +45,15 @@ class Settings:
     time_limit: float
     every: int
     progress: bool
+
+    def of(self, objective: Objective) -> Settings:
+        """Return the settings as they apply to an objective.
+
+        Where it changes with the iteration, a gradient of 0 doesn't mean that the run
+        has converged, and is not tested: gtol is -1.
+        """
+        online = objective.iteration is not None
+        return dataclasses.replace(self, gtol=-1.0) if online else self
 
     @classmethod
     def checked(
@@ -252,6 +264,12 @@ def no_hyperparameters(name: str) -> InputError:
     return InputError(f"{problem}; name a rule if it is one of its: method='gd'")
 
 
+def needs_a_rule(iteration: str) -> InputError:
+    """Return the error for an online objective without a rule."""
+    problem = f"the objective changes with {iteration}, so it needs an update rule"
+    return InputError(f"{problem}: method='gd', say")
+
+
 def from_mapping(
     numbers: Mapping[Any, Any], names: Sequence[str], what: str
 ) -> list[Any]:
@@ -291,3 +309,19 @@ def constant(value: Any, what: str) -> float:
     from symgd import formula
 
     return formula.constant(value, what)
+
+
+def split(text: str) -> list[str]:
+    """Split at the commas that are not inside parentheses.
+
+    >>> split("a=1, b=max(2, 3)")
+    ['a=1', ' b=max(2, 3)']
+    """
+    parts, depth = [""], 0
+    for sign in text:
+        depth += (sign == "(") - (sign == ")")
+        if sign == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return parts

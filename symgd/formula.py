@@ -53,6 +53,7 @@ _RELATIONS: dict[type, Any] = {
     ast.NotEq: sp.Ne,
 }
 _INDEXED = ("sum", "Sum", "prod", "Product")
+_REDUCTIONS = ("dot", "norm", "mean")
 
 
 def symbol(name: str) -> sp.Symbol:
@@ -78,6 +79,7 @@ def read(
     formula: Formula,
     names: Mapping[str, sp.Expr] | None = None,
     closed: bool = False,
+    functions: Mapping[str, Function] = FUNCTIONS,
 ) -> sp.Expr:
     """Return the SymPy expression of a formula.
 
@@ -89,6 +91,8 @@ def read(
         What names stand for; they hide the constants pi and E.
     closed : bool
         Whether any other name is an error, rather than a new variable.
+    functions : mapping of str to Function, optional
+        Those that text may call.
 
     Raises
     ------
@@ -104,7 +108,7 @@ def read(
     Piecewise((x, x > 0), (-x/2, True))
     """
     if isinstance(formula, str):
-        return _Reader(formula, names or {}, closed).expression()
+        return _Reader(formula, names or {}, closed, functions).expression()
     if isinstance(formula, numbers.Real) and not isinstance(formula, (bool, sp.Basic)):
         exact = isinstance(formula, numbers.Rational)
         formula = sp.Rational(formula) if exact else sp.Float(float(formula))
@@ -121,10 +125,17 @@ def read(
 class _Reader:
     """One walk over the syntax tree of one text; a method for each allowed node."""
 
-    def __init__(self, text: str, names: Mapping[str, sp.Expr], closed: bool) -> None:
+    def __init__(
+        self,
+        text: str,
+        names: Mapping[str, sp.Expr],
+        closed: bool,
+        functions: Mapping[str, Function],
+    ) -> None:
         self.text = text
         self.names = names
         self.closed = closed
+        self.functions = functions
         self.depth = 0
         self.bits = 0
 
@@ -266,7 +277,7 @@ class _Reader:
 
     def _read_Call(self, node: ast.Call) -> sp.Expr:
         name = node.func.id if isinstance(node.func, ast.Name) else None
-        if isinstance(node.func, ast.Attribute) and node.func.attr in FUNCTIONS:
+        if isinstance(node.func, ast.Attribute) and node.func.attr in self.functions:
             problem = f"{self._source(node.func)!r}: functions have no prefix here"
             raise self._error(node.func, problem, f"write {node.func.attr}(...)")
         if name is None:
@@ -280,9 +291,9 @@ class _Reader:
             raise self._error(node, problem)
         if name == "Piecewise":
             return sp.Piecewise(*(self._branch(branch) for branch in node.args))
-        if name not in FUNCTIONS:
+        if name not in self.functions:
             raise self._error(node.func, *self._unknown_function(name, node))
-        row = FUNCTIONS[name]
+        row = self.functions[name]
         least, most = row.arity
         if len(node.args) < least or (most is not None and len(node.args) > most):
             number = f"{least}" if least == most else f"{least} to {most}"
@@ -298,10 +309,12 @@ class _Reader:
         return f"write {text[:opening].rstrip()}*{text[opening:]} for a product"
 
     def _unknown_function(self, name: str, node: ast.Call) -> tuple[str, str | None]:
-        hint = guess(name, [*FUNCTIONS, "Piecewise"])
+        if name in _REDUCTIONS:
+            return f"{name}(...) reduces over coordinates: only rules have them", None
+        hint = guess(name, [*self.functions, "Piecewise"])
         if len(name) == 1 or name in self.names:
             return f"{name!r} is not a function", self._as_product(node)
-        known = ", ".join(sorted({row.name for row in FUNCTIONS.values()}))
+        known = ", ".join(sorted({row.name for row in self.functions.values()}))
         return f"unknown function {name!r}{hint}", f"known functions: {known}"
 
     def _branch(self, node: ast.expr) -> tuple[sp.Expr, Any]:
@@ -368,7 +381,7 @@ class _Reader:
         )
 
     def _apply(self, node: ast.expr, name: str, arguments: list[sp.Expr]) -> sp.Expr:
-        row = FUNCTIONS[name]
+        row = self.functions[name]
         if name == "pow":
             return self._power(node, *arguments)
         if row.build is sp.exp:

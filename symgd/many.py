@@ -89,7 +89,7 @@ def minimize_many(
         time_limit=time_limit,
         trace=False,
         progress=False,
-    )
+    ).of(given)
     if not np.iterable(trace) or not all(
         isinstance(which, numbers.Integral) for which in trace
     ):

@@ -15,7 +15,7 @@ from symgd import compiled, machine
 from symgd.arguments import Settings
 from symgd.kernels import run as layout
 from symgd.problem import Problem, Table
-from symgd.runs import RuleRun
+from symgd.rule_run import RuleRun, initial_kernel
 from symgd.status import RUNNING, Status
 
 SMALLEST = 256  # descents handed to a thread at a time
@@ -91,12 +91,14 @@ class _Lanes:
         """Set the initial state, where it depends on the start."""
         if self.first.rule.starts_at_zero:
             return
-        n = self.problem.starts.shape[1]
-        for which, start in enumerate(self.problem.starts):
-            run = self.problem.run(which)
-            run.begin(start)
-            slots = np.array(run.slots).reshape(self.width, n)
-            self.slots[:, which] = slots.T.ravel()
+        self.advance(np.arange(self.problem.count), -1, 0)  # value and gradient
+        self.ends[0] = RUNNING
+        self.marks[:1] = math.inf
+        objective, first = self.problem.objective, self.first
+        kernel = initial_kernel(objective, first.rule, first.schedules)
+        varied = int(self.hyper.shape[1] > 1)
+        arrays = (self.slots, self.fg, self.hyper)
+        kernel(self.problem.count, varied, *map(machine.address, arrays))
 
     def table(self) -> Table:
         """Return the ends."""
@@ -137,19 +139,21 @@ def lane_kernel(problem: Problem, first: RuleRun, form: Any) -> machine.Kernel:
     def build() -> Any:
         from symgd.kernels import lanes
         from symgd.kernels.trajectory import Sizes
-        from symgd.lowering import lanes as lowered
         from symgd.lowering.native import lowered_schedule, native
         from symgd.lowering.printing import Style
+        from symgd.lowering.updates import lane_update
         from symgd.lowering.watching import watch
 
         width, registers, bounded, patient, targeted, varied = form
         k, slots = len(objective.parameters), 1 + len(rule.state)
         watched = watch(rule, objective.expression, bounded)
         loop = lanes.iteration(
-            lowered.lane_objective(objective.native, slots),
+            objective.native.in_lanes(slots),
             lowered_schedule(tuple(first.schedules), Style.THROUGHPUT),
-            lowered.lane_update(rule, n),
-            Sizes(n, slots, len(rule.hyperparameters), k),
+            lane_update(rule, n),
+            Sizes(
+                n, slots, len(rule.hyperparameters), k, objective.iteration is not None
+            ),
             lanes.Form(
                 *(width, registers, bounded, patient),
                 value=targeted or watched.value,

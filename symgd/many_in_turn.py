@@ -13,7 +13,8 @@ import numpy as np
 from symgd import compiled, machine
 from symgd.kernels import run as layout
 from symgd.problem import Problem, Table
-from symgd.runs import LBFGS_ITERATIONS, NEWTON_VARIABLES, drive
+from symgd.runs import drive
+from symgd.solver_run import LBFGS_ITERATIONS, NEWTON_VARIABLES
 from symgd.status import RUNNING, Status
 
 

@@ -37,12 +37,18 @@ class Objective:
         formula that is not a parameter, in natural order (x2 before x10).
     parameters : mapping of str to float, optional
         Named constants. New values never cause a compilation.
+    iteration : str, optional
+        The name in the formula that counts updates, from 1, as ``t`` does in a rule: an
+        online objective, other at each update, which only rules can minimise. It is
+        the last of the parameters; outside of a run it is 1, or what is given:
+        ``value(x, t=7)``.
 
     Attributes
     ----------
     expression : SymPy expression
     variables : tuple of str
     parameters : mapping of str to float, read only
+    iteration : str or None
     gradient : SymPy matrix, shape (n, 1)
     hessian : SymPy matrix, shape (n, n)
     source : str
@@ -80,8 +86,10 @@ class Objective:
         variables: Iterable[str | sp.Symbol] | None = None,
         *,
         parameters: Mapping[str, float] | None = None,
+        iteration: str | sp.Symbol | None = None,
     ) -> None:
         if isinstance(expression, Objective):
+            iteration = iteration or expression.iteration
             variables = expression.variables if variables is None else variables
             parameters = expression.parameters if parameters is None else parameters
             expression = expression.expression
@@ -90,6 +98,9 @@ class Objective:
             raise InputError(f"{problem}, such as {{'a': 3}}, not {parameters!r}")
         given = _names(variables, "variables") if variables is not None else None
         constants = {str(k): constant(v, str(k)) for k, v in (parameters or {}).items()}
+        self.iteration: str | None = None if iteration is None else str(iteration)
+        if self.iteration is not None:
+            constants[self.iteration] = constants.pop(self.iteration, 1.0)
         if given is not None and (both := set(given) & set(constants)):
             raise InputError(f"{sorted(both)[0]!r} is both a variable and a parameter")
         self._formula = expression
@@ -137,7 +148,8 @@ class Objective:
 
             kind, text, names = "sympy", text_of(self.expression), self.variables
         sign = "-" if self._negated else "+"
-        return sign, kind, text, json.dumps([names, list(self.parameters)])
+        described = json.dumps([names, list(self.parameters), self.iteration])
+        return sign, kind, text, described
 
     # ------------------------------------------------------------- symbolic
 
@@ -281,7 +293,8 @@ class Objective:
     # ---------------------------------------------- as a value, and for people
 
     def _identity(self) -> tuple[Any, ...]:
-        return self.expression, self.variables, tuple(self.parameters.items())
+        constants = tuple(self.parameters.items())
+        return self.expression, self.variables, constants, self.iteration
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Objective):
@@ -298,13 +311,16 @@ class Objective:
         plain, variables = self._text, self._declared
         if plain is None:
             plain, variables = self.expression, self.variables
-        return _objective, (plain, variables, dict(self.parameters))
+        return _objective, (plain, variables, dict(self.parameters), self.iteration)
 
     def __repr__(self) -> str:
         from symgd.formula import text_of
 
         names = ", ".join(self.variables)
-        constants = ", ".join(f"{k}={v!r}" for k, v in self.parameters.items())
+        plain = {k: v for k, v in self.parameters.items() if k != self.iteration}
+        constants = ", ".join(f"{k}={v!r}" for k, v in plain.items())
+        if self.iteration is not None:
+            names = f"{names}; at iteration {self.iteration}"
         after = f"; {constants}" if constants else ""
         return f"Objective({text_of(self.expression)!r} of {names}{after})"
 
@@ -321,9 +337,12 @@ class Objective:
 
 
 def _objective(
-    formula: Any, variables: tuple[str, ...] | None, parameters: dict[str, float]
+    formula: Any,
+    variables: tuple[str, ...] | None,
+    parameters: dict[str, float],
+    iteration: str | None,
 ) -> Objective:
-    return Objective(formula, variables, parameters=parameters)
+    return Objective(formula, variables, parameters=parameters, iteration=iteration)
 
 
 def _negated(objective: Objective) -> Objective:

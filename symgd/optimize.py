@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from symgd import arguments, rules
+from symgd import arguments, methods
 from symgd.arguments import Bounds, Seed
 from symgd.errors import InputError
 from symgd.objective import Objective
 from symgd.result import Result
 from symgd.rules import Rule
-from symgd.runs import RuleRun, Run, SolverRun, drive, result_of
+from symgd.runs import Run, drive, result_of
 from symgd.status import Status
 
 if TYPE_CHECKING:
@@ -138,16 +138,10 @@ def _optimize(
 ) -> Result:
     """Minimise sign*objective, and report about the objective itself."""
     given = objective if isinstance(objective, Objective) else Objective(objective)
-    settings = arguments.Settings.checked(sign=sign, **options)
+    settings = arguments.Settings.checked(sign=sign, **options).of(given)
     limits = arguments.read_bounds(bounds, given.variables)
     solved = given if sign > 0 else given.negated()
-    run: Run
-    if isinstance(method, str) and method == "auto":
-        if hyperparameters:
-            raise arguments.no_hyperparameters(next(iter(hyperparameters)))
-        run = SolverRun(solved, limits, settings)
-    else:
-        run = RuleRun(solved, limits, settings, rules.find(method), hyperparameters)
+    run = methods.run_of(solved, limits, settings, method, hyperparameters)
     status, start, source = find_start(run, x0, limits, rng)
     if settings.progress:
         from symgd.progress import progress_bar

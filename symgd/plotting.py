@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 
-from symgd import rules
+from symgd import family
 from symgd.arguments import read_bounds
 from symgd.errors import InputError, unknown_name
 from symgd.formula import text_of
@@ -400,7 +400,7 @@ def _draw_legend(ax: Any, picture: Picture) -> None:
 
 def _label(result: Result) -> str:
     """Return the method, its step size, and whatever is not the rule's default."""
-    rule = rules.BUILT_IN.get(result.method)
+    rule = family.BUILT_IN.get(result.method)
     usual = rule.hyperparameters if rule else {}
     words = [result.method]
     for i, (name, value) in enumerate(result.hyperparameters.items()):

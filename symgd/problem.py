@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from symgd import arguments, compiled, rules
+from symgd import arguments, compiled, family, methods
 from symgd.arguments import Bounds, Settings
 from symgd.errors import InputError, unknown_name
 from symgd.objective import Objective
 from symgd.rules import Rule
-from symgd.runs import RuleRun, SolverRun
+from symgd.runs import Run
 
 LANE_SLOTS = 200  # beyond so many, straight-line code gets too long
 
@@ -37,6 +37,8 @@ class Problem:
         self.starts = starts
         self.count = len(starts)
         for name in parameters:
+            if name == objective.iteration:
+                raise InputError(f"{name!r} counts the updates: it is no parameter")
             if name not in objective.parameters:
                 raise unknown_name("parameter", name, objective.parameters)
         self.parameters = {
@@ -45,11 +47,13 @@ class Problem:
         }
         self.rule: Rule | None = None
         self.hyperparameters: dict[str, Any] = {}
-        if not (isinstance(method, str) and method == "auto"):
-            self.rule = rules.find(method)
+        if not methods.is_default(method):
+            self.rule = family.find(method)
             self._read_hyperparameters(hyperparameters)
         elif hyperparameters:
             raise arguments.no_hyperparameters(next(iter(hyperparameters)))
+        elif objective.iteration is not None:
+            raise arguments.needs_a_rule(objective.iteration)
 
     def _read_hyperparameters(self, given: Mapping[str, Any]) -> None:
         assert self.rule is not None
@@ -83,15 +87,13 @@ class Problem:
         """Return the values of one descent."""
         return {k: v if np.ndim(v) == 0 else v[which].item() for k, v in values.items()}
 
-    def run(self, which: int, settings: Settings | None = None) -> RuleRun | SolverRun:
+    def run(self, which: int, settings: Settings | None = None) -> Run:
         """Return one descent as a run of its own, not begun."""
         constants = self.choice(self.parameters, which)
         objective = self.objective.with_parameters(**constants)
         settings = settings or self.settings
-        if self.rule is None:
-            return SolverRun(objective, self.bounds, settings)
-        hyper = self.choice(self.hyperparameters, which)
-        return RuleRun(objective, self.bounds, settings, self.rule, hyper)
+        hyper, method = self.choice(self.hyperparameters, which), self.rule or "auto"
+        return methods.run_of(objective, self.bounds, settings, method, hyper)
 
 
 @dataclass

@@ -16,7 +16,7 @@ from symgd.arguments import Settings
 from symgd.errors import InputError
 from symgd.problem import Problem, Table
 from symgd.result import Result, number, replacing
-from symgd.runs import RuleRun, SolverRun, drive, result_of
+from symgd.runs import Run, drive, result_of
 from symgd.status import Status
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Results(Sequence[Result]):
         """When a descent was to stop."""
         return self._problem.settings
 
-    def _repeated(self, which: int, traced: bool) -> tuple[RuleRun | SolverRun, Status]:
+    def _repeated(self, which: int, traced: bool) -> tuple[Run, Status]:
         """Make a descent once more, as far as it came: for its trace, or its blame."""
         settings = dataclasses.replace(
             self.settings, every=int(traced), time_limit=math.inf

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from symgd import compiled
-from symgd.arguments import plain_number
-from symgd.errors import FormulaError, InputError, guess, unknown_name
+from symgd.arguments import plain_number, split
+from symgd.errors import FormulaError, InputError, unknown_name
 
 if TYPE_CHECKING:
     import sympy as sp
@@ -25,6 +25,8 @@ GIVEN = {
     "t": "the number of the update, from 1",
 }
 
+
+REDUCTIONS = ("dot", "norm", "mean")
 
 # Arguments of minimize and its relatives, and columns of every trace.
 RESERVED = (
@@ -47,10 +49,11 @@ class Rule:
         *state*. The equations may read ``x``, ``g`` (the gradient where the update
         began, however often x is assigned), ``f`` (the value there), ``t`` (1 at the
         first update), the state and the hyperparameters; they must assign ``x``.
+        ``dot(a, b)``, ``norm(a)`` and ``mean(a)`` reduce over coordinates.
         ``#`` starts a comment; comments above the equations are the rule's reference.
     initial : mapping of str to number or formula, optional
         The state before the first update; 0 if not given. A formula may read the
-        start ``x``, ``g`` and ``f``, and the hyperparameters.
+        start ``x``, ``g`` and ``f``, and the hyperparameters; it may reduce, too.
     **hyperparameters : float or str
         The defaults of the rule's constants. Text is a schedule: a formula in ``t``.
 
@@ -59,6 +62,8 @@ class Rule:
     name, equations, reference : str
     state : tuple of str
         What the rule remembers from one update to the next.
+    scalars : frozenset of str
+        Assigned names that have one value, the same for all coordinates.
     hyperparameters, initial : mapping, read only
 
     Raises
@@ -79,6 +84,12 @@ class Rule:
     ... ''', step_size=0.01, beta=0.9)
     >>> rule.state
     ('m',)
+
+    With a reduction, the gradient can be clipped:
+
+    >>> clipped = Rule("clipped", '''
+    ...     x = x - step_size*g*Min(1, radius/norm(g))
+    ... ''', step_size=0.1, radius=1.0)
     """
 
     def __init__(
@@ -96,10 +107,16 @@ class Rule:
             self.schedule(key, value)
 
     @classmethod
-    def known(cls, name: str, equations: str, **hyperparameters: Formula) -> Rule:
+    def known(
+        cls,
+        name: str,
+        equations: str,
+        initial: Mapping[str, Formula] | None = None,
+        **hyperparameters: Formula,
+    ) -> Rule:
         """Return a rule that is known to be right: nothing is read before its use."""
         rule = cls.__new__(cls)
-        rule._describe(name, equations, {}, hyperparameters)
+        rule._describe(name, equations, initial or {}, hyperparameters)
         return rule
 
     def _describe(
@@ -124,6 +141,54 @@ class Rule:
         self._given_initial = dict(initial)
         self._check_names()
         self.state = self._remembered()
+        self.scalars = self._same_everywhere()
+
+    @classmethod
+    def from_text(cls, text: str, name: str = "rule") -> Rule:
+        """Return the rule of a text as ``repr`` prints it: a small file, say.
+
+        Parameters
+        ----------
+        text : str
+            The equations; then, if there are any, a line with the defaults of the
+            hyperparameters and one with initial values. A first line may give the name.
+        name : str
+            The name otherwise.
+
+        Raises
+        ------
+        FormulaError, InputError
+            As the class does.
+
+        Examples
+        --------
+        >>> Rule.from_text('''
+        ...     Rule heavy
+        ...     m = beta*m + g
+        ...     x = x - step_size*m
+        ...     with step_size=0.01, beta=0.9
+        ...     where m starts at g
+        ... ''')
+        Rule heavy
+            m = beta*m + g
+            x = x - step_size*m
+          with step_size=0.01, beta=0.9
+          where m starts at g
+        """
+        equations: list[str] = []
+        hyperparameters: dict[str, Any] = {}
+        initial: dict[str, Any] = {}
+        for line in text.splitlines():
+            words = line.split("#")[0].strip()
+            if match := re.fullmatch(r"[Rr]ule\s+([^\W\d]\w*)", words):
+                name = match[1]
+            elif match := re.fullmatch(r"with\s+(.+)", words):
+                hyperparameters |= dict(_default(part) for part in split(match[1]))
+            elif match := re.fullmatch(r"where\s+(\w+\s+starts at\s.+)", words):
+                initial |= dict(_start(part) for part in split(match[1]))
+            else:
+                equations.append(line)
+        return cls(name, "\n".join(equations), initial=initial, **hyperparameters)
 
     def _check_names(self) -> None:
         assigned = [name for name, _ in self.assignments]
@@ -160,53 +225,88 @@ class Rule:
         names = dict.fromkeys(name for name, _ in self.assignments)
         return tuple(name for name in names if name != "x" and name in early)
 
+    def _same_everywhere(self) -> frozenset[str]:
+        """Return the assigned names that don't depend on the coordinate."""
+        given = {n: str(f) for n, f in self._given_initial.items()}
+        lines = [*self.assignments, *given.items()]
+        varied, before = {"x", "g"}, 0
+        while len(varied) > before:
+            before = len(varied)
+            varied |= {n for n, f in lines if _names_in(f, reduced=False) & varied}
+        return frozenset(name for name, _ in self.assignments) - varied
+
     @functools.cached_property
     def updates(self) -> dict[str, sp.Expr]:
         """The new x and state in terms of what is known when the step begins."""
-        from symgd.formula import read, symbol
+        from symgd.formula import symbol
 
         assigned = {name for name, _ in self.assignments}
         known = {*GIVEN, *self.hyperparameters, *assigned}
-        symbols = {name: symbol(name) for name in known}
-        now = {symbols[name]: symbols[name] for name in known}
+        now = {symbol(name): symbol(name) for name in known}
         for name, formula in self.assignments:
-            try:
-                expression = read(formula, symbols, closed=True)
-            except FormulaError as error:
-                raise self._in_line(name, formula, error) from None
-            now[symbols[name]] = expression.xreplace(now)
-        return {name: now[symbols[name]] for name in ("x", *self.state)}
-
-    def _in_line(self, name: str, formula: str, error: FormulaError) -> FormulaError:
-        line = f"{name} ={formula}"
-        margin = len(line) - len(formula)
-        start = None if error.start is None else error.start + margin
-        end = None if error.end is None else error.end + margin
-        problem = f"rule {self.name!r}: {error.problem}"
-        return FormulaError(problem, line, start, end, error.suggestion)
+            expression = self._read(f"{name} =", formula, known)
+            now[symbol(name)] = expression.xreplace(now)
+        return {name: now[symbol(name)] for name in ("x", *self.state)}
 
     @functools.cached_property
     def initial(self) -> Mapping[str, sp.Expr]:
         """The state before the first update, in terms of x, g, f and constants."""
         import sympy as sp
 
-        from symgd.formula import read, symbol
-
-        names = {n: symbol(n) for n in ("x", "g", "f", *self.hyperparameters)}
-        for name in self._given_initial:
+        known = {"x", "g", "f", *self.hyperparameters}
+        for name, formula in self._given_initial.items():
             if name not in self.state:
                 raise unknown_name(f"state of rule {self.name!r}", name, self.state)
+            read_early = _names_in(str(formula)) & {*self.state}
+            if read_early:
+                problem = f"{sorted(read_early)[0]!r} has no value before the first"
+                line = f"{name} starts at {formula}"
+                raise FormulaError(f"rule {self.name!r}: {problem} update", line)
         given = {
-            name: read(formula, names, closed=True)
+            name: self._read(f"{name} starts at ", formula, known)
             for name, formula in self._given_initial.items()
         }
         zero = sp.S.Zero
         return MappingProxyType({name: given.get(name, zero) for name in self.state})
 
+    def _read(self, before: str, formula: Formula, known: set[str]) -> sp.Expr:
+        """Read the formula of a line; what is wrong is shown in the line."""
+        from symgd.formula import read, symbol
+        from symgd.functions import FUNCTIONS
+        from symgd.reductions import TABLE
+
+        names = {name: symbol(name) for name in known}
+        try:
+            if isinstance(formula, str):
+                self._check_reductions(formula)
+            return read(formula, names, closed=True, functions=FUNCTIONS | TABLE)
+        except FormulaError as error:
+            margin = len(before)
+            start = None if error.start is None else error.start + margin
+            end = None if error.end is None else error.end + margin
+            problem = f"rule {self.name!r}: {error.problem}"
+            line = f"{before}{formula}"
+            raise FormulaError(problem, line, start, end, error.suggestion) from None
+
+    def _check_reductions(self, formula: str) -> None:
+        """Refuse a reduction of what is the same for all coordinates."""
+        varied = {"x", "g", *(name for name, _ in self.assignments)} - self.scalars
+        for call in _calls_in(formula):
+            if call.func.id in REDUCTIONS and call.args:
+                inside = [_names_in(ast.unparse(a), reduced=False) for a in call.args]
+                if not set().union(*inside) & varied:
+                    margin = len(formula) - len(formula.lstrip())
+                    start = margin + call.col_offset
+                    raise FormulaError(
+                        f"{ast.unparse(call)}: nothing in it differs from coordinate "
+                        "to coordinate, so there is nothing to reduce",
+                        *(formula, start, margin + (call.end_col_offset or 0)),
+                    )
+
     @property
     def starts_at_zero(self) -> bool:
         """Whether all state is 0 before the first update."""
-        return not self._given_initial or not any(self.initial.values())
+        return not self._given_initial
 
     # ------------------------------------------------------------------- use
 
@@ -282,6 +382,11 @@ class Rule:
         plain = self._given_initial, dict(self.hyperparameters)
         return _rule, (self.name, equations, *plain)
 
+    @property
+    def text(self) -> str:
+        """The rule as :meth:`from_text` reads it."""
+        return repr(self)
+
     def __repr__(self) -> str:
         constants = [f"{k}={v!r}" for k, v in self.hyperparameters.items()]
         initial = [f"{k} starts at {v}" for k, v in self._given_initial.items()]
@@ -296,12 +401,12 @@ class Rule:
     def _repr_latex_(self) -> str:
         import sympy as sp
 
-        from symgd.formula import read, symbol
+        from symgd.formula import symbol
 
-        names = {name: symbol(name) for name, _ in self.assignments}
-        names |= {name: symbol(name) for name in (*GIVEN, *self.hyperparameters)}
+        known = {*GIVEN, *self.hyperparameters, *(name for name, _ in self.assignments)}
         rows = [
-            rf"{sp.latex(symbol(name))} &\leftarrow {sp.latex(read(formula, names))}"
+            rf"{sp.latex(symbol(name))} &\leftarrow "
+            + sp.latex(self._read(f"{name} =", formula, known))
             for name, formula in self.assignments
         ]
         return "$\\begin{aligned}" + r" \\ ".join(rows) + "\\end{aligned}$"
@@ -324,71 +429,48 @@ def _assignment(line: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def _names_in(formula: str) -> set[str]:
-    """Return the names that a formula reads, as far as it can be read."""
+def _default(part: str) -> tuple[str, Any]:
+    """Read ``name=value`` of a line of defaults."""
+    name, equals, value = (piece.strip() for piece in part.partition("="))
+    if not (equals and name.isidentifier() and value):
+        problem = "defaults are expected, such as with step_size=0.01, beta=0.9"
+        raise FormulaError(problem, f"with {part.strip()}")
+    number, text = plain_number(value), value.strip("'\"")
+    return name, text if number is None else number
+
+
+def _start(part: str) -> tuple[str, str]:
+    """Read ``name starts at formula``."""
+    name, between, formula = part.partition(" starts at ")
+    if not between or not formula.strip():
+        problem = "initial values are expected, such as where m starts at g"
+        raise FormulaError(problem, f"where {part.strip()}")
+    return name.strip(), formula.strip()
+
+
+def _nodes(formula: str) -> list[ast.AST]:
+    """Return the syntax nodes of a formula, none if it can't be parsed."""
     try:
-        nodes = list(ast.walk(ast.parse(formula.strip(), mode="eval")))
+        return list(ast.walk(ast.parse(formula.strip(), mode="eval")))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()  # what is wrong is said when the formula is read
-    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
-    return {n.id for n in nodes if isinstance(n, ast.Name) and id(n) not in called}
+        return []  # what is wrong is said when the formula is read
 
 
-BUILT_IN = {
-    rule.name: rule
-    for rule in (
-        Rule.known(
-            "gd",
-            """
-            # Cauchy 1847, "Méthode générale pour la résolution des systèmes
-            # d'équations simultanées": steepest descent with a fixed step.
-            x = x - step_size*g
-            """,
-            step_size=0.01,
-        ),
-        Rule.known(
-            "momentum",
-            """
-            # Polyak 1964, "Some methods of speeding up the convergence of iteration
-            # methods", section 2: the heavy ball.
-            change = step_size*g + momentum*change
-            x = x - change
-            """,
-            step_size=0.01,
-            momentum=0.9,
-        ),
-        Rule.known(
-            "amsgrad",
-            """
-            # Reddi, Kale and Kumar 2018, "On the convergence of Adam and beyond",
-            # algorithm 2: no bias correction; eps as in Adam.
-            m = beta1*m + (1 - beta1)*g
-            v = beta2*v + (1 - beta2)*g**2
-            vhat = Max(vhat, v)
-            x = x - step_size*m/(sqrt(vhat) + eps)
-            """,
-            step_size=0.002,
-            beta1=0.9,
-            beta2=0.999,
-            eps=1e-8,
-        ),
-    )
-}
+def _calls_in(formula: str) -> list[Any]:
+    """Return the calls of named functions."""
+    calls = [node for node in _nodes(formula) if isinstance(node, ast.Call)]
+    return [call for call in calls if isinstance(call.func, ast.Name)]
 
 
-def find(method: str | Rule) -> Rule:
-    """Return a rule by its name, or the rule itself.
+def _names_in(formula: str, reduced: bool = True) -> set[str]:
+    """Return the names that a formula reads, as far as it can be read.
 
-    Raises
-    ------
-    InputError
-        If there is no such rule, with the names that there are.
+    Without ``reduced``, those that are only read inside of reductions don't count.
     """
-    if isinstance(method, Rule):
-        return method
-    if isinstance(method, str) and method in BUILT_IN:
-        return BUILT_IN[method]
-    known = ["auto", *BUILT_IN]
-    hint = guess(method, known) if isinstance(method, str) else ""
-    accepted = f"accepted: {', '.join(known)}, or a symgd.Rule"
-    raise InputError(f"unknown method {method!r}{hint}; {accepted}")
+    nodes, hidden = _nodes(formula), set[int]()
+    for node in nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            inner = not reduced and node.func.id in REDUCTIONS
+            hidden |= {id(part) for part in (ast.walk(node) if inner else [node.func])}
+    names = (node for node in nodes if isinstance(node, ast.Name))
+    return {node.id for node in names if id(node) not in hidden}

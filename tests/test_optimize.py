@@ -411,7 +411,7 @@ def test_new_numbers_cause_no_compilation():
         ({"bounds": [(0, 1), 5]}, "must be a pair"),
         ({"bounds": [(0, 1), (math.nan, 1)]}, "not numbers"),
         ({"x0": [5, 0.5], "bounds": [(0, 1)] * 2}, "outside the bounds: x = 5"),
-        ({"method": "grad"}, "unknown method 'grad'.*gd, momentum, amsgrad"),
+        ({"method": "grad"}, "unknown method 'grad'.*gd, momentum, nesterov"),
         ({"method": "gd", "stepsize": 1}, "did you mean 'step_size'"),
         ({"method": "gd", "momentum": 1}, "accepted: step_size"),
         ({"step_size": 1}, "method 'auto' has no hyperparameters"),

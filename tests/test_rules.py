@@ -1,24 +1,30 @@
 """Rules: what their equations may say, and what is said when they may not."""
 
 import pickle
+import re
 
 import numpy as np
 import pytest
 
 from symgd import FormulaError, InputError, Rule, minimize
+from symgd.family import BUILT_IN, find
 from symgd.formula import symbol
-from symgd.rules import BUILT_IN, find
 
 x, g = symbol("x"), symbol("g")
 
 
-def test_the_three_built_in_rules():
-    assert list(BUILT_IN) == ["gd", "momentum", "amsgrad"]
+def test_the_family():
+    assert list(BUILT_IN) == [
+        *("gd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam"),
+        *("amsgrad", "amsgrad_torch", "adamax", "nadam", "adamw", "lion", "bb"),
+    ]
     assert BUILT_IN["gd"].state == ()
     assert BUILT_IN["momentum"].state == ("change",)
     assert BUILT_IN["amsgrad"].state == ("m", "v", "vhat")
     for rule in BUILT_IN.values():
-        assert any(year in rule.reference for year in ("1847", "1964", "2018"))
+        assert re.search(r"(18|19|20)\d\d", rule.reference)
+        assert Rule.from_text(f"# {rule.reference}\n{rule!r}") == rule
+        assert "leftarrow" in rule._repr_latex_()
         assert find(rule) is rule
         assert find(rule.name) is rule
 

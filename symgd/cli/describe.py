@@ -67,7 +67,7 @@ def _hessian(objective: Any) -> list[list[str]] | None:
 @errors_reported()
 def rules(name: RuleName = None, as_json: Json = False) -> None:
     """Print the update rules: equations, defaults and source."""
-    from symgd.rules import BUILT_IN, find
+    from symgd.family import BUILT_IN, find
 
     chosen = [find(name)] if name else list(BUILT_IN.values())
     if as_json:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from symgd.arguments import constant
+from symgd.arguments import constant, split
 from symgd.errors import InputError
 
 PICTURES = (".png", ".pdf", ".svg")
@@ -39,7 +39,7 @@ def point(text: str | None) -> Any:
     """
     if text is None:
         return None
-    parts = [part.strip() for part in _split(text)]
+    parts = [part.strip() for part in split(text)]
     if not any("=" in part for part in parts):
         return [constant(part, "--start") for part in parts]
     pairs = [part.partition("=") for part in parts]
@@ -60,7 +60,7 @@ def bounds(text: str | None) -> Any:
     if text is None:
         return None
     result: dict[str, Any] = {}
-    for part in _split(text):
+    for part in split(text):
         name, equals, pair = part.partition("=")
         low, colon, high = pair.partition(":")
         if not equals or not colon:
@@ -95,7 +95,7 @@ RANGES = "name=low:high:count, name=low:high:count:log or name=0.1,0.2,0.5"
 def _range(what: str, text: str) -> tuple[int, Any]:
     """Return how many values there are, and a list or what a range is made of."""
     if ":" not in text:
-        parts = _split(text)
+        parts = split(text)
         if not all(part.strip() for part in parts):
             raise InputError(f"{what}: a value is missing in {text!r}")
         return len(parts), [constant(part, what) for part in parts]
@@ -143,15 +143,3 @@ def _check_unique(names: list[str], option: str) -> None:
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"{option} names {name!r} twice")
-
-
-def _split(text: str) -> list[str]:
-    """Split at the commas that are not inside parentheses."""
-    parts, depth = [""], 0
-    for sign in text:
-        depth += (sign == "(") - (sign == ")")
-        if sign == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += sign
-    return parts

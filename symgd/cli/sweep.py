@@ -78,7 +78,7 @@ def sweep(grid: Grid) -> None:
 
 def _swept(grid: Grid) -> Sweep:
     """Check what is asked for, and do it."""
-    from symgd.rules import find
+    from symgd.family import find
 
     if grid.method == "auto":
         raise InputError(

@@ -163,7 +163,8 @@ def entry(
     columns = as_integers(space[used + 8 : used + 8 + block])
     table = as_table(space[used + 8 + block :], block)
     # Above every sum of magnitudes of which none is above gtol, rounding included.
-    watched[0] = max(5e-324, n * limits[GTOL] * (1.0 + 1e-12))
+    gtol = limits[GTOL]
+    watched[0] = max(5e-324, n * gtol * (1.0 + 1e-12)) if gtol >= 0.0 else -1.0
     watched[1], watched[2] = limits[FTOL], limits[TARGET]
     watched[3] = float(counters[PATIENCE]) if patient else inf
     # Where no lane can converge, there is nothing to repeat.

@@ -66,6 +66,7 @@ def _steps(
     """
     width, bounded, patient = sizes.width, form.bounded, form.patient
     value, gradient, watched = form.value, form.gradient, form.slots
+    online = sizes.online
 
     def projected(s: Any, lower: Any, upper: Any) -> Any:
         result: tuple[Any, ...] = ()
@@ -118,7 +119,7 @@ def _steps(
         state: Any, h: Any, p: Any, now: Any, limits: Any, lower: Any, upper: Any
     ) -> Any:
         s, seen = state
-        fg = value_and_gradient(s, p)
+        fg = value_and_gradient(s, (*p[:-1], now) if online else p)
         seen = observe(fg, s, seen, limits[1], lower, upper)
         s = update(now, fg, s, schedule(now, h))
         if bounded:
@@ -126,11 +127,11 @@ def _steps(
         return s, seen
 
     def last_look(
-        state: Any, p: Any, alive: Any, limits: Any, lower: Any, upper: Any
+        state: Any, p: Any, alive: Any, now: Any, limits: Any, lower: Any, upper: Any
     ) -> Any:
         s, seen = state
         small, ftol, target, limit = limits
-        fg = value_and_gradient(s, p)
+        fg = value_and_gradient(s, (*p[:-1], now) if online else p)
         seen = observe(fg, s, seen, ftol, lower, upper)
         low, total, lowest, best, wait, longest = seen
         for number in (*s, *fg):
@@ -198,7 +199,8 @@ def iteration(
                 now = t + i + 1.0
                 states = advance((states, h, p), (now, limits, lower, upper))
             alive = loaded(table, alive_row, 1, registers, lane_width)
-            ends = look((states, p, alive), (limits, lower, upper))
+            now = t + steps + 1.0
+            ends = look((states, p, alive), (now, limits, lower, upper))
             s, marks = part(ends, 0), part(ends, 1)
             t += steps
             if any_nonzero(marks, 2) or t >= stop:

@@ -46,6 +46,7 @@ ABNORMAL = int(Status.ABNORMAL)
 
 # How the kernels are called, see ``machine.Kernel``.
 TRAJECTORY = "i:pppppppppp"
+INITIAL = "i:iippp"
 LANES = "i:piiiipppp"
 BLOCKS = "i:iippiiippppppppppp"
 SOLVER = "i:iipppppppppppp"

@@ -45,6 +45,7 @@ from symgd.kernels.run import (
 )
 from symgd.lowering.intrinsics import floats, integers, local, store
 from symgd.lowering.native import JIT_OPTIONS
+from symgd.lowering.updates import Update
 from symgd.lowering.watching import Watch
 from symgd.status import RUNNING
 
@@ -53,12 +54,16 @@ STRIDE = 64  # updates between two looks at what has been noted
 
 @dataclass(frozen=True)
 class Sizes:
-    """The numbers of variables, slots of each, hyperparameters and parameters."""
+    """The numbers of variables, slots of each, hyperparameters and parameters.
+
+    ``online`` says whether the last parameter is the number of the update.
+    """
 
     variables: int
     width: int
     hyperparameters: int
     parameters: int
+    online: bool = False
 
 
 def _inlined(function: Any) -> Any:
@@ -81,10 +86,18 @@ def _norm(fg: Any, now: Any, lower: Any, upper: Any, bounded: bool) -> float:
     return norm
 
 
+@_inlined
+def _copied(numbers: Any, copy: Any) -> Any:
+    """Return numbers in an array of the loop's own."""
+    for k in range(numbers.shape[0]):
+        copy[k] = numbers[k]
+    return copy
+
+
 def trajectory(
     value_and_gradient: Any,
     schedule: Any,
-    update: Any,
+    update: Update,
     sizes: Sizes,
     bounded: bool,
     watch: Watch,
@@ -96,8 +109,8 @@ def trajectory(
     value_and_gradient : (x, p) -> (f, g0, g1, ...)
     schedule : (t, h) -> tuple
         The hyperparameters of update t.
-    update : (t, g, f, s, k, h) -> tuple
-        The slots of coordinate k after an update.
+    update : Update
+        Gives the slots of each coordinate after an update.
     sizes : Sizes
     bounded : bool
         Whether iterates are projected onto bounds.
@@ -113,6 +126,9 @@ def trajectory(
         ``candidate`` holds what was not finite: slots, value, gradient.
     """
     n, width, outputs = sizes.variables, sizes.width, sizes.variables + 1
+    summands, step, totals = update.summands, update.slots, update.totals
+    stages, constants, online = update.stages, max(1, sizes.parameters), sizes.online
+    n_h = sizes.hyperparameters
     value_watched, gradient_watched = watch.value, watch.gradient
     slots_watched = tuple(j in watch.slots for j in range(width))
 
@@ -133,9 +149,11 @@ def trajectory(
         gtol, ftol, target = limits[GTOL], limits[FTOL], limits[TARGET]
         best, f = limits[BEST], limits[VALUE]
         # Above every sum of magnitudes of which none is above gtol, rounding included.
-        small = max(5e-324, n * gtol * (1.0 + 1e-12))
+        small = max(5e-324, n * gtol * (1.0 + 1e-12)) if gtol >= 0.0 else -1.0
         watched = every != 0 or patience != 0 or target > -inf
         now, kept = local(width, n), local(width, n)
+        sums, r = local(1, totals)[0], local(1, totals)[0]
+        p = _copied(p, local(1, constants)[0]) if online else p
         fg, kept_fg = local(1, outputs)[0], local(1, outputs)[0]
         fg[0] = f
         for k in range(n):
@@ -158,9 +176,19 @@ def trajectory(
                 if pending != 0:
                     pending = 0
                 else:
-                    hyper = schedule(t + i + 1.0, h)
+                    u = t + i + 1.0
+                    hyper = schedule(u, h)
+                    for _ in range(stages):
+                        for j in range(totals):
+                            sums[j] = 0.0
+                        for k in range(n):
+                            parts = summands(u, fg[k + 1], fg[0], now, k, hyper, r)
+                            for j in range(totals):
+                                sums[j] += parts[j]
+                        for j in range(totals):
+                            r[j] = sums[j]
                     for k in range(n):
-                        stepped = update(t + i + 1.0, fg[k + 1], fg[0], now, k, hyper)
+                        stepped = step(u, fg[k + 1], fg[0], now, k, hyper, r)
                         x = stepped[0]
                         if bounded:  # comparisons that let NaN through
                             x = lower[k] if x < lower[k] else x
@@ -168,6 +196,8 @@ def trajectory(
                         now[0, k] = x
                         for j in range(1, width):
                             now[j, k] = stepped[j]
+                if online:
+                    p[constants - 1] = t + i + 2.0
                 store(fg, value_and_gradient(now[0], p))
                 size = 0.0
                 for k in range(n):
@@ -220,6 +250,9 @@ def trajectory(
                 for k in range(n):
                     for j in range(width):
                         rows[row, 3 + j * n + k] = now[j, k]
+                hyper = schedule(float(t), h)
+                for j in range(n_h):
+                    rows[row, 3 + width * n + j] = hyper[j]
                 row += 1
             if norm <= gtol:
                 status = CONVERGED
@@ -276,7 +309,7 @@ def entry(descend: Any, sizes: Sizes) -> Any:
             floats(p, (n_p,)),
             floats(lower, (n,)),
             floats(upper, (n,)),
-            floats(rows, (TRACE_ROWS, 3 + width * n)),
+            floats(rows, (TRACE_ROWS, 3 + width * n + n_h)),
         )
 
     return run

@@ -17,7 +17,6 @@ from symgd.lowering.intrinsics import Interpreted, floats, storing
 from symgd.lowering.printing import Style
 from symgd.lowering.source import lower, source_of
 from symgd.lowering.tracing import straight
-from symgd.rules import Rule
 
 # Without reference counts: nothing is allocated, and code stays free of the runtime.
 JIT_OPTIONS: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
@@ -63,6 +62,18 @@ class NativeObjective:
         """Value and gradient as Python, conditionals as conditionals."""
         outputs = (self.expression, *self.gradient)
         return source_of(lower("value_and_gradient", ("x", "p"), outputs, self._places))
+
+    def in_lanes(self, width: int) -> types.FunctionType:
+        """Return the same for lanes: (s, p) -> (f, g0, g1, ...).
+
+        A variable stands in every place of ``s`` whose number ``width`` divides, its
+        state behind it.
+        """
+        places = {s: f"s[{i * width}]" for i, s in enumerate(self.variables)}
+        places |= {s: f"p[{i}]" for i, s in enumerate(self.parameters)}
+        outputs = (self.expression, *self.gradient)
+        name, arguments = "value_and_gradient", ("s", "p")
+        return lower(name, arguments, outputs, places, style=Style.THROUGHPUT)
 
     @functools.cached_property
     def value_and_gradient(self) -> Any:
@@ -168,24 +179,6 @@ def native_objective(
 ) -> NativeObjective:
     """Return the native form of a formula, one however often it is asked for."""
     return NativeObjective(expression, gradient, variables, parameters)
-
-
-@functools.lru_cache(maxsize=256)
-def native_update(rule: Rule) -> Any:
-    """Return a rule's update of one coordinate: (t, g, f, s, k, h) -> (x, state...).
-
-    ``s[0, k]`` is the coordinate, ``s[1, k]``, ... its state; ``h`` are the
-    hyperparameters.
-    """
-    slots = {symbol(name): f"s[{j}, k]" for j, name in enumerate(rule.updates)}
-    hyper = {symbol(name): f"h[{j}]" for j, name in enumerate(rule.hyperparameters)}
-    given = {symbol(name): name for name in ("t", "g", "f")}
-    arguments, updates = ("t", "g", "f", "s", "k", "h"), tuple(rule.updates.values())
-    places = {**given, **slots, **hyper}
-    lowered = lower(
-        "update", arguments, updates, places, late=[symbol("g")], style=Style.LATENCY
-    )
-    return straight(lowered, len(updates))
 
 
 @functools.lru_cache(maxsize=256)

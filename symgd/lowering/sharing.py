@@ -18,7 +18,7 @@ _Guard = tuple[tuple[Any, bool], ...]
 
 
 def share(
-    outputs: tuple[sp.Expr, ...], late: Set[sp.Symbol] = frozenset(), first: int = 0
+    outputs: tuple[sp.Expr, ...], late: Set[sp.Symbol] = frozenset()
 ) -> tuple[list[tuple[sp.Symbol, sp.Expr]], tuple[sp.Expr, ...]]:
     """Name every subexpression that is needed more than once.
 
@@ -32,8 +32,6 @@ def share(
     outputs : tuple of expressions
     late : set of symbols
         Symbols whose values arrive last.
-    first : int
-        The number of the first name.
 
     Returns
     -------
@@ -42,7 +40,7 @@ def share(
     reduced : tuple of expressions
         The outputs, written with those symbols.
     """
-    sharing = _Sharing(outputs, late, first)
+    sharing = _Sharing(outputs, late)
     reduced = tuple(sharing.rewritten(output, ()) for output in outputs)
     return sharing.shared, reduced
 
@@ -50,10 +48,7 @@ def share(
 class _Sharing:
     """Counts the uses of subexpressions, then names those that are reused."""
 
-    def __init__(
-        self, outputs: tuple[sp.Expr, ...], late: Set[sp.Symbol], first: int
-    ) -> None:
-        self.first = first
+    def __init__(self, outputs: tuple[sp.Expr, ...], late: Set[sp.Symbol]) -> None:
         self.shared: list[tuple[sp.Symbol, sp.Expr]] = []
         self.done: dict[tuple[sp.Basic, _Guard], sp.Basic] = {}
         self.bases = _common_bases(outputs, late)
@@ -120,7 +115,7 @@ class _Sharing:
             result = self._rebuilt(base, guard)
             condition = isinstance(base, sp.logic.boolalg.Boolean)
             if self.counts[base, guard] > 1 and not condition:
-                name = sp.Symbol(f"c{self.first + len(self.shared)}", real=True)
+                name = sp.Symbol(f"c{len(self.shared)}", real=True)
                 self.shared.append((name, _under(self._conditions(guard), result)))
                 result = name
             self.done[base, guard] = result

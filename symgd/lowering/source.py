@@ -32,7 +32,6 @@ def lower(
     outputs: Sequence[sp.Expr],
     places: Mapping[sp.Symbol, str],
     late: Iterable[sp.Symbol] = (),
-    groups: int = 1,
     style: Style = Style.PYTHON,
 ) -> types.FunctionType:
     """Return a plain Python function that computes a tuple of expressions.
@@ -50,9 +49,6 @@ def lower(
         not in it is an error: generated code has only names that symgd chose.
     late : iterable of symbols
         Symbols whose values arrive last: sums add the terms that hold them last.
-    groups : int
-        Into how many equal parts the outputs fall. Subexpressions are shared within a
-        part only, so that each is computed as it would be alone, to the last bit.
     style : Style
 
     Raises
@@ -74,16 +70,9 @@ def lower(
     last = {numbered[s] for s in late}
 
     def eliminate(expressions: Any) -> tuple[list[Any], Any]:
-        size = max(1, len(expressions) // groups)
-        shared: list[Any] = []
-        reduced: list[Any] = []
-        for start in range(0, len(expressions), size):
-            group = tuple(expressions[start : start + size])
-            names, outputs = share(group, last, first=len(shared))
-            for target, expression in names:
-                printer.define(target, expression)
-            shared += names
-            reduced += outputs
+        shared, reduced = share(tuple(expressions), last)
+        for target, expression in shared:
+            printer.define(target, expression)
         return shared, tuple(reduced)
 
     function = sp.lambdify(

@@ -334,4 +334,4 @@ def straight(function: Any, outputs: int) -> Any:
 
     if function.__code__.co_argcount == 2:
         return intrinsic(lambda _context, a, b: typed(a, b))
-    return intrinsic(lambda _context, a, b, c, d, e, f: typed(a, b, c, d, e, f))
+    return intrinsic(lambda _context, a, b, c, d, e, f, g: typed(a, b, c, d, e, f, g))

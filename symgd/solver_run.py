@@ -1,0 +1,121 @@
+"""The default method as a run: which stage comes when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from symgd import compiled
+from symgd.arguments import Bounds, Settings
+from symgd.errors import FormulaError
+from symgd.kernels import run as layout
+from symgd.machine import Kernel, address
+from symgd.objective import Objective
+from symgd.runs import Run, floats
+from symgd.status import RUNNING, Status
+
+NEWTON_VARIABLES = 50  # the Hessian is used up to so many
+LBFGS_ITERATIONS = 2000  # before Newton's method is tried
+NEWTON_ITERATIONS = 200
+SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
+
+
+class SolverRun(Run):
+    """The default method: L-BFGS, Newton, L-BFGS, each from the best point so far."""
+
+    name = "auto"
+
+    def __init__(
+        self, objective: Objective, bounds: Bounds, settings: Settings
+    ) -> None:
+        super().__init__(objective, bounds, settings)
+        self.solve = solver_kernel()
+        self.function = objective.kernel("evaluation")
+        self.hessian = self.function  # until the Newton stage, which calls it, begins
+        self.work = [floats(size) for size in layout.solver_space(self.n)]
+        self.matrices = floats(0)
+        self.stages: list[tuple[str, int]] = []
+        self.stage_end = 0
+        self.stalled_at = -1
+        self.arguments = self._arguments()
+
+    def begin(self, x: Sequence[float]) -> int:
+        """Evaluate the start, and plan the stages."""
+        everything = self.settings.maxiter
+        self.stages = [("lbfgs", everything)]
+        self.stage_end = everything
+        if self.n <= NEWTON_VARIABLES:
+            self.stages = [("newton", NEWTON_ITERATIONS), ("lbfgs", everything)]
+            self.stage_end = min(everything, LBFGS_ITERATIONS)
+        self.stalled_at = -1
+        return super().begin(x)
+
+    def _arguments(self) -> tuple[int, ...]:
+        """Return what the kernel takes; arrays stay where they are."""
+        arrays: list[Any] = [self.counters, self.limits, self.slots, self.gradient]
+        arrays += [self.parameters, self.lower, self.upper, *self.work, self.matrices]
+        places = map(address, [*arrays, self.rows])
+        return self.function.address, self.hessian.address, *places
+
+    def _continue(self) -> int:
+        last = self.counters[layout.LAST]
+        while True:
+            self.counters[layout.LAST] = min(last, self.stage_end)
+            status = self.solve(*self.arguments)
+            if status == Status.STALLED:
+                self.stalled_at = self.t
+            if not self._stage_is_over(status) or not self._next_stage():
+                break
+        # Newton's promise of what is left to gain is better than the gradient's, but
+        # at a kink neither means anything: there the gradient is not small.
+        if status in (Status.STALLED, Status.ABNORMAL) and not self._impatient():
+            reach = self.norm * max(1.0, *map(abs, self.x))
+            smooth = reach <= SMOOTH * abs(self.fun) and self.stalled_at == self.t
+            return int(Status.STALLED if smooth else Status.ABNORMAL)
+        return status
+
+    def _impatient(self) -> bool:
+        patience = self.settings.patience
+        return patience > 0 and self.counters[layout.WAITED] >= patience
+
+    def _stage_is_over(self, status: int) -> bool:
+        if status == RUNNING:
+            return self.stage_end <= self.t < self.settings.maxiter
+        return status in (Status.STALLED, Status.ABNORMAL) and not self._impatient()
+
+    def _next_stage(self) -> bool:
+        """Prepare the next stage that can be had; return whether there is one."""
+        while self.stages:
+            name, iterations = self.stages.pop(0)
+            if name == "newton":
+                try:
+                    self.hessian = self.objective.kernel("hessian")
+                except FormulaError:  # no Hessian, or one too large to compile
+                    continue
+                self.matrices = floats(2 * self.n * self.n)
+                self.arguments = self._arguments()
+            self.counters[layout.NEWTON] = int(name == "newton")
+            self.counters[layout.PAIRS] = 0
+            self.counters[layout.IDLE] = 0
+            self.stage_end = min(self.settings.maxiter, self.t + iterations)
+            return True
+        return False
+
+    def blame(self) -> str:
+        """Say what was not finite."""
+        if self.t < 0:
+            return super().blame()
+        falls = "falls" if self.settings.sign > 0 else "rises"
+        return f"f {falls} without bound, beyond 1e100,"
+
+
+def solver_kernel() -> Kernel:
+    """Return the loop of the default method, one for all objectives."""
+
+    def build() -> Any:
+        from symgd.kernels import solver
+        from symgd.lowering.native import native
+
+        return native(solver.entry, layout.SOLVER)
+
+    return compiled.kernel(("solver",), layout.SOLVER, build)

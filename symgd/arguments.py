@@ -77,20 +77,21 @@ class Settings:
             raise InputError("ftol is only tested with patience: give patience=10, say")
         return cls(
             sign=sign,
-            maxiter=_count("maxiter", maxiter),
+            maxiter=count("maxiter", maxiter),
             gtol=_number("gtol", gtol),
             ftol=_finite("ftol", ftol),
-            patience=_count("patience", patience),
+            patience=count("patience", patience),
             target=goal,
             time_limit=math.inf
             if time_limit is None
             else _number("time_limit", time_limit),
-            every=int(trace) if isinstance(trace, bool) else _count("trace", trace),
+            every=int(trace) if isinstance(trace, bool) else count("trace", trace),
             progress=bool(progress),
         )
 
 
-def _count(name: str, value: Any) -> int:
+def count(name: str, value: Any) -> int:
+    """Return a whole number, 0 or more, or raise InputError."""
     whole = isinstance(value, numbers.Real)
     if isinstance(value, bool) or not whole or not 0 <= value < 2**62 or value % 1:
         raise InputError(f"{name} must be a whole number, 0 or more, not {value!r}")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from symgd import machine, store
+from symgd.interrupts import raised_at_once
 from symgd.machine import Kernel, NotPortable
 
 CAPACITY = 256  # kernels in this process
@@ -144,7 +145,8 @@ def kernel(parts: Sequence[str], signature: str, build: Callable[[], Any]) -> Ke
     with global_compiler_lock:
         if (known := _kernels.get(name)) is not None:
             return known
-        return _kernels.enter(name, _compiled(key, signature, build()))
+        with raised_at_once():
+            return _kernels.enter(name, _compiled(key, signature, build()))
 
 
 def _stored(key: str, signature: str) -> Kernel | None:

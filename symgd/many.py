@@ -9,6 +9,7 @@ from __future__ import annotations
 import numbers
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from symgd import arguments, many_in_lanes, many_in_turn
 from symgd.arguments import Bounds, Seed, Settings
 from symgd.errors import InputError
+from symgd.interrupts import Interrupts
 from symgd.objective import Objective
 from symgd.problem import Problem
 from symgd.results import Results, Sweep
@@ -41,6 +43,7 @@ def minimize_many(
     trace: Sequence[int] = (),
     parameters: Mapping[str, Any] | None = None,
     workers: int | None = None,
+    progress: bool = False,
     **hyperparameters: Any,
 ) -> Results:
     """Minimise from many starts at once.
@@ -59,6 +62,8 @@ def minimize_many(
         Values of the objective's named parameters, for all descents or for each.
     workers : int, optional
         Threads; by default one for each core. Results don't depend on it.
+    progress : bool
+        Whether to show a progress bar.
     **hyperparameters : float, str or array of shape (N,)
         Those of the rule, for all descents or for each; text is a schedule.
 
@@ -88,7 +93,7 @@ def minimize_many(
         target=target,
         time_limit=time_limit,
         trace=False,
-        progress=False,
+        progress=progress,
     ).of(given)
     if not np.iterable(trace) or not all(
         isinstance(which, numbers.Integral) for which in trace
@@ -101,8 +106,20 @@ def minimize_many(
         given, limits, settings, starts, method, hyperparameters, parameters or {}
     )
     way = many_in_lanes if problem.fits_lanes else many_in_turn
-    table = way.run(problem, _workers(workers))
+    threads = _workers(workers)
+    with ExitStack() as stack:
+        interrupts, progress_told = stack.enter_context(Interrupts()), _untold
+        if settings.progress:
+            from symgd.progress import progress_of_many
+
+            bar = progress_of_many(problem.count, settings.maxiter)
+            progress_told = stack.enter_context(bar)
+        table = way.run(problem, threads, progress_told, interrupts)
     return Results(problem, table, trace)
+
+
+def _untold(*_: Any) -> None:
+    """Tell nobody how far it is."""
 
 
 def sweep(

@@ -13,8 +13,9 @@ import numpy as np
 
 from symgd import compiled, machine
 from symgd.arguments import Settings
+from symgd.interrupts import Interrupts
 from symgd.kernels import run as layout
-from symgd.problem import Problem, Table
+from symgd.problem import Problem, Progress, Table
 from symgd.rule_run import RuleRun, initial_kernel
 from symgd.status import RUNNING, Status
 
@@ -45,7 +46,7 @@ class _Lanes:
         self.loops = lane_kernel(problem, first, form), first.descend
         block = form[0] * form[1]
         sizes = (n, self.width, len(self.hyper), len(self.parameters))
-        shape = [*sizes, count, block, *varied, *layout.Rows.of(*sizes)]
+        shape = [*sizes, count, block, *varied, *layout.Rows.of(*sizes), 0]
         self.shape = np.array(shape, dtype=np.int64)
         # One large allocation gets large pages, where several would not.
         size, patient = n * self.width, 2 if problem.settings.patience else 0
@@ -55,7 +56,7 @@ class _Lanes:
         self.ends = ends.view(np.int64)
         self.slots[:: self.width] = problem.starts.T
         self.marks[:1] = math.inf
-        self.ends[0] = RUNNING
+        self.ends[0], self.ends[1] = RUNNING, -1
         self.scratch = layout.blocks_space(*sizes, block)
         arrays: list[Any] = [self.slots, self.hyper, self.parameters, self.fg]
         arrays += [self.marks, self.ends, first.lower, first.upper]
@@ -103,6 +104,8 @@ class _Lanes:
     def table(self) -> Table:
         """Return the ends."""
         status, nit = self.ends
+        if self.shape[layout.STOP] and (never := nit < 0).any():
+            self.fg[:, never] = math.nan
         return Table(
             x=self.slots[:: self.width].T,
             fun=self.fg[0],
@@ -181,43 +184,49 @@ def blocks_kernel() -> machine.Kernel:
     return compiled.kernel(("blocks",), layout.BLOCKS, build)
 
 
-def run(problem: Problem, workers: int) -> Table:
+def run(
+    problem: Problem, workers: int, progress: Progress, interrupts: Interrupts
+) -> Table:
     """Run a rule in rounds: all running descents a number of iterations further."""
     lanes = _Lanes(problem)
     lanes.begin()
     status = lanes.ends[0]
+    interrupts.shown_in(lanes.shape[layout.STOP :])
     with ThreadPoolExecutor(workers) as pool:
         each = pool.map if workers > 1 else map
 
-        def play(start: int, stop: int) -> None:
+        def play(start: int, last: int) -> None:
             active = np.flatnonzero(status == RUNNING)
             size = max(SMALLEST, -(-len(active) // (PIECES * workers)))
             pieces = [active[i : i + size] for i in range(0, len(active), size)]
-            list(each(lambda piece: lanes.advance(piece, start, stop), pieces))
+            list(each(lambda piece: lanes.advance(piece, start, last), pieces))
+            progress(lanes.ends[1], int((status != RUNNING).sum()), lanes.fg[0])
 
-        ended = _rounds(status, problem.settings, play)
+        ended = _rounds(status, problem.settings, play, interrupts)
     status[status == RUNNING] = ended
     return lanes.table()
 
 
 def _rounds(
-    status: np.ndarray, settings: Settings, play: Callable[[int, int], None]
+    status: np.ndarray,
+    settings: Settings,
+    play: Callable[[int, int], None],
+    interrupts: Interrupts,
 ) -> Status:
     """Play rounds until no descent runs; return why those that still run ended."""
     begun, t, iterations = time.perf_counter(), -1, 1024
-    try:
-        while t < settings.maxiter and (status == RUNNING).any():
-            before = time.perf_counter()
-            left = settings.time_limit - (before - begun)
-            if left <= 0.0 and t >= 0:
-                return Status.TIME_LIMIT
-            # The starts are evaluated whatever the limit.
-            stop = min(settings.maxiter, max(t, 0) + iterations if left > 0.0 else 0)
-            play(t, stop)
-            elapsed = max(time.perf_counter() - before, 1e-7)
-            wanted = min(ROUND_SECONDS, left) / elapsed * max(stop - t, 1)
-            iterations = int(min(16 * iterations, max(1.0, wanted)))
-            t = stop
-    except KeyboardInterrupt:
-        return Status.INTERRUPTED
+    while t < settings.maxiter and (status == RUNNING).any():
+        before = time.perf_counter()
+        left = settings.time_limit - (before - begun)
+        if left <= 0.0 and t >= 0:
+            return Status.TIME_LIMIT
+        # The starts are evaluated whatever the limit.
+        last = min(settings.maxiter, max(t, 0) + iterations if left > 0.0 else 0)
+        play(t, last)
+        if interrupts.noted:
+            return Status.INTERRUPTED
+        elapsed = max(time.perf_counter() - before, 1e-7)
+        wanted = min(ROUND_SECONDS, left) / elapsed * max(last - t, 1)
+        iterations = int(min(16 * iterations, max(1.0, wanted)))
+        t = last
     return Status.MAXITER

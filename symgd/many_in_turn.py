@@ -11,14 +11,17 @@ from typing import Any
 import numpy as np
 
 from symgd import compiled, machine
+from symgd.interrupts import Interrupts
 from symgd.kernels import run as layout
-from symgd.problem import Problem, Table
+from symgd.problem import Problem, Progress, Table
 from symgd.runs import drive
 from symgd.solver_run import LBFGS_ITERATIONS, NEWTON_VARIABLES
 from symgd.status import RUNNING, Status
 
 
-def run(problem: Problem, workers: int) -> Table:
+def run(
+    problem: Problem, workers: int, progress: Progress, interrupts: Interrupts
+) -> Table:
     """Run each descent for itself: the default method, and rules too wide for lanes."""
     count, n = problem.starts.shape
     table = Table(
@@ -33,13 +36,12 @@ def run(problem: Problem, workers: int) -> Table:
     if settings.time_limit < math.inf:
         deadline = time.perf_counter() + settings.time_limit
     shared = _SolverLoop(problem, table) if problem.rule is None else None
-    stopped: list[Status] = []
 
     def play(piece: np.ndarray) -> None:
-        if not stopped and time.perf_counter() < deadline:
+        if not interrupts.noted and time.perf_counter() < deadline:
             unfinished = piece if shared is None else shared.advance(piece)
             for which in unfinished.tolist():
-                if stopped or time.perf_counter() >= deadline:
+                if interrupts.noted or time.perf_counter() >= deadline:
                     return
                 _alone(problem, which, table, deadline)
 
@@ -48,11 +50,9 @@ def run(problem: Problem, workers: int) -> Table:
     size = 128 if quick else 16
     pieces = [np.arange(i, min(i + size, count)) for i in range(0, count, size)]
     with ThreadPoolExecutor(workers) as pool:
-        try:
-            list(pool.map(play, pieces))
-        except KeyboardInterrupt:
-            stopped.append(Status.INTERRUPTED)
-    rest = stopped[0] if stopped else Status.TIME_LIMIT
+        for done, _ in enumerate(pool.map(play, pieces), start=1):
+            progress(table.nit, min(done * size, count), table.fun)
+    rest = Status.INTERRUPTED if interrupts.noted else Status.TIME_LIMIT
     table.status[table.status == RUNNING] = rest
     return table
 

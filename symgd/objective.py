@@ -109,7 +109,7 @@ class Objective:
         self._kernels: dict[tuple[str, ...], Kernel] = {}
         self.parameters: Mapping[str, float] = MappingProxyType(constants)
         # What has been read and compiled before needs no reading again.
-        self._facts = None if self._text is None else compiled.recalled(self._parts)
+        self._facts = None if self._text is None else compiled.recalled(self.described)
         if self._facts is None:
             self._facts = {"variables": list(self._checked_variables())}
         self.variables: tuple[str, ...] = tuple(self._facts["variables"])
@@ -140,8 +140,8 @@ class Objective:
         return self._formula if isinstance(self._formula, str) else None
 
     @functools.cached_property
-    def _parts(self) -> tuple[str, ...]:
-        """What identifies the formula: its kernels are stored under this."""
+    def described(self) -> tuple[str, ...]:
+        """The formula as plain text: its kernels are stored under this."""
         kind, text, names = "text", self._text, self._declared
         if text is None:
             from symgd.formula import text_of
@@ -205,7 +205,7 @@ class Objective:
         other = self._copied()
         other._negated = not self._negated
         other._kernels = {}
-        for name in ("_parts", "expression", "gradient", "hessian", "native"):
+        for name in ("described", "expression", "gradient", "hessian", "native"):
             other.__dict__.pop(name, None)
         return other
 
@@ -247,10 +247,10 @@ class Objective:
     def compiled(self, parts: tuple[str, ...], signature: str, build: Any) -> Kernel:
         """Return a kernel that depends on the formula and on ``parts``."""
         if parts not in self._kernels:
-            whole = (*parts, *self._parts)
+            whole = (*parts, *self.described)
             self._kernels[parts] = compiled.kernel(whole, signature, build)
             if self._text is not None:
-                compiled.remember(self._parts, self._facts)
+                compiled.remember(self.described, self._facts)
         return self._kernels[parts]
 
     @functools.cached_property

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from symgd import arguments, methods
+from symgd import __version__, arguments, methods
 from symgd.arguments import Bounds, Seed
+from symgd.callbacks import Callback, State
 from symgd.errors import InputError
 from symgd.objective import Objective
 from symgd.result import Result
 from symgd.rules import Rule
-from symgd.runs import Run, drive, result_of
+from symgd.runs import Run, Watcher, drive, result_of
 from symgd.status import Status
 
 if TYPE_CHECKING:
@@ -33,6 +36,9 @@ def minimize(
     rng: Seed = None,
     trace: bool | int = False,
     progress: bool = False,
+    callback: Callable[[State], Any] | None = None,
+    callback_every: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
     **hyperparameters: Formula,
 ) -> Result:
     """Find a minimum of a formula.
@@ -69,7 +75,17 @@ def minimize(
     trace : bool or int
         True keeps every iterate, k every k-th one.
     progress : bool
-        Whether to show a progress bar.
+        Whether to show a progress bar: value, gradient, iterations a second.
+    callback : callable, optional
+        Called with a :class:`State` (``t``, ``x``, ``fun``, ``grad_norm``, ...) at the
+        start and every few hundredths of a second, or every ``callback_every``
+        iterations. It stops the run by returning True or raising StopIteration.
+    callback_every : int
+        See there; 0 is by time.
+    checkpoint : path, optional
+        Where the whole state is written every few seconds, and at the end. The same
+        call goes on from there, and comes to the same bits as if it had never been
+        stopped; ``maxiter`` and ``time_limit`` may be others.
     **hyperparameters : float or str
         Those of the rule; text is a schedule, a formula in ``t``.
 
@@ -110,6 +126,9 @@ def maximize(
     rng: Seed = None,
     trace: bool | int = False,
     progress: bool = False,
+    callback: Callable[[State], Any] | None = None,
+    callback_every: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
     **hyperparameters: Formula,
 ) -> Result:
     """Find a maximum of a formula: gradient ascent.
@@ -133,24 +152,61 @@ def _optimize(
     method: Any,
     bounds: Any,
     rng: Seed,
+    callback: Any,
+    callback_every: Any,
+    checkpoint: Any,
     hyperparameters: Mapping[str, Formula],
     **options: Any,
 ) -> Result:
     """Minimise sign*objective, and report about the objective itself."""
     given = objective if isinstance(objective, Objective) else Objective(objective)
     settings = arguments.Settings.checked(sign=sign, **options).of(given)
+    every = arguments.count("callback_every", callback_every)
     limits = arguments.read_bounds(bounds, given.variables)
     solved = given if sign > 0 else given.negated()
     run = methods.run_of(solved, limits, settings, method, hyperparameters)
-    status, start, source = find_start(run, x0, limits, rng)
-    if settings.progress:
-        from symgd.progress import progress_bar
+    saved = None
+    if checkpoint is not None:
+        from symgd.checkpoints import Checkpoint
 
-        with progress_bar(settings.maxiter) as monitor:
-            status = drive(run, status, monitor)
-    else:
-        status = drive(run, status)
-    return result_of(run, status, given, start, source)
+        saved = Checkpoint(checkpoint, _identity(run, x0, rng))
+    with ExitStack() as stack:
+        watchers: list[Watcher] = []
+        if callback is not None:
+            watchers.append(Callback(callback, every))
+        if saved is not None:
+            watchers.append(saved)
+        if settings.progress:
+            from symgd.progress import progress_bar
+
+            watchers.append(stack.enter_context(progress_bar(settings.maxiter)))
+        resumed = None if saved is None else saved.resume(run)
+        status, start, source = resumed or find_start(run, x0, limits, rng)
+        if saved is not None:
+            saved.start, saved.source = start, source
+        ended = drive(run, status, watchers, every)
+        if saved is not None:
+            saved.finish(run, ended)
+    return result_of(run, ended, given, start, source)
+
+
+def _identity(run: Run, x0: Any, rng: Seed) -> dict[str, Any]:
+    """Return what must be the same for a run to go on from a checkpoint."""
+    settings, variables = run.settings, run.objective.variables
+    point = None if x0 is None else arguments.read_point(x0, variables, run.bounds)
+    return {
+        "version": __version__,
+        "objective": [*run.objective.described, list(run.parameters)],
+        "method": run.described,
+        "hyperparameters": {k: str(v) for k, v in run.hyperparameters.items()},
+        "start": arguments.described(rng) if point is None else point,
+        "bounds": [run.bounds.lower, run.bounds.upper],
+        "gtol": settings.gtol,
+        "ftol": settings.ftol,
+        "patience": settings.patience,
+        "target": settings.target,
+        "trace": settings.every,
+    }
 
 
 def find_start(

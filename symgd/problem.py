@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from symgd.errors import InputError, unknown_name
 from symgd.objective import Objective
 from symgd.rules import Rule
 from symgd.runs import Run
+
+# Told the iterations made, how many descents have ended, and values, of all descents.
+Progress: TypeAlias = Callable[[np.ndarray, int, np.ndarray], None]
 
 LANE_SLOTS = 200  # beyond so many, straight-line code gets too long
 
@@ -47,8 +50,12 @@ class Problem:
         }
         self.rule: Rule | None = None
         self.hyperparameters: dict[str, Any] = {}
+        self.automatic = False  # whether steps are found on the way
         if not methods.is_default(method):
-            self.rule = family.find(method)
+            self.rule = rule = family.find(method)
+            self.automatic = methods.has_automatic_steps(
+                objective, rule, hyperparameters
+            )
             self._read_hyperparameters(hyperparameters)
         elif hyperparameters:
             raise arguments.no_hyperparameters(next(iter(hyperparameters)))
@@ -57,6 +64,9 @@ class Problem:
 
     def _read_hyperparameters(self, given: Mapping[str, Any]) -> None:
         assert self.rule is not None
+        if self.automatic:
+            self.hyperparameters = dict(given)
+            return
         for name in given:
             self.rule.schedule(name, 0.0)
         for name, default in self.rule.hyperparameters.items():
@@ -79,7 +89,7 @@ class Problem:
     @property
     def fits_lanes(self) -> bool:
         """Whether the descents can run in lanes."""
-        if self.rule is None or compiled.interpreted():
+        if self.rule is None or self.automatic or compiled.interpreted():
             return False
         return self.starts.shape[1] * (1 + len(self.rule.state)) <= LANE_SLOTS
 

@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from symgd.errors import FormulaError, unknown_name
 from symgd.machine import address
@@ -104,6 +104,18 @@ def replacing(file: str | Path) -> Iterator[TextIO]:
         part.unlink(missing_ok=True)
 
 
+class Criterion(NamedTuple):
+    """A criterion to stop by: its limit, what was reached, and whether it fired."""
+
+    limit: float
+    reached: float
+    fired: bool
+
+    def __str__(self) -> str:
+        fired = " (fired)" if self.fired else ""
+        return f"{number(self.reached)} of {self.limit:g}{fired}"
+
+
 class Result:
     """The end of a run; all fields describe the same point.
 
@@ -130,6 +142,11 @@ class Result:
     status : Status
     message : str
         Why the run ended, with the numbers.
+    criteria : dict of str to Criterion
+        The criteria that were set, ``gtol`` and ``maxiter`` always: limit, what was
+        reached, and whether this one ended the run.
+    seconds : float
+        How long the descent took, compilation excluded.
     method : str
     hyperparameters : dict
         All of them, by name, as used.
@@ -161,6 +178,8 @@ class Result:
         trace: Trace | None,
         objective: Objective,
         maximized: bool,
+        seconds: float,
+        criteria: dict[str, Criterion],
     ) -> None:
         # Plain numbers: NumPy is imported when an array is asked for.
         self._x, self._jac, self._start, self._bounds = x, jac, start, bounds
@@ -176,6 +195,8 @@ class Result:
         self.trace = trace
         self.objective = objective
         self.maximized = maximized
+        self.seconds = seconds
+        self.criteria = criteria
 
     @functools.cached_property
     def x(self) -> np.ndarray:
@@ -261,6 +282,8 @@ class Result:
             "hyperparameters": self.hyperparameters,
             "start": list(self._start),
             "start_source": self.start_source,
+            "seconds": self.seconds,
+            "criteria": {k: c._asdict() for k, c in self.criteria.items()},
         }
 
     def keys(self) -> tuple[str, ...]:
@@ -288,12 +311,14 @@ class Result:
             best = "maximum" if self.maximized else "minimum"
             head = f"{head}, but no {best} (try another start)"
         counts = f"{self.nit} iterations, {self.nfev} evaluations, method {self.method}"
+        criteria = ", ".join(f"{name} {each}" for name, each in self.criteria.items())
         return "\n".join(
             [
                 f"{head}: f = {number(self.fun)} at",
                 *shown,
                 f"{self.status.name}: {self.message}",
                 f"({counts}; start: {self.start_source})",
+                f"criteria: {criteria}",
             ]
         )
 
@@ -302,6 +327,7 @@ FIELDS = (
     *("x", "fun", "jac", "grad_norm", "nit", "nfev", "njev", "success", "kind"),
     *("status", "message", "method", "hyperparameters", "variables", "values", "start"),
     *("start_source", "bounds", "trace", "objective", "maximized"),
+    *("seconds", "criteria"),
 )
 
 

@@ -75,6 +75,15 @@ class RuleRun(Run):
         for j in range(width):
             self.slots[j * n : (j + 1) * n] = slots[j::width]
 
+    @property
+    def described(self) -> str:
+        """The rule, as plain text."""
+        return self.rule.text
+
+    def arrays(self) -> dict[str, array[Any]]:
+        """Return all numbers that the run consists of, by name."""
+        return super().arrays() | {"candidate": self.candidate}
+
     def _continue(self) -> int:
         return self.descend(*self.arguments)
 

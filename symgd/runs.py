@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import time
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from symgd.arguments import Bounds, Settings
+from symgd.interrupts import Interrupts
 from symgd.kernels import run as layout
 from symgd.objective import Objective
-from symgd.result import Result, Trace, number
+from symgd.result import Criterion, Result, Trace, number
 from symgd.status import RUNNING, Status
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Run:
         self.columns = 3 + slots * n + len(constants)
         self.rows = floats(layout.TRACE_ROWS * self.columns if settings.every else 0)
         self.recorded = array("d")
+        self.seconds = 0.0  # spent in it, compilation excluded
+        self.stopped_by = "interrupted"
 
     # ------------------------------------------------------ where the run is
 
@@ -139,6 +142,34 @@ class Run:
         self.counters[layout.T], self.counters[layout.EVALUATIONS] = nit, nfev
         self.counters[layout.WAITED] = self.settings.patience if patient else 0
 
+    # ---------------------------------------------------- stored and continued
+
+    @property
+    def described(self) -> str:
+        """The method, as plain text."""
+        return self.name
+
+    def arrays(self) -> dict[str, array[Any]]:
+        """Return all numbers that the run consists of, by name."""
+        self._harvest()
+        return {
+            "counters": self.counters,
+            "limits": self.limits,
+            "slots": self.slots,
+            "gradient": self.gradient,
+            "recorded": self.recorded,
+        }
+
+    def plan(self) -> dict[str, Any]:
+        """Return what else is to be known to go on, as JSON can hold it."""
+        return {}
+
+    def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+        """Be where another run was when it was stored."""
+        self.recorded = array("d", stored["recorded"].tolist())
+        for name, numbers in self.arrays().items():
+            numbers[:] = array(numbers.typecode, stored[name].tolist())
+
     def trace(self) -> Trace:
         """Return what was recorded."""
         import numpy as np
@@ -194,7 +225,7 @@ class Run:
             Status.TIME_LIMIT: (
                 f"the time limit of {settings.time_limit:g} s was reached; {above}"
             ),
-            Status.INTERRUPTED: f"interrupted after iteration {self.t}; {above}",
+            Status.INTERRUPTED: f"{self.stopped_by} after iteration {self.t}; {above}",
             Status.ABNORMAL: (
                 f"no step along the search direction lowers f, as at a kink; {above}"
             ),
@@ -226,31 +257,65 @@ def not_finite(
     return "the sum of f, the gradient and the state is infinite"
 
 
-def drive(run: Run, status: int, monitor: Any = None) -> Status:
+# Looks at a run between two slices, and says why it is to stop, or nothing.
+Watcher: TypeAlias = Callable[[Run], str]
+
+
+def drive(
+    run: Run, status: int, watchers: Sequence[Watcher] = (), every: int = 0
+) -> Status:
     """Continue a run that has begun until it ends; Ctrl-C ends it too.
 
     Slices last some tens of milliseconds: long enough to cost nothing, short enough
     to be interrupted between them.
+
+    Parameters
+    ----------
+    run : Run
+    status : int
+        RUNNING, or what beginning it returned.
+    watchers : sequence of callables
+        Called at the start and after each slice.
+    every : int
+        If not 0, slices end at its multiples.
     """
-    settings = run.settings
     begun = time.perf_counter()
-    iterations = 32
     try:
-        while status == RUNNING and run.t < settings.maxiter:
-            before, left = time.perf_counter(), settings.time_limit
-            left -= before - begun
-            if left <= 0.0:
-                return Status.TIME_LIMIT
-            start = run.t
-            status = run.advance(min(settings.maxiter, start + iterations))
-            elapsed = max(time.perf_counter() - before, 1e-7)
-            wanted = min(SLICE_SECONDS, left) / elapsed * max(run.t - start, 1)
-            iterations = int(min(8 * iterations, max(1.0, wanted)))
-            if monitor is not None:
-                monitor(run)
+        with Interrupts() as interrupts:
+            return _slices(run, status, watchers, every, interrupts)
     except KeyboardInterrupt:
         return Status.INTERRUPTED
+    finally:
+        run.seconds += time.perf_counter() - begun
+
+
+def _slices(
+    run: Run, status: int, watchers: Sequence[Watcher], every: int, stop: Interrupts
+) -> Status:
+    settings, iterations = run.settings, 32
+    deadline = time.perf_counter() + settings.time_limit
+    reason = _reason(run, watchers)
+    while status == RUNNING and run.t < settings.maxiter:
+        before, start = time.perf_counter(), run.t
+        if reason or stop.noted:
+            run.stopped_by = reason or run.stopped_by
+            return Status.INTERRUPTED
+        if before >= deadline:
+            return Status.TIME_LIMIT
+        last = min(settings.maxiter, start + iterations)
+        last = min(last, start - start % every + every) if every else last
+        status = run.advance(last)
+        elapsed = max(time.perf_counter() - before, 1e-7)
+        wanted = min(SLICE_SECONDS, deadline - before) / elapsed
+        wanted *= max(run.t - start, 1)
+        iterations = int(min(8 * iterations, max(1.0, wanted)))
+        reason = _reason(run, watchers)
     return Status.MAXITER if status == RUNNING else Status(status)
+
+
+def _reason(run: Run, watchers: Sequence[Watcher]) -> str:
+    """Let all watchers look; return the first reason to stop."""
+    return next(filter(None, [watcher(run) for watcher in watchers]), "")
 
 
 def result_of(
@@ -276,4 +341,36 @@ def result_of(
         trace=run.trace() if run.settings.every else None,
         objective=objective,
         maximized=sign < 0,
+        seconds=run.seconds,
+        criteria=_criteria(run, status),
     )
+
+
+def _criteria(run: Run, status: Status) -> dict[str, Criterion]:
+    """Return each criterion that was set, what was reached of it, which fired."""
+    settings, patience = run.settings, run.settings.patience
+    sign, waited = settings.sign, run.counters[layout.WAITED]
+    pairs = {
+        "gtol": (settings.gtol, run.norm, Status.CONVERGED),
+        "target": (sign * settings.target, sign * run.fun, Status.TARGET_REACHED),
+        "patience": (patience, waited, Status.STALLED),
+        "maxiter": (settings.maxiter, max(run.t, 0), Status.MAXITER),
+        "time_limit": (settings.time_limit, run.seconds, Status.TIME_LIMIT),
+    }
+    unset = {
+        name
+        for name, off in (
+            ("gtol", settings.gtol < 0.0),
+            ("target", math.isinf(settings.target)),
+            ("patience", patience == 0),
+            ("time_limit", math.isinf(settings.time_limit)),
+        )
+        if off
+    }
+    return {
+        name: Criterion(
+            limit, reached, status == fires and (name != "patience" or waited >= limit)
+        )
+        for name, (limit, reached, fires) in pairs.items()
+        if name not in unset
+    }

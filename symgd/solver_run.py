@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from symgd import compiled
@@ -17,6 +18,7 @@ from symgd.status import RUNNING, Status
 NEWTON_VARIABLES = 50  # the Hessian is used up to so many
 LBFGS_ITERATIONS = 2000  # before Newton's method is tried
 NEWTON_ITERATIONS = 200
+NO_END = 2**62
 SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
 
 
@@ -41,12 +43,10 @@ class SolverRun(Run):
 
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start, and plan the stages."""
-        everything = self.settings.maxiter
-        self.stages = [("lbfgs", everything)]
-        self.stage_end = everything
+        self.stages, self.stage_end = [], NO_END
         if self.n <= NEWTON_VARIABLES:
-            self.stages = [("newton", NEWTON_ITERATIONS), ("lbfgs", everything)]
-            self.stage_end = min(everything, LBFGS_ITERATIONS)
+            self.stages = [("newton", NEWTON_ITERATIONS), ("lbfgs", NO_END)]
+            self.stage_end = LBFGS_ITERATIONS
         self.stalled_at = -1
         return super().begin(x)
 
@@ -86,20 +86,45 @@ class SolverRun(Run):
     def _next_stage(self) -> bool:
         """Prepare the next stage that can be had; return whether there is one."""
         while self.stages:
-            name, iterations = self.stages.pop(0)
-            if name == "newton":
-                try:
-                    self.hessian = self.objective.kernel("hessian")
-                except FormulaError:  # no Hessian, or one too large to compile
-                    continue
-                self.matrices = floats(2 * self.n * self.n)
-                self.arguments = self._arguments()
+            name, iterations = self.stages[0]
+            possible = name != "newton" or self._get_hessian()
+            del self.stages[0]  # not before: Ctrl-C may have come while compiling
+            if not possible:
+                continue
             self.counters[layout.NEWTON] = int(name == "newton")
             self.counters[layout.PAIRS] = 0
             self.counters[layout.IDLE] = 0
-            self.stage_end = min(self.settings.maxiter, self.t + iterations)
+            self.stage_end = self.t + iterations
             return True
         return False
+
+    def _get_hessian(self) -> bool:
+        """Compile the Hessian; return whether there is one, not too large for that."""
+        try:
+            self.hessian = self.objective.kernel("hessian")
+        except FormulaError:
+            return False
+        self.matrices = floats(2 * self.n * self.n)
+        self.arguments = self._arguments()
+        return True
+
+    def arrays(self) -> dict[str, array[Any]]:
+        """Return all numbers that the run consists of, by name."""
+        work = {f"work{i}": numbers for i, numbers in enumerate(self.work)}
+        return super().arrays() | work
+
+    def plan(self) -> dict[str, Any]:
+        """Return the stages to come."""
+        names = ("stages", "stage_end", "stalled_at")
+        return {name: getattr(self, name) for name in names}
+
+    def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+        """Be where another run was when it was stored."""
+        super().restore(stored, plan)
+        self.stages = [(name, iterations) for name, iterations in plan["stages"]]
+        self.stage_end, self.stalled_at = plan["stage_end"], plan["stalled_at"]
+        if self.counters[layout.NEWTON]:
+            self._get_hessian()
 
     def blame(self) -> str:
         """Say what was not finite."""

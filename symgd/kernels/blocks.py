@@ -24,6 +24,7 @@ from symgd.kernels.run import (
     PATIENCE,
     PENDING,
     SHAPE,
+    STOP,
     TARGET,
     VALUE,
     WAITED,
@@ -128,7 +129,7 @@ def entry(
     shape : integers
         Numbers of variables, slots of each, hyperparameters, parameters, descents,
         lanes in a block; whether hyperparameters, and parameters, have a column for
-        each descent, or one for all; then ``run.Rows``.
+        each descent, or one for all; then ``run.Rows``, and whether to stop.
     active : integers
         The numbers of the descents, ``count`` of them.
     slots, hyper, parameters, fg, marks, ends : arrays
@@ -171,6 +172,8 @@ def entry(
     shortest = SHORTEST if limits[GTOL] > 0.0 else FIXED
 
     for first in range(0, count, block):
+        if sizes[STOP] != 0:  # the calls in the loop keep this from being moved out
+            break
         filled = min(block, count - first)
         for lane in range(block):  # lanes without a descent repeat the last one
             columns[lane] = who[first + min(lane, filled - 1)]

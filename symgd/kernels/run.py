@@ -28,12 +28,14 @@ VARIABLES = 12  # where the kernel doesn't know their number
 PARAMETERS = 13  # likewise
 STALE = 14  # of the newest pairs, how many have no curvature yet
 
-LIMITS = 7
+LIMITS = 9
 GTOL, FTOL, TARGET = 0, 1, 2
 BEST = 3  # the value by which improvement is measured
 NORM = 4  # the largest component of the (projected) gradient at the iterate
 VALUE = 5  # of the objective at the iterate
 REACH = 6  # how far the last search went along a gradient that did not bend
+STEP = 7  # the next spectral step; 0 where nothing is known of the curvature
+FLATTEST = 8  # the smallest NORM so far
 
 WATCHED = 4  # numbers that lanes are compared with: norm, ftol, target, patience
 TRACE_ROWS = 4096  # recorded in one slice at most
@@ -51,6 +53,7 @@ LANES = "i:piiiipppp"
 BLOCKS = "i:iippiiippppppppppp"
 SOLVER = "i:iipppppppppppp"
 SOLVER_EACH = "i:ippiiippppppppppppp"
+SPECTRAL = "i:ipppppppppp"
 
 MEMORY = 10  # pairs that L-BFGS remembers
 VECTORS = 6  # of working space, beside the pairs
@@ -61,7 +64,17 @@ def solver_space(n: int) -> tuple[int, int, int]:
     return 2 * MEMORY * n, 2 * MEMORY, VECTORS * n
 
 
-SHAPE = 16  # integers that describe a block: see ``blocks.entry``
+HISTORY = 10  # values that a spectral step is compared with
+SPECTRAL_VECTORS = 3  # of working space, beside these values
+
+
+def spectral_space(n: int) -> tuple[int, int]:
+    """Return how many numbers spectral steps need: for values, vectors."""
+    return HISTORY, SPECTRAL_VECTORS * n
+
+
+SHAPE = 17  # integers that describe a block: see ``blocks.entry``
+STOP = 16  # of these, becomes 1 when no further block is to begin
 
 
 class Rows(NamedTuple):

@@ -1,0 +1,75 @@
+"""Ctrl-C ends a run between two slices, where everything about it is consistent."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+
+class Interrupts:
+    """A context in which Ctrl-C is noted, to be looked at between two slices.
+
+    A second Ctrl-C is raised as usual. Where signals can't be had, as in another
+    thread than the main one, or where the user has a handler of their own, nothing
+    changes.
+    """
+
+    _prompt = 0  # sections in which it is raised at once
+
+    def __init__(self) -> None:
+        self.noted = False
+        self._flags: list[Any] = []
+        self._before: Any = None
+        self._sections = 0
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            before = signal.getsignal(signal.SIGINT)
+            own = isinstance(getattr(before, "__self__", None), Interrupts)
+            if own or before is signal.default_int_handler:
+                signal.signal(signal.SIGINT, self._note)
+                self._before = before
+                # What is in a section of the run around this one is not in one here.
+                self._sections, Interrupts._prompt = Interrupts._prompt, 0
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+            Interrupts._prompt = self._sections
+            outer = getattr(self._before, "__self__", None)
+            if self.noted and isinstance(outer, Interrupts):
+                outer.noted = True  # a run within a callback of another one
+
+    def shown_in(self, flag: Any) -> None:
+        """Let the first number of an array become 1 with Ctrl-C, for kernels to see."""
+        self._flags.append(flag)
+        if self.noted:
+            self._raise_flags()
+
+    def _raise_flags(self) -> None:
+        for flag in self._flags:
+            flag[0] = 1
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        at_once = self.noted or Interrupts._prompt > 0
+        self.noted = True
+        self._raise_flags()
+        if at_once:
+            signal.default_int_handler(number, frame)
+
+
+@contextmanager
+def raised_at_once() -> Iterator[None]:
+    """Let Ctrl-C stop what takes long and can be done again, such as compiling."""
+    # It is the main thread that is interrupted, whatever other threads do.
+    mine = int(threading.current_thread() is threading.main_thread())
+    Interrupts._prompt += mine
+    try:
+        yield
+    finally:
+        Interrupts._prompt -= mine

@@ -155,7 +155,7 @@ def sweep(
         problem = f"{both[0]!r} is a parameter and an argument: sweep over one of them"
         raise InputError(f"{problem}, or rename the parameter")
     axes = {
-        name: np.asarray(values, dtype=np.float64)
+        name: _axis(name, values)
         for name, values in (options | constants).items()
         if not isinstance(values, str) and np.ndim(values) == 1
     }
@@ -178,6 +178,14 @@ def sweep(
         **{k: columns.get(k, v) for k, v in options.items()},
     )
     return Sweep(axes, results)
+
+
+def _axis(name: str, values: Any) -> np.ndarray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        problem = f"the axis {name!r} must be numbers, not {values!r}"
+        raise InputError(f"{problem}; race compares schedules") from None
 
 
 def _objective(objective: Any, parameters: Mapping[str, Any] | None) -> Objective:

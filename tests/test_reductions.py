@@ -31,7 +31,7 @@ def test_reductions_are_taken_out_in_stages():
     parts = staged([norm(a / norm(b)) + dot(a, b), norm(b)], 2)
     assert parts.stages == 2
     assert len(parts.totals) == 3  # b*b only once
-    assert parts.summands[0] == b**2
+    assert {a * b, b**2} < set(parts.summands)
     assert staged([a + b], 2).stages == 0
 
 
@@ -163,7 +163,7 @@ def test_a_schedule_is_recorded_in_the_trace(text, value):
 
 
 def test_schedules_are_no_axis_of_a_sweep():
-    with pytest.raises(InputError, match="'step_size' must be numbers.*race"):
+    with pytest.raises(InputError, match=r"'step_size' must be numbers.*race"):
         sweep("x**2", 1.0, method="gd", step_size=["0.1/t", "0.1"])
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from symgd.objective import Objective
     from symgd.optimize import maximize, minimize
     from symgd.plotting import plot, save
+    from symgd.racing import Race, race
     from symgd.result import Result, Trace
     from symgd.results import Results, Sweep
     from symgd.rules import Rule
@@ -30,6 +31,7 @@ _HOMES = {
     "FormulaError": "errors",
     "InputError": "errors",
     "Objective": "objective",
+    "Race": "racing",
     "Result": "result",
     "Results": "results",
     "Rule": "rules",
@@ -41,6 +43,7 @@ _HOMES = {
     "minimize": "optimize",
     "minimize_many": "many",
     "plot": "plotting",
+    "race": "racing",
     "save": "plotting",
     "sweep": "many",
 }
@@ -49,6 +52,7 @@ __all__ = [
     "FormulaError",
     "InputError",
     "Objective",
+    "Race",
     "Result",
     "Results",
     "Rule",
@@ -60,6 +64,7 @@ __all__ = [
     "minimize",
     "minimize_many",
     "plot",
+    "race",
     "save",
     "sweep",
 ]

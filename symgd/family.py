@@ -39,7 +39,8 @@ BUILT_IN = {
             # convergence rate O(1/k^2)", with constant momentum as in Nesterov 2004,
             # "Introductory lectures on convex optimization", section 2.2.1, in the form
             # of Sutskever, Martens, Dahl and Hinton 2013, section 2: x is the point
-            # where the gradient is taken (PyTorch's SGD with nesterov=True).
+            # where the gradient is taken (PyTorch's SGD with nesterov=True). With a
+            # schedule, both lines have the momentum of this update.
             change = step_size*g + momentum*change
             x = x - (step_size*g + momentum*change)
             """,
@@ -147,7 +148,8 @@ BUILT_IN = {
             "nadam",
             """
             # Dozat 2016, "Incorporating Nesterov momentum into Adam", algorithm 2 with
-            # a constant beta1 (as in Optax; PyTorch lets it grow with t).
+            # a constant beta1, and v corrected as in Adam (both as in Optax; PyTorch
+            # lets beta1 grow with t).
             m = beta1*m + (1 - beta1)*g
             v = beta2*v + (1 - beta2)*g**2
             ahead = beta1*m/(1 - beta1**(t + 1)) + (1 - beta1)*g/(1 - beta1**t)

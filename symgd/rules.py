@@ -32,7 +32,7 @@ REDUCTIONS = ("dot", "norm", "mean")
 RESERVED = (
     *("objective", "x0", "method", "bounds", "maxiter", "gtol", "ftol", "patience"),
     *("target", "time_limit", "rng", "trace", "progress", "callback", "checkpoint"),
-    *("parameters", "workers", "fun", "grad_norm"),
+    *("callback_every", "methods", "parameters", "workers", "fun", "grad_norm"),
 )
 
 
@@ -180,7 +180,7 @@ class Rule:
         initial: dict[str, Any] = {}
         for line in text.splitlines():
             words = line.split("#")[0].strip()
-            if match := re.fullmatch(r"[Rr]ule\s+([^\W\d]\w*)", words):
+            if match := re.fullmatch(r"[Rr]ule\s+([^=]+)", words):
                 name = match[1]
             elif match := re.fullmatch(r"with\s+(.+)", words):
                 hyperparameters |= dict(_default(part) for part in split(match[1]))
@@ -188,7 +188,16 @@ class Rule:
                 initial |= dict(_start(part) for part in split(match[1]))
             else:
                 equations.append(line)
-        return cls(name, "\n".join(equations), initial=initial, **hyperparameters)
+        for key in hyperparameters:
+            if key in ("self", "cls", "name", "equations", "initial"):
+                raise InputError(f"{key!r} can't be a hyperparameter; rename it")
+        lines = "\n".join(equations)
+        rule = cls.known(name, lines, initial, **hyperparameters)
+        # What has been read once, here or in an earlier process, is right.
+        if compiled.recalled(("rule", rule.text)) is None:
+            rule = cls(name, lines, initial=initial, **hyperparameters)
+            compiled.remember(("rule", rule.text), True)
+        return rule
 
     def _check_names(self) -> None:
         assigned = [name for name, _ in self.assignments]
@@ -297,10 +306,11 @@ class Rule:
                 if not set().union(*inside) & varied:
                     margin = len(formula) - len(formula.lstrip())
                     start = margin + call.col_offset
+                    end = margin + (call.end_col_offset or 0)
                     raise FormulaError(
-                        f"{ast.unparse(call)}: nothing in it differs from coordinate "
+                        f"{formula[start:end]}: nothing in it differs from coordinate "
                         "to coordinate, so there is nothing to reduce",
-                        *(formula, start, margin + (call.end_col_offset or 0)),
+                        *(formula, start, end),
                     )
 
     @property

@@ -29,6 +29,41 @@ def test_the_family():
         assert find(rule.name) is rule
 
 
+@pytest.mark.parametrize("name", ["heavy", "heavy-ball 2.1", "Bälle", "rule"])
+def test_a_rule_is_read_from_its_text(name):
+    rule = Rule(
+        name,
+        "# Me 2026\nm = beta*m + max(g, -g)\nx = x - rate*m",
+        rate="0.1/max(t, 2)",
+        beta=0.9,
+        initial={"m": "max(g, x)"},
+    )
+    assert Rule.from_text(rule.text, "another name") == rule
+    lines = rule.text.splitlines()[1:]
+    assert Rule.from_text("\n".join(lines), name) == rule
+    again = Rule.from_text(f"# Me 2026\n{rule.text}")  # known by now
+    assert (again.reference, again.updates) == (rule.reference, rule.updates)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = x - rate*g", "unknown name 'rate'"),
+        ("Rule a b\nm = g", "rule 'a b' has no line for x"),
+        ("rule = 3\nx = x - rule*g\nwith", "an equation is expected"),
+        ("x = x - s*g\nwith s", "defaults are expected"),
+        ("x = x - s*g\nwith s=1, t=2", "'t' can't be a hyperparameter"),
+        ("x = x - name*g\nwith name=1", "'name' can't be a hyperparameter"),
+        ("x = x - initial*g\nwith initial=1", "'initial' can't be a hyperparameter"),
+        ("m = m + g\nx = x - m\nwhere m starts at q", "unknown name 'q'"),
+    ],
+)
+def test_texts_that_are_no_rules(text, message):
+    for _ in range(2):  # nothing is remembered of them
+        with pytest.raises(ValueError, match=message):
+            Rule.from_text(text)
+
+
 def test_lines_run_top_to_bottom():
     rule = Rule("r", "a = 2*b\nb = a + g\nx = x - b", b_unused=1.0)
     b = symbol("b")

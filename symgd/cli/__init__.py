@@ -1,7 +1,8 @@
-"""The command line: ``symgd minimize | maximize | sweep | show | rules | cache``.
+"""The command line: ``symgd minimize | maximize | sweep | race | show | rules | ...``.
 
 Standard output holds results only; everything said about them goes to standard error.
-The exit status is 0 on success, 1 when a run ended without success, 2 on bad input.
+The exit status is 0 on success, 1 when a run ended without success, 2 on bad input,
+130 when Ctrl-C came outside of a run.
 Heavy modules are imported by the commands that need them, not here.
 """
 
@@ -16,7 +17,7 @@ from typing import Annotated
 import typer
 
 from symgd import __version__
-from symgd.cli import cache, describe, optimize, sweep
+from symgd.cli import cache, describe, optimize, race, sweep
 
 app = typer.Typer(
     help="Minimise formulas at the speed of hand-written C.",
@@ -27,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    *(optimize.minimize, optimize.maximize, sweep.sweep),
+    *(optimize.minimize, optimize.maximize, sweep.sweep, race.race),
     *(describe.show, describe.rules),
 )
 for _command in COMMANDS:

@@ -5,22 +5,32 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from symgd.cli import reading
-from symgd.cli.options import Descents, given_text, taking
+from symgd.cli.options import Descents, taking
 from symgd.cli.output import NO_SUCCESS, errors_reported, print_json
 
 if TYPE_CHECKING:
+    from symgd.callbacks import State
     from symgd.result import Result
 
 Seed = Annotated[int | None, typer.Option(help="For a random start.")]
 TraceFile = Annotated[
     Path | None, typer.Option("--trace", help="Write every iterate to a CSV file.")
 ]
-Verbose = Annotated[bool, typer.Option("--verbose", help="One line an iteration.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", help="Print each iterate while it runs.")
+]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write the state of the run there; the same command goes on from it.",
+    ),
+]
 Progress = Annotated[bool, typer.Option("--progress", help="Show a progress bar.")]
 
 
@@ -32,11 +42,12 @@ class Run(Descents):
     trace: TraceFile = None
     verbose: Verbose = False
     progress: Progress = False
+    checkpoint: Checkpoint = None
 
     @property
     def traced(self) -> bool:
         """Whether the iterates are wanted."""
-        return bool(self.trace or self.plot or self.verbose)
+        return bool(self.trace or self.plot)
 
 
 @taking(Run)
@@ -62,16 +73,19 @@ def _optimize(verb: str, run: Run) -> None:
     reading.check_writable(run.trace)
     reading.check_writable(run.plot, reading.PICTURES)
     arguments = run.arguments()
+    if run.verbose:
+        printer = IteratePrinter(to=sys.stderr if run.as_json else sys.stdout)
+        arguments |= {"callback": printer, "callback_every": 1}
     start = reading.point(run.start)
     import symgd
 
-    constants = reading.assignments(run.parameters, "--parameter")
     result = getattr(symgd, verb)(
-        symgd.Objective(given_text(run.formula), parameters=constants),
+        run.objective(),
         start,
         rng=run.seed,
         trace=run.traced,
         progress=run.progress,
+        checkpoint=run.checkpoint,
         **arguments,
     )
     _deliver(result, run)
@@ -82,8 +96,6 @@ def _optimize(verb: str, run: Run) -> None:
 def _deliver(result: Result, run: Run) -> None:
     """Print the result, and write the files that are wanted."""
     trace: Any = result.trace
-    if run.verbose:
-        _print_iterates(trace, to=sys.stderr if run.as_json else sys.stdout)
     if run.trace is not None:
         trace.to_csv(run.trace, result.variables)
     if run.plot is not None:
@@ -96,8 +108,18 @@ def _deliver(result: Result, run: Run) -> None:
         print(repr(result), flush=True)
 
 
-def _print_iterates(trace: Any, to: Any) -> None:
-    from symgd.result import number
+class IteratePrinter:
+    """A callback that prints a line for each iterate."""
 
-    for t, x, fun in zip(trace.t, trace.x, trace.fun, strict=True):
-        print(f">{t} f({x}) = {number(fun)}", file=to)
+    def __init__(self, to: TextIO) -> None:
+        self.file = to
+        self._last = -1
+
+    def __call__(self, state: State) -> None:
+        """Print a line, unless this iterate has one: where a run failed to go on."""
+        from symgd.result import number
+
+        if state.t != self._last:
+            line = f">{state.t} f({state.x}) = {number(state.fun)}"
+            print(line, file=self.file, flush=True)
+        self._last = state.t

@@ -10,12 +10,16 @@ import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from symgd.cli import reading
 from symgd.errors import InputError
+
+if TYPE_CHECKING:
+    from symgd.objective import Objective
+    from symgd.rules import Rule
 
 Formula = Annotated[
     str,
@@ -30,7 +34,16 @@ Bounds = Annotated[
     str | None, typer.Option(help='"x=-2:2,y=0:"; an empty side is open.')
 ]
 Method = Annotated[
-    str, typer.Option(help="auto, or an update rule (see: symgd rules).")
+    str | None,
+    typer.Option(help="auto, the default, or an update rule (see: symgd rules)."),
+]
+RuleFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--rule-file",
+        metavar="FILE",
+        help="A rule of your own instead, written as symgd rules NAME prints it.",
+    ),
 ]
 Sets = Annotated[
     list[str] | None,
@@ -39,6 +52,13 @@ Sets = Annotated[
 Parameters = Annotated[
     list[str] | None,
     typer.Option("--parameter", help="A named constant of the formula: a=3."),
+]
+Iteration = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The name in the formula that counts updates, from 1: an online problem.",
+    ),
 ]
 Maxiter = Annotated[int, typer.Option(help="The largest number of iterations.")]
 Gtol = Annotated[
@@ -62,9 +82,11 @@ class Descents:
     formula: Formula
     start: Start = None
     bounds: Bounds = None
-    method: Method = "auto"
+    method: Method = None
+    rule_file: RuleFiles = None
     sets: Sets = None
     parameters: Parameters = None
+    iteration: Iteration = None
     maxiter: Maxiter = 10_000
     gtol: Gtol = 1e-8
     ftol: Ftol = 0.0
@@ -74,20 +96,43 @@ class Descents:
     as_json: Json = False
     plot: PlotFile = None
 
+    def objective(self) -> Objective:
+        """Return the objective: the formula and what is said about its names."""
+        constants = reading.assignments(self.parameters, "--parameter")
+        return self.objective_with(given_text(self.formula), constants)
+
+    def objective_with(self, text: str, constants: dict[str, Any]) -> Objective:
+        """Return the objective that a text is, with these constants."""
+        from symgd.objective import Objective
+
+        return Objective(text, parameters=constants, iteration=self.iteration)
+
+    def chosen(self) -> str | Rule | None:
+        """Return the method, by name or as the rule of a file; None if none is given.
+
+        Raises
+        ------
+        InputError
+            If more than one is given, or the file can't be read.
+        """
+        if not self.rule_file:
+            return self.method
+        if self.method is not None:
+            raise InputError("--method and --rule-file both name a method; keep one")
+        if len(self.rule_file) > 1:
+            raise InputError("--rule-file is given twice; only a race takes several")
+        return reading.rule(self.rule_file[0])
+
     def hyperparameters(self) -> dict[str, Any]:
         """Return what ``--set`` gives, by name."""
-        from symgd.rules import RESERVED
-
         given = reading.assignments(self.sets, "--set")
         for name in given:
-            if name in RESERVED:
-                raise InputError(f"--set {name}: that is no hyperparameter")
+            check_hyperparameter(name)
         return given
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the keyword arguments of ``minimize`` and its relatives."""
+    def limits(self) -> dict[str, Any]:
+        """Return the keyword arguments that any descent takes."""
         return {
-            "method": self.method,
             "bounds": reading.bounds(self.bounds),
             "maxiter": self.maxiter,
             "gtol": self.gtol,
@@ -95,8 +140,21 @@ class Descents:
             "patience": self.patience,
             "target": self.target,
             "time_limit": self.time_limit,
-            **self.hyperparameters(),
         }
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments of ``minimize`` and its relatives."""
+        chosen = self.chosen()
+        method = {"method": "auto" if chosen is None else chosen}
+        return {**method, **self.limits(), **self.hyperparameters()}
+
+
+def check_hyperparameter(name: str) -> None:
+    """Refuse a name that is an argument of the functions that are called."""
+    from symgd.rules import RESERVED
+
+    if name in (*RESERVED, "methods", "callback_every"):
+        raise InputError(f"--set {name}: that is no hyperparameter")
 
 
 def given_text(formula: str) -> str:

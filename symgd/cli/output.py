@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,38 @@ import typer
 
 from symgd.errors import SymgdError
 
-BAD_INPUT, NO_SUCCESS = 2, 1
+BAD_INPUT, NO_SUCCESS, INTERRUPTED = 2, 1, 130
+
+# What the options are called in Python, in the sentences where errors name them.
+IN_PYTHON = (
+    (r"^x0 has shape \((\d+),\)", r"--start has \1 number(s)"),
+    (r"^x0 (?=has |is |must )", "--start "),
+    (r"^(maxiter|gtol|ftol|patience|target) must", r"--\1 must"),
+    (r"^time_limit must", "--time-limit must"),
+    (r"^a seed must", "--seed must"),
+    (r"^checkpoint (?=.* can't be written)", "--checkpoint "),
+    (r"^unknown variable in x0", "unknown variable in --start"),
+    (r"^unknown variable in bounds", "unknown variable in --bounds"),
+    (r"^ftol is only tested with patience", "--ftol is only tested with --patience"),
+    (r"^unknown argument '(\w+)': method 'auto'", r"--set \1: method 'auto'"),
+    (r"give patience=10", "give --patience 10"),
+    (r"method='(\w+)'", r"--method \1"),
+    (r"give x0 or bounds$", "give --start or --bounds"),
+    (r"or a symgd\.Rule$", "or a file, by --rule-file"),
+    (r"; tell them apart by labels: .*", ""),
+)
+
+
+def in_words_of_options(message: str) -> str:
+    """Return an error's message with options where it names arguments.
+
+    >>> in_words_of_options("x0 must be numbers, not 'a'")
+    "--start must be numbers, not 'a'"
+    """
+    problem, *rest = message.split("\n")  # below it are the user's formulas
+    for pattern, option in IN_PYTHON:
+        problem = re.sub(pattern, option, problem)
+    return "\n".join([problem, *rest])
 
 
 def print_json(**values: Any) -> None:
@@ -51,13 +83,16 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 @contextmanager
 def errors_reported() -> Iterator[None]:
-    """Turn bad input into a message and exit status 2."""
+    """Turn bad input into a message and exit status 2; Ctrl-C, into a word and 130."""
     try:
         yield
     except BrokenPipeError:
         raise
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
     except (SymgdError, OSError) as error:
-        _refuse(str(error))
+        _refuse(in_words_of_options(str(error)))
     except MemoryError:
         _refuse(
             "out of memory: a trace or plot keeps every iterate of a long run, "

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symgd.arguments import constant, split
-from symgd.errors import InputError
+from symgd.errors import FormulaError, InputError, SymgdError
+
+if TYPE_CHECKING:
+    from symgd.rules import Rule
 
 PICTURES = (".png", ".pdf", ".svg")
 OPEN = ("", "inf", "+inf", "-inf")
@@ -120,6 +124,64 @@ def _spaced(low: float, high: float, count: int, log: bool) -> list[float]:
     return spaced(low, high, count).tolist()
 
 
+def methods(text: str) -> list[tuple[str, dict[str, Any]]]:
+    """Read the methods of a race, which may have hyperparameters of their own.
+
+    >>> methods("gd, gd(step_size=0.1), adam(step_size=0.1/t, beta1=0.5)")[1:]
+    [('gd', {'step_size': 0.1}), ('adam', {'step_size': '0.1/t', 'beta1': 0.5})]
+    """
+    found = []
+    for part in split(text):
+        match = re.fullmatch(r"([^()=]+)(?:\((.*)\))?", part.strip())
+        if match is None:
+            expected = 'auto,gd,adam or "gd(step_size=0.1),gd(step_size=0.2)"'
+            raise InputError(f"--methods expects {expected}, not {text!r}")
+        pairs = split(match[2]) if match[2] and match[2].strip() else []
+        found.append((match[1].strip(), assignments(pairs, "--methods")))
+    return found
+
+
+def rule(file: Path) -> Rule:
+    """Read a rule from a file; what is wrong in it is shown with its line.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read, or is no rule.
+    """
+    from symgd.rules import Rule
+
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        problem = error.strerror or error
+        raise InputError(f"--rule-file {file}: {problem}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"--rule-file {file} is not a text in UTF-8") from None
+    try:
+        return Rule.from_text(text, file.stem)
+    except SymgdError as error:
+        raise InputError(_placed(error, file, text)) from None
+
+
+def _placed(error: SymgdError, file: Path, text: str) -> str:
+    """Return an error about a rule with its file, and the line if it can be found."""
+    lines = ["".join(line.split("#")[0].split()) for line in text.splitlines()]
+    wanted = []
+    if isinstance(error, FormulaError) and error.formula:
+        wanted = [re.escape("".join(error.formula.split()))]
+    elif isinstance(error, InputError):
+        named = re.findall(r"'(\w+)'", re.sub(r"rule '[^']*'", "", str(error)))
+        wanted = [rf"(^|with|where|,){name}(=|startsat)" for name in named]
+    for pattern in wanted:
+        for number, line in enumerate(lines, start=1):
+            if re.search(pattern, line):
+                shown = f"\n    {text.splitlines()[number - 1].strip()}"
+                has_line = isinstance(error, FormulaError)
+                return f"{file}, line {number}: {error}{'' if has_line else shown}"
+    return f"{file}: {error}"
+
+
 def check_writable(file: Path | None, suffixes: tuple[str, ...] = ()) -> None:
     """Refuse a file that can't be written before the run, not after it."""
     if file is None:
@@ -136,6 +198,10 @@ def _assignment(pair: str, option: str, expected: str) -> tuple[str, str]:
     name, equals, value = (part.strip() for part in pair.partition("="))
     if not (equals and name and value):
         raise InputError(f"{option} expects {expected}, not {pair!r}")
+    parts = [part.strip() for part in split(pair)]
+    if len(parts) > 1 and all(re.match(r"[^\W\d][\w.]*\s*=(?!=)", p) for p in parts):
+        repeated = " ".join(f"{option} {part}" for part in parts)
+        raise InputError(f"{option} takes one at a time: {repeated}")
     return name, value
 
 

@@ -24,7 +24,9 @@ LONGEST = 20  # row of combinations printed
 WIDEST = 8  # sides of a grid printed
 
 Start = Annotated[str, typer.Option(help=START_HELP)]
-RuleName = Annotated[str, typer.Option(help="An update rule (see: symgd rules).")]
+RuleName = Annotated[
+    str | None, typer.Option(help="An update rule (see: symgd rules).")
+]
 Over = Annotated[
     list[str],
     typer.Option(
@@ -41,8 +43,8 @@ CsvFile = Annotated[
 class Grid(Descents):
     """The options of a sweep."""
 
-    start: Start = field()  # these have no default here
-    method: RuleName = field()
+    start: Start = field()  # it has no default here
+    method: RuleName = None
     over: Over
     csv: CsvFile = None
 
@@ -80,17 +82,20 @@ def _swept(grid: Grid) -> Sweep:
     """Check what is asked for, and do it."""
     from symgd.family import find
 
-    if grid.method == "auto":
+    chosen = grid.chosen()
+    if chosen is None:
+        raise InputError("missing option '--method', an update rule, or '--rule-file'")
+    if chosen == "auto":
         raise InputError(
             "--method auto has no hyperparameters; name a rule: gd, say. (In Python, "
             "symgd.sweep takes constants of the formula with it, too.)"
         )
-    rule = find(grid.method)
+    rule = find(chosen)
     start = reading.point(grid.start)
-    arguments, axes = grid.arguments(), reading.axes(grid.over)
-    chosen = grid.hyperparameters()
+    axes, fixed = reading.axes(grid.over), grid.hyperparameters()
+    arguments = {"method": rule, **grid.limits(), **fixed}
     for name in axes:
-        if name in chosen:
+        if name in fixed:
             raise InputError(f"{name!r} is given by --set and by --over; keep one")
     _check_drawable(grid, axes)
     objective, constants = _objective(grid, rule, axes)
@@ -118,8 +123,6 @@ def _objective(
     A name that the rule doesn't know but the formula does is a constant, whether it
     has been declared by ``--parameter`` or not.
     """
-    from symgd.objective import Objective
-
     text = given_text(grid.formula)
     declared = reading.assignments(grid.parameters, "--parameter")
     ours = {k: v for k, v in axes.items() if k not in rule.hyperparameters}
@@ -127,13 +130,13 @@ def _objective(
         if name not in ours and name in declared:
             raise _not_an_axis(f"{name!r} may be either", rule, declared)
     if any(name not in declared for name in ours):
-        formula = Objective(text, parameters=declared)
+        formula = grid.objective_with(text, declared)
         known = [*formula.parameters, *formula.variables]
         for name in ours:
             if name not in known:
                 raise _not_an_axis(f"{name!r} is unknown", rule, known)
         declared |= {name: values[0] for name, values in ours.items()}
-    return Objective(text, parameters=declared), ours
+    return grid.objective_with(text, declared), ours
 
 
 def _not_an_axis(problem: str, rule: Rule, known: Iterable[str]) -> InputError:

@@ -37,6 +37,8 @@ def entry(schedule: Any, initial: Update, sizes: Sizes) -> Any:
         hyper = floats(h, (n_h, descents if varied else 1))
         s, sums, r = local(width, n), local(1, totals)[0], local(1, totals)[0]
         constants = local(1, some)[0]
+        for j in range(totals):
+            r[j] = 0.0
         for i in range(descents):
             for j in range(n_h):
                 constants[j] = hyper[j, varied * i]

@@ -128,7 +128,7 @@ def trajectory(
     n, width, outputs = sizes.variables, sizes.width, sizes.variables + 1
     summands, step, totals = update.summands, update.slots, update.totals
     stages, constants, online = update.stages, max(1, sizes.parameters), sizes.online
-    n_h = sizes.hyperparameters
+    n_h, some = sizes.hyperparameters, max(1, sizes.hyperparameters)
     value_watched, gradient_watched = watch.value, watch.gradient
     slots_watched = tuple(j in watch.slots for j in range(width))
 
@@ -153,7 +153,10 @@ def trajectory(
         watched = every != 0 or patience != 0 or target > -inf
         now, kept = local(width, n), local(width, n)
         sums, r = local(1, totals)[0], local(1, totals)[0]
-        p = _copied(p, local(1, constants)[0]) if online else p
+        for j in range(totals):
+            r[j] = 0.0
+        # Of its own, so that what depends only on them is computed before the loop.
+        h, p = _copied(h, local(1, some)[0]), _copied(p, local(1, constants)[0])
         fg, kept_fg = local(1, outputs)[0], local(1, outputs)[0]
         fg[0] = f
         for k in range(n):

@@ -98,7 +98,8 @@ def lane_update(rule: Rule, n: int) -> Callable[..., Any]:
 
     def update(t: Any, fg: Any, s: Any, h: Any) -> Any:
         own = [s[k * width : (k + 1) * width] for k in range(n)]
-        r: Any = none
+        # Values, not constants: a first stage may divide by a total of the second.
+        r: Any = (t - t,) * len(none) if stages else none
         for _ in range(stages):
             sums: Any = none
             for k in range(n):

@@ -236,7 +236,7 @@ def test_permuting_variables_permutes_the_path(start, order):
     np.testing.assert_allclose(permuted.fun, plain.fun, rtol=1e-9)
 
 
-PYTHON = {"Max": max, "sqrt": math.sqrt, "abs": abs, "sin": math.sin}
+PYTHON = {"Max": max, "sqrt": math.sqrt, "abs": abs, "Abs": abs, "sin": math.sin}
 PYTHON["sign"] = lambda x: (x > 0) - (x < 0)
 
 
@@ -273,7 +273,11 @@ USERS_RULE = Rule(
 )
 
 
-@pytest.mark.parametrize("rule", [*BUILT_IN.values(), USERS_RULE], ids=lambda r: r.name)
+# Reductions are in test_reductions.
+PLAIN = [rule for rule in (*BUILT_IN.values(), USERS_RULE) if not rule.scalars]
+
+
+@pytest.mark.parametrize("rule", PLAIN, ids=lambda rule: rule.name)
 @given(start=points(2))
 @settings(max_examples=5)
 def test_the_kernel_agrees_with_an_interpreter(rule, start):

@@ -1,4 +1,7 @@
-"""Descents start by start: the default method, and rules too wide for lanes."""
+"""Descents start by start: what searches for its steps, and what is too wide for lanes.
+
+The default method and gradient descent with automatic steps search.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,14 @@ from symgd.kernels import run as layout
 from symgd.problem import Problem, Progress, Table
 from symgd.runs import drive
 from symgd.solver_run import LBFGS_ITERATIONS, NEWTON_VARIABLES
+from symgd.spectral_run import spectral_each_kernel
 from symgd.status import RUNNING, Status
 
 
 def run(
     problem: Problem, workers: int, progress: Progress, interrupts: Interrupts
 ) -> Table:
-    """Run each descent for itself: the default method, and rules too wide for lanes."""
+    """Run each descent for itself."""
     count, n = problem.starts.shape
     table = Table(
         x=problem.starts.copy(),
@@ -35,7 +39,8 @@ def run(
     settings, deadline = problem.settings, math.inf
     if settings.time_limit < math.inf:
         deadline = time.perf_counter() + settings.time_limit
-    shared = _SolverLoop(problem, table) if problem.rule is None else None
+    searching = problem.rule is None or problem.automatic
+    shared = _Loop(problem, table) if searching else None
 
     def play(piece: np.ndarray) -> None:
         if not interrupts.noted and time.perf_counter() < deadline:
@@ -70,16 +75,21 @@ def _alone(problem: Problem, which: int, table: Table, deadline: float) -> None:
     table.status[which] = status
 
 
-class _SolverLoop:
-    """The first stage of the default method, start after start in one native loop."""
+class _Loop:
+    """The first iterations, start after start in one native loop."""
 
     def __init__(self, problem: Problem, table: Table) -> None:
         self.problem, self.table = problem, table
         settings, n = problem.settings, problem.starts.shape[1]
         self.function = problem.objective.kernel("evaluation")
-        self.kernel = solver_each_kernel()
+        self.space: tuple[int, ...]
+        if problem.automatic:
+            self.kernel, self.space = spectral_each_kernel(), layout.spectral_space(n)
+        else:
+            self.kernel, self.space = solver_each_kernel(), layout.solver_space(n)
         self.last = settings.maxiter
-        if n <= NEWTON_VARIABLES:
+        # What needs more is repeated alone, in slices; likewise a further stage.
+        if problem.automatic or n <= NEWTON_VARIABLES:
             self.last = min(self.last, LBFGS_ITERATIONS)
         columns = [
             np.broadcast_to(np.asarray(v, dtype=np.float64), problem.count)
@@ -90,7 +100,7 @@ class _SolverLoop:
         )
 
     def advance(self, piece: np.ndarray) -> np.ndarray:
-        """Run this piece; return the numbers of those that need a further stage."""
+        """Run this piece; return the numbers of those that have not ended by it."""
         problem, table, settings = self.problem, self.table, self.problem.settings
         n = problem.starts.shape[1]
         counters = np.zeros(layout.COUNTERS, dtype=np.int64)
@@ -102,7 +112,7 @@ class _SolverLoop:
         limits[layout.GTOL], limits[layout.FTOL] = settings.gtol, settings.ftol
         limits[layout.TARGET] = settings.target
         lower, upper = np.array(problem.bounds.lower), np.array(problem.bounds.upper)
-        work = [np.zeros(space) for space in layout.solver_space(n)]
+        work = [np.zeros(space) for space in self.space]
         arrays = (problem.starts, self.parameters, lower, upper, *work, table.x)
         arrays += (table.fun, table.jac, table.status, table.nit)
         self.kernel(

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from symgd import arguments, family
 from symgd.arguments import Bounds, Settings
+from symgd.errors import InputError
 from symgd.objective import Objective
 from symgd.rule_run import RuleRun
 from symgd.rules import Rule
 from symgd.runs import Run
 from symgd.solver_run import SolverRun
+from symgd.spectral_run import AUTOMATIC, SpectralRun
 
 if TYPE_CHECKING:
     from symgd.formula import Formula
@@ -20,6 +22,32 @@ if TYPE_CHECKING:
 def is_default(method: Any) -> bool:
     """Return whether a method is the default one, which is not a rule."""
     return isinstance(method, str) and method == "auto"
+
+
+def has_automatic_steps(
+    objective: Objective, rule: Rule, hyperparameters: Mapping[str, Any]
+) -> bool:
+    """Return whether the steps are to be found on the way: ``step_size="auto"``.
+
+    Raises
+    ------
+    InputError
+        If they can't be, or ``gd`` has no such other hyperparameter.
+    """
+    step_size = hyperparameters.get("step_size")
+    asked = isinstance(step_size, str) and step_size.strip() == AUTOMATIC
+    if not asked or "step_size" not in rule.hyperparameters:
+        return False
+    gd = family.BUILT_IN["gd"]
+    if rule != gd:
+        problem = f"step_size='auto': only {gd.name} has automatic steps"
+        raise InputError(f"{problem}; give {rule.name!r} a number or a schedule")
+    if objective.iteration is not None:
+        problem = f"the objective changes with {objective.iteration}, so its steps"
+        raise InputError(f"{problem} can't be automatic: give step_size=0.01, say")
+    for name in hyperparameters:
+        gd.schedule(name, 0.0)
+    return True
 
 
 def run_of(
@@ -43,4 +71,6 @@ def run_of(
             raise arguments.needs_a_rule(objective.iteration)
         return SolverRun(objective, bounds, settings)
     rule = family.find(method)
+    if has_automatic_steps(objective, rule, hyperparameters):
+        return SpectralRun(objective, bounds, settings)
     return RuleRun(objective, bounds, settings, rule, hyperparameters)

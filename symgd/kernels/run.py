@@ -54,6 +54,7 @@ BLOCKS = "i:iippiiippppppppppp"
 SOLVER = "i:iipppppppppppp"
 SOLVER_EACH = "i:ippiiippppppppppppp"
 SPECTRAL = "i:ipppppppppp"
+SPECTRAL_EACH = "i:ippiiipppppppppppp"
 
 MEMORY = 10  # pairs that L-BFGS remembers
 VECTORS = 6  # of working space, beside the pairs

@@ -15,34 +15,33 @@ from __future__ import annotations
 from math import inf, sqrt
 from typing import Any
 
-import numba
-
+from symgd.kernels.common import (
+    LOWEST,
+    NOISE,
+    ROUNDING,
+    SUFFICIENT_DECREASE,
+    commit,
+    copy,
+    is_finite,
+    jit,
+)
 from symgd.kernels.run import (
     ABNORMAL,
     BEST,
-    CONVERGED,
     COUNTERS,
     DIVERGED,
     EVALUATIONS,
-    EVERY,
-    FTOL,
-    GTOL,
     IDLE,
     LAST,
     LIMITS,
     MEMORY,
     NEWEST,
     NEWTON,
-    NORM,
     PAIRS,
     PARAMETERS,
-    PATIENCE,
     REACH,
-    ROWS,
     STALE,
     STALLED,
-    TARGET,
-    TARGET_REACHED,
     TRACE_ROWS,
     VALUE,
     VARIABLES,
@@ -51,24 +50,15 @@ from symgd.kernels.run import (
     T,
 )
 from symgd.lowering.intrinsics import evaluate, floats, integers
-from symgd.lowering.native import JIT_OPTIONS
 from symgd.status import RUNNING
 
-SUFFICIENT_DECREASE = 1e-4
 CURVATURE = 0.9
 TRIALS = 50
 MAX_IDLE = 21
-ROUNDING = 1e-16  # a decrease by this fraction of the value is none
-LOWEST = -1e100  # a value below shows that there is no lowest
-NOISE = 4e-15  # a decrease that promises less than this can't be measured
 FLOOR = 1e-14  # of an eigenvalue, as a fraction of the largest
 
 
-def _jit(function: Any) -> Any:
-    return numba.njit(**JIT_OPTIONS)(function)
-
-
-@_jit
+@jit
 def _dot(a: Any, b: Any, free: Any) -> float:
     total = 0.0
     for k in range(a.shape[0]):
@@ -76,59 +66,13 @@ def _dot(a: Any, b: Any, free: Any) -> float:
     return total
 
 
-@_jit
-def _copy(source: Any, target: Any) -> None:
-    for k in range(target.shape[0]):
-        target[k] = source[k]
-
-
-@_jit
+@jit
 def _add(a: Any, factor: float, b: Any, free: Any) -> None:
     for k in range(a.shape[0]):
         a[k] += factor * free[k] * b[k]
 
 
-@_jit
-def _finite(f: float, g: Any) -> bool:
-    zero = 0.0 * f
-    for k in range(g.shape[0]):
-        zero += 0.0 * g[k]
-    return zero == 0.0
-
-
-@_jit
-def _commit(
-    counters: Any, limits: Any, x: Any, g: Any, lower: Any, upper: Any, rows: Any
-) -> int:
-    """Count the iterate, record it, and say whether the run ends with it."""
-    f = limits[VALUE]
-    counters[T] += 1
-    norm = 0.0
-    for k in range(x.shape[0]):
-        step = min(max(-g[k], lower[k] - x[k]), upper[k] - x[k])
-        norm = max(norm, abs(step))
-    limits[NORM] = norm
-    if counters[EVERY] != 0 and counters[T] % counters[EVERY] == 0:
-        row = rows[counters[ROWS]]
-        row[0], row[1], row[2] = counters[T], f, norm
-        for k in range(x.shape[0]):
-            row[3 + k] = x[k]
-        counters[ROWS] += 1
-    if norm <= limits[GTOL]:
-        return CONVERGED
-    if f <= limits[TARGET]:
-        return TARGET_REACHED
-    if counters[PATIENCE] != 0:
-        counters[WAITED] += 1
-        if f < limits[BEST] - limits[FTOL]:
-            limits[BEST] = f
-            counters[WAITED] = 0
-        if counters[WAITED] >= counters[PATIENCE]:
-            return STALLED
-    return RUNNING
-
-
-@_jit
+@jit
 def _free(x: Any, g: Any, lower: Any, upper: Any, free: Any) -> bool:
     """Mark the coordinates that no bound holds against the descent.
 
@@ -146,7 +90,7 @@ def _free(x: Any, g: Any, lower: Any, upper: Any, free: Any) -> bool:
     return changed
 
 
-@_jit
+@jit
 def _largest(g: Any, free: Any) -> float:
     """Return the largest component on the free coordinates."""
     largest = 0.0
@@ -155,7 +99,7 @@ def _largest(g: Any, free: Any) -> float:
     return largest
 
 
-@_jit
+@jit
 def _scaled_gradient(g: Any, free: Any, direction: Any) -> None:
     """Go down the gradient, no component farther than 1."""
     largest = _largest(g, free)
@@ -164,7 +108,7 @@ def _scaled_gradient(g: Any, free: Any, direction: Any) -> None:
         direction[k] = -scale * free[k] * g[k]
 
 
-@_jit
+@jit
 def _curvature(s: Any, y: Any, free: Any) -> float:
     """Return s.y on the free coordinates, or 0 if it is too small to be trusted."""
     sy = _dot(s, y, free)
@@ -172,7 +116,7 @@ def _curvature(s: Any, y: Any, free: Any) -> float:
     return sy if sy > FLOOR * lengths else 0.0
 
 
-@_jit
+@jit
 def _lbfgs_direction(
     counters: Any, pairs: Any, alpha: Any, g: Any, free: Any, direction: Any
 ) -> bool:
@@ -213,7 +157,7 @@ def _lbfgs_direction(
     return True
 
 
-@_jit
+@jit
 def _diagonalise(a: Any, v: Any) -> None:
     """Rotate a symmetric matrix to diagonal form; the columns of v are its axes.
 
@@ -255,7 +199,7 @@ def _diagonalise(a: Any, v: Any) -> None:
             return
 
 
-@_jit
+@jit
 def _newton_direction(
     hessian: Any, matrices: Any, x: Any, g: Any, p: Any, free: Any, direction: Any
 ) -> None:
@@ -285,7 +229,7 @@ def _newton_direction(
                 direction[k] += free[k] * step * v[k, i]
 
 
-@_jit
+@jit
 def _line_search(
     function: Any,
     p: Any,
@@ -328,7 +272,7 @@ def _line_search(
         for k in range(n):
             if lower[k] < trial[k] < upper[k]:
                 trial_slope += trial_g[k] * direction[k]
-        finite = _finite(trial_f, trial_g)
+        finite = is_finite(trial_f, trial_g)
         flatter = CURVATURE * slope <= trial_slope
         # Near a minimum values differ by rounding only; slopes are still exact there.
         level = trial_f <= f + NOISE * abs(f)
@@ -344,17 +288,17 @@ def _line_search(
             low = step
             if trial_f < kept_f:
                 kept_f = trial_f
-                _copy(trial, kept)
-                _copy(trial_g, kept_g)
+                copy(trial, kept)
+                copy(trial_g, kept_g)
         step = 0.5 * (low + high) if high < inf else 2.0 * step
     limits[REACH] = low if high == inf and low > 1.0 else 1.0
     if kept_f < inf:
-        _copy(kept, trial)
-        _copy(kept_g, trial_g)
+        copy(kept, trial)
+        copy(kept_g, trial_g)
     return kept_f
 
 
-@_jit
+@jit
 def solve(
     function: Any,
     hessian: Any,
@@ -400,9 +344,9 @@ def solve(
     if counters[T] < 0:
         limits[VALUE] = evaluate(function, x, p, g)
         counters[EVALUATIONS] += 1
-        if not _finite(limits[VALUE], g):
+        if not is_finite(limits[VALUE], g):
             return DIVERGED
-        status = _commit(counters, limits, x, g, lower, upper, rows)
+        status = commit(counters, limits, x, g, lower, upper, rows)
         if status != RUNNING:
             return status
     while counters[T] < counters[LAST]:
@@ -443,7 +387,7 @@ def solve(
         counters[STALE] = min(counters[STALE] + 1, MEMORY)
         counters[IDLE] = counters[IDLE] + 1 if f - new_f <= ROUNDING * abs(f) else 0
         limits[VALUE] = new_f
-        status = _commit(counters, limits, x, g, lower, upper, rows)
+        status = commit(counters, limits, x, g, lower, upper, rows)
         if status != RUNNING:
             return status
         if counters[IDLE] >= MAX_IDLE:
@@ -525,7 +469,7 @@ def each_entry(
     low, high = floats(lower, (n,)), floats(upper, (n,))
     no_rows = floats(work, (0, 3 + n))
     for i in range(first, last):
-        _copy(origins[i], points[i])
+        copy(origins[i], points[i])
         counts[T] = -1
         counts[WAITED] = counts[EVALUATIONS] = 0
         counts[PAIRS] = counts[IDLE] = counts[NEWEST] = 0

@@ -16,7 +16,8 @@ BUILT_IN = {
             "gd",
             """
             # Cauchy 1847, "Méthode générale pour la résolution des systèmes
-            # d'équations simultanées": steepest descent with a fixed step.
+            # d'équations simultanées": steepest descent with a fixed step. With
+            # step_size="auto" it finds its steps on the way: kernels/spectral.py.
             x = x - step_size*g
             """,
             step_size=0.01,

@@ -65,7 +65,8 @@ def minimize_many(
     progress : bool
         Whether to show a progress bar.
     **hyperparameters : float, str or array of shape (N,)
-        Those of the rule, for all descents or for each; text is a schedule.
+        Those of the rule, for all descents or for each; text is a schedule, and
+        ``step_size="auto"`` is as there.
 
     Returns
     -------

@@ -87,7 +87,9 @@ def minimize(
         call goes on from there, and comes to the same bits as if it had never been
         stopped; ``maxiter`` and ``time_limit`` may be others.
     **hyperparameters : float or str
-        Those of the rule; text is a schedule, a formula in ``t``.
+        Those of the rule; text is a schedule, a formula in ``t``. ``method="gd",
+        step_size="auto"`` finds its steps itself: spectral projected gradients with a
+        nonmonotone line search; ``trace["step_size"]`` has the steps taken.
 
     Returns
     -------

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from symgd.formula import Formula
 
 SLICE_SECONDS = 0.02
+SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
 
 
 class Run:
@@ -234,6 +235,35 @@ class Run:
                 "this is the last finite iterate"
             ),
         }[status]
+
+
+class SearchRun(Run):
+    """A run that searches along directions, and ends where no step is acceptable."""
+
+    @property
+    def impatient(self) -> bool:
+        """Whether the value has not improved for long enough."""
+        patience = self.settings.patience
+        return patience > 0 and self.counters[layout.WAITED] >= patience
+
+    def ending(self, status: int, beyond_measure: bool) -> int:
+        """Return the status of a run that can do no more: STALLED or ABNORMAL.
+
+        What a step promises says nothing at a kink, but there the gradient is not
+        small.
+        """
+        if status not in (Status.STALLED, Status.ABNORMAL) or self.impatient:
+            return status
+        reach = self.norm * max(1.0, *map(abs, self.x))
+        smooth = beyond_measure and reach <= SMOOTH * abs(self.fun)
+        return int(Status.STALLED if smooth else Status.ABNORMAL)
+
+    def blame(self) -> str:
+        """Say what was not finite."""
+        if self.t < 0:
+            return super().blame()
+        falls = "falls" if self.settings.sign > 0 else "rises"
+        return f"f {falls} without bound, beyond 1e100,"
 
 
 def floats(count: int) -> array[float]:

@@ -12,17 +12,16 @@ from symgd.errors import FormulaError
 from symgd.kernels import run as layout
 from symgd.machine import Kernel, address
 from symgd.objective import Objective
-from symgd.runs import Run, floats
+from symgd.runs import SearchRun, floats
 from symgd.status import RUNNING, Status
 
 NEWTON_VARIABLES = 50  # the Hessian is used up to so many
 LBFGS_ITERATIONS = 2000  # before Newton's method is tried
 NEWTON_ITERATIONS = 200
 NO_END = 2**62
-SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
 
 
-class SolverRun(Run):
+class SolverRun(SearchRun):
     """The default method: L-BFGS, Newton, L-BFGS, each from the best point so far."""
 
     name = "auto"
@@ -66,22 +65,13 @@ class SolverRun(Run):
                 self.stalled_at = self.t
             if not self._stage_is_over(status) or not self._next_stage():
                 break
-        # Newton's promise of what is left to gain is better than the gradient's, but
-        # at a kink neither means anything: there the gradient is not small.
-        if status in (Status.STALLED, Status.ABNORMAL) and not self._impatient():
-            reach = self.norm * max(1.0, *map(abs, self.x))
-            smooth = reach <= SMOOTH * abs(self.fun) and self.stalled_at == self.t
-            return int(Status.STALLED if smooth else Status.ABNORMAL)
-        return status
-
-    def _impatient(self) -> bool:
-        patience = self.settings.patience
-        return patience > 0 and self.counters[layout.WAITED] >= patience
+        # Newton's promise of what is left to gain is better than the gradient's.
+        return self.ending(status, self.stalled_at == self.t)
 
     def _stage_is_over(self, status: int) -> bool:
         if status == RUNNING:
             return self.stage_end <= self.t < self.settings.maxiter
-        return status in (Status.STALLED, Status.ABNORMAL) and not self._impatient()
+        return status in (Status.STALLED, Status.ABNORMAL) and not self.impatient
 
     def _next_stage(self) -> bool:
         """Prepare the next stage that can be had; return whether there is one."""
@@ -125,13 +115,6 @@ class SolverRun(Run):
         self.stage_end, self.stalled_at = plan["stage_end"], plan["stalled_at"]
         if self.counters[layout.NEWTON]:
             self._get_hessian()
-
-    def blame(self) -> str:
-        """Say what was not finite."""
-        if self.t < 0:
-            return super().blame()
-        falls = "falls" if self.settings.sign > 0 else "rises"
-        return f"f {falls} without bound, beyond 1e100,"
 
 
 def solver_kernel() -> Kernel:

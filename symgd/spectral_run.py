@@ -10,14 +10,13 @@ from symgd.arguments import Bounds, Settings
 from symgd.kernels import run as layout
 from symgd.machine import Kernel, address
 from symgd.objective import Objective
-from symgd.runs import Run, floats
-from symgd.solver_run import SMOOTH
+from symgd.runs import SearchRun, floats
 from symgd.status import Status
 
 AUTOMATIC = "auto"  # the step size that asks for this
 
 
-class SpectralRun(Run):
+class SpectralRun(SearchRun):
     """Spectral projected gradients: ``gd`` with automatic steps."""
 
     name = "gd"
@@ -37,27 +36,11 @@ class SpectralRun(Run):
 
     def _continue(self) -> int:
         status = self.descend(*self.arguments)
-        if status not in (Status.STALLED, Status.ABNORMAL) or self._impatient():
-            return status
-        # What a step promises says nothing at a kink: there the gradient is not small.
-        reach = self.norm * max(1.0, *map(abs, self.x))
-        smooth = status == Status.STALLED and reach <= SMOOTH * abs(self.fun)
-        return int(Status.STALLED if smooth else Status.ABNORMAL)
-
-    def _impatient(self) -> bool:
-        patience = self.settings.patience
-        return patience > 0 and self.counters[layout.WAITED] >= patience
+        return self.ending(status, status == Status.STALLED)
 
     def arrays(self) -> dict[str, array[Any]]:
         """Return all numbers that the run consists of, by name."""
         return super().arrays() | {"values": self.values}
-
-    def blame(self) -> str:
-        """Say what was not finite."""
-        if self.t < 0:
-            return super().blame()
-        falls = "falls" if self.settings.sign > 0 else "rises"
-        return f"f {falls} without bound, beyond 1e100,"
 
 
 def spectral_kernel() -> Kernel:

@@ -19,7 +19,7 @@ from tests.problems import ROSENBROCK
 
 START = [-1.2, 1.0]
 LONG = {"method": "gd", "step_size": 1e-12, "maxiter": 10**15, "gtol": 0.0}
-METHODS = ["auto", *BUILT_IN]
+METHODS = ["auto", "gd with automatic steps", *BUILT_IN]
 
 
 def same(one, other):
@@ -294,6 +294,8 @@ def test_progress_of_many(capsys):
 def test_a_run_in_two_parts_is_the_run(method, tmp_path):
     run = {"objective": "cosh(x) + 3*y**2 + x*y", "x0": START, "method": method}
     run |= {"trace": True, "gtol": 0.0}
+    if method == "gd with automatic steps":
+        run |= {"method": "gd", "step_size": "auto"}
     whole = minimize(maxiter=6, **run)
     half = minimize(maxiter=3, checkpoint=tmp_path / "c", **run)
     assert half.nit == 3

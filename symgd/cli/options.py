@@ -47,7 +47,10 @@ RuleFiles = Annotated[
 ]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", help="A hyperparameter: step_size=0.1, or text in t."),
+    typer.Option(
+        "--set",
+        help="A hyperparameter: step_size=0.1, or text in t; for gd also step_size=auto.",
+    ),
 ]
 Parameters = Annotated[
     list[str] | None,

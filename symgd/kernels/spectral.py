@@ -251,7 +251,7 @@ def descend(
         # The highest value may stay for HISTORY iterations.
         falls = _highest(values, t + 1) < highest - ROUNDING * abs(highest)
         flatter = limits[NORM] < limits[FLATTEST]
-        far = blind and part == 1.0 and new_f <= f  # f may yet fall measurably
+        far = blind and part == 1.0  # f may yet fall measurably
         counters[IDLE] = 0 if falls or flatter or far else counters[IDLE] + 1
         limits[FLATTEST] = min(limits[FLATTEST], limits[NORM])
         if counters[IDLE] >= MAX_IDLE:

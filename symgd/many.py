@@ -1,7 +1,7 @@
 """Many descents at once: from many starts, with many hyperparameters.
 
-Update rules run in SIMD lanes, the default method start by start; both on all cores,
-in pieces that do not depend on their number, so that results don't.
+Update rules run in SIMD lanes, the default method and automatic steps start by start;
+all on all cores, in pieces that do not depend on their number, so that results don't.
 """
 
 from __future__ import annotations

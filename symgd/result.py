@@ -29,7 +29,8 @@ class Trace:
     ``trace[name]`` is a column: ``t`` (the number of updates made), ``x`` (shape
     (rows, n)), ``fun``, ``grad_norm`` (the largest component of the gradient,
     projected if there are bounds), a state variable of the rule by its name (shape
-    (rows, n)), or a scheduled hyperparameter (the value that update t used; row 0,
+    (rows, n), or (rows,) if it is the same for all coordinates), a scheduled
+    hyperparameter, or an automatic ``step_size`` (the value that update t used; row 0,
     which no update made, has NaN). The first four are attributes too.
 
     Examples

@@ -49,7 +49,7 @@ Sets = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="A hyperparameter: step_size=0.1, or text in t; for gd also step_size=auto.",
+        help="A hyperparameter: step_size=0.1, or text in t; of gd also step_size=auto",
     ),
 ]
 Parameters = Annotated[

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
-from symgd.errors import InputError, unknown_name
+from symgd.errors import InputError, guess, unknown_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,10 +50,20 @@ class Settings:
         """Return the settings as they apply to an objective.
 
         Where it changes with the iteration, a gradient of 0 doesn't mean that the run
-        has converged, and is not tested: gtol is -1.
+        has converged, and is not tested: gtol is -1. Values are of other functions.
+
+        Raises
+        ------
+        InputError
+            If values are to be compared there.
         """
-        online = objective.iteration is not None
-        return dataclasses.replace(self, gtol=-1.0) if online else self
+        if objective.iteration is None:
+            return self
+        for name, unset in (("patience", 0), ("target", -math.inf)):
+            if getattr(self, name) != unset:
+                problem = f"the objective changes with {objective.iteration}, so {name}"
+                raise InputError(f"{problem} can't be tested: its values don't compare")
+        return dataclasses.replace(self, gtol=-1.0)
 
     @classmethod
     def checked(
@@ -261,8 +271,11 @@ def no_hyperparameters(name: str) -> InputError:
         return InputError(
             "give parameters to the objective: Objective(..., parameters=)"
         )
-    problem = f"unknown argument {name!r}: method 'auto' has no hyperparameters"
-    return InputError(f"{problem}; name a rule if it is one of its: method='gd'")
+    if name in ("callback", "callback_every", "checkpoint"):
+        return InputError(f"{name!r} is an argument of minimize and maximize only")
+    hint = guess(name, ("maxiter", "gtol", "ftol", "patience", "target", "time_limit"))
+    problem = f"unknown argument {name!r}{hint}: method 'auto' has no hyperparameters"
+    return InputError(f"{problem}; those of a rule need its name: method='gd', say")
 
 
 def needs_a_rule(iteration: str) -> InputError:

@@ -108,8 +108,8 @@ class Checkpoint:
         for path in found:
             try:
                 facts, arrays = _read(path)
-            except _DAMAGE as error:
-                damaged.append(f"{path} is damaged ({error})")
+            except _DAMAGE:
+                damaged.append(f"{path} is no checkpoint of symgd, or a damaged one")
                 continue
             self._compare(path, facts)
             if damaged:
@@ -118,9 +118,8 @@ class Checkpoint:
             run.restore(arrays, facts["plan"])
             return _status(facts["status"]), facts["start"], facts["source"]
         if damaged:
-            raise InputError(
-                f"the checkpoint {'; '.join(damaged)}: delete it to begin again"
-            )
+            problem = "name another file, or delete it to begin again"
+            raise InputError(f"{'; '.join(damaged)}: {problem}")
         return None
 
     def _compare(self, path: Path, facts: dict[str, Any]) -> None:
@@ -128,11 +127,21 @@ class Checkpoint:
             raise InputError(f"the checkpoint {path} is of another version of symgd")
         theirs = facts["identity"]
         for what, ours in json.loads(json.dumps(self.identity)).items():
-            if theirs.get(what) != ours:
+            other = theirs.get(what)
+            if other != ours:
                 raise InputError(
                     f"the checkpoint {path} is of another run: its {what} is "
-                    f"{theirs.get(what)}, not {ours}; name another file, or delete it"
+                    f"{_told(other, ours)}, not {_told(ours, other)}; name another "
+                    "file, or delete it"
                 )
+
+
+def _told(value: Any, beside: Any) -> Any:
+    """Return a value for people: of names and values, those that differ."""
+    if not (isinstance(value, dict) and isinstance(beside, dict)):
+        return value
+    pairs = (f"{k} = {v}" for k, v in value.items() if beside.get(k) != v)
+    return ", ".join(pairs) or "no more"
 
 
 def _status(status: int) -> int:

@@ -67,11 +67,11 @@ class FormulaError(SymgdError, ValueError):
 
 
 def unknown_name(
-    what: str, name: str, accepted: Iterable[str], none: str = "none"
+    what: str, name: str, accepted: Iterable[str], none: str = "none", meant: str = ""
 ) -> InputError:
     """Return the error for a name that is not among the accepted ones."""
     accepted = list(accepted)
-    message = f"unknown {what} {name!r}{guess(name, accepted)}; accepted: "
+    message = f"unknown {what} {name!r}{guess(meant or name, accepted)}; accepted: "
     return InputError(message + (", ".join(accepted) or none))
 
 

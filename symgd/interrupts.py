@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+SOON = 1.0  # seconds
+
 
 class Interrupts:
     """A context in which Ctrl-C is noted, to be looked at between two slices.
 
-    A second Ctrl-C is raised as usual. Where signals can't be had, as in another
-    thread than the main one, or where the user has a handler of their own, nothing
-    changes.
+    A second Ctrl-C, a second later, is raised as usual. Where signals can't be had, as
+    in another thread than the main one, or where the user has a handler of their own,
+    nothing changes.
     """
 
     _prompt = 0  # sections in which it is raised at once
@@ -25,6 +28,7 @@ class Interrupts:
         self._flags: list[Any] = []
         self._before: Any = None
         self._sections = 0
+        self._noted_at = 0.0
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
@@ -56,8 +60,11 @@ class Interrupts:
             flag[0] = 1
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        at_once = self.noted or Interrupts._prompt > 0
-        self.noted = True
+        # One Ctrl-C may arrive twice, for the process and for its group.
+        again = self.noted and time.monotonic() - self._noted_at > SOON
+        at_once = again or Interrupts._prompt > 0
+        if not self.noted:
+            self.noted, self._noted_at = True, time.monotonic()
         self._raise_flags()
         if at_once:
             signal.default_int_handler(number, frame)

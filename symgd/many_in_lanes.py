@@ -204,6 +204,7 @@ def run(
 
         ended = _rounds(status, problem.settings, play, interrupts)
     status[status == RUNNING] = ended
+    progress(lanes.ends[1], problem.count, lanes.fg[0])
     return lanes.table()
 
 

@@ -91,7 +91,7 @@ class Objective:
         if isinstance(expression, Objective):
             iteration = iteration or expression.iteration
             variables = expression.variables if variables is None else variables
-            parameters = expression.parameters if parameters is None else parameters
+            parameters = expression.constants if parameters is None else parameters
             expression = expression.expression
         if parameters is not None and not isinstance(parameters, Mapping):
             problem = "parameters must be a mapping of names to numbers"
@@ -100,7 +100,10 @@ class Objective:
         constants = {str(k): constant(v, str(k)) for k, v in (parameters or {}).items()}
         self.iteration: str | None = None if iteration is None else str(iteration)
         if self.iteration is not None:
-            constants[self.iteration] = constants.pop(self.iteration, 1.0)
+            if self.iteration in constants:
+                problem = f"{self.iteration!r} is both a parameter and the iteration"
+                raise InputError(problem)
+            constants[self.iteration] = 1.0
         if given is not None and (both := set(given) & set(constants)):
             raise InputError(f"{sorted(both)[0]!r} is both a variable and a parameter")
         self._formula = expression
@@ -134,6 +137,11 @@ class Objective:
             problem = f"{len(given)} variables written out; at most {MAX_VARIABLES}"
             raise FormulaError(problem)
         return given
+
+    @property
+    def constants(self) -> dict[str, float]:
+        """The parameters, without the iteration."""
+        return {k: v for k, v in self.parameters.items() if k != self.iteration}
 
     @property
     def _text(self) -> str | None:
@@ -311,14 +319,13 @@ class Objective:
         plain, variables = self._text, self._declared
         if plain is None:
             plain, variables = self.expression, self.variables
-        return _objective, (plain, variables, dict(self.parameters), self.iteration)
+        return _objective, (plain, variables, self.constants, self.iteration)
 
     def __repr__(self) -> str:
         from symgd.formula import text_of
 
         names = ", ".join(self.variables)
-        plain = {k: v for k, v in self.parameters.items() if k != self.iteration}
-        constants = ", ".join(f"{k}={v!r}" for k, v in plain.items())
+        constants = ", ".join(f"{k}={v!r}" for k, v in self.constants.items())
         if self.iteration is not None:
             names = f"{names}; at iteration {self.iteration}"
         after = f"; {constants}" if constants else ""

@@ -15,7 +15,7 @@ from symgd.objective import Objective
 from symgd.result import Result
 from symgd.rules import Rule
 from symgd.runs import Run, Watcher, drive, result_of
-from symgd.status import Status
+from symgd.status import RUNNING, Status
 
 if TYPE_CHECKING:
     from symgd.formula import Formula
@@ -186,7 +186,12 @@ def _optimize(
         status, start, source = resumed or find_start(run, x0, limits, rng)
         if saved is not None:
             saved.start, saved.source = start, source
-        ended = drive(run, status, watchers, every)
+        try:
+            ended = drive(run, status, watchers, every)
+        except BaseException:  # of the callback
+            if saved is not None:
+                saved.write(run, RUNNING)
+            raise
         if saved is not None:
             saved.finish(run, ended)
     return result_of(run, ended, given, start, source)
@@ -198,7 +203,9 @@ def _identity(run: Run, x0: Any, rng: Seed) -> dict[str, Any]:
     point = None if x0 is None else arguments.read_point(x0, variables, run.bounds)
     return {
         "version": __version__,
-        "objective": [*run.objective.described, list(run.parameters)],
+        "formula": run.objective.described[2],
+        "objective": run.objective.described,
+        "parameters": run.objective.constants,
         "method": run.described,
         "hyperparameters": {k: str(v) for k, v in run.hyperparameters.items()},
         "start": arguments.described(rng) if point is None else point,

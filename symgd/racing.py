@@ -36,6 +36,7 @@ SAME = 1e-9  # values that differ by no more are the same
 LONG = 0.02  # seconds that need no second measurement
 MEASURING = 0.1  # seconds for measuring again what is shorter
 MOST_REPEATS = 20
+MOST_ROWS = 100_000  # of a trace
 
 
 def race(
@@ -73,8 +74,9 @@ def race(
     time_limit : float, optional
         In seconds, for each run.
     trace : bool or int
-        True keeps the iterates of all runs, k every k-th one. They are of a repetition
-        of the run, so that recording them costs no time in the race.
+        True keeps the iterates of all runs, k every k-th one; of a run of more than
+        100 000 updates, that many, evenly spaced. They are of a repetition of the run,
+        so that recording them costs no time in the race.
     progress : bool
         Whether to show how many methods are compiled and have run.
     **hyperparameters : float or str
@@ -292,7 +294,8 @@ def _timed(run: Run, start: Sequence[float]) -> Status:
 def _repeating(settings: Settings, run: Run, ended: Status) -> Settings:
     """Return the settings that repeat a run, also one that was cut short."""
     last = run.t if ended in CUT else settings.maxiter
-    return dataclasses.replace(settings, maxiter=last, time_limit=math.inf)
+    every = max(settings.every, -(-run.t // MOST_ROWS))
+    return dataclasses.replace(settings, maxiter=last, time_limit=math.inf, every=every)
 
 
 def _traced(run: Run, start: Sequence[float]) -> Trace | None:

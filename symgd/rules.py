@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from symgd import compiled
 from symgd.arguments import plain_number, split
-from symgd.errors import FormulaError, InputError, unknown_name
+from symgd.errors import FormulaError, InputError, guess, unknown_name
 
 if TYPE_CHECKING:
     import sympy as sp
@@ -26,6 +26,7 @@ GIVEN = {
 }
 
 
+USUAL = {"lr": "step_size", "learning_rate": "step_size", "stepsize": "step_size"}
 REDUCTIONS = ("dot", "norm", "mean")
 
 # Arguments of minimize and its relatives, and columns of every trace.
@@ -178,14 +179,17 @@ class Rule:
         equations: list[str] = []
         hyperparameters: dict[str, Any] = {}
         initial: dict[str, Any] = {}
+        named = False
         for line in text.splitlines():
             words = line.split("#")[0].strip()
             if match := re.fullmatch(r"[Rr]ule\s+([^=]+)", words):
-                name = match[1]
+                if named or any(line.split("#")[0].strip() for line in equations):
+                    raise FormulaError("one rule is expected: there is another", words)
+                name, named = match[1], True
             elif match := re.fullmatch(r"with\s+(.+)", words):
-                hyperparameters |= dict(_default(part) for part in split(match[1]))
+                _enter(hyperparameters, map(_default, split(match[1])), words)
             elif match := re.fullmatch(r"where\s+(\w+\s+starts at\s.+)", words):
-                initial |= dict(_start(part) for part in split(match[1]))
+                _enter(initial, map(_start, split(match[1])), words)
             else:
                 equations.append(line)
         for key in hyperparameters:
@@ -293,9 +297,14 @@ class Rule:
             margin = len(before)
             start = None if error.start is None else error.start + margin
             end = None if error.end is None else error.end + margin
-            problem = f"rule {self.name!r}: {error.problem}"
+            problem, suggestion = (
+                f"rule {self.name!r}: {error.problem}",
+                error.suggestion,
+            )
+            if error.problem.startswith("unknown name") and suggestion is None:
+                suggestion = "if it is a hyperparameter, give it a default: name=0.1"
             line = f"{before}{formula}"
-            raise FormulaError(problem, line, start, end, error.suggestion) from None
+            raise FormulaError(problem, line, start, end, suggestion) from None
 
     def _check_reductions(self, formula: str) -> None:
         """Refuse a reduction of what is the same for all coordinates."""
@@ -331,7 +340,10 @@ class Rule:
         if name not in self.hyperparameters:
             none = f"rule {self.name!r} has none"
             what = f"hyperparameter of {self.name!r}"
-            raise unknown_name(what, name, self.hyperparameters, none)
+            usual, own = USUAL.get(name, name), self.hyperparameters
+            if not guess(usual, own) and (hint := guess(name, RESERVED)):
+                raise InputError(f"unknown argument {name!r}{hint}")
+            raise unknown_name(what, name, own, none, usual)
         number = plain_number(value)
         if number is not None:
             return number
@@ -433,9 +445,10 @@ def _assignment(line: str) -> tuple[str, str]:
     text = line.split("#")[0].rstrip()
     match = re.fullmatch(r"\s*([^\W\d]\w*)\s*=(?!=)(.*)", text)
     if match is None or not match[2].strip():
-        raise FormulaError(
-            "an equation is expected, such as x = x - step_size*g", text.strip(), 0
-        )
+        problem = "an equation is expected, such as x = x - step_size*g, in one line"
+        raise FormulaError(problem, text.strip(), 0)
+    if ";" in text:
+        raise FormulaError("one equation a line", text.strip(), text.strip().index(";"))
     return match[1], match[2]
 
 
@@ -447,6 +460,14 @@ def _default(part: str) -> tuple[str, Any]:
         raise FormulaError(problem, f"with {part.strip()}")
     number, text = plain_number(value), value.strip("'\"")
     return name, text if number is None else number
+
+
+def _enter(values: dict[str, Any], pairs: Iterable[tuple[str, Any]], line: str) -> None:
+    """Add names and values; a name that comes twice is a mistake."""
+    for name, value in pairs:
+        if name in values:
+            raise FormulaError(f"{name!r} is given twice", line)
+        values[name] = value
 
 
 def _start(part: str) -> tuple[str, str]:

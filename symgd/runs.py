@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -124,8 +125,12 @@ class Run:
 
     def _harvest(self) -> None:
         count = self.counters[layout.ROWS]
-        self.recorded += self.rows[: count * self.columns]
         self.counters[layout.ROWS] = 0
+        try:
+            self.recorded += self.rows[: count * self.columns]
+        except MemoryError:  # better no trace than no result
+            self.recorded = array("d")
+            self.counters[layout.EVERY] = 0
 
     def ended_at(
         self,
@@ -171,12 +176,22 @@ class Run:
         for name, numbers in self.arrays().items():
             numbers[:] = array(numbers.typecode, stored[name].tolist())
 
-    def trace(self) -> Trace:
-        """Return what was recorded."""
+    def trace(self) -> Trace | None:
+        """Return what was recorded; None, with a warning, if that was too much."""
+        self._harvest()
+        try:
+            if self.counters[layout.EVERY]:
+                return self._trace()
+        except MemoryError:
+            self.recorded = array("d")
+        problem = "the trace is too large for the memory; trace=k keeps every k-th row"
+        warnings.warn(problem, RuntimeWarning, stacklevel=2)
+        return None
+
+    def _trace(self) -> Trace:
         import numpy as np
 
-        self._harvest()
-        rows = np.array(self.recorded).reshape(-1, self.columns)
+        rows = np.frombuffer(self.recorded).reshape(-1, self.columns)
         n = self.n
         columns = {
             "t": rows[:, 0].astype(np.int64),

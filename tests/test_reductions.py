@@ -223,6 +223,18 @@ def test_online_in_lanes_as_alone():
             "'t' counts the updates",
         ),
         (lambda: Objective("x**2", iteration="t"), "unused parameter 't'"),
+        (
+            lambda: Objective("x*t", iteration="t", parameters={"t": 5}),
+            "both a parameter and the iteration",
+        ),
+        (
+            lambda: minimize(ONLINE, [0, 1], method="gd", patience=5),
+            "so patience can't be tested",
+        ),
+        (
+            lambda: minimize(ONLINE, [0, 1], method="gd", target=0),
+            "so target can't be tested",
+        ),
         (lambda: Objective("x*t", ["x", "t"], iteration="t"), "both a variable"),
     ],
 )

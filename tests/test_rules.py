@@ -64,6 +64,21 @@ def test_texts_that_are_no_rules(text, message):
             Rule.from_text(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Rule a\nx = x - g\nRule b\nx = x - g", "there is another"),
+        ("x = x - g\nRule b", "there is another"),
+        ("x = x - s*g\nwith s=1, s=2", "'s' is given twice"),
+        ("x = x - s*g\nwith s=1\nwith s=2", "'s' is given twice"),
+        ("m = g; x = x - m", "one equation a line"),
+    ],
+)
+def test_what_is_no_text_of_a_rule(text, message):
+    with pytest.raises(FormulaError, match=message):
+        Rule.from_text(text)
+
+
 def test_lines_run_top_to_bottom():
     rule = Rule("r", "a = 2*b\nb = a + g\nx = x - b", b_unused=1.0)
     b = symbol("b")

@@ -275,7 +275,7 @@ def no_hyperparameters(name: str) -> InputError:
         return InputError(f"{name!r} is an argument of minimize and maximize only")
     hint = guess(name, ("maxiter", "gtol", "ftol", "patience", "target", "time_limit"))
     problem = f"unknown argument {name!r}{hint}: method 'auto' has no hyperparameters"
-    return InputError(f"{problem}; those of a rule need its name: method='gd', say")
+    return InputError(f"{problem}; name a rule to give it any: method='gd', say")
 
 
 def needs_a_rule(iteration: str) -> InputError:

@@ -76,11 +76,13 @@ class Callback:
             raise InputError(f"callback must be callable, not {function!r}")
         self.function = function
         self.every = every
+        self._seen = -1
 
     def __call__(self, run: Run) -> str:
         """Return why the run is to stop, or nothing."""
-        if self.every and run.t % self.every:
+        if run.t == self._seen or (self.every and run.t % self.every):
             return ""
+        self._seen = run.t
         try:
             with raised_at_once():
                 stop = bool(self.function(State(run)))

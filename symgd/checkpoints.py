@@ -6,10 +6,10 @@ in it is checked by a digest, and compared with what is asked to go on.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
+import shutil
 import time
 import warnings
 import zipfile
@@ -65,11 +65,10 @@ class Checkpoint:
         facts = {"format": FORMAT, "status": int(status), "plan": plan}
         facts |= {"start": list(self.start), "source": self.source}
         facts |= {"identity": self.identity}
-        part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        part = self.path.with_name(f".{self.path.name}.part")
         try:
             _write(part, json.dumps(facts), arrays)
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(self.path, self.previous)
+            _keep(self.path, self.previous)
             os.replace(part, self.path)
             return True
         except OSError as error:
@@ -103,11 +102,14 @@ class Checkpoint:
             If there are only damaged checkpoints, or the last good one is of another
             run.
         """
-        found = [p for p in (self.path, self.previous) if p.exists()]
+        # Without the file itself, whatever is beside it, somebody wants to begin again.
+        found = [self.path, self.previous] if self.path.exists() else []
         damaged: list[str] = []
         for path in found:
             try:
                 facts, arrays = _read(path)
+            except FileNotFoundError:
+                continue
             except _DAMAGE:
                 damaged.append(f"{path} is no checkpoint of symgd, or a damaged one")
                 continue
@@ -162,6 +164,19 @@ def _write(path: Path, facts: str, arrays: dict[str, array[Any]]) -> None:
         np.savez(file, facts=words, digest=digest, **content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _keep(path: Path, previous: Path) -> None:
+    """Let there be the same file under another name, whole at every moment."""
+    part = previous.with_name(f".{previous.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        os.link(path, part)
+    except FileNotFoundError:
+        return
+    except OSError:  # no links here
+        shutil.copyfile(path, part)
+    os.replace(part, previous)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

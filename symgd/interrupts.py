@@ -16,15 +16,17 @@ SOON = 1.0  # seconds
 class Interrupts:
     """A context in which Ctrl-C is noted, to be looked at between two slices.
 
-    A second Ctrl-C, a second later, is raised as usual. Where signals can't be had, as
-    in another thread than the main one, or where the user has a handler of their own,
-    nothing changes.
+    One that nobody has ``answered`` by the end of the context, as the run had just
+    ended by itself, is raised then. A second Ctrl-C, a second later, is raised as
+    usual. Where signals can't be had, as in another thread than the main one, or where
+    the user has a handler of their own, nothing changes.
     """
 
     _prompt = 0  # sections in which it is raised at once
 
     def __init__(self) -> None:
         self.noted = False
+        self.answered = False
         self._flags: list[Any] = []
         self._before: Any = None
         self._sections = 0
@@ -41,13 +43,15 @@ class Interrupts:
                 self._sections, Interrupts._prompt = Interrupts._prompt, 0
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: object, *_: object) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
             Interrupts._prompt = self._sections
             outer = getattr(self._before, "__self__", None)
             if self.noted and isinstance(outer, Interrupts):
                 outer.noted = True  # a run within a callback of another one
+            elif self.noted and not self.answered and failure is None:
+                signal.raise_signal(signal.SIGINT)
 
     def shown_in(self, flag: Any) -> None:
         """Let the first number of an array become 1 with Ctrl-C, for kernels to see."""

@@ -22,6 +22,7 @@ from symgd.objective import Objective
 from symgd.problem import Problem
 from symgd.results import Results, Sweep
 from symgd.rules import Rule
+from symgd.status import Status
 
 if TYPE_CHECKING:
     from symgd.formula import Formula
@@ -116,6 +117,7 @@ def minimize_many(
             bar = progress_of_many(problem.count, settings.maxiter)
             progress_told = stack.enter_context(bar)
         table = way.run(problem, threads, progress_told, interrupts)
+        interrupts.answered = bool((table.status == Status.INTERRUPTED).any())
     return Results(problem, table, trace)
 
 

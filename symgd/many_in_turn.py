@@ -9,11 +9,13 @@ import dataclasses
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from symgd import compiled, machine
+from symgd.errors import FormulaError
 from symgd.interrupts import Interrupts
 from symgd.kernels import run as layout
 from symgd.problem import Problem, Progress, Table
@@ -42,33 +44,60 @@ def run(
     searching = problem.rule is None or problem.automatic
     shared = _Loop(problem, table) if searching else None
 
-    def play(piece: np.ndarray) -> None:
-        if not interrupts.noted and time.perf_counter() < deadline:
-            unfinished = piece if shared is None else shared.advance(piece)
-            for which in unfinished.tolist():
-                if interrupts.noted or time.perf_counter() >= deadline:
-                    return
-                _alone(problem, which, table, deadline)
+    def stopped() -> bool:
+        return interrupts.noted or time.perf_counter() >= deadline
+
+    def first(piece: np.ndarray) -> np.ndarray:
+        return piece if shared is None or stopped() else shared.advance(piece)
+
+    def rest(which: int) -> None:
+        if not stopped():
+            _alone(problem, which, table, deadline, interrupts)
 
     # What is begun can't be stopped: less at a time where that takes long.
     quick = shared is not None and settings.time_limit == math.inf and n <= 10
-    size = 128 if quick else 16
+    size = 128 if quick else max(1, min(16, 400 // n))
     pieces = [np.arange(i, min(i + size, count)) for i in range(0, count, size)]
     with ThreadPoolExecutor(workers) as pool:
-        for done, _ in enumerate(pool.map(play, pieces), start=1):
-            progress(table.nit, min(done * size, count), table.fun)
-    rest = Status.INTERRUPTED if interrupts.noted else Status.TIME_LIMIT
-    table.status[table.status == RUNNING] = rest
+        unfinished: list[int] = []
+        for done, remaining in enumerate(pool.map(first, pieces), start=1):
+            unfinished += remaining.tolist()
+            ended = min(done * size, count) - len(unfinished)
+            progress(table.nit, ended, table.fun)
+        if unfinished and not stopped():
+            with suppress(KeyboardInterrupt):  # which has been noted
+                _prepare(problem, unfinished[0])
+            ended = count - len(unfinished)
+            for done, _ in enumerate(pool.map(rest, unfinished), start=1):
+                progress(table.nit, ended + done, table.fun)
+    cut = Status.INTERRUPTED if interrupts.noted else Status.TIME_LIMIT
+    table.status[table.status == RUNNING] = cut
     return table
 
 
-def _alone(problem: Problem, which: int, table: Table, deadline: float) -> None:
+def _prepare(problem: Problem, which: int) -> None:
+    """Compile what a descent of its own needs: here, where Ctrl-C can stop it."""
+    run = problem.run(which)
+    if problem.rule is None and run.n <= NEWTON_VARIABLES:
+        with suppress(FormulaError):  # there is none
+            run.objective.kernel("hessian")
+
+
+def _alone(
+    problem: Problem,
+    which: int,
+    table: Table,
+    deadline: float,
+    interrupts: Interrupts,
+) -> None:
     """Make one descent as ``minimize`` does, and enter its end."""
     left = max(0.0, deadline - time.perf_counter())
     settings = dataclasses.replace(problem.settings, time_limit=left)
     run = problem.run(which, settings)
     status = run.begin(problem.starts[which])
-    status = drive(run, status) if status == RUNNING else status
+    if status == RUNNING:
+        noted = [lambda _: "interrupted" if interrupts.noted else ""]
+        status = drive(run, status, noted)
     table.x[which], table.jac[which] = run.x, run.gradient
     table.fun[which] = run.fun
     table.nit[which], table.nfev[which] = max(run.t, 0), run.evaluations

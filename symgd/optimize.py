@@ -11,6 +11,7 @@ from symgd import __version__, arguments, methods
 from symgd.arguments import Bounds, Seed
 from symgd.callbacks import Callback, State
 from symgd.errors import InputError
+from symgd.interrupts import Interrupts
 from symgd.objective import Objective
 from symgd.result import Result
 from symgd.rules import Rule
@@ -193,7 +194,8 @@ def _optimize(
                 saved.write(run, RUNNING)
             raise
         if saved is not None:
-            saved.finish(run, ended)
+            with Interrupts():
+                saved.finish(run, ended)
     return result_of(run, ended, given, start, source)
 
 
@@ -207,7 +209,7 @@ def _identity(run: Run, x0: Any, rng: Seed) -> dict[str, Any]:
         "objective": run.objective.described,
         "parameters": run.objective.constants,
         "method": run.described,
-        "hyperparameters": {k: str(v) for k, v in run.hyperparameters.items()},
+        "hyperparameters": {k: _plain(v) for k, v in run.hyperparameters.items()},
         "start": arguments.described(rng) if point is None else point,
         "bounds": [run.bounds.lower, run.bounds.upper],
         "gtol": settings.gtol,
@@ -216,6 +218,11 @@ def _identity(run: Run, x0: Any, rng: Seed) -> dict[str, Any]:
         "target": settings.target,
         "trace": settings.every,
     }
+
+
+def _plain(value: Any) -> float | str:
+    number = arguments.plain_number(value)
+    return str(value) if number is None else number
 
 
 def find_start(

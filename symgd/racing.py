@@ -143,6 +143,7 @@ def race(
                     result.trace = _traced(again, start)
                 if ended == Status.INTERRUPTED or interrupts.noted:
                     break
+            interrupts.answered = True  # by what is missing
     missing = [label for label in runs if label not in results]
     where = dict(zip(given.variables, start, strict=True))
     return Race(results, where, missing)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import functools
+import numbers
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -138,7 +140,12 @@ class Rule:
             _assignment(line) for line in lines if line.split("#")[0].strip()
         ]
         self.equations = "\n".join(f"{n} = {f.strip()}" for n, f in self.assignments)
-        self.hyperparameters = MappingProxyType(dict(hyperparameters))
+        self.hyperparameters = MappingProxyType(
+            {
+                unicodedata.normalize("NFKC", key): _builtin(value)
+                for key, value in hyperparameters.items()
+            }
+        )
         self._given_initial = dict(initial)
         self._check_names()
         self.state = self._remembered()
@@ -314,8 +321,11 @@ class Rule:
                 inside = [_names_in(ast.unparse(a), reduced=False) for a in call.args]
                 if not set().union(*inside) & varied:
                     margin = len(formula) - len(formula.lstrip())
-                    start = margin + call.col_offset
-                    end = margin + (call.end_col_offset or 0)
+                    letters = formula.strip().encode()  # ast counts in bytes
+                    start, end = (
+                        margin + len(letters[:offset].decode(errors="ignore"))
+                        for offset in (call.col_offset, call.end_col_offset)
+                    )
                     raise FormulaError(
                         f"{formula[start:end]}: nothing in it differs from coordinate "
                         "to coordinate, so there is nothing to reduce",
@@ -449,7 +459,8 @@ def _assignment(line: str) -> tuple[str, str]:
         raise FormulaError(problem, text.strip(), 0)
     if ";" in text:
         raise FormulaError("one equation a line", text.strip(), text.strip().index(";"))
-    return match[1], match[2]
+    # As Python's parser writes the names that it reads.
+    return unicodedata.normalize("NFKC", match[1]), match[2]
 
 
 def _default(part: str) -> tuple[str, Any]:
@@ -477,6 +488,12 @@ def _start(part: str) -> tuple[str, str]:
         problem = "initial values are expected, such as where m starts at g"
         raise FormulaError(problem, f"where {part.strip()}")
     return name.strip(), formula.strip()
+
+
+def _builtin(value: Any) -> Any:
+    """Return a number of NumPy's as one of Python's, so that its text is a number."""
+    plain = type(value) in (int, float, str) or not isinstance(value, numbers.Real)
+    return value if plain else float(value)
 
 
 def _nodes(formula: str) -> list[ast.AST]:

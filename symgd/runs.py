@@ -327,9 +327,12 @@ def drive(
     begun = time.perf_counter()
     try:
         with Interrupts() as interrupts:
-            return _slices(run, status, watchers, every, interrupts)
-    except KeyboardInterrupt:
-        return Status.INTERRUPTED
+            try:
+                ended = _slices(run, status, watchers, every, interrupts)
+            except KeyboardInterrupt:
+                ended = Status.INTERRUPTED
+            interrupts.answered = ended == Status.INTERRUPTED
+        return ended
     finally:
         run.seconds += time.perf_counter() - begun
 
@@ -399,6 +402,7 @@ def _criteria(run: Run, status: Status) -> dict[str, Criterion]:
         "gtol": (settings.gtol, run.norm, Status.CONVERGED),
         "target": (sign * settings.target, sign * run.fun, Status.TARGET_REACHED),
         "patience": (patience, waited, Status.STALLED),
+        "ftol": (settings.ftol, run.limits[layout.BEST] - run.fun, None),
         "maxiter": (settings.maxiter, max(run.t, 0), Status.MAXITER),
         "time_limit": (settings.time_limit, run.seconds, Status.TIME_LIMIT),
     }
@@ -408,6 +412,7 @@ def _criteria(run: Run, status: Status) -> dict[str, Criterion]:
             ("gtol", settings.gtol < 0.0),
             ("target", math.isinf(settings.target)),
             ("patience", patience == 0),
+            ("ftol", patience == 0),
             ("time_limit", math.isinf(settings.time_limit)),
         )
         if off

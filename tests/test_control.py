@@ -124,7 +124,7 @@ def test_each_criterion_is_shown_beside_what_was_reached():
     run = {"method": "gd", "step_size": 0.1, "patience": 50, "time_limit": 60.0}
     result = minimize("x**2", 1.0, target=0.5, **run)
     assert list(result.criteria) == [
-        *("gtol", "target", "patience", "maxiter", "time_limit")
+        *("gtol", "target", "patience", "ftol", "maxiter", "time_limit")
     ]
     assert [name for name, each in result.criteria.items() if each.fired] == ["target"]
     assert result.criteria["target"][:2] == (0.5, result.fun)
@@ -224,6 +224,32 @@ def test_control_c_ends_the_default_method_from_many_starts():
     assert np.isnan(results.fun[~ended]).all()
 
 
+def test_control_c_ends_what_runs_start_by_start():
+    wide = " + ".join(f"{i}*x{i}**2" for i in range(1, 120))
+    run = {"method": "momentum", "step_size": 1e-15, "maxiter": 10**9, "gtol": 0.0}
+    minimize_many(wide, np.ones((2, 119)), **(run | {"maxiter": 1}))
+    with ControlC():
+        results = minimize_many(wide, np.ones((4, 119)), **run)
+    assert (results.status == Status.INTERRUPTED).all()
+    assert results.nit.max() > 0
+
+
+def test_control_c_in_the_moment_of_the_end_is_not_lost():
+    def strike(state):
+        if state.t == 3:
+            timer.start()
+            timer.join()
+
+    timer = threading.Thread(target=lambda: os.kill(os.getpid(), signal.SIGINT))
+    with Interrupts() as interrupts:
+        result = minimize("x**2", 1.0, method="gd", maxiter=3, callback=strike)
+        assert interrupts.noted
+        interrupts.answered = True
+    assert result.status in (Status.MAXITER, Status.INTERRUPTED)
+    with pytest.raises(KeyboardInterrupt), Interrupts():
+        signal.raise_signal(signal.SIGINT)
+
+
 def test_control_c_ends_a_sweep():
     steps = np.linspace(1e-12, 1e-11, 500)
     sweep("x**2", 1.0, method="gd", step_size=steps, maxiter=1)
@@ -255,6 +281,7 @@ def test_a_second_control_c_is_raised(monkeypatch):
         monkeypatch.setattr("symgd.interrupts.SOON", 0.0)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+        interrupts.answered = True
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -335,6 +362,15 @@ def test_what_has_ended_is_returned_again(tmp_path):
     same(first, minimize("x**2", 1.0, **run))
     diverged = {"method": "gd", "step_size": 3.0, "checkpoint": tmp_path / "d"}
     same(minimize("x**2", 1.0, **diverged), minimize("x**2", 1.0, **diverged))
+
+
+def test_a_deleted_checkpoint_begins_again(tmp_path):
+    file, run = tmp_path / "c", {"method": "gd", "step_size": 1e-3}
+    minimize("x**2", 1.0, maxiter=5, checkpoint=file, **run)
+    (tmp_path / "c.previous").write_bytes(file.read_bytes())
+    file.unlink()
+    assert minimize("x**2", 1.0, maxiter=2, checkpoint=file, **run).nit == 2
+    assert [each.name for each in tmp_path.iterdir()] == ["c"]
 
 
 def test_a_random_start_is_kept(tmp_path):

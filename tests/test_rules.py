@@ -79,6 +79,16 @@ def test_what_is_no_text_of_a_rule(text, message):
         Rule.from_text(text)
 
 
+def test_letters_that_are_not_ascii():
+    with pytest.raises(FormulaError) as caught:
+        Rule("a", "x = x - β*γ*mean(β*β)", β=1, γ=2)
+    shown = str(caught.value).splitlines()
+    assert shown[1].index("mean") == shown[2].index("^")
+    assert Rule("a", "ϵ = 0.9*ϵ + g\nx = x - ϵ").state == ("ε",)
+    plain = Rule("a", "x = x - s*g", s=np.float64(0.1))
+    assert Rule.from_text(plain.text) == plain
+
+
 def test_lines_run_top_to_bottom():
     rule = Rule("r", "a = 2*b\nb = a + g\nx = x - b", b_unused=1.0)
     b = symbol("b")

@@ -129,7 +129,7 @@ def trajectory(
     summands, step, totals = update.summands, update.slots, update.totals
     stages, constants, online = update.stages, max(1, sizes.parameters), sizes.online
     n_h, some = sizes.hyperparameters, max(1, sizes.hyperparameters)
-    value_watched, gradient_watched = watch.value, watch.gradient
+    gradient_watched = watch.gradient
     slots_watched = tuple(j in watch.slots for j in range(width))
 
     def descend(
@@ -212,8 +212,7 @@ def trajectory(
                             total += now[j, k]
                     if gradient_watched:
                         total += fg[k + 1]
-                if value_watched:
-                    total += fg[0]
+                total += fg[0]
                 low = min(low, size)
             t += steps
             for k in range(n):

@@ -20,7 +20,9 @@ class Watch:
 
     Attributes
     ----------
-    value, gradient : bool
+    value : bool
+        In lanes, where it costs most; one trajectory always watches it.
+    gradient : bool
     slots : tuple of int
         Rows of the slots: 0 is the iterate, the others the rule's state.
     """

@@ -402,7 +402,6 @@ def _criteria(run: Run, status: Status) -> dict[str, Criterion]:
         "gtol": (settings.gtol, run.norm, Status.CONVERGED),
         "target": (sign * settings.target, sign * run.fun, Status.TARGET_REACHED),
         "patience": (patience, waited, Status.STALLED),
-        "ftol": (settings.ftol, run.limits[layout.BEST] - run.fun, None),
         "maxiter": (settings.maxiter, max(run.t, 0), Status.MAXITER),
         "time_limit": (settings.time_limit, run.seconds, Status.TIME_LIMIT),
     }
@@ -412,7 +411,6 @@ def _criteria(run: Run, status: Status) -> dict[str, Criterion]:
             ("gtol", settings.gtol < 0.0),
             ("target", math.isinf(settings.target)),
             ("patience", patience == 0),
-            ("ftol", patience == 0),
             ("time_limit", math.isinf(settings.time_limit)),
         )
         if off

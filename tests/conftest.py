@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 
 import hypothesis
@@ -9,6 +10,9 @@ import pytest
 
 STORE = tempfile.mkdtemp(prefix="symgd-tests-")
 os.environ["SYMGD_CACHE_DIR"] = STORE  # for the processes that tests start, too
+
+# A process that a script starts in the background ignores Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile(
     "symgd", deadline=None, derandomize=True, max_examples=100, print_blob=True

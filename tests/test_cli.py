@@ -86,7 +86,7 @@ def test_exit_status(arguments, status):
         ),
         (
             ("x**2", "--set", "step_size=1"),
-            "name a rule if it is one of its: --method gd",
+            "name a rule to give it any: --method gd",
         ),
         (("x**2", "--set", "callback_every=1"), "no hyperparameter"),
         (("x**2", "--set", "target=3"), "no hyperparameter"),
@@ -221,7 +221,7 @@ def test_a_name_that_counts_updates():
     swept = run("sweep", "(x - 1/t)**2", *over, *options)
     assert json.loads(swept.stdout)["fun"][0] == expected.fun
     refused = run("sweep", "x**2/t", *over, "--over", "t=1,2", *options)
-    assert "'t' counts the updates: it is no parameter" in refused.stderr
+    assert "'t' is both a parameter and the iteration" in refused.stderr
 
 
 @pytest.mark.parametrize(

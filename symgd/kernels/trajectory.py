@@ -215,12 +215,13 @@ def trajectory(
                 total += fg[0]
                 low = min(low, size)
             t += steps
+            everything = fg[0]
             for k in range(n):
-                total += fg[k + 1]
+                everything += fg[k + 1]
                 for j in range(width):
-                    total += now[j, k]
-            total += fg[0]
-            finite = abs(total) < inf  # not, if only the sum overflows
+                    everything += now[j, k]
+            finite = abs(everything) < inf  # not, if only the sum overflows
+            finite = finite and (steps == 1 or abs(total) < inf)
             # A sum is quicker than the largest, and an alarm if it is small.
             if finite and low > small and not watched:
                 continue

@@ -20,7 +20,7 @@ from symgd.lowering.updates import native_update
 from symgd.status import RUNNING, Status
 
 
-def _in_one(run: Any, status: int, monitor: Any = None) -> Status:
+def _in_one(run: Any, status: int, *_: Any) -> Status:
     """Do what ``symgd.runs.drive`` does, in one slice."""
     if status == RUNNING:
         status = run.advance(run.settings.maxiter)

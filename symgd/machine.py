@@ -52,6 +52,7 @@ class Kernel:
         returned, taken = signature.split(":")
         kinds = (C_TYPES[letter] for letter in (returned, *taken))
         self.call: Callable[..., Any] = ctypes.CFUNCTYPE(*kinds)(address)
+        # Also where only the call is kept; ctypes' objects take any attribute.
         self.call.owner = owner  # type: ignore[attr-defined]
 
     def __call__(self, *arguments: Any) -> Any:

@@ -77,6 +77,9 @@ def repaired(
     return function(*arguments) if wrong else result
 
 
+C_NAMES: dict[Callable[..., float], str] = {}  # of the functions of the C library
+
+
 def library(name: str, symbol: str = "") -> Callable[..., float]:
     """Return a function of the C library; where Python's raises, it is NaN.
 
@@ -92,5 +95,5 @@ def library(name: str, symbol: str = "") -> Callable[..., float]:
         except OverflowError:
             return math.inf
 
-    function.library = symbol or name  # type: ignore[attr-defined]
+    C_NAMES[function] = symbol or name
     return function

@@ -31,7 +31,7 @@ SPECIAL = [*SPECIAL, *(-x for x in SPECIAL), math.nan]
 
 def over(function, many):
     """Return a compiled function of arrays that applies one to every element."""
-    arity = function.__code__.co_argcount if not hasattr(function, "library") else 1
+    arity = function.__code__.co_argcount if function not in primitives.C_NAMES else 1
 
     def of_numbers(x, y):
         return (function(*(x, y)[:arity]),)

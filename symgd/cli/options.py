@@ -185,6 +185,7 @@ def taking(options: type) -> Callable[[Callable[[Any], None]], Callable[..., Non
         def called(**given: Any) -> None:
             command(options(**given))
 
+        # typer reads this, which a function has only if it is set.
         called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         return called
 

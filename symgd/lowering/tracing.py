@@ -202,7 +202,7 @@ def _repaired(
     """Call the C library's function for the lanes where something is wrong."""
     builder, values = wrong.builder, [v.value for v in _alike(arguments)]
     kind = ir.FunctionType(_DOUBLE, [_DOUBLE] * len(values))
-    name = function.library  # type: ignore[attr-defined]
+    name = primitives.C_NAMES[function]
     library = cgutils.get_or_insert_function(builder.module, kind, name)
     for promise in ("nounwind", "readnone", "willreturn"):  # so that it can be left out
         set.add(library.attributes, promise)
@@ -256,9 +256,9 @@ def writing(function: Any) -> Callable[..., Any]:
     """Return a straight-line function that writes instructions instead of computing."""
     if function in WRITING:
         return WRITING[function]
-    if hasattr(function, "library"):
+    if function in primitives.C_NAMES:
         call = functools.partial(_library, function)
-        call.library = function.library  # type: ignore[attr-defined]
+        primitives.C_NAMES[call] = primitives.C_NAMES[function]
         return call
 
     def twin(known: Any) -> Any:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from symgd.objective import Objective
     from symgd.optimize import maximize, minimize
     from symgd.plotting import plot, save
-    from symgd.racing import Race, race
+    from symgd.race_results import Race
+    from symgd.racing import race
     from symgd.result import Result, Trace
     from symgd.results import Results, Sweep
     from symgd.rules import Rule
@@ -31,7 +32,7 @@ _HOMES = {
     "FormulaError": "errors",
     "InputError": "errors",
     "Objective": "objective",
-    "Race": "racing",
+    "Race": "race_results",
     "Result": "result",
     "Results": "results",
     "Rule": "rules",

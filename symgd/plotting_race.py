@@ -22,7 +22,7 @@ from symgd.result import Result
 from symgd.status import Status
 
 if TYPE_CHECKING:
-    from symgd.racing import Race
+    from symgd.race_results import Race
 
 STYLES = ("-", "--", ":", "-.")
 LOST: dict[str, Any] = {"marker": "x", "ms": 7, "mew": 1.8}

@@ -16,7 +16,7 @@ from symgd.cli.output import NO_SUCCESS, errors_reported, print_json
 from symgd.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
-    from symgd.racing import Race
+    from symgd.race_results import Race
     from symgd.rules import Rule
 
 Methods = Annotated[

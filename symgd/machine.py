@@ -154,6 +154,32 @@ def emitted(text: str, function: str, signature: str) -> bytes:
     return target.emit_object(module)
 
 
+def optimised(text: str) -> bytes:
+    """Return the machine code of a module that symgd has written itself.
+
+    Its entry is called ENTRY. Loops are as wide as they are written, so LLVM need not
+    look for what could be done side by side.
+
+    Raises
+    ------
+    NotPortable
+        If LLVM doesn't accept the module.
+    """
+    import llvmlite.binding as llvm
+
+    target = _target()
+    try:
+        module = llvm.parse_assembly(text)
+        module.verify()
+    except RuntimeError as error:
+        raise NotPortable(f"the code is not as expected: {error}") from None
+    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+    tuning.loop_vectorization = tuning.slp_vectorization = False
+    builder = llvm.create_pass_builder(target, tuning)
+    builder.getModulePassManager().run(module, builder)
+    return target.emit_object(module)
+
+
 def _target() -> Any:
     import llvmlite.binding as llvm
 

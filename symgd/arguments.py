@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import math
 import numbers
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
-from symgd.errors import InputError, guess, unknown_name
+from symgd.errors import InputError, guess
+from symgd.space import Space
 
 if TYPE_CHECKING:
     import numpy as np
 
     from symgd.objective import Objective
 
+MANY = 1000  # coordinates; beyond, NumPy is worth its import
+
 Seed: TypeAlias = Union[int, "np.random.Generator", "np.random.RandomState", None]
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """The lower and the upper bound of each variable; infinite where there is none."""
+    """The bounds of each coordinate; infinite where there is none."""
 
-    lower: list[float]
-    upper: list[float]
+    lower: array[float]
+    upper: array[float]
 
-    @property
+    @functools.cached_property
     def finite(self) -> bool:
         """Whether there is any bound."""
-        return any(map(math.isfinite, (*self.lower, *self.upper)))
+        return max(self.lower) > -math.inf or min(self.upper) < math.inf
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,7 @@ def _number(name: str, value: Any, least: float = 0.0) -> float:
     return result
 
 
-def read_bounds(bounds: Any, variables: Sequence[str]) -> Bounds:
+def read_bounds(bounds: Any, space: Space) -> Bounds:
     """Return lower and upper bounds, infinite where there are none.
 
     Raises
@@ -132,8 +138,8 @@ def read_bounds(bounds: Any, variables: Sequence[str]) -> Bounds:
     InputError
         For an unknown name, a wrong number of pairs, or a lower bound above an upper.
     """
-    n = len(variables)
-    limits = Bounds([-math.inf] * n, [math.inf] * n)
+    n = len(space)
+    limits = Bounds(array("d", [-math.inf]) * n, array("d", [math.inf]) * n)
     if bounds is None:
         return limits
     if hasattr(bounds, "lb") and hasattr(bounds, "ub"):  # scipy.optimize.Bounds
@@ -142,25 +148,43 @@ def read_bounds(bounds: Any, variables: Sequence[str]) -> Bounds:
         pair = (np.broadcast_to(bounds.lb, n), np.broadcast_to(bounds.ub, n))
         bounds = list(zip(*pair, strict=True))
     if isinstance(bounds, Mapping):
-        named = {str(name): pair for name, pair in bounds.items()}
-    else:
-        if not _iterable(bounds) or isinstance(bounds, str):
-            raise InputError(f"bounds must be a mapping or pairs, not {bounds!r}")
-        pairs = list(bounds)
-        if n == 1 and len(pairs) == 2 and not any(map(_iterable, pairs)):
-            pairs = [tuple(pairs)]
-        if len(pairs) != n:
-            names = ", ".join(variables)
-            raise InputError(
-                f"bounds has {len(pairs)} pairs; expected {n}, for {names}"
-            )
-        named = dict(zip(variables, pairs, strict=True))
-    for name, pair in named.items():
-        if name not in variables:
-            raise unknown_name("variable in bounds", name, variables)
-        place = variables.index(name)
-        limits.lower[place], limits.upper[place] = _pair(name, pair)
+        for name, pair in bounds.items():
+            places = space.places(str(name), "variable in bounds")
+            _enter_pairs(limits, places, str(name), pair)
+        return limits
+    if not _iterable(bounds) or isinstance(bounds, str):
+        raise InputError(f"bounds must be a mapping or pairs, not {bounds!r}")
+    pairs = list(bounds)
+    if n == 1 and len(pairs) == 2 and not any(map(_iterable, pairs)):
+        pairs = [tuple(pairs)]
+    if len(pairs) != n:
+        names = f"expected {n}, for {space.described()}"
+        raise InputError(f"bounds has {len(pairs)} pairs; {names}")
+    for place, pair in enumerate(pairs):
+        limits.lower[place], limits.upper[place] = _pair(space[place], pair)
     return limits
+
+
+def _enter_pairs(limits: Bounds, places: range, name: str, pair: Any) -> None:
+    """Enter the bounds of a variable: numbers, or on a side an array."""
+    sides = list(pair) if _iterable(pair) and not isinstance(pair, str) else []
+    if len(sides) != 2 or not any(map(_iterable, sides)):
+        low, high = _pair(name, pair)
+        count = len(places)
+        limits.lower[places.start : places.stop] = array("d", [low]) * count
+        limits.upper[places.start : places.stop] = array("d", [high]) * count
+        return
+    import numpy as np
+
+    each = []
+    for side, none in zip(sides, (-math.inf, math.inf), strict=True):
+        values = np.asarray(none if side is None else side, dtype=np.float64).ravel()
+        if values.size not in (1, len(places)):
+            problem = f"the bounds of {name} have {values.size} numbers"
+            raise InputError(f"{problem}; expected {len(places)}, or one")
+        each.append(np.broadcast_to(values, len(places)).tolist())
+    for place, low, high in zip(places, *each, strict=True):
+        limits.lower[place], limits.upper[place] = _pair(name, (low, high))
 
 
 def _iterable(value: Any) -> bool:
@@ -188,38 +212,75 @@ def _pair(name: str, pair: Any) -> tuple[float, float]:
     return low, high
 
 
-def read_point(x0: Any, variables: Sequence[str], limits: Bounds) -> list[float]:
+def read_point(x0: Any, space: Space, limits: Bounds) -> array[float]:
     """Return a start as a vector, checked against names, length and bounds."""
     if isinstance(x0, Mapping):
-        x0 = from_mapping(x0, variables, "x0")
-    n = len(variables)
-    if not isinstance(x0, numbers.Real) and getattr(x0, "ndim", 1) != 1:
-        if x0.ndim > 0:
-            raise _wrong_shape(x0.shape, variables)
-        x0 = x0.item()
+        point = space.flat(x0, "x0")
+    elif isinstance(x0, numbers.Real) or not _iterable(x0) or isinstance(x0, str):
+        point = _numbers_of([x0], x0)
+    elif hasattr(x0, "shape"):
+        point = _from_array(x0, space)
+    else:
+        point = _numbers_of(x0, x0, space)
+    if len(point) != len(space):
+        raise _wrong_shape((len(point),), space)
+    _check_inside(point, space, limits)
+    return point
+
+
+def _numbers_of(values: Any, given: Any, space: Space | None = None) -> array[float]:
     try:
-        x = [float(x0)] if not _iterable(x0) or isinstance(x0, str) else list(x0)
-        x = [float(value) for value in x]
+        return array("d", [float(value) for value in values])
+    except (TypeError, ValueError):
+        if space is not None and not space.is_plain:
+            import numpy as np
+
+            with contextlib.suppress(TypeError, ValueError):
+                return _from_array(np.asarray(values, dtype=np.float64), space)
+        raise InputError(f"x0 must be numbers, not {given!r}") from None
+
+
+def _from_array(x0: Any, space: Space) -> array[float]:
+    """Return the numbers of an array: of a point, or shaped as the only variable is."""
+    import numpy as np
+
+    if x0.ndim != 1 and x0.ndim > 0 and tuple(x0.shape) not in (*space.shapes,):
+        raise _wrong_shape(x0.shape, space)
+    try:
+        values = np.asarray(x0, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(f"x0 must be numbers, not {x0!r}") from None
-    if len(x) != n:
-        raise _wrong_shape((len(x),), variables)
-    for name, value, low, high in zip(
-        variables, x, limits.lower, limits.upper, strict=True
-    ):
+    point = array("d")
+    point.frombytes(np.ascontiguousarray(values).tobytes())
+    return point
+
+
+def _check_inside(point: array[float], space: Space, limits: Bounds) -> None:
+    if len(point) > MANY:
+        import numpy as np
+
+        x, low, high = map(np.frombuffer, (point, limits.lower, limits.upper))
+        fine = np.isfinite(x) & (low <= x) & (x <= high)
+        wrong = np.flatnonzero(~fine)[:1].tolist()
+    else:
+        sides = enumerate(zip(point, limits.lower, limits.upper, strict=True))
+        wrong = [
+            place
+            for place, (x, low, high) in sides
+            if not (math.isfinite(x) and low <= x <= high)
+        ][:1]
+    for place in wrong:
+        name, value = space[place], point[place]
         if not math.isfinite(value):
             raise InputError(f"x0 is not finite: {name} = {value}")
-        if not low <= value <= high:
-            raise InputError(
-                f"x0 is outside the bounds: {name} = {value} is not in [{low}, {high}]"
-            )
-    return x
+        low, high = limits.lower[place], limits.upper[place]
+        raise InputError(
+            f"x0 is outside the bounds: {name} = {value} is not in [{low}, {high}]"
+        )
 
 
-def _wrong_shape(shape: tuple[int, ...], variables: Sequence[str]) -> InputError:
-    names = ", ".join(variables)
-    expected = f"{len(variables)} number(s), for {names}"
-    return InputError(f"x0 has shape {shape}; expected {expected}")
+def _wrong_shape(shape: tuple[int, ...], space: Space) -> InputError:
+    return InputError(f"x0 has shape {shape}; expected {space.expected()}")
 
 
 def generator(rng: Seed) -> Any:
@@ -282,20 +343,6 @@ def needs_a_rule(iteration: str) -> InputError:
     """Return the error for an online objective without a rule."""
     problem = f"the objective changes with {iteration}, so it needs an update rule"
     return InputError(f"{problem}: method='gd', say")
-
-
-def from_mapping(
-    numbers: Mapping[Any, Any], names: Sequence[str], what: str
-) -> list[Any]:
-    """Return the values of a mapping in the order of names, all of them given."""
-    by_name = {str(key): value for key, value in numbers.items()}
-    for name in by_name:
-        if name not in names:
-            raise unknown_name(f"variable in {what}", name, names)
-    missing = [name for name in names if name not in by_name]
-    if missing:
-        raise InputError(f"{what} has no value for {', '.join(missing)}")
-    return [by_name[name] for name in names]
 
 
 def plain_number(value: Any) -> float | None:

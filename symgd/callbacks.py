@@ -40,6 +40,7 @@ class State:
         self.fun = run.settings.sign * run.fun + 0.0
         self.grad_norm = run.norm
         self.variables = run.objective.variables
+        self._space = run.objective.space
         self._sign, self._x, self._g = run.settings.sign, run.x, run.gradient[:]
         self._names, self._slots = run.state, run.slots[:]
 
@@ -54,9 +55,9 @@ class State:
         return self._sign * _vector(self._g) + 0.0
 
     @property
-    def values(self) -> dict[str, float]:
-        """The iterate by name."""
-        return dict(zip(self.variables, self._x, strict=True))
+    def values(self) -> dict[str, Any]:
+        """The iterate by name: floats, and arrays in their shapes."""
+        return self._space.values(self._x)
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._names:

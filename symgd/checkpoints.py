@@ -44,7 +44,7 @@ class Checkpoint:
             raise InputError(f"checkpoint {self.path} can't be written: {problem}")
         self.previous = self.path.with_name(f"{self.path.name}.previous")
         self.identity = identity
-        self.start: list[float] = []
+        self.start = array("d")
         self.source = ""  # how the start was chosen
         self._next = time.perf_counter() + SECONDS
 
@@ -85,14 +85,14 @@ class Checkpoint:
 
     # ---------------------------------------------------------------- reading
 
-    def resume(self, run: Run) -> tuple[int, list[float], str] | None:
+    def resume(self, run: Run) -> tuple[int, array[float], str] | None:
         """Put a run where the last good checkpoint was.
 
         Returns
         -------
         status : int
             RUNNING, or the status with which it had ended.
-        start : list of float
+        start : array of float
         source : str
             How the start was chosen. Or None instead, if there is no checkpoint.
 
@@ -118,7 +118,7 @@ class Checkpoint:
                 problem = f"{damaged[0]}; the one before, {path}, is used"
                 warnings.warn(problem, RuntimeWarning, stacklevel=2)
             run.restore(arrays, facts["plan"])
-            return _status(facts["status"]), facts["start"], facts["source"]
+            return _status(facts["status"]), array("d", facts["start"]), facts["source"]
         if damaged:
             problem = "name another file, or delete it to begin again"
             raise InputError(f"{'; '.join(damaged)}: {problem}")

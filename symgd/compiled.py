@@ -127,7 +127,8 @@ def kernel(parts: Sequence[str], signature: str, build: Callable[[], Any]) -> Ke
     signature : str
         As of :class:`Kernel`.
     build : callable
-        Compiles it, to a ``numba.cfunc``; called only if nothing is stored.
+        Compiles it, to a ``numba.cfunc``, or writes it, a module of LLVM's text; called
+        only if nothing is stored.
     """
     in_python = interpreted()
     name = (in_python, signature, *parts)
@@ -161,6 +162,10 @@ def _stored(key: str, signature: str) -> Kernel | None:
 
 def _compiled(key: str, signature: str, function: Any) -> Kernel:
     """Keep what was compiled, if it can be used without numba; return it."""
+    if isinstance(function, str):
+        code = machine.optimised(function)
+        _put(key, code)
+        return machine.linked(code, signature)
     try:
         name = function.native_name.removeprefix("cfunc.")
         code = machine.emitted(function.inspect_llvm(), name, signature)

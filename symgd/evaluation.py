@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from symgd.arguments import from_mapping
 from symgd.errors import InputError
 from symgd.machine import address
 from symgd.objective import Objective
@@ -45,6 +44,9 @@ class Evaluation:
         if parameters:
             changed = self.objective.with_parameters(**parameters)
             return getattr(changed, self.kind)(x)
+        objective = self.objective.sized(x)
+        if objective is not self.objective:
+            return getattr(objective, self.kind)(x)
         points = self._points(x)
         if points.ndim == 1:
             return self._at(points)
@@ -65,15 +67,14 @@ class Evaluation:
         return value if self.kind == "value" else out
 
     def _points(self, x: Any) -> np.ndarray:
-        names = self.objective.variables
+        space = self.objective.space
         if isinstance(x, Mapping):
-            x = from_mapping(x, names, "x")
+            x = space.flat(x, "x")
         points = np.ascontiguousarray(np.asarray(x, dtype=np.float64))
-        points = points.reshape(1) if points.ndim == 0 and len(names) == 1 else points
-        if points.ndim == 0 or points.shape[-1] != len(names):
-            shape = points.shape
-            expected = f"{len(names)} numbers, for {', '.join(names)}"
-            raise InputError(f"x has shape {shape}; expected {expected}")
+        if points.shape == () or (points.shape,) == space.shapes:
+            points = points.reshape(-1)
+        if points.ndim == 0 or points.shape[-1] != len(space):
+            raise InputError(f"x has shape {points.shape}; expected {space.expected()}")
         return points
 
     def __repr__(self) -> str:

@@ -10,39 +10,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
 
 import sympy as sp
 
-from symgd.programs import Add, Let, Loop, Nest, Program, Step, Total, index_at
-
-
-@dataclass(frozen=True)
-class Region:
-    """A box of elements and what is computed for each: a slope, and totals."""
-
-    starts: tuple[sp.Expr, ...]
-    stops: tuple[sp.Expr, ...]
-    slope: sp.Expr
-    totals: tuple[Total, ...]
-
-
-@dataclass(frozen=True)
-class Gather:
-    """Loops over all elements of an array; an element's slope is its regions' sum."""
-
-    array: str
-    rank: int
-    regions: tuple[Region, ...]
-
-    @property
-    def totals(self) -> tuple[Total, ...]:
-        """All totals; what names are known after the loops."""
-        return tuple(t for region in self.regions for t in region.totals)
-
-
-Quick: TypeAlias = Step | Gather
+from symgd.programs import (
+    Add,
+    Gather,
+    Let,
+    Loop,
+    Nest,
+    Program,
+    Region,
+    Step,
+    Total,
+    index_at,
+)
 
 
 def quickened(program: Program) -> Program:
@@ -58,9 +40,9 @@ def quickened(program: Program) -> Program:
 # ---------------------------------------------------------------- loops in common
 
 
-def merged(steps: Iterable[Quick]) -> tuple[Quick, ...]:
+def merged(steps: Iterable[Step]) -> tuple[Step, ...]:
     """Return steps in which loops over the same range are one where they can be."""
-    result: list[Quick] = []
+    result: list[Step] = []
     for step in steps:
         place = _partner(step, result) if isinstance(step, Nest) else None
         if place is None:
@@ -73,7 +55,7 @@ def merged(steps: Iterable[Quick]) -> tuple[Quick, ...]:
     )
 
 
-def _partner(nest: Nest, earlier: Sequence[Quick]) -> int | None:
+def _partner(nest: Nest, earlier: Sequence[Step]) -> int | None:
     """Return the place of the earliest loop that a loop can join."""
     needed, place = _symbols(nest), None
     for k in range(len(earlier) - 1, -1, -1):
@@ -85,17 +67,17 @@ def _partner(nest: Nest, earlier: Sequence[Quick]) -> int | None:
     return place
 
 
-def _joined(a: Quick, b: Quick) -> Nest:
+def _joined(a: Step, b: Step) -> Nest:
     assert isinstance(a, Nest)
     assert isinstance(b, Nest)
     return Nest(a.loop, a.steps + b.steps, a.totals + b.totals, a.adds + b.adds)
 
 
-def _names(step: Quick) -> set[sp.Symbol]:
+def _names(step: Step) -> set[sp.Symbol]:
     return {step.name} if isinstance(step, Let) else {t.name for t in step.totals}
 
 
-def _symbols(step: Quick) -> set[sp.Symbol]:
+def _symbols(step: Step) -> set[sp.Symbol]:
     """Return all symbols that a step reads."""
     if isinstance(step, Let):
         return step.value.atoms(sp.Symbol)
@@ -111,19 +93,19 @@ def _symbols(step: Quick) -> set[sp.Symbol]:
 # --------------------------------------------------------------------- gathering
 
 
-def _all_adds(step: Quick) -> list[Add]:
+def _all_adds(step: Step) -> list[Add]:
     if not isinstance(step, Nest):
         return []
     return [*step.adds, *(add for inner in step.steps for add in _all_adds(inner))]
 
 
-def _gathered(array: str, steps: tuple[Quick, ...]) -> tuple[Quick, ...]:
+def _gathered(array: str, steps: tuple[Step, ...]) -> tuple[Step, ...]:
     """Return steps in which an array's slopes are gathered, if they all can be."""
     places = [
         k for k, s in enumerate(steps) if any(a.array == array for a in _all_adds(s))
     ]
     regions: list[Region] = []
-    rest: list[Quick] = list(steps)
+    rest: list[Step] = list(steps)
     for k in places:
         step = steps[k]
         assert isinstance(step, Nest)
@@ -151,7 +133,7 @@ def _gathered(array: str, steps: tuple[Quick, ...]) -> tuple[Quick, ...]:
     return tuple(s for s in rest if not _is_empty(s))
 
 
-def _is_empty(step: Quick) -> bool:
+def _is_empty(step: Step) -> bool:
     if isinstance(step, Let):
         return step.name.name == "[none]"
     return not step.totals and isinstance(step, Nest) and not _all_adds(step)
@@ -222,7 +204,7 @@ def _moved(
     )
 
 
-def _counted(chain: Sequence[Nest], original: Quick, array: str) -> Region:
+def _counted(chain: Sequence[Nest], original: Step, array: str) -> Region:
     """Return the totals of loops, each where the first contribution landed."""
     loops = [nest.loop for nest in chain]
     add = next(a for a in _all_adds(original) if a.array == array)

@@ -102,7 +102,7 @@ def minimize_many(
     ):
         expected = "trace takes the numbers of the descents whose iterates to keep"
         raise InputError(f"{expected}, such as [0, 5], not {trace!r}")
-    limits = arguments.read_bounds(bounds, given.variables)
+    limits = arguments.read_bounds(bounds, given.space)
     starts = _starts(x0, given, limits, rng)
     problem = Problem(
         given, limits, settings, starts, method, hyperparameters, parameters or {}
@@ -169,8 +169,9 @@ def sweep(
             raise InputError(f"the axis {name!r} is empty")
     grid = np.meshgrid(*axes.values(), indexing="ij")
     columns = dict(zip(axes, (values.ravel() for values in grid), strict=True))
-    limits = arguments.read_bounds(bounds, given.variables)
-    start = arguments.read_point(x0, given.variables, limits)
+    given = given.sized(x0)
+    limits = arguments.read_bounds(bounds, given.space)
+    start = arguments.read_point(x0, given.space, limits)
     results = minimize_many(
         given,
         np.tile(start, (grid[0].size, 1)),
@@ -200,7 +201,7 @@ def _objective(objective: Any, parameters: Mapping[str, Any] | None) -> Objectiv
 
 
 def _starts(x0: Any, objective: Objective, limits: Bounds, rng: Seed) -> np.ndarray:
-    n = len(objective.variables)
+    n = len(objective.space)
     if isinstance(x0, (int, np.integer)) and not isinstance(x0, bool):
         if x0 < 1:
             raise InputError(f"x0 is a number of starts, at least 1, not {x0}")
@@ -211,7 +212,7 @@ def _starts(x0: Any, objective: Objective, limits: Bounds, rng: Seed) -> np.ndar
     except (TypeError, ValueError):
         raise InputError("x0 must be an array of shape (N, n), or a number") from None
     if starts.ndim != 2 or starts.shape[1] != n or len(starts) == 0:
-        names = ", ".join(objective.variables)
+        names = objective.space.described()
         problem = f"x0 has shape {starts.shape}; expected (N, {n}), for {names}"
         raise InputError(f"{problem}, or a whole number of random starts")
     bad = ~np.isfinite(starts)

@@ -26,6 +26,9 @@ _LOOKALIKES = {
     "^": "**",
 }
 
+OBJECTIVES_ONLY = "sums and indexed names are for objectives only"
+_A_SUM = "write sum(x[i] for i in range(n))"
+
 _GRAMMAR = ("and", "or", "not", "if", "else", "for", "in", "True", "False", "None")
 _BETWEEN = r"(?!(?:if|else|and|or|for|in|not)\b)"
 
@@ -70,16 +73,66 @@ def refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
     if isinstance(node, ast.Tuple):
         return "a formula is one expression, not several", None
     if isinstance(node, ast.Subscript):
-        return (
-            "indexing is not supported in this version",
-            "name the variables x0, x1, ...",
-        )
+        several = isinstance(node.value, ast.Subscript)
+        return "only a name can have an index", "write A[i, j]" if several else None
+    if isinstance(node, ast.Slice):
+        return "a slice is not part of a formula", _A_SUM
+    if isinstance(node, ast.GeneratorExp):
+        return "'for' belongs in sum(...) or prod(...)", _A_SUM
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
         return "'|' is not part of a formula", "write abs(x) for |x|"
     if isinstance(node, (ast.List, ast.Set)):
         return "brackets are not part of a formula", "use parentheses (...)"
     what = re.sub(r"(?<!^)(?=[A-Z])", " ", type(node).__name__).lower()
     return f"{shortened(source)!r} is not part of a formula ({what})", None
+
+
+def no_generator(name: str) -> tuple[str, str | None]:
+    """Return why a function takes no 'for', and what does."""
+    problem = f"{name} takes no 'for': only sum and prod do"
+    return problem, "write out the arguments, as in max(a, b)"
+
+
+def form_of_sum(node: ast.Call) -> tuple[str, str] | None:
+    """Return what is wrong with the form of a sum or product, and the right one."""
+    name = node.func.id if isinstance(node.func, ast.Name) else ""
+    lower = "prod" if name in ("prod", "Product") else "sum"
+    advice = f"write {lower}(x[i] for i in range(n))"
+    inner = node.args[0] if node.args else None
+    if isinstance(inner, ast.ListComp):
+        return f"{name} takes no brackets", advice
+    if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
+        return f"{name} takes no keywords and no stars", advice
+    if isinstance(inner, ast.GeneratorExp):
+        if all(map(_is_clause, inner.generators)) and len(node.args) == 1:
+            return None
+        return f"{name} goes over indices, each of them in a range", advice
+    if name in ("Sum", "Product") and node.args[1:]:
+        if all(map(_is_limit, node.args[1:])):
+            return None
+        return f"{name} needs limits", f"write {name}(x[i], (i, 0, n - 1))"
+    return f"{name} goes over an index", advice
+
+
+def _is_clause(clause: ast.comprehension) -> bool:
+    call = clause.iter
+    return (
+        not clause.is_async
+        and isinstance(clause.target, ast.Name)
+        and isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id == "range"
+        and not call.keywords
+        and 1 <= len(call.args) <= 3
+    )
+
+
+def _is_limit(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.Tuple)
+        and len(node.elts) == 3
+        and isinstance(node.elts[0], ast.Name)
+    )
 
 
 def explained(text: str, source: str, error: Exception) -> FormulaError:
@@ -128,6 +181,7 @@ def _unknown_sign(text: str, source: str) -> FormulaError | None:
     for pattern, problem, instead in (
         (r"!(?!=)", "'!' is not known", "write factorial(n) for n!"),
         (r"\|", "'|' is not part of a formula", "write abs(x) for |x|"),
+        (r"\[\s*\]", "the index is missing", "write x[0] or x[i]"),
     ):
         if match := re.search(pattern, source):
             return FormulaError(problem, text, *match.span(), instead)

@@ -11,12 +11,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from symgd import compiled
-from symgd.arguments import constant
+from symgd.arguments import constant, count
 from symgd.errors import FormulaError, InputError, unknown_name
+from symgd.space import Space
 
 if TYPE_CHECKING:
     import sympy as sp
 
+    from symgd.arrays import Arrays
     from symgd.evaluation import Evaluation
     from symgd.formula import Formula
     from symgd.lowering.native import NativeObjective
@@ -37,6 +39,13 @@ class Objective:
         formula that is not a parameter, in natural order (x2 before x10).
     parameters : mapping of str to float, optional
         Named constants. New values never cause a compilation.
+    data : mapping of arrays, structured array or dataframe, optional
+        What indexed names of the formula stand for; they are read where they are. New
+        data of the same types never cause a compilation.
+    sizes : mapping of str to int, optional
+        The names in the bounds of sums that neither data nor a start tell.
+    missing : {"error", "drop"}
+        Whether rows that aren't finite are an error, or are left out.
     iteration : str, optional
         The name in the formula that counts updates, from 1, as ``t`` does in a rule: an
         online objective, other at each update, which only rules can minimise. It is
@@ -47,6 +56,9 @@ class Objective:
     ----------
     expression : SymPy expression
     variables : tuple of str
+        Scalars, and arrays.
+    space : Space
+        The coordinates of a point: all elements of the variables.
     parameters : mapping of str to float, read only
     iteration : str or None
     gradient : SymPy matrix, shape (n, 1)
@@ -78,6 +90,17 @@ class Objective:
     >>> scaled = Objective("a*x**2", parameters={"a": 3})
     >>> scaled.value([2]), scaled.with_parameters(a=5).value([2])
     (12.0, 20.0)
+
+    With an array of any length, and data:
+
+    >>> chain = Objective("sum((x[i + 1] - x[i])**2 for i in range(n - 1))")
+    >>> chain.value([1, 3, 6])
+    13.0
+    >>> line = Objective(
+    ...     "sum((y[i] - a*t[i])**2 for i in range(n))", data={"t": [1, 2], "y": [2, 5]}
+    ... )
+    >>> line.grad([2])
+    array([-4.])
     """
 
     def __init__(
@@ -86,9 +109,14 @@ class Objective:
         variables: Iterable[str | sp.Symbol] | None = None,
         *,
         parameters: Mapping[str, float] | None = None,
+        data: Any = None,
+        sizes: Mapping[str, int] | None = None,
         iteration: str | sp.Symbol | None = None,
+        missing: str = "error",
     ) -> None:
         if isinstance(expression, Objective):
+            data = expression._given[0] if data is None else data
+            sizes = expression._given[1] if sizes is None else sizes
             iteration = iteration or expression.iteration
             variables = expression.variables if variables is None else variables
             parameters = expression.constants if parameters is None else parameters
@@ -109,10 +137,15 @@ class Objective:
         self._formula = expression
         self._declared = given
         self._negated = False
+        self._space: Space | None = None
         self._kernels: dict[tuple[str, ...], Kernel] = {}
         self.parameters: Mapping[str, float] = MappingProxyType(constants)
+        self._given: tuple[Any, dict[str, int]] = data, _whole_numbers(sizes or {})
+        self._missing = missing
+        self.arrays: Arrays | None = None
         # What has been read and compiled before needs no reading again.
-        self._facts = None if self._text is None else compiled.recalled(self.described)
+        plain = self._given == (None, {}) and self._text is not None
+        self._facts = compiled.recalled(self.described) if plain else None
         if self._facts is None:
             self._facts = {"variables": list(self._checked_variables())}
         self.variables: tuple[str, ...] = tuple(self._facts["variables"])
@@ -120,8 +153,14 @@ class Objective:
     def _checked_variables(self) -> tuple[str, ...]:
         """Read the formula, and return its variables in order."""
         from symgd.formula import natural_order, text_of
+        from symgd.structure import has_arrays
 
         given, constants = self._declared, self.parameters
+        if has_arrays(self.expression):
+            self.arrays = self._with_arrays()
+            return self.arrays.variables
+        if self._given != (None, {}):
+            raise InputError("the formula has no indices, so no data and no sizes")
         used = {s.name for s in self.expression.free_symbols}
         for name in constants:
             if name not in used:
@@ -137,6 +176,62 @@ class Objective:
             problem = f"{len(given)} variables written out; at most {MAX_VARIABLES}"
             raise FormulaError(problem)
         return given
+
+    def _with_arrays(self) -> Arrays:
+        """Return what the names of a formula with arrays stand for."""
+        from symgd.arrays import Arrays
+        from symgd.data import Table
+        from symgd.formula import names_in, text_of
+
+        plain, ranks = names_in(self.expression)
+        for name in self.parameters:
+            if name not in plain:
+                raise InputError(f"unused parameter {name!r}: it is not in the formula")
+        formula = self._text or text_of(self.expression)
+        arrays = Arrays(
+            self.expression,
+            self._declared,
+            tuple(self.parameters),
+            Table(self._given[0], self._missing),
+            self._given[1],
+            formula,
+        )
+        if not arrays.variables or not set(arrays.variables) & {*plain, *ranks}:
+            problem = "the formula has no variable: a constant has no minimum to find"
+            raise FormulaError(problem, formula)
+        return arrays
+
+    @property
+    def space(self) -> Space:
+        """The coordinates of a point.
+
+        Raises
+        ------
+        InputError
+            If a length isn't known yet.
+        """
+        if self.arrays is not None:
+            return self.arrays.space
+        if self._space is None:
+            self._space = Space(self.variables)
+        return self._space
+
+    def sized(self, x0: Any) -> Objective:
+        """Return the same objective with arrays as long as a start's.
+
+        Raises
+        ------
+        InputError
+            If a length is still not known.
+        """
+        if self.arrays is None:
+            return self
+        arrays = self.arrays.sized(x0)
+        if arrays is self.arrays:
+            return self
+        other = self._copied()
+        other.arrays, other._kernels = arrays, {}
+        return other
 
     @property
     def constants(self) -> dict[str, float]:
@@ -159,16 +254,28 @@ class Objective:
         described = json.dumps([names, list(self.parameters), self.iteration])
         return sign, kind, text, described
 
+    @property
+    def code_of(self) -> tuple[str, ...]:
+        """What compiled code depends on: the formula, and the types of arrays."""
+        if self.arrays is None:
+            return self.described
+        return *self.described, self.arrays.described
+
     # ------------------------------------------------------------- symbolic
 
     @functools.cached_property
     def expression(self) -> sp.Expr:
         """The formula as a SymPy expression of real symbols."""
         from symgd.formula import read, symbol
+        from symgd.structure import has_arrays
 
         declared = (*(self._declared or ()), *self.parameters)
         known = {name: symbol(name) for name in declared}
-        expression = read(self._formula, known, closed=self._declared is not None)
+        # Sizes aren't declared, so with arrays every name is checked later.
+        closed = self._declared is not None
+        expression = read(self._formula, known, arrays=True, closed=False)
+        if closed and not has_arrays(expression):
+            expression = read(self._formula, known, closed=True)
         return -expression if self._negated else expression
 
     @functools.cached_property
@@ -215,6 +322,8 @@ class Objective:
         other._kernels = {}
         for name in ("described", "expression", "gradient", "hessian", "native"):
             other.__dict__.pop(name, None)
+        if self.arrays is not None:
+            other.arrays = self.arrays.of(other.expression)
         return other
 
     def _copied(self) -> Objective:
@@ -250,14 +359,21 @@ class Objective:
         FormulaError
             If there is no such derivative.
         """
-        return self.compiled((kind,), "d:ppp", lambda: getattr(self.native, kind)())
+        return self.compiled((kind,), "d:ppp", lambda: self._built(kind))
+
+    def _built(self, kind: str) -> Any:
+        if self.arrays is None:
+            return getattr(self.native, kind)()
+        from symgd.lowering import programs
+
+        return programs.evaluation(self.arrays.program(), self.arrays.layout)
 
     def compiled(self, parts: tuple[str, ...], signature: str, build: Any) -> Kernel:
         """Return a kernel that depends on the formula and on ``parts``."""
         if parts not in self._kernels:
-            whole = (*parts, *self.described)
+            whole = (*parts, *self.code_of)
             self._kernels[parts] = compiled.kernel(whole, signature, build)
-            if self._text is not None:
+            if self._text is not None and self.arrays is None:
                 compiled.remember(self.described, self._facts)
         return self._kernels[parts]
 
@@ -296,13 +412,19 @@ class Objective:
 
     def parameter_values(self) -> array[float]:
         """Return the parameters' values in order."""
+        if self.arrays is not None:
+            return self.arrays.words(self.parameters)
         return array("d", self.parameters.values())
 
     # ---------------------------------------------- as a value, and for people
 
     def _identity(self) -> tuple[Any, ...]:
         constants = tuple(self.parameters.items())
-        return self.expression, self.variables, constants, self.iteration
+        known: tuple[Any, ...] = ()
+        if self.arrays is not None:
+            columns = ((name, id(each)) for name, each in self.arrays.data.items())
+            known = (*sorted(self.arrays.sizes.items()), *columns)
+        return self.expression, self.variables, constants, self.iteration, known
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Objective):
@@ -319,7 +441,10 @@ class Objective:
         plain, variables = self._text, self._declared
         if plain is None:
             plain, variables = self.expression, self.variables
-        return _objective, (plain, variables, self.constants, self.iteration)
+        data = None if self.arrays is None else self.arrays.data
+        sizes = None if self.arrays is None else self.arrays.sizes
+        known = (data or None, sizes or None)
+        return _objective, (plain, variables, self.constants, self.iteration, *known)
 
     def __repr__(self) -> str:
         from symgd.formula import text_of
@@ -348,8 +473,17 @@ def _objective(
     variables: tuple[str, ...] | None,
     parameters: dict[str, float],
     iteration: str | None,
+    data: Any,
+    sizes: dict[str, int] | None,
 ) -> Objective:
-    return Objective(formula, variables, parameters=parameters, iteration=iteration)
+    return Objective(
+        formula,
+        variables,
+        parameters=parameters,
+        data=data,
+        sizes=sizes,
+        iteration=iteration,
+    )
 
 
 def _negated(objective: Objective) -> Objective:
@@ -364,3 +498,10 @@ def _names(names: Iterable[str | sp.Symbol], what: str) -> tuple[str, ...]:
         repeated = next(name for name in result if result.count(name) > 1)
         raise InputError(f"{repeated!r} stands twice in {what}")
     return result
+
+
+def _whole_numbers(sizes: Mapping[str, int]) -> dict[str, int]:
+    if not isinstance(sizes, Mapping):
+        problem = "sizes must be a mapping of names to whole numbers"
+        raise InputError(f"{problem}, such as {{'n': 100}}, not {sizes!r}")
+    return {str(name): count(f"the size {name}", size) for name, size in sizes.items()}

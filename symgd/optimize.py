@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from array import array
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -163,9 +165,10 @@ def _optimize(
 ) -> Result:
     """Minimise sign*objective, and report about the objective itself."""
     given = objective if isinstance(objective, Objective) else Objective(objective)
+    given = given.sized(x0)
     settings = arguments.Settings.checked(sign=sign, **options).of(given)
     every = arguments.count("callback_every", callback_every)
-    limits = arguments.read_bounds(bounds, given.variables)
+    limits = arguments.read_bounds(bounds, given.space)
     solved = given if sign > 0 else given.negated()
     run = methods.run_of(solved, limits, settings, method, hyperparameters)
     saved = None
@@ -201,8 +204,8 @@ def _optimize(
 
 def _identity(run: Run, x0: Any, rng: Seed) -> dict[str, Any]:
     """Return what must be the same for a run to go on from a checkpoint."""
-    settings, variables = run.settings, run.objective.variables
-    point = None if x0 is None else arguments.read_point(x0, variables, run.bounds)
+    settings, space = run.settings, run.objective.space
+    point = None if x0 is None else arguments.read_point(x0, space, run.bounds)
     return {
         "version": __version__,
         "formula": run.objective.described[2],
@@ -210,14 +213,21 @@ def _identity(run: Run, x0: Any, rng: Seed) -> dict[str, Any]:
         "parameters": run.objective.constants,
         "method": run.described,
         "hyperparameters": {k: _plain(v) for k, v in run.hyperparameters.items()},
-        "start": arguments.described(rng) if point is None else point,
-        "bounds": [run.bounds.lower, run.bounds.upper],
+        "start": arguments.described(rng) if point is None else _brief(point),
+        "bounds": [_brief(run.bounds.lower), _brief(run.bounds.upper)],
         "gtol": settings.gtol,
         "ftol": settings.ftol,
         "patience": settings.patience,
         "target": settings.target,
         "trace": settings.every,
     }
+
+
+def _brief(numbers: array[float]) -> list[float] | str:
+    """Return numbers, or of many a digest."""
+    if len(numbers) <= arguments.MANY:
+        return list(numbers)
+    return hashlib.sha256(numbers.tobytes()).hexdigest()
 
 
 def _plain(value: Any) -> float | str:
@@ -227,14 +237,14 @@ def _plain(value: Any) -> float | str:
 
 def find_start(
     run: Run, x0: Any, limits: Bounds, rng: Seed
-) -> tuple[int, list[float], str]:
+) -> tuple[int, array[float], str]:
     """Begin a run at the given start, or choose one.
 
     Returns
     -------
     status : int
         RUNNING, or why the run is over already.
-    x : list of float
+    x : array of float
         The start.
     source : str
         How it was found.
@@ -244,22 +254,23 @@ def find_start(
     InputError
         If the objective or its gradient is not finite there.
     """
-    variables = run.objective.variables
+    space = run.objective.space
     if x0 is not None:
-        x = arguments.read_point(x0, variables, limits)
+        x = arguments.read_point(x0, space, limits)
         if (status := run.begin(x)) == Status.DIVERGED:
-            pairs = zip(variables, x, strict=True)
-            where = ", ".join(f"{name} = {value!r}" for name, value in pairs)
+            shown = range(min(len(x), 10))
+            where = ", ".join(f"{space[k]} = {x[k]!r}" for k in shown)
+            where += ", ..." if len(x) > 10 else ""
             raise InputError(f"the start can't be used: at {where}, {run.blame()}")
         return status, x, "given"
     if not run.bounded:
-        x = [0.0] * len(variables)
+        x = array("d", bytes(8 * len(space)))
         if (status := run.begin(x)) != Status.DIVERGED and any(run.gradient):
             return status, x, "the origin"
     source = arguments.generator(rng)
     for attempt in range(200):
         scale = 1.0 + attempt // 20
-        x = arguments.random_points(source, limits, scale, 1)[0].tolist()
+        x = array("d", arguments.random_points(source, limits, scale, 1)[0])
         status = run.begin(x)
         if status != Status.DIVERGED and (run.bounded or any(run.gradient)):
             place = "a random point, as the origin can't be used"

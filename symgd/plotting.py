@@ -196,7 +196,7 @@ def _picture_on(ax: Any) -> Picture | None:
 
 
 def _default_kind(objective: Objective, ax: Axes | None) -> str:
-    n = len(objective.variables)
+    n = len(objective.space)
     if n == 2 and ax is not None and ax.name == "3d":
         return "surface"
     return {1: "curve", 2: "contour"}.get(n, "convergence")
@@ -205,10 +205,10 @@ def _default_kind(objective: Objective, ax: Axes | None) -> str:
 def _check_kind(kind: str, objective: Objective, ax: Axes | None) -> None:
     if kind not in KINDS:
         raise unknown_name("kind of picture", kind, KINDS)
-    if KINDS[kind] not in (None, len(objective.variables)):
+    if KINDS[kind] not in (None, len(objective.space)):
         raise InputError(
             f"kind {kind!r} is for {KINDS[kind]} variable(s), but the objective has "
-            f"{len(objective.variables)}; kind 'convergence' is for any number"
+            f"{len(objective.space)}; kind 'convergence' is for any number"
         )
     if ax is not None and (ax.name == "3d") != (kind == "surface"):
         option = "subplot_kw={'projection': '3d'}" if kind == "surface" else ""
@@ -227,7 +227,7 @@ def _window(results: Sequence[Result], chosen: Any) -> np.ndarray:
     # A path along one axis, or a single point, needs room on all sides.
     half = 0.7 * np.maximum(span, 0.5 * widest)
     window = _fitted(np.stack([middle - half, middle + half], axis=1), results)
-    limits = read_bounds(chosen, results[0].variables)
+    limits = read_bounds(chosen, results[0].objective.space)
     pairs = np.column_stack((limits.lower, limits.upper))
     window = np.where(np.abs(pairs) < HUGE, pairs, window)
     if (window[:, 0] >= window[:, 1]).any():
@@ -418,7 +418,7 @@ def _shortened(text: str, width: int) -> str:
 
 
 def _draw_curve(ax: Axes, picture: Picture) -> None:
-    (name,) = picture.results[0].variables
+    (name,) = picture.results[0].objective.space
     x, f = _grid(picture, 801)
     ax.plot(x, f, color=INK, linewidth=1.8, zorder=1)
     ax.set(xlabel=name, ylabel=f"f({name})", xlim=picture.window[0])
@@ -435,7 +435,8 @@ def _draw_contours(ax: Axes, picture: Picture) -> None:
         x, y, f, levels, colors=INK, linewidths=0.5, linestyles="solid", alpha=0.35
     )
     ax.set_facecolor(UNDEFINED)
-    ax.set(xlabel=first.variables[0], ylabel=first.variables[1])
+    space = first.objective.space
+    ax.set(xlabel=space[0], ylabel=space[1])
     ax.set(xlim=picture.window[0], ylim=picture.window[1])
     if 0.8 < np.divide(*np.ptp(picture.window, axis=1)) < 1.25:
         ax.set_aspect("equal")
@@ -451,7 +452,8 @@ def _draw_surface(ax: Any, picture: Picture) -> None:
     ax.computed_zorder = False  # or the surface would hide the path
     f = np.clip(f, low, high)
     ax.plot_surface(x, y, f, facecolors=paint, rcount=51, ccount=51, **mesh)
-    ax.set(xlabel=first.variables[0], ylabel=first.variables[1], zlabel="f")
+    space = first.objective.space
+    ax.set(xlabel=space[0], ylabel=space[1], zlabel="f")
     ax.set(xlim=picture.window[0], ylim=picture.window[1], zlim=(low, high))
     ax.view_init(elev=40)
     ax.locator_params(nbins=5)

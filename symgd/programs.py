@@ -63,7 +63,31 @@ class Nest:
     adds: tuple[Add, ...] = ()
 
 
-Step: TypeAlias = Nest | Let
+@dataclass(frozen=True)
+class Region:
+    """A box of elements and what is computed for each: a slope, and totals."""
+
+    starts: tuple[sp.Expr, ...]
+    stops: tuple[sp.Expr, ...]
+    slope: sp.Expr
+    totals: tuple[Total, ...]
+
+
+@dataclass(frozen=True)
+class Gather:
+    """Loops over all elements of an array; an element's slope is its regions' sum."""
+
+    array: str
+    rank: int
+    regions: tuple[Region, ...]
+
+    @property
+    def totals(self) -> tuple[Total, ...]:
+        """All totals; what names are known after the loops."""
+        return tuple(t for region in self.regions for t in region.totals)
+
+
+Step: TypeAlias = Nest | Let | Gather
 
 
 @dataclass(frozen=True)
@@ -300,7 +324,7 @@ def _defined(steps: Iterable[Step]) -> set[sp.Symbol]:
     """Return the names that steps define."""
     names: set[sp.Symbol] = set()
     for step in steps:
-        totals = step.totals if isinstance(step, Nest) else (step,)
+        totals = (step,) if isinstance(step, Let) else step.totals
         names |= {total.name for total in totals}
     return names
 

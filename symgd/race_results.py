@@ -28,7 +28,7 @@ class Race(Mapping[str, Result]):
     seconds : dict of str to float
         What each descent took alone: without compilation, without recording iterates,
         and the best of a few measurements if it is short.
-    start : dict of str to float
+    start : dict of str to float, or array
         Where all runs began, by name.
     missing : tuple of str
         The labels of those that did not run, after Ctrl-C.
@@ -37,7 +37,7 @@ class Race(Mapping[str, Result]):
     def __init__(
         self,
         results: Mapping[str, Result],
-        start: Mapping[str, float],
+        start: Mapping[str, Any],
         missing: Sequence[str] = (),
     ) -> None:
         self.results = dict(results)

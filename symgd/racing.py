@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -110,15 +111,16 @@ def race(
         trace=trace,
         progress=progress,
     ).of(given)
-    limits = arguments.read_bounds(bounds, given.variables)
+    given = given.sized(x0)
+    limits = arguments.read_bounds(bounds, given.space)
     if x0 is not None:
-        x0 = arguments.read_point(x0, given.variables, limits)
+        x0 = arguments.read_point(x0, given.space, limits)
     methods = everybody(given) if methods is None else methods
     entries = _labelled(methods, hyperparameters)
     make = {label: entry.maker(given, limits) for label, entry in entries.items()}
     untraced = dataclasses.replace(settings, every=0)
     runs: dict[str, Run] = {}
-    start, source = list[float](), ""
+    start, source = array("d"), ""
     results: dict[str, Result] = {}
     with _told(2 * len(entries), settings.progress) as tell:
         for label, make_run in make.items():
@@ -140,7 +142,7 @@ def race(
                     break
             interrupts.answered = True  # by what is missing
     missing = [label for label in runs if label not in results]
-    where = dict(zip(given.variables, start, strict=True))
+    where = given.space.values(start)
     return Race(results, where, missing)
 
 

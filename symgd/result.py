@@ -230,9 +230,9 @@ class Result:
         return self.objective.variables
 
     @property
-    def values(self) -> dict[str, float]:
-        """The point by name."""
-        return dict(zip(self.variables, self._x, strict=True))
+    def values(self) -> dict[str, Any]:
+        """The point by name: floats, and arrays in their shapes."""
+        return self.objective.space.values(self._x)
 
     @functools.cached_property
     def kind(self) -> str:
@@ -270,7 +270,7 @@ class Result:
             "kind": self.kind,
             "status": self.status.name,
             "message": self.message,
-            "values": self.values,
+            "values": {k: _plain(value) for k, value in self.values.items()},
             "fun": self.fun,
             "variables": list(self.variables),
             "x": list(self._x),
@@ -303,10 +303,12 @@ class Result:
         return iter(self.keys())
 
     def __repr__(self) -> str:
-        names = self.variables
-        shown = [f"  {n} = {number(v)}" for n, v in zip(names, self._x, strict=True)]
-        if len(shown) > 20:
-            shown = [*shown[:10], f"  ... {len(shown) - 20} more ...", *shown[-10:]]
+        space, x = self.objective.space, self._x
+        places = range(len(space))
+        ends = places if len(space) <= 20 else (*places[:10], *places[-10:])
+        shown = [f"  {space[k]} = {number(x[k])}" for k in ends]
+        if len(space) > 20:
+            shown.insert(10, f"  ... {len(space) - 20} more ...")
         head = self.kind
         if head == "stationary point":
             best = "maximum" if self.maximized else "minimum"
@@ -322,6 +324,11 @@ class Result:
                 f"criteria: {criteria}",
             ]
         )
+
+
+def _plain(value: Any) -> Any:
+    """Return a number, or an array as lists."""
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 FIELDS = (

@@ -239,7 +239,7 @@ class Sweep:
         names = ("fun", "grad_norm", "nit", "success")
         columns |= {name: getattr(self.results, name) for name in names}
         columns["status"] = self.status_names.ravel()
-        for k, variable in enumerate(self.results.objective.variables):
+        for k, variable in enumerate(self.results.objective.space):
             columns[f"x[{variable}]"] = self.results.x[:, k]
         return columns
 
@@ -264,7 +264,7 @@ class Sweep:
         names = ("fun", "grad_norm", "nit", "status", "success")
         data = {name: (tuple(self.axes), getattr(self, name)) for name in names}
         dimensions = (*self.axes, "variable")
-        coordinates = {**self.axes, "variable": list(self.results.objective.variables)}
+        coordinates = {**self.axes, "variable": list(self.results.objective.space)}
         return xr.Dataset({**data, "x": (dimensions, self.x)}, coords=coordinates)
 
     def __repr__(self) -> str:

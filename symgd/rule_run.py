@@ -93,7 +93,7 @@ class RuleRun(Run):
         slots = [self.candidate[i : i + n] for i in range(0, size, n)]
         state = dict(zip((*self.state, "x"), (*slots[1:], slots[0]), strict=True))
         value, *gradient = (sign * each for each in self.candidate[size:])
-        return not_finite(self.objective.variables, state, value, gradient)
+        return not_finite(self.objective.space, state, value, gradient)
 
 
 def rule_kernel(
@@ -107,7 +107,7 @@ def rule_kernel(
         from symgd.lowering import native, updates
         from symgd.lowering.watching import watch
 
-        n, k = len(objective.variables), len(objective.parameters)
+        n, k = len(objective.space), len(objective.parameters)
         online = objective.iteration is not None
         sizes = Sizes(n, 1 + len(rule.state), len(names), k, online)
         loop = trajectory(
@@ -128,7 +128,7 @@ def initial_kernel(
     objective: Objective, rule: Rule, schedules: Sequence[str | None]
 ) -> Kernel:
     """Return the loop that sets the state of a rule before the first update."""
-    n, names = len(objective.variables), tuple(rule.hyperparameters)
+    n, names = len(objective.space), tuple(rule.hyperparameters)
 
     def build() -> Any:
         from symgd.kernels import initial

@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from symgd.arguments import Bounds, Settings
+from symgd.arguments import MANY, Bounds, Settings
 from symgd.interrupts import Interrupts
 from symgd.kernels import run as layout
 from symgd.objective import Objective
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from symgd.formula import Formula
 
 SLICE_SECONDS = 0.02
+MEMORY = 2**24  # numbers recorded in one slice at most
 SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
 
 
@@ -44,7 +45,7 @@ class Run:
         slots: int = 1,
         constants: Sequence[str] = (),
     ) -> None:
-        n = len(objective.variables)
+        n = len(objective.space)
         self.n = n
         self.constants = constants
         self.objective = objective
@@ -58,7 +59,8 @@ class Run:
         self.slots = floats(slots * n)
         self.gradient = floats(n)
         self.columns = 3 + slots * n + len(constants)
-        self.rows = floats(layout.TRACE_ROWS * self.columns if settings.every else 0)
+        self.trace_rows = min(layout.TRACE_ROWS, max(2, MEMORY // self.columns))
+        self.rows = floats(self.trace_rows * self.columns if settings.every else 0)
         self.recorded = array("d")
         self.seconds = 0.0  # spent in it, compilation excluded
         self.stopped_by = "interrupted"
@@ -116,7 +118,7 @@ class Run:
         every = self.settings.every
         if every:
             self._harvest()
-            last = min(last, max(self.t, 0) + (layout.TRACE_ROWS - 1) * every)
+            last = min(last, max(self.t, 0) + (self.trace_rows - 1) * every)
         self.counters[layout.LAST] = last
         return self._continue()
 
@@ -212,7 +214,7 @@ class Run:
 
     def blame(self) -> str:
         """Say what was not finite."""
-        names = self.objective.variables
+        names = self.objective.space
         sign = self.settings.sign
         gradient = [sign * each for each in self.gradient]
         return not_finite(names, {}, sign * self.fun, gradient)
@@ -269,7 +271,7 @@ class SearchRun(Run):
         """
         if status not in (Status.STALLED, Status.ABNORMAL) or self.impatient:
             return status
-        reach = self.norm * max(1.0, *map(abs, self.x))
+        reach = self.norm * max(1.0, max(map(abs, self.x)))
         smooth = beyond_measure and reach <= SMOOTH * abs(self.fun)
         return int(Status.STALLED if smooth else Status.ABNORMAL)
 
@@ -371,11 +373,11 @@ def result_of(
 ) -> Result:
     """Return the end of a run as it is reported: about the objective itself."""
     sign = run.settings.sign
-    pairs = list(zip(run.lower, run.upper, strict=True))
+    pairs = list(zip(run.lower, run.upper, strict=True)) if run.bounded else None
     return Result(
         x=run.x,
         fun=sign * run.fun + 0.0,  # no -0.0
-        jac=array("d", (sign * each + 0.0 for each in run.gradient)),
+        jac=_signed(run.gradient, sign),
         grad_norm=run.norm,
         nit=max(run.t, 0),
         nfev=run.evaluations,
@@ -385,13 +387,22 @@ def result_of(
         hyperparameters=dict(run.hyperparameters),
         start=array("d", start),
         start_source=source,
-        bounds=pairs if run.bounded else None,
+        bounds=pairs,
         trace=run.trace() if run.settings.every else None,
         objective=objective,
         maximized=sign < 0,
         seconds=run.seconds,
         criteria=_criteria(run, status),
     )
+
+
+def _signed(numbers: array[float], sign: float) -> array[float]:
+    """Return numbers with another sign, and without -0.0."""
+    if len(numbers) <= MANY:
+        return array("d", (sign * each + 0.0 for each in numbers))
+    import numpy as np
+
+    return array("d", (sign * np.frombuffer(numbers) + 0.0).tobytes())
 
 
 def _criteria(run: Run, status: Status) -> dict[str, Criterion]:

@@ -97,7 +97,7 @@ def _deliver(result: Result, run: Run) -> None:
     """Print the result, and write the files that are wanted."""
     trace: Any = result.trace
     if run.trace is not None:
-        trace.to_csv(run.trace, result.variables)
+        trace.to_csv(run.trace, result.objective.space)
     if run.plot is not None:
         from symgd.plotting import save
 

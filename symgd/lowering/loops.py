@@ -22,13 +22,21 @@ from numba.core import cgutils
 
 from symgd.errors import FormulaError
 from symgd.formula import text_of
-from symgd.gathering import Gather, Region
 from symgd.layout import Column, Layout
 from symgd.lowering.printing import Style
 from symgd.lowering.source import lower
 from symgd.lowering.tracing import Value, writing
 from symgd.lowering.transposing import transposed
-from symgd.programs import Add, Let, Nest, Total, index_at, outermost
+from symgd.programs import (
+    Add,
+    Gather,
+    Let,
+    Nest,
+    Region,
+    Total,
+    index_at,
+    outermost,
+)
 
 LANES = 8
 BLOCK = 2048  # iterations of the outermost loop that are added up without a break

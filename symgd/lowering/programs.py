@@ -7,7 +7,6 @@ from typing import Any
 
 from llvmlite import ir
 
-from symgd.gathering import Gather, Quick
 from symgd.layout import Layout, size_of
 from symgd.lowering.loops import (
     BLOCK,
@@ -20,7 +19,7 @@ from symgd.lowering.loops import (
 )
 from symgd.lowering.tracing import Value
 from symgd.machine import ENTRY
-from symgd.programs import Let, Nest, Program, Total
+from symgd.programs import Gather, Let, Nest, Program, Step, Total
 
 POINTER = DOUBLE.as_pointer()
 
@@ -66,7 +65,7 @@ def _cleared(writer: Writer, program: Program, layout: Layout) -> None:
             build.store(DOUBLE(0.0), build.gep(writer.gradient, [place], inbounds=True))
 
 
-def _stepped(writer: Writer, step: Quick, here: Here) -> Here:
+def _stepped(writer: Writer, step: Step, here: Here) -> Here:
     if isinstance(step, Let):
         return writer.stepped([step], here)
     count = blocks(writer, step, here)

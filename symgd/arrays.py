@@ -1,0 +1,226 @@
+"""The arrays of an objective: variables and data, and how long they are."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from symgd import structure
+from symgd.errors import FormulaError, InputError, unknown_name
+from symgd.formula import names_in, natural_order, text_of
+from symgd.gathering import quickened
+from symgd.layout import Layout, described, size_of
+from symgd.programs import Program, gradient_program
+from symgd.space import Space
+
+if TYPE_CHECKING:
+    import sympy as sp
+
+    from symgd.data import Table
+
+
+class Arrays:
+    """What the names of a formula with arrays stand for.
+
+    Parameters
+    ----------
+    expression : SymPy expression
+        With sums, products and accesses.
+    variables : tuple of str or None
+        The order of the variables; by default the natural one.
+    parameters : sequence of str
+    table : Table
+        The data.
+    sizes : mapping of str to int
+    formula : str
+        As the user wrote it, for messages.
+
+    Attributes
+    ----------
+    variables : tuple of str
+        Scalars and arrays, in the order of a point.
+    ranks : dict of str to int
+        The number of indices of each variable; 0 for a scalar.
+    data : dict of str to ndarray
+    sizes : dict of str to int
+        Those that are known.
+    shapes : dict of str to tuple, or None
+        Of the variables; None until all sizes are known.
+    """
+
+    def __init__(
+        self,
+        expression: sp.Expr,
+        variables: Sequence[str] | None,
+        parameters: Sequence[str],
+        table: Table,
+        sizes: Mapping[str, int],
+        formula: str,
+    ) -> None:
+        self.expression = expression
+        self.parameters = tuple(parameters)
+        self.formula = formula
+        plain, ranks = names_in(expression)
+        self.size_names = structure.size_names(expression) - set(parameters)
+        for name in sizes:
+            if name not in self.size_names:
+                known = natural_order(self.size_names)
+                raise unknown_name("size", name, known, none="none in this formula")
+        self.data = table.arrays([name for name in ranks if name in table.names])
+        for name, rank in ranks.items():
+            if name in self.data and self.data[name].ndim != rank:
+                dimensions = self.data[name].ndim
+                problem = f"{name!r} has {dimensions} dimension(s) in the data, but"
+                raise InputError(f"{problem} {rank} index(es) in the formula")
+        for name in plain & set(table.names):
+            problem = f"{name!r} is a column of the data: write {name}[i]"
+            raise FormulaError(f"{problem}, inside a sum over i", formula)
+        scalars = plain - self.size_names - set(parameters)
+        unknown = {name: rank for name, rank in ranks.items() if name not in self.data}
+        found = {**dict.fromkeys(scalars, 0), **unknown}
+        self.variables = self._ordered(found, variables)
+        self.ranks = {name: found.get(name, 0) for name in self.variables}
+        self.sizes: dict[str, int] = dict(sizes)
+        self.shapes: dict[str, tuple[int, ...]] | None = None
+        self._infer({})
+
+    def _ordered(
+        self, found: Mapping[str, int], given: Sequence[str] | None
+    ) -> tuple[str, ...]:
+        if given is None:
+            return tuple(natural_order(found))
+        for name in found:
+            if name not in given:
+                raise unknown_name("name in the formula", name, given)
+        return tuple(given)
+
+    # ----------------------------------------------------------------- lengths
+
+    def _infer(self, shapes: Mapping[str, Sequence[int]]) -> None:
+        """Work out sizes and shapes; ``shapes`` are what is known of variables."""
+        lengths = {name: column.shape for name, column in self.data.items()}
+        self.sizes = structure.inferred_sizes(
+            self.expression, self.size_names, self.sizes, {**lengths, **shapes}
+        )
+        if self.size_names - set(self.sizes):
+            return
+        least = structure.inferred_shapes(
+            self.expression, self.ranks, self.sizes, self.data
+        )
+        known = {name: tuple(shapes.get(name, least[name])) for name in self.variables}
+        everything = {**lengths, **known}
+        structure.check_ranges(
+            self.expression, self.sizes, everything, self.data, self.formula
+        )
+        for name, shape in known.items():
+            if 0 in shape:
+                problem = f"no element of {name} is used: its size would be {shape}"
+                raise FormulaError(problem, self.formula)
+        self.shapes = known
+
+    def sized(self, x0: Any) -> Arrays:
+        """Return the same with the lengths that a start has.
+
+        Raises
+        ------
+        InputError
+            If some are still unknown.
+        """
+        shapes = self._shapes_of(x0)
+        if self.shapes is not None and all(
+            self.shapes[name] == shape for name, shape in shapes.items()
+        ):
+            return self
+        other = copy.copy(self)
+        for name in ("space", "layout"):
+            other.__dict__.pop(name, None)
+        other._infer(shapes)
+        if other.shapes is None:
+            raise other.unknown_sizes()
+        return other
+
+    def of(self, expression: sp.Expr) -> Arrays:
+        """Return the same for another expression with the same names."""
+        other = copy.copy(self)
+        other.expression = expression
+        return other
+
+    def unknown_sizes(self) -> InputError:
+        """Return the error for sizes that nothing tells."""
+        missing = natural_order(self.size_names - set(self.sizes))
+        names = ", ".join(missing)
+        example = ", ".join(f"{name!r}: 100" for name in missing)
+        return InputError(
+            f"the size{'s' * (len(missing) > 1)} {names} can't be known: give "
+            f"sizes={{{example}}}, or a start x0 that has the arrays' lengths"
+        )
+
+    def _shapes_of(self, x0: Any) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of variables that a start tells."""
+        import numpy as np
+
+        if x0 is None:
+            return {}
+        if isinstance(x0, Mapping):
+            given = {str(name): value for name, value in x0.items()}
+        else:
+            given = {self.variables[0]: x0} if len(self.variables) == 1 else {}
+        shapes = {}
+        for name, value in given.items():
+            shape = np.shape(value)
+            if self.ranks.get(name, 0) and len(shape) == self.ranks[name]:
+                shapes[name] = shape
+        return shapes
+
+    # ------------------------------------------------------------- as is computed
+
+    @functools.cached_property
+    def space(self) -> Space:
+        """The coordinates of a point."""
+        if self.shapes is None:
+            raise self.unknown_sizes()
+        return Space(self.variables, [self.shapes[name] for name in self.variables])
+
+    @functools.cached_property
+    def layout(self) -> Layout:
+        """Where kernels find the numbers."""
+        return Layout(
+            self.parameters,
+            tuple(sorted(self.size_names)),
+            tuple(self.ranks.items()),
+            tuple((name, described(column)) for name, column in self.data.items()),
+        )
+
+    def words(self, parameters: Mapping[str, float]) -> array[float]:
+        """Return the constants of a kernel."""
+        if self.shapes is None:
+            raise self.unknown_sizes()
+        return self.layout.filled(parameters, self.sizes, self.shapes, self.data)
+
+    @property
+    def static(self) -> dict[str, int]:
+        """The sizes that are part of the code."""
+        return structure.static_sizes(self.expression, self.sizes)
+
+    def program(self) -> Program:
+        """Return the loops of value and gradient."""
+        expression = structure.written_out(self.expression, self.static)
+        return quickened(gradient_program(expression, self.variables))
+
+    @property
+    def described(self) -> str:
+        """What the code depends on, beside the formula."""
+        columns = [[n, c.rank, c.kind, c.dense] for n, c in self.layout.data]
+        return json.dumps([columns, self.layout.variables, self.static])
+
+    @property
+    def work(self) -> int:
+        """How many elements are looked at: variables and data."""
+        return self.space.size + sum(size_of(c.shape) for c in self.data.values())
+
+    def __repr__(self) -> str:
+        return f"<Arrays of {text_of(self.expression)}>"

@@ -15,7 +15,10 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "--only", default="ABCDEFGH", help="the groups to run, such as AB"
+        "--only", default="ABCDEFGHIJKLMN", help="the groups to run, such as AB"
+    )
+    parser.add_argument(
+        "--rows-file-gb", type=float, default=0.5, help="the size of L's file"
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, few rounds")
     parser.add_argument("--rounds", type=int, help="how often each contender is timed")
@@ -57,7 +60,16 @@ def run(options: argparse.Namespace, folder: Path) -> None:
     """Do what the options say."""
     import pyperf
 
-    from benchmarks import cases, compiling, peers, plot, process, table
+    from benchmarks import (
+        building,
+        cases,
+        compiling,
+        peers,
+        plot,
+        process,
+        rows_file,
+        table,
+    )
     from benchmarks.measure import Report, race
 
     found, missing = peers.installed()
@@ -74,6 +86,12 @@ def run(options: argparse.Namespace, folder: Path) -> None:
         elif group == "G":
             fewer = options.rounds or (1 if options.quick else 3)
             compiling.measure(compiling.SIZES, fewer, report)
+        elif group == "L":
+            fewer = options.rounds or (1 if options.quick else 3)
+            rows_file.measure(folder, options.rows_file_gb, fewer, report)
+        elif group == "M":
+            fewer = options.rounds or (1 if options.quick else 3)
+            building.measure(folder, sizes.chains, fewer, report)
         else:
             for case in cases.cases(group, sizes, found):
                 race(case, rounds, least, report)

@@ -114,7 +114,7 @@ def compiled(source: str, flags: tuple[str, ...] = ()) -> ctypes.CDLL:
     file.write_text(source)
     library = file.with_suffix(".so")
     command = ["gcc", *FLAGS, *flags, str(file), "-o", str(library)]
-    libraries = ["-lmvec", "-lm"] if flags == FAST else ["-lm"]
+    libraries = ["-lmvec", "-lm"] if set(FAST) <= set(flags) else ["-lm"]
     subprocess.run([*command, *libraries], check=True)
     return ctypes.CDLL(str(library))
 

@@ -1,7 +1,8 @@
 """The table of cases: who does what, and what is required of symgd.
 
-Groups A to E and H are here; F, whole processes, is in ``process``, and G, compile
-times, in ``compiling``.
+Groups A to E and H are here; F, whole processes, is in ``process``, G, compile times,
+in ``compiling``, I to K, sums, in ``structured``, L, rows in a file, in ``rows_file``,
+M, the building of sums, in ``building``, and N in ``fits``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import slices
+from benchmarks import fits, slices, structured
 from benchmarks.formulas import (
     ACKLEY,
     AMSGRAD,
@@ -44,6 +45,12 @@ GROUPS = {
     "F": "start",
     "G": "compile",
     "H": "slicing",
+    "I": "steps on a sum",
+    "J": "grid",
+    "K": "rows",
+    "L": "rows in a file",
+    "M": "build",
+    "N": "fit",
 }
 Peers = Mapping[str, ModuleType]
 
@@ -62,6 +69,11 @@ class Sizes:
     many: int = 10_000
     scipy_many: int = 200
     long_steps: int = 20_000_000
+    chains: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+    sum_work: int = 1_000_000_000
+    side: int = 2_000
+    rows: int = 1_000_000
+    fits: tuple[int, ...] = (100, 1_000, 100_000)
 
 
 # Groups A and B keep their sizes: with fewer steps what a call costs counts for more.
@@ -73,6 +85,10 @@ QUICK = Sizes(
     many=2_000,
     scipy_many=40,
     long_steps=4_000_000,
+    chains=(1_000, 100_000),
+    sum_work=100_000_000,
+    side=500,
+    rows=100_000,
 )
 # Steps so small that no run ends before its last step because it is at the optimum.
 TRAJECTORY_STEP = {"gd": 5e-5, "momentum": 5e-6}
@@ -89,6 +105,12 @@ def cases(group: str, sizes: Sizes, peers: Peers) -> Iterator[Case]:
         "D": sweeps,
         "E": default_method,
         "H": slicing,
+        "I": lambda sizes, peers: structured.chains(
+            sizes.chains, sizes.sum_work, peers
+        ),
+        "J": lambda sizes, peers: structured.grids(sizes.side, sizes.sum_work, peers),
+        "K": lambda sizes, peers: structured.many_rows(sizes.rows, peers),
+        "N": lambda sizes, peers: fits.cases(sizes.fits, peers),
     }
     return makers[group](sizes, peers)
 

@@ -12,7 +12,7 @@ import os
 import random
 import statistics
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -227,6 +227,19 @@ def ratio(above: Key, below: Key) -> Callable[[Times], list[float]]:
     return lambda times: [
         a / b for a, b in zip(times[above], times[below], strict=True)
     ]
+
+
+def over_best(above: Key, below: Sequence[Key]) -> Callable[[Times], list[float]]:
+    """Return the function that forms the ratio to the fastest of several."""
+
+    def value(times: Times) -> list[float]:
+        present = [key for key in below if key in times]
+        if not present:
+            raise KeyError(below)
+        best = min(present, key=lambda key: statistics.median(times[key]))
+        return ratio(above, best)(times)
+
+    return value
 
 
 def quartiles(values: list[float]) -> tuple[float, float]:

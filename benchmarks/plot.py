@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from benchmarks.cases import GROUPS
 from benchmarks.measure import Report, Row
 
-SHOWN = "ABCDEH"
+SHOWN = "ABCDEHIJKN"
 # A color for each library, the first that a contender's name begins with.
 COLORS = {
     "C ": "black",

@@ -87,7 +87,7 @@ def written(report: Report, machine: dict[str, str], missing: dict[str, str]) ->
     lines = [", ".join(f"{k} {v}" for k, v in machine.items() if v)]
     lines += [f"left out: {name} ({why})" for name, why in missing.items()]
     lines += [
-        "each: one step, start-step, call or process; ratio: to symgd on the same",
+        "each: one step, element-step, row, call or process; ratio: to symgd, same",
         "cores, the median of the rounds' ratios; (1), (2): cores; first call: with",
         "building and compiling.",
     ]

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 import sympy as sp
 
 from symgd.programs import (
+    SUM,
     Add,
     Gather,
     Let,
@@ -140,7 +141,7 @@ def _is_empty(step: Step) -> bool:
 
 
 def _products(chain: Sequence[Nest]) -> bool:
-    return any(total.product for nest in chain for total in nest.totals)
+    return any(total.kind != SUM for nest in chain for total in nest.totals)
 
 
 def _chain(nest: Nest) -> list[Nest] | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from symgd import arguments, family
 from symgd.arguments import Bounds, Settings
 from symgd.errors import InputError
+from symgd.large_run import LargeRun
 from symgd.objective import Objective
 from symgd.rule_run import RuleRun
 from symgd.rules import Rule
@@ -73,4 +74,6 @@ def run_of(
     rule = family.find(method)
     if has_automatic_steps(objective, rule, hyperparameters):
         return SpectralRun(objective, bounds, settings)
+    if objective.arrays is not None:
+        return LargeRun(objective, bounds, settings, rule, hyperparameters)
     return RuleRun(objective, bounds, settings, rule, hyperparameters)

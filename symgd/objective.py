@@ -46,6 +46,9 @@ class Objective:
         The names in the bounds of sums that neither data nor a start tell.
     missing : {"error", "drop"}
         Whether rows that aren't finite are an error, or are left out.
+    workers : int, optional
+        The number of threads for sums over many elements; by default all cores. The
+        results are the same, bit for bit, for any number.
     iteration : str, optional
         The name in the formula that counts updates, from 1, as ``t`` does in a rule: an
         online objective, other at each update, which only rules can minimise. It is
@@ -113,6 +116,7 @@ class Objective:
         sizes: Mapping[str, int] | None = None,
         iteration: str | sp.Symbol | None = None,
         missing: str = "error",
+        workers: int | None = None,
     ) -> None:
         if isinstance(expression, Objective):
             data = expression._given[0] if data is None else data
@@ -142,6 +146,7 @@ class Objective:
         self.parameters: Mapping[str, float] = MappingProxyType(constants)
         self._given: tuple[Any, dict[str, int]] = data, _whole_numbers(sizes or {})
         self._missing = missing
+        self._workers = None if workers is None else max(1, count("workers", workers))
         self.arrays: Arrays | None = None
         # What has been read and compiled before needs no reading again.
         plain = self._given == (None, {}) and self._text is not None
@@ -359,7 +364,21 @@ class Objective:
         FormulaError
             If there is no such derivative.
         """
+        if kind == "evaluation" and self.arrays is not None and self.workers > 1:
+            if ("threads",) not in self._kernels:
+                threads = self._in_threads(self.arrays, self.workers)
+                self._kernels["threads",] = threads
+            return self._kernels["threads",]
         return self.compiled((kind,), "d:ppp", lambda: self._built(kind))
+
+    @property
+    def workers(self) -> int:
+        """How many threads an evaluation uses: 1 where the work is little."""
+        from symgd.parallel import ENOUGH, cores
+
+        if self.arrays is None or self.arrays.work < ENOUGH:
+            return 1
+        return cores() if self._workers is None else self._workers
 
     def _built(self, kind: str) -> Any:
         if self.arrays is None:
@@ -367,6 +386,17 @@ class Objective:
         from symgd.lowering import programs
 
         return programs.evaluation(self.arrays.program(), self.arrays.layout)
+
+    def _in_threads(self, arrays: Arrays, workers: int) -> Kernel:
+        """Return the evaluation whose loops are shared among threads."""
+        from symgd.lowering import programs
+        from symgd.parallel import PIECES, Parallel, Steps
+
+        program = arrays.program()
+        pieces = self.compiled(
+            ("pieces",), PIECES, lambda: programs.pieces(program, arrays.layout)
+        )
+        return Parallel(Steps(pieces, program, workers))
 
     def compiled(self, parts: tuple[str, ...], signature: str, build: Any) -> Kernel:
         """Return a kernel that depends on the formula and on ``parts``."""

@@ -18,6 +18,9 @@ import sympy as sp
 from symgd import derivatives
 
 
+SUM, PRODUCT, LARGEST = "sum", "product", "largest"
+
+
 @dataclass(frozen=True)
 class Loop:
     """An index that runs from ``start`` up to, not including, ``stop``."""
@@ -29,11 +32,14 @@ class Loop:
 
 @dataclass(frozen=True)
 class Total:
-    """What a loop adds up (or multiplies), known by a name after it."""
+    """What a loop adds up, or multiplies, or the largest of; known by a name after it.
+
+    ``kind`` is one of the three below.
+    """
 
     name: sp.Symbol
     value: sp.Expr
-    product: bool = False
+    kind: str = SUM
 
 
 @dataclass(frozen=True)
@@ -269,7 +275,7 @@ class _Writer:
             zero = sp.Eq(value, 0)
             values = [sp.Piecewise((1, zero), (value, True))]
             values.append(sp.Piecewise((1, zero), (0, True)))
-        kinds = [isinstance(node, sp.Product), False]
+        kinds = [PRODUCT if isinstance(node, sp.Product) else SUM, SUM]
         totals: list[Total] = []
         while loops:
             inner = [self.name() if len(loops) > 1 else name for name in names]

@@ -339,8 +339,12 @@ class Rule:
 
     # ------------------------------------------------------------------- use
 
-    def schedule(self, name: str, value: Formula) -> float | sp.Expr:
+    def schedule(
+        self, name: str, value: Formula, clocks: tuple[str, ...] = ("t",)
+    ) -> float | sp.Expr:
         """Return a hyperparameter's value: a float, or an expression in t.
+
+        ``clocks`` are the names that may occur: with batches, ``epoch`` too.
 
         Raises
         ------
@@ -360,14 +364,17 @@ class Rule:
         from symgd.formula import read, symbol
 
         try:
-            expression = read(value, {"t": symbol("t")}, closed=True)
+            names = {clock: symbol(clock) for clock in clocks}
+            expression = read(value, names, closed=True)
         except FormulaError as error:
             problem = f"{name}: a number or a formula in t is expected; {error.problem}"
             place = (error.formula, error.start, error.end, error.suggestion)
             raise FormulaError(problem, *place) from None
         return expression if expression.free_symbols else float(expression)
 
-    def text_of(self, name: str, value: Formula) -> float | str:
+    def text_of(
+        self, name: str, value: Formula, clocks: tuple[str, ...] = ("t",)
+    ) -> float | str:
         """Return a hyperparameter's value: a float, or a schedule as text.
 
         A text that has been read before is not read again.
@@ -378,23 +385,25 @@ class Rule:
             As :meth:`schedule` does.
         """
         if not isinstance(value, str) or name not in self.hyperparameters:
-            plain = self.schedule(name, value)
+            plain = self.schedule(name, value, clocks)
             if isinstance(plain, float):
                 return plain
             from symgd.formula import text_of
 
             return text_of(plain)
-        parts = ("schedule", value)
+        parts = ("schedule", value, *clocks)
         if (facts := compiled.recalled(parts)) is None:
-            plain = self.schedule(name, value)
+            plain = self.schedule(name, value, clocks)
             facts = {"value": plain if isinstance(plain, float) else None}
             compiled.remember(parts, facts)
         return value if facts["value"] is None else facts["value"]
 
-    def with_defaults(self, given: Mapping[str, Formula]) -> dict[str, Formula]:
+    def with_defaults(
+        self, given: Mapping[str, Formula], clocks: tuple[str, ...] = ("t",)
+    ) -> dict[str, Formula]:
         """Return all hyperparameters, the given ones checked and the rest default."""
         for name, value in given.items():
-            self.text_of(name, value)
+            self.text_of(name, value, clocks)
         return {**self.hyperparameters, **given}
 
     def _identity(self) -> tuple[Any, ...]:

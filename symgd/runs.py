@@ -56,14 +56,17 @@ class Run:
         self.parameters = objective.parameter_values()
         self.counters = array("q", bytes(8 * layout.COUNTERS))
         self.limits = floats(layout.LIMITS)
-        self.slots = floats(slots * n)
-        self.gradient = floats(n)
+        self._allocate(slots)
         self.columns = 3 + slots * n + len(constants)
         self.trace_rows = min(layout.TRACE_ROWS, max(2, MEMORY // self.columns))
         self.rows = floats(self.trace_rows * self.columns if settings.every else 0)
         self.recorded = array("d")
         self.seconds = 0.0  # spent in it, compilation excluded
         self.stopped_by = "interrupted"
+
+    def _allocate(self, slots: int) -> None:
+        self.slots = floats(slots * self.n)
+        self.gradient = floats(self.n)
 
     # ------------------------------------------------------ where the run is
 
@@ -98,7 +101,7 @@ class Run:
         """Evaluate the start; DIVERGED if the objective is not finite there."""
         settings = self.settings
         self.recorded = array("d")
-        self.slots[: self.n] = array("d", x)
+        self._set_start(array("d", x))
         self.counters[:] = array("q", bytes(8 * layout.COUNTERS))
         self.counters[layout.VARIABLES] = self.n
         self.counters[layout.T] = -1
@@ -112,6 +115,9 @@ class Run:
         self.limits[layout.BEST] = math.inf
         self.limits[layout.REACH] = 1.0
         return self.advance(0)
+
+    def _set_start(self, x: array[float]) -> None:
+        self.slots[: self.n] = x
 
     def advance(self, last: int) -> int:
         """Continue, at most to iteration ``last``; return RUNNING or a status."""
@@ -285,7 +291,7 @@ class SearchRun(Run):
 
 def floats(count: int) -> array[float]:
     """Return so many zeros."""
-    return array("d", bytes(8 * count))
+    return array("d", [0.0]) * count
 
 
 def not_finite(

@@ -6,6 +6,10 @@ machine can't. Importing a module imports its library; ``LIBRARY`` is its name. 
 contenders do less work, and their times are scaled: ``TRAJECTORY_STEPS``,
 ``BATCH_STEPS`` and ``BATCH_STARTS`` are the most they are given, and ``RULES``, where
 it stands, are the only rules a contender has.
+
+For sums there are ``STEPS``, ``SLOPE`` and ``ROWS``, which map names to functions of
+the tasks in ``benchmarks.sums``; what they return gives a value and an array.
+``SUM_WORK`` is the most element-steps a slow contender is given.
 """
 
 from __future__ import annotations

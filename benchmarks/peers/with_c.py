@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import c_code, codegen
+from benchmarks import c_code, c_sums, codegen
 from benchmarks.formulas import Task
+from benchmarks.sums import Answer, Rows
 
 if not c_code.available():
     raise ImportError("there is no gcc")
@@ -57,6 +59,33 @@ def registers_batch(task: Task) -> Callable[[], Any] | None:
     return c_code.batch(task, c_code.registers_source(task.problem, task.rule))
 
 
+def fast_rows(task: Rows) -> Callable[[], Answer]:
+    """Return tiles of rows, plain C with fast mathematics.
+
+    Raises
+    ------
+    AssertionError
+        If gcc calls no vector functions.
+    """
+    if not c_code.calls_libmvec(c_sums.PLAIN):
+        raise AssertionError("gcc calls no function of libmvec here")
+    return c_sums.rows(task, c_sums.PLAIN)
+
+
+def registers_rows(task: Rows) -> Callable[[], Answer] | None:
+    """Return the same with products of rows in AVX-512 registers."""
+    return c_sums.rows(task, c_sums.AVX512) if c_code.has_avx512() else None
+
+
+STEPS = {
+    "C": functools.partial(c_sums.steps, flags=c_sums.SIMD),
+    "C strict sum": functools.partial(c_sums.steps, flags=c_sums.STRICT),
+}
+SLOPE = {
+    "C": functools.partial(c_sums.slope, flags=c_sums.SIMD),
+    "C strict sum": functools.partial(c_sums.slope, flags=c_sums.STRICT),
+}
+ROWS = {"C fast-math, libmvec": fast_rows, "C AVX-512": registers_rows}
 TRAJECTORY = {
     "C": strict_trajectory,
     "C fast-math": fast_trajectory,

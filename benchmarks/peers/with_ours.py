@@ -10,6 +10,7 @@ import numpy as np
 
 import symgd
 from benchmarks.formulas import ROSENBROCK, Problem, Rule, Task
+from benchmarks.sums import LOGISTIC, Answer, Rows, Slope, Steps, sizes_of
 
 LIBRARY = "symgd"
 
@@ -117,3 +118,51 @@ def sweep(
             np.testing.assert_allclose(grid.x[i, j], alone.x, rtol=1e-9)
 
     return lambda: run, check
+
+
+# --------------------------------------------------------------------------- sums
+
+
+def in_threads(
+    objective: symgd.Objective, workers: int
+) -> Callable[[np.ndarray], Answer]:
+    """Return the objective's value and gradient as computed by so many threads."""
+    # TODO: give the number; until then only the confinement to cores limits them
+    return objective.value_and_grad
+
+
+def steps(task: Steps) -> Callable[[], Answer]:
+    """Return one call of ``minimize``."""
+    given = symgd.Objective(task.formula, sizes=sizes_of(task.formula, task.start))
+    options = {"step_size": task.step_size, "maxiter": task.steps, "gtol": 0.0}
+
+    def run() -> Answer:
+        result = symgd.minimize(given, task.start, method="gd", **options)
+        if result.nit != task.steps:
+            raise AssertionError(f"symgd ended after {result.nit} steps")
+        return result.fun, result.x
+
+    return run
+
+
+def slope(task: Slope) -> Callable[[], Answer]:
+    """Return the value and the gradient, on one core."""
+    given = symgd.Objective(task.formula, sizes=sizes_of(task.formula, task.point))
+    function = in_threads(given, 1)
+    return lambda: function(task.point)
+
+
+def logistic(data: np.ndarray, labels: np.ndarray) -> symgd.Objective:
+    """Return logistic regression on rows, perhaps in a file."""
+    return symgd.Objective(LOGISTIC, data={"A": data, "y": labels})
+
+
+def rows(task: Rows) -> Callable[[], Answer]:
+    """Return the value and the gradient of logistic regression."""
+    function = in_threads(logistic(task.data, task.labels), task.cores)
+    return lambda: function(task.point)
+
+
+STEPS = {"symgd": steps}
+SLOPE = {"symgd": slope}
+ROWS = {"symgd": rows}

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from symgd.status import Status
 
-COUNTERS = 15
+COUNTERS = 17
 T = 0  # the last evaluated iterate; -1 before the start has been evaluated
 LAST = 1  # where the slice ends
 EVERY = 2  # updates from one recorded row of the trace to the next; 0: none
@@ -27,6 +27,8 @@ PENDING = 11  # 1: the slots hold an iterate that has not been evaluated yet
 VARIABLES = 12  # where the kernel doesn't know their number
 PARAMETERS = 13  # likewise
 STALE = 14  # of the newest pairs, how many have no curvature yet
+PLACE = 15  # of the iterate, where there are three in turn
+AHEAD = 16  # -1: what was computed beyond the iterate isn't finite
 
 LIMITS = 9
 GTOL, FTOL, TARGET = 0, 1, 2
@@ -54,6 +56,8 @@ BLOCKS = "i:iippiiippppppppppp"
 SOLVER = "i:iipppppppppppp"
 SOLVER_EACH = "i:ippiiippppppppppppp"
 SPECTRAL = "i:ipppppppppp"
+LARGE = "i:pppppppppppp"
+LARGE_STEP = "i:pppppppppi"
 SPECTRAL_EACH = "i:ippiiipppppppppppp"
 
 MEMORY = 10  # pairs that L-BFGS remembers
@@ -76,6 +80,19 @@ def spectral_space(n: int) -> tuple[int, int]:
 
 SHAPE = 17  # integers that describe a block: see ``blocks.entry``
 STOP = 16  # of these, becomes 1 when no further block is to begin
+
+
+# What a loop over large arrays knows of its objective and its rule: addresses of the
+# evaluation, of an update, of totals, of a look at an iterate; then numbers.
+FACTS = 9
+FUNCTION, STEP, SUMS, LOOK, STAGES, GATHERS, WIDTH, CONSTANTS, ONLINE = range(FACTS)
+
+# What these kernels share with the loop: the value, the number of the update, the
+# epoch, the gradient's norm; what isn't 0 if the iterate, or the next, isn't finite.
+ROOM_VALUE, ROOM_UPDATE, ROOM_EPOCH, ROOM_NORM, ROOM_BAD, ROOM_NEXT = range(6)
+ROOM_TOTALS = 8  # over coordinates
+ROOM_HYPERPARAMETERS = 40  # as the last update used them
+ROOM = 128
 
 
 class Rows(NamedTuple):

@@ -28,6 +28,9 @@ from symgd.lowering.source import lower
 from symgd.lowering.tracing import Value, writing
 from symgd.lowering.transposing import transposed
 from symgd.programs import (
+    LARGEST,
+    PRODUCT,
+    SUM,
     Add,
     Gather,
     Let,
@@ -45,7 +48,7 @@ DEEPEST = 48  # levels of pairwise sums: more than memory can hold
 
 WORD, DOUBLE = ir.IntType(64), ir.DoubleType()
 PACK = ir.VectorType(DOUBLE, LANES)
-_NEUTRAL = {False: 0.0, True: 1.0}  # of a sum, of a product
+NEUTRAL = {SUM: 0.0, PRODUCT: 1.0, LARGEST: 0.0}
 
 # What a kernel writes for elements of a gather: (places, slopes) -> None
 Finish = Callable[["Here", Value], None]
@@ -96,7 +99,7 @@ class Writer:
 
     def word(self, *name: Any) -> Any:
         """Return a word of the layout as an integer."""
-        place = self._element(self.p, WORD(self.layout.words[name]))
+        place = self.element(self.p, WORD(self.layout.words[name]))
         return self._unchanging(self.builder.bitcast(place, WORD.as_pointer()), 8)
 
     def _unchanging(self, place: Any, align: int) -> Any:
@@ -105,7 +108,8 @@ class Writer:
         loaded.set_metadata("invariant.load", self.builder.module.add_metadata([]))
         return loaded
 
-    def _element(self, base: Any, place: Any) -> Any:
+    def element(self, base: Any, place: Any) -> Any:
+        """Return the address of a number of an array."""
         return self.builder.gep(base, [place], inbounds=True)
 
     def integer(self, expression: sp.Expr, here: Here) -> Any:
@@ -135,6 +139,14 @@ class Writer:
         if isinstance(expression, sp.Indexed):
             place, kind = self._place_of_data(expression, here)
             return self._integer_at(place, kind)
+        if isinstance(expression, sp.ceiling):
+            return build.neg(self.integer(sp.floor(-expression.args[0]), here))
+        if isinstance(expression, sp.Abs):
+            inside = self.integer(expression.args[0], here)
+            return self._extreme(">", inside, build.neg(inside))
+        if isinstance(expression, sp.Pow) and expression.exp.is_Integer:
+            base = self.integer(expression.base, here)
+            return functools.reduce(build.mul, [base] * int(expression.exp))
         raise FormulaError(f"{text_of(expression)} can't be an index")
 
     def _floored(self, a: Any, b: Any) -> Any:
@@ -148,7 +160,7 @@ class Writer:
     def _extreme(self, sign: str, a: Any, b: Any) -> Any:
         return self.builder.select(self.builder.icmp_signed(sign, a, b), a, b)
 
-    def _offset(self, name: str, indices: Sequence[sp.Expr], here: Here) -> Any:
+    def offset(self, name: str, indices: Sequence[sp.Expr], here: Here) -> Any:
         """Return the place of an element of a variable in ``x``."""
         build, inner = self.builder, None
         for axis, index in enumerate(indices):
@@ -248,7 +260,7 @@ class Writer:
         name = str(access.base.label)
         if name in self.data:
             return self._place_of_data(access, here)
-        return self._element(self.x, self._offset(name, access.indices, here)), "f8"
+        return self.element(self.x, self.offset(name, access.indices, here)), "f8"
 
     def _columns(self, group: list[sp.Indexed], here: Here) -> dict[sp.Indexed, Any]:
         """Load neighbouring columns of LANES rows, row by row, and transpose them."""
@@ -288,8 +300,8 @@ class Writer:
             return Value(build, build.sitofp(self.word("size", symbol.name), DOUBLE))
         if ("parameter", symbol.name) in words:
             place = WORD(words["parameter", symbol.name])
-            return Value(build, self._unchanging(self._element(self.p, place), 8))
-        place = self._element(self.x, self.word("offset", symbol.name))
+            return Value(build, self._unchanging(self.element(self.p, place), 8))
+        place = self.element(self.x, self.word("offset", symbol.name))
         return Value(build, self._unchanging(place, 8))
 
     def computed(self, outputs: Sequence[sp.Expr], here: Here) -> list[Value]:
@@ -335,21 +347,35 @@ class Writer:
 
     def nest(self, nest: Nest, start: Any, stop: Any, here: Here) -> list[Value]:
         """Write a loop over part of its range; return its totals, one number each."""
-        sums = _Sums(self, nest.totals)
+        sums = Totals(self, nest.totals)
         if any(isinstance(step, Nest) for step in nest.steps):
             with self.counting(start, stop) as place:
                 self._iteration(nest, here.at(nest.loop.index, place), sums)
             return sums.ended()
+        index = nest.loop.index
+        self.side_by_side(
+            index, start, stop, here, lambda at: self._iteration(nest, at, sums)
+        )
+        return sums.ended()
+
+    def side_by_side(
+        self,
+        index: sp.Symbol,
+        start: Any,
+        stop: Any,
+        here: Here,
+        body: Callable[[Here], None],
+    ) -> None:
+        """Write a loop whose body works on LANES iterations, then on one at a time."""
         whole = self.builder.and_(self.builder.sub(stop, start), WORD(-LANES))
         whole = self._extreme(">", whole, WORD(0))
         rest = self.builder.add(start, whole)
         with self.counting(start, rest, LANES) as place:
-            self._iteration(nest, here.at(nest.loop.index, place, lanes=True), sums)
+            body(here.at(index, place, lanes=True))
         with self.counting(rest, stop) as place:
-            self._iteration(nest, here.at(nest.loop.index, place), sums)
-        return sums.ended()
+            body(here.at(index, place))
 
-    def _iteration(self, nest: Nest, here: Here, sums: _Sums) -> None:
+    def _iteration(self, nest: Nest, here: Here, sums: Totals) -> None:
         here = self.stepped(nest.steps, here)
         values = [total.value for total in nest.totals]
         values += [add.value for add in nest.adds]
@@ -375,13 +401,13 @@ class Writer:
         """Add to the gradient, lane by lane where lanes may meet."""
         build = self.builder
         if here.lanes is None:
-            place = self._element(self.gradient, self._offset_of(add, here))
+            place = self.element(self.gradient, self._offset_of(add, here))
             build.store(build.fadd(build.load(place), number.value), place)
             return
         pack = in_lanes(number)
         slopes = _index_slopes(add.indices, here.lanes)
         if slopes is not None and slopes[-1] == 1 and not any(slopes[:-1]):
-            place = self._element(self.gradient, self._offset_of(add, here))
+            place = self.element(self.gradient, self._offset_of(add, here))
             place = build.bitcast(place, PACK.as_pointer())
             total = build.fadd(build.load(place, align=8), pack.value)
             build.store(total, place, align=8)
@@ -391,7 +417,7 @@ class Writer:
             self.add(add, Value(build, one), self._lane(here, lane))
 
     def _offset_of(self, add: Add, here: Here) -> Any:
-        return self._offset(add.array, add.indices, here)
+        return self.offset(add.array, add.indices, here)
 
     # -------------------------------------------------------------------- gathers
 
@@ -403,7 +429,7 @@ class Writer:
         Inside of all regions lanes are worked on; at the edges it is one element at a
         time, with a look at each region.
         """
-        sums = _Sums(self, gather.totals)
+        sums = Totals(self, gather.totals)
         everywhere = [ir.IntType(1)(1)] * len(gather.regions)
         self._gather_axis(gather, 0, start, stop, here, finish, sums, everywhere)
         return sums.ended()
@@ -416,7 +442,7 @@ class Writer:
         stop: Any,
         here: Here,
         finish: Finish,
-        sums: _Sums,
+        sums: Totals,
         inside: list[Any],
     ) -> None:
         """Write the loop over one axis; ``inside`` says so of each region so far."""
@@ -459,7 +485,7 @@ class Writer:
             marks.append(build.and_(so_far, build.and_(above, below)))
         return marks
 
-    def _inside(self, gather: Gather, here: Here, sums: _Sums) -> Value:
+    def _inside(self, gather: Gather, here: Here, sums: Totals) -> Value:
         slope = sp.Add(*(region.slope for region in gather.regions))
         values = [slope, *(total.value for total in gather.totals)]
         numbers = self.computed(values, here)
@@ -467,7 +493,7 @@ class Writer:
         return numbers[0]
 
     def _at_edge(
-        self, gather: Gather, here: Here, sums: _Sums, marks: Sequence[Any]
+        self, gather: Gather, here: Here, sums: Totals, marks: Sequence[Any]
     ) -> Value:
         build = self.builder
         slope = self.memory(DOUBLE)
@@ -477,7 +503,7 @@ class Writer:
                 self._region(region, here, sums, slope)
         return Value(build, build.load(slope))
 
-    def _region(self, region: Region, here: Here, sums: _Sums, slope: Any) -> None:
+    def _region(self, region: Region, here: Here, sums: Totals, slope: Any) -> None:
         values = [region.slope, *(total.value for total in region.totals)]
         numbers = self.computed(values, here)
         sums.enter(numbers[1:], region.totals, here)
@@ -489,12 +515,20 @@ class Writer:
         indices = [index_at(axis) for axis in range(gather.rank)]
 
         def finish(here: Here, slope: Value) -> None:
-            place = self._element(
-                self.gradient, self._offset(gather.array, indices, here)
+            place = self.element(
+                self.gradient, self.offset(gather.array, indices, here)
             )
             self.store(place, slope, here)
 
         return finish
+
+    def number_at(self, base: Any, place: Any, here: Here) -> Value:
+        """Return the number at a place, or the pack that begins there."""
+        pointer = self.element(base, place)
+        if here.lanes is None:
+            return Value(self.builder, self.builder.load(pointer))
+        target = self.builder.bitcast(pointer, PACK.as_pointer())
+        return Value(self.builder, self.builder.load(target, align=8))
 
     def store(self, place: Any, number: Value, here: Here) -> None:
         """Write a number, or a pack, to memory."""
@@ -505,7 +539,7 @@ class Writer:
         self.builder.store(in_lanes(number).value, target, align=8)
 
 
-class _Sums:
+class Totals:
     """Totals while a loop runs: of lanes, and of single elements."""
 
     def __init__(self, writer: Writer, totals: Sequence[Total]) -> None:
@@ -514,7 +548,7 @@ class _Sums:
         build = writer.builder
         for total in totals:
             pack, one = writer.memory(PACK), writer.memory(DOUBLE)
-            neutral = _NEUTRAL[total.product]
+            neutral = NEUTRAL[total.kind]
             build.store(ir.Constant(PACK, [neutral] * LANES), pack)
             build.store(DOUBLE(neutral), one)
             self.places[total.name] = pack, one
@@ -527,9 +561,8 @@ class _Sums:
         for number, total in zip(numbers, totals, strict=True):
             pack, one = self.places[total.name]
             place = one if here.lanes is None else pack
-            op = build.fmul if total.product else build.fadd
             value = number.value if here.lanes is None else in_lanes(number).value
-            build.store(op(build.load(place), value), place)
+            build.store(joined(build, total.kind, build.load(place), value), place)
 
     def ended(self) -> list[Value]:
         """Return the totals, lanes added in halves."""
@@ -537,7 +570,6 @@ class _Sums:
         results = []
         for total in self.totals:
             pack, one = (build.load(place) for place in self.places[total.name])
-            op = build.fmul if total.product else build.fadd
             width = LANES
             while width > 1:
                 width //= 2
@@ -552,10 +584,17 @@ class _Sums:
                     )
                     for first in (0, width)
                 ]
-                pack = op(*halves)
+                pack = joined(build, total.kind, *halves)
             last = build.extract_element(pack, ir.Constant(ir.IntType(32), 0))
-            results.append(Value(build, op(last, one)))
+            results.append(Value(build, joined(build, total.kind, last, one)))
         return results
+
+
+def joined(builder: Any, kind: str, a: Any, b: Any) -> Any:
+    """Return two totals as one."""
+    if kind == LARGEST:  # a number that isn't one is noticed elsewhere
+        return builder.select(builder.fcmp_ordered(">", b, a), b, a)
+    return (builder.fmul if kind == PRODUCT else builder.fadd)(a, b)
 
 
 def in_lanes(number: Value) -> Value:

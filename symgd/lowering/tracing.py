@@ -11,7 +11,7 @@ import functools
 import operator
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba as nb
 from llvmlite import ir
@@ -86,6 +86,14 @@ class Value:
             exponent >>= 1
             power = power * power if exponent else power
         return self.constant(1.0) if result is None else result
+
+    if TYPE_CHECKING:  # the operators that are made below
+
+        def __add__(self, other: Any) -> Value: ...
+        def __sub__(self, other: Any) -> Value: ...
+        def __mul__(self, other: Any) -> Value: ...
+        def __lt__(self, other: Any) -> Value: ...
+        def __gt__(self, other: Any) -> Value: ...
 
     def __neg__(self) -> Value:
         negate = self.builder.fneg if self.element == _DOUBLE else self.builder.neg

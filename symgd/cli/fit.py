@@ -1,0 +1,145 @@
+"""``symgd fit``: a formula fitted to the rows of a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from symgd.cli import reading
+from symgd.cli.options import (
+    START_HELP,
+    Bounds,
+    Gtol,
+    Json,
+    Maxiter,
+    PlotFile,
+    TimeLimit,
+    check_hyperparameter,
+    given_text,
+    taking,
+)
+from symgd.cli.output import NO_SUCCESS, errors_reported, print_json
+
+if TYPE_CHECKING:
+    from symgd.fit_result import Fit
+
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="The model; - reads standard input.")
+]
+DataFile = Annotated[
+    Path,
+    typer.Option(
+        metavar="FILE", help="The table: text with names first, .npz, .parquet, ..."
+    ),
+]
+Target = Annotated[str, typer.Option(help="The column that the model should give.")]
+Start = Annotated[
+    str | None, typer.Option(help=f"{START_HELP} What is left out is chosen.")
+]
+LossName = Annotated[
+    str, typer.Option(help="squared, huber, log_cosh, absolute, or a formula in r.")
+]
+Sigma = Annotated[
+    str | None, typer.Option(help="The standard deviation: a column, or a number.")
+]
+AbsoluteSigma = Annotated[
+    bool, typer.Option("--absolute-sigma", help="Sigma is known, not up to a factor.")
+]
+Weights = Annotated[str | None, typer.Option(help="The weight of a row: a column.")]
+Missing = Annotated[
+    str, typer.Option(help="Rows that aren't finite: error, the default, or drop.")
+]
+Method = Annotated[
+    str,
+    typer.Option(help="auto (Levenberg-Marquardt), lbfgs, or a rule (symgd rules)."),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="A constant of the loss (huber_delta=2), or a hyperparameter."
+    ),
+]
+Seed = Annotated[int | None, typer.Option(help="For the choice of a start.")]
+Progress = Annotated[bool, typer.Option("--progress", help="Show a progress bar.")]
+
+
+@dataclass(kw_only=True)
+class Table:
+    """The options of a fit, as they were given."""
+
+    model: Model
+    data: DataFile = field()  # it has no default
+    target: Target = field()
+    start: Start = None
+    bounds: Bounds = None
+    loss: LossName = "squared"
+    sigma: Sigma = None
+    absolute_sigma: AbsoluteSigma = False
+    weights: Weights = None
+    missing: Missing = "error"
+    method: Method = "auto"
+    sets: Sets = None
+    maxiter: Maxiter = 10_000
+    gtol: Gtol = 1e-8
+    time_limit: TimeLimit = None
+    seed: Seed = None
+    progress: Progress = False
+    as_json: Json = False
+    plot: PlotFile = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments of ``symgd.fit``."""
+        constants = reading.assignments(self.sets, "--set")
+        for name in constants:
+            check_hyperparameter(name)
+        same = ("loss", "absolute_sigma", "missing", "method", "maxiter", "gtol")
+        return {
+            **{name: getattr(self, name) for name in (*same, "time_limit", "progress")},
+            "bounds": reading.bounds(self.bounds),
+            "sigma": _column(self.sigma),
+            "weights": _column(self.weights),
+            "rng": self.seed,
+            **constants,
+        }
+
+
+@taking(Table)
+@errors_reported()
+def fit(table: Table) -> None:
+    """Fit a model to data: names that are no columns are its parameters.
+
+    Example: symgd fit "a*exp(-b*t) + c" --data decay.csv --target y
+    """
+    reading.check_writable(table.plot, reading.PICTURES)
+    start = reading.point(table.start)
+    arguments = table.arguments()
+    from symgd import fitting
+    from symgd.data import read_file
+
+    data = read_file(table.data)
+    found = fitting.fit(given_text(table.model), data, table.target, start, **arguments)
+    _deliver(found, table)
+    if not found.success:
+        raise typer.Exit(NO_SUCCESS)
+
+
+def _deliver(found: Fit, table: Table) -> None:
+    if table.plot is not None:
+        from symgd.plotting_fit import save
+
+        save(found, table.plot)
+    if table.as_json:
+        print_json(**found.to_dict())
+    else:
+        print(found, flush=True)
+
+
+def _column(text: str | None) -> str | float | None:
+    """Return the name of a column, or a number."""
+    try:
+        return text if text is None else float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,209 @@
+"""One trajectory of a rule over arrays of any length.
+
+The loop calls what depends on rule and objective by address, so it is compiled once for
+all of them. There are three arrays for iterates, which take turns: the last one, the
+one after it, and the one before, to which a run returns that stops being finite.
+
+Where an update is part of the pass that evaluates, a pass looks at one iterate and
+makes the next one; between two slices, and at the end, the run is at the former.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+from symgd.kernels.common import jit
+from symgd.kernels.run import (
+    AHEAD,
+    BEST,
+    CONSTANTS,
+    CONVERGED,
+    COUNTERS,
+    DIVERGED,
+    EVALUATIONS,
+    EVERY,
+    FACTS,
+    FTOL,
+    FUNCTION,
+    GATHERS,
+    GTOL,
+    LAST,
+    LIMITS,
+    LOOK,
+    NORM,
+    ONLINE,
+    PATIENCE,
+    PLACE,
+    ROOM,
+    ROOM_BAD,
+    ROOM_HYPERPARAMETERS,
+    ROOM_NEXT,
+    ROOM_NORM,
+    ROOM_UPDATE,
+    ROOM_VALUE,
+    ROWS,
+    STAGES,
+    STALLED,
+    STEP,
+    SUMS,
+    TARGET,
+    TARGET_REACHED,
+    TRACE_ROWS,
+    VALUE,
+    VARIABLES,
+    WAITED,
+    WIDTH,
+    T,
+)
+from symgd.lowering.intrinsics import call_at, evaluate, floats, integers
+from symgd.status import RUNNING
+
+
+@jit
+def record(
+    counters: Any, limits: Any, x: Any, state: Any, room: Any, rows: Any
+) -> None:
+    """Write a row of the trace."""
+    row = rows[counters[ROWS]]
+    row[0], row[1], row[2] = counters[T], limits[VALUE], limits[NORM]
+    n, size = x.shape[0], state.shape[0]
+    for k in range(n):
+        row[3 + k] = x[k]
+    for k in range(size):
+        row[3 + n + k] = state[k]
+    for j in range(row.shape[0] - 3 - n - size):
+        row[3 + n + size + j] = room[ROOM_HYPERPARAMETERS + j]
+    counters[ROWS] += 1
+
+
+@jit
+def judged(counters: Any, limits: Any) -> int:
+    """Return whether the run ends with an iterate."""
+    f = limits[VALUE]
+    if limits[NORM] <= limits[GTOL]:
+        return CONVERGED
+    if f <= limits[TARGET]:
+        return TARGET_REACHED
+    if counters[PATIENCE] != 0:
+        counters[WAITED] += 1
+        if f < limits[BEST] - limits[FTOL]:
+            limits[BEST] = f
+            counters[WAITED] = 0
+        if counters[WAITED] >= counters[PATIENCE]:
+            return STALLED
+    return RUNNING
+
+
+@jit
+def descend(
+    facts: Any,
+    counters: Any,
+    limits: Any,
+    iterates: Any,
+    gradient: Any,
+    p: Any,
+    state: Any,
+    h: Any,
+    lower: Any,
+    upper: Any,
+    room: Any,
+    rows: Any,
+) -> int:
+    """Continue a run, at most to iteration ``counters[LAST]``.
+
+    Parameters
+    ----------
+    facts : array of integers
+        Addresses of the objective and of the rule's kernels, and what they are like.
+    counters, limits : arrays
+        See ``run``. ``counters[PLACE]`` is the row of the iterate.
+    iterates : array of shape (3, n)
+    gradient : array of shape (n,)
+        At the iterate, unless it is gathered.
+    p, h, lower, upper : arrays
+        Constants of the objective, hyperparameters, bounds.
+    state : array
+        One state variable after the other.
+    room : array
+        What the kernels share with the loop.
+    rows : array
+        Where the trace goes.
+    """
+    n, gathers = iterates.shape[1], facts[GATHERS] != 0
+    while counters[T] < counters[LAST]:
+        if counters[AHEAD] < 0:  # the state, or an iterate, is no longer finite
+            return DIVERGED
+        t, here = counters[T], counters[PLACE]
+        place = (here + 1) % 3
+        then = (place + 1) % 3
+        if t >= 0 and not gathers:
+            room[ROOM_VALUE], room[ROOM_UPDATE] = limits[VALUE], t + 1.0
+            x, new = iterates[here], iterates[place]
+            for _ in range(facts[STAGES]):
+                given = (x, new, gradient, p, state, h, lower, upper, room, n)
+                call_at(facts[SUMS], given)
+            call_at(facts[STEP], (x, new, gradient, p, state, h, lower, upper, room, n))
+            if room[ROOM_NEXT] != 0.0:
+                counters[AHEAD] = -1
+                return DIVERGED
+        elif t < 0:
+            place = here
+            then = (place + 1) % 3
+        if facts[ONLINE] >= 0:
+            p[facts[ONLINE]] = t + 2.0
+        x, new = iterates[place], iterates[then]
+        if gathers:
+            room[ROOM_UPDATE] = t + 2.0
+            call_at(facts[STEP], (x, new, gradient, p, state, h, lower, upper, room, n))
+        else:
+            room[ROOM_VALUE] = evaluate(facts[FUNCTION], x, p, gradient)
+            call_at(facts[LOOK], (x, new, gradient, p, state, h, lower, upper, room, n))
+        counters[EVALUATIONS] += 1
+        f = room[ROOM_VALUE]
+        if not abs(f) < inf or room[ROOM_BAD] != 0.0:
+            counters[AHEAD] = -1
+            return DIVERGED
+        counters[T], counters[PLACE] = t + 1, place
+        limits[VALUE], limits[NORM] = f, room[ROOM_NORM]
+        if counters[EVERY] != 0 and counters[T] % counters[EVERY] == 0:
+            record(counters, limits, x, state, room, rows)
+        status = judged(counters, limits)
+        if status != RUNNING:
+            return status
+        if gathers and room[ROOM_NEXT] != 0.0:
+            counters[AHEAD] = -1
+    return RUNNING
+
+
+def entry(
+    facts: Any,
+    counters: Any,
+    limits: Any,
+    iterates: Any,
+    gradient: Any,
+    p: Any,
+    state: Any,
+    h: Any,
+    lower: Any,
+    upper: Any,
+    room: Any,
+    rows: Any,
+) -> int:
+    """Run :func:`descend` with addresses for arrays."""
+    known, counts = integers(facts, (FACTS,)), integers(counters, (COUNTERS,))
+    n, size = counts[VARIABLES], known[WIDTH] - 1
+    return descend(
+        known,
+        counts,
+        floats(limits, (LIMITS,)),
+        floats(iterates, (3, n)),
+        floats(gradient, (n,)),
+        floats(p, (1,)),
+        floats(state, (size * n,)),
+        floats(h, (1,)),
+        floats(lower, (n,)),
+        floats(upper, (n,)),
+        floats(room, (ROOM,)),
+        floats(rows, (TRACE_ROWS, 3 + (1 + size) * n + known[CONSTANTS])),
+    )

@@ -1,0 +1,246 @@
+"""An update rule as a run over arrays of any length."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from symgd import compiled
+from symgd.arguments import Bounds, Settings
+from symgd.kernels import run as layout
+from symgd.machine import Kernel, address
+from symgd.objective import Objective
+from symgd.rules import Rule
+from symgd.runs import Run, floats, not_finite
+
+if TYPE_CHECKING:
+    from symgd.formula import Formula
+    from symgd.lowering.steps import Update
+
+
+class LargeRun(Run):
+    """A run of an update rule on an objective with arrays."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        bounds: Bounds,
+        settings: Settings,
+        rule: Rule,
+        hyperparameters: Mapping[str, Formula],
+    ) -> None:
+        names = tuple(rule.hyperparameters)
+        super().__init__(objective, bounds, settings, 1 + len(rule.state), names)
+        self.rule, self.name = rule, rule.name
+        self.state, self.scalars = rule.state, rule.scalars
+        self.hyperparameters = rule.with_defaults(hyperparameters, self.clocks)
+        texts = [
+            rule.text_of(k, v, self.clocks) for k, v in self.hyperparameters.items()
+        ]
+        self.schedules = [v if isinstance(v, str) else None for v in texts]
+        pairs = zip(names, self.schedules, strict=True)
+        self.scheduled = frozenset(name for name, text in pairs if text is not None)
+        self.hyper = array("d", [0.0 if isinstance(v, str) else v for v in texts])
+        self.hyper.append(0.0)  # so that there is an address
+        self.function = objective.kernel("evaluation")
+        self.facts = array("q", [0]) * layout.FACTS
+        self._prepare()
+
+    clocks: tuple[str, ...] = ("t",)
+
+    def _allocate(self, slots: int) -> None:
+        self.iterates = floats(3 * self.n)
+        self.rest = floats((slots - 1) * self.n + 1)  # of the slots
+        self.room = floats(layout.ROOM)
+        self._gradient, self._gradient_of = floats(self.n), -1
+
+    def _prepare(self) -> None:
+        """Compile what the loop calls."""
+        update = self._update(tuple(self.rule.updates.values()))
+        gathers = self._gathers(update)
+        step = self._gathered(update) if gathers else self._kernel("moved", update)
+        sums = self._kernel("summed_up", update) if update.stages else step
+        self._used = [step, sums, self.function, look_kernel()]
+        self.descend = large_kernel()
+        self.facts[layout.FUNCTION] = self.function.address
+        self.facts[layout.STEP], self.facts[layout.SUMS] = step.address, sums.address
+        self.facts[layout.LOOK] = self._used[-1].address
+        self.facts[layout.STAGES] = update.stages
+        self.facts[layout.GATHERS] = int(gathers)
+        self.facts[layout.WIDTH] = 1 + len(self.state)
+        self.facts[layout.CONSTANTS] = len(self.constants)
+        self.facts[layout.ONLINE] = self._iteration_place()
+
+    def _iteration_place(self) -> int:
+        name = self.objective.iteration
+        names = list(self.objective.parameters)
+        return -1 if name is None else names.index(name)
+
+    def _update(self, expressions: Sequence[Any]) -> Update:
+        from symgd.lowering.steps import Update
+
+        return Update(self.rule, expressions, self.schedules, self.bounded)
+
+    def _gathers(self, update: Update) -> bool:
+        """Return whether the update can be part of the pass that evaluates."""
+        from symgd.lowering.steps import fits
+
+        arrays = self.objective.arrays
+        if arrays is None or self.settings.every:
+            return False
+        return fits(arrays.program(), update, arrays.layout.variables)
+
+    def _gathered(self, update: Update) -> Kernel:
+        from symgd.lowering import steps
+
+        arrays = self.objective.arrays
+        assert arrays is not None
+
+        def build() -> str:
+            return steps.gathered(update, arrays.program(), arrays.layout)
+
+        parts = ("gathered", self._describing(update))
+        return self.objective.compiled(parts, layout.LARGE_STEP, build)
+
+    def _kernel(self, kind: str, update: Update) -> Kernel:
+        def build() -> str:
+            from symgd.lowering import steps
+
+            return getattr(steps, kind)(update)
+
+        parts = ("large", kind, self._describing(update))
+        return compiled.kernel(parts, layout.LARGE_STEP, build)
+
+    def _describing(self, update: Update) -> str:
+        from symgd.formula import text_of
+
+        rule, names = self.rule, list(self.rule.hyperparameters)
+        texts = [text_of(expression) for expression in update.expressions]
+        described = [texts, rule.state, names, self.schedules, self.bounded]
+        return json.dumps(described)
+
+    # ------------------------------------------------------------- where it is
+
+    @property
+    def place(self) -> int:
+        """The row of the iterate among the three."""
+        return int(self.counters[layout.PLACE])
+
+    @property
+    def x(self) -> array[float]:
+        """The iterate."""
+        return self.iterates[self.place * self.n : (self.place + 1) * self.n]
+
+    @property
+    def slots(self) -> array[float]:  # type: ignore[override]
+        """The iterate and the state, one after the other."""
+        return self.x + self.rest[:-1]
+
+    @property
+    def gradient(self) -> array[float]:  # type: ignore[override]
+        """The gradient at the iterate, which may have to be computed."""
+        if self._gradient_of != self.t and (self._is_computed or self.t < 0):
+            x = self.x
+            self.evaluated(x, self._gradient)
+            self._gradient_of = self.t
+        return self._gradient
+
+    @property
+    def _is_computed(self) -> bool:
+        return bool(self.facts[layout.GATHERS] or self.counters[layout.AHEAD])
+
+    def evaluated(self, x: array[float], gradient: array[float]) -> float:
+        """Return the value, and write the gradient, at a point."""
+        return float(self.function(*map(address, (x, self.parameters, gradient))))
+
+    # ---------------------------------------------------------- what it does
+
+    def begin(self, x: Sequence[float]) -> int:
+        """Evaluate the start, and set the initial state, which may depend on it."""
+        self.rest[:] = floats(len(self.rest))
+        if not self.rule.starts_at_zero:
+            self._set_initial_state(array("d", x))
+        return super().begin(x)
+
+    def _set_start(self, x: array[float]) -> None:
+        self.iterates[: self.n] = x
+        self._gradient_of = -1
+
+    def _set_initial_state(self, x: array[float]) -> None:
+        from symgd.formula import symbol
+
+        update = self._update((symbol("x"), *self.rule.initial.values()))
+        gradient, new, room = floats(self.n), floats(self.n), floats(layout.ROOM)
+        room[layout.ROOM_UPDATE] = 1.0
+        room[layout.ROOM_VALUE] = self.evaluated(x, gradient)
+        arrays = [x, new, gradient, self.parameters, self.rest, self.hyper]
+        places = [*map(address, [*arrays, self.lower, self.upper, room]), self.n]
+        for _ in range(update.stages):
+            self._kernel("summed_up", update)(*places)
+        self._kernel("moved", update)(*places)
+
+    def _continue(self) -> int:
+        arrays: list[Any] = [self.facts, self.counters, self.limits, self.iterates]
+        arrays += [self._gradient, self.parameters, self.rest, self.hyper]
+        arrays += [self.lower, self.upper, self.room, self.rows]
+        status = self.descend(*map(address, arrays))
+        self._gradient_of = self.t if not self._is_computed else -1
+        return status
+
+    def arrays(self) -> dict[str, array[Any]]:
+        """Return all numbers that the run consists of, by name."""
+        self._harvest()
+        return {
+            "counters": self.counters,
+            "limits": self.limits,
+            "iterates": self.iterates,
+            "rest": self.rest,
+            "gradient": self._gradient,
+            "room": self.room,
+            "recorded": self.recorded,
+        }
+
+    @property
+    def described(self) -> str:
+        """The rule, as plain text."""
+        return self.rule.text
+
+    def blame(self) -> str:
+        """Say what was not finite."""
+        following = (self.place + 1) % 3 if self.t >= 0 else self.place
+        x = self.iterates[following * self.n : (following + 1) * self.n]
+        gradient = floats(self.n)
+        sign, value = self.settings.sign, self.evaluated(x, gradient)
+        columns = (
+            self.rest[j * self.n : (j + 1) * self.n] for j in range(len(self.state))
+        )
+        state = dict(zip(self.state, columns, strict=True))
+        if self.facts[layout.GATHERS]:
+            state = {}  # it may be that of an update later
+        jac = (sign * each for each in gradient)
+        return not_finite(self.objective.space, {"x": x, **state}, sign * value, jac)
+
+
+def large_kernel() -> Kernel:
+    """Return the loop over large arrays, one for all rules and objectives."""
+
+    def build() -> Any:
+        from symgd.kernels import large
+        from symgd.lowering.native import native
+
+        return native(large.entry, layout.LARGE)
+
+    return compiled.kernel(("large loop",), layout.LARGE, build)
+
+
+def look_kernel() -> Kernel:
+    """Return what looks at an iterate, one for all."""
+
+    def build() -> str:
+        from symgd.lowering import steps
+
+        return steps.looked()
+
+    return compiled.kernel(("large look",), layout.LARGE_STEP, build)

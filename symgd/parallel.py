@@ -1,0 +1,132 @@
+"""A program's steps on several cores, with the bits that one core gives.
+
+Blocks of iterations are added pairwise. A chunk of 2**k blocks is a branch of that
+tree, so chunks can be done in any order, and be added afterwards.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+from array import array
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from symgd.machine import C_TYPES, Kernel, address
+from symgd.programs import PRODUCT, Gather, Let, Nest, Program, Step
+
+ENOUGH = 1 << 17  # elements; fewer are done before a thread has begun
+PIECES = "i:ippppiip"  # how a kernel of pieces is called
+CHUNKS = 8  # for each worker
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@functools.cache
+def _pool(workers: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(workers, thread_name_prefix="symgd")
+
+
+class Steps:
+    """The loops of a program, each shared among threads.
+
+    Parameters
+    ----------
+    pieces : Kernel
+        Of the program; see ``lowering.programs.pieces``.
+    program : Program
+    workers : int
+    """
+
+    def __init__(self, pieces: Kernel, program: Program, workers: int) -> None:
+        self.pieces, self.program, self.workers = pieces, program, workers
+        self._room = 1 + sum(map(_width, program.steps))
+
+    def done(self, x: int, p: int, gradient: int) -> array[float]:
+        """Do all steps, and return the values of all names, in order."""
+        known: array[float] = array("d")
+        room = array("d", bytes(8 * self._room))
+        for number, step in enumerate(self.program.steps):
+            room[: len(known)] = known
+            known += self._totals(step, (number, x, p, gradient, address(room)))
+        return known
+
+    def value(self, x: int, p: int, gradient: int) -> float:
+        """Do all steps and what follows them; return the objective's value."""
+        known = self.done(x, p, gradient)
+        known.append(0.0)  # so that there is an address
+        where = (len(self.program.steps), x, p, gradient, address(known))
+        return self._part(where, 0, 1, 1)[0]
+
+    def _totals(self, step: Step, where: tuple[int, ...]) -> array[float]:
+        width = _width(step)
+        if isinstance(step, Let):
+            return self._part(where, 0, 1, width)
+        count = self.pieces(*where, 0, 0, address(array("d", bytes(8 * (width + 1)))))
+        if self.workers == 1 or count < 2 or not _can_be_shared(step):
+            return self._part(where, 0, count, width)
+        chunk = 1 << max(0, (count // (CHUNKS * self.workers)).bit_length() - 1)
+
+        def work(first: int) -> array[float]:
+            return self._part(where, first, min(first + chunk, count), width)
+
+        parts = list(_pool(self.workers).map(work, range(0, count, chunk)))
+        return pairwise(parts, [total.kind for total in step.totals])
+
+    def _part(
+        self, where: tuple[int, ...], first: int, last: int, width: int
+    ) -> array[float]:
+        out = array("d", bytes(8 * (width + 1)))
+        self.pieces(*where, first, last, address(out))
+        return out[:width]
+
+
+class Parallel(Kernel):
+    """An evaluation, ``double f(x, p, gradient)``, that shares its loops among threads.
+
+    Native loops call it by its address, as they call one that was compiled.
+    """
+
+    def __init__(self, steps: Steps) -> None:
+        returned, *taken = (C_TYPES[letter] for letter in "dppp")
+        native = ctypes.CFUNCTYPE(returned, *taken)(steps.value)
+        where = ctypes.cast(native, ctypes.c_void_p).value
+        assert where is not None
+        super().__init__(where, "d:ppp", native)
+
+
+def _width(step: Step) -> int:
+    return 1 if isinstance(step, Let) else len(step.totals)
+
+
+def _can_be_shared(step: Nest | Gather) -> bool:
+    """Return whether no two iterations write to the same place."""
+    if isinstance(step, Gather):
+        return True
+    inner = (s for s in step.steps if not isinstance(s, Let))
+    return not step.adds and all(map(_can_be_shared, inner))
+
+
+def pairwise(parts: Sequence[array[float]], kinds: Sequence[str]) -> array[float]:
+    """Add chunks as the loops over blocks add blocks."""
+    stack: list[array[float]] = []
+    for done, part in enumerate(parts, start=1):
+        stack.append(part)
+        while done % 2 == 0:
+            done //= 2
+            stack.append(_joined(kinds, *(stack.pop(), stack.pop())[::-1]))
+    while len(stack) > 1:
+        stack.append(_joined(kinds, *(stack.pop(), stack.pop())[::-1]))
+    return stack[0]
+
+
+def _joined(kinds: Sequence[str], a: Any, b: Any) -> array[float]:
+    columns = zip(a, b, kinds, strict=True)
+    return array("d", (x * y if kind == PRODUCT else x + y for x, y, kind in columns))

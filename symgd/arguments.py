@@ -8,7 +8,7 @@ import functools
 import math
 import numbers
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
@@ -25,17 +25,36 @@ MANY = 1000  # coordinates; beyond, NumPy is worth its import
 Seed: TypeAlias = Union[int, "np.random.Generator", "np.random.RandomState", None]
 
 
-@dataclass(frozen=True)
 class Bounds:
-    """The bounds of each coordinate; infinite where there is none."""
+    """The bounds of so many coordinates; infinite where there is none."""
 
-    lower: array[float]
-    upper: array[float]
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.finite = False  # whether there is any bound
+
+    @classmethod
+    def between(cls, lower: Iterable[float], upper: Iterable[float]) -> Bounds:
+        """Return the bounds that are given for each coordinate."""
+        pairs = list(zip(lower, upper, strict=True))
+        limits = cls(len(pairs))
+        for place, (low, high) in enumerate(pairs):
+            limits.enter(place, low, high)
+        return limits
 
     @functools.cached_property
-    def finite(self) -> bool:
-        """Whether there is any bound."""
-        return max(self.lower) > -math.inf or min(self.upper) < math.inf
+    def lower(self) -> array[float]:
+        """The lower bounds; made when they are needed, as there may be millions."""
+        return array("d", [-math.inf]) * self.count
+
+    @functools.cached_property
+    def upper(self) -> array[float]:
+        """The upper bounds."""
+        return array("d", [math.inf]) * self.count
+
+    def enter(self, place: int, low: float, high: float) -> None:
+        """Set the bounds of one coordinate."""
+        self.lower[place], self.upper[place] = low, high
+        self.finite = self.finite or math.isfinite(low) or math.isfinite(high)
 
 
 @dataclass(frozen=True)
@@ -52,22 +71,24 @@ class Settings:
     every: int
     progress: bool
 
-    def of(self, objective: Objective) -> Settings:
+    def of(self, objective: Objective, batches: bool = False) -> Settings:
         """Return the settings as they apply to an objective.
 
-        Where it changes with the iteration, a gradient of 0 doesn't mean that the run
-        has converged, and is not tested: gtol is -1. Values are of other functions.
+        Where it changes with the iteration, or the batch, a gradient of 0 doesn't mean
+        that the run has converged, and is not tested: gtol is -1. Values are of other
+        functions.
 
         Raises
         ------
         InputError
             If values are to be compared there.
         """
-        if objective.iteration is None:
+        if objective.iteration is None and not batches:
             return self
+        clock = "the batch" if batches else objective.iteration
         for name, unset in (("patience", 0), ("target", -math.inf)):
             if getattr(self, name) != unset:
-                problem = f"the objective changes with {objective.iteration}, so {name}"
+                problem = f"the objective changes with {clock}, so {name}"
                 raise InputError(f"{problem} can't be tested: its values don't compare")
         return dataclasses.replace(self, gtol=-1.0)
 
@@ -139,7 +160,7 @@ def read_bounds(bounds: Any, space: Space) -> Bounds:
         For an unknown name, a wrong number of pairs, or a lower bound above an upper.
     """
     n = len(space)
-    limits = Bounds(array("d", [-math.inf]) * n, array("d", [math.inf]) * n)
+    limits = Bounds(n)
     if bounds is None:
         return limits
     if hasattr(bounds, "lb") and hasattr(bounds, "ub"):  # scipy.optimize.Bounds
@@ -161,7 +182,7 @@ def read_bounds(bounds: Any, space: Space) -> Bounds:
         names = f"expected {n}, for {space.described()}"
         raise InputError(f"bounds has {len(pairs)} pairs; {names}")
     for place, pair in enumerate(pairs):
-        limits.lower[place], limits.upper[place] = _pair(space[place], pair)
+        limits.enter(place, *_pair(space[place], pair))
     return limits
 
 
@@ -170,9 +191,8 @@ def _enter_pairs(limits: Bounds, places: range, name: str, pair: Any) -> None:
     sides = list(pair) if _iterable(pair) and not isinstance(pair, str) else []
     if len(sides) != 2 or not any(map(_iterable, sides)):
         low, high = _pair(name, pair)
-        count = len(places)
-        limits.lower[places.start : places.stop] = array("d", [low]) * count
-        limits.upper[places.start : places.stop] = array("d", [high]) * count
+        for place in places:
+            limits.enter(place, low, high)
         return
     import numpy as np
 
@@ -184,7 +204,7 @@ def _enter_pairs(limits: Bounds, places: range, name: str, pair: Any) -> None:
             raise InputError(f"{problem}; expected {len(places)}, or one")
         each.append(np.broadcast_to(values, len(places)).tolist())
     for place, low, high in zip(places, *each, strict=True):
-        limits.lower[place], limits.upper[place] = _pair(name, (low, high))
+        limits.enter(place, *_pair(name, (low, high)))
 
 
 def _iterable(value: Any) -> bool:
@@ -251,7 +271,7 @@ def _from_array(x0: Any, space: Space) -> array[float]:
     except (TypeError, ValueError):
         raise InputError(f"x0 must be numbers, not {x0!r}") from None
     point = array("d")
-    point.frombytes(np.ascontiguousarray(values).tobytes())
+    point.frombytes(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
     return point
 
 
@@ -259,8 +279,11 @@ def _check_inside(point: array[float], space: Space, limits: Bounds) -> None:
     if len(point) > MANY:
         import numpy as np
 
-        x, low, high = map(np.frombuffer, (point, limits.lower, limits.upper))
-        fine = np.isfinite(x) & (low <= x) & (x <= high)
+        x = np.frombuffer(point)
+        fine = np.isfinite(x)
+        if limits.finite:
+            low, high = map(np.frombuffer, (limits.lower, limits.upper))
+            fine &= (low <= x) & (x <= high)
         wrong = np.flatnonzero(~fine)[:1].tolist()
     else:
         sides = enumerate(zip(point, limits.lower, limits.upper, strict=True))

@@ -54,15 +54,20 @@ class LargeRun(Run):
         self.iterates = floats(3 * self.n)
         self.rest = floats((slots - 1) * self.n + 1)  # of the slots
         self.room = floats(layout.ROOM)
-        self._gradient, self._gradient_of = floats(self.n), -1
+        self._gradient, self._gradient_of = floats(0), -1
+
+    def _sides(self) -> tuple[array[float], array[float]]:
+        return super()._sides() if self.bounds.finite else (floats(1), floats(1))
 
     def _prepare(self) -> None:
         """Compile what the loop calls."""
         update = self._update(tuple(self.rule.updates.values()))
         gathers = self._gathers(update)
+        if not gathers:
+            self._gradient = floats(self.n)
         step = self._gathered(update) if gathers else self._kernel("moved", update)
         sums = self._kernel("summed_up", update) if update.stages else step
-        self._used = [step, sums, self.function, look_kernel()]
+        self._used = [step, sums, self.function, look_kernel(self.bounded)]
         self.descend = large_kernel()
         self.facts[layout.FUNCTION] = self.function.address
         self.facts[layout.STEP], self.facts[layout.SUMS] = step.address, sums.address
@@ -142,10 +147,17 @@ class LargeRun(Run):
     def gradient(self) -> array[float]:  # type: ignore[override]
         """The gradient at the iterate, which may have to be computed."""
         if self._gradient_of != self.t and (self._is_computed or self.t < 0):
-            x = self.x
-            self.evaluated(x, self._gradient)
+            if not self._gradient:
+                self._gradient = floats(self.n)
+            x = address(self.iterates) + 8 * self.n * self.place
+            self.function(x, address(self.parameters), address(self._gradient))
             self._gradient_of = self.t
         return self._gradient
+
+    @property
+    def order(self) -> Any:
+        """The order of the rows of data; nothing without batches."""
+        return self.room
 
     @property
     def _is_computed(self) -> bool:
@@ -184,10 +196,18 @@ class LargeRun(Run):
     def _continue(self) -> int:
         arrays: list[Any] = [self.facts, self.counters, self.limits, self.iterates]
         arrays += [self._gradient, self.parameters, self.rest, self.hyper]
-        arrays += [self.lower, self.upper, self.room, self.rows]
+        arrays += [self.lower, self.upper, self.room, self.rows, self.order]
         status = self.descend(*map(address, arrays))
         self._gradient_of = self.t if not self._is_computed else -1
         return status
+
+    def norm_of(self, x: array[float], gradient: array[float]) -> float:
+        """Return the largest component of the (projected) gradient at a point."""
+        room, unused = floats(layout.ROOM), floats(1)
+        arrays = [x, unused, gradient, self.parameters, unused, unused]
+        places = map(address, [*arrays, self.lower, self.upper, room])
+        self._used[-1](*places, self.n)
+        return float(room[layout.ROOM_NORM])
 
     def arrays(self) -> dict[str, array[Any]]:
         """Return all numbers that the run consists of, by name."""
@@ -197,7 +217,7 @@ class LargeRun(Run):
             "limits": self.limits,
             "iterates": self.iterates,
             "rest": self.rest,
-            "gradient": self._gradient,
+            "gradient": self.gradient,
             "room": self.room,
             "recorded": self.recorded,
         }
@@ -235,12 +255,12 @@ def large_kernel() -> Kernel:
     return compiled.kernel(("large loop",), layout.LARGE, build)
 
 
-def look_kernel() -> Kernel:
-    """Return what looks at an iterate, one for all."""
+def look_kernel(bounded: bool) -> Kernel:
+    """Return what looks at an iterate, one for all objectives and rules."""
 
     def build() -> str:
         from symgd.lowering import steps
 
-        return steps.looked()
+        return steps.looked(bounded)
 
-    return compiled.kernel(("large look",), layout.LARGE_STEP, build)
+    return compiled.kernel(("large look", str(bounded)), layout.LARGE_STEP, build)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from symgd import arguments, family
-from symgd.arguments import Bounds, Settings
+from symgd.arguments import Bounds, Seed, Settings
+from symgd.batch_run import BatchRun
 from symgd.errors import InputError
 from symgd.large_run import LargeRun
 from symgd.objective import Objective
@@ -57,8 +58,10 @@ def run_of(
     settings: Settings,
     method: str | Rule,
     hyperparameters: Mapping[str, Formula],
+    batch_size: int = 0,
+    rng: Seed = None,
 ) -> Run:
-    """Return a run that has not begun.
+    """Return a run that has not begun; with a batch size, on batches in rng's order.
 
     Raises
     ------
@@ -66,12 +69,18 @@ def run_of(
         If there is no such method, or it has no such hyperparameter.
     """
     if is_default(method):
+        if batch_size:
+            problem = "batch_size needs an update rule: method='amsgrad', say"
+            raise InputError(f"{problem}; the default method needs exact values")
         if hyperparameters:
             raise arguments.no_hyperparameters(next(iter(hyperparameters)))
         if objective.iteration is not None:
             raise arguments.needs_a_rule(objective.iteration)
         return SolverRun(objective, bounds, settings)
     rule = family.find(method)
+    if batch_size:
+        way = (objective, bounds, settings, rule, hyperparameters)
+        return BatchRun(*way, batch_size, rng)
     if has_automatic_steps(objective, rule, hyperparameters):
         return SpectralRun(objective, bounds, settings)
     if objective.arrays is not None:

@@ -42,6 +42,7 @@ def minimize(
     callback: Callable[[State], Any] | None = None,
     callback_every: int = 0,
     checkpoint: str | os.PathLike[str] | None = None,
+    batch_size: int | None = None,
     **hyperparameters: Formula,
 ) -> Result:
     """Find a minimum of a formula.
@@ -89,6 +90,11 @@ def minimize(
         Where the whole state is written every few seconds, and at the end. The same
         call goes on from there, and comes to the same bits as if it had never been
         stopped; ``maxiter`` and ``time_limit`` may be others.
+    batch_size : int, optional
+        Each update of a rule sees only so many rows of the data, and scales its sum to
+        all rows. Rows are shuffled in each epoch, in an order that ``rng`` decides;
+        schedules may use ``epoch`` (from 1). The run goes on to ``maxiter``, and
+        reports value and gradient over all rows.
     **hyperparameters : float or str
         Those of the rule; text is a schedule, a formula in ``t``. ``method="gd",
         step_size="auto"`` finds its steps itself: spectral projected gradients with a
@@ -134,6 +140,7 @@ def maximize(
     callback: Callable[[State], Any] | None = None,
     callback_every: int = 0,
     checkpoint: str | os.PathLike[str] | None = None,
+    batch_size: int | None = None,
     **hyperparameters: Formula,
 ) -> Result:
     """Find a maximum of a formula: gradient ascent.
@@ -160,22 +167,27 @@ def _optimize(
     callback: Any,
     callback_every: Any,
     checkpoint: Any,
+    batch_size: Any,
     hyperparameters: Mapping[str, Formula],
     **options: Any,
 ) -> Result:
     """Minimise sign*objective, and report about the objective itself."""
     given = objective if isinstance(objective, Objective) else Objective(objective)
     given = given.sized(x0)
-    settings = arguments.Settings.checked(sign=sign, **options).of(given)
+    batch = 0 if batch_size is None else arguments.count("batch_size", batch_size)
+    if batch_size is not None and batch == 0:
+        raise InputError("batch_size must be 1 or more")
+    settings = arguments.Settings.checked(sign=sign, **options).of(given, batch > 0)
     every = arguments.count("callback_every", callback_every)
     limits = arguments.read_bounds(bounds, given.space)
     solved = given if sign > 0 else given.negated()
-    run = methods.run_of(solved, limits, settings, method, hyperparameters)
+    way = (solved, limits, settings, method, hyperparameters)
+    run = methods.run_of(*way, batch, rng)
     saved = None
     if checkpoint is not None:
         from symgd.checkpoints import Checkpoint
 
-        saved = Checkpoint(checkpoint, _identity(run, x0, rng))
+        saved = Checkpoint(checkpoint, _identity(run, x0, rng, batch))
     with ExitStack() as stack:
         watchers: list[Watcher] = []
         if callback is not None:
@@ -202,7 +214,7 @@ def _optimize(
     return result_of(run, ended, given, start, source)
 
 
-def _identity(run: Run, x0: Any, rng: Seed) -> dict[str, Any]:
+def _identity(run: Run, x0: Any, rng: Seed, batch: int) -> dict[str, Any]:
     """Return what must be the same for a run to go on from a checkpoint."""
     settings, space = run.settings, run.objective.space
     point = None if x0 is None else arguments.read_point(x0, space, run.bounds)
@@ -220,6 +232,7 @@ def _identity(run: Run, x0: Any, rng: Seed) -> dict[str, Any]:
         "patience": settings.patience,
         "target": settings.target,
         "trace": settings.every,
+        "batches": [batch, arguments.described(rng) if batch else ""],
     }
 
 

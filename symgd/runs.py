@@ -52,7 +52,7 @@ class Run:
         self.settings = settings
         self.bounds = bounds
         self.bounded = bounds.finite
-        self.lower, self.upper = array("d", bounds.lower), array("d", bounds.upper)
+        self.lower, self.upper = self._sides()
         self.parameters = objective.parameter_values()
         self.counters = array("q", bytes(8 * layout.COUNTERS))
         self.limits = floats(layout.LIMITS)
@@ -63,6 +63,9 @@ class Run:
         self.recorded = array("d")
         self.seconds = 0.0  # spent in it, compilation excluded
         self.stopped_by = "interrupted"
+
+    def _sides(self) -> tuple[array[float], array[float]]:
+        return self.bounds.lower, self.bounds.upper
 
     def _allocate(self, slots: int) -> None:
         self.slots = floats(slots * self.n)
@@ -101,8 +104,8 @@ class Run:
         """Evaluate the start; DIVERGED if the objective is not finite there."""
         settings = self.settings
         self.recorded = array("d")
-        self._set_start(array("d", x))
-        self.counters[:] = array("q", bytes(8 * layout.COUNTERS))
+        self._set_start(x if isinstance(x, array) else array("d", x))
+        self._reset()
         self.counters[layout.VARIABLES] = self.n
         self.counters[layout.T] = -1
         self.counters[layout.PENDING] = 1
@@ -115,6 +118,12 @@ class Run:
         self.limits[layout.BEST] = math.inf
         self.limits[layout.REACH] = 1.0
         return self.advance(0)
+
+    def _reset(self) -> None:
+        self.counters[:] = array("q", bytes(8 * layout.COUNTERS))
+
+    def conclude(self) -> None:
+        """Be about the objective itself, at the end of a run."""
 
     def _set_start(self, x: array[float]) -> None:
         self.slots[: self.n] = x
@@ -227,6 +236,9 @@ class Run:
 
     def message(self, status: Status) -> str:
         """Say why the run ended, with the numbers."""
+        if status == Status.DIVERGED:
+            last = "this is the last finite iterate"
+            return f"{self.blame()} in iteration {self.t + 1}; {last}"
         settings = self.settings
         what = "projected gradient" if self.bounded else "gradient"
         norm = f"the largest component of the {what} is {number(self.norm)}"
@@ -252,10 +264,6 @@ class Run:
             Status.INTERRUPTED: f"{self.stopped_by} after iteration {self.t}; {above}",
             Status.ABNORMAL: (
                 f"no step along the search direction lowers f, as at a kink; {above}"
-            ),
-            Status.DIVERGED: (
-                f"{self.blame()} in iteration {self.t + 1}; "
-                "this is the last finite iterate"
             ),
         }[status]
 
@@ -302,8 +310,9 @@ def not_finite(
 ) -> str:
     """Name the first quantity that is not finite, in the order of computation."""
     for what, numbers in (*state.items(), ("f", [value]), ("the gradient", gradient)):
-        for variable, each in zip(variables, numbers, strict=False):
+        for place, each in enumerate(numbers):
             if not math.isfinite(each):
+                variable = variables[place]
                 where = "" if what == "f" else f" of {variable}"
                 name = f"{variable}" if what == "x" else f"{what}{where}"
                 return f"{name} is {each}"
@@ -378,6 +387,7 @@ def result_of(
     run: Run, status: Status, objective: Objective, start: Sequence[float], source: str
 ) -> Result:
     """Return the end of a run as it is reported: about the objective itself."""
+    run.conclude()
     sign = run.settings.sign
     pairs = list(zip(run.lower, run.upper, strict=True)) if run.bounded else None
     return Result(
@@ -391,7 +401,7 @@ def result_of(
         message=run.message(status),
         method=run.name,
         hyperparameters=dict(run.hyperparameters),
-        start=array("d", start),
+        start=start if isinstance(start, array) else array("d", start),
         start_source=source,
         bounds=pairs,
         trace=run.trace() if run.settings.every else None,
@@ -408,7 +418,11 @@ def _signed(numbers: array[float], sign: float) -> array[float]:
         return array("d", (sign * each + 0.0 for each in numbers))
     import numpy as np
 
-    return array("d", (sign * np.frombuffer(numbers) + 0.0).tobytes())
+    signed = numbers[:]
+    view = np.frombuffer(signed)
+    np.multiply(view, sign, out=view)
+    np.add(view, 0.0, out=view)
+    return signed
 
 
 def _criteria(run: Run, status: Status) -> dict[str, Criterion]:

@@ -127,8 +127,8 @@ def in_threads(
     objective: symgd.Objective, workers: int
 ) -> Callable[[np.ndarray], Answer]:
     """Return the objective's value and gradient as computed by so many threads."""
-    # TODO: give the number; until then only the confinement to cores limits them
-    return objective.value_and_grad
+    given = symgd.Objective(objective, workers=workers)
+    return given.value_and_grad
 
 
 def steps(task: Steps) -> Callable[[], Answer]:

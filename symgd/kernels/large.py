@@ -16,14 +16,19 @@ from typing import Any
 from symgd.kernels.common import jit
 from symgd.kernels.run import (
     AHEAD,
+    BATCH,
     BEST,
     CONSTANTS,
     CONVERGED,
     COUNTERS,
+    CURSOR,
+    DATA_ROWS,
     DIVERGED,
+    EPOCH,
     EVALUATIONS,
     EVERY,
     FACTS,
+    FIRST,
     FTOL,
     FUNCTION,
     GATHERS,
@@ -35,14 +40,17 @@ from symgd.kernels.run import (
     ONLINE,
     PATIENCE,
     PLACE,
+    RANDOM,
     ROOM,
     ROOM_BAD,
+    ROOM_EPOCH,
     ROOM_HYPERPARAMETERS,
     ROOM_NEXT,
     ROOM_NORM,
     ROOM_UPDATE,
     ROOM_VALUE,
     ROWS,
+    SCALE,
     STAGES,
     STALLED,
     STEP,
@@ -96,6 +104,38 @@ def judged(counters: Any, limits: Any) -> int:
 
 
 @jit
+def _random(counters: Any) -> int:
+    """Return a whole number below 2**31 - 86 (L'Ecuyer 1988, figure 3)."""
+    a = 40014 * counters[RANDOM] % 2147483563
+    b = 40692 * counters[RANDOM + 1] % 2147483399
+    counters[RANDOM], counters[RANDOM + 1] = a, b
+    return (a - b) % 2147483562
+
+
+@jit
+def shuffle(order: Any, counters: Any) -> None:
+    """Bring rows into a random order (Fisher and Yates; Durstenfeld 1964)."""
+    for k in range(order.shape[0] - 1, 0, -1):
+        j = (_random(counters) * 2147483562 + _random(counters)) % (k + 1)
+        order[k], order[j] = order[j], order[k]
+
+
+@jit
+def next_batch(facts: Any, counters: Any, p: Any, words: Any, order: Any) -> None:
+    """Choose the rows of the next evaluation."""
+    rows = facts[DATA_ROWS]
+    if counters[CURSOR] >= rows:
+        shuffle(order, counters)
+        counters[CURSOR] = 0
+        counters[EPOCH] += 1
+    first = counters[CURSOR]
+    last = min(first + facts[BATCH], rows)
+    words[facts[FIRST]], words[facts[FIRST] + 1] = first, last
+    p[facts[SCALE]] = rows / (last - first)
+    counters[CURSOR] = last
+
+
+@jit
 def descend(
     facts: Any,
     counters: Any,
@@ -109,6 +149,8 @@ def descend(
     upper: Any,
     room: Any,
     rows: Any,
+    order: Any,
+    words: Any,
 ) -> int:
     """Continue a run, at most to iteration ``counters[LAST]``.
 
@@ -129,6 +171,10 @@ def descend(
         What the kernels share with the loop.
     rows : array
         Where the trace goes.
+    order : array of integers
+        Of the rows of data, where there are batches.
+    words : array of integers
+        The same memory as ``p``.
     """
     n, gathers = iterates.shape[1], facts[GATHERS] != 0
     while counters[T] < counters[LAST]:
@@ -152,6 +198,9 @@ def descend(
             then = (place + 1) % 3
         if facts[ONLINE] >= 0:
             p[facts[ONLINE]] = t + 2.0
+        if facts[BATCH] != 0:
+            next_batch(facts, counters, p, words, order)
+            room[ROOM_EPOCH] = counters[EPOCH]
         x, new = iterates[place], iterates[then]
         if gathers:
             room[ROOM_UPDATE] = t + 2.0
@@ -189,6 +238,7 @@ def entry(
     upper: Any,
     room: Any,
     rows: Any,
+    order: Any,
 ) -> int:
     """Run :func:`descend` with addresses for arrays."""
     known, counts = integers(facts, (FACTS,)), integers(counters, (COUNTERS,))
@@ -206,4 +256,6 @@ def entry(
         floats(upper, (n,)),
         floats(room, (ROOM,)),
         floats(rows, (TRACE_ROWS, 3 + (1 + size) * n + known[CONSTANTS])),
+        integers(order, (known[DATA_ROWS],)),
+        integers(p, (1,)),
     )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from symgd.status import Status
 
-COUNTERS = 17
+COUNTERS = 21
 T = 0  # the last evaluated iterate; -1 before the start has been evaluated
 LAST = 1  # where the slice ends
 EVERY = 2  # updates from one recorded row of the trace to the next; 0: none
@@ -29,6 +29,9 @@ PARAMETERS = 13  # likewise
 STALE = 14  # of the newest pairs, how many have no curvature yet
 PLACE = 15  # of the iterate, where there are three in turn
 AHEAD = 16  # -1: what was computed beyond the iterate isn't finite
+CURSOR = 17  # where the next batch begins in the order of rows
+EPOCH = 18  # how often all rows have been shuffled
+RANDOM = 19  # the generator's state: two numbers
 
 LIMITS = 9
 GTOL, FTOL, TARGET = 0, 1, 2
@@ -56,7 +59,7 @@ BLOCKS = "i:iippiiippppppppppp"
 SOLVER = "i:iipppppppppppp"
 SOLVER_EACH = "i:ippiiippppppppppppp"
 SPECTRAL = "i:ipppppppppp"
-LARGE = "i:pppppppppppp"
+LARGE = "i:ppppppppppppp"
 LARGE_STEP = "i:pppppppppi"
 SPECTRAL_EACH = "i:ippiiipppppppppppp"
 
@@ -84,8 +87,9 @@ STOP = 16  # of these, becomes 1 when no further block is to begin
 
 # What a loop over large arrays knows of its objective and its rule: addresses of the
 # evaluation, of an update, of totals, of a look at an iterate; then numbers.
-FACTS = 9
-FUNCTION, STEP, SUMS, LOOK, STAGES, GATHERS, WIDTH, CONSTANTS, ONLINE = range(FACTS)
+FACTS = 13
+FUNCTION, STEP, SUMS, LOOK, STAGES, GATHERS, WIDTH, CONSTANTS, ONLINE = range(9)
+BATCH, DATA_ROWS, FIRST, SCALE = range(9, FACTS)  # of mini-batches; BATCH 0: none
 
 # What these kernels share with the loop: the value, the number of the update, the
 # epoch, the gradient's norm; what isn't 0 if the iterate, or the next, isn't finite.

@@ -148,7 +148,7 @@ def summed_up(update: Update) -> str:
     return str(function.module)
 
 
-def looked() -> str:
+def looked(bounded: bool) -> str:
     """Return the module that looks at an iterate: how steep it is, and if finite."""
     writer, function = _begun(NO_ARRAYS)
     x, _, gradient, _, _, _, lower, upper, room, count = function.args
@@ -158,8 +158,10 @@ def looked() -> str:
     def one(here: Here) -> None:
         place = here.indices[index_at(0)]
         g, at = (writer.number_at(base, place, here) for base in (gradient, x))
-        low, high = (writer.number_at(base, place, here) for base in (lower, upper))
-        size = _projected(g, at, low, high)
+        size = abs(g)
+        if bounded:
+            low, high = (writer.number_at(b, place, here) for b in (lower, upper))
+            size = _projected(g, at, low, high)
         sums.enter([size, _nothing(g) + _nothing(at)], totals, here)
 
     writer.side_by_side(index_at(0), WORD(0), count, Here({}, {}), one)

@@ -9,16 +9,25 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import sympy as sp
+
 from symgd import structure
+from symgd.array_derivatives import (
+    DIRECTION,
+    directional,
+    free_indices,
+    gradient_entry,
+)
 from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.formula import names_in, natural_order, text_of
 from symgd.gathering import quickened
 from symgd.layout import Layout, described, size_of
+from symgd.listing import listing
 from symgd.programs import Program, gradient_program
 from symgd.space import Space
 
 if TYPE_CHECKING:
-    import sympy as sp
+    import numpy as np
 
     from symgd.data import Table
 
@@ -210,6 +219,47 @@ class Arrays:
         """Return the loops of value and gradient."""
         expression = structure.written_out(self.expression, self.static)
         return quickened(gradient_program(expression, self.variables))
+
+    def directed(self, direction: np.ndarray) -> Arrays:
+        """Return the derivative along a direction, whose elements are data.
+
+        Its parameters are followed by the parts of the direction that are scalars.
+        """
+        other = copy.copy(self)
+        other.__dict__.pop("layout", None)
+        other.expression = directional(self.expression, self.variables)
+        space = self.space
+        pairs = list(zip(self.variables, space.shapes, strict=True))
+        scalars = [DIRECTION + name for name, shape in pairs if not shape]
+        other.parameters = (*self.parameters, *scalars)
+        parts = {
+            DIRECTION + name: direction[places.start : places.stop].reshape(shape)
+            for name, shape in pairs
+            if shape
+            for places in [space.places(name, "variable")]
+        }
+        other.data = {**self.data, **parts}
+        return other
+
+    @functools.cached_property
+    def indices(self) -> dict[str, list[sp.Symbol]]:
+        """The names of the indices of an element, by which ``gradient`` says it."""
+        taken = {s.name for s in self.expression.atoms(sp.Symbol)}
+        return {v: free_indices(rank, taken) for v, rank in self.ranks.items()}
+
+    def gradient(self) -> sp.ImmutableMatrix:
+        """Return the derivative by each variable; by an array's, by one element."""
+        entries = []
+        for name, free in self.indices.items():
+            ends = structure.lengths(self.expression, name, len(free))
+            entries.append(gradient_entry(self.expression, name, free, ends))
+        return sp.ImmutableMatrix(entries)
+
+    def listing(self) -> str:
+        """Return the loops that are compiled, as Python would write them."""
+        names = [*self.variables, *self.data, *self.parameters]
+        names += natural_order(self.size_names)
+        return listing(self.program(), names, self.variables)
 
     @property
     def described(self) -> str:

@@ -16,6 +16,7 @@ from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.space import Space
 
 if TYPE_CHECKING:
+    import numpy as np
     import sympy as sp
 
     from symgd.arrays import Arrays
@@ -292,16 +293,31 @@ class Objective:
 
     @functools.cached_property
     def gradient(self) -> sp.ImmutableMatrix:
-        """The exact gradient, a SymPy column."""
+        """The exact gradient, a SymPy column.
+
+        With arrays it has an entry for each variable; for an array's it is the
+        derivative by one element, whose indices are ``arrays.indices``.
+        """
         from symgd import derivatives
 
+        if self.arrays is not None:
+            return self.arrays.gradient()
         return derivatives.gradient(self.expression, self.symbols)
 
     @functools.cached_property
     def hessian(self) -> sp.ImmutableMatrix:
-        """The exact Hessian, a SymPy matrix."""
+        """The exact Hessian, a SymPy matrix.
+
+        Raises
+        ------
+        FormulaError
+            With arrays: there, ``hess(x)`` and ``hessp(x, v)`` compute it.
+        """
         from symgd import derivatives
 
+        if self.arrays is not None:
+            problem = "the Hessian of a formula with arrays isn't written out: use"
+            raise FormulaError(f"{problem} hess(x), or hessp(x, v)")
         return derivatives.hessian(self.gradient, self.symbols)
 
     def with_parameters(self, **parameters: float) -> Objective:
@@ -364,6 +380,10 @@ class Objective:
         FormulaError
             If there is no such derivative.
         """
+        if kind == "hessian" and self.arrays is not None:
+            from symgd.curvature import HessianByColumns
+
+            return HessianByColumns(self)
         if kind == "evaluation" and self.arrays is not None and self.workers > 1:
             if ("threads",) not in self._kernels:
                 threads = self._in_threads(self.arrays, self.workers)
@@ -427,6 +447,28 @@ class Objective:
         """``hess(x)`` is the Hessian at x, float64 of shape (n, n)."""
         return self._evaluation("hess")
 
+    def hessp(self, x: Any, v: Any) -> np.ndarray:
+        """Return the product of the Hessian at x with a direction v.
+
+        Parameters
+        ----------
+        x, v : array_like, shape (n,), or mapping by name
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            For a formula with arrays it takes about as long as two gradients.
+
+        Examples
+        --------
+        >>> chain = Objective("sum((x[i + 1] - x[i]**2)**2 for i in range(n - 1))")
+        >>> chain.hessp([1, 2, 3], [1, 0, 0])
+        array([ 4., -4.,  0.])
+        """
+        from symgd.curvature import hessp
+
+        return hessp(self.sized(x), x, v)
+
     def _evaluation(self, kind: str) -> Evaluation:
         from symgd.evaluation import Evaluation
 
@@ -436,8 +478,11 @@ class Objective:
     def source(self) -> str:
         """The generated code of value and gradient, before compilation.
 
-        ``x[i]`` are the variables and ``p[i]`` the parameters, in order.
+        ``x[i]`` are the variables and ``p[i]`` the parameters, in order. With arrays,
+        it is what the loops do, by the names of the formula.
         """
+        if self.arrays is not None:
+            return self.arrays.listing()
         return self.native.source
 
     def parameter_values(self) -> array[float]:

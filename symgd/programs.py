@@ -17,7 +17,6 @@ import sympy as sp
 
 from symgd import derivatives
 
-
 SUM, PRODUCT, LARGEST = "sum", "product", "largest"
 
 
@@ -165,23 +164,34 @@ class _Writer:
         return sp.Symbol(f"[t{self.names}]", real=True)
 
     def scope(
-        self, expression: sp.Expr, depth: int, adjoint: _Adjoint | None = None
+        self,
+        expression: sp.Expr,
+        depth: int,
+        adjoint: _Adjoint | None = None,
+        factor: bool = False,
     ) -> _Scope:
-        """Return the steps before an expression, the expression, and what is added."""
+        """Return the steps before an expression, the expression, and what is added.
+
+        A factor gets a name, as it is compared with 0: a comparison that SymPy rewrites
+        may round to another side.
+        """
         sums = outermost(expression, sp.Sum, sp.Product)
         named = {node: self.name() for node in sums}
         value = expression.xreplace(named)
+        own = [Let(self.name(), value)] if factor else []
+        result = own[0].name if own else value
         if adjoint is None:
             steps = [s for node in sums for s in self.valued(node, named[node], depth)]
-            return tuple(steps), value, []
-        reached = adjoint(value)
-        slopes = self.slopes(value, named.values())
+            return (*steps, *own), result, []
+        reached = adjoint(result)
+        found = slopes(value, self.variables, named.values())
         first: list[Step] = []
         then: list[Step] = []
         adds: list[Add] = []
         for node, name in named.items():
-            slope = reached * slopes.pop(name, sp.S.Zero)
-            ready = not slope.atoms(sp.Symbol) & set(named.values())
+            slope = reached * found.pop(name, sp.S.Zero)
+            late = {*named.values(), *_defined(own)}
+            ready = not slope.atoms(sp.Symbol) & late
             if slope == 0 or isinstance(node, sp.Product) or not ready:
                 factors = self.valued(node, name, depth)
                 first += factors
@@ -189,31 +199,10 @@ class _Writer:
                     then += self.descended(node, None, depth, slope, adds, factors)
             else:
                 first += self.descended(node, name, depth, slope, adds)
-        for access, slope in slopes.items():
-            array, indices = _place(access)
+        for access, slope in found.items():
+            array, indices = place_of(access)
             adds.append(Add(array, indices, reached * slope))
-        return (*first, *then), value, adds
-
-    def slopes(
-        self, value: sp.Expr, names: Iterable[sp.Symbol]
-    ) -> dict[sp.Basic, sp.Expr]:
-        """Return the derivatives, where not 0, by accesses, scalars and names."""
-        accesses = outermost(value, sp.Indexed)
-        places = {a: sp.Symbol(f"[a{k}]", real=True) for k, a in enumerate(accesses)}
-        flat = value.xreplace(places)
-        by: dict[sp.Symbol, sp.Basic] = {
-            place: access
-            for access, place in places.items()
-            if _place(access)[0] in self.variables
-        }
-        scalars = flat.atoms(sp.Symbol)
-        by |= {s: s for s in names}
-        named = {s for s in scalars if s.name in self.variables}
-        by |= {s: s for s in sorted(named, key=lambda s: s.name)}
-        column = derivatives.gradient(flat, tuple(by))
-        back = {place: access for access, place in places.items()}
-        pairs = zip(by.values(), column, strict=True)
-        return {access: d.xreplace(back) for access, d in pairs if d != 0}
+        return (*first, *own, *then), result, adds
 
     def valued(self, node: sp.Expr, name: sp.Symbol, depth: int) -> list[Step]:
         """Return the steps that give a sum or a product its name."""
@@ -269,13 +258,14 @@ class _Writer:
             loops.append(Loop(own, low.xreplace(renamed), high.xreplace(renamed) + 1))
             renamed[index] = own
         body = node.function.xreplace(renamed)
-        steps, value, adds = self.scope(body, depth + len(loops), adjoint)
+        factor = isinstance(node, sp.Product)
+        steps, value, adds = self.scope(body, depth + len(loops), adjoint, factor)
         values = [value]
-        if isinstance(node, sp.Product) and names:
+        if factor and names:
             zero = sp.Eq(value, 0)
             values = [sp.Piecewise((1, zero), (value, True))]
             values.append(sp.Piecewise((1, zero), (0, True)))
-        kinds = [PRODUCT if isinstance(node, sp.Product) else SUM, SUM]
+        kinds = [PRODUCT if factor else SUM, SUM]
         totals: list[Total] = []
         while loops:
             inner = [self.name() if len(loops) > 1 else name for name in names]
@@ -299,6 +289,37 @@ class _Writer:
         return Nest(loop, tuple(steps), tuple(totals), tuple(kept)), outer
 
 
+def slopes(
+    value: sp.Expr, variables: Iterable[str], names: Iterable[sp.Symbol]
+) -> dict[sp.Basic, sp.Expr]:
+    """Return the derivatives, where not 0, by accesses to variables and by names.
+
+    Parameters
+    ----------
+    value : SymPy expression
+        Without sums: they have names.
+    variables : iterable of str
+        Of scalars and arrays.
+    names : iterable of symbols
+        The sums' names.
+    """
+    variables = frozenset(variables)
+    accesses = outermost(value, sp.Indexed)
+    places = {a: sp.Symbol(f"[a{k}]", real=True) for k, a in enumerate(accesses)}
+    flat = value.xreplace(places)
+    by: dict[sp.Symbol, sp.Basic] = {
+        place: access
+        for access, place in places.items()
+        if place_of(access)[0] in variables
+    }
+    scalars = {s for s in flat.atoms(sp.Symbol) if s.name in variables}
+    by |= {s: s for s in (*names, *sorted(scalars, key=lambda s: s.name))}
+    column = derivatives.gradient(flat, tuple(by))
+    back = {place: access for access, place in places.items()}
+    pairs = zip(by.values(), column, strict=True)
+    return {access: d.xreplace(back) for access, d in pairs if d != 0}
+
+
 def _of_factor(
     slope: sp.Expr, whole: sp.Symbol, product: sp.Symbol, zeros: sp.Symbol
 ) -> _Adjoint:
@@ -319,7 +340,7 @@ def _of_factor(
     return adjoint
 
 
-def _place(access: sp.Basic) -> tuple[str, tuple[sp.Expr, ...]]:
+def place_of(access: sp.Basic) -> tuple[str, tuple[sp.Expr, ...]]:
     """Return the name and the indices of an access, or of a scalar, which has none."""
     if isinstance(access, sp.Indexed):
         return str(access.base.label), tuple(access.indices)

@@ -200,6 +200,24 @@ def _extreme(index: sp.Expr, ranges: Sequence[Range], largest: bool) -> sp.Expr 
     return sp.expand(index)
 
 
+def lengths(expression: sp.Expr, name: str, rank: int) -> list[sp.Expr | None]:
+    """Return an array's lengths in terms of sizes, where one access is the last."""
+    found: list[sp.Expr | None] = []
+    for axis in range(rank):
+        ends = []
+        for access in accesses(expression):
+            if access.name == name:
+                top = _extreme(access.node.indices[axis], access.ranges, True)
+                ends.append(sp.nan if top is None else top + 1)
+        last = [
+            end
+            for end in ends
+            if all(sp.expand(end - other).is_nonnegative for other in ends)
+        ]
+        found.append(last[0] if last else None)
+    return found
+
+
 # -------------------------------------------------------------- shapes and ranges
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from symgd import arguments, family
 from symgd.arguments import Bounds, Seed, Settings
-from symgd.batch_run import BatchRun
 from symgd.errors import InputError
 from symgd.large_run import LargeRun
 from symgd.objective import Objective
@@ -79,6 +78,8 @@ def run_of(
         return SolverRun(objective, bounds, settings)
     rule = family.find(method)
     if batch_size:
+        from symgd.batch_run import BatchRun  # which needs SymPy
+
         way = (objective, bounds, settings, rule, hyperparameters)
         return BatchRun(*way, batch_size, rng)
     if has_automatic_steps(objective, rule, hyperparameters):

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from symgd.errors import FormulaError, InputError, SymgdError
+    from symgd.fit_result import Fit
+    from symgd.fitting import fit
     from symgd.many import minimize_many, sweep
     from symgd.objective import Objective
     from symgd.optimize import maximize, minimize
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Fit": "fit_result",
     "FormulaError": "errors",
     "InputError": "errors",
     "Objective": "objective",
@@ -40,6 +43,7 @@ _HOMES = {
     "Sweep": "results",
     "SymgdError": "errors",
     "Trace": "result",
+    "fit": "fitting",
     "maximize": "optimize",
     "minimize": "optimize",
     "minimize_many": "many",
@@ -50,6 +54,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Fit",
     "FormulaError",
     "InputError",
     "Objective",
@@ -61,6 +66,7 @@ __all__ = [
     "Sweep",
     "SymgdError",
     "Trace",
+    "fit",
     "maximize",
     "minimize",
     "minimize_many",

@@ -120,13 +120,7 @@ class _Loop:
         # What needs more is repeated alone, in slices; likewise a further stage.
         if problem.automatic or n <= NEWTON_VARIABLES:
             self.last = min(self.last, LBFGS_ITERATIONS)
-        columns = [
-            np.broadcast_to(np.asarray(v, dtype=np.float64), problem.count)
-            for v in problem.parameters.values()
-        ]
-        self.parameters = (
-            np.array(columns).reshape(len(columns), problem.count).T.copy()
-        )
+        self.parameters = problem.constants()
 
     def advance(self, piece: np.ndarray) -> np.ndarray:
         """Run this piece; return the numbers of those that have not ended by it."""

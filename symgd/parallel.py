@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 import os
 from array import array
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from typing import Any
 from symgd.machine import C_TYPES, Kernel, address
 from symgd.programs import PRODUCT, Gather, Let, Nest, Program, Step
 
-ENOUGH = 1 << 17  # elements; fewer are done before a thread has begun
+ENOUGH = 1 << 20  # elements; fewer are done before a thread has begun
 PIECES = "i:ippppiip"  # how a kernel of pieces is called
 CHUNKS = 8  # for each worker
 
@@ -69,15 +70,25 @@ class Steps:
         width = _width(step)
         if isinstance(step, Let):
             return self._part(where, 0, 1, width)
-        count = self.pieces(*where, 0, 0, address(array("d", bytes(8 * (width + 1)))))
+        nowhere = array("d", bytes(8 * (width + 1)))
+        count = self.pieces(*where, 0, 0, address(nowhere))
         if self.workers == 1 or count < 2 or not _can_be_shared(step):
             return self._part(where, 0, count, width)
         chunk = 1 << max(0, (count // (CHUNKS * self.workers)).bit_length() - 1)
+        firsts = range(0, count, chunk)
+        parts: list[Any] = [None] * len(firsts)
+        following = itertools.count()  # taken by one thread at a time
 
-        def work(first: int) -> array[float]:
-            return self._part(where, first, min(first + chunk, count), width)
+        def work() -> None:
+            while (place := next(following)) < len(firsts):
+                first = firsts[place]
+                last = min(first + chunk, count)
+                parts[place] = self._part(where, first, last, width)
 
-        parts = list(_pool(self.workers).map(work, range(0, count, chunk)))
+        others = [_pool(self.workers).submit(work) for _ in range(self.workers - 1)]
+        work()
+        for other in others:
+            other.result()
         return pairwise(parts, [total.kind for total in step.totals])
 
     def _part(

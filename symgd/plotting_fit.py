@@ -46,7 +46,7 @@ def plot(fit: Fit, *, ax: Axes | None = None, level: float = 0.95) -> Axes:
 
         ax = pyplot.subplots(layout="constrained")[1]
     regression, columns = fit.regression, fit.source.columns
-    target = regression.values(regression.target)
+    target = regression.target
     if len(columns) == 1:
         _draw_curve(fit, ax, regression.columns[symbol(columns[0])], target, level)
     else:

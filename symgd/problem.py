@@ -91,11 +91,31 @@ class Problem:
         """Whether the descents can run in lanes."""
         if self.rule is None or self.automatic or compiled.interpreted():
             return False
+        if self.objective.arrays is not None:
+            return False
         return self.starts.shape[1] * (1 + len(self.rule.state)) <= LANE_SLOTS
 
     def choice(self, values: Mapping[str, Any], which: int) -> dict[str, Any]:
         """Return the values of one descent."""
         return {k: v if np.ndim(v) == 0 else v[which].item() for k, v in values.items()}
+
+    def constants(self) -> np.ndarray:
+        """Return what kernels take as constants of the objective, a row for each."""
+        if self.objective.arrays is None:
+            columns = [
+                np.broadcast_to(np.asarray(v, dtype=np.float64), self.count)
+                for v in self.parameters.values()
+            ]
+            return np.array(columns).reshape(len(columns), self.count).T.copy()
+        if not any(np.ndim(value) for value in self.parameters.values()):
+            return np.tile(self._words(0), (self.count, 1))
+        return np.array([self._words(which) for which in range(self.count)])
+
+    def _words(self, which: int) -> np.ndarray:
+        values = self.choice(self.parameters, which)
+        return np.frombuffer(
+            self.objective.with_parameters(**values).parameter_values()
+        )
 
     def run(self, which: int, settings: Settings | None = None) -> Run:
         """Return one descent as a run of its own, not begun."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symgd.errors import unknown_name
-from symgd.result import Result, Trace, number, replacing
+from symgd.result import Result, Trace, brief, number, plain, replacing
 from symgd.status import Status
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Race(Mapping[str, Result]):
             "success": any(run.success for run in self.results.values()),
             "fastest": self.fastest,
             "best": self.best_label,
-            "start": self.start,
+            "start": {name: plain(v) for name, v in self.start.items()},
             "missing": list(self.missing),
             "table": self.table(),
             "results": {label: run.to_dict() for label, run in self.results.items()},
@@ -168,7 +168,7 @@ class Race(Mapping[str, Result]):
         return plot(self, ax=ax, quantity=quantity)
 
     def __repr__(self) -> str:
-        place = [f"{name} = {number(v)}" for name, v in self.start.items()]
+        place = [f"{name} = {brief(v)}" for name, v in self.start.items()]
         if len(place) > 6:
             place = [*place[:3], "...", place[-1]]
         methods = "1 method" if len(self) == 1 else f"{len(self)} methods"

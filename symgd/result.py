@@ -270,7 +270,7 @@ class Result:
             "kind": self.kind,
             "status": self.status.name,
             "message": self.message,
-            "values": {k: _plain(value) for k, value in self.values.items()},
+            "values": {k: plain(value) for k, value in self.values.items()},
             "fun": self.fun,
             "variables": list(self.variables),
             "x": list(self._x),
@@ -326,9 +326,22 @@ class Result:
         )
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a number, or an array as lists."""
     return value.tolist() if hasattr(value, "tolist") else value
+
+
+def brief(value: Any) -> str:
+    """Return a number for people, or what an array is like.
+
+    >>> import numpy as np
+    >>> brief(0.5), brief(np.ones((2, 3)))
+    ('0.5', '2 x 3 numbers from 1 to 1')
+    """
+    if not hasattr(value, "shape") or not value.shape:
+        return number(float(value))
+    shape = " x ".join(map(str, value.shape))
+    return f"{shape} numbers from {number(value.min())} to {number(value.max())}"
 
 
 FIELDS = (

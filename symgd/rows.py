@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from array import array
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ import sympy as sp
 from symgd import compiled
 from symgd.formula import array as indexed
 from symgd.formula import symbol, text_of
-from symgd.layout import Layout, described
+from symgd.layout import Column, Layout, described
 from symgd.machine import Kernel, address
 from symgd.parallel import ENOUGH, PIECES, Steps, cores
 from symgd.programs import Loop, Nest, Program, Total, index_at
@@ -54,66 +55,91 @@ class Rows:
         columns: Mapping[sp.Symbol, np.ndarray],
         workers: int | None = None,
     ) -> None:
-        # By numbers, so that the code depends on no names.
-        constants = {s: symbol(f"p{k}") for k, s in enumerate(parameters)}
-        data = {f"c{k}": column for k, column in enumerate(columns.values())}
-        cells = {s: indexed(f"c{k}")[index_at(0)] for k, s in enumerate(columns)}
-        renamed = {**constants, **cells}
-        self.expressions = [e.xreplace(renamed) for e in expressions]
-        self.count = len(next(iter(columns.values())))
-        self._data = data  # which must live as long as their addresses are used
-        names = tuple(s.name for s in constants.values())
-        kinds = tuple((name, described(column)) for name, column in data.items())
-        self.layout = Layout(names, ("n",), (), kinds)
-        self._words = self.layout.filled(
-            dict.fromkeys(names, 0.0), {"n": self.count}, {}, data
+        kinds = tuple(map(described, columns.values()))
+        self._plan = _planned(
+            tuple(expressions), tuple(parameters), tuple(columns), kinds
         )
-        work = self.count * max(len(data), len(self.expressions))
-        self.workers = workers or (cores() if work >= ENOUGH else 1)
-        self._steps: Steps | None = None
-        self._each: Kernel | None = None
+        self._data = dict(zip(self._plan.names, columns.values(), strict=True))
+        self.count = len(next(iter(columns.values())))
+        self._words = self._plan.layout.filled(
+            dict.fromkeys(self._plan.layout.parameters, 0.0),
+            {"n": self.count},
+            {},
+            self._data,  # which live as long as their addresses are used
+        )
+        work = self.count * (len(columns) + len(self._plan.expressions))
+        self.workers = workers or (cores() if work >= 4 * ENOUGH else 1)
 
     def totals(self, parameters: Sequence[float]) -> np.ndarray:
         """Return the sums over rows, shape (len(expressions),)."""
-        if self._steps is None:
-            self._steps = self._summing()
+        pieces = self._plan.kernel("totals", PIECES)
         words = self._with(parameters)
-        return np.array(self._steps.done(0, address(words), 0))
+        steps = Steps(pieces, self._plan.program, self.workers)
+        return np.array(steps.done(0, address(words), 0))
 
     def each(self, parameters: Sequence[float]) -> np.ndarray:
         """Return the values, shape (rows, len(expressions))."""
-        if self._each is None:
-            self._each = self._compiled("each", EACH)
         words = self._with(parameters)
-        out = np.empty((len(self.expressions), self.count))
-        self._each(0, address(words), address(out), 0, self.count)
+        out = np.empty((len(self._plan.expressions), self.count))
+        kernel = self._plan.kernel("each", EACH)
+        kernel(0, address(words), address(out), 0, self.count)
         return out.T
 
     def _with(self, parameters: Sequence[float]) -> array[float]:
-        self._words[: len(self.layout.parameters)] = array("d", map(float, parameters))
+        count = len(self._plan.layout.parameters)
+        self._words[:count] = array("d", map(float, parameters))
         return self._words
 
-    def _summing(self) -> Steps:
-        pieces = self._compiled("totals", PIECES)
-        return Steps(pieces, self._program(), self.workers)
 
-    def _program(self) -> Program:
+class _Plan:
+    """What is computed of a row, and the kernels that do it."""
+
+    def __init__(
+        self, expressions: tuple[sp.Expr, ...], constants: int, kinds: Sequence[Column]
+    ) -> None:
+        self.expressions = expressions
+        self.names = [f"c{k}" for k in range(len(kinds))]
+        parameters = tuple(f"p{k}" for k in range(constants))
+        pairs = tuple(zip(self.names, kinds, strict=True))
+        self.layout = Layout(parameters, ("n",), (), pairs)
         totals = (
             Total(sp.Symbol(f"[t{k}]", real=True), expression)
-            for k, expression in enumerate(self.expressions)
+            for k, expression in enumerate(expressions)
         )
         loop = Loop(index_at(0), sp.S.Zero, symbol("n"))
-        return Program((Nest(loop, (), tuple(totals)),), sp.S.Zero, ())
+        self.program = Program((Nest(loop, (), tuple(totals)),), sp.S.Zero, ())
+        self._kernels: dict[str, Kernel] = {}
 
-    def _compiled(self, kind: str, signature: str) -> Kernel:
+    def kernel(self, kind: str, signature: str) -> Kernel:
+        """Return a kernel, "totals" or "each"."""
+
         def build() -> str:
             from symgd.lowering import programs
 
             if kind == "each":
                 return programs.each_row(self.expressions, index_at(0), self.layout)
-            return programs.pieces(self._program(), self.layout)
+            return programs.pieces(self.program, self.layout)
 
-        columns = [[n, c.kind, c.dense] for n, c in self.layout.data]
-        texts = [text_of(e) for e in self.expressions]
-        described = json.dumps([self.layout.parameters, columns, texts])
-        return compiled.kernel(("rows", kind, described), signature, build)
+        if kind not in self._kernels:
+            columns = [[n, c.kind, c.dense] for n, c in self.layout.data]
+            texts = [text_of(e) for e in self.expressions]
+            parts = json.dumps([self.layout.parameters, columns, texts])
+            made = compiled.kernel(("rows", kind, parts), signature, build)
+            self._kernels[kind] = made
+        return self._kernels[kind]
+
+
+@functools.lru_cache(maxsize=256)
+def _planned(
+    expressions: tuple[sp.Expr, ...],
+    parameters: tuple[sp.Symbol, ...],
+    columns: tuple[sp.Symbol, ...],
+    kinds: tuple[Column, ...],
+) -> _Plan:
+    """Return the plan of some formulas, by numbers: code depends on no names."""
+    renamed: dict[sp.Basic, sp.Basic] = {
+        s: symbol(f"p{k}") for k, s in enumerate(parameters)
+    }
+    renamed |= {s: indexed(f"c{k}")[index_at(0)] for k, s in enumerate(columns)}
+    plain = tuple(expression.xreplace(renamed) for expression in expressions)
+    return _Plan(plain, len(parameters), kinds)

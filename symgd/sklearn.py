@@ -127,8 +127,8 @@ class FormulaRegressor(RegressorMixin, BaseEstimator):
         """Return the names that columns have in the formula."""
         count = self.n_features_in_
         if self.features is None:
-            named = getattr(self, "feature_names_in_", None)
-            return tuple(f"x{i}" for i in range(count) if named is None) or tuple(named)
+            plain = [f"x{i}" for i in range(count)]
+            return tuple(getattr(self, "feature_names_in_", plain))
         if len(self.features) != count:
             problem = f"features has {len(self.features)} names"
             raise InputError(f"{problem}; X has {count} columns")

@@ -1,4 +1,4 @@
-"""The command line: ``symgd minimize | maximize | sweep | race | show | rules | ...``.
+"""The command line: ``symgd minimize | maximize | sweep | race | fit | show | ...``.
 
 Standard output holds results only; everything said about them goes to standard error.
 The exit status is 0 on success, 1 when a run ended without success, 2 on bad input,
@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from symgd import __version__
-from symgd.cli import cache, describe, optimize, race, sweep
+from symgd.cli import cache, describe, fit, optimize, race, sweep
 
 app = typer.Typer(
     help="Minimise formulas at the speed of hand-written C.",
@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(optimize.minimize, optimize.maximize, sweep.sweep, race.race),
-    *(describe.show, describe.rules),
+    *(fit.fit, describe.show, describe.rules),
 )
 for _command in COMMANDS:
     app.command()(_command)

@@ -25,6 +25,8 @@ IN_PYTHON = (
     (r"^a seed must", "--seed must"),
     (r"^checkpoint (?=.* can't be written)", "--checkpoint "),
     (r"^unknown variable in x0", "unknown variable in --start"),
+    (r"^unknown parameter in x0", "unknown parameter in --start"),
+    (r": give x0$", ": give --start"),
     (r"^unknown variable in bounds", "unknown variable in --bounds"),
     (r"^ftol is only tested with patience", "--ftol is only tested with --patience"),
     (r"^unknown argument '(\w+)': method 'auto'", r"--set \1: method 'auto'"),

@@ -1,0 +1,274 @@
+"""A model, a loss and data: sums over the rows, and the descents that lower them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from symgd.levenberg_marquardt import Limits, Point, descend
+from symgd.losses import SMOOTHING, Loss, read
+from symgd.row_formulas import RowFormulas, row_formulas
+from symgd.rows import Rows
+from symgd.status import Status
+
+ILL_CONDITIONED = 1e-10  # a ratio of squares whose inverse has lost half its digits
+MANY = 12  # parameters whose products are too many sums for one loop
+ROUGHLY = 1e-2  # an offset from which Newton's method takes over
+DIGITS = 8  # to which the absolute value is approached, in units of its mean
+
+
+class Regression:
+    """The sum over rows of weight*rho((model - target)/sigma), and its derivatives.
+
+    Parameters
+    ----------
+    formulas : RowFormulas
+    columns : mapping of symbol to ndarray
+    constants : mapping of symbol to float
+        Those of the loss.
+    scale : float
+        What residuals are divided by, besides sigma.
+
+    Examples
+    --------
+    >>> from symgd import losses
+    >>> a, t, y = sp.symbols("a t y", real=True)
+    >>> columns = {t: np.array([1.0, 2.0]), y: np.array([2.0, 5.0])}
+    >>> squared = losses.read("squared", {})
+    >>> formulas = row_formulas(a * t, (a,), y, sp.S.One, sp.S.One, squared)
+    >>> line = Regression(formulas, columns, {})
+    >>> point = line.gauss_newton(np.array([2.0]))
+    >>> point.fun, point.gradient, point.curvature
+    (0.5, array([-2.]), array([[5.]]))
+    """
+
+    def __init__(
+        self,
+        formulas: RowFormulas,
+        columns: Mapping[sp.Symbol, np.ndarray],
+        constants: Mapping[sp.Symbol, float],
+        scale: float = 1.0,
+    ) -> None:
+        self.formulas, self.columns, self.scale = formulas, dict(columns), scale
+        self.loss, self.parameters = formulas.loss, formulas.parameters
+        self._constants = dict(constants)
+        self._lower = np.tril_indices(len(self.parameters))
+        self._last: tuple[Any, Any] = None, None  # where the rows were last passed
+
+    def with_data(self, columns: Mapping[sp.Symbol, np.ndarray]) -> Regression:
+        """Return the same with other rows; nothing is compiled anew."""
+        return Regression(self.formulas, columns, self._constants, self.scale)
+
+    def with_loss(self, loss: Loss, scale: float = 1.0) -> Regression:
+        """Return the same with another loss."""
+        old = self.formulas
+        same = (old.model, old.parameters, old.target, old.sigma, old.weight)
+        other = row_formulas(*same, loss)
+        return Regression(other, self.columns, loss.constants, scale)
+
+    @property
+    def count(self) -> int:
+        """The number of rows."""
+        return len(self.columns[self.formulas.target])
+
+    def _rows(self, expressions: Sequence[sp.Expr]) -> Rows:
+        names = (*self.parameters, *self.formulas.constants)
+        return Rows(expressions, names, self.columns)
+
+    def _at(self, x: np.ndarray) -> list[float]:
+        constants = () if self.loss.squares else (*self._constants.values(), self.scale)
+        return [*x.tolist(), *constants]
+
+    # -------------------------------------------------------- at a point
+
+    @functools.cached_property
+    def _gauss_newton(self) -> Rows:
+        return self._rows(self.formulas.gauss_newton)
+
+    @functools.cached_property
+    def _newton(self) -> Rows:
+        return self._rows(self.formulas.newton)
+
+    @functools.cached_property
+    def _curve(self) -> Rows:
+        # With the target, which is there for any model.
+        used = self.formulas.model.free_symbols | {self.formulas.target}
+        columns = {name: each for name, each in self.columns.items() if name in used}
+        return Rows(self.formulas.curve, self.parameters, columns)
+
+    def gauss_newton(self, x: np.ndarray) -> Point:
+        """Return the model of reweighted least squares, all by one pass of the rows."""
+        if (at := self._at(x)) != self._last[0]:
+            many = self.loss.squares and len(x) > MANY
+            point = self.orthogonal(x) if many else self._passed(x, at)
+            self._last = at, point
+        return self._last[1]
+
+    def _passed(self, x: np.ndarray, at: list[float]) -> Point:
+        return self._point(x, self._gauss_newton.totals(at))
+
+    def newton(self, x: np.ndarray) -> Point:
+        """Return the model with the exact Hessian."""
+        return self._point(x, self._newton.totals(self._at(x)))
+
+    def _point(self, x: np.ndarray, totals: np.ndarray) -> Point:
+        p = len(x)
+        curvature = self._symmetric(totals[2 + p :])
+        return Point(
+            x, float(totals[0]), float(totals[1]), totals[2 : 2 + p], curvature
+        )
+
+    def _symmetric(self, lower: np.ndarray) -> np.ndarray:
+        p = len(self.parameters)
+        matrix = np.empty((p, p))
+        rows, columns = self._lower
+        matrix[rows, columns] = matrix[columns, rows] = lower[: len(rows)]
+        return matrix
+
+    def spread_of_scores(self, x: np.ndarray) -> np.ndarray:
+        """Return the sum of the squared gradients of the rows, a matrix."""
+        totals = self._newton.totals(self._at(x))
+        p = len(x)
+        return self._symmetric(totals[2 + p + p * (p + 1) // 2 :])
+
+    def curve(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return predictions and Jacobian, row by row."""
+        values = self._curve.each(x.tolist())
+        return values[:, 0], values[:, 1:]
+
+    @np.errstate(over="ignore", invalid="ignore")  # what isn't finite is no step
+    def orthogonal(self, x: np.ndarray) -> Point:
+        """Return the model of least squares by an orthogonal factor of the rows.
+
+        The normal matrix squares the condition of the Jacobian; this does not (G. H.
+        Golub, Numerical methods for solving linear least squares problems, 1965).
+        """
+        predicted, jacobian = self.curve(x)
+        unit = np.sqrt(self.weight) / self.sigma
+        residuals = (predicted - self.target) * unit
+        rows = jacobian * unit[:, None]
+        if not (np.isfinite(rows).all() and np.isfinite(residuals).all()):
+            p = len(x)
+            return Point(x, math.nan, math.nan, np.zeros(p), np.zeros((p, p)))
+        size, gradient = float(residuals @ residuals), rows.T @ residuals
+        factor: Any = np.linalg.qr(rows, mode="r")
+        return Point(x, size / 2.0, size, gradient, factor.T @ factor, factor)
+
+    @property
+    def target(self) -> np.ndarray:
+        """The column that the model should give."""
+        return self._values(self.formulas.target)
+
+    @property
+    def sigma(self) -> np.ndarray:
+        """The standard deviation of each row."""
+        return self._values(self.formulas.sigma)
+
+    @property
+    def weight(self) -> np.ndarray:
+        """The weight of each row."""
+        return self._values(self.formulas.weight)
+
+    def _values(self, column: sp.Expr) -> np.ndarray:
+        if column == 1:
+            return np.broadcast_to(np.float64(1.0), (self.count,))
+        return np.asarray(self.columns[column], dtype=np.float64)
+
+    # -------------------------------------------------------------- descents
+
+    def minimize(
+        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
+    ) -> tuple[Point, float, Status]:
+        """Minimise from x, by the descent that suits the loss."""
+        bounds = (lower, upper)
+        if self.loss.squares:
+            return self._least_squares(x, *bounds, limits)
+        if self.loss.smoothed:
+            return self._least_absolute(x, *bounds, limits)
+        point = self._roughly(x, *bounds, limits)
+        return descend(self.newton, point.x, *bounds, limits)
+
+    def _roughly(
+        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
+    ) -> Point:
+        """Come near a minimum from x, or by way of least squares: what is lower."""
+        squared = self.with_loss(read("squared", {}), self.scale)
+        rough = dataclasses.replace(limits, gtol=max(ROUGHLY, limits.gtol))
+        detour, _, _ = descend(squared.gauss_newton, x, lower, upper, rough)
+        ends = [
+            descend(self.gauss_newton, start, lower, upper, rough)[0]
+            for start in (x, detour.x)
+        ]
+        limits.nit, limits.nfev = rough.nit, rough.nfev
+        return min(ends, key=lambda point: point.fun)
+
+    def _least_squares(
+        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
+    ) -> tuple[Point, float, Status]:
+        ended = descend(self.gauss_newton, x, lower, upper, limits)
+        point, _, status = ended
+        if status in (Status.CONVERGED, Status.STALLED) and is_ill_conditioned(point):
+            return descend(self.orthogonal, point.x, lower, upper, limits)
+        return ended
+
+    def _least_absolute(
+        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
+    ) -> tuple[Point, float, Status]:
+        """Minimise sqrt(r**2 + s**2) for an s that goes to 0.
+
+        K. Madsen and H. B. Nielsen, A finite smoothing algorithm for linear l1
+        estimation, SIAM J. Optimization 3 (1993), follow the same path.
+        """
+        self._constants[SMOOTHING] = self.mean_residual(x)
+        point = self._roughly(x, lower, upper, limits)
+        mean = min(self.mean_residual(x), self.mean_residual(point.x))
+        for power in range(1, DIGITS + 1):
+            self._constants[SMOOTHING] = mean * 10.0**-power
+            last = power == DIGITS
+            stage = dataclasses.replace(limits, gtol=limits.gtol if last else ROUGHLY)
+            point, offset, status = descend(self.newton, point.x, lower, upper, stage)
+            limits.nit, limits.nfev = stage.nit, stage.nfev
+            if status not in (Status.CONVERGED, Status.STALLED, Status.ABNORMAL):
+                break
+        sizes = self.weight * abs(self.residuals(point.x))
+        point = dataclasses.replace(point, fun=float(sizes.sum()) / self.scale)
+        at_kinks = status == Status.ABNORMAL  # where the optimum of this loss is
+        return point, offset, Status.STALLED if at_kinks else status
+
+    def mean_residual(self, x: np.ndarray) -> float:
+        """Return the weighted mean of |r|, at least what is above rounding."""
+        weights = np.broadcast_to(self.weight, (self.count,))
+        size = np.average(abs(self.residuals(x)), weights=weights)
+        target = np.average(abs(self.target / self.sigma))
+        return float(max(size, 1e-15 * target, 1e-300))
+
+    def floor(self) -> float:
+        """Return the sum of squares that the rounding of the target alone makes."""
+        if not self.loss.squares:
+            return 0.0
+        unit = self.target / self.sigma
+        return float(np.finfo(np.float64).eps ** 2 * (unit @ (unit * self.weight)) / 2)
+
+    def __getstate__(self) -> dict[str, object]:
+        # What is compiled belongs to a process.
+        kept = self.__dict__.items()
+        return {name: each for name, each in kept if not isinstance(each, Rows)}
+
+    def residuals(self, x: np.ndarray) -> np.ndarray:
+        """Return (target - prediction)/sigma."""
+        difference = self.target - self.curve(x)[0]
+        return difference / self.sigma
+
+
+def is_ill_conditioned(point: Point) -> bool:
+    """Return whether the normal matrix, in its own units, has lost half its digits."""
+    norms = np.sqrt(np.diag(point.curvature))
+    known = norms > 0.0
+    block = point.curvature[np.ix_(known, known)] / np.outer(norms[known], norms[known])
+    return bool(known.any() and np.linalg.eigvalsh(block)[0] < ILL_CONDITIONED)

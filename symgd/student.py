@@ -1,0 +1,34 @@
+"""Quantiles of the distributions that intervals are made of."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import mpmath
+
+
+def two_sided(level: float, freedom: float = math.inf) -> float:
+    """Return q so that |T| <= q with a probability, for Student's t or a normal T.
+
+    >>> round(two_sided(0.95), 6), round(two_sided(0.95, 10), 6)
+    (1.959964, 2.228139)
+
+    References
+    ----------
+    Student, The probable error of a mean, Biometrika 6 (1908).
+    """
+    normal = NormalDist().inv_cdf(0.5 + level / 2.0)
+    if math.isinf(freedom):
+        return normal
+    if freedom == 1:
+        return math.tan(math.pi * level / 2.0)  # and heavier tails there are not
+
+    def excess(log_t: float) -> mpmath.mpf:
+        share = freedom / (freedom + mpmath.exp(2 * log_t))
+        tail = mpmath.betainc(freedom / 2, 0.5, 0, share, regularized=True)
+        return mpmath.log(tail) - mpmath.log(1.0 - level)
+
+    low = math.log(normal)
+    high = math.log(math.tan(math.pi * level / 2.0))
+    return math.exp(mpmath.findroot(excess, (low, high), solver="anderson"))

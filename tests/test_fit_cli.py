@@ -1,0 +1,78 @@
+"""``symgd fit``: what it prints where, and how it exits."""
+
+import json
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from symgd.cli import fit as command
+
+MODEL = "a*exp(-b*t) + c"
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    t = np.linspace(0, 5, 30)
+    y = 2 * np.exp(-t) + 0.5 + 0.01 * np.cos(50 * t)
+    file = tmp_path_factory.mktemp("fit") / "decay.csv"
+    lines = [f"{u},{v},{0.1 + u / 10}" for u, v in zip(t, y, strict=True)]
+    file.write_text("\n".join(["t,y,s", *lines, "5,,1"]))
+    return file
+
+
+def run(*arguments):
+    app = typer.Typer()
+    app.command()(command.fit)
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_a_table_is_printed(table):
+    done = run(MODEL, "--data", str(table), "--target", "y", "--missing", "drop")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("fit of y by a*exp(-b*t) + c: 30 rows (1 dropped)")
+    assert "standard error" in done.stdout
+    assert "CONVERGED" in done.stdout
+    assert done.stderr == ""
+
+
+def test_json_is_alone(table):
+    options = ("--data", str(table), "--target", "y", "--missing", "drop", "--json")
+    done = run(MODEL, *options, "--loss", "huber", "--sigma", "s", "--progress")
+    record = json.loads(done.stdout)
+    assert record["success"] is True
+    assert record["parameters"]["b"] == pytest.approx(1, abs=0.02)
+    assert record["loss"] == "huber"
+    done = run(MODEL, *options, "--start", "a=1,b=1,c=1", "--bounds", "c=0.7:")
+    assert json.loads(done.stdout)["at_bound"] == ["c"]
+
+
+def test_options_of_the_loss(table):
+    options = ("--data", str(table), "--target", "y", "--missing", "drop", "--json")
+    done = run(MODEL, *options, "--loss", "log(1 + (r/k)**2)", "--set", "k=0.1")
+    assert done.exit_code == 0
+
+
+def test_a_picture(table, tmp_path):
+    file = tmp_path / "fit.png"
+    options = ("--data", str(table), "--target", "y", "--missing", "drop")
+    assert run(MODEL, *options, "--plot", str(file)).exit_code == 0
+    assert file.stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "problem"),
+    [
+        ((), 2, "column 'y' is not finite"),
+        (("--missing", "drop", "--target", "z"), 2, "column for the target 'z'"),
+        (("--missing", "drop", "--start", "q=1"), 2, "'q'"),
+        (("--missing", "drop", "--method", "adm"), 2, "adm"),
+        (("--missing", "drop", "--maxiter", "0", "--start", "1,9,1"), 1, ""),
+    ],
+)
+def test_exit_status(table, more, status, problem):
+    done = run(MODEL, "--data", str(table), "--target", "y", *more)
+    assert done.exit_code == status
+    assert problem in done.stderr
+    assert "Traceback" not in done.output

@@ -139,9 +139,12 @@ class Arrays:
         InputError
             If some are still unknown.
         """
-        shapes = self._shapes_of(x0)
+        return self.shaped(self._shapes_of(x0))
+
+    def shaped(self, shapes: Mapping[str, Sequence[int]]) -> Arrays:
+        """Return the same with the given shapes of some variables; raises likewise."""
         if self.shapes is not None and all(
-            self.shapes[name] == shape for name, shape in shapes.items()
+            self.shapes[name] == tuple(shape) for name, shape in shapes.items()
         ):
             return self
         other = copy.copy(self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import json
 from array import array
@@ -150,7 +149,8 @@ class Objective:
         self._workers = None if workers is None else max(1, count("workers", workers))
         self.arrays: Arrays | None = None
         # What has been read and compiled before needs no reading again.
-        plain = self._given == (None, {}) and self._text is not None
+        self._is_given = data is not None or bool(sizes)
+        plain = not self._is_given and self._text is not None
         self._facts = compiled.recalled(self.described) if plain else None
         if self._facts is None:
             self._facts = {"variables": list(self._checked_variables())}
@@ -165,7 +165,7 @@ class Objective:
         if has_arrays(self.expression):
             self.arrays = self._with_arrays()
             return self.arrays.variables
-        if self._given != (None, {}):
+        if self._is_given:
             raise InputError("the formula has no indices, so no data and no sizes")
         used = {s.name for s in self.expression.free_symbols}
         for name in constants:
@@ -348,7 +348,8 @@ class Objective:
         return other
 
     def _copied(self) -> Objective:
-        other = copy.copy(self)
+        other = object.__new__(type(self))  # copy.copy would make it from its formula
+        other.__dict__.update(self.__dict__)
         for name in ("value", "grad", "value_and_grad", "hess"):
             other.__dict__.pop(name, None)  # they know the objective they belong to
         return other
@@ -516,10 +517,11 @@ class Objective:
         plain, variables = self._text, self._declared
         if plain is None:
             plain, variables = self.expression, self.variables
-        data = None if self.arrays is None else self.arrays.data
-        sizes = None if self.arrays is None else self.arrays.sizes
-        known = (data or None, sizes or None)
-        return _objective, (plain, variables, self.constants, self.iteration, *known)
+        known = None
+        if self.arrays is not None:
+            known = (self.arrays.data, self.arrays.sizes, self.arrays.shapes)
+        given = (variables, self.constants, self.iteration, self._workers, known)
+        return _objective, (plain, *given)
 
     def __repr__(self) -> str:
         from symgd.formula import text_of
@@ -548,17 +550,22 @@ def _objective(
     variables: tuple[str, ...] | None,
     parameters: dict[str, float],
     iteration: str | None,
-    data: Any,
-    sizes: dict[str, int] | None,
+    workers: int | None,
+    known: tuple[Any, ...] | None,
 ) -> Objective:
-    return Objective(
+    data, sizes, shapes = known or (None, None, None)
+    objective = Objective(
         formula,
         variables,
         parameters=parameters,
-        data=data,
+        data=data or None,
         sizes=sizes,
         iteration=iteration,
+        workers=workers,
     )
+    if objective.arrays is not None and shapes is not None:
+        objective.arrays = objective.arrays.shaped(shapes)
+    return objective
 
 
 def _negated(objective: Objective) -> Objective:

@@ -367,6 +367,8 @@ def _span(
         return spans[index]
     if isinstance(index, sp.Indexed):
         return _data_span(index, ranges, spans, arrays)
+    if isinstance(index, sp.Integer):
+        return int(index), int(index)
     parts = [_span(part, ranges, spans, arrays) for part in _operands(index)]
     if isinstance(index, sp.Add):
         return sum(p[0] for p in parts), sum(p[1] for p in parts)
@@ -375,12 +377,19 @@ def _span(
         for part in parts:
             corners = [c * end for c in corners for end in part]
         return min(corners), max(corners)
-    if isinstance(index, sp.floor):
+    if isinstance(index, (sp.floor, sp.ceiling)):
+        rounded = math.floor if isinstance(index, sp.floor) else math.ceil
         divisor = index.args[0].as_numer_denom()[1]
-        first, last = (math.floor(sp.Integer(end) / divisor) for end in parts[0])
+        first, last = (rounded(sp.Integer(end) / divisor) for end in parts[0])
         return first, last
     if isinstance(index, sp.Mod):
         return 0, abs(parts[1][1]) - 1
+    if isinstance(index, (sp.Abs, sp.Pow)):
+        corners = [abs(end) if isinstance(index, sp.Abs) else end for end in parts[0]]
+        if parts[0][0] <= 0 <= parts[0][1]:
+            corners.append(0)
+        power = int(index.exp) if isinstance(index, sp.Pow) else 1
+        return min(c**power for c in corners), max(c**power for c in corners)
     if isinstance(index, (sp.Max, sp.Min)):
         pick = max if isinstance(index, sp.Max) else min
         return pick(p[0] for p in parts), pick(p[1] for p in parts)
@@ -388,7 +397,7 @@ def _span(
 
 
 def _operands(index: sp.Expr) -> Sequence[sp.Expr]:
-    if isinstance(index, sp.floor):
+    if isinstance(index, (sp.floor, sp.ceiling)):
         return (index.args[0].as_numer_denom()[0],)
     return index.args
 

@@ -140,7 +140,9 @@ class Writer:
             place, kind = self._place_of_data(expression, here)
             return self._integer_at(place, kind)
         if isinstance(expression, sp.ceiling):
-            return build.neg(self.integer(sp.floor(-expression.args[0]), here))
+            above, below = expression.args[0].as_numer_denom()
+            negative = build.neg(self.integer(above, here))
+            return build.neg(self._floored(negative, self.integer(below, here)))
         if isinstance(expression, sp.Abs):
             inside = self.integer(expression.args[0], here)
             return self._extreme(">", inside, build.neg(inside))

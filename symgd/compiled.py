@@ -135,7 +135,11 @@ def kernel(parts: Sequence[str], signature: str, build: Callable[[], Any]) -> Ke
     if (known := _kernels.get(name)) is not None:
         return known
     if in_python:
-        return _kernels.enter(name, _of_this_process(build(), signature))
+        made = build()
+        if isinstance(made, str):  # nobody could step through that
+            code = machine.optimised(made)
+            return _kernels.enter(name, machine.linked(code, signature))
+        return _kernels.enter(name, _of_this_process(made, signature))
     key = key_of(("kernel", signature, *parts))
     if (stored := _stored(key, signature)) is not None:
         return _kernels.enter(name, stored)

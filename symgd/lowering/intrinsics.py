@@ -125,7 +125,7 @@ def as_table(_context: Any, array: Any, columns: Any) -> Any:
 
 
 @intrinsic
-def call_at(_context: Any, address: Any, arguments: Any) -> Any:
+def _call_at(_context: Any, address: Any, arguments: Any) -> Any:
     """Call the kernel at an address, with arrays and integers; it returns a status."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -192,6 +192,18 @@ def _array_at(address: int, shape: tuple[int, ...], kind: Any) -> Any:
     return np.ctypeslib.as_array((kind * size).from_address(address)).reshape(shape)
 
 
+def _function_at(address: int, returned: Any) -> Callable[..., Any]:
+    """Return a kernel that runs in Python, or one that is machine code all the same."""
+    if int(address) in Interpreted.functions:
+        return Interpreted.functions[int(address)]
+    native = ctypes.CFUNCTYPE(returned)(int(address))
+
+    def call(*words: int) -> Any:
+        return native(*map(ctypes.c_int64, words))
+
+    return call
+
+
 if numba.config.DISABLE_JIT:
 
     def local(rows: int, columns: int) -> Any:
@@ -221,7 +233,12 @@ if numba.config.DISABLE_JIT:
     def evaluate(function: int, x: Any, p: Any, out: Any) -> float:
         """Call a kernel that returns a number and writes to ``out``."""
         addresses = (array.ctypes.data for array in (x, p, out))
-        return Interpreted.functions[function](*addresses)
+        return _function_at(function, ctypes.c_double)(*addresses)
+
+    def call_at(function: int, arguments: tuple[Any, ...]) -> int:
+        """Call a kernel with arrays and integers."""
+        passed = (a.ctypes.data if hasattr(a, "ctypes") else int(a) for a in arguments)
+        return _function_at(function, ctypes.c_int64)(*passed)
 
 else:
     local = _local
@@ -230,3 +247,4 @@ else:
     floats = _at_address(types.float64)
     integers = _at_address(types.int64)
     evaluate = _evaluate
+    call_at = _call_at

@@ -194,6 +194,7 @@ class LargeRun(Run):
         self._kernel("moved", update)(*places)
 
     def _continue(self) -> int:
+        self.facts[layout.WORDS] = len(self.parameters)
         arrays: list[Any] = [self.facts, self.counters, self.limits, self.iterates]
         arrays += [self._gradient, self.parameters, self.rest, self.hyper]
         arrays += [self.lower, self.upper, self.room, self.rows, self.order]

@@ -62,6 +62,7 @@ from symgd.kernels.run import (
     VARIABLES,
     WAITED,
     WIDTH,
+    WORDS,
     T,
 )
 from symgd.lowering.intrinsics import call_at, evaluate, floats, integers
@@ -249,7 +250,7 @@ def entry(
         floats(limits, (LIMITS,)),
         floats(iterates, (3, n)),
         floats(gradient, (n,)),
-        floats(p, (1,)),
+        floats(p, (known[WORDS],)),
         floats(state, (size * n,)),
         floats(h, (1,)),
         floats(lower, (n,)),
@@ -257,5 +258,5 @@ def entry(
         floats(room, (ROOM,)),
         floats(rows, (TRACE_ROWS, 3 + (1 + size) * n + known[CONSTANTS])),
         integers(order, (known[DATA_ROWS],)),
-        integers(p, (1,)),
+        integers(p, (known[WORDS],)),
     )

@@ -87,9 +87,10 @@ STOP = 16  # of these, becomes 1 when no further block is to begin
 
 # What a loop over large arrays knows of its objective and its rule: addresses of the
 # evaluation, of an update, of totals, of a look at an iterate; then numbers.
-FACTS = 13
+FACTS = 14
 FUNCTION, STEP, SUMS, LOOK, STAGES, GATHERS, WIDTH, CONSTANTS, ONLINE = range(9)
-BATCH, DATA_ROWS, FIRST, SCALE = range(9, FACTS)  # of mini-batches; BATCH 0: none
+WORDS = 9  # how many constants the objective has
+BATCH, DATA_ROWS, FIRST, SCALE = range(10, FACTS)  # of mini-batches; BATCH 0: none
 
 # What these kernels share with the loop: the value, the number of the update, the
 # epoch, the gradient's norm; what isn't 0 if the iterate, or the next, isn't finite.

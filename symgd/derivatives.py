@@ -91,7 +91,10 @@ def _derivative(term: sp.Expr, variable: sp.Symbol) -> sp.Expr:
 
 def _differentiated(term: sp.Expr, variable: sp.Symbol) -> sp.Expr:
     try:
-        derivative = sp.diff(term, variable)
+        # What diff comes down to for one symbol, without its preparations.
+        derivative = term._eval_derivative(variable)
+        if derivative is None:
+            derivative = sp.diff(term, variable)
     except RecursionError:
         problem = "the formula is nested too deeply to differentiate"
         raise FormulaError(problem, text_of(term)) from None

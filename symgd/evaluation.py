@@ -18,7 +18,8 @@ class Evaluation:
     From Python, ``x`` is a sequence in the order of the variables, a mapping by name,
     or an array of points, one a row: shape (..., n). Keywords give other values of
     parameters for this call. In a user's own ``numba.njit`` function, ``x`` is an array
-    of float64, followed by an array of the parameters' values if there are any.
+    of float64, followed by an array of the parameters' values if there are any. (Of a
+    formula with arrays it takes x alone; data and parameters are the objective's.)
 
     Examples
     --------
@@ -34,10 +35,26 @@ class Evaluation:
     def __init__(self, objective: Objective, kind: str) -> None:
         self.objective = objective
         self.kind = kind
+        self._jitted: Any = None
 
     @property
     def _numba_type_(self) -> Any:
-        return getattr(self.objective.native, f"jitted_{self.kind}")._numba_type_
+        if self.objective.arrays is None:
+            return getattr(self.objective.native, f"jitted_{self.kind}")._numba_type_
+        if self._jitted is None:
+            self._jitted = self._at_address()
+        return self._jitted._numba_type_
+
+    def _at_address(self) -> Any:
+        """Return a jitted function of x that calls the kernel where it is."""
+        from symgd.lowering.native import jitted_at
+
+        space, kind = self.objective.space, self.kind
+        self._kernel = self.objective.kernel(
+            "hessian" if kind == "hess" else "evaluation"
+        )
+        words = np.array(self.objective.parameter_values())
+        return jitted_at(self._kernel.address, words, len(space), kind)
 
     def __call__(self, x: Any, **parameters: float) -> Any:
         """Evaluate at a point or at an array of points, one a row."""

@@ -13,7 +13,7 @@ import sympy as sp
 
 from symgd import derivatives
 from symgd.formula import read, symbol
-from symgd.lowering.intrinsics import Interpreted, floats, storing
+from symgd.lowering.intrinsics import Interpreted, evaluate, floats, storing
 from symgd.lowering.printing import Style
 from symgd.lowering.source import lower, source_of
 from symgd.lowering.tracing import straight
@@ -168,6 +168,42 @@ class NativeObjective:
             return matrix.reshape(n, n)
 
         return hess
+
+
+def jitted_at(address: int, words: np.ndarray, n: int, kind: str) -> Any:
+    """Return the kernel at an address as a jitted function of x.
+
+    Parameters
+    ----------
+    words : ndarray
+        The constants that it takes.
+    n : int
+        The number of coordinates.
+    kind : str
+        "value", "grad", "value_and_grad" or "hess".
+    """
+
+    @numba.njit(error_model="numpy")
+    def value_and_grad(x: Any) -> Any:
+        gradient = np.empty(n)
+        return evaluate(address, x, words, gradient), gradient
+
+    @numba.njit(error_model="numpy")
+    def value(x: Any) -> float:
+        return value_and_grad(x)[0]
+
+    @numba.njit(error_model="numpy")
+    def grad(x: Any) -> Any:
+        return value_and_grad(x)[1]
+
+    @numba.njit(error_model="numpy")
+    def hess(x: Any) -> Any:
+        matrix = np.empty((n, n))
+        evaluate(address, x, words, matrix)
+        return matrix
+
+    chosen = {"value": value, "grad": grad, "hess": hess}
+    return chosen.get(kind, value_and_grad)
 
 
 @functools.lru_cache(maxsize=256)

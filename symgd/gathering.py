@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import sympy as sp
 
@@ -102,49 +103,104 @@ def _all_adds(step: Step) -> list[Add]:
 
 def _gathered(array: str, steps: tuple[Step, ...]) -> tuple[Step, ...]:
     """Return steps in which an array's slopes are gathered, if they all can be."""
-    places = [
-        k for k, s in enumerate(steps) if any(a.array == array for a in _all_adds(s))
-    ]
+    adding = {
+        k: _shifted(step, array)
+        for k, step in enumerate(steps)
+        if any(add.array == array for add in _all_adds(step))
+    }
     regions: list[Region] = []
-    rest: list[Step] = list(steps)
-    for k in places:
-        step = steps[k]
-        assert isinstance(step, Nest)
-        chain = _chain(step)
-        adds = [] if chain is None else [a for a in chain[-1].adds if a.array == array]
-        if chain is None or len(adds) < sum(a.array == array for a in _all_adds(step)):
+    rest: list[Step | None] = list(steps)
+    last = max(adding)
+    for k, loops in adding.items():
+        if loops is None:
             return steps
-        loops = tuple(nest.loop for nest in chain)
-        moved = [_region(add, loops) for add in adds]
-        if not all(moved):
-            return steps
-        regions += [region for region in moved if region is not None]
-        rest[k] = _without(array, chain)
-    last = places[-1]
-    for k in places:  # totals move along where nothing waits for them
-        nest = rest[k]
-        assert isinstance(nest, Nest)
-        chain = _chain(nest)
-        assert chain is not None
-        waiting = _names(nest) & set().union(*map(_symbols, rest[k + 1 : last + 1]))
-        if not chain[-1].adds and not waiting and not _products(chain):
-            regions.append(_counted(chain, steps[k], array))
-            rest[k] = Let(sp.Symbol("[none]", real=True), sp.S.Zero)
-    rest.insert(last + 1, Gather(array, len(loops), _by_box(regions)))
-    return tuple(s for s in rest if not _is_empty(s))
+        regions += loops.regions()
+        rest[k] = loops.without()
+        # Totals move along where nothing waits for them.
+        later = [_symbols(step) for step in steps[k + 1 : last + 1]]
+        if loops.is_alone and not _names(steps[k]) & set().union(*later):
+            regions.append(loops.counted())
+            rest[k] = None
+    gather = Gather(array, len(regions[0].starts), _by_box(regions))
+    after = [*rest[: last + 1], gather, *rest[last + 1 :]]
+    return tuple(step for step in after if step is not None and _does_something(step))
 
 
-def _is_empty(step: Step) -> bool:
-    if isinstance(step, Let):
-        return step.name.name == "[none]"
-    return not step.totals and isinstance(step, Nest) and not _all_adds(step)
+def _does_something(step: Step) -> bool:
+    return not isinstance(step, Nest) or bool(step.totals or _all_adds(step))
 
 
-def _products(chain: Sequence[Nest]) -> bool:
-    return any(total.kind != SUM for nest in chain for total in nest.totals)
+@dataclass(frozen=True)
+class _Shifted:
+    """Loops over a box that add to one array, at shifts of their indices.
+
+    ``chain`` are the nested loops, which do nothing else; ``shifts`` says of each
+    contribution to the array by how much its indices are beyond the loops'.
+    """
+
+    array: str
+    chain: tuple[Nest, ...]
+    shifts: tuple[tuple[Add, tuple[sp.Expr, ...]], ...]
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nothing is left but totals that are sums."""
+        sums = all(t.kind == SUM for nest in self.chain for t in nest.totals)
+        return sums and len(self.chain[-1].adds) == len(self.shifts)
+
+    def regions(self) -> list[Region]:
+        """Return the elements that contributions land on, and what lands there."""
+        return [self._moved(shift, add.value, ()) for add, shift in self.shifts]
+
+    def counted(self) -> Region:
+        """Return the totals, each where the first contribution lands."""
+        names = {t.name: t.name for t in self.chain[-1].totals}
+        for outer in reversed(self.chain[:-1]):  # what the totals are called outside
+            known = {total.value: total.name for total in outer.totals}
+            names = {inner: known[name] for inner, name in names.items()}
+        totals = [Total(names[t.name], t.value) for t in self.chain[-1].totals]
+        return self._moved(self.shifts[0][1], sp.S.Zero, totals)
+
+    def _moved(
+        self, shift: Sequence[sp.Expr], slope: sp.Expr, totals: Sequence[Total]
+    ) -> Region:
+        pairs = list(zip((nest.loop for nest in self.chain), shift, strict=True))
+        back = {
+            loop.index: index_at(axis) - by for axis, (loop, by) in enumerate(pairs)
+        }
+        return Region(
+            tuple(loop.start + by for loop, by in pairs),
+            tuple(loop.stop + by for loop, by in pairs),
+            slope.xreplace(back),
+            tuple(Total(t.name, t.value.xreplace(back)) for t in totals),
+        )
+
+    def without(self) -> Nest:
+        """Return the loops without the contributions to the array."""
+        inner = self.chain[-1]
+        kept = tuple(add for add in inner.adds if add.array != self.array)
+        nest = dataclasses.replace(inner, adds=kept)
+        for outer in reversed(self.chain[:-1]):
+            nest = dataclasses.replace(outer, steps=(nest,))
+        return nest
 
 
-def _chain(nest: Nest) -> list[Nest] | None:
+def _shifted(step: Step, array: str) -> _Shifted | None:
+    """Return loops as those that add to an array at shifts; None if they don't."""
+    chain = _chain(step) if isinstance(step, Nest) else None
+    if chain is None:
+        return None
+    shifts = []
+    for add in _all_adds(step):
+        if add.array == array:
+            shift = _shift(add, [nest.loop for nest in chain])
+            if shift is None:
+                return None
+            shifts.append((add, shift))
+    return _Shifted(array, chain, tuple(shifts))
+
+
+def _chain(nest: Nest) -> tuple[Nest, ...] | None:
     """Return loops that are nested and do nothing else, over a box; else None."""
     chain = [nest]
     while chain[-1].steps:
@@ -157,69 +213,21 @@ def _chain(nest: Nest) -> list[Nest] | None:
         chain.append(inner)
     indices = {n.loop.index for n in chain}
     bounds = [bound for n in chain for bound in (n.loop.start, n.loop.stop)]
-    return None if any(b.atoms(sp.Symbol) & indices for b in bounds) else chain
+    box = not any(bound.atoms(sp.Symbol) & indices for bound in bounds)
+    return tuple(chain) if box else None
 
 
-def _without(array: str, chain: Sequence[Nest]) -> Nest:
-    inner = chain[-1]
-    adds = tuple(a for a in inner.adds if a.array != array)
-    nest = dataclasses.replace(inner, adds=adds)
-    for outer in reversed(chain[:-1]):
-        nest = dataclasses.replace(outer, steps=(nest,))
-    return nest
-
-
-def _shifts(add: Add, loops: Sequence[Loop]) -> list[sp.Expr] | None:
+def _shift(add: Add, loops: Sequence[Loop]) -> tuple[sp.Expr, ...] | None:
     """Return by how much each index is beyond the loop's; None if they aren't that."""
     if len(add.indices) != len(loops):
         return None
     pairs = zip(add.indices, loops, strict=True)
-    shifts = [sp.expand(index - loop.index) for index, loop in pairs]
-    return shifts if all(shift.is_Integer for shift in shifts) else None
-
-
-def _region(add: Add, loops: Sequence[Loop]) -> Region | None:
-    """Return the elements that a contribution lands on, and what lands there."""
-    shifts = _shifts(add, loops)
-    if shifts is None:
-        return None
-    return _moved(loops, shifts, add.value, ())
-
-
-def _moved(
-    loops: Sequence[Loop],
-    shifts: Sequence[sp.Expr],
-    slope: sp.Expr,
-    totals: Sequence[Total],
-) -> Region:
-    back = {
-        loop.index: index_at(k) - shift
-        for k, (loop, shift) in enumerate(zip(loops, shifts, strict=True))
-    }
-    pairs = list(zip(loops, shifts, strict=True))
-    return Region(
-        tuple(loop.start + shift for loop, shift in pairs),
-        tuple(loop.stop + shift for loop, shift in pairs),
-        slope.xreplace(back),
-        tuple(Total(t.name, t.value.xreplace(back)) for t in totals),
-    )
-
-
-def _counted(chain: Sequence[Nest], original: Step, array: str) -> Region:
-    """Return the totals of loops, each where the first contribution landed."""
-    loops = [nest.loop for nest in chain]
-    add = next(a for a in _all_adds(original) if a.array == array)
-    shifts = _shifts(add, loops)
-    assert shifts is not None
-    names = {t.name: t.name for t in chain[-1].totals}
-    for outer in reversed(chain[:-1]):  # what the totals are called outside
-        known = {total.value: total.name for total in outer.totals}
-        names = {inner: known[name] for inner, name in names.items()}
-    totals = [Total(names[t.name], t.value) for t in chain[-1].totals]
-    return _moved(loops, shifts, sp.S.Zero, totals)
+    shift = tuple(sp.expand(index - loop.index) for index, loop in pairs)
+    return shift if all(each.is_Integer for each in shift) else None
 
 
 def _by_box(regions: Iterable[Region]) -> tuple[Region, ...]:
+    """Return regions of the same elements as one."""
     boxes: dict[tuple[tuple[sp.Expr, ...], ...], list[Region]] = {}
     for region in regions:
         boxes.setdefault((region.starts, region.stops), []).append(region)

@@ -9,20 +9,17 @@ import sympy as sp
 from llvmlite import ir
 
 from symgd.layout import Layout, size_of
-from symgd.lowering.loops import (
-    BLOCK,
-    DEEPEST,
-    DOUBLE,
-    NEUTRAL,
-    OUTER_BLOCK,
-    WORD,
-    Here,
-    Writer,
-    joined,
-)
+from symgd.lowering.gathers import GatherWriter, storing
+from symgd.lowering.loops import Writer
+from symgd.lowering.places import DOUBLE, WORD, Here
+from symgd.lowering.totals import NEUTRAL, joined
 from symgd.lowering.tracing import Value
 from symgd.machine import ENTRY
 from symgd.programs import Gather, Let, Nest, Program, Step, Total
+
+BLOCK = 2048  # iterations of an outermost loop that are added up without a break
+OUTER_BLOCK = 16  # likewise where it has loops inside
+DEEPEST = 48  # levels of pairwise sums: more than memory can hold
 
 POINTER = DOUBLE.as_pointer()
 
@@ -212,7 +209,8 @@ def summed(
 
     def body(low: Any, high: Any) -> list[Value]:
         if isinstance(step, Gather):
-            return writer.gather(step, low, high, here, writer.storing(step))
+            loops = GatherWriter(writer, step, storing(writer, step))
+            return loops.written(low, high, here)
         return writer.nest(step, low, high, here)
 
     ends = range_of(writer, step, here)

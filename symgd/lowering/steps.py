@@ -21,8 +21,11 @@ from llvmlite import ir
 from symgd.formula import read, symbol
 from symgd.kernels import run as layout
 from symgd.layout import Layout
-from symgd.lowering.loops import BLOCK, DOUBLE, WORD, Here, Totals, Writer
+from symgd.lowering.gathers import GatherWriter
+from symgd.lowering.loops import Writer
+from symgd.lowering.places import DOUBLE, WORD, Here
 from symgd.lowering.programs import (
+    BLOCK,
     POINTER,
     count_of,
     function_of,
@@ -30,6 +33,7 @@ from symgd.lowering.programs import (
     range_of,
     size_of_blocks,
 )
+from symgd.lowering.totals import Totals
 from symgd.lowering.tracing import Value, writing
 from symgd.machine import ENTRY
 from symgd.primitives import choose
@@ -95,7 +99,7 @@ def gathered(update: Update, program: Program, arrays: Layout) -> str:
         move.at(writer.offset(step.array, indices, here), slope, here)
 
     def body(low: Any, high: Any) -> list[Value]:
-        return writer.gather(step, low, high, Here({}, {}), finish)
+        return GatherWriter(writer, step, finish).written(low, high, Here({}, {}))
 
     totals = in_blocks(writer, step.totals, size, (start, stop), which, body)
     names = [total.name for total in step.totals]

@@ -74,7 +74,9 @@ class Arrays:
         self.parameters = tuple(parameters)
         self.formula = formula
         plain, ranks = names_in(expression)
-        self.size_names = structure.size_names(expression) - set(parameters)
+        self.size_names = structure.size_names(expression)
+        for name in self.size_names & set(parameters):
+            raise InputError(f"{name!r} is a size here: give sizes={{{name!r}: 100}}, say")
         for name in sizes:
             if name not in self.size_names:
                 known = natural_order(self.size_names)

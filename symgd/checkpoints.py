@@ -24,7 +24,7 @@ from symgd.status import RUNNING, Status
 
 SECONDS = 2.0  # from one checkpoint to the next
 SHARE = 0.02  # of a run's time may be spent on them
-FORMAT = 1
+FORMAT = 2
 _DAMAGE = (
     *(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error),
     *(AttributeError, TypeError, NotImplementedError),  # what else NumPy makes of it
@@ -61,10 +61,9 @@ class Checkpoint:
 
     def write(self, run: Run, status: int) -> bool:
         """Write a checkpoint now; return whether that was possible."""
-        arrays, plan = run.arrays(), run.plan()
+        arrays, plan = run.arrays() | {"start": self.start}, run.plan()
         facts = {"format": FORMAT, "status": int(status), "plan": plan}
-        facts |= {"start": list(self.start), "source": self.source}
-        facts |= {"identity": self.identity}
+        facts |= {"source": self.source, "identity": self.identity}
         part = self.path.with_name(f".{self.path.name}.part")
         try:
             _write(part, json.dumps(facts), arrays)
@@ -118,7 +117,8 @@ class Checkpoint:
                 problem = f"{damaged[0]}; the one before, {path}, is used"
                 warnings.warn(problem, RuntimeWarning, stacklevel=2)
             run.restore(arrays, facts["plan"])
-            return _status(facts["status"]), array("d", facts["start"]), facts["source"]
+            start = array("d", arrays["start"].tobytes())
+            return _status(facts["status"]), start, facts["source"]
         if damaged:
             problem = "name another file, or delete it to begin again"
             raise InputError(f"{'; '.join(damaged)}: {problem}")

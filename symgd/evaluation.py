@@ -12,6 +12,9 @@ from symgd.machine import address
 from symgd.objective import Objective
 
 
+MATRIX = 10_000  # rows of a Hessian at most: 800 MB
+
+
 class Evaluation:
     """One native function of an objective, to be called with a point.
 
@@ -75,6 +78,9 @@ class Evaluation:
 
     def _at(self, x: np.ndarray) -> Any:
         n, hessian = x.size, self.kind == "hess"
+        if hessian and n > MATRIX:
+            problem = f"the Hessian would have {n} rows; at most {MATRIX}"
+            raise InputError(f"{problem}: use hessp(x, v)")
         kernel = self.objective.kernel("hessian" if hessian else "evaluation")
         out = np.zeros((n, n) if hessian else n)
         p = self.objective.parameter_values()

@@ -189,9 +189,9 @@ class Run:
 
     def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
         """Be where another run was when it was stored."""
-        self.recorded = array("d", stored["recorded"].tolist())
+        self.recorded = array("d", stored["recorded"].tobytes())
         for name, numbers in self.arrays().items():
-            numbers[:] = array(numbers.typecode, stored[name].tolist())
+            numbers[:] = array(numbers.typecode, stored[name].tobytes())
 
     def trace(self) -> Trace | None:
         """Return what was recorded; None, with a warning, if that was too much."""

@@ -76,7 +76,8 @@ class Arrays:
         plain, ranks = names_in(expression)
         self.size_names = structure.size_names(expression)
         for name in self.size_names & set(parameters):
-            raise InputError(f"{name!r} is a size here: give sizes={{{name!r}: 100}}, say")
+            advice = f"give sizes={{{name!r}: 100}}, say"
+            raise InputError(f"{name!r} is a size here: {advice}")
         for name in sizes:
             if name not in self.size_names:
                 known = natural_order(self.size_names)

@@ -11,7 +11,6 @@ from symgd.errors import InputError
 from symgd.machine import address
 from symgd.objective import Objective
 
-
 MATRIX = 10_000  # rows of a Hessian at most: 800 MB
 
 

@@ -17,7 +17,9 @@ import sympy as sp
 
 from symgd import derivatives
 
-SUM, PRODUCT, LARGEST = "sum", "product", "largest"
+SUM, PRODUCT = "sum", "product"
+LARGEST = "largest"  # of sizes; NaN and infinity are larger than all numbers
+FINITE = "finite"  # 0 if all numbers are finite, else NaN
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,9 @@ class Loop:
 
 @dataclass(frozen=True)
 class Total:
-    """What a loop adds up, or multiplies, or the largest of; known by a name after it.
+    """What a loop makes of a value in each iteration; known by a name after it.
 
-    ``kind`` is one of the three below.
+    ``kind`` is one of those above.
     """
 
     name: sp.Symbol

@@ -37,15 +37,15 @@ from symgd.lowering.totals import Totals
 from symgd.lowering.tracing import Value, writing
 from symgd.machine import ENTRY
 from symgd.primitives import choose
-from symgd.programs import LARGEST, SUM, Gather, Program, Total, index_at
+from symgd.programs import FINITE, LARGEST, Gather, Program, Total, index_at
 from symgd.reductions import staged
 from symgd.rules import Rule
 
 NO_ARRAYS = Layout((), (), (), ())
 _COUNT = sp.Symbol("[n]", real=True)
 _NORM = Total(sp.Symbol("[norm]", real=True), sp.S.Zero, LARGEST)
-_BAD = Total(sp.Symbol("[bad]", real=True), sp.S.Zero, SUM)
-_NEXT = Total(sp.Symbol("[next]", real=True), sp.S.Zero, SUM)
+_BAD = Total(sp.Symbol("[bad]", real=True), sp.S.Zero, FINITE)
+_NEXT = Total(sp.Symbol("[next]", real=True), sp.S.Zero, FINITE)
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,9 @@ def looked(bounded: bool) -> str:
         if bounded:
             low, high = (writer.number_at(b, place, here) for b in (lower, upper))
             size = _projected(g, at, low, high)
-        sums.enter([size, _nothing(g) + _nothing(at)], totals, here)
+        sums.enter([size], [_NORM], here)
+        for number in (g, at):
+            sums.enter([number], [_BAD], here)
 
     writer.side_by_side(index_at(0), WORD(0), count, Here({}, {}), one)
     for where, value in zip(
@@ -265,27 +267,25 @@ class _Move:
             new = _CHOSEN(new < low, low, new)
             new = _CHOSEN(new > high, high, new)
         writer.store(writer.element(self.new, place), new, here)
-        following = _nothing(new)
         for row, value in enumerate(state):
             target = writer.element(self.state, self._in_state(row, place))
             writer.store(target, value, here)
-            following = following + _nothing(value)
-        self.sums.enter([size, _nothing(slope), following], self.looks, here)
+        self.sums.enter([size], [_NORM], here)
+        if self.update.bounded:  # a bound makes the size finite
+            self.sums.enter([slope], [_BAD], here)
+        for value in (new, *state):
+            self.sums.enter([value], [_NEXT], here)
 
     def ended(self) -> None:
         """Write what was noted of all coordinates, and return."""
-        places = layout.ROOM_NORM, layout.ROOM_BAD, layout.ROOM_NEXT
-        for place, value in zip(places, self.sums.ended(), strict=True):
-            self.room(place, value)
+        norm, bad, following = self.sums.ended()
+        self.room(layout.ROOM_NORM, norm)
+        self.room(layout.ROOM_BAD, bad + norm * 0.0)
+        self.room(layout.ROOM_NEXT, following)
         self.writer.builder.ret(WORD(0))
 
 
 _CHOSEN = writing(choose)
-
-
-def _nothing(number: Value) -> Value:
-    """Return 0, or NaN of what isn't finite."""
-    return number * 0.0
 
 
 def _projected(slope: Value, x: Value, lower: Value, upper: Value) -> Value:

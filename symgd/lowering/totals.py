@@ -7,12 +7,23 @@ from typing import Any
 
 import sympy as sp
 from llvmlite import ir
+from numba.core import cgutils
 
-from symgd.lowering.places import DOUBLE, LANES, PACK, Here, Places, in_lanes
-from symgd.lowering.tracing import Value
-from symgd.programs import LARGEST, PRODUCT, SUM, Total
+from symgd.lowering.places import (
+    DOUBLE,
+    LANES,
+    PACK,
+    WORD,
+    Here,
+    Places,
+    in_lanes,
+)
+from symgd.lowering.tracing import Value, writing
+from symgd.primitives import fma
+from symgd.programs import FINITE, LARGEST, PRODUCT, SUM, Total
 
-NEUTRAL = {SUM: 0.0, PRODUCT: 1.0, LARGEST: 0.0}
+_FMA = writing(fma)
+NEUTRAL = {SUM: 0.0, PRODUCT: 1.0, LARGEST: 0.0, FINITE: 0.0}
 
 
 class Totals:
@@ -68,6 +79,14 @@ class Totals:
 
 def joined(builder: Any, kind: str, a: Any, b: Any) -> Any:
     """Return two totals as one."""
-    if kind == LARGEST:  # a number that isn't one is noticed elsewhere
-        return builder.select(builder.fcmp_ordered(">", b, a), b, a)
+    if kind == LARGEST:  # the bits of sizes are in the same order, NaN above all
+        vector = isinstance(a.type, ir.VectorType)
+        whole = ir.VectorType(WORD, a.type.count) if vector else WORD
+        name = f"llvm.smax.v{a.type.count}i64" if vector else "llvm.smax.i64"
+        kind_of = ir.FunctionType(whole, [whole, whole])
+        larger = cgutils.get_or_insert_function(builder.module, kind_of, name)
+        bits = [builder.bitcast(number, whole) for number in (a, b)]
+        return builder.bitcast(builder.call(larger, bits), a.type)
+    if kind == FINITE:
+        return _FMA(Value(builder, b), 0.0, Value(builder, a)).value
     return (builder.fmul if kind == PRODUCT else builder.fadd)(a, b)

@@ -357,7 +357,8 @@ def drive(
 def _slices(
     run: Run, status: int, watchers: Sequence[Watcher], every: int, stop: Interrupts
 ) -> Status:
-    settings, iterations = run.settings, 32
+    # An evaluation may take a microsecond, or seconds where there are many rows.
+    settings, iterations = run.settings, 32 if run.objective.arrays is None else 1
     deadline = time.perf_counter() + settings.time_limit
     reason = _reason(run, watchers)
     while status == RUNNING and run.t < settings.maxiter:

@@ -1,12 +1,17 @@
 """Each example runs, prints what it promises, and draws its picture."""
 
 import runpy
+import shlex
 import sys
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import optimize
+from typer.testing import CliRunner
+
+from symgd import cli
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PROMISES = {
@@ -35,6 +40,35 @@ PROMISES = {
         "polyak: TARGET_REACHED",
         "bb: TARGET_REACHED",
     ],
+    "chained_rosenbrock": [
+        "    for i in range(shape(x)[0]):\n",
+        "n = 10: f = 265.66, |gradient| = 761.198\n  CONVERGED",
+        "n = 1000: f = 44201, |gradient| = 11979.8\n  CONVERGED",
+        "n = 1000000: f = 4.30667e+07, |gradient| = 370481\n  CONVERGED",
+    ],
+    "logistic_regression": [
+        "exact minimum: CONVERGED at loss = 0.42484621\n",
+        "up to 0.042 from the true ones",
+        "batches of 16: 1.6e-03 above it after one epoch, 6.7e-05 after 30",
+        "batches of 128: 2.5e-03 above it after one epoch, 1.1e-05 after 30",
+        "batches of 1024: 5.8e-03 above it after one epoch, 2.6e-06 after 30",
+    ],
+    "decay_fit": [
+        "fit of y by a*exp(-b*t) + c: 41 rows, 38 degrees of freedom",
+        "0.68677248          0.0295  0.627047 to 0.746498",
+        "the decay rate is 0.687 ± 0.030; the data were made with 0.7",
+        "at t = 20 the curve is at 0.399, in [0.362, 0.435]",
+    ],
+    "total_variation": [
+        "4096 variables: CONVERGED",
+        "energy: 584.606 before, 218.111 after",
+        "noise (rms): 0.1995 before, 0.0595 after",
+    ],
+    "circle_fit": [
+        "algebraic: centre (1.343, 2.183), radius 2.652, f = 0.79990",
+        "by distance: centre (0.887, 2.013), radius 3.089, f = 0.68611",
+        "CONVERGED in",
+    ],
 }
 
 
@@ -62,7 +96,77 @@ def the_heavy_ball_runs_through_three_fractions(names):
     np.testing.assert_allclose(heavy.trace.x[100:, 0], expected, rtol=1e-13)
 
 
+def a_million_variables_agree_with_scipy(names):
+    start, gradient = names["start"], names["gradient"]
+    assert start.size == 1_000_000
+    assert names["value"] == pytest.approx(optimize.rosen(start), rel=1e-12)
+    np.testing.assert_allclose(gradient, optimize.rosen_der(start), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(names["result"].values["x"], 1, rtol=0, atol=1e-6)
+
+
+def batches_come_near_to_the_exact_minimum(names):
+    rows, labels, w = names["features"], names["labels"], names["exact"].values["w"]
+    ridge = 1e-4
+    margins = labels * (rows @ w)
+    loss = np.mean(np.logaddexp(0, -margins)) + ridge * np.sum(w**2)
+    assert names["exact"].fun == pytest.approx(loss, rel=1e-13)
+    slopes = -labels / (1 + np.exp(margins)) / len(labels)
+    np.testing.assert_allclose(rows.T @ slopes + 2 * ridge * w, 0, atol=1e-8)
+    excess = names["excess"]
+    assert all(len(each) == 31 and (each > 0).all() for each in excess.values())
+    small, middle, large = (excess[size] for size in (16, 128, 1024))
+    assert small[1] < middle[1] < large[1]
+    assert small[-1] > middle[-1] > large[-1]
+
+
+def the_fit_is_scipys_and_the_commands(names):
+    t, y = (names["table"][column] for column in ("t", "y"))
+    expected, covariance = optimize.curve_fit(
+        lambda t, a, b, c: a * np.exp(-b * t) + c, t, y, [2, 1, 0], ftol=1e-14
+    )
+    fit = names["fit"]
+    assert list(fit.parameters.values()) == pytest.approx(expected, rel=1e-6)
+    errors = np.sqrt(np.diag(covariance))
+    assert list(fit.standard_errors.values()) == pytest.approx(errors, rel=1e-4)
+    lines = names["__doc__"].splitlines()
+    (command,) = (line for line in lines if line.startswith("    symgd"))
+    arguments = shlex.split(command.replace("decay.csv", f"{EXAMPLES / 'decay.csv'}"))
+    done = CliRunner().invoke(cli.app, arguments[1:])
+    assert done.stdout == f"{fit}\n"
+
+
+def the_energy_is_least(names):
+    u, b = names["denoised"], names["noisy"]
+    down, right = u[1:, :-1] - u[:-1, :-1], u[:-1, 1:] - u[:-1, :-1]
+    length = np.sqrt(down**2 + right**2 + 1e-4)
+    energy = np.sum((u - b) ** 2) + 0.4 * np.sum(length)
+    assert names["result"].fun == pytest.approx(energy, rel=1e-12)
+    gradient = 2 * (u - b)  # the energy is convex, so this decides
+    gradient[:-1, :-1] -= 0.4 * (down + right) / length
+    gradient[1:, :-1] += 0.4 * down / length
+    gradient[:-1, 1:] += 0.4 * right / length
+    assert np.abs(gradient).max() < 1.01e-5
+
+
+def the_circle_is_scipys(names):
+    x, y = (names["points"][name] for name in ("x", "y"))
+    found = optimize.least_squares(
+        lambda p: np.hypot(x - p[0], y - p[1]) - p[2],
+        list(names["algebraic"].values()),
+        ftol=1e-15,
+        xtol=1e-15,
+        gtol=1e-12,
+    )
+    assert names["result"].x == pytest.approx(found.x, abs=1e-6)
+    assert names["result"].fun == pytest.approx(2 * found.cost, rel=1e-10)
+
+
 CHECKS = {
+    "chained_rosenbrock": a_million_variables_agree_with_scipy,
+    "logistic_regression": batches_come_near_to_the_exact_minimum,
+    "decay_fit": the_fit_is_scipys_and_the_commands,
+    "total_variation": the_energy_is_least,
+    "circle_fit": the_circle_is_scipys,
     "amsgrad_beats_adam": adam_goes_to_the_worst_point_and_amsgrad_to_the_best,
     "heavy_ball_cycle": the_heavy_ball_runs_through_three_fractions,
 }

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from symgd.cli import reading
-from symgd.cli.options import Formula, Json, Parameters, given_text
+from symgd.cli.options import Given, Json, taking
 from symgd.cli.output import errors_reported, print_json
 from symgd.errors import InputError, shortened
 
 if TYPE_CHECKING:
+    from symgd.objective import Objective
     from symgd.rules import Rule
 
 RuleName = Annotated[str | None, typer.Argument(metavar="NAME", help="One rule only.")]
@@ -26,27 +29,35 @@ Brief = Annotated[bool, typer.Option("--brief", help="One line for each rule.")]
 Latex = Annotated[bool, typer.Option("--latex", help="The equations as LaTeX.")]
 
 
+@dataclass(kw_only=True)
+class Shown(Given):
+    """The options of ``symgd show``."""
+
+    as_json: Json = False
+
+
+@taking(Shown)
 @errors_reported()
-def show(
-    formula: Formula, parameters: Parameters = None, as_json: Json = False
-) -> None:
-    """Print a formula's exact gradient and Hessian, and the code made from it."""
-    constants = reading.assignments(parameters, "--parameter")
+def show(shown: Shown) -> None:
+    """Print a formula's exact gradient and Hessian, and the code made from it.
+
+    Of an array, the gradient's entry is that of any element: df/dx[k].
+    """
     import sympy as sp
 
     from symgd.formula import text_of
-    from symgd.objective import Objective
 
-    objective = Objective(given_text(formula), parameters=constants)
+    objective = shown.objective()
     names = objective.variables
-    gradient = dict(zip(names, map(text_of, objective.gradient), strict=True))
+    places = _places(objective)
+    entries = map(text_of, objective.gradient)
     hessian = _hessian(objective)
-    if as_json:
+    if shown.as_json:
         print_json(
             expression=text_of(objective.expression),
             variables=list(names),
             parameters=dict(objective.parameters),
-            gradient=gradient,
+            gradient=dict(zip(places, entries, strict=True)),
             hessian=hessian,
             latex=sp.latex(objective.expression),
             source=objective.source,
@@ -54,20 +65,29 @@ def show(
         return
     print(f"f({', '.join(names)}) = {text_of(objective.expression)}\n")
     print("gradient")
-    for name, entry in gradient.items():
-        print(f"  df/d{name} = {entry}")
-    print("\nHessian" + ("" if hessian else ": none, it is not defined"))
-    for i, row in enumerate(hessian or []):
-        for j, entry in enumerate(row[: i + 1]):
-            print(f"  d2f/d{names[i]} d{names[j]} = {entry}")
+    for place, entry in zip(places, entries, strict=True):
+        print(f"  df/d{place} = {entry}")
+    if objective.arrays is None:
+        _print_hessian(names, hessian)
     print("\ncode")
-    places = [f"x[{i}] is {name}" for i, name in enumerate(names)]
-    places += [f"p[{i}] is {name}" for i, name in enumerate(objective.parameters)]
-    print(f"  # {', '.join(places)}")
+    if objective.arrays is None:
+        where = [f"x[{i}] is {name}" for i, name in enumerate(names)]
+        where += [f"p[{i}] is {name}" for i, name in enumerate(objective.parameters)]
+        print(f"  # {', '.join(where)}")
     print("  " + objective.source.rstrip().replace("\n", "\n  "))
 
 
-def _hessian(objective: Any) -> list[list[str]] | None:
+def _places(objective: Objective) -> list[str]:
+    """Return what the gradient's entries are by: scalars, and elements of arrays."""
+    if objective.arrays is None:
+        return list(objective.variables)
+    indices = objective.arrays.indices
+    texts = {name: ", ".join(map(str, indices[name])) for name in objective.variables}
+    return [f"{name}[{text}]" if text else name for name, text in texts.items()]
+
+
+def _hessian(objective: Objective) -> list[list[str]] | None:
+    """Return the Hessian as text; none where it isn't defined, or has loops."""
     from symgd.errors import FormulaError
     from symgd.formula import text_of
 
@@ -75,6 +95,13 @@ def _hessian(objective: Any) -> list[list[str]] | None:
         return [[text_of(e) for e in row] for row in objective.hessian.tolist()]
     except FormulaError:
         return None
+
+
+def _print_hessian(names: Sequence[str], hessian: list[list[str]] | None) -> None:
+    print("\nHessian" + ("" if hessian else ": none, it is not defined"))
+    for i, row in enumerate(hessian or []):
+        for j, entry in enumerate(row[: i + 1]):
+            print(f"  d2f/d{names[i]} d{names[j]} = {entry}")
 
 
 @errors_reported()

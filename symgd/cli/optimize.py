@@ -17,9 +17,19 @@ if TYPE_CHECKING:
     from symgd.callbacks import State
     from symgd.result import Result
 
-Seed = Annotated[int | None, typer.Option(help="For a random start.")]
+SHOWN = 20  # numbers of an iterate
+
+Seed = Annotated[
+    int | None, typer.Option(help="For a random start, and the order of batches.")
+]
 TraceFile = Annotated[
     Path | None, typer.Option("--trace", help="Write every iterate to a CSV file.")
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Each update of a rule sees so many rows of the data, by chance."
+    ),
 ]
 Verbose = Annotated[
     bool, typer.Option("--verbose", help="Print each iterate while it runs.")
@@ -43,6 +53,7 @@ class Run(Descents):
     verbose: Verbose = False
     progress: Progress = False
     checkpoint: Checkpoint = None
+    batch_size: BatchSize = None
 
     @property
     def traced(self) -> bool:
@@ -86,6 +97,7 @@ def _optimize(verb: str, run: Run) -> None:
         trace=run.traced,
         progress=run.progress,
         checkpoint=run.checkpoint,
+        batch_size=run.batch_size,
         **arguments,
     )
     _deliver(result, run)
@@ -109,7 +121,7 @@ def _deliver(result: Result, run: Run) -> None:
 
 
 class IteratePrinter:
-    """A callback that prints a line for each iterate."""
+    """A callback that prints a line for each iterate, also for a long one."""
 
     def __init__(self, to: TextIO) -> None:
         self.file = to
@@ -120,6 +132,13 @@ class IteratePrinter:
         from symgd.result import number
 
         if state.t != self._last:
-            line = f">{state.t} f({state.x}) = {number(state.fun)}"
+            line = f">{state.t} f({_short(state.x)}) = {number(state.fun)}"
             print(line, file=self.file, flush=True)
         self._last = state.t
+
+
+def _short(x: Any) -> str:
+    """Return a point on one line."""
+    import numpy as np
+
+    return np.array2string(x, threshold=SHOWN, max_line_width=10_000)

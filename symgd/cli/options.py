@@ -63,6 +63,24 @@ Iteration = Annotated[
         help="The name in the formula that counts updates, from 1: an online problem.",
     ),
 ]
+DataFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="What indexed names of the formula are: columns of a CSV file with a line "
+        "of names, of .npz, .npy, .parquet, ...",
+    ),
+]
+Sizes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--size", help="A name in the range of a sum that no data tell: n=1000."
+    ),
+]
+Missing = Annotated[
+    str | None,
+    typer.Option(help="Rows that aren't finite: error, the default, or drop."),
+]
 Maxiter = Annotated[int, typer.Option(help="The largest number of iterations.")]
 Gtol = Annotated[
     float, typer.Option(help="Converged when no component of the gradient is larger.")
@@ -79,25 +97,15 @@ PlotFile = Annotated[
 
 
 @dataclass(kw_only=True)
-class Descents:
-    """The options that all descents share, as they were given."""
+class Given:
+    """The options that say what the objective is, as they were given."""
 
     formula: Formula
-    start: Start = None
-    bounds: Bounds = None
-    method: Method = None
-    rule_file: RuleFiles = None
-    sets: Sets = None
     parameters: Parameters = None
     iteration: Iteration = None
-    maxiter: Maxiter = 10_000
-    gtol: Gtol = 1e-8
-    ftol: Ftol = 0.0
-    patience: Patience = 0
-    target: Target = None
-    time_limit: TimeLimit = None
-    as_json: Json = False
-    plot: PlotFile = None
+    data: DataFile = None
+    sizes: Sizes = None
+    missing: Missing = None
 
     def objective(self) -> Objective:
         """Return the objective: the formula and what is said about its names."""
@@ -108,7 +116,44 @@ class Descents:
         """Return the objective that a text is, with these constants."""
         from symgd.objective import Objective
 
-        return Objective(text, parameters=constants, iteration=self.iteration)
+        return Objective(
+            text,
+            parameters=constants,
+            iteration=self.iteration,
+            data=self.columns,
+            sizes=reading.sizes(self.sizes),
+            missing="error" if self.missing is None else self.missing,
+        )
+
+    @functools.cached_property
+    def columns(self) -> Any:
+        """What the file of data holds, read once; None if there is no file."""
+        if self.data is None:
+            if self.missing is not None:
+                raise InputError("--missing is about the rows of --data: give a file")
+            return None
+        from symgd.data import read_file
+
+        return read_file(self.data)
+
+
+@dataclass(kw_only=True)
+class Descents(Given):
+    """The options that all descents share, as they were given."""
+
+    start: Start = None
+    bounds: Bounds = None
+    method: Method = None
+    rule_file: RuleFiles = None
+    sets: Sets = None
+    maxiter: Maxiter = 10_000
+    gtol: Gtol = 1e-8
+    ftol: Ftol = 0.0
+    patience: Patience = 0
+    target: Target = None
+    time_limit: TimeLimit = None
+    as_json: Json = False
+    plot: PlotFile = None
 
     def chosen(self) -> str | Rule | None:
         """Return the method, by name or as the rule of a file; None if none is given.
@@ -156,7 +201,7 @@ def check_hyperparameter(name: str) -> None:
     """Refuse a name that is an argument of the functions that are called."""
     from symgd.rules import RESERVED
 
-    if name in (*RESERVED, "methods", "callback_every"):
+    if name in (*RESERVED, "methods", "callback_every", "batch_size"):
         raise InputError(f"--set {name}: that is no hyperparameter")
 
 

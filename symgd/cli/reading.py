@@ -55,6 +55,18 @@ def point(text: str | None) -> Any:
     return dict(zip(names, values, strict=True))
 
 
+def sizes(texts: Iterable[str] | None) -> dict[str, Any]:
+    """Read ``n=1000`` and ``n=1000,m=20``.
+
+    >>> sizes(["n=1000,m=2*10", "k=3"])
+    {'n': 1000.0, 'm': 20.0, 'k': 3.0}
+    """
+    parts = [part for text in texts or [] for part in split(text)]
+    pairs = [_assignment(part, "--size", "n=1000") for part in parts]
+    _check_unique([name for name, _ in pairs], "--size")
+    return {name: constant(value, f"--size {name}") for name, value in pairs}
+
+
 def bounds(text: str | None) -> Any:
     """Read ``x=-2:2,y=0:`` as a mapping of names to pairs.
 

@@ -396,14 +396,14 @@ def constant(value: Any, what: str) -> float:
 
 
 def split(text: str) -> list[str]:
-    """Split at the commas that are not inside parentheses.
+    """Split at the commas that are not inside parentheses or brackets.
 
     >>> split("a=1, b=max(2, 3)")
     ['a=1', ' b=max(2, 3)']
     """
     parts, depth = [""], 0
     for sign in text:
-        depth += (sign == "(") - (sign == ")")
+        depth += (sign in "([") - (sign in ")]")
         if sign == "," and depth == 0:
             parts.append("")
         else:

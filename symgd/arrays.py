@@ -124,6 +124,7 @@ class Arrays:
             self.expression, self.ranks, self.sizes, self.data
         )
         known = {name: tuple(shapes.get(name, least[name])) for name in self.variables}
+        self._check_lengths(known, least)
         everything = {**lengths, **known}
         structure.check_ranges(
             self.expression, self.sizes, everything, self.data, self.formula
@@ -133,6 +134,21 @@ class Arrays:
                 problem = f"no element of {name} is used: its size would be {shape}"
                 raise FormulaError(problem, self.formula)
         self.shapes = known
+
+    def _check_lengths(
+        self, known: Mapping[str, Sequence[int]], least: Mapping[str, Sequence[int]]
+    ) -> None:
+        """Refuse a variable with elements that no index can reach."""
+        for access in structure.accesses(self.expression):
+            name, indices = access.name, access.node.indices
+            if any(index.has(sp.Indexed) for index in indices):
+                least = {**least, name: known.get(name, ())}
+        for name, shape in known.items():
+            if any(a > b for a, b in zip(shape, least[name], strict=True)):
+                about = ", ".join(f"{k} = {v}" for k, v in sorted(self.sizes.items()))
+                problem = f"{name} has shape {tuple(shape)}, but the formula reaches"
+                where = f" where {about}" if about else ""
+                raise InputError(f"{problem} {tuple(least[name])} of it{where}")
 
     def sized(self, x0: Any) -> Arrays:
         """Return the same with the lengths that a start has.

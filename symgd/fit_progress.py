@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,11 @@ from rich.progress import TextColumn, TimeElapsedColumn
 from symgd.result import number
 
 if TYPE_CHECKING:
-    from symgd.levenberg_marquardt import Point
+    from symgd.levenberg_marquardt import Point, Watch
 
 
 @contextmanager
-def watcher(maxiter: int) -> Iterator[Callable[[int, Point, float], None]]:
+def watcher(maxiter: int) -> Iterator[Watch]:
     """Show where a fit is on standard error; yield the function that moves it."""
     columns = (
         TextColumn("{task.completed:,.0f} of at most {task.total:,.0f} iterations"),

@@ -6,22 +6,20 @@ import math
 import numbers
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import sympy as sp
 
-from symgd import arguments, formula, losses
+from symgd import arguments, fit_model, formula, losses
 from symgd.arguments import Bounds, Seed
 from symgd.data import Table
 from symgd.errors import InputError, unknown_name
 from symgd.fit_result import Fit, Source, check_rows
 from symgd.interrupts import Interrupts
-from symgd.levenberg_marquardt import Limits
+from symgd.levenberg_marquardt import Limits, Watch
 from symgd.regression import Regression
 from symgd.result import number
-from symgd.row_formulas import row_formulas, unused
 from symgd.space import Space
 from symgd.starts import Search
 from symgd.status import Status
@@ -131,16 +129,15 @@ def fit(
     table = Table(data, missing)
     cost = losses.read(loss, hyperparameters)
     rest = _not_of_the_loss(hyperparameters, cost, method)
-    expression = formula.read(model, {n: formula.symbol(n) for n in table.names})
     factors = {"sigma": sigma, "weights": weights}
-    regression, source = _regression(expression, data, table, target, factors, cost)
-    names = tuple(each.name for each in regression.parameters)
-    limits = arguments.read_bounds(bounds, Space(names))
+    regression, source = _regression(model, data, table, target, factors, cost)
+    space = Space([each.name for each in regression.parameters])
+    limits = arguments.read_bounds(bounds, space)
     settings: dict[str, Any] = {"maxiter": maxiter, "gtol": gtol}
     settings["time_limit"] = time_limit
     checked = _limits(**settings)
     sides = np.array(limits.lower), np.array(limits.upper)
-    start, start_source = _start(regression, x0, limits, rng)
+    start, start_source = _start(regression, x0, space, limits, rng)
     if cost.name in losses.SCALED and sigma is None:
         regression = regression.with_loss(cost, _scale(regression, start, *sides))
     begun = time.perf_counter()
@@ -189,24 +186,17 @@ def _not_of_the_loss(
 
 
 def _regression(
-    model: sp.Expr,
+    model: Formula,
     data: Any,
     table: Table,
     target: str,
     given: Mapping[str, Any],
     loss: losses.Loss,
 ) -> tuple[Regression, Source]:
-    """Read the columns, and say which names are parameters."""
-    if target not in table.names:
-        raise unknown_name("column for the target", target, table.names)
-    used = formula.natural_order(s.name for s in model.free_symbols)
-    columns = tuple(name for name in used if name in table.names)
-    parameters = [name for name in used if name not in columns]
-    if not parameters:
-        known = ", ".join(columns) or "none"
-        problem = "the model has no parameters: all of its names are columns"
-        raise InputError(f"{problem} ({known})")
-    wanted = [*columns, target]
+    """Read the model and the columns."""
+    varying = tuple(what for what, value in given.items() if value is not None)
+    known = fit_model.read(model, table.names, target, varying, loss)
+    wanted = [*known.columns, target]
     loose = {w: v for w, v in given.items() if not _plain(v)}
     for what, value in given.items():
         if isinstance(value, str):
@@ -215,23 +205,17 @@ def _regression(
             wanted.append(value)
     arrays = _read(table, data, wanted, loose)
     check_rows(arrays)
-    count = len(arrays[target])
-    taken = set(used)
-    symbols = {what: unused(what, taken) for what in ("target", *given)}
-    held = {formula.symbol(name): arrays[name] for name in columns}
-    held[symbols["target"]] = arrays[target]
-    factors = dict.fromkeys(given, sp.S.One)
-    for what, value in given.items():
-        if value is not None:
-            key = value if isinstance(value, str) else f"={what}"
-            column = arrays[key] if key in arrays else _repeated(value, count)
-            factors[what] = symbols[what]
-            held[symbols[what]] = _checked(what, column)
-    names = tuple(formula.symbol(name) for name in parameters)
-    formulas = row_formulas(model, names, symbols["target"], *factors.values(), loss)
+    held = {formula.symbol(name): arrays[name] for name in known.columns}
+    held[known.meant["target"]] = arrays[target]
+    for what in varying:
+        value = given[what]
+        key = value if isinstance(value, str) else f"={what}"
+        column = arrays[key] if key in arrays else _repeated(value, len(arrays[target]))
+        held[known.meant[what]] = _checked(what, column)
     told = {what: "" if what in loose else value for what, value in given.items()}
-    source = Source(columns, target, told["sigma"], told["weights"], table.dropped)
-    return Regression(formulas, held, loss.constants), source
+    names = (known.columns, target, told["sigma"], told["weights"])
+    source = Source(*names, table.dropped)
+    return Regression(known.formulas, held, loss.constants), source
 
 
 def _plain(value: Any) -> bool:
@@ -286,10 +270,10 @@ def _limits(maxiter: Any, gtol: Any, time_limit: Any) -> Limits:
 
 
 def _start(
-    regression: Regression, x0: Any, limits: Bounds, rng: Seed
+    regression: Regression, x0: Any, space: Space, limits: Bounds, rng: Seed
 ) -> tuple[np.ndarray, str]:
     """Return the start, and how it was found."""
-    names = tuple(each.name for each in regression.parameters)
+    names = space.names
     given = np.full(len(names), np.nan)
     if isinstance(x0, Mapping):
         named = {str(name): value for name, value in x0.items()}
@@ -306,7 +290,7 @@ def _start(
             given[places] = arguments.read_point(named, Space(tuple(named)), some)
             x0 = None
     if x0 is not None:
-        x = np.array(arguments.read_point(x0, Space(names), limits))
+        x = np.array(arguments.read_point(x0, space, limits))
         _check_finite(regression, x)
         return x, "given"
     lower, upper = map(np.array, _sides(limits))
@@ -380,21 +364,23 @@ def _descended(
     limits: Limits,
     progress: bool,
 ) -> End:
-    from symgd.fit_progress import watcher
-
     limits.floor = regression.floor()
-    with (
-        Interrupts() as interrupts,
-        watcher(limits.maxiter) if progress else nullcontext() as watch,
-    ):
+    with Interrupts() as interrupts, _watched(limits.maxiter, progress) as limits.watch:
         limits.interrupted = lambda: interrupts.noted
-        limits.watch = watch or limits.watch
         point, offset, status = regression.minimize(start, lower, upper, limits)
         interrupts.answered = status == Status.INTERRUPTED
     return End(
         *(point.x, point.fun, status, _message(status, offset, limits)),
         *(limits.nit, limits.nfev, offset, "levenberg_marquardt"),
     )
+
+
+def _watched(maxiter: int, progress: bool) -> AbstractContextManager[Watch | None]:
+    if not progress:
+        return nullcontext()
+    from symgd.fit_progress import watcher
+
+    return watcher(maxiter)
 
 
 def _message(status: Status, offset: float, limits: Limits) -> str:

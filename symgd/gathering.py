@@ -34,8 +34,7 @@ def quickened(program: Program) -> Program:
     steps = merged(program.steps)
     arrays = dict.fromkeys(a.array for s in steps for a in _all_adds(s) if a.indices)
     for array in arrays:
-        if not any(add.array == array for add in program.adds):
-            steps = _gathered(array, steps)
+        steps = _gathered(array, steps)
     return dataclasses.replace(program, steps=steps)
 
 
@@ -85,6 +84,7 @@ def _symbols(step: Step) -> set[sp.Symbol]:
         return step.value.atoms(sp.Symbol)
     if isinstance(step, Gather):
         parts = [r.slope for r in step.regions] + [t.value for t in step.totals]
+        parts += [let.value for r in step.regions for let in r.lets]
         return {s for part in parts for s in part.atoms(sp.Symbol)}
     values = [step.loop.start, step.loop.stop, *(t.value for t in step.totals)]
     values += [part for add in step.adds for part in (add.value, *add.indices)]
@@ -102,18 +102,17 @@ def _all_adds(step: Step) -> list[Add]:
 
 
 def _gathered(array: str, steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """Return steps in which an array's slopes are gathered, if they all can be."""
-    adding = {
-        k: _shifted(step, array)
-        for k, step in enumerate(steps)
-        if any(add.array == array for add in _all_adds(step))
-    }
+    """Return steps in which an array's slopes are gathered, as far as they can be."""
+    adding = [
+        k for k, s in enumerate(steps) if any(a.array == array for a in _all_adds(s))
+    ]
+    shifted = {k: loops for k in adding if (loops := _shifted(steps[k], array))}
+    if not shifted:
+        return steps
     regions: list[Region] = []
     rest: list[Step | None] = list(steps)
-    last = max(adding)
-    for k, loops in adding.items():
-        if loops is None:
-            return steps
+    last = max(shifted)
+    for k, loops in shifted.items():
         regions += loops.regions()
         rest[k] = loops.without()
         # Totals move along where nothing waits for them.
@@ -121,7 +120,8 @@ def _gathered(array: str, steps: tuple[Step, ...]) -> tuple[Step, ...]:
         if loops.is_alone and not _names(steps[k]) & set().union(*later):
             regions.append(loops.counted())
             rest[k] = None
-    gather = Gather(array, len(regions[0].starts), _by_box(regions))
+    adds = len(shifted) < len(adding)
+    gather = Gather(array, len(regions[0].starts), _by_box(regions), adds)
     after = [*rest[: last + 1], gather, *rest[last + 1 :]]
     return tuple(step for step in after if step is not None and _does_something(step))
 
@@ -150,7 +150,10 @@ class _Shifted:
 
     def regions(self) -> list[Region]:
         """Return the elements that contributions land on, and what lands there."""
-        return [self._moved(shift, add.value, ()) for add, shift in self.shifts]
+        return [
+            self._moved(shift, add.value, (), f"{self.array}{k}")
+            for k, (add, shift) in enumerate(self.shifts)
+        ]
 
     def counted(self) -> Region:
         """Return the totals, each where the first contribution lands."""
@@ -159,18 +162,30 @@ class _Shifted:
             known = {total.value: total.name for total in outer.totals}
             names = {inner: known[name] for inner, name in names.items()}
         totals = [Total(names[t.name], t.value) for t in self.chain[-1].totals]
-        return self._moved(self.shifts[0][1], sp.S.Zero, totals)
+        return self._moved(self.shifts[0][1], sp.S.Zero, totals, "")
 
     def _moved(
-        self, shift: Sequence[sp.Expr], slope: sp.Expr, totals: Sequence[Total]
+        self,
+        shift: Sequence[sp.Expr],
+        slope: sp.Expr,
+        totals: Sequence[Total],
+        which: str,
     ) -> Region:
+        """Return what loops compute as it is seen from the elements it lands on.
+
+        Names in it are made different, as they are of different iterations.
+        """
         pairs = list(zip((nest.loop for nest in self.chain), shift, strict=True))
-        back = {
+        back: dict[sp.Basic, sp.Basic] = {
             loop.index: index_at(axis) - by for axis, (loop, by) in enumerate(pairs)
         }
+        lets = [step for step in self.chain[-1].steps if isinstance(step, Let)]
+        for let in lets:
+            back[let.name] = sp.Symbol(f"{let.name.name}{which}", real=True)
         return Region(
             tuple(loop.start + by for loop, by in pairs),
             tuple(loop.stop + by for loop, by in pairs),
+            tuple(Let(back[let.name], let.value.xreplace(back)) for let in lets),
             slope.xreplace(back),
             tuple(Total(t.name, t.value.xreplace(back)) for t in totals),
         )
@@ -203,7 +218,7 @@ def _shifted(step: Step, array: str) -> _Shifted | None:
 def _chain(nest: Nest) -> tuple[Nest, ...] | None:
     """Return loops that are nested and do nothing else, over a box; else None."""
     chain = [nest]
-    while chain[-1].steps:
+    while not all(isinstance(step, Let) for step in chain[-1].steps):
         (inner, *others), outer = chain[-1].steps, chain[-1]
         forwarded = {t.value for t in outer.totals}
         if others or not isinstance(inner, Nest) or outer.adds:
@@ -235,6 +250,7 @@ def _by_box(regions: Iterable[Region]) -> tuple[Region, ...]:
         Region(
             starts,
             stops,
+            tuple(let for r in parts for let in r.lets),
             sp.Add(*(r.slope for r in parts)),
             tuple(t for r in parts for t in r.totals),
         )

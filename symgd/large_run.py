@@ -202,6 +202,11 @@ class LargeRun(Run):
         self._gradient_of = self.t if not self._is_computed else -1
         return status
 
+    def _be_at(self, x: array[float], gradient: array[float]) -> None:
+        self.counters[layout.PLACE] = 0
+        self.iterates[: self.n], self._gradient = x, gradient
+        self.facts[layout.GATHERS] = 0  # the gradient is there
+
     def norm_of(self, x: array[float], gradient: array[float]) -> float:
         """Return the largest component of the (projected) gradient at a point."""
         room, unused = floats(layout.ROOM), floats(1)

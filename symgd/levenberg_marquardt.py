@@ -4,26 +4,53 @@ The model of the objective at a point is its gradient and a matrix of curvature:
 least squares J'WJ, for which this is the method of Levenberg (1944) and Marquardt
 (1963) as Moré arranged it, or an exact Hessian. Steps are measured in units that the
 problem gives itself, so that parameters of sizes 1e-4 and 1e3 are as good as any.
+
+The loop is a kernel, :mod:`symgd.kernels.levenberg_marquardt`; here is what it works
+on. There are two points, the best one so far and a trial: the first two vectors. The
+model at each is a row of numbers: value, sum of squares, gradient, the lower triangle
+of the curvature, and R, where that is R'R and R is known.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import time
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from symgd import compiled
+from symgd.machine import Kernel, address
 from symgd.status import RUNNING, Status
 
-FIRST_RADIUS = 1.0  # of the trust region, in units of the start
-LEAST_GAIN = 1e-4  # of the predicted reduction, for a step to be taken
+if TYPE_CHECKING:
+    from symgd.rows import Pass
+
+DESCENT = "i:pppppp"  # how the kernel is called
+
+FACTS = 11  # integers
+PARAMETERS, FUNCTION, BLOCKS = 0, 1, 2
+BEST = 3  # the row of the best point
+NIT, NFEV, MAXITER = 4, 5, 6
+SLICE = 7  # evaluations before the loop ends for others to look
+FACTORED = 8  # whether R is known
+KNOWN = 9  # whether the trial has been evaluated
+FIRST = 10  # whether no step has been taken yet
+
+LIMITS = 5  # numbers
+GTOL, FLOOR, RADIUS, OFFSET, PREDICTED = range(LIMITS)
+
+VECTORS = 11
+LOWER, UPPER, SCALE, STEP, FREE, SLOPE, ALONG, SQUARES, LENGTHS = range(2, VECTORS)
+VALUE, SIZE, GRADIENT = 0, 1, 2  # in a model
+
 RESOLUTION = 1e-15  # of curvatures as sums of squares: below it, they are rounding
 FINE_RESOLUTION = 1e-26  # of curvatures as squares of singular values
-NEARLY = 1e-4  # an offset, or digits lost of the target, that rounding can leave
-INVISIBLE = 1e-20  # a relative change of the sum that no convergence waits for
-NOISE = 1e-13  # a relative change of the sum that may be rounding alone
+LONG = 30_000  # rows that are passed between two looks at the clock
 
 
 @dataclass(frozen=True)
@@ -36,8 +63,10 @@ class Point:
     curvature : ndarray, shape (p, p)
     size : float
         The weighted sum of squared residuals, which tells which gradient is small.
-    factor : ndarray, shape (m, p), optional
+    factor : ndarray, shape (p, p), optional
         R, where curvature is R'R: with it half as many digits are lost.
+    least : float
+        The curvature's smallest eigenvalue in its own units is no smaller.
     """
 
     x: np.ndarray
@@ -46,6 +75,32 @@ class Point:
     gradient: np.ndarray
     curvature: np.ndarray
     factor: np.ndarray | None = None
+    least: float = -math.inf
+
+    @classmethod
+    def unpacked(
+        cls,
+        x: np.ndarray,
+        row: np.ndarray,
+        factored: bool = False,
+        least: float = -math.inf,
+    ) -> Point:
+        """Return the point of a row of numbers."""
+        p = len(x)
+        lower, end = GRADIENT + p, root_of(p)
+        curvature = symmetric(row[lower:end], p)
+        factor = row[end : end + p * p].reshape(p, p).copy() if factored else None
+        gradient = row[GRADIENT:lower].copy()
+        return cls(x, float(row[0]), float(row[1]), gradient, curvature, factor, least)
+
+    def pack(self, row: np.ndarray) -> None:
+        """Write the point as a row of numbers."""
+        p = len(self.x)
+        row[VALUE], row[SIZE] = self.fun, self.size
+        row[GRADIENT : GRADIENT + p] = self.gradient
+        row[GRADIENT + p : root_of(p)] = self.curvature[_lower(p)]
+        if self.factor is not None:
+            row[root_of(p) : root_of(p) + p * p] = self.factor.ravel()
 
     @property
     def finite(self) -> bool:
@@ -73,12 +128,32 @@ class Point:
         squares[abs(squares) < least * abs(squares).max(initial=0.0)] = 0.0
         return squares, vectors
 
-    def bend(self, step: np.ndarray) -> float:
-        """Return step' curvature step."""
-        if self.factor is not None:
-            along = self.factor @ step
-            return float(along @ along)
-        return float(step @ self.curvature @ step)
+
+@functools.cache
+def _lower(p: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.tril_indices(p)
+
+
+def root_of(p: int) -> int:
+    """Return where R begins in a row."""
+    return GRADIENT + p + p * (p + 1) // 2
+
+
+@functools.cache
+def _places(p: int) -> np.ndarray:
+    """Return where each entry of a symmetric matrix is in its lower triangle."""
+    places = np.empty((p, p), dtype=np.intp)
+    rows, columns = _lower(p)
+    places[rows, columns] = places[columns, rows] = np.arange(len(rows))
+    return places
+
+
+def symmetric(lower: np.ndarray, p: int) -> np.ndarray:
+    """Return the matrix of a lower triangle, which is given row by row."""
+    return lower[_places(p)]
+
+
+Watch: TypeAlias = Callable[[int, Point, float], None]
 
 
 @dataclass
@@ -90,20 +165,15 @@ class Limits:
     time_limit: float = math.inf
     floor: float = 0.0  # a value at which the residuals are rounding
     interrupted: Callable[[], bool] = lambda: False
-    watch: Callable[[int, Point, float], None] = lambda *_: None
+    watch: Watch | None = None
     nit: int = 0
     nfev: int = 0
     begun: float = field(default_factory=time.perf_counter)
 
-    def reached(self, point: Point, offset: float) -> int:
-        """Return why the descent ends here, or RUNNING."""
-        self.watch(self.nit, point, offset)
-        if offset <= self.gtol or point.fun <= self.floor:
-            return Status.CONVERGED
+    def reached(self) -> int:
+        """Return why the descent ends between two evaluations, or RUNNING."""
         if self.interrupted():
             return Status.INTERRUPTED
-        if self.nit >= self.maxiter:
-            return Status.MAXITER
         if time.perf_counter() - self.begun > self.time_limit:
             return Status.TIME_LIMIT
         return RUNNING
@@ -115,15 +185,23 @@ def descend(
     lower: np.ndarray,
     upper: np.ndarray,
     limits: Limits,
+    native: Pass | None = None,
 ) -> tuple[Point, float, Status]:
     """Minimise within bounds, from a point where the objective is finite.
+
+    Parameters
+    ----------
+    evaluate : callable
+        Returns the model at a point.
+    native : Pass, optional
+        The same for the loop to call, from the second evaluation on.
 
     Returns
     -------
     point : Point
         The best one.
     offset : float
-        See :meth:`_Region.offset`.
+        The cosine between the residuals and what the model can change.
     status : Status
         CONVERGED where the offset is at most gtol, or the value at most the floor;
         STALLED where only rounding keeps it from that; ABNORMAL where no step lowers
@@ -144,149 +222,111 @@ def descend(
     >>> at[0].x, at[2].name
     (array([0., 0.]), 'CONVERGED')
     """
-    point = evaluate(x)
-    limits.nfev += 1
-    region = _Region(point, lower, upper)
-    offset = region.offset(point)
-    while (status := limits.reached(point, offset)) == RUNNING:
-        step, predicted = region.step(point)
-        tiny = abs(predicted) <= INVISIBLE * abs(point.fun)
-        if tiny or np.all(point.x + step == point.x):
-            return point, offset, _at_rest(point, offset, limits)
-        trial = evaluate(np.clip(point.x + step, lower, upper))
-        limits.nfev += 1
-        gain = _gain(point, trial, predicted)
-        if abs(trial.fun - point.fun) <= NOISE * abs(point.fun):
-            # Where values only round, the gradient still tells.
-            better = trial.finite and region.offset(trial) < offset
-            gain = 0.5 if better else -math.inf
-        region.resize(gain, step)
-        if gain >= LEAST_GAIN:
-            point = trial
-            limits.nit += 1
-            region.observe(point)
-            offset = region.offset(point)
-    return point, offset, Status(status)
+    run = _Run(evaluate(x), lower, upper, limits, native)
+    while (status := run.proceed()) == RUNNING:
+        if limits.watch is not None:
+            limits.watch(limits.nit + run.facts[NIT], run.best(), run.offset)
+        if (status := limits.reached()) != RUNNING:
+            break
+        if native is None:
+            run.enter(evaluate(run.trial))
+    limits.nit += run.facts[NIT]
+    limits.nfev += run.facts[NFEV]
+    return run.end(status), run.offset, Status(status)
 
 
-def _at_rest(point: Point, offset: float, limits: Limits) -> Status:
-    """Say why no step can be made: for rounding, or else for a kink."""
-    rounding = offset <= NEARLY or point.fun <= limits.floor * NEARLY**-2
-    return Status.STALLED if rounding else Status.ABNORMAL
+class _Run:
+    """The memory of a descent."""
 
+    def __init__(
+        self,
+        start: Point,
+        lower: np.ndarray,
+        upper: np.ndarray,
+        limits: Limits,
+        native: Pass | None,
+    ) -> None:
+        p = len(start.x)
+        self.facts = array("q", bytes(8 * FACTS))
+        self.facts[PARAMETERS], self.facts[FIRST] = p, 1
+        self.facts[MAXITER] = limits.maxiter - limits.nit
+        self.facts[FACTORED] = start.factor is not None
+        self.facts[SLICE] = 1
+        function, words, self.facts[BLOCKS], rows = native or (
+            0,
+            array("d", [0.0]),
+            0,
+            0,
+        )
+        self.facts[FUNCTION] = function
+        if native and limits.watch is None and math.isinf(limits.time_limit):
+            self.facts[SLICE] = max(1, LONG // rows)
+        self.numbers = array("d", [limits.gtol, limits.floor, 0.0, 0.0, 0.0])
+        self.vectors = np.zeros((VECTORS, p))
+        self.vectors[1], self.vectors[LOWER], self.vectors[UPPER] = (
+            start.x,
+            lower,
+            upper,
+        )
+        self.models = np.zeros((2, root_of(p) + p * p))
+        matrices = np.empty((2, p, p))
+        self.enter(start)
+        self._arrays = (
+            self.facts,
+            self.numbers,
+            self.vectors,
+            self.models,
+            matrices,
+            words,
+        )
+        self._places = [address(each) for each in self._arrays]
+        self._kernel = _descent()
 
-def _gain(point: Point, trial: Point, predicted: float) -> float:
-    """Return the reduction as a share of the predicted one."""
-    if not trial.finite or not predicted > 0.0:
-        return -math.inf
-    return (point.fun - trial.fun) / predicted
+    def proceed(self) -> int:
+        """Go on for a slice."""
+        return int(self._kernel(*self._places))
 
-
-class _Region:
-    """The trust region: an ellipsoid in units that grow with what has been seen."""
-
-    def __init__(self, point: Point, lower: np.ndarray, upper: np.ndarray) -> None:
-        self.lower, self.upper = lower, upper
-        self.scale = np.zeros(len(point.x))
-        self.observe(point)
-        length = float(np.linalg.norm(self.scale * point.x))
-        self.radius = FIRST_RADIUS * (length or 1.0)
-        self.first = True
-
-    def observe(self, point: Point) -> None:
-        """Let the units follow the largest column norms of the Jacobian so far."""
-        norms = np.sqrt(abs(np.diag(point.curvature)))
-        self.scale = np.maximum(self.scale, norms)
+    def enter(self, point: Point) -> None:
+        """Take note of what was found at the trial."""
+        point.pack(self.models[1 - self.facts[BEST]])
+        self.facts[KNOWN] = 1
 
     @property
-    def units(self) -> np.ndarray:
-        """The scale of each parameter, 1 for those that nothing is known of."""
-        return np.where(self.scale > 0.0, self.scale, 1.0)
+    def trial(self) -> np.ndarray:
+        """The point to be evaluated next."""
+        return self.vectors[1 - self.facts[BEST]].copy()
 
-    def free(self, point: Point) -> np.ndarray:
-        """Return which parameters no bound holds back."""
-        inward = np.where(point.gradient > 0.0, self.lower, self.upper)
-        return (point.x != inward) | (point.gradient == 0.0)
+    def best(self, least: float = -math.inf) -> Point:
+        """Return the best point so far."""
+        row, factored = self.facts[BEST], bool(self.facts[FACTORED])
+        return Point.unpacked(
+            self.vectors[row].copy(), self.models[row], factored, least
+        )
 
-    def offset(self, point: Point) -> float:
-        """Return the cosine between the residuals and what the model can change.
+    def end(self, status: int) -> Point:
+        """Return the point where the descent ended.
 
-        It is the size of the Gauss-Newton step in units of the residuals.
-
-        References
-        ----------
-        D. M. Bates and D. G. Watts, A relative offset orthogonality convergence
-        criterion for nonlinear least squares, Technometrics 23 (1981).
+        Where it has converged, the last eigenvalues are those there, in units that are
+        as large as its own or larger: so in its own they are no smaller.
         """
-        if not point.size > 0.0:
-            return 0.0
-        free = self.free(point)
-        squares, vectors = point.spectrum(free, self.units)
-        along = vectors.T @ (point.gradient / self.units)[free]
-        known = squares != 0.0
-        newton = float(np.sum(along[known] ** 2 / abs(squares[known])))
-        return math.sqrt(newton / point.size)
+        converged = status == Status.CONVERGED
+        return self.best(
+            min(self.vectors[SQUARES].tolist()) if converged else -math.inf
+        )
 
-    def step(self, point: Point) -> tuple[np.ndarray, float]:
-        """Return the best step in the region and the bounds, and what it promises."""
-        free, step = self.free(point), np.zeros(len(point.x))
-        for _ in range(len(step)):
-            if not free.any():
-                break
-            slope = point.gradient + point.curvature @ np.where(free, 0.0, step)
-            squares, vectors = point.spectrum(free, self.units)
-            along = vectors.T @ (slope / self.units)[free]
-            lengths = _within(squares.tolist(), along.tolist(), self.radius)
-            step[free] = (vectors @ lengths) / self.units[free]
-            limited = np.clip(point.x + step, self.lower, self.upper) - point.x
-            beyond = free & (
-                (point.x + step < self.lower) | (point.x + step > self.upper)
-            )
-            step = np.where(beyond, limited, step)
-            if not beyond.any():
-                break
-            free &= ~beyond
-        promised = -(float(point.gradient @ step) + 0.5 * point.bend(step))
-        return step, promised
-
-    def resize(self, gain: float, step: np.ndarray) -> None:
-        """Make the region as large as its model is good."""
-        length = float(np.linalg.norm(self.units * step))
-        if self.first:
-            self.radius = min(self.radius, length)
-        if gain < 0.25:
-            # The minimum of a parabola through what is known, as Moré has it.
-            share = 0.5 / (1.0 - gain) if gain < 0.0 else 0.5
-            self.radius = max(share, 0.1) * min(self.radius, 10.0 * length)
-        elif gain > 0.75:
-            self.radius = max(self.radius, 2.0 * length)
-        self.first = self.first and gain < LEAST_GAIN
+    @property
+    def offset(self) -> float:
+        """The cosine between the residuals and what the model can change there."""
+        return self.numbers[OFFSET]
 
 
-def _within(squares: list[float], along: list[float], radius: float) -> np.ndarray:
-    """Return the step that lowers the model most within a radius, in eigenvectors.
+def _descent() -> Kernel:
+    """Return the loop, one for all models."""
 
-    The damping mu of the step -along/(squares + mu) is found as Moré and Sorensen do,
-    Computing a trust region step (1983), section 3: Newton's method on 1/length.
-    """
-    pairs = list(zip(squares, along, strict=True))
-    least = min(squares)
-    if least >= 0.0:
-        full = [-a / s if s > 0.0 else 0.0 for s, a in pairs]
-        if math.hypot(*full) <= 1.1 * radius:
-            return np.array(full)
-    low = max(0.0, -least)
-    high = low + (math.hypot(*along) / radius or 1.0)
-    mu = low + 1e-3 * (high - low)
-    for _ in range(50):
-        lengths = [-a / (s + mu) for s, a in pairs]
-        length = math.hypot(*lengths)
-        if abs(length - radius) <= 0.1 * radius:
-            break
-        low, high = (mu, high) if length > radius else (low, mu)
-        slope = sum(h * h / (s + mu) for h, (s, _) in zip(lengths, pairs, strict=True))
-        if slope > 0.0:
-            mu += length * length / slope * (length - radius) / radius
-        if not low < mu < high:
-            mu = low + 0.1 * (high - low)
-    return np.array(lengths)
+    def build() -> Any:
+        from symgd.kernels import levenberg_marquardt
+        from symgd.lowering.native import native
+
+        return native(levenberg_marquardt.entry, DESCENT)
+
+    return compiled.kernel(("levenberg marquardt",), DESCENT, build)

@@ -21,7 +21,7 @@ def listing(program: Program, arguments: Iterable[str], arrays: Iterable[str]) -
     names = list(arguments)
     lines = [f"def value_and_gradient({', '.join(names)}):"]
     shown = _Names({*names})
-    gathered = {step.array for step in program.steps if isinstance(step, Gather)}
+    gathered = {s.array for s in program.steps if isinstance(s, Gather) and not s.adds}
     for array in arrays:
         kind = "empty" if array in gathered else "zeros"
         lines.append(f"    {slope_name(array)} = {kind}(shape({array}))")
@@ -48,12 +48,16 @@ class _Names:
     def text(self, expression: sp.Expr) -> str:
         for own in expression.atoms(sp.Symbol):
             if own not in self.known and own.name.startswith("["):
-                depth = own.name[2:-1]
-                free = [name for name in INDICES if name not in self.taken]
-                index = own == index_at(int(depth)) and int(depth) < len(free)
-                name = free[int(depth)] if index else f"s{depth}"
-                self.known[own] = symbol(name)
+                self.known[own] = symbol(self._name(own.name))
         return text_of(expression.xreplace(self.known))
+
+    def _name(self, own: str) -> str:
+        """Return a readable name for one of the program's own: an index, or a value."""
+        kind, number = own[1], own[2:].replace("]", "")
+        free = [name for name in INDICES if name not in self.taken]
+        if kind == "i" and int(number) < len(free):
+            return free[int(number)]
+        return f"s{number}"
 
     def step(self, step: Step, depth: int) -> list[str]:
         space = "    " * depth
@@ -102,11 +106,14 @@ class _Names:
                 for low, index, high in ranges
             )
             lines.append(f"{space}if {inside}:")
+            for let in region.lets:
+                lines += self.step(let, depth + gather.rank + 1)
             if region.slope != 0:
                 lines.append(f"{space}    slope += {self.text(region.slope)}")
             for total in region.totals:
                 name, value = self.text(total.name), self.text(total.value)
                 lines.append(f"{space}    {name} += {value}")
         place = ", ".join(indices)
-        lines.append(f"{space}{slope_name(gather.array)}[{place}] = slope")
+        sign = "+=" if gather.adds else "="
+        lines.append(f"{space}{slope_name(gather.array)}[{place}] {sign} slope")
         return lines

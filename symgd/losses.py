@@ -93,6 +93,17 @@ def read(loss: Formula, given: Mapping[str, Any]) -> Loss:
     InputError
         If there is no such loss, or a constant is missing.
     """
+    # Most losses have nothing to set, so they need not be read again.
+    plain = isinstance(loss, str) and not given
+    return _plain(loss) if plain else _read(loss, given)
+
+
+@functools.lru_cache(maxsize=64)
+def _plain(loss: str) -> Loss:
+    return _read(loss, {})
+
+
+def _read(loss: Formula, given: Mapping[str, Any]) -> Loss:
     name, text = "custom", loss
     if isinstance(loss, str) and loss.isidentifier() and loss != RESIDUAL.name:
         if loss not in NAMED:

@@ -72,21 +72,26 @@ class Nest:
 
 @dataclass(frozen=True)
 class Region:
-    """A box of elements and what is computed for each: a slope, and totals."""
+    """A box of elements and what is computed for each: names, a slope, and totals."""
 
     starts: tuple[sp.Expr, ...]
     stops: tuple[sp.Expr, ...]
+    lets: tuple[Let, ...]
     slope: sp.Expr
     totals: tuple[Total, ...]
 
 
 @dataclass(frozen=True)
 class Gather:
-    """Loops over all elements of an array; an element's slope is its regions' sum."""
+    """Loops over all elements of an array; an element's slope is its regions' sum.
+
+    It is added to what is there already if other steps contribute, too.
+    """
 
     array: str
     rank: int
     regions: tuple[Region, ...]
+    adds: bool = False
 
     @property
     def totals(self) -> tuple[Total, ...]:

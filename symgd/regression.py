@@ -11,15 +11,22 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from symgd.levenberg_marquardt import Limits, Point, descend
+from symgd.layout import described
+from symgd.levenberg_marquardt import Limits, Point, descend, root_of, symmetric
 from symgd.losses import SMOOTHING, Loss, read
 from symgd.row_formulas import RowFormulas, row_formulas
 from symgd.rows import Rows
 from symgd.status import Status
 
+EPSILON = float(np.finfo(np.float64).eps)
 ILL_CONDITIONED = 1e-10  # a ratio of squares whose inverse has lost half its digits
 MANY = 12  # parameters whose products are too many sums for one loop
 ROUGHLY = 1e-2  # an offset from which Newton's method takes over
+LARGE = 20_000  # rows, from which a sample of them is worth it
+EVERY = 17  # of the rows is in the sample: a prime, as rows may repeat a pattern
+NEAR = 1e-3  # an offset that is small for a sample
+SOON = 10  # iterations
+ENDED = (Status.CONVERGED, Status.STALLED)
 DIGITS = 8  # to which the absolute value is approached, in units of its mean
 
 
@@ -58,7 +65,6 @@ class Regression:
         self.formulas, self.columns, self.scale = formulas, dict(columns), scale
         self.loss, self.parameters = formulas.loss, formulas.parameters
         self._constants = dict(constants)
-        self._lower = np.tril_indices(len(self.parameters))
         self._last: tuple[Any, Any] = None, None  # where the rows were last passed
 
     def with_data(self, columns: Mapping[sp.Symbol, np.ndarray]) -> Regression:
@@ -85,6 +91,10 @@ class Regression:
         constants = () if self.loss.squares else (*self._constants.values(), self.scale)
         return [*x.tolist(), *constants]
 
+    @property
+    def _has_many(self) -> bool:
+        return self.loss.squares and len(self.parameters) > MANY
+
     # -------------------------------------------------------- at a point
 
     @functools.cached_property
@@ -105,37 +115,22 @@ class Regression:
     def gauss_newton(self, x: np.ndarray) -> Point:
         """Return the model of reweighted least squares, all by one pass of the rows."""
         if (at := self._at(x)) != self._last[0]:
-            many = self.loss.squares and len(x) > MANY
-            point = self.orthogonal(x) if many else self._passed(x, at)
+            point = self.orthogonal(x) if self._has_many else self._passed(x, at)
             self._last = at, point
         return self._last[1]
 
     def _passed(self, x: np.ndarray, at: list[float]) -> Point:
-        return self._point(x, self._gauss_newton.totals(at))
+        return Point.unpacked(x, self._gauss_newton.totals(at))
 
     def newton(self, x: np.ndarray) -> Point:
         """Return the model with the exact Hessian."""
-        return self._point(x, self._newton.totals(self._at(x)))
-
-    def _point(self, x: np.ndarray, totals: np.ndarray) -> Point:
-        p = len(x)
-        curvature = self._symmetric(totals[2 + p :])
-        return Point(
-            x, float(totals[0]), float(totals[1]), totals[2 : 2 + p], curvature
-        )
-
-    def _symmetric(self, lower: np.ndarray) -> np.ndarray:
-        p = len(self.parameters)
-        matrix = np.empty((p, p))
-        rows, columns = self._lower
-        matrix[rows, columns] = matrix[columns, rows] = lower[: len(rows)]
-        return matrix
+        return Point.unpacked(x, self._newton.totals(self._at(x)))
 
     def spread_of_scores(self, x: np.ndarray) -> np.ndarray:
         """Return the sum of the squared gradients of the rows, a matrix."""
         totals = self._newton.totals(self._at(x))
         p = len(x)
-        return self._symmetric(totals[2 + p + p * (p + 1) // 2 :])
+        return symmetric(totals[root_of(p) :], p)
 
     def curve(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return predictions and Jacobian, row by row."""
@@ -157,7 +152,9 @@ class Regression:
             p = len(x)
             return Point(x, math.nan, math.nan, np.zeros(p), np.zeros((p, p)))
         size, gradient = float(residuals @ residuals), rows.T @ residuals
-        factor: Any = np.linalg.qr(rows, mode="r")
+        factor: Any = np.zeros((len(x), len(x)))
+        part = np.linalg.qr(rows, mode="r")
+        factor[: len(part)] = part
         return Point(x, size / 2.0, size, gradient, factor.T @ factor, factor)
 
     @property
@@ -176,7 +173,7 @@ class Regression:
         return self._values(self.formulas.weight)
 
     def _values(self, column: sp.Expr) -> np.ndarray:
-        if column == 1:
+        if column is sp.S.One:
             return np.broadcast_to(np.float64(1.0), (self.count,))
         return np.asarray(self.columns[column], dtype=np.float64)
 
@@ -192,7 +189,22 @@ class Regression:
         if self.loss.smoothed:
             return self._least_absolute(x, *bounds, limits)
         point = self._roughly(x, *bounds, limits)
-        return descend(self.newton, point.x, *bounds, limits)
+        return self._by_hessians(point.x, *bounds, limits)
+
+    def _by_products(
+        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
+    ) -> tuple[Point, float, Status]:
+        """Descend from x, by reweighted least squares."""
+        native = None if self._has_many else self._gauss_newton.native(self._at(x))
+        ended = descend(self.gauss_newton, x, lower, upper, limits, native)
+        self._last = self._at(ended[0].x), ended[0]
+        return ended
+
+    def _by_hessians(
+        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
+    ) -> tuple[Point, float, Status]:
+        native = self._newton.native(self._at(x))
+        return descend(self.newton, x, lower, upper, limits, native)
 
     def _roughly(
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
@@ -200,10 +212,9 @@ class Regression:
         """Come near a minimum from x, or by way of least squares: what is lower."""
         squared = self.with_loss(read("squared", {}), self.scale)
         rough = dataclasses.replace(limits, gtol=max(ROUGHLY, limits.gtol))
-        detour, _, _ = descend(squared.gauss_newton, x, lower, upper, rough)
+        detour, _, _ = squared._by_products(x, lower, upper, rough)
         ends = [
-            descend(self.gauss_newton, start, lower, upper, rough)[0]
-            for start in (x, detour.x)
+            self._by_products(start, lower, upper, rough)[0] for start in (x, detour.x)
         ]
         limits.nit, limits.nfev = rough.nit, rough.nfev
         return min(ends, key=lambda point: point.fun)
@@ -211,10 +222,38 @@ class Regression:
     def _least_squares(
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
     ) -> tuple[Point, float, Status]:
-        ended = descend(self.gauss_newton, x, lower, upper, limits)
+        ended = None
+        if self.count >= LARGE and limits.maxiter > SOON:
+            ended = self._from_a_sample(x, lower, upper, limits)
+        ended = ended or self._by_products(x, lower, upper, limits)
         point, _, status = ended
-        if status in (Status.CONVERGED, Status.STALLED) and is_ill_conditioned(point):
+        if status in ENDED and is_ill_conditioned(point):
             return descend(self.orthogonal, point.x, lower, upper, limits)
+        return ended
+
+    def _from_a_sample(
+        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
+    ) -> tuple[Point, float, Status] | None:
+        """Minimise from where a sample of the rows has its minimum.
+
+        None if that is no better than x, or is not soon followed by one of all rows.
+        """
+        columns = self.columns.items()
+        some = self.with_data({s: _every(EVERY, each) for s, each in columns})
+        rough = dataclasses.replace(limits, gtol=NEAR, floor=some.floor(), watch=None)
+        near, _, status = some._by_products(x, lower, upper, rough)
+        # As much work as so many evaluations of all rows, and x is evaluated on them.
+        limits.nfev += 1 + math.ceil(rough.nfev / EVERY)
+        if status not in ENDED or is_ill_conditioned(near):
+            return None
+        if not self.gauss_newton(x).fun > self.gauss_newton(near.x).fun:
+            return None
+        soon = dataclasses.replace(limits, maxiter=SOON)
+        ended = self._by_products(near.x, lower, upper, soon)
+        limits.nfev = soon.nfev
+        if ended[2] == Status.MAXITER:
+            return None
+        limits.nit = soon.nit
         return ended
 
     def _least_absolute(
@@ -232,7 +271,7 @@ class Regression:
             self._constants[SMOOTHING] = mean * 10.0**-power
             last = power == DIGITS
             stage = dataclasses.replace(limits, gtol=limits.gtol if last else ROUGHLY)
-            point, offset, status = descend(self.newton, point.x, lower, upper, stage)
+            point, offset, status = self._by_hessians(point.x, lower, upper, stage)
             limits.nit, limits.nfev = stage.nit, stage.nfev
             if status not in (Status.CONVERGED, Status.STALLED, Status.ABNORMAL):
                 break
@@ -252,8 +291,12 @@ class Regression:
         """Return the sum of squares that the rounding of the target alone makes."""
         if not self.loss.squares:
             return 0.0
-        unit = self.target / self.sigma
-        return float(np.finfo(np.float64).eps ** 2 * (unit @ (unit * self.weight)) / 2)
+        formulas, unit = self.formulas, self.target
+        if formulas.sigma is not sp.S.One:
+            unit = unit / self.sigma
+        weighted = unit if formulas.weight is sp.S.One else unit * self.weight
+        # Not by BLAS, whose threads may wait longer for each other than this takes.
+        return float(EPSILON**2 * np.einsum("i,i->", unit, weighted) / 2)
 
     def __getstate__(self) -> dict[str, object]:
         # What is compiled belongs to a process.
@@ -266,9 +309,17 @@ class Regression:
         return difference / self.sigma
 
 
+def _every(step: int, column: np.ndarray) -> np.ndarray:
+    """Return every so many rows, in memory as the column is."""
+    some = column[::step]
+    return some.copy() if described(column).dense else some
+
+
 def is_ill_conditioned(point: Point) -> bool:
     """Return whether the normal matrix, in its own units, has lost half its digits."""
+    if point.least >= ILL_CONDITIONED:
+        return False
     norms = np.sqrt(np.diag(point.curvature))
     known = norms > 0.0
-    block = point.curvature[np.ix_(known, known)] / np.outer(norms[known], norms[known])
+    block = point.curvature[known][:, known] / np.outer(norms[known], norms[known])
     return bool(known.any() and np.linalg.eigvalsh(block)[0] < ILL_CONDITIONED)

@@ -6,6 +6,7 @@ import functools
 import json
 from array import array
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import sympy as sp
@@ -19,6 +20,24 @@ from symgd.parallel import ENOUGH, PIECES, Steps, cores
 from symgd.programs import Loop, Nest, Program, Total, index_at
 
 EACH = "i:pppii"
+
+
+class Pass(NamedTuple):
+    """What a loop needs to sum over the rows by itself.
+
+    Attributes
+    ----------
+    function : int
+        The address of a kernel of pieces, see :mod:`symgd.lowering.programs`.
+    words : array
+        The kernel's ``p``, which begins with the parameters.
+    blocks, rows : int
+    """
+
+    function: int
+    words: array[float]
+    blocks: int
+    rows: int
 
 
 class Rows:
@@ -72,10 +91,32 @@ class Rows:
 
     def totals(self, parameters: Sequence[float]) -> np.ndarray:
         """Return the sums over rows, shape (len(expressions),)."""
-        pieces = self._plan.kernel("totals", PIECES)
+        words = address(self._with(parameters))
+        if self.workers > 1:
+            steps = Steps(self._pieces, self._plan.program, self.workers)
+            return np.array(steps.done(0, words, 0))
+        out = np.empty(len(self._plan.expressions))
+        self._pieces(0, 0, words, 0, words, 0, self._blocks, address(out))
+        return out
+
+    def native(self, parameters: Sequence[float]) -> Pass | None:
+        """Return what computes totals within a loop; None where threads do it.
+
+        The loop changes the first parameters: only those that follow matter.
+        """
+        if self.workers > 1:
+            return None
         words = self._with(parameters)
-        steps = Steps(pieces, self._plan.program, self.workers)
-        return np.array(steps.done(0, address(words), 0))
+        return Pass(self._pieces.address, words, self._blocks, self.count)
+
+    @functools.cached_property
+    def _pieces(self) -> Kernel:
+        return self._plan.kernel("totals", PIECES)
+
+    @functools.cached_property
+    def _blocks(self) -> int:
+        out, words = np.empty(len(self._plan.expressions)), address(self._words)
+        return int(self._pieces(0, 0, words, 0, words, 0, 0, address(out)))
 
     def each(self, parameters: Sequence[float]) -> np.ndarray:
         """Return the values, shape (rows, len(expressions))."""

@@ -160,10 +160,13 @@ class Run:
         patient: bool,
     ) -> None:
         """Be a run that has ended there, in another kernel's hands."""
-        self.slots[: self.n], self.gradient = array("d", x), array("d", jac)
+        self._be_at(array("d", x), array("d", jac))
         self.limits[layout.VALUE], self.limits[layout.NORM] = fun, norm
         self.counters[layout.T], self.counters[layout.EVALUATIONS] = nit, nfev
         self.counters[layout.WAITED] = self.settings.patience if patient else 0
+
+    def _be_at(self, x: array[float], gradient: array[float]) -> None:
+        self.slots[: self.n], self.gradient = x, gradient
 
     # ---------------------------------------------------- stored and continued
 

@@ -25,6 +25,13 @@ IN_PYTHON = (
     (r"^a seed must", "--seed must"),
     (r"^checkpoint (?=.* can't be written)", "--checkpoint "),
     (r"^unknown variable in x0", "unknown variable in --start"),
+    (r'with missing="drop"', "with --missing drop"),
+    (r"^batch_size (?=needs|must)", "--batch-size "),
+    (r"^unknown value of missing", "unknown value of --missing"),
+    (
+        r"give sizes=\{.*\}, or a start x0 that has the arrays' lengths",
+        "give --size, or a --start as long as the array",
+    ),
     (r"^unknown parameter in x0", "unknown parameter in --start"),
     (r": give x0$", ": give --start"),
     (r"^unknown variable in bounds", "unknown variable in --bounds"),

@@ -31,6 +31,8 @@ def storing(writer: Writer, gather: Gather) -> Finish:
 
     def finish(here: Here, slope: Value) -> None:
         offset = writer.offset(gather.array, indices, here)
+        if gather.adds:
+            slope = slope + writer.number_at(writer.gradient, offset, here)
         writer.store(writer.element(writer.gradient, offset), slope, here)
 
     return finish
@@ -111,6 +113,8 @@ class GatherWriter:
         """Compute the slopes of LANES elements that are inside of all regions."""
         slope = sp.Add(*(region.slope for region in self.gather.regions))
         totals = self.gather.totals
+        for region in self.gather.regions:
+            here = self.writer.stepped(region.lets, here)
         values = [slope, *(total.value for total in totals)]
         numbers = self.writer.computed(values, here)
         self.sums.enter(numbers[1:], totals, here)
@@ -118,6 +122,7 @@ class GatherWriter:
 
     def _region(self, region: Region, here: Here, slope: Any) -> None:
         """Add what a region contributes to one element."""
+        here = self.writer.stepped(region.lets, here)
         values = [region.slope, *(total.value for total in region.totals)]
         numbers = self.writer.computed(values, here)
         self.sums.enter(numbers[1:], region.totals, here)

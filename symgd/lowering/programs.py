@@ -51,8 +51,9 @@ def pieces(program: Program, layout: Layout) -> str:
 
     It is ``blocks f(step, x, p, gradient, known, first, last, out)``: a loop writes the
     totals of its blocks from ``first`` up to ``last`` to ``out``, a name its value; the
-    step after the last one writes the objective's value. ``known`` has the values of
-    all names of the steps before, in order. Returned is the number of blocks.
+    step after the last one writes the objective's value, and step -1, which is to come
+    first, sets the gradient to 0. ``known`` has the values of all names of the steps
+    before, in order. Returned is the number of blocks.
     """
     words = [WORD, POINTER, POINTER, POINTER, POINTER, WORD, WORD, POINTER]
     function = function_of(ENTRY, WORD, words)
@@ -66,15 +67,13 @@ def pieces(program: Program, layout: Layout) -> str:
         block = function.append_basic_block("step")
         choice.add_case(WORD(number), block)
         builder.position_at_end(block)
-        if number == 0:
-            with builder.if_then(builder.icmp_signed("==", first, WORD(0))):
-                _cleared(writer, program, layout)
         here = Here({}, _read(writer, known, names, each, program))
         count, values = _piece(writer, each, program, here, first, last)
         for k, value in enumerate(values):
             builder.store(value.value, builder.gep(out, [WORD(k)], inbounds=True))
         builder.ret(count)
     builder.position_at_end(end)
+    _cleared(writer, program, layout)
     builder.ret(WORD(0))
     return str(function.module)
 
@@ -154,7 +153,7 @@ def function_of(name: str, returned: Any, kinds: Sequence[Any]) -> Any:
 def _cleared(writer: Writer, program: Program, layout: Layout) -> None:
     """Set the gradient to 0, where it isn't gathered."""
     build = writer.builder
-    gathered = {s.array for s in program.steps if isinstance(s, Gather)}
+    gathered = {s.array for s in program.steps if isinstance(s, Gather) and not s.adds}
     for name, rank in layout.variables:
         if name in gathered:
             continue

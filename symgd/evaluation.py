@@ -63,9 +63,10 @@ class Evaluation:
         if parameters:
             changed = self.objective.with_parameters(**parameters)
             return getattr(changed, self.kind)(x)
-        objective = self.objective.sized(x)
-        if objective is not self.objective:
-            return getattr(objective, self.kind)(x)
+        if not self._is_points(x):
+            objective = self.objective.sized(x)
+            if objective is not self.objective:
+                return getattr(objective, self.kind)(x)
         points = self._points(x)
         if points.ndim == 1:
             return self._at(points)
@@ -74,6 +75,15 @@ class Evaluation:
             columns = zip(*results, strict=True)
             return tuple(_stacked(column, points.shape) for column in columns)
         return _stacked(results, points.shape)
+
+    def _is_points(self, x: Any) -> bool:
+        """Return whether x is as long as points are, where that is known."""
+        arrays = self.objective.arrays
+        if arrays is None:
+            return True
+        shape = np.shape(x) if not isinstance(x, Mapping) else ()
+        known = arrays.shapes is not None
+        return known and bool(shape) and shape[-1] == len(self.objective.space)
 
     def _at(self, x: np.ndarray) -> Any:
         n, hessian = x.size, self.kind == "hess"

@@ -19,16 +19,14 @@ import time
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from symgd import compiled
 from symgd.machine import Kernel, address
+from symgd.rows import Pass
 from symgd.status import RUNNING, Status
-
-if TYPE_CHECKING:
-    from symgd.rows import Pass
 
 DESCENT = "i:pppppp"  # how the kernel is called
 
@@ -51,6 +49,7 @@ VALUE, SIZE, GRADIENT = 0, 1, 2  # in a model
 RESOLUTION = 1e-15  # of curvatures as sums of squares: below it, they are rounding
 FINE_RESOLUTION = 1e-26  # of curvatures as squares of singular values
 LONG = 30_000  # rows that are passed between two looks at the clock
+ELSEWHERE = Pass(0, array("d", [0.0]), 0, LONG)  # the sums are found by others
 
 
 @dataclass(frozen=True)
@@ -223,12 +222,14 @@ def descend(
     (array([0., 0.]), 'CONVERGED')
     """
     run = _Run(evaluate(x), lower, upper, limits, native)
-    while (status := run.proceed()) == RUNNING:
+    status = RUNNING
+    while status == RUNNING:
+        status = run.proceed()
         if limits.watch is not None:
             limits.watch(limits.nit + run.facts[NIT], run.best(), run.offset)
-        if (status := limits.reached()) != RUNNING:
-            break
-        if native is None:
+        if status == RUNNING:
+            status = limits.reached()
+        if status == RUNNING and native is None:
             run.enter(evaluate(run.trial))
     limits.nit += run.facts[NIT]
     limits.nfev += run.facts[NFEV]
@@ -247,38 +248,22 @@ class _Run:
         native: Pass | None,
     ) -> None:
         p = len(start.x)
+        looked_at = limits.watch is not None or math.isfinite(limits.time_limit)
+        function, words, blocks, rows = native or ELSEWHERE
         self.facts = array("q", bytes(8 * FACTS))
         self.facts[PARAMETERS], self.facts[FIRST] = p, 1
-        self.facts[MAXITER] = limits.maxiter - limits.nit
+        self.facts[FUNCTION], self.facts[BLOCKS] = function, blocks
         self.facts[FACTORED] = start.factor is not None
-        self.facts[SLICE] = 1
-        function, words, self.facts[BLOCKS], rows = native or (
-            0,
-            array("d", [0.0]),
-            0,
-            0,
-        )
-        self.facts[FUNCTION] = function
-        if native and limits.watch is None and math.isinf(limits.time_limit):
-            self.facts[SLICE] = max(1, LONG // rows)
+        self.facts[MAXITER] = limits.maxiter - limits.nit
+        self.facts[SLICE] = 1 if looked_at else max(1, LONG // rows)
         self.numbers = array("d", [limits.gtol, limits.floor, 0.0, 0.0, 0.0])
         self.vectors = np.zeros((VECTORS, p))
-        self.vectors[1], self.vectors[LOWER], self.vectors[UPPER] = (
-            start.x,
-            lower,
-            upper,
-        )
+        self.vectors[LOWER], self.vectors[UPPER] = lower, upper
+        self.vectors[1 - self.facts[BEST]] = start.x
         self.models = np.zeros((2, root_of(p) + p * p))
-        matrices = np.empty((2, p, p))
         self.enter(start)
-        self._arrays = (
-            self.facts,
-            self.numbers,
-            self.vectors,
-            self.models,
-            matrices,
-            words,
-        )
+        room = np.empty((2, p, p)), words
+        self._arrays = self.facts, self.numbers, self.vectors, self.models, *room
         self._places = [address(each) for each in self._arrays]
         self._kernel = _descent()
 
@@ -298,21 +283,17 @@ class _Run:
 
     def best(self, least: float = -math.inf) -> Point:
         """Return the best point so far."""
-        row, factored = self.facts[BEST], bool(self.facts[FACTORED])
-        return Point.unpacked(
-            self.vectors[row].copy(), self.models[row], factored, least
-        )
+        row, factored = self.facts[BEST], self.facts[FACTORED] != 0
+        x = self.vectors[row].copy()
+        return Point.unpacked(x, self.models[row], factored, least)
 
     def end(self, status: int) -> Point:
-        """Return the point where the descent ended.
-
-        Where it has converged, the last eigenvalues are those there, in units that are
-        as large as its own or larger: so in its own they are no smaller.
-        """
-        converged = status == Status.CONVERGED
-        return self.best(
-            min(self.vectors[SQUARES].tolist()) if converged else -math.inf
-        )
+        """Return the point where the descent ended."""
+        if status != Status.CONVERGED:
+            return self.best()
+        # The last eigenvalues are those there, in units that are no smaller than its
+        # own: so in its own units they are no smaller.
+        return self.best(least=min(self.vectors[SQUARES].tolist()))
 
     @property
     def offset(self) -> float:

@@ -242,16 +242,16 @@ class Regression:
         some = self.with_data({s: _every(EVERY, each) for s, each in columns})
         rough = dataclasses.replace(limits, gtol=NEAR, floor=some.floor(), watch=None)
         near, _, status = some._by_products(x, lower, upper, rough)
-        # As much work as so many evaluations of all rows, and x is evaluated on them.
-        limits.nfev += 1 + math.ceil(rough.nfev / EVERY)
+        # As many evaluations of all rows as were done, x among them.
+        limits.nfev += 1 + math.ceil((rough.nfev - limits.nfev) / EVERY)
         if status not in ENDED or is_ill_conditioned(near):
             return None
         if not self.gauss_newton(x).fun > self.gauss_newton(near.x).fun:
             return None
-        soon = dataclasses.replace(limits, maxiter=SOON)
+        soon = dataclasses.replace(limits, maxiter=limits.nit + SOON)
         ended = self._by_products(near.x, lower, upper, soon)
         limits.nfev = soon.nfev
-        if ended[2] == Status.MAXITER:
+        if ended[2] in (Status.MAXITER, Status.ABNORMAL):
             return None
         limits.nit = soon.nit
         return ended

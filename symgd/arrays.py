@@ -239,8 +239,8 @@ class Arrays:
 
     def program(self) -> Program:
         """Return the loops of value and gradient."""
-        expression = structure.written_out(self.expression, self.static)
-        return quickened(gradient_program(expression, self.variables))
+        static = tuple(self.static.items())
+        return _program(self.expression, self.variables, static)
 
     def directed(self, direction: np.ndarray) -> Arrays:
         """Return the derivative along a direction, whose elements are data.
@@ -296,3 +296,12 @@ class Arrays:
 
     def __repr__(self) -> str:
         return f"<Arrays of {text_of(self.expression)}>"
+
+
+@functools.lru_cache(maxsize=64)
+def _program(
+    expression: sp.Expr, variables: tuple[str, ...], static: tuple[tuple[str, int], ...]
+) -> Program:
+    """Return the loops of an expression in which some sizes are part of the code."""
+    written = structure.written_out(expression, dict(static))
+    return quickened(gradient_program(written, variables))

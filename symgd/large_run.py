@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgd import compiled
 from symgd.arguments import Bounds, Settings
+from symgd.errors import InputError
 from symgd.kernels import run as layout
 from symgd.machine import Kernel, address
 from symgd.objective import Objective
@@ -62,6 +63,10 @@ class LargeRun(Run):
     def _prepare(self) -> None:
         """Compile what the loop calls."""
         update = self._update(tuple(self.rule.updates.values()))
+        totals, constants = len(update.totals), len(self.constants)
+        if totals > layout.MOST_TOTALS or constants > layout.MOST_HYPERPARAMETERS:
+            problem = f"rule {self.name!r} has {totals} reductions and {constants}"
+            raise InputError(f"{problem} hyperparameters, too many with arrays")
         gathers = self._gathers(update)
         if not gathers:
             self._gradient = floats(self.n)

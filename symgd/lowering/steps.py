@@ -68,6 +68,11 @@ class Update:
     bounded: bool
 
     @property
+    def totals(self) -> tuple[sp.Symbol, ...]:
+        """The totals over coordinates that the update reads."""
+        return staged(self.expressions, _COUNT).totals
+
+    @property
     def stages(self) -> int:
         """How often totals over coordinates are formed before the update."""
         return staged(self.expressions, _COUNT).stages

@@ -81,9 +81,9 @@ class Evaluation:
         arrays = self.objective.arrays
         if arrays is None:
             return True
-        shape = np.shape(x) if not isinstance(x, Mapping) else ()
-        known = arrays.shapes is not None
-        return known and bool(shape) and shape[-1] == len(self.objective.space)
+        if arrays.shapes is None or isinstance(x, Mapping) or np.ndim(x) == 0:
+            return False
+        return np.shape(x)[-1] == len(self.objective.space)
 
     def _at(self, x: np.ndarray) -> Any:
         n, hessian = x.size, self.kind == "hess"

@@ -53,24 +53,10 @@ def is_finite(f: float, g: Any) -> bool:
 
 
 @jit
-def commit(
-    counters: Any, limits: Any, x: Any, g: Any, lower: Any, upper: Any, rows: Any
-) -> int:
-    """Count the iterate, record it, and say whether the run ends with it."""
+def judged(counters: Any, limits: Any) -> int:
+    """Return whether the run ends with an iterate."""
     f = limits[VALUE]
-    counters[T] += 1
-    norm = 0.0
-    for k in range(x.shape[0]):
-        step = min(max(-g[k], lower[k] - x[k]), upper[k] - x[k])
-        norm = max(norm, abs(step))
-    limits[NORM] = norm
-    if counters[EVERY] != 0 and counters[T] % counters[EVERY] == 0:
-        row = rows[counters[ROWS]]
-        row[0], row[1], row[2] = counters[T], f, norm
-        for k in range(x.shape[0]):
-            row[3 + k] = x[k]
-        counters[ROWS] += 1
-    if norm <= limits[GTOL]:
+    if limits[NORM] <= limits[GTOL]:
         return CONVERGED
     if f <= limits[TARGET]:
         return TARGET_REACHED
@@ -82,3 +68,23 @@ def commit(
         if counters[WAITED] >= counters[PATIENCE]:
             return STALLED
     return RUNNING
+
+
+@jit
+def commit(
+    counters: Any, limits: Any, x: Any, g: Any, lower: Any, upper: Any, rows: Any
+) -> int:
+    """Count the iterate, record it, and say whether the run ends with it."""
+    counters[T] += 1
+    norm = 0.0
+    for k in range(x.shape[0]):
+        step = min(max(-g[k], lower[k] - x[k]), upper[k] - x[k])
+        norm = max(norm, abs(step))
+    limits[NORM] = norm
+    if counters[EVERY] != 0 and counters[T] % counters[EVERY] == 0:
+        row = rows[counters[ROWS]]
+        row[0], row[1], row[2] = counters[T], limits[VALUE], norm
+        for k in range(x.shape[0]):
+            row[3 + k] = x[k]
+        counters[ROWS] += 1
+    return judged(counters, limits)

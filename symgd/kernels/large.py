@@ -13,13 +13,11 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from symgd.kernels.common import jit
+from symgd.kernels.common import jit, judged
 from symgd.kernels.run import (
     AHEAD,
     BATCH,
-    BEST,
     CONSTANTS,
-    CONVERGED,
     COUNTERS,
     CURSOR,
     DATA_ROWS,
@@ -29,16 +27,13 @@ from symgd.kernels.run import (
     EVERY,
     FACTS,
     FIRST,
-    FTOL,
     FUNCTION,
     GATHERS,
-    GTOL,
     LAST,
     LIMITS,
     LOOK,
     NORM,
     ONLINE,
-    PATIENCE,
     PLACE,
     RANDOM,
     ROOM,
@@ -52,15 +47,11 @@ from symgd.kernels.run import (
     ROWS,
     SCALE,
     STAGES,
-    STALLED,
     STEP,
     SUMS,
-    TARGET,
-    TARGET_REACHED,
     TRACE_ROWS,
     VALUE,
     VARIABLES,
-    WAITED,
     WIDTH,
     WORDS,
     T,
@@ -84,24 +75,6 @@ def record(
     for j in range(row.shape[0] - 3 - n - size):
         row[3 + n + size + j] = room[ROOM_HYPERPARAMETERS + j]
     counters[ROWS] += 1
-
-
-@jit
-def judged(counters: Any, limits: Any) -> int:
-    """Return whether the run ends with an iterate."""
-    f = limits[VALUE]
-    if limits[NORM] <= limits[GTOL]:
-        return CONVERGED
-    if f <= limits[TARGET]:
-        return TARGET_REACHED
-    if counters[PATIENCE] != 0:
-        counters[WAITED] += 1
-        if f < limits[BEST] - limits[FTOL]:
-            limits[BEST] = f
-            counters[WAITED] = 0
-        if counters[WAITED] >= counters[PATIENCE]:
-            return STALLED
-    return RUNNING
 
 
 @jit

@@ -58,6 +58,7 @@ LEAST_GAIN = 1e-4  # of the predicted reduction, for a step to be taken
 NEARLY = 1e-4  # an offset, or digits lost of the target, that rounding can leave
 INVISIBLE = 1e-20  # a relative change of the sum that no convergence waits for
 NOISE = 1e-13  # a relative change of the sum that may be rounding alone
+LOUD = 1e-10  # likewise, where none that is larger than NOISE is expected
 ORTHOGONAL = 1e-16  # a cosine that is 0
 SWEEPS = 30
 
@@ -332,12 +333,13 @@ def _judge(facts: Any, limits: Any, vectors: Any, models: Any, matrices: Any) ->
     fall, gain = models[best, VALUE] - trial[VALUE], -inf
     if finite and limits[PREDICTED] > 0.0:
         gain = fall / limits[PREDICTED]
-    if abs(fall) <= NOISE * abs(models[best, VALUE]):
+    promises = limits[PREDICTED] > NOISE * abs(models[best, VALUE])
+    if abs(fall) <= (NOISE if promises else LOUD) * abs(models[best, VALUE]):
         # Where values only round, the gradient still tells.
         gain = -inf
         if finite:
             offset = _offset(trial, vectors[1 - best], factored, vectors, matrices)
-            gain = 0.5 if offset < limits[OFFSET] else -inf
+            gain = 1.0 if offset < limits[OFFSET] else -inf
     length = 0.0
     for k in range(n):
         length += (_unit(vectors[SCALE, k]) * vectors[STEP, k]) ** 2

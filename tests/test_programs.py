@@ -1,0 +1,457 @@
+"""Value and gradient of formulas with sums, against the same formulas written out."""
+
+import functools
+import math
+
+import numpy as np
+import pytest
+import sympy as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from symgd import FormulaError, Objective, machine, structure
+from symgd.formula import Sum, array, symbol
+from symgd.gathering import quickened
+from symgd.lowering import programs
+from symgd.machine import address
+from symgd.parallel import PIECES, Steps
+from symgd.programs import gradient_program, value_program
+from tests.expansion import Exact, error_of, forward
+
+TOLERANCE = 1e-12
+
+
+# ------------------------------------------------------------- drawing formulas
+
+# Indices that are within 0 and n + 2 for 0 <= i <= n; {i} is the index.
+PLACES = ["{i}", "{i} + 1", "{i} + 2", "n - {i}", "n + 1 - {i}", "2*{i}", "2*{i} + 1"]
+PLACES += ["{i}//2", "{i} % 3", "({i} + 1) % (n + 1)", "max({i}, 2)", "0", "2"]
+PLACES += ["key[{i}]", "key[{i} + 1] + 1", "min({i} + 1, n)", "pairs[{i}, 1]"]
+LEAVES = ["0.7*{i}", "a", "p", "n/7", "1.3", "1/({i} + 1)"]
+RANGES = ["range(n)", "range(1, n)", "range(n + 1)", "range(n - 1)", "range(2, n - 1)"]
+RANGES += ["range(0, n, 2)", "range(n, -1, -1)", "range(n - 1, 0, -2)", "range(1)"]
+RANGES += ["range(n, n)", "range(n//2 + 1)", "range(max(0, n - 2), n)", "range(3)"]
+INNER = [*RANGES, "range({i})", "range({i} + 1)", "range({i}, n)", "range({i} + 1, n)"]
+INNER += ["range(max(0, {i} - 1), min(n, {i} + 2))", "range({i}//2, {i})"]
+
+
+@st.composite
+def accesses(draw, indices):
+    """Return the text of an element of x, u or of the data."""
+    place = st.tuples(st.sampled_from(PLACES), st.sampled_from(indices)).map(
+        lambda pair: pair[0].format(i=pair[1])
+    )
+    name = draw(st.sampled_from(["x", "x", "x", "x", "u", "u", "y", "A", "w"]))
+    if name in ("u", "A"):
+        second = draw(st.one_of(place, st.sampled_from(["0", "1", "2"])))
+        return f"{name}[{draw(place)}, {second}]"
+    return f"{name}[{draw(place)}]"
+
+
+def bodies(indices, inner=None):
+    """Return what is summed; finite and of moderate size for all moderate numbers.
+
+    It is algebraic: the code of other functions is long, and tested elsewhere.
+    """
+    leaves = st.one_of(
+        accesses(indices),
+        accesses(indices),
+        st.sampled_from(LEAVES).map(lambda text: text.format(i=indices[-1])),
+    )
+    if inner is not None:
+        leaves = st.one_of(leaves, inner)
+
+    def grow(inner):
+        pair = st.tuples(inner, inner)
+        return st.one_of(
+            pair.map(lambda t: f"({t[0]} - {t[1]})**2"),
+            pair.map(lambda t: f"({t[0]} + {t[1]})"),
+            pair.map(lambda t: f"({t[0]}*{t[1]})"),
+            pair.map(lambda t: f"({t[0]})/(1 + ({t[1]})**2)"),
+            pair.map(lambda t: f"max({t[0]}, {t[1]} + 0.123)"),
+            inner.map(lambda t: f"sqrt(1 + ({t})**2)"),
+            pair.map(lambda t: f"min({t[0]}**2, 1.123 - {t[1]})"),
+            inner.map(lambda t: f"abs({t} + 0.217)"),
+            pair.map(lambda t: f"({t[0]} if {indices[-1]} % 2 == 0 else {t[1]})"),
+            pair.map(lambda t: f"({t[0]} if {t[1]} > 0.37 else {t[1]}**2)"),
+        )
+
+    return st.recursive(leaves, grow, max_leaves=3)
+
+
+FACTOR = "(0.3 + {0})/(1 + ({0})**2)"
+
+
+@st.composite
+def loops(draw, kinds=("sum", "sum", "sum", "sum", "prod")):
+    """Return the text of a sum or product, with or without another one inside."""
+    kind, first = draw(st.sampled_from(kinds)), draw(st.sampled_from(RANGES))
+    shape = draw(st.sampled_from(["plain", "plain", "two", "nested"]))
+    if shape == "two":
+        second = draw(st.sampled_from(INNER)).format(i="i")
+        body, ends = draw(bodies(["i", "j"])), f"for i in {first} for j in {second}"
+    elif shape == "nested":
+        second = draw(st.sampled_from(INNER)).format(i="i")
+        body = draw(bodies(["i", "j"]))
+        within = f"(sum({body} for j in {second})/(n + 1))"
+        if draw(st.booleans()):
+            within = f"prod({FACTOR.format(body)} for j in {second})"
+        body = draw(bodies(["i"], st.just(within)))
+        body, ends = f"{body} + {within}/3", f"for i in {first}"
+    else:
+        body, ends = draw(bodies(["i"])), f"for i in {first}"
+    return f"{kind}({body if kind == 'sum' else FACTOR.format(body)} {ends})"
+
+
+@st.composite
+def formulas(draw):
+    """Return a formula in the variables x[...], u[..., ...] and a."""
+    parts = draw(st.lists(loops(), min_size=1, max_size=2))
+    wrapped = [
+        draw(st.sampled_from(["{}", "{}", "sqrt(2 + ({})**2)", "a*{}"])) for _ in parts
+    ]
+    joined = draw(st.sampled_from([" + ", " - ", "*"]))
+    texts = [w.format(part) for w, part in zip(wrapped, parts, strict=True)]
+    return f"{joined.join(texts)} + 0.3*a**2 + x[0]*u[0, 1] + p*x[n]"
+
+
+@functools.cache
+def data_of(seed):
+    """Return data long enough for all places, of many types and layouts."""
+    rng = np.random.default_rng(seed)
+    wide = rng.normal(size=(80, 60))
+    table = np.zeros(60, dtype=[("flag", "i1"), ("w", "f4"), ("key", "i2")])
+    table["w"], table["key"] = rng.normal(size=60), rng.integers(0, 5, 60)
+    return {
+        "y": wide[::-1, 3][:60],
+        "A": np.asfortranarray(wide) if seed % 2 else wide[::-1],
+        "w": table["w"] if seed % 2 else rng.integers(-3, 4, 60),
+        "key": table["key"],
+        "pairs": rng.integers(0, 6, size=(60, 2), dtype=np.uint8),
+    }
+
+
+def drawn(formula, n, seed):
+    """Return the objective of a formula that was drawn."""
+    data = {k: v for k, v in data_of(seed).items() if f"{k}[" in formula}
+    options = {"sizes": {"n": n}, "parameters": {"p": -0.6}, "data": data}
+    return Objective(formula, workers=1, **options)
+
+
+# ------------------------------------------------------- the ways to compute it
+
+
+def kernels_of(objective, which=0):
+    """Return functions of x that compute the same by different programs."""
+    arrays = objective.arrays
+    whole, names = arrays.expression, arrays.variables
+    short = structure.written_out(whole, arrays.static)
+    plain = gradient_program(whole, names)
+    others = {
+        "with inner sums written out": lambda: gradient_program(short, names),
+        "with inner loops, quickened": lambda: quickened(plain),
+        "in threads": arrays.program,
+    }
+    name = list(others)[which % 3]
+    other = others[name]()
+    ways = {"as it is": compiled(plain, objective), "its own": objective.value_and_grad}
+    ways[name] = (in_threads if name == "in threads" else compiled)(other, objective)
+    return ways
+
+
+def compiled(program, objective):
+    text = programs.evaluation(program, objective.arrays.layout)
+    return called(machine.linked(machine.optimised(text), "d:ppp"), objective)
+
+
+def in_threads(program, objective):
+    text = programs.pieces(program, objective.arrays.layout)
+    kernel = machine.linked(machine.optimised(text), PIECES)
+    return called(Steps(kernel, program, 3).value, objective)
+
+
+def called(kernel, objective):
+    words = objective.parameter_values()
+
+    def function(x):
+        x, gradient = np.array(x, dtype=float).ravel(), np.full(np.size(x), np.nan)
+        value = kernel(address(x), address(words), address(gradient))
+        return value, gradient
+
+    return function
+
+
+def check(objective, seed=0, tolerance=TOLERANCE, written_out=False):
+    """Compare all ways of computing with an oracle, at two points."""
+    ways = kernels_of(objective, seed)
+    oracle = Exact(objective) if written_out else functools.partial(forward, objective)
+    rng = np.random.default_rng(seed)
+    for _ in range(2):
+        x = rng.uniform(-1.5, 1.5, len(objective.space))
+        expected = oracle(x)
+        for name, way in ways.items():
+            error = error_of(way(x), expected)
+            assert error < tolerance, (name, error)
+
+
+@given(formulas(), st.integers(0, 5), st.integers(0, 5))
+@settings(max_examples=25)
+def test_drawn_formulas_agree_with_what_they_are_written_out(formula, n, seed):
+    objective = drawn(formula, n, seed)
+    check(objective, seed, written_out=True)
+    x = np.random.default_rng(seed).uniform(-1.5, 1.5, len(objective.space))
+    assert error_of(forward(objective, x), Exact(objective)(x)) < 1e-14
+
+
+@given(formulas(), st.integers(6, 20), st.integers(0, 5))
+@settings(max_examples=25)
+def test_drawn_formulas_agree_with_forward_differentiation(formula, n, seed):
+    check(drawn(formula, n, seed), seed)
+
+
+# --------------------------------------------------------------------- lengths
+
+CHAIN = "sum(100*(x[i + 1] - x[i]**2)**2 + (1 - x[i])**2 for i in range(n - 1))"
+AROUND_BLOCKS = [31, 2047, 2048, 2049, 2056, 4095, 4096, 4097, 4099, 6144, 10_001]
+
+
+def chain(x):
+    """Return value and gradient of the chain above."""
+    a, b = x[:-1], x[1:]
+    inner = b - a * a
+    gradient = np.zeros(len(x))
+    gradient[:-1] = -400 * a * inner - 2 * (1 - a)
+    gradient[1:] += 200 * inner
+    return math.fsum(100 * inner**2 + (1 - a) ** 2), gradient
+
+
+@pytest.mark.parametrize("n", [*range(2, 21), *AROUND_BLOCKS])
+def test_a_chain_of_any_length(n):
+    x = np.random.default_rng(n).normal(size=n)
+    value, gradient = Objective(CHAIN).value_and_grad(x)
+    expected = chain(x)
+    assert value == pytest.approx(expected[0], rel=1e-14)
+    np.testing.assert_allclose(gradient, expected[1], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 7, 8, 9, 15, 16, 17, 2047, 2048, 2049, 4099])
+def test_rows_of_data_of_any_number(n):
+    rng = np.random.default_rng(n)
+    A, y, w = (
+        rng.normal(size=(max(n, 1), 3)),
+        rng.normal(size=max(n, 1)),
+        rng.normal(size=3),
+    )
+    formula = "sum((y[i] - sum(A[i, j]*w[j] for j in range(d)))**2 for i in range(n))"
+    sizes = {"n": n, "d": 3}
+    if n == 0:
+        with pytest.raises(FormulaError, match="no element of w"):
+            Objective(formula, data={"A": A, "y": y}, sizes=sizes)
+        formula += " + w[0]**2 + w[1] + w[2]"
+    objective = Objective(formula, data={"A": A, "y": y}, sizes=sizes)
+    value, gradient = objective.value_and_grad(w)
+    rest = y[:n] - A[:n] @ w
+    more = np.zeros(3) if n else np.array([2 * w[0], 1, 1])
+    tail = 0 if n else w[0] ** 2 + w[1] + w[2]
+    assert value == pytest.approx(math.fsum(rest**2) + tail, rel=1e-13)
+    np.testing.assert_allclose(gradient, more - 2 * A[:n].T @ rest, rtol=1e-11)
+
+
+LAPLACE = (
+    "sum(w*(u[i + 1, j] - u[i, j])**2 for i in range(n - 1) for j in range(m))"
+    " + sum((u[i, j + 1] - u[i, j])**3 for i in range(n) for j in range(m - 1))"
+)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 8, 9, 20, 33])
+@pytest.mark.parametrize("rows", [1, 2, 15, 16, 17, 32, 49])
+def test_grids_of_any_shape(rows, columns):
+    if rows == columns == 1:
+        pytest.skip("no two elements are neighbours")
+    u = np.random.default_rng(rows).normal(size=(rows, columns))
+    objective = Objective(LAPLACE, parameters={"w": 0.3})
+    value, gradient = objective.value_and_grad(u)
+    down, right = np.diff(u, axis=0), np.diff(u, axis=1)
+    assert value == pytest.approx(0.3 * (down**2).sum() + (right**3).sum(), rel=1e-12)
+    expected = np.zeros_like(u)
+    expected[1:] += 0.6 * down
+    expected[:-1] -= 0.6 * down
+    expected[:, 1:] += 3 * right**2
+    expected[:, :-1] -= 3 * right**2
+    np.testing.assert_allclose(gradient.reshape(u.shape), expected, atol=1e-12)
+
+
+def test_a_long_sum_is_accurate():
+    rng = np.random.default_rng(3)
+    y = rng.normal(size=1_000_000) * 10.0 ** rng.uniform(-8, 8, 1_000_000)
+    objective = Objective("sum(y[i]*a for i in range(n))", data={"y": y})
+    exact, size = math.fsum(y), math.fsum(abs(y))
+    assert abs(objective.value([1.0]) - exact) <= 8 * np.finfo(float).eps * size
+    positive = Objective("sum(abs(y[i])*a for i in range(n))", data={"y": y})
+    assert abs(positive.value([1.0]) - size) <= 4 * math.ulp(size)
+    assert abs(positive.grad([1.0])[0] - size) <= 4 * math.ulp(size)
+    plain = functools.reduce(lambda a, b: a + b, np.abs(y).tolist())
+    assert abs(plain - size) > 4 * math.ulp(size)  # one after the other is worse
+
+
+# -------------------------------------------------------------------- products
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 17, 2049])
+@pytest.mark.parametrize("zeros", [(), (0,), (-1,), (0, -1)])
+def test_products_with_and_without_zeros(n, zeros):
+    x = np.random.default_rng(n).uniform(0.99, 1.01, n)
+    x[list(zeros)] = 0.0
+    value, gradient = Objective("prod(x[i] for i in range(n))").value_and_grad(x)
+    assert value == pytest.approx(np.prod(x), rel=1e-12)
+    others = [np.prod(np.delete(x, k)) for k in range(n)]
+    np.testing.assert_allclose(gradient, others, rtol=1e-12)
+
+
+def test_a_product_inside_of_sums_with_zeros():
+    check(
+        Objective(
+            "sum(prod(x[i] - x[j] for j in range(n) if j != i)*c[i] for i in range(n))"
+            " + prod(sum(x[j]*i for j in range(n)) for i in range(4))",
+            sizes={"n": 6},
+            data={"c": np.arange(6.0)},
+        ),
+        written_out=True,
+    )
+
+
+# ----------------------------------------------------------- indices and data
+
+
+def test_repeated_indices_add_up():
+    rng = np.random.default_rng(0)
+    for count in (1, 7, 8, 9, 100, 5000):
+        key = rng.integers(0, 5, count)
+        c = rng.normal(size=count)
+        objective = Objective(
+            "sum(c[k]*x[key[k]]**2 for k in range(m))", data={"key": key, "c": c}
+        )
+        x = rng.normal(size=len(objective.space))
+        value, gradient = objective.value_and_grad(x)
+        assert value == pytest.approx(np.sum(c * x[key] ** 2), rel=1e-11)
+        expected = np.bincount(key, 2 * c * x[key], minlength=len(x))
+        np.testing.assert_allclose(gradient, expected, rtol=1e-11, atol=1e-13)
+
+
+def test_all_lanes_may_meet_in_one_element():
+    key = np.full(24, 3, dtype=np.uint16)
+    objective = Objective("sum(x[key[k]]*(k + 1) for k in range(m))", data={"key": key})
+    assert objective.grad([1, 2, 3, 4]).tolist() == [0, 0, 0, 300]
+
+
+KINDS = ["f8", "f4", "i8", "i4", "i2", "i1", "u4", "u2", "u1", "b1", ">f8", ">i4", "f2"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("step", [1, 3, -1, -2])
+def test_data_of_all_types_and_strides(kind, step):
+    rng = np.random.default_rng(1)
+    whole = rng.uniform(0, 2, 120) if "f" in kind else rng.integers(0, 2, 120)
+    y = whole.astype(kind)[::step][:37]
+    objective = Objective("sum(a*y[i]*(i + 1) for i in range(n))", data={"y": y})
+    exact = math.fsum(float(each) * (k + 1) for k, each in enumerate(y))
+    assert objective.value([1.0]) == pytest.approx(exact, rel=1e-15)
+    assert objective.grad([7.0])[0] == pytest.approx(exact, rel=1e-15)
+
+
+@pytest.mark.parametrize("kind", ["f8", "f4", "i4", "u1"])
+@pytest.mark.parametrize(
+    "layout", ["C", "F", "rows reversed", "part", "columns reversed"]
+)
+@pytest.mark.parametrize(
+    "columns", [(0, 1), (0, 1, 2), (0, 2), (1, 4, 6), range(8), range(13)]
+)
+def test_constant_columns_of_all_layouts(kind, layout, columns):
+    A = (10 * np.random.default_rng(2).uniform(size=(27, 13))).astype(kind)
+    A = {
+        "C": A,
+        "F": np.asfortranarray(A),
+        "rows reversed": A[::-1],
+        "part": np.tile(A, (2, 2))[::2, 3:16],
+        "columns reversed": A[:, ::-1],
+    }[layout]
+    terms = " + ".join(f"A[i, {c}]*w[{c}]" for c in columns)
+    objective = Objective(f"sum(({terms})*(i + 1) for i in range(n))", data={"A": A})
+    w = np.arange(1.0, len(objective.space) + 1)
+    rows = np.arange(1.0, len(A) + 1)
+    expected = np.zeros(len(w))
+    for column in columns:
+        expected[column] = rows @ A[:, column].astype(float)
+    value, gradient = objective.value_and_grad(w)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-14)
+    assert value == pytest.approx(expected @ w, rel=1e-14)
+
+
+def test_fields_of_a_structured_array_are_read_where_they_are():
+    table = np.zeros(19, dtype=[("k", "i1"), ("y", "f8"), ("t", "f4"), ("b", "?")])
+    rng = np.random.default_rng(0)
+    table["k"], table["b"] = rng.integers(0, 4, 19), rng.integers(0, 2, 19)
+    table["y"], table["t"] = rng.normal(size=19), rng.normal(size=19)
+    formula = "sum((y[i] - w[k[i]]*t[i]*b[i])**2 for i in range(n))"
+    objective = Objective(formula, data=table)
+    w = rng.normal(size=len(objective.space))
+    rest = table["y"] - w[table["k"]] * table["t"].astype(float) * table["b"]
+    assert objective.value(w) == pytest.approx(np.sum(rest**2), rel=1e-13)
+    assert np.shares_memory(objective.arrays.data["t"], table)
+
+
+def test_three_indices():
+    T = np.random.default_rng(4).normal(size=(5, 6, 11)).astype("f4")
+    formula = (
+        "sum(T[i, j, k]*x[i, j, k]**2 + x[k, 0, i] for k in range(5) for i in range(5)"
+        " for j in range(6)) + sum((x[i, j, k + 1] - x[i, j, k])**2"
+        " for i in range(5) for j in range(6) for k in range(10))"
+    )
+    check(Objective(formula, data={"T": T}))
+
+
+def test_long_sums_inside_of_sums():
+    rng = np.random.default_rng(5)
+    A, y = rng.normal(size=(20, 70)), rng.normal(size=20)
+    formula = "sum((y[i] - sum(A[i, j]*w[j] for j in range(d)))**2 for i in range(n))"
+    objective = Objective(formula, data={"A": A, "y": y})
+    assert objective.arrays.static == {}
+    w = rng.normal(size=70)
+    value, gradient = objective.value_and_grad(w)
+    assert value == pytest.approx(np.sum((y - A @ w) ** 2), rel=1e-13)
+    np.testing.assert_allclose(gradient, -2 * A.T @ (y - A @ w), rtol=1e-11)
+
+
+def test_the_sum_of_a_users_own_sympy_is_the_same():
+    i, n, x = sp.Symbol("i"), sp.Symbol("n"), sp.IndexedBase("x")
+    plain = Objective(sp.Sum((x[i + 1] - x[i] ** 2) ** 2, (i, 0, n - 2)))
+    ours = Objective("sum((x[i + 1] - x[i]**2)**2 for i in range(n - 1))")
+    assert plain.expression == ours.expression
+    place = [0.3, -2, 0.5, 1.5]
+    assert plain.value(place) == ours.value(place)
+    assert plain.grad(place).tolist() == ours.grad(place).tolist()
+    product = Objective(sp.Product(1 + x[i] ** 2, (i, 0, n - 1)))
+    assert product.value([1, 2]) == 10
+
+
+# ----------------------------------------------------------------- the programs
+
+
+def test_the_value_alone_is_that_of_the_gradient_program():
+    objective = drawn("sum(sin(x[i]*x[i + 1]) for i in range(n)) + p*a + u[0, 0]", 9, 0)
+    arrays = objective.arrays
+    alone = compiled(value_program(arrays.expression), objective)
+    x = np.linspace(-1, 1, len(objective.space))
+    value, gradient = alone(x)
+    assert value == pytest.approx(objective.value(x), rel=1e-15)
+    assert not gradient.any()  # it is only cleared
+
+
+def test_the_size_of_a_program_does_not_depend_on_lengths():
+    i, n, x = symbol("i"), symbol("n"), array("x")
+    expression = Sum((x[i + 1] - x[i]) ** 2, (i, 0, n - 2))
+    small, large = (
+        gradient_program(expression.xreplace({n: sp.Integer(size)}), ["x"])
+        for size in (4, 10**9)
+    )
+    assert str(small).replace("stop=3", "stop=999999999") == str(large)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import functools
+import hashlib
 import json
 from array import array
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import sympy as sp
 
 from symgd import structure
@@ -27,9 +29,10 @@ from symgd.programs import Program, gradient_program
 from symgd.space import Space
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from symgd.data import Table
+
+
+SAMPLED = 2**26  # bytes of a column that are looked at to tell it from another
 
 
 class Arrays:
@@ -192,8 +195,6 @@ class Arrays:
 
     def _shapes_of(self, x0: Any) -> dict[str, tuple[int, ...]]:
         """Return the shapes of variables that a start tells."""
-        import numpy as np
-
         if x0 is None:
             return {}
         if isinstance(x0, Mapping):
@@ -293,6 +294,16 @@ class Arrays:
     def work(self) -> int:
         """How many elements are looked at: variables and data."""
         return self.space.size + sum(size_of(c.shape) for c in self.data.values())
+
+    def digest(self) -> list[str]:
+        """Return what tells these sizes and data from others; much data are sampled."""
+        lines = [f"{name} = {size}" for name, size in sorted(self.sizes.items())]
+        for name, column in self.data.items():
+            step = 1 + column.nbytes // SAMPLED
+            sample = np.ascontiguousarray(column[::step])
+            state = hashlib.sha256(sample.view(np.uint8).data)
+            lines.append(f"{name} {column.shape} {column.dtype} {state.hexdigest()}")
+        return lines
 
     def __repr__(self) -> str:
         return f"<Arrays of {text_of(self.expression)}>"

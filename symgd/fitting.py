@@ -364,7 +364,6 @@ def _descended(
     limits: Limits,
     progress: bool,
 ) -> End:
-    limits.floor = regression.floor()
     with Interrupts() as interrupts, _watched(limits.maxiter, progress) as limits.watch:
         limits.interrupted = lambda: interrupts.noted
         point, offset, status = regression.minimize(start, lower, upper, limits)

@@ -29,7 +29,7 @@ def objective(regression: Regression) -> Objective:
     in_row = {s: sp.IndexedBase(s)[index] for s in regression.columns}
     residual = (formulas.model - formulas.target) / formulas.sigma
     residual = residual / sp.Float(regression.scale)
-    constants = {s: sp.Float(v) for s, v in loss.constants.items()}
+    constants = {s: sp.Float(v) for s, v in regression.constants.items()}
     value = sp.Abs(RESIDUAL) if loss.smoothed else loss.value.xreplace(constants)
     body = formulas.weight * value.xreplace({RESIDUAL: residual})
     whole = sp.Sum(body.xreplace(in_row), (index, 0, count - 1))

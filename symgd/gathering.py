@@ -31,11 +31,11 @@ from symgd.programs import (
 
 def quickened(program: Program) -> Program:
     """Return a program that computes the same with fewer and quicker loops."""
-    steps = merged(program.steps)
+    steps = program.steps
     arrays = dict.fromkeys(a.array for s in steps for a in _all_adds(s) if a.indices)
     for array in arrays:
         steps = _gathered(array, steps)
-    return dataclasses.replace(program, steps=steps)
+    return dataclasses.replace(program, steps=merged(steps))
 
 
 # ---------------------------------------------------------------- loops in common

@@ -42,13 +42,14 @@ FIRST = 10  # whether no step has been taken yet
 LIMITS = 5  # numbers
 GTOL, FLOOR, RADIUS, OFFSET, PREDICTED = range(LIMITS)
 
-VECTORS = 11
-LOWER, UPPER, SCALE, STEP, FREE, SLOPE, ALONG, SQUARES, LENGTHS = range(2, VECTORS)
+VECTORS = 12
+LOWER, UPPER, SCALE, SEEN = 2, 3, 4, 5  # units, and units that a trial would make
+STEP, FREE, SLOPE, ALONG, SQUARES, LENGTHS = range(6, VECTORS)
 VALUE, SIZE, GRADIENT = 0, 1, 2  # in a model
 
 RESOLUTION = 1e-15  # of curvatures as sums of squares: below it, they are rounding
 FINE_RESOLUTION = 1e-26  # of curvatures as squares of singular values
-LONG = 30_000  # rows that are passed between two looks at the clock
+LONG = 1_000_000  # rows passed, or as much algebra, before others may look: some ms
 ELSEWHERE = Pass(0, array("d", [0.0]), 0, LONG)  # the sums are found by others
 
 
@@ -64,6 +65,8 @@ class Point:
         The weighted sum of squared residuals, which tells which gradient is small.
     factor : ndarray, shape (p, p), optional
         R, where curvature is R'R: with it half as many digits are lost.
+    floor : float
+        A value at which the residuals are rounding.
     least : float
         The curvature's smallest eigenvalue in its own units is no smaller.
     """
@@ -74,6 +77,7 @@ class Point:
     gradient: np.ndarray
     curvature: np.ndarray
     factor: np.ndarray | None = None
+    floor: float = 0.0
     least: float = -math.inf
 
     @classmethod
@@ -81,16 +85,17 @@ class Point:
         cls,
         x: np.ndarray,
         row: np.ndarray,
+        floor: float = 0.0,
         factored: bool = False,
         least: float = -math.inf,
     ) -> Point:
         """Return the point of a row of numbers."""
         p = len(x)
-        lower, end = GRADIENT + p, root_of(p)
-        curvature = symmetric(row[lower:end], p)
-        factor = row[end : end + p * p].reshape(p, p).copy() if factored else None
-        gradient = row[GRADIENT:lower].copy()
-        return cls(x, float(row[0]), float(row[1]), gradient, curvature, factor, least)
+        lower, root = GRADIENT + p, root_of(p)
+        gradient, curvature = row[GRADIENT:lower].copy(), symmetric(row[lower:root], p)
+        factor = row[root : root + p * p].reshape(p, p).copy() if factored else None
+        sizes = float(row[VALUE]), float(row[SIZE])
+        return cls(x, *sizes, gradient, curvature, factor, floor, least)
 
     def pack(self, row: np.ndarray) -> None:
         """Write the point as a row of numbers."""
@@ -162,7 +167,6 @@ class Limits:
     gtol: float
     maxiter: int
     time_limit: float = math.inf
-    floor: float = 0.0  # a value at which the residuals are rounding
     interrupted: Callable[[], bool] = lambda: False
     watch: Watch | None = None
     nit: int = 0
@@ -255,8 +259,8 @@ class _Run:
         self.facts[FUNCTION], self.facts[BLOCKS] = function, blocks
         self.facts[FACTORED] = start.factor is not None
         self.facts[MAXITER] = limits.maxiter - limits.nit
-        self.facts[SLICE] = 1 if looked_at else max(1, LONG // rows)
-        self.numbers = array("d", [limits.gtol, limits.floor, 0.0, 0.0, 0.0])
+        self.facts[SLICE] = 1 if looked_at else max(1, LONG // (rows + p**3))
+        self.numbers = array("d", [limits.gtol, start.floor, 0.0, 0.0, 0.0])
         self.vectors = np.zeros((VECTORS, p))
         self.vectors[LOWER], self.vectors[UPPER] = lower, upper
         self.vectors[1 - self.facts[BEST]] = start.x
@@ -285,7 +289,8 @@ class _Run:
         """Return the best point so far."""
         row, factored = self.facts[BEST], self.facts[FACTORED] != 0
         x = self.vectors[row].copy()
-        return Point.unpacked(x, self.models[row], factored, least)
+        floor = self.numbers[FLOOR]
+        return Point.unpacked(x, self.models[row], floor, factored, least)
 
     def end(self, status: int) -> Point:
         """Return the point where the descent ended."""

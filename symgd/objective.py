@@ -118,9 +118,15 @@ class Objective:
         missing: str = "error",
         workers: int | None = None,
     ) -> None:
+        shapes: Mapping[str, Any] = {}
         if isinstance(expression, Objective):
-            data = expression._given[0] if data is None else data
-            sizes = expression._given[1] if sizes is None else sizes
+            given_workers: int | None = expression._workers
+            workers = given_workers if workers is None else workers
+            known = expression.arrays
+            if known is not None and data is None:
+                if sizes is None:
+                    sizes, shapes = known.sizes, known.shapes or {}
+                data = known.data or None
             iteration = iteration or expression.iteration
             variables = expression.variables if variables is None else variables
             parameters = expression.constants if parameters is None else parameters
@@ -155,6 +161,8 @@ class Objective:
         if self._facts is None:
             self._facts = {"variables": list(self._checked_variables())}
         self.variables: tuple[str, ...] = tuple(self._facts["variables"])
+        if self.arrays is not None and shapes:
+            self.arrays = self.arrays.shaped(shapes)
 
     def _checked_variables(self) -> tuple[str, ...]:
         """Read the formula, and return its variables in order."""

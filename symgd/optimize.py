@@ -232,6 +232,7 @@ def _identity(run: Run, x0: Any, rng: Seed, batch: int) -> dict[str, Any]:
         "patience": settings.patience,
         "target": settings.target,
         "trace": settings.every,
+        "arrays": [] if run.objective.arrays is None else run.objective.arrays.digest(),
         "batches": [batch, arguments.described(rng) if batch else ""],
     }
 

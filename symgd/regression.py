@@ -64,12 +64,12 @@ class Regression:
     ) -> None:
         self.formulas, self.columns, self.scale = formulas, dict(columns), scale
         self.loss, self.parameters = formulas.loss, formulas.parameters
-        self._constants = dict(constants)
+        self.constants = dict(constants)
         self._last: tuple[Any, Any] = None, None  # where the rows were last passed
 
     def with_data(self, columns: Mapping[sp.Symbol, np.ndarray]) -> Regression:
         """Return the same with other rows; nothing is compiled anew."""
-        return Regression(self.formulas, columns, self._constants, self.scale)
+        return Regression(self.formulas, columns, self.constants, self.scale)
 
     def with_loss(self, loss: Loss, scale: float = 1.0) -> Regression:
         """Return the same with another loss."""
@@ -83,12 +83,14 @@ class Regression:
         """The number of rows."""
         return len(self.columns[self.formulas.target])
 
-    def _rows(self, expressions: Sequence[sp.Expr]) -> Rows:
-        names = (*self.parameters, *self.formulas.constants)
-        return Rows(expressions, names, self.columns)
+    def _rows(
+        self, expressions: Sequence[sp.Expr], named: Mapping[sp.Symbol, sp.Expr]
+    ) -> Rows:
+        parameters = (*self.parameters, *self.formulas.constants)
+        return Rows(expressions, parameters, self.columns, names=named)
 
     def _at(self, x: np.ndarray) -> list[float]:
-        constants = () if self.loss.squares else (*self._constants.values(), self.scale)
+        constants = () if self.loss.squares else (*self.constants.values(), self.scale)
         return [*x.tolist(), *constants]
 
     @property
@@ -99,11 +101,12 @@ class Regression:
 
     @functools.cached_property
     def _gauss_newton(self) -> Rows:
-        return self._rows(self.formulas.gauss_newton)
+        return self._rows(self.formulas.gauss_newton, self.formulas.firsts)
 
     @functools.cached_property
     def _newton(self) -> Rows:
-        return self._rows(self.formulas.newton)
+        formulas = self.formulas
+        return self._rows(formulas.newton, formulas.firsts | formulas.seconds)
 
     @functools.cached_property
     def _curve(self) -> Rows:
@@ -120,7 +123,9 @@ class Regression:
         return self._last[1]
 
     def _passed(self, x: np.ndarray, at: list[float]) -> Point:
-        return Point.unpacked(x, self._gauss_newton.totals(at))
+        totals = self._gauss_newton.totals(at)
+        floor = _floor(totals[-1]) if self.loss.squares else 0.0
+        return Point.unpacked(x, totals, floor)
 
     def newton(self, x: np.ndarray) -> Point:
         """Return the model with the exact Hessian."""
@@ -155,7 +160,8 @@ class Regression:
         factor: Any = np.zeros((len(x), len(x)))
         part = np.linalg.qr(rows, mode="r")
         factor[: len(part)] = part
-        return Point(x, size / 2.0, size, gradient, factor.T @ factor, factor)
+        floor = _floor(np.sum((self.target * unit) ** 2))
+        return Point(x, size / 2.0, size, gradient, factor.T @ factor, factor, floor)
 
     @property
     def target(self) -> np.ndarray:
@@ -240,7 +246,7 @@ class Regression:
         """
         columns = self.columns.items()
         some = self.with_data({s: _every(EVERY, each) for s, each in columns})
-        rough = dataclasses.replace(limits, gtol=NEAR, floor=some.floor(), watch=None)
+        rough = dataclasses.replace(limits, gtol=NEAR, watch=None)
         near, _, status = some._by_products(x, lower, upper, rough)
         # As many evaluations of all rows as were done, x among them.
         limits.nfev += 1 + math.ceil((rough.nfev - limits.nfev) / EVERY)
@@ -264,11 +270,11 @@ class Regression:
         K. Madsen and H. B. Nielsen, A finite smoothing algorithm for linear l1
         estimation, SIAM J. Optimization 3 (1993), follow the same path.
         """
-        self._constants[SMOOTHING] = self.mean_residual(x)
+        self.constants[SMOOTHING] = self.mean_residual(x)
         point = self._roughly(x, lower, upper, limits)
         mean = min(self.mean_residual(x), self.mean_residual(point.x))
         for power in range(1, DIGITS + 1):
-            self._constants[SMOOTHING] = mean * 10.0**-power
+            self.constants[SMOOTHING] = mean * 10.0**-power
             last = power == DIGITS
             stage = dataclasses.replace(limits, gtol=limits.gtol if last else ROUGHLY)
             point, offset, status = self._by_hessians(point.x, lower, upper, stage)
@@ -287,17 +293,6 @@ class Regression:
         target = np.average(abs(self.target / self.sigma))
         return float(max(size, 1e-15 * target, 1e-300))
 
-    def floor(self) -> float:
-        """Return the sum of squares that the rounding of the target alone makes."""
-        if not self.loss.squares:
-            return 0.0
-        formulas, unit = self.formulas, self.target
-        if formulas.sigma is not sp.S.One:
-            unit = unit / self.sigma
-        weighted = unit if formulas.weight is sp.S.One else unit * self.weight
-        # Not by BLAS, whose threads may wait longer for each other than this takes.
-        return float(EPSILON**2 * np.einsum("i,i->", unit, weighted) / 2)
-
     def __getstate__(self) -> dict[str, object]:
         # What is compiled belongs to a process.
         kept = self.__dict__.items()
@@ -307,6 +302,11 @@ class Regression:
         """Return (target - prediction)/sigma."""
         difference = self.target - self.curve(x)[0]
         return difference / self.sigma
+
+
+def _floor(size: float) -> float:
+    """Return the value that rounding a target of this sum of squares makes."""
+    return float(EPSILON**2 * size / 2.0)
 
 
 def _every(step: int, column: np.ndarray) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,8 @@ import sympy as sp
 
 from symgd import derivatives
 from symgd.losses import RESIDUAL, Loss
+
+OFF = sp.Symbol("[off]", real=True)  # the residual of a row
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,11 @@ class RowFormulas:
     >>> from symgd import losses
     >>> a, t, y = sp.symbols("a t y", real=True)
     >>> squared = losses.read("squared", {})
-    >>> RowFormulas(a * t, (a,), y, sp.S.One, sp.S.One, squared).gauss_newton
-    [(a*t - y)**2/2, (a*t - y)**2, t*(a*t - y), t**2]
+    >>> line = RowFormulas(a * t, (a,), y, sp.S.One, sp.S.One, squared)
+    >>> line.gauss_newton
+    [[off]**2/2, [off]**2, [j0]*[off], [j0]**2, y**2]
+    >>> line.firsts
+    {[off]: a*t - y, [j0]: t}
     """
 
     model: sp.Expr
@@ -66,17 +70,34 @@ class RowFormulas:
         return [self.model, *self.jacobian]
 
     @functools.cached_property
+    def firsts(self) -> dict[sp.Symbol, sp.Expr]:
+        """The residual and the model's derivatives, by their names in the sums.
+
+        Without names SymPy would make of exp(-t)*exp(-t) another exponential.
+        """
+        residual = (self.model - self.target) / self._unit
+        return {OFF: residual} | dict(zip(self._slopes, self.jacobian, strict=True))
+
+    @functools.cached_property
+    def seconds(self) -> dict[sp.Symbol, sp.Expr]:
+        """The model's second derivatives that aren't 0, likewise."""
+        values = [self.hessian[place] for place in self._places]
+        pairs = zip(self._bends, values, strict=True)
+        return {name: value for name, value in pairs if value != 0}
+
+    @functools.cached_property
     def gauss_newton(self) -> list[sp.Expr]:
-        """Value, size, gradient, and the lower triangle of J'WJ."""
+        """Value, size, gradient, lower triangle of J'WJ, and the target's square."""
         weight = self._of(self.loss.weight) / self._unit**2
-        return [*self._sloped, *self._products(weight)]
+        target = self.weight * (self.target / self._unit) ** 2
+        return [*self._sloped, *self._products(weight), target]
 
     @functools.cached_property
     def newton(self) -> list[sp.Expr]:
         """Value, size, gradient, the Hessian, and the products of the gradient."""
         bend = self._products(self._of(self.loss.curvature) / self._unit**2)
-        places = self._places
-        seconds = [self._slope * self.hessian[i, j] for i, j in places]
+        known = self.seconds.keys()
+        seconds = [self._slope * b if b in known else 0 for b in self._bends]
         exact = map(sp.Add, bend, seconds)
         return [*self._sloped, *exact, *self._products(self._slope**2)]
 
@@ -88,11 +109,19 @@ class RowFormulas:
     def _places(self) -> list[tuple[int, int]]:
         return list(zip(*np.tril_indices(len(self.parameters)), strict=True))
 
+    @property
+    def _slopes(self) -> list[sp.Symbol]:
+        count = len(self.parameters)
+        return [sp.Symbol(f"[j{k}]", real=True) for k in range(count)]
+
+    @property
+    def _bends(self) -> list[sp.Symbol]:
+        return [sp.Symbol(f"[h{i} {j}]", real=True) for i, j in self._places]
+
     def _of(self, loss: sp.Expr) -> sp.Expr:
         """Return a formula in r with the residual of a row in its place."""
         names = dict(zip(self.loss.constants, self.constants, strict=False))
-        residual = (self.model - self.target) / self._unit
-        return self.weight * loss.xreplace(names).xreplace({RESIDUAL: residual})
+        return self.weight * loss.xreplace(names).xreplace({RESIDUAL: OFF})
 
     @functools.cached_property
     def _slope(self) -> sp.Expr:
@@ -101,10 +130,10 @@ class RowFormulas:
     @functools.cached_property
     def _sloped(self) -> list[sp.Expr]:
         whole = (self.loss.value, self.loss.score * RESIDUAL)
-        return [*map(self._of, whole), *(self._slope * j for j in self.jacobian)]
+        return [*map(self._of, whole), *(self._slope * j for j in self._slopes)]
 
     def _products(self, factor: sp.Expr) -> list[sp.Expr]:
-        slopes: Sequence[sp.Expr] = list(self.jacobian)
+        slopes = self._slopes
         return [factor * slopes[i] * slopes[j] for i, j in self._places]
 
 

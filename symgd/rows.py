@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from array import array
@@ -17,7 +18,7 @@ from symgd.formula import symbol, text_of
 from symgd.layout import Column, Layout, described
 from symgd.machine import Kernel, address
 from symgd.parallel import ENOUGH, PIECES, Steps, cores
-from symgd.programs import Loop, Nest, Program, Total, index_at
+from symgd.programs import Let, Loop, Nest, Program, Total, index_at
 
 EACH = "i:pppii"
 
@@ -55,6 +56,8 @@ class Rows:
     workers : int, optional
         The number of threads; by default all cores where there are many rows. The
         results have the same bits for any number.
+    names : mapping of symbol to SymPy expression, optional
+        Values that the formulas of totals refer to.
 
     Examples
     --------
@@ -73,10 +76,12 @@ class Rows:
         parameters: Sequence[sp.Symbol],
         columns: Mapping[sp.Symbol, np.ndarray],
         workers: int | None = None,
+        names: Mapping[sp.Symbol, sp.Expr] | None = None,
     ) -> None:
         kinds = tuple(map(described, columns.values()))
+        named = tuple((names or {}).items())
         self._plan = _planned(
-            tuple(expressions), tuple(parameters), tuple(columns), kinds
+            tuple(expressions), tuple(parameters), tuple(columns), kinds, named
         )
         self._data = dict(zip(self._plan.names, columns.values(), strict=True))
         self.count = len(next(iter(columns.values())))
@@ -136,9 +141,13 @@ class _Plan:
     """What is computed of a row, and the kernels that do it."""
 
     def __init__(
-        self, expressions: tuple[sp.Expr, ...], constants: int, kinds: Sequence[Column]
+        self,
+        expressions: tuple[sp.Expr, ...],
+        constants: int,
+        kinds: Sequence[Column],
+        named: Mapping[sp.Symbol, sp.Expr],
     ) -> None:
-        self.expressions = expressions
+        self.expressions, self.named = expressions, named
         self.names = [f"c{k}" for k in range(len(kinds))]
         parameters = tuple(f"p{k}" for k in range(constants))
         pairs = tuple(zip(self.names, kinds, strict=True))
@@ -148,7 +157,8 @@ class _Plan:
             for k, expression in enumerate(expressions)
         )
         loop = Loop(index_at(0), sp.S.Zero, symbol("n"))
-        self.program = Program((Nest(loop, (), tuple(totals)),), sp.S.Zero, ())
+        self._nest = Nest(loop, (), tuple(totals))
+        self.program = Program((self._nest,), sp.S.Zero, ())
         self._kernels: dict[str, Kernel] = {}
 
     def kernel(self, kind: str, signature: str) -> Kernel:
@@ -159,15 +169,33 @@ class _Plan:
 
             if kind == "each":
                 return programs.each_row(self.expressions, index_at(0), self.layout)
-            return programs.pieces(self.program, self.layout)
+            nest = dataclasses.replace(self._nest, steps=_lets(self.named))
+            program = dataclasses.replace(self.program, steps=(nest,))
+            return programs.pieces(program, self.layout)
 
         if kind not in self._kernels:
             columns = [[n, c.kind, c.dense] for n, c in self.layout.data]
             texts = [text_of(e) for e in self.expressions]
+            texts += [
+                f"{name} = {text_of(value)}" for name, value in self.named.items()
+            ]
             parts = json.dumps([self.layout.parameters, columns, texts])
             made = compiled.kernel(("rows", kind, parts), signature, build)
             self._kernels[kind] = made
         return self._kernels[kind]
+
+
+def _lets(named: Mapping[sp.Symbol, sp.Expr]) -> tuple[Let, ...]:
+    """Return values by their names, and before them what several of them share."""
+    from symgd.lowering.sharing import share
+
+    accesses = set[sp.Basic]().union(*(v.atoms(sp.Indexed) for v in named.values()))
+    plain = {each: sp.Symbol(f"[{each}]", real=True) for each in accesses}
+    shared, rest = share(tuple(value.xreplace(plain) for value in named.values()))
+    steps = [*shared, *zip(named, rest, strict=True)]
+    known = {plain[each]: each for each in accesses}
+    known |= {name: sp.Symbol(f"[{name}]", real=True) for name, _ in shared}
+    return tuple(Let(known.get(s, s), value.xreplace(known)) for s, value in steps)
 
 
 @functools.lru_cache(maxsize=256)
@@ -176,6 +204,7 @@ def _planned(
     parameters: tuple[sp.Symbol, ...],
     columns: tuple[sp.Symbol, ...],
     kinds: tuple[Column, ...],
+    named: tuple[tuple[sp.Symbol, sp.Expr], ...],
 ) -> _Plan:
     """Return the plan of some formulas, by numbers: code depends on no names."""
     renamed: dict[sp.Basic, sp.Basic] = {
@@ -183,4 +212,5 @@ def _planned(
     }
     renamed |= {s: indexed(f"c{k}")[index_at(0)] for k, s in enumerate(columns)}
     plain = tuple(expression.xreplace(renamed) for expression in expressions)
-    return _Plan(plain, len(parameters), kinds)
+    values = {name: value.xreplace(renamed) for name, value in named}
+    return _Plan(plain, len(parameters), kinds, values)

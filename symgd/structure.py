@@ -461,9 +461,10 @@ def static_sizes(expression: sp.Expr, sizes: Mapping[str, int]) -> dict[str, int
     used: set[str] = set()
     for outer in expression.atoms(sp.Sum, sp.Product):
         for node in outer.function.atoms(sp.Sum, sp.Product):
-            bounds = [bound for limit in node.limits for bound in limit[1:]]
-            used |= {s.name for bound in bounds for s in bound.atoms(sp.Symbol)}
-    return {n: sizes[n] for n in sorted(used) if n in sizes and sizes[n] <= WRITTEN_OUT}
+            if _terms(node, sp.S.Zero, sizes) is not None:
+                bounds = [bound for limit in node.limits for bound in limit[1:]]
+                used |= {s.name for bound in bounds for s in bound.atoms(sp.Symbol)}
+    return {name: sizes[name] for name in sorted(used)}
 
 
 def _terms(

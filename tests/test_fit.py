@@ -285,6 +285,16 @@ def test_a_start_is_chosen_for_a_peak_far_away():
     assert found.parameters["m"] == pytest.approx(451.5, abs=1e-8)
 
 
+def test_a_branch_that_is_not_taken_has_no_part(data):
+    model = "a*exp(-b*t) + c*(sqrt(t - 3)*exp(-b*t) if t > 3 else 0)"
+    t = data["t"]
+    bent = np.sqrt(np.clip(t - 3, 0, None)) * np.exp(-0.8 * t)
+    table = {"t": t, "y": 2.5 * np.exp(-0.8 * t) + 0.3 * bent}
+    for loss in ("squared", "log_cosh"):
+        found = fit(model, table, "y", [1, 1, 0], loss=loss, sigma=1.0)
+        np.testing.assert_allclose(found.x, [2.5, 0.8, 0.3], rtol=1e-6)
+
+
 def test_steps_to_where_the_model_is_not_finite_are_rejected():
     t = np.linspace(1, 5, 30)
     found = fit("a*log(t - b)", {"t": t, "y": 2 * np.log(t - 0.9)}, "y", [1, -20])

@@ -42,3 +42,11 @@ def test_a_rule(data):
 def test_arguments_are_checked_there(data):
     with pytest.raises(InputError, match="step_sze"):
         fit(MODEL, data, "y", [1, 1], method="adam", step_sze=1)
+
+
+def test_each_fit_has_its_own_constants(data):
+    for delta in (0.02, 0.2):
+        given = {"loss": "huber", "huber_delta": delta, "sigma": 1.0}
+        ours = fit(MODEL, data, "y", [1, 0.5], **given)
+        theirs = fit(MODEL, data, "y", [1, 0.5], method="lbfgs", **given)
+        assert theirs.fun == pytest.approx(ours.fun, rel=1e-10)

@@ -6,11 +6,10 @@ do, it ends after each step with a trial that is to be evaluated.
 
 from __future__ import annotations
 
-from math import inf, isfinite, sqrt
+from math import inf, sqrt
 from typing import Any
 
-from symgd.kernels.common import jit
-from symgd.kernels.solver import _diagonalise as diagonalise
+from symgd.kernels.common import diagonalise, jit
 from symgd.levenberg_marquardt import (
     ALONG,
     BEST,
@@ -37,6 +36,7 @@ from symgd.levenberg_marquardt import (
     RADIUS,
     RESOLUTION,
     SCALE,
+    SEEN,
     SIZE,
     SLICE,
     SLOPE,
@@ -151,7 +151,7 @@ def _spectrum(model: Any, factored: int, vectors: Any, matrices: Any) -> None:
 
     Parameters that aren't free have none; eigenvalues that are rounding become 0.
     """
-    scale, free, slope = vectors[SCALE], vectors[FREE], vectors[SLOPE]
+    scale, free, slope = vectors[SEEN], vectors[FREE], vectors[SLOPE]
     squares, along = vectors[SQUARES], vectors[ALONG]
     n, a, v = scale.shape[0], matrices[0], matrices[1]
     for i in range(n):
@@ -181,11 +181,12 @@ def _spectrum(model: Any, factored: int, vectors: Any, matrices: Any) -> None:
 
 
 @jit
-def _observe(model: Any, scale: Any) -> None:
-    """Let the units follow the largest column norms of the Jacobian so far."""
-    n = scale.shape[0]
+def _observe(model: Any, vectors: Any) -> None:
+    """Let units follow the largest column norms of the Jacobian, the trial's too."""
+    n = vectors.shape[1]
     for k in range(n):
-        scale[k] = max(scale[k], sqrt(abs(model[_place(n, k, k)])))
+        norm = sqrt(abs(model[_place(n, k, k)]))
+        vectors[SEEN, k] = max(vectors[SCALE, k], norm)
 
 
 @jit
@@ -267,7 +268,7 @@ def _stride(model: Any, x: Any, facts: Any, limits: Any, vectors: Any, m: Any) -
     n, free, step = x.shape[0], vectors[FREE], vectors[STEP]
     _release(model, x, vectors)
     for k in range(n):
-        step[k] = 0.0
+        step[k], vectors[SEEN, k] = 0.0, vectors[SCALE, k]
     for _round in range(n):
         _spectrum(model, facts[FACTORED], vectors, m)
         _within(vectors[SQUARES], vectors[ALONG], limits[RADIUS], vectors[LENGTHS])
@@ -312,66 +313,64 @@ def _resize(gain: float, length: float, facts: Any, limits: Any) -> None:
 
 
 @jit
-def _begin(facts: Any, limits: Any, vectors: Any, models: Any, matrices: Any) -> None:
-    """Take the start, and a region as large as it is far from 0."""
+def _take(offset: float, facts: Any, limits: Any, vectors: Any) -> None:
+    """Let the trial be the best point."""
     facts[BEST] = 1 - facts[BEST]
-    x, model, scale = vectors[facts[BEST]], models[facts[BEST]], vectors[SCALE]
-    _observe(model, scale)
-    far = 0.0
-    for k in range(x.shape[0]):
-        far += (scale[k] * x[k]) ** 2
-    limits[RADIUS] = FIRST_RADIUS * (sqrt(far) if far > 0.0 else 1.0)
-    limits[OFFSET] = _offset(model, x, facts[FACTORED], vectors, matrices)
+    limits[OFFSET] = offset
+    for k in range(vectors.shape[1]):
+        vectors[SCALE, k] = vectors[SEEN, k]
 
 
 @jit
-def _judge(facts: Any, limits: Any, vectors: Any, models: Any, matrices: Any) -> None:
-    """Take the trial or leave it."""
-    n, best = facts[PARAMETERS], facts[BEST]
-    trial, factored = models[1 - best], facts[FACTORED]
-    finite = _is_finite(trial, n)
-    fall, gain = models[best, VALUE] - trial[VALUE], -inf
-    if finite and limits[PREDICTED] > 0.0:
-        gain = fall / limits[PREDICTED]
-    promises = limits[PREDICTED] > NOISE * abs(models[best, VALUE])
-    if abs(fall) <= (NOISE if promises else LOUD) * abs(models[best, VALUE]):
+def _begin(offset: float, facts: Any, limits: Any, vectors: Any) -> None:
+    """Take the start, and a region as large as it is far from 0."""
+    _take(offset, facts, limits, vectors)
+    far = 0.0
+    for k in range(vectors.shape[1]):
+        far += (vectors[SCALE, k] * vectors[facts[BEST], k]) ** 2
+    limits[RADIUS] = FIRST_RADIUS * (sqrt(far) if far > 0.0 else 1.0)
+
+
+@jit
+def _judge(
+    offset: float, facts: Any, limits: Any, vectors: Any, best: Any, trial: Any
+) -> None:
+    """Take the trial or leave it; its offset is infinite where it isn't finite."""
+    predicted, value = limits[PREDICTED], best[VALUE]
+    fall, gain, length = value - trial[VALUE], -inf, 0.0
+    if offset < inf and predicted > 0.0:
+        gain = fall / predicted
+    if abs(fall) <= (NOISE if predicted > NOISE * abs(value) else LOUD) * abs(value):
         # Where values only round, the gradient still tells.
-        gain = -inf
-        if finite:
-            offset = _offset(trial, vectors[1 - best], factored, vectors, matrices)
-            gain = 1.0 if offset < limits[OFFSET] else -inf
-    length = 0.0
-    for k in range(n):
+        gain = 1.0 if offset < limits[OFFSET] else -inf
+    for k in range(vectors.shape[1]):
         length += (_unit(vectors[SCALE, k]) * vectors[STEP, k]) ** 2
     _resize(gain, sqrt(length), facts, limits)
     if gain >= LEAST_GAIN:
-        facts[BEST] = 1 - best
         facts[NIT] += 1
-        _observe(trial, vectors[SCALE])
-        x = vectors[1 - best]
-        limits[OFFSET] = _offset(trial, x, factored, vectors, matrices)
+        _take(offset, facts, limits, vectors)
 
 
 @jit
-def _propose(facts: Any, limits: Any, vectors: Any, models: Any, matrices: Any) -> int:
-    """Make a trial; return why the descent ends instead, or RUNNING."""
-    best = facts[BEST]
-    x, trial, model = vectors[best], vectors[1 - best], models[best]
-    if limits[OFFSET] <= limits[GTOL] or model[VALUE] <= limits[FLOOR]:
+def _reached(value: float, facts: Any, limits: Any) -> int:
+    """Return why the descent ends at the best point, or RUNNING."""
+    if limits[OFFSET] <= limits[GTOL] or value <= limits[FLOOR]:
         return CONVERGED
-    if facts[NIT] >= facts[MAXITER]:
-        return MAXED
-    _stride(model, x, facts, limits, vectors, matrices)
-    moved = abs(limits[PREDICTED]) > INVISIBLE * abs(model[VALUE])
+    return MAXED if facts[NIT] >= facts[MAXITER] else RUNNING
+
+
+@jit
+def _try(value: float, x: Any, trial: Any, limits: Any, vectors: Any) -> int:
+    """Make the trial; where no step can be made, say why, else return RUNNING."""
     same = True
     for k in range(x.shape[0]):
         there = x[k] + vectors[STEP, k]
         same = same and there == x[k]
         trial[k] = min(max(there, vectors[LOWER, k]), vectors[UPPER, k])
-    if moved and not same and isfinite(limits[PREDICTED]):
+    if INVISIBLE * abs(value) < abs(limits[PREDICTED]) < inf and not same:
         return RUNNING
-    # No step can be made: for rounding, or else for a kink.
-    rounding = limits[OFFSET] <= NEARLY or model[VALUE] <= limits[FLOOR] / NEARLY**2
+    # For rounding, or else for a kink.
+    rounding = limits[OFFSET] <= NEARLY or value <= limits[FLOOR] / NEARLY**2
     return STALLED if rounding else ABNORMAL
 
 
@@ -390,20 +389,31 @@ def descend(
     words : array
         What a sum over the rows takes, parameters first.
     """
+    n, factored = facts[PARAMETERS], facts[FACTORED]
     for _evaluation in range(facts[SLICE]):
-        trial = 1 - facts[BEST]
+        best, place = models[facts[BEST]], 1 - facts[BEST]
+        x, trial = vectors[place], models[place]
         if not facts[KNOWN]:
-            for k in range(facts[PARAMETERS]):
-                words[k] = vectors[trial, k]
-            ends = (0, 0, words, 0, words, 0, facts[BLOCKS], models[trial])
+            for k in range(n):
+                words[k] = x[k]
+            ends = (0, 0, words, 0, words, 0, facts[BLOCKS], trial)
             call_at(facts[FUNCTION], ends)
         facts[KNOWN] = 0
         facts[NFEV] += 1
+        _observe(trial, vectors)
+        offset = inf
+        if _is_finite(trial, n):
+            offset = _offset(trial, x, factored, vectors, matrices)
         if facts[NFEV] == 1:
-            _begin(facts, limits, vectors, models, matrices)
+            _begin(offset, facts, limits, vectors)
         else:
-            _judge(facts, limits, vectors, models, matrices)
-        status = _propose(facts, limits, vectors, models, matrices)
+            _judge(offset, facts, limits, vectors, best, trial)
+        x, model = vectors[facts[BEST]], models[facts[BEST]]
+        status = _reached(model[VALUE], facts, limits)
+        if status == RUNNING:
+            _stride(model, x, facts, limits, vectors, matrices)
+            trial = vectors[1 - facts[BEST]]
+            status = _try(model[VALUE], x, trial, limits, vectors)
         if status != RUNNING:
             return status
     return RUNNING

@@ -120,8 +120,7 @@ class Objective:
     ) -> None:
         shapes: Mapping[str, Any] = {}
         if isinstance(expression, Objective):
-            given_workers: int | None = expression._workers
-            workers = given_workers if workers is None else workers
+            workers = expression._workers if workers is None else workers
             known = expression.arrays
             if known is not None and data is None:
                 if sizes is None:
@@ -152,7 +151,9 @@ class Objective:
         self.parameters: Mapping[str, float] = MappingProxyType(constants)
         self._given: tuple[Any, dict[str, int]] = data, _whole_numbers(sizes or {})
         self._missing = missing
-        self._workers = None if workers is None else max(1, count("workers", workers))
+        self._workers: int | None = (
+            None if workers is None else max(1, count("workers", workers))
+        )
         self.arrays: Arrays | None = None
         # What has been read and compiled before needs no reading again.
         self._is_given = data is not None or bool(sizes)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy as sp
 
-from symgd import structure
+from symgd import ranges, structure
 from symgd.array_derivatives import (
     DIRECTION,
     directional,
@@ -26,6 +26,7 @@ from symgd.gathering import quickened
 from symgd.layout import Layout, described, size_of
 from symgd.listing import listing
 from symgd.programs import Program, gradient_program
+from symgd.sizes import inferred_sizes, lengths
 from symgd.space import Space
 
 if TYPE_CHECKING:
@@ -118,18 +119,18 @@ class Arrays:
     def _infer(self, shapes: Mapping[str, Sequence[int]]) -> None:
         """Work out sizes and shapes; ``shapes`` are what is known of variables."""
         lengths = {name: column.shape for name, column in self.data.items()}
-        self.sizes = structure.inferred_sizes(
+        self.sizes = inferred_sizes(
             self.expression, self.size_names, self.sizes, {**lengths, **shapes}
         )
         if self.size_names - set(self.sizes):
             return
-        least = structure.inferred_shapes(
+        least = ranges.inferred_shapes(
             self.expression, self.ranks, self.sizes, self.data
         )
         known = {name: tuple(shapes.get(name, least[name])) for name in self.variables}
         self._check_lengths(known, least)
         everything = {**lengths, **known}
-        structure.check_ranges(
+        ranges.check_ranges(
             self.expression, self.sizes, everything, self.data, self.formula
         )
         for name, shape in known.items():
@@ -274,7 +275,7 @@ class Arrays:
         """Return the derivative by each variable; by an array's, by one element."""
         entries = []
         for name, free in self.indices.items():
-            ends = structure.lengths(self.expression, name, len(free))
+            ends = lengths(self.expression, name, len(free))
             entries.append(gradient_entry(self.expression, name, free, ends))
         return sp.ImmutableMatrix(entries)
 

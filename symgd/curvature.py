@@ -11,7 +11,7 @@ import numpy as np
 
 from symgd.array_derivatives import DIRECTION
 from symgd.errors import InputError
-from symgd.machine import C_TYPES, Kernel, address
+from symgd.machine import PythonKernel, address
 
 if TYPE_CHECKING:
     from symgd.objective import Objective
@@ -78,17 +78,13 @@ class Along:
         return float(self.kernel(x, words, out))
 
 
-class HessianByColumns(Kernel):
+class HessianByColumns(PythonKernel):
     """The Hessian, ``double f(x, p, out)``, a column for each unit direction."""
 
     def __init__(self, objective: Objective) -> None:
         self.along = Along(objective)
         self.parameters = tuple(objective.parameters)
-        returned, *taken = (C_TYPES[letter] for letter in "dppp")
-        native = ctypes.CFUNCTYPE(returned, *taken)(self._columns)
-        where = ctypes.cast(native, ctypes.c_void_p).value
-        assert where is not None
-        super().__init__(where, "d:ppp", native)
+        super().__init__(self._columns, "d:ppp")
 
     def _columns(self, x: int, p: int, out: int) -> float:
         count = len(self.parameters)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import os
 import re
 from collections.abc import Callable
@@ -58,6 +59,41 @@ class Kernel:
     def __call__(self, *arguments: Any) -> Any:
         """Run it; other threads go on."""
         return self.call(*arguments)
+
+
+class PythonKernel(Kernel):
+    """A function in Python that native loops call as if it were a kernel.
+
+    There, what it raises becomes NaN, as nothing can pass through native code; it is
+    raised by :func:`raise_pending`, when the loop has returned.
+    """
+
+    def __init__(self, function: Callable[..., float], signature: str) -> None:
+        def guarded(*arguments: Any) -> float:
+            try:
+                return function(*arguments)
+            except BaseException as error:
+                _pending.append(error)
+                return math.nan
+
+        returned, taken = signature.split(":")
+        kinds = (C_TYPES[letter] for letter in (returned, *taken))
+        native = ctypes.CFUNCTYPE(*kinds)(guarded)
+        where = ctypes.cast(native, ctypes.c_void_p).value
+        assert where is not None
+        super().__init__(where, signature, native)
+        self.call = function
+
+
+_pending: list[BaseException] = []
+
+
+def raise_pending() -> None:
+    """Raise what a function in Python raised while a native loop called it."""
+    if _pending:
+        error = _pending[0]
+        _pending.clear()
+        raise error
 
 
 def address(array: Any) -> int:

@@ -147,6 +147,7 @@ class _Loop:
             *(problem.count, int(piece[0]), int(piece[-1]) + 1),
             *(machine.address(array) for array in (*arrays, table.nfev)),
         )
+        machine.raise_pending()
         status = table.status[piece]
         if self.last == settings.maxiter:
             table.status[piece[status == RUNNING]] = Status.MAXITER

@@ -420,13 +420,13 @@ class Objective:
     def _in_threads(self, arrays: Arrays, workers: int) -> Kernel:
         """Return the evaluation whose loops are shared among threads."""
         from symgd.lowering import programs
-        from symgd.parallel import PIECES, Parallel, Steps
+        from symgd.parallel import PIECES, Steps, parallel
 
         program = arrays.program()
         pieces = self.compiled(
             ("pieces",), PIECES, lambda: programs.pieces(program, arrays.layout)
         )
-        return Parallel(Steps(pieces, program, workers))
+        return parallel(Steps(pieces, program, workers))
 
     def compiled(self, parts: tuple[str, ...], signature: str, build: Any) -> Kernel:
         """Return a kernel that depends on the formula and on ``parts``."""

@@ -6,7 +6,6 @@ tree, so chunks can be done in any order, and be added afterwards.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import itertools
 import os
@@ -15,7 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from symgd.machine import C_TYPES, Kernel, address
+from symgd.machine import Kernel, PythonKernel, address
 from symgd.programs import PRODUCT, Gather, Let, Nest, Program, Step
 
 ENOUGH = 1 << 20  # elements; fewer are done before a thread has begun
@@ -31,7 +30,7 @@ def cores() -> int:
 
 
 @functools.cache
-def _pool(workers: int) -> ThreadPoolExecutor:
+def _pool(workers: int, _process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, thread_name_prefix="symgd")
 
 
@@ -87,7 +86,8 @@ class Steps:
                 last = min(first + chunk, count)
                 parts[place] = self._part(where, first, last, width)
 
-        others = [_pool(self.workers).submit(work) for _ in range(self.workers - 1)]
+        pool = _pool(self.workers, os.getpid())  # a forked process has no threads
+        others = [pool.submit(work) for _ in range(self.workers - 1)]
         work()
         for other in others:
             other.result()
@@ -101,18 +101,9 @@ class Steps:
         return out[:width]
 
 
-class Parallel(Kernel):
-    """An evaluation, ``double f(x, p, gradient)``, that shares its loops among threads.
-
-    Native loops call it by its address, as they call one that was compiled.
-    """
-
-    def __init__(self, steps: Steps) -> None:
-        returned, *taken = (C_TYPES[letter] for letter in "dppp")
-        native = ctypes.CFUNCTYPE(returned, *taken)(steps.value)
-        where = ctypes.cast(native, ctypes.c_void_p).value
-        assert where is not None
-        super().__init__(where, "d:ppp", native)
+def parallel(steps: Steps) -> Kernel:
+    """Return an evaluation, ``double f(x, p, gradient)``, whose loops are shared."""
+    return PythonKernel(steps.value, "d:ppp")
 
 
 def _width(step: Step) -> int:

@@ -131,7 +131,16 @@ def _spans(
     access: Access, sizes: Mapping[str, int], arrays: Mapping[str, Any]
 ) -> list[tuple[int, int]] | None:
     """Return the smallest and largest value of each index; None if nothing is done."""
-    numbers = numbers_of(sizes)
+    try:
+        return _spans_of(access, numbers_of(sizes), arrays)
+    except ZeroDivisionError:
+        problem = f"a divisor is 0 in an index of {text_of(access.node)}, or its range"
+        raise FormulaError(problem) from None
+
+
+def _spans_of(
+    access: Access, numbers: Mapping[sp.Symbol, sp.Integer], arrays: Mapping[str, Any]
+) -> list[tuple[int, int]] | None:
     ranges: list[Range] = []
     spans: dict[sp.Basic, tuple[int, int]] = {}
     for name, low, high in access.ranges:
@@ -178,10 +187,13 @@ def _span(
     if isinstance(index, (sp.floor, sp.ceiling)):
         rounded = math.floor if isinstance(index, sp.floor) else math.ceil
         divisor = index.args[0].as_numer_denom()[1]
-        first, last = (rounded(sp.Integer(end) / divisor) for end in parts[0])
+        first, last = sorted(rounded(sp.Integer(end) / divisor) for end in parts[0])
         return first, last
     if isinstance(index, sp.Mod):
-        return 0, abs(parts[1][1]) - 1
+        least, most = parts[1]
+        if least <= 0 <= most:
+            raise FormulaError(f"the divisor of {text_of(index)} may be 0")
+        return (0, most - 1) if least > 0 else (least + 1, 0)
     if isinstance(index, (sp.Abs, sp.Pow)):
         corners = [abs(end) if isinstance(index, sp.Abs) else end for end in parts[0]]
         if parts[0][0] <= 0 <= parts[0][1]:

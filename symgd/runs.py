@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from symgd.arguments import MANY, Bounds, Settings
 from symgd.interrupts import Interrupts
 from symgd.kernels import run as layout
+from symgd.machine import raise_pending
 from symgd.objective import Objective
 from symgd.result import Criterion, Result, Trace, number
 from symgd.status import RUNNING, Status
@@ -135,7 +136,9 @@ class Run:
             self._harvest()
             last = min(last, max(self.t, 0) + (self.trace_rows - 1) * every)
         self.counters[layout.LAST] = last
-        return self._continue()
+        status = self._continue()
+        raise_pending()
+        return status
 
     def _continue(self) -> int:
         raise NotImplementedError

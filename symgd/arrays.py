@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from symgd.data import Table
 
 
-SAMPLED = 2**26  # bytes of a column that are looked at to tell it from another
+MOST = 2**36  # elements of a variable: half a terabyte
+SAMPLED = 2**30  # bytes of a column; of more, only some rows tell it from another
 
 
 class Arrays:
@@ -74,7 +75,7 @@ class Arrays:
         sizes: Mapping[str, int],
         formula: str,
     ) -> None:
-        self.expression = expression
+        self.expression = expression = structure.narrowed(expression)
         self.parameters = tuple(parameters)
         self.formula = formula
         plain, ranks = names_in(expression)
@@ -86,7 +87,7 @@ class Arrays:
             if name not in self.size_names:
                 known = natural_order(self.size_names)
                 raise unknown_name("size", name, known, none="none in this formula")
-        self.data = table.arrays([name for name in ranks if name in table.names])
+        self.data = self._read(table, ranks)
         for name, rank in ranks.items():
             if name in self.data and self.data[name].ndim != rank:
                 dimensions = self.data[name].ndim
@@ -103,6 +104,17 @@ class Arrays:
         self.sizes: dict[str, int] = dict(sizes)
         self.shapes: dict[str, tuple[int, ...]] | None = None
         self._infer({})
+
+    def _read(self, table: Table, ranks: Mapping[str, int]) -> dict[str, np.ndarray]:
+        """Read the data; indices among them are copied, as they have been checked."""
+        names = [name for name in ranks if name in table.names]
+        groups = [names]
+        if table.missing == "drop":
+            groups = structure.rows_in_common(self.expression, names, self.formula)
+        data = {name: a for group in groups for name, a in table.arrays(group).items()}
+        for name in structure.index_arrays(self.expression) & set(data):
+            data[name] = data[name].copy()
+        return data
 
     def _ordered(
         self, found: Mapping[str, int], given: Sequence[str] | None
@@ -124,6 +136,7 @@ class Arrays:
         )
         if self.size_names - set(self.sizes):
             return
+        ranges.check_bounds(self.expression, self.sizes, self.formula)
         least = ranges.inferred_shapes(
             self.expression, self.ranks, self.sizes, self.data
         )
@@ -134,6 +147,8 @@ class Arrays:
             self.expression, self.sizes, everything, self.data, self.formula
         )
         for name, shape in known.items():
+            if size_of(shape) > MOST:
+                raise InputError(f"{name} would have {size_of(shape):,} elements")
             if 0 in shape:
                 problem = f"no element of {name} is used: its size would be {shape}"
                 raise FormulaError(problem, self.formula)

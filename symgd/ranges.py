@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from symgd.errors import FormulaError, InputError
+from symgd.errors import FormulaError, InputError, shortened
 from symgd.formula import text_of
 from symgd.structure import Access, Range, accesses, extreme, numbers_of
 
+LONGEST = 2**48  # iterations of a sum
 ENUMERATED = 200_000  # iterations that are looked at one by one, where bounds are vague
 
 
@@ -143,19 +144,49 @@ def _spans_of(
 ) -> list[tuple[int, int]] | None:
     ranges: list[Range] = []
     spans: dict[sp.Basic, tuple[int, int]] = {}
-    for name, low, high in access.ranges:
-        ends = [
-            _span(bound.xreplace(numbers), ranges, spans, arrays)
-            for bound in (low, high)
-        ]
+    for name, low, high in _not_empty(access.ranges, numbers):
+        ends = [_span(bound, ranges, spans, arrays) for bound in (low, high)]
         if ends[1][1] < ends[0][0]:
             return None
         spans[name] = ends[0][0], ends[1][1]
-        ranges.append((name, low.xreplace(numbers), high.xreplace(numbers)))
+        ranges.append((name, low, high))
     return [
         _span(index.xreplace(numbers), ranges, spans, arrays)
         for index in access.node.indices
     ]
+
+
+def _not_empty(
+    ranges: Sequence[Range], numbers: Mapping[sp.Symbol, sp.Integer]
+) -> list[Range]:
+    """Return ranges without the part in which a range inside of them is empty."""
+    known = [
+        (i, low.xreplace(numbers), high.xreplace(numbers)) for i, low, high in ranges
+    ]
+    for inner in range(len(known) - 1, 0, -1):
+        gap = sp.expand(known[inner][2] - known[inner][1])  # at least 0
+        for place in range(inner):
+            name, low, high = known[place]
+            slope = sp.expand(gap.xreplace({name: name + 1}) - gap)
+            rest = gap.xreplace({name: sp.S.Zero})
+            if not (slope.is_Integer and rest.is_Integer) or slope == 0:
+                continue
+            if slope > 0:
+                known[place] = name, sp.Max(low, sp.ceiling(-rest / slope)), high
+            else:
+                known[place] = name, low, sp.Min(high, sp.floor(rest / -slope))
+    return known
+
+
+def check_bounds(expression: sp.Expr, sizes: Mapping[str, int], formula: str) -> None:
+    """Raise FormulaError if a sum is longer than anybody can wait for."""
+    numbers = numbers_of(sizes)
+    for node in expression.atoms(sp.Sum, sp.Product):
+        for bound in (bound for limit in node.limits for bound in limit[1:]):
+            number = bound.xreplace(numbers)
+            if number.is_Integer and abs(number) > LONGEST:
+                problem = f"a sum has a range up to {shortened(str(number))}"
+                raise FormulaError(f"{problem}, which is too long to compute", formula)
 
 
 def _span(
@@ -186,9 +217,10 @@ def _span(
         return min(corners), max(corners)
     if isinstance(index, (sp.floor, sp.ceiling)):
         rounded = math.floor if isinstance(index, sp.floor) else math.ceil
-        divisor = index.args[0].as_numer_denom()[1]
-        first, last = sorted(rounded(sp.Integer(end) / divisor) for end in parts[0])
-        return first, last
+        if parts[1][0] <= 0 <= parts[1][1]:
+            raise FormulaError(f"the divisor of {text_of(index)} may be 0")
+        corners = [rounded(sp.Rational(a, b)) for a in parts[0] for b in parts[1]]
+        return min(corners), max(corners)
     if isinstance(index, sp.Mod):
         least, most = parts[1]
         if least <= 0 <= most:
@@ -208,7 +240,7 @@ def _span(
 
 def _operands(index: sp.Expr) -> Sequence[sp.Expr]:
     if isinstance(index, (sp.floor, sp.ceiling)):
-        return (index.args[0].as_numer_denom()[0],)
+        return index.args[0].as_numer_denom()
     return index.args
 
 

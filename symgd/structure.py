@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 import sympy as sp
 
-from symgd.formula import names_in, symbol
+from symgd.errors import FormulaError
+from symgd.formula import names_in, symbol, text_of
 
 # An index with its bounds, both inclusive; the outermost first.
 Range: TypeAlias = tuple[sp.Symbol, sp.Expr, sp.Expr]
@@ -54,6 +55,47 @@ def accesses(expression: sp.Basic) -> list[Access]:
     return list(found)
 
 
+def index_arrays(expression: sp.Expr) -> set[str]:
+    """Return the arrays whose elements are indices."""
+    inner = {
+        a
+        for node in expression.atoms(sp.Indexed)
+        for i in node.indices
+        for a in i.atoms(sp.Indexed)
+    }
+    return {str(access.base.label) for access in inner}
+
+
+def rows_in_common(
+    expression: sp.Expr, names: Sequence[str], formula: str
+) -> list[list[str]]:
+    """Return arrays in groups of which each row is one: a sum's index counts it.
+
+    Raises
+    ------
+    FormulaError
+        If rows are referred to in another way, as others would then be meant.
+    """
+    groups: list[tuple[set[sp.Basic], set[str]]] = []
+    for access in accesses(expression):
+        if access.name not in names:
+            continue
+        first = access.node.indices[0]
+        if first not in {name for name, _, _ in access.ranges}:
+            problem = (
+                f"missing='drop': {text_of(access.node)} needs the rows as they are"
+            )
+            raise FormulaError(problem, formula)
+        keys = {r for r in access.ranges if r[0] == first}
+        same = [g for g in groups if g[0] & keys or access.name in g[1]]
+        merged = (
+            keys.union(*(g[0] for g in same)),
+            {access.name}.union(*(g[1] for g in same)),
+        )
+        groups = [g for g in groups if g not in same] + [merged]
+    return [sorted(group) for _, group in groups]
+
+
 def size_names(expression: sp.Expr) -> set[str]:
     """Return the names in bounds of sums and in indices that are no index."""
     names: set[str] = set()
@@ -92,6 +134,57 @@ def extreme(index: sp.Expr, ranges: Sequence[Range], largest: bool) -> sp.Expr |
                 return None
             index = index.xreplace({name: high if (slope > 0) == largest else low})
     return sp.expand(index)
+
+
+# ------------------------------------------------------------------ conditions
+
+
+def narrowed(expression: sp.Expr) -> sp.Expr:
+    """Return an expression whose sums don't run where a condition leaves nothing.
+
+    ``sum(x[i - 1] for i in range(n) if i > 0)`` begins at 1.
+    """
+    if isinstance(expression, (sp.Sum, sp.Product)):
+        body, limits = narrowed(expression.function), list(expression.limits)
+        neutral = sp.S.Zero if isinstance(expression, sp.Sum) else sp.S.One
+        if isinstance(body, sp.Piecewise) and len(body.args) == 2:
+            (value, condition), (other, _) = body.args
+            if other == neutral:
+                left = [c for c in sp.And.make_args(condition) if not _moved(c, limits)]
+                body = value
+                if left:
+                    body = sp.Piecewise((value, sp.And(*left)), (neutral, True))
+        return expression.func(body, *limits)
+    if not expression.args or not has_arrays(expression):
+        return expression
+    return expression.func(*map(narrowed, expression.args))
+
+
+def _moved(condition: sp.Basic, limits: list[sp.Tuple]) -> bool:
+    """Make a condition part of the limits, innermost first; return whether it is."""
+    if not isinstance(condition, (sp.Gt, sp.Ge, sp.Lt, sp.Le)):
+        return False
+    gap = sp.expand(condition.gts - condition.lts)  # above 0, or at least 0
+    gap = gap - 1 if isinstance(condition, (sp.Gt, sp.Lt)) else gap
+    inner: set[sp.Symbol] = set()
+    for place, (index, low, high) in enumerate(limits):
+        slope = sp.expand(gap.xreplace({index: index + 1}) - gap)
+        bound = sp.expand(index - gap / slope) if slope in (1, -1) else sp.nan
+        if _is_whole(bound) and not bound.atoms(sp.Symbol) & {*inner, index}:
+            low, high = (
+                (sp.Max(low, bound), high) if slope > 0 else (low, sp.Min(high, bound))
+            )
+            limits[place] = sp.Tuple(index, low, high)
+            return True
+        inner.add(index)
+    return False
+
+
+def _is_whole(bound: sp.Expr) -> bool:
+    """Return whether a bound is a whole number: a sum of names, times whole numbers."""
+    terms = sp.Add.make_args(bound)
+    factors = [term.as_coeff_Mul() for term in terms]
+    return all(c.is_Integer and (r == 1 or r.is_Symbol) for c, r in factors)
 
 
 # ------------------------------------------------------------------- written out

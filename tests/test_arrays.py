@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from symgd import (
+    FormulaError,
     InputError,
     Objective,
     compiled,
@@ -334,3 +335,76 @@ def test_a_race_and_a_sweep():
         parameters={"a": [1.0, 2.0]},
     )
     np.testing.assert_allclose(both.fun, [4, 8], rtol=1e-12)
+
+
+# ------------------------------------------------- what a user may do by mistake
+
+
+def test_indices_are_the_objective_s_own():
+    p = np.array([0, 1, 2])
+    f = Objective("sum((x[p[k]] - 1)**2 for k in range(m))", data={"p": p})
+    p[:] = 10**12
+    assert f.value([0, 0, 0]) == 3.0
+
+
+def test_rows_are_dropped_where_one_index_counts_them():
+    data = {"y": [1, np.nan, 2], "z": [1, 200, 3], "t": [1, 2, 3]}
+    apart = "sum(y[i]*a for i in range(n)) + sum(z[j]*a for j in range(m))"
+    assert Objective(apart, data=data, missing="drop").value([1]) == 207.0
+    together = "sum(y[i]*t[i]*a for i in range(n))"
+    f = Objective(together, data=data, missing="drop")
+    assert f.arrays.data["t"].tolist() == [1, 3]
+    shifted = "sum(y[i + 1]*a for i in range(n))"
+    with pytest.raises(FormulaError, match="needs the rows as they are"):
+        Objective(shifted, data=data, missing="drop")
+
+
+@pytest.mark.parametrize(
+    ("formula", "problem"),
+    [
+        ("sum(x[i % j] for i in range(4) for j in range(3))", "may be 0"),
+        ("sum(x[i // j] for i in range(4) for j in range(3))", "may be 0"),
+        ("sum(x[i % (-3)] for i in range(4))", "becomes -"),
+        ("sum((x - 1)**2 for i in range(10**20))", "too long to compute"),
+    ],
+)
+def test_indices_that_no_array_has(formula, problem):
+    with pytest.raises(FormulaError, match=problem):
+        Objective(formula)
+
+
+def test_an_array_that_no_memory_holds():
+    with pytest.raises(InputError, match="would have 10,000,000,000,000 elements"):
+        Objective("sum(x[i]**2 for i in range(n))", sizes={"n": 10**13})
+
+
+def test_conditions_on_indices_narrow_the_ranges():
+    x = np.array([1.0, 2.0, 4.0, 8.0])
+    steps = "sum((x[i] - x[i-1])**2 for i in range(n) if i > 0)"
+    assert Objective(steps).value(x) == 21.0
+    pairs = "sum(x[i]*x[j] for i in range(n) for j in range(n) if i < j)"
+    f = Objective(pairs)
+    assert f.value(x) == (x.sum() ** 2 - (x**2).sum()) / 2
+    np.testing.assert_allclose(f.grad(x), x.sum() - x)
+    some = "sum(x[i]*x[j] for i in range(n) for j in range(n) if j != i and i + j < n)"
+    expected = sum(
+        x[i] * x[j] for i in range(4) for j in range(4) if j != i and i + j < 4
+    )
+    assert Objective(some).value(x) == expected
+    reached = "sum(x[i+j] for i in range(5) for j in range(i, 3))"
+    assert len(Objective(reached).space) == 5
+
+
+def test_what_python_raises_under_a_native_loop_is_raised(monkeypatch):
+    from symgd import machine
+
+    def fails(*_):
+        raise MemoryError("none left")
+
+    kernel = machine.PythonKernel(fails, "d:ppp")
+    f = Objective("sum((x[i] - 1)**2 for i in range(n))", sizes={"n": 4})
+    f._kernels["evaluation",] = kernel
+    with pytest.raises(MemoryError, match="none left"):
+        minimize(f, np.zeros(4))
+    with pytest.raises(MemoryError, match="none left"):
+        f.value(np.zeros(4))

@@ -78,6 +78,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "sklearn":
+        return importlib.import_module("symgd.sklearn")
     if name not in _HOMES:
         raise AttributeError(f"module 'symgd' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"symgd.{_HOMES[name]}"), name)

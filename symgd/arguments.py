@@ -349,12 +349,16 @@ def random_points(source: Any, limits: Bounds, scale: float, count: int) -> Any:
     return np.clip(x, lower, upper)
 
 
+def refuse_of_objective(keywords: Iterable[str]) -> None:
+    """Raise InputError for an argument that an objective takes, not a run."""
+    for name in ("parameters", "data", "sizes", "missing", "iteration"):
+        if name in keywords:
+            problem = f"give {name} to the objective"
+            raise InputError(f"{problem}: Objective(..., {name}=)")
+
+
 def no_hyperparameters(name: str) -> InputError:
     """Return the error for a keyword that the default method doesn't know."""
-    if name == "parameters":
-        return InputError(
-            "give parameters to the objective: Objective(..., parameters=)"
-        )
     if name in ("callback", "callback_every", "checkpoint"):
         return InputError(f"{name!r} is an argument of minimize and maximize only")
     hint = guess(name, ("maxiter", "gtol", "ftol", "patience", "target", "time_limit"))

@@ -83,6 +83,13 @@ class Arrays:
         for name in self.size_names & set(parameters):
             advice = f"give sizes={{{name!r}: 100}}, say"
             raise InputError(f"{name!r} is a size here: {advice}")
+        loose = self.size_names - structure.bound_names(expression) - set(sizes)
+        for name in loose:
+            problem = f"{name!r} is not the index of a sum: write"
+            example = f"sum(... for {name} in range(n))"
+            raise FormulaError(
+                f"{problem} {example}, or give its value in sizes", formula
+            )
         for name in sizes:
             if name not in self.size_names:
                 known = natural_order(self.size_names)
@@ -217,6 +224,10 @@ class Arrays:
             given = {str(name): value for name, value in x0.items()}
         else:
             given = {self.variables[0]: x0} if len(self.variables) == 1 else {}
+        vectors = [name for name, rank in self.ranks.items() if rank]
+        flat = not isinstance(x0, Mapping) and np.ndim(x0) == 1
+        if flat and len(vectors) == 1 and self.ranks[vectors[0]] == 1:
+            return {vectors[0]: (len(x0) - len(self.variables) + 1,)}
         shapes = {}
         for name, value in given.items():
             shape = np.shape(value)

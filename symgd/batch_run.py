@@ -76,7 +76,7 @@ class BatchRun(LargeRun):
 
             return programs.evaluation(arrays.program(), arrays.layout)
 
-        return self.objective.compiled(("batch",), "d:ppp", build)
+        return self.objective.compiled(("batch", arrays.described), "d:ppp", build)
 
     def _gathers(self, update: Update) -> bool:
         return False

@@ -17,6 +17,7 @@ from symgd.arrays import Arrays
 from symgd.errors import FormulaError, InputError
 from symgd.formula import array, symbol
 from symgd.programs import outermost
+from symgd.structure import numbers_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,10 +52,7 @@ class Batched:
         import numpy as np
 
         sums = _over_rows(arrays)
-        _, low, high = sums[0].limits[-1]
-        known = {symbol(name): size for name, size in arrays.sizes.items()}
-        first, last = (int(bound.xreplace(known)) for bound in (low, high))
-        self.rows = last - first + 1
+        self.rows = _length(sums[0], arrays)
         self.order: np.ndarray = np.arange(self.rows, dtype=np.int64)
         expression = arrays.expression.xreplace({node: _batch(node) for node in sums})
         self.arrays = copy.copy(arrays)
@@ -67,12 +65,14 @@ class Batched:
 
 
 def _over_rows(arrays: Arrays) -> list[sp.Expr]:
-    """Return the sums over rows of data, which all have the same range."""
+    """Return the sums over rows of data: the longest, all of the same range."""
     expression, formula = arrays.expression, arrays.formula
     sums = [n for n in outermost(expression, sp.Sum) if _reads_rows(n, arrays)]
     if not sums:
         problem = "batch_size needs a sum over rows of data, such as"
         raise InputError(f"{problem} sum((y[i] - a*t[i])**2 for i in range(n))")
+    longest = max(_length(node, arrays) for node in sums)
+    sums = [node for node in sums if _length(node, arrays) == longest]
     if len({node.limits[-1][1:] for node in sums}) > 1:
         raise FormulaError("there are sums over different rows: no batches", formula)
     names = {node: sp.Symbol(f"[s{k}]", real=True) for k, node in enumerate(sums)}
@@ -84,6 +84,13 @@ def _over_rows(arrays: Arrays) -> list[sp.Expr]:
             problem = "the sum over rows is inside of another function, so a batch"
             raise FormulaError(f"{problem} gives no unbiased estimate", formula)
     return sums
+
+
+def _length(node: sp.Expr, arrays: Arrays) -> int:
+    """Return how many rows a sum is over."""
+    numbers = numbers_of(arrays.sizes)
+    first, last = (int(bound.xreplace(numbers)) for bound in node.limits[-1][1:])
+    return last - first + 1
 
 
 def _reads_rows(node: sp.Expr, arrays: Arrays) -> bool:

@@ -54,7 +54,8 @@ class Along:
         assert objective.arrays is not None
         self.direction = np.zeros(len(objective.space))
         self.arrays = objective.arrays.directed(self.direction)
-        self.kernel = objective.compiled(("hessp",), "d:ppp", self._built)
+        parts = ("hessp", self.arrays.described)
+        self.kernel = objective.compiled(parts, "d:ppp", self._built)
         self._words: array[float] = array("d")
 
     def _built(self) -> str:

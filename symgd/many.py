@@ -102,6 +102,7 @@ def minimize_many(
     ):
         expected = "trace takes the numbers of the descents whose iterates to keep"
         raise InputError(f"{expected}, such as [0, 5], not {trace!r}")
+    given = given.sized(x0[0] if np.ndim(x0) == 2 and len(x0) else None)
     limits = arguments.read_bounds(bounds, given.space)
     starts = _starts(x0, given, limits, rng)
     problem = Problem(

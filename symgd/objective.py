@@ -151,9 +151,7 @@ class Objective:
         self.parameters: Mapping[str, float] = MappingProxyType(constants)
         self._given: tuple[Any, dict[str, int]] = data, _whole_numbers(sizes or {})
         self._missing = missing
-        self._workers: int | None = (
-            None if workers is None else max(1, count("workers", workers))
-        )
+        self._workers: int | None = None if workers is None else _workers(workers)
         self.arrays: Arrays | None = None
         # What has been read and compiled before needs no reading again.
         self._is_given = data is not None or bool(sizes)
@@ -596,3 +594,9 @@ def _whole_numbers(sizes: Mapping[str, int]) -> dict[str, int]:
         problem = "sizes must be a mapping of names to whole numbers"
         raise InputError(f"{problem}, such as {{'n': 100}}, not {sizes!r}")
     return {str(name): count(f"the size {name}", size) for name, size in sizes.items()}
+
+
+def _workers(workers: Any) -> int:
+    if (number := count("workers", workers)) == 0:
+        raise InputError("workers must be 1 or more")
+    return number

@@ -173,6 +173,7 @@ def _optimize(
 ) -> Result:
     """Minimise sign*objective, and report about the objective itself."""
     given = objective if isinstance(objective, Objective) else Objective(objective)
+    arguments.refuse_of_objective(hyperparameters)
     given = given.sized(x0)
     batch = 0 if batch_size is None else arguments.count("batch_size", batch_size)
     if batch_size is not None and batch == 0:

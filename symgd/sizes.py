@@ -26,47 +26,44 @@ def inferred_sizes(
     InputError
         If two arrays say otherwise of a size.
     """
-    sizes, sources = dict(given), dict.fromkeys(given, "")
-    listed = accesses(expression)
-    progress = True
-    while progress:
-        progress = False
-        for name, axis, length, ends in _ends(listed, shapes, sizes):
-            unknown = sorted({s for end in ends for s in _unknown(end, names, sizes)})
-            if len(unknown) != 1 or any(
-                len(_unknown(e, names, sizes)) > 1 for e in ends
-            ):
-                continue
-            size = unknown[0]
-            solved = [_solved(end, symbol(size), length) for end in ends]
-            known = [number for number in solved if number is not None]
-            if not known:
-                continue
-            sizes[size], progress = min(known), True
-            sources[size] = f"{name} has {_length(length, axis)}"
-    for name, axis, length, ends in _ends(listed, shapes, {}):
-        used = sorted({s.name for end in ends for s in end.atoms(sp.Symbol)})
-        if len(used) != 1 or used[0] in given or used[0] not in sizes:
-            continue
-        solved = [_solved(end, symbol(used[0]), length) for end in ends]
-        known = [number for number in solved if number is not None]
-        if known and min(known) != sizes[used[0]]:
-            least = min(*known, sizes[used[0]])
-            problem = f"{sources[used[0]]}, but {name} has {_length(length, axis)}"
-            advice = f"give sizes={{{used[0]!r}: {least}}} if that is meant"
-            raise InputError(f"{problem}: which is {used[0]}? {advice}")
+    sizes, listed = dict(given), accesses(expression)
+    while found := _allowed(listed, shapes, names, sizes):
+        for name, candidates in found.items():
+            (size, array), *others = sorted(candidates)
+            sizes[name] = size
+            for other, which in others:
+                if other != size and shapes[which] != shapes[array]:
+                    told = [f"{a} has shape {tuple(shapes[a])}" for a in (which, array)]
+                    advice = f"give sizes={{{name!r}: {size}}} if that is meant"
+                    problem = f"{told[0]}, but {told[1]}: which is {name}?"
+                    raise InputError(f"{problem} {advice}")
     return sizes
 
 
-def _length(length: int, axis: int) -> str:
-    return f"{length} elements" if axis == 0 else f"{length} columns"
+def _allowed(
+    listed: Sequence[Access],
+    shapes: Mapping[str, Sequence[int]],
+    names: set[str],
+    sizes: Mapping[str, int],
+) -> dict[str, list[tuple[int, str]]]:
+    """Return what each array of known length allows of the sizes that can be told."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for array, length, ends in _ends(listed, shapes, sizes):
+        unknown = {s for end in ends for s in _unknown(end, names, sizes)}
+        if len(unknown) == 1:
+            (name,) = unknown
+            solved = [_solved(end, symbol(name), length) for end in ends]
+            known = [number for number in solved if number is not None]
+            if known:
+                found.setdefault(name, []).append((min(known), array))
+    return found
 
 
 def _ends(
     listed: Sequence[Access],
     shapes: Mapping[str, Sequence[int]],
     sizes: Mapping[str, int],
-) -> Iterator[tuple[str, int, int, list[sp.Expr]]]:
+) -> Iterator[tuple[str, int, list[sp.Expr]]]:
     """Yield the arrays of known length, with one more than each largest index."""
     for name, shape in shapes.items():
         for axis, length in enumerate(shape):
@@ -77,7 +74,7 @@ def _ends(
                     if top is not None:
                         ends.append((top + 1).xreplace(numbers_of(sizes)))
             if ends:
-                yield name, axis, length, ends
+                yield name, length, ends
 
 
 def _unknown(end: sp.Expr, names: set[str], sizes: Mapping[str, int]) -> set[str]:

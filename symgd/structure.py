@@ -10,6 +10,7 @@ import sympy as sp
 
 from symgd.errors import FormulaError
 from symgd.formula import names_in, symbol, text_of
+from symgd.programs import outermost
 
 # An index with its bounds, both inclusive; the outermost first.
 Range: TypeAlias = tuple[sp.Symbol, sp.Expr, sp.Expr]
@@ -96,6 +97,15 @@ def rows_in_common(
     return [sorted(group) for _, group in groups]
 
 
+def bound_names(expression: sp.Expr) -> set[str]:
+    """Return the names in the bounds of sums."""
+    names: set[str] = set()
+    for node in expression.atoms(sp.Sum, sp.Product):
+        bounds = [bound for limit in node.limits for bound in limit[1:]]
+        names |= {s.name for bound in bounds for s in bound.atoms(sp.Symbol)}
+    return names
+
+
 def size_names(expression: sp.Expr) -> set[str]:
     """Return the names in bounds of sums and in indices that are no index."""
     names: set[str] = set()
@@ -106,9 +116,7 @@ def size_names(expression: sp.Expr) -> set[str]:
                 s for a in index.atoms(sp.Indexed) for s in a.base.atoms(sp.Symbol)
             }
             names |= {s.name for s in index.atoms(sp.Symbol) - indices - inner}
-    for node in expression.atoms(sp.Sum, sp.Product):
-        bounds = [bound for limit in node.limits for bound in limit[1:]]
-        names |= {s.name for bound in bounds for s in bound.atoms(sp.Symbol)}
+    names |= bound_names(expression)
     indices = {
         limit[0].name
         for node in expression.atoms(sp.Sum, sp.Product)
@@ -189,7 +197,8 @@ def _is_whole(bound: sp.Expr) -> bool:
 
 # ------------------------------------------------------------------- written out
 
-WRITTEN_OUT = 64  # terms of a sum inside of another one
+WRITTEN_OUT = 64  # terms of the sums inside of another one, all in all
+OPERATIONS = 4000  # in these terms
 
 
 def written_out(expression: sp.Expr, sizes: Mapping[str, int]) -> sp.Expr:
@@ -207,10 +216,9 @@ def written_out(expression: sp.Expr, sizes: Mapping[str, int]) -> sp.Expr:
         if not node.has(sp.Sum, sp.Product):
             return node
         if isinstance(node, (sp.Sum, sp.Product)):
-            body = inner(node.function)
-            terms = _terms(node, body, sizes)
-            if terms is None:
-                return node.func(body, *node.limits)
+            if not _is_short(node, sizes):
+                return node.func(inner(node.function), *node.limits)
+            terms = _terms(node, inner(node.function), sizes)
             return (sp.Add if isinstance(node, sp.Sum) else sp.Mul)(*terms)
         return node.func(*map(inner, node.args))
 
@@ -222,26 +230,39 @@ def static_sizes(expression: sp.Expr, sizes: Mapping[str, int]) -> dict[str, int
     used: set[str] = set()
     for outer in expression.atoms(sp.Sum, sp.Product):
         for node in outer.function.atoms(sp.Sum, sp.Product):
-            if _terms(node, sp.S.Zero, sizes) is not None:
+            if _is_short(node, sizes):
                 bounds = [bound for limit in node.limits for bound in limit[1:]]
                 used |= {s.name for bound in bounds for s in bound.atoms(sp.Symbol)}
     return {name: sizes[name] for name in sorted(used)}
 
 
-def _terms(
-    node: sp.Expr, body: sp.Expr, sizes: Mapping[str, int]
-) -> list[sp.Expr] | None:
-    """Return the terms of a sum, or None if they are many or their number varies."""
-    numbers, terms = numbers_of(sizes), [body]
-    for index, low, high in node.limits:
+def _is_short(node: sp.Expr, sizes: Mapping[str, int]) -> bool:
+    """Return whether a sum, with all sums inside of it, is to be written out."""
+    terms = _count(node, sizes)
+    operations = sp.count_ops(node.function)
+    return 0 <= terms <= WRITTEN_OUT and terms * operations <= OPERATIONS
+
+
+def _count(node: sp.Expr, sizes: Mapping[str, int]) -> int:
+    """Return how many terms a sum has, those of sums inside too; -1 if that varies."""
+    numbers, count = numbers_of(sizes), 1
+    for _, low, high in node.limits:
         first, last = (bound.xreplace(numbers) for bound in (low, high))
         if not (first.is_Integer and last.is_Integer):
-            return None
-        if (last - first + 1) * len(terms) > WRITTEN_OUT:
-            return None
+            return -1
+        count *= max(0, int(last - first) + 1)
+    inside = [_count(n, sizes) for n in outermost(node.function, sp.Sum, sp.Product)]
+    return -1 if -1 in inside else count * max(1, sum(inside))
+
+
+def _terms(node: sp.Expr, body: sp.Expr, sizes: Mapping[str, int]) -> list[sp.Expr]:
+    """Return the terms of a sum."""
+    numbers, terms = numbers_of(sizes), [body]
+    for index, low, high in node.limits:
+        first, last = (int(bound.xreplace(numbers)) for bound in (low, high))
         terms = [
             term.xreplace({index: sp.Integer(k)})
             for term in terms
-            for k in range(int(first), int(last) + 1)
+            for k in range(first, last + 1)
         ]
     return terms

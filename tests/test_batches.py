@@ -249,7 +249,6 @@ def test_online_objectives_have_batches_too():
         ("log(c + sum((y[i] - a)**2 for i in range(n)))", {}, "no unbiased estimate"),
         ("a*sum((y[i] - c)**2 for i in range(n))", {}, "no unbiased estimate"),
         ("sum(y[i]*a for i in range(n))*sum(y[i]*c for i in range(n))", {}, "unbiased"),
-        ("sum(y[i]*a for i in range(n)) + c*sum(y[i]*a for i in range(3))", {}, "rows"),
     ],
 )
 def test_where_batches_are_refused(formula, run, message):

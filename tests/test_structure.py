@@ -119,7 +119,7 @@ def test_names_of_sizes():
             "sum((y[i] - z[i])**2*a for i in range(n))",
             {"data": {"y": [1, 2, 3], "z": [1, 2]}},
             [1],
-            ["z has 2 elements, but y has 3", "which is n?", "{'n': 2}"],
+            ["y has shape (3,), but z has shape (2,)", "which is n?", "{'n': 2}"],
         ),
         (
             "sum((x[i + 1] - y[i + 1])**2 for i in range(n))",

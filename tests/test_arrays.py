@@ -408,3 +408,32 @@ def test_what_python_raises_under_a_native_loop_is_raised(monkeypatch):
         minimize(f, np.zeros(4))
     with pytest.raises(MemoryError, match="none left"):
         f.value(np.zeros(4))
+
+
+def test_hessians_of_products_at_one_size_after_another():
+    product = "prod(x[i] for i in range(n))"
+    for n in (40, 3, 100, 8):
+        x = np.linspace(0.5, 1.5, n)
+        f = Objective(product, sizes={"n": n})
+        whole = np.prod(x)
+        expected = whole / x * (np.sum(1 / x) - 1 / x)
+        np.testing.assert_allclose(f.hessp(x, np.ones(n)), expected, rtol=1e-12)
+        if n <= 8:
+            exact = whole / np.outer(x, x) * (1 - np.eye(n))
+            np.testing.assert_allclose(f.hess(x), exact, rtol=1e-12, atol=1e-300)
+
+
+def test_hessians_of_nested_sums_against_differences():
+    formula = (
+        "sum(log(sum(exp(sum(X[i, j]*W[j, k] for j in range(d))) for k in range(K)))"
+        " - sum(X[i, j]*W[j, l[i]] for j in range(d)) for i in range(n))"
+    )
+    rng = np.random.default_rng(0)
+    for d, k in ((2, 3), (9, 8)):  # written out, and not
+        data = {"X": rng.normal(size=(12, d)), "l": rng.integers(0, k, 12)}
+        f = Objective(formula, data=data, sizes={"K": k})
+        w, step = rng.normal(size=d * k), 1e-6
+        for direction in rng.normal(size=(3, d * k)):
+            ends = f.grad(w + step * direction), f.grad(w - step * direction)
+            expected = (ends[0] - ends[1]) / (2 * step)
+            np.testing.assert_allclose(f.hessp(w, direction), expected, atol=1e-6)

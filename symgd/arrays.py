@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import hashlib
 import json
@@ -192,9 +191,7 @@ class Arrays:
             self.shapes[name] == tuple(shape) for name, shape in shapes.items()
         ):
             return self
-        other = copy.copy(self)
-        for name in ("space", "layout"):
-            other.__dict__.pop(name, None)
+        other = self.replaced()
         other._infer(shapes)
         if other.shapes is None:
             raise other.unknown_sizes()
@@ -202,8 +199,14 @@ class Arrays:
 
     def of(self, expression: sp.Expr) -> Arrays:
         """Return the same for another expression with the same names."""
-        other = copy.copy(self)
-        other.expression = expression
+        return self.replaced(expression=structure.narrowed(expression))
+
+    def replaced(self, **parts: Any) -> Arrays:
+        """Return the same with other parts: ``expression=``, ``data=`` and the like."""
+        other = object.__new__(type(self))
+        derived = ("space", "layout", "indices")
+        kept = {k: v for k, v in self.__dict__.items() if k not in derived}
+        other.__dict__.update(kept, **parts)
         return other
 
     def unknown_sizes(self) -> InputError:
@@ -275,21 +278,20 @@ class Arrays:
 
         Its parameters are followed by the parts of the direction that are scalars.
         """
-        other = copy.copy(self)
-        other.__dict__.pop("layout", None)
-        other.expression = directional(self.expression, self.variables)
         space = self.space
         pairs = list(zip(self.variables, space.shapes, strict=True))
         scalars = [DIRECTION + name for name, shape in pairs if not shape]
-        other.parameters = (*self.parameters, *scalars)
         parts = {
             DIRECTION + name: direction[places.start : places.stop].reshape(shape)
             for name, shape in pairs
             if shape
             for places in [space.places(name, "variable")]
         }
-        other.data = {**self.data, **parts}
-        return other
+        return self.replaced(
+            expression=directional(self.expression, self.variables),
+            parameters=(*self.parameters, *scalars),
+            data={**self.data, **parts},
+        )
 
     @functools.cached_property
     def indices(self) -> dict[str, list[sp.Symbol]]:

@@ -59,8 +59,6 @@ class BatchRun(LargeRun):
     def _prepare(self) -> None:
         super()._prepare()
         arrays = self.batched.arrays
-        self.function = self._evaluation()
-        self.facts[layout.FUNCTION] = self.function.address
         words = arrays.layout.words
         self.facts[layout.BATCH], self.facts[layout.DATA_ROWS] = (
             *(self.batch_size, self.batched.rows),

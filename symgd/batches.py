@@ -8,7 +8,6 @@ new one in each epoch.
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -55,13 +54,13 @@ class Batched:
         self.rows = _length(sums[0], arrays)
         self.order: np.ndarray = np.arange(self.rows, dtype=np.int64)
         expression = arrays.expression.xreplace({node: _batch(node) for node in sums})
-        self.arrays = copy.copy(arrays)
-        self.arrays.__dict__.pop("layout", None)
-        self.arrays.expression = expression
-        self.arrays.parameters = (*arrays.parameters, SCALE)
-        self.arrays.size_names = {*arrays.size_names, FIRST, LAST}
-        self.arrays.sizes = {**arrays.sizes, FIRST: 0, LAST: self.rows}
-        self.arrays.data = {**arrays.data, ORDER: self.order}
+        self.arrays = arrays.replaced(
+            expression=expression,
+            parameters=(*arrays.parameters, SCALE),
+            size_names={*arrays.size_names, FIRST, LAST},
+            sizes={**arrays.sizes, FIRST: 0, LAST: self.rows},
+            data={**arrays.data, ORDER: self.order},
+        )
 
 
 def _over_rows(arrays: Arrays) -> list[sp.Expr]:

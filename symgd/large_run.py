@@ -45,11 +45,15 @@ class LargeRun(Run):
         self.scheduled = frozenset(name for name, text in pairs if text is not None)
         self.hyper = array("d", [0.0 if isinstance(v, str) else v for v in texts])
         self.hyper.append(0.0)  # so that there is an address
-        self.function = objective.kernel("evaluation")
+        self.function = self._evaluation()
         self.facts = array("q", [0]) * layout.FACTS
         self._prepare()
 
     clocks: tuple[str, ...] = ("t",)
+
+    def _evaluation(self) -> Kernel:
+        """Return what the loop evaluates."""
+        return self.objective.kernel("evaluation")
 
     def _allocate(self, slots: int) -> None:
         self.iterates = floats(3 * self.n)

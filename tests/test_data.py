@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from symgd.data import Table, read_file
+from symgd.data import Table
 from symgd.errors import InputError
+from symgd.files import read_file
 
 KEPT = ["f8", "f4", "i8", "i4", "i2", "i1", "u4", "u2", "u1", "?"]
 LIBRARIES = ["pandas", "polars", "pyarrow"]

@@ -117,7 +117,7 @@ def fit(table: Table) -> None:
     start = reading.point(table.start)
     arguments = table.arguments()
     from symgd import fitting
-    from symgd.data import read_file
+    from symgd.files import read_file
 
     data = read_file(table.data)
     found = fitting.fit(given_text(table.model), data, table.target, start, **arguments)

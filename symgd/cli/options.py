@@ -132,7 +132,7 @@ class Given:
             if self.missing is not None:
                 raise InputError("--missing is about the rows of --data: give a file")
             return None
-        from symgd.data import read_file
+        from symgd.files import read_file
 
         return read_file(self.data)
 

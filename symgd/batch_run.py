@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from symgd import exchange
 from symgd.arguments import Bounds, Seed, Settings, generator
 from symgd.batches import FIRST, ORDER, SCALE, Batched
 from symgd.errors import InputError
@@ -60,11 +61,11 @@ class BatchRun(LargeRun):
         super()._prepare()
         arrays = self.batched.arrays
         words = arrays.layout.words
-        self.facts[layout.BATCH], self.facts[layout.DATA_ROWS] = (
+        self.facts[exchange.BATCH], self.facts[exchange.DATA_ROWS] = (
             *(self.batch_size, self.batched.rows),
         )
-        self.facts[layout.FIRST] = words["size", FIRST]
-        self.facts[layout.SCALE] = words["parameter", SCALE]
+        self.facts[exchange.FIRST] = words["size", FIRST]
+        self.facts[exchange.SCALE] = words["parameter", SCALE]
 
     def _evaluation(self) -> Kernel:
         arrays = self.batched.arrays

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from symgd import compiled
+from symgd import compiled, exchange
 from symgd.arguments import Bounds, Settings
 from symgd.errors import InputError
 from symgd.kernels import run as layout
@@ -46,7 +46,7 @@ class LargeRun(Run):
         self.hyper = array("d", [0.0 if isinstance(v, str) else v for v in texts])
         self.hyper.append(0.0)  # so that there is an address
         self.function = self._evaluation()
-        self.facts = array("q", [0]) * layout.FACTS
+        self.facts = array("q", [0]) * exchange.FACTS
         self._prepare()
 
     clocks: tuple[str, ...] = ("t",)
@@ -58,7 +58,7 @@ class LargeRun(Run):
     def _allocate(self, slots: int) -> None:
         self.iterates = floats(3 * self.n)
         self.rest = floats((slots - 1) * self.n + 1)  # of the slots
-        self.room = floats(layout.ROOM)
+        self.room = floats(exchange.ROOM)
         self._gradient, self._gradient_of = floats(0), -1
 
     def _sides(self) -> tuple[array[float], array[float]]:
@@ -68,7 +68,7 @@ class LargeRun(Run):
         """Compile what the loop calls."""
         update = self._update(tuple(self.rule.updates.values()))
         totals, constants = len(update.totals), len(self.constants)
-        if totals > layout.MOST_TOTALS or constants > layout.MOST_HYPERPARAMETERS:
+        if totals > exchange.MOST_TOTALS or constants > exchange.MOST_HYPERPARAMETERS:
             problem = f"rule {self.name!r} has {totals} reductions and {constants}"
             raise InputError(f"{problem} hyperparameters, too many with arrays")
         gathers = self._gathers(update)
@@ -78,14 +78,17 @@ class LargeRun(Run):
         sums = self._kernel("summed_up", update) if update.stages else step
         self._used = [step, sums, self.function, look_kernel(self.bounded)]
         self.descend = large_kernel()
-        self.facts[layout.FUNCTION] = self.function.address
-        self.facts[layout.STEP], self.facts[layout.SUMS] = step.address, sums.address
-        self.facts[layout.LOOK] = self._used[-1].address
-        self.facts[layout.STAGES] = update.stages
-        self.facts[layout.GATHERS] = int(gathers)
-        self.facts[layout.WIDTH] = 1 + len(self.state)
-        self.facts[layout.CONSTANTS] = len(self.constants)
-        self.facts[layout.ONLINE] = self._iteration_place()
+        self.facts[exchange.FUNCTION] = self.function.address
+        self.facts[exchange.STEP], self.facts[exchange.SUMS] = (
+            step.address,
+            sums.address,
+        )
+        self.facts[exchange.LOOK] = self._used[-1].address
+        self.facts[exchange.STAGES] = update.stages
+        self.facts[exchange.GATHERS] = int(gathers)
+        self.facts[exchange.WIDTH] = 1 + len(self.state)
+        self.facts[exchange.CONSTANTS] = len(self.constants)
+        self.facts[exchange.ONLINE] = self._iteration_place()
 
     def _iteration_place(self) -> int:
         name = self.objective.iteration
@@ -170,7 +173,7 @@ class LargeRun(Run):
 
     @property
     def _is_computed(self) -> bool:
-        return bool(self.facts[layout.GATHERS] or self.counters[layout.AHEAD])
+        return bool(self.facts[exchange.GATHERS] or self.counters[layout.AHEAD])
 
     def evaluated(self, x: array[float], gradient: array[float]) -> float:
         """Return the value, and write the gradient, at a point."""
@@ -193,9 +196,9 @@ class LargeRun(Run):
         from symgd.formula import symbol
 
         update = self._update((symbol("x"), *self.rule.initial.values()))
-        gradient, new, room = floats(self.n), floats(self.n), floats(layout.ROOM)
-        room[layout.ROOM_UPDATE] = 1.0
-        room[layout.ROOM_VALUE] = self.evaluated(x, gradient)
+        gradient, new, room = floats(self.n), floats(self.n), floats(exchange.ROOM)
+        room[exchange.ROOM_UPDATE] = 1.0
+        room[exchange.ROOM_VALUE] = self.evaluated(x, gradient)
         arrays = [x, new, gradient, self.parameters, self.rest, self.hyper]
         places = [*map(address, [*arrays, self.lower, self.upper, room]), self.n]
         for _ in range(update.stages):
@@ -203,7 +206,7 @@ class LargeRun(Run):
         self._kernel("moved", update)(*places)
 
     def _continue(self) -> int:
-        self.facts[layout.WORDS] = len(self.parameters)
+        self.facts[exchange.WORDS] = len(self.parameters)
         arrays: list[Any] = [self.facts, self.counters, self.limits, self.iterates]
         arrays += [self._gradient, self.parameters, self.rest, self.hyper]
         arrays += [self.lower, self.upper, self.room, self.rows, self.order]
@@ -214,15 +217,15 @@ class LargeRun(Run):
     def _be_at(self, x: array[float], gradient: array[float]) -> None:
         self.counters[layout.PLACE] = 0
         self.iterates[: self.n], self._gradient = x, gradient
-        self.facts[layout.GATHERS] = 0  # the gradient is there
+        self.facts[exchange.GATHERS] = 0  # the gradient is there
 
     def norm_of(self, x: array[float], gradient: array[float]) -> float:
         """Return the largest component of the (projected) gradient at a point."""
-        room, unused = floats(layout.ROOM), floats(1)
+        room, unused = floats(exchange.ROOM), floats(1)
         arrays = [x, unused, gradient, self.parameters, unused, unused]
         places = map(address, [*arrays, self.lower, self.upper, room])
         self._used[-1](*places, self.n)
-        return float(room[layout.ROOM_NORM])
+        return float(room[exchange.ROOM_NORM])
 
     def arrays(self) -> dict[str, array[Any]]:
         """Return all numbers that the run consists of, by name."""
@@ -252,7 +255,7 @@ class LargeRun(Run):
             self.rest[j * self.n : (j + 1) * self.n] for j in range(len(self.state))
         )
         state = dict(zip(self.state, columns, strict=True))
-        if self.facts[layout.GATHERS]:
+        if self.facts[exchange.GATHERS]:
             state = {}  # it may be that of an update later
         jac = (sign * each for each in gradient)
         return not_finite(self.objective.space, {"x": x, **state}, sign * value, jac)

@@ -13,29 +13,16 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from symgd.kernels.common import jit, judged
-from symgd.kernels.run import (
-    AHEAD,
+from symgd.exchange import (
     BATCH,
     CONSTANTS,
-    COUNTERS,
-    CURSOR,
     DATA_ROWS,
-    DIVERGED,
-    EPOCH,
-    EVALUATIONS,
-    EVERY,
     FACTS,
     FIRST,
     FUNCTION,
     GATHERS,
-    LAST,
-    LIMITS,
     LOOK,
-    NORM,
     ONLINE,
-    PLACE,
-    RANDOM,
     ROOM,
     ROOM_BAD,
     ROOM_EPOCH,
@@ -44,16 +31,31 @@ from symgd.kernels.run import (
     ROOM_NORM,
     ROOM_UPDATE,
     ROOM_VALUE,
-    ROWS,
     SCALE,
     STAGES,
     STEP,
     SUMS,
+    WIDTH,
+    WORDS,
+)
+from symgd.kernels.common import jit, judged
+from symgd.kernels.run import (
+    AHEAD,
+    COUNTERS,
+    CURSOR,
+    DIVERGED,
+    EPOCH,
+    EVALUATIONS,
+    EVERY,
+    LAST,
+    LIMITS,
+    NORM,
+    PLACE,
+    RANDOM,
+    ROWS,
     TRACE_ROWS,
     VALUE,
     VARIABLES,
-    WIDTH,
-    WORDS,
     T,
 )
 from symgd.lowering.intrinsics import call_at, evaluate, floats, integers

@@ -25,6 +25,7 @@ from symgd.levenberg_marquardt import (
     GTOL,
     KNOWN,
     LENGTHS,
+    LEVEL,
     LIMITS,
     LOWER,
     MAXITER,
@@ -59,6 +60,7 @@ NEARLY = 1e-4  # an offset, or digits lost of the target, that rounding can leav
 INVISIBLE = 1e-20  # a relative change of the sum that no convergence waits for
 NOISE = 1e-13  # a relative change of the sum that may be rounding alone
 LOUD = 1e-10  # likewise, where none that is larger than NOISE is expected
+SADDLE = 1e-10  # of the largest curvature: a negative one that isn't rounding
 ORTHOGONAL = 1e-16  # a cosine that is 0
 SWEEPS = 30
 
@@ -146,12 +148,15 @@ def _unit(scale: float) -> float:
 
 
 @jit
-def _spectrum(model: Any, factored: int, vectors: Any, matrices: Any) -> None:
+def _spectrum(
+    model: Any, factored: int, level: float, vectors: Any, matrices: Any
+) -> None:
     """Find eigenvalues and eigenvectors of the scaled curvature, and the slope in them.
 
-    Parameters that aren't free have none; eigenvalues that are rounding become 0.
+    Parameters that aren't free have none. Eigenvalues that are rounding become 0; but
+    where the slope isn't, as between kinks, so small that steps are long.
     """
-    scale, free, slope = vectors[SEEN], vectors[FREE], vectors[SLOPE]
+    scale, free, fall = vectors[SEEN], vectors[FREE], vectors[SLOPE]
     squares, along = vectors[SQUARES], vectors[ALONG]
     n, a, v = scale.shape[0], matrices[0], matrices[1]
     for i in range(n):
@@ -169,12 +174,15 @@ def _spectrum(model: Any, factored: int, vectors: Any, matrices: Any) -> None:
     for j in range(n):
         squares[j], along[j] = 0.0 if factored else a[j, j], 0.0
         for k in range(n):
-            along[j] += v[k, j] * free[k] * slope[k] / _unit(scale[k])
+            along[j] += v[k, j] * free[k] * fall[k] / _unit(scale[k])
             squares[j] += a[k, j] * a[k, j] if factored else 0.0
         largest = max(largest, abs(squares[j]))
+    least = (FINE_RESOLUTION if factored else RESOLUTION) * largest
     for j in range(n):
-        if abs(squares[j]) < (FINE_RESOLUTION if factored else RESOLUTION) * largest:
-            squares[j] = 0.0
+        if abs(squares[j]) <= least:
+            slope = along[j] ** 2 / abs(model[SIZE]) if model[SIZE] != 0.0 else 0.0
+            flat = slope <= level * largest
+            squares[j] = 0.0 if flat else max(least, RESOLUTION * slope)
 
 
 # ------------------------------------------------- the trust region: an ellipsoid
@@ -200,22 +208,28 @@ def _release(model: Any, x: Any, vectors: Any) -> None:
 
 
 @jit
-def _offset(model: Any, x: Any, factored: int, vectors: Any, matrices: Any) -> float:
+def _offset(
+    model: Any, x: Any, factored: int, level: float, vectors: Any, matrices: Any
+) -> float:
     """Return the cosine between the residuals and what the model can change.
 
     It is the size of the Gauss-Newton step in units of the residuals (D. M. Bates and
     D. G. Watts, A relative offset orthogonality convergence criterion for nonlinear
-    least squares, Technometrics 23, 1981).
+    least squares, Technometrics 23, 1981); where the model bends down, at least 1.
     """
-    if not model[SIZE] > 0.0:
+    if model[SIZE] == 0.0:
         return 0.0
     _release(model, x, vectors)
-    _spectrum(model, factored, vectors, matrices)
-    newton = 0.0
+    _spectrum(model, factored, level, vectors, matrices)
+    newton, size, largest = 0.0, abs(model[SIZE]), 0.0
+    for k in range(x.shape[0]):
+        largest = max(largest, vectors[SQUARES, k])
     for k in range(x.shape[0]):
         if vectors[SQUARES, k] != 0.0:
             newton += vectors[ALONG, k] ** 2 / abs(vectors[SQUARES, k])
-    return sqrt(newton / model[SIZE])
+        if vectors[SQUARES, k] < -SADDLE * largest:
+            newton = max(newton, size)
+    return sqrt(newton / size)
 
 
 @jit
@@ -270,7 +284,7 @@ def _stride(model: Any, x: Any, facts: Any, limits: Any, vectors: Any, m: Any) -
     for k in range(n):
         step[k], vectors[SEEN, k] = 0.0, vectors[SCALE, k]
     for _round in range(n):
-        _spectrum(model, facts[FACTORED], vectors, m)
+        _spectrum(model, facts[FACTORED], limits[LEVEL], vectors, m)
         _within(vectors[SQUARES], vectors[ALONG], limits[RADIUS], vectors[LENGTHS])
         inside = True
         for k in range(n):
@@ -403,7 +417,7 @@ def descend(
         _observe(trial, vectors)
         offset = inf
         if _is_finite(trial, n):
-            offset = _offset(trial, x, factored, vectors, matrices)
+            offset = _offset(trial, x, factored, limits[LEVEL], vectors, matrices)
         if facts[NFEV] == 1:
             _begin(offset, facts, limits, vectors)
         else:

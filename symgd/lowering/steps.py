@@ -18,8 +18,8 @@ from typing import Any
 import sympy as sp
 from llvmlite import ir
 
+from symgd import exchange
 from symgd.formula import read, symbol
-from symgd.kernels import run as layout
 from symgd.layout import Layout
 from symgd.lowering.gathers import GatherWriter
 from symgd.lowering.loops import Writer
@@ -109,7 +109,7 @@ def gathered(update: Update, program: Program, arrays: Layout) -> str:
     totals = in_blocks(writer, step.totals, size, (start, stop), which, body)
     names = [total.name for total in step.totals]
     here = Here({}, dict(zip(names, totals, strict=True)))
-    move.room(layout.ROOM_VALUE, writer.computed([program.value], here)[0])
+    move.room(exchange.ROOM_VALUE, writer.computed([program.value], here)[0])
     move.ended()
     return str(function.module)
 
@@ -152,7 +152,7 @@ def summed_up(update: Update) -> str:
     which = WORD(0), count_of(writer, WORD(0), move.count, BLOCK)
     ends = WORD(0), move.count
     for k, value in enumerate(in_blocks(writer, totals, BLOCK, ends, which, body)):
-        move.room(layout.ROOM_TOTALS + k, value)
+        move.room(exchange.ROOM_TOTALS + k, value)
     writer.builder.ret(WORD(0))
     return str(function.module)
 
@@ -177,7 +177,7 @@ def looked(bounded: bool) -> str:
 
     writer.side_by_side(index_at(0), WORD(0), count, Here({}, {}), one)
     for where, value in zip(
-        (layout.ROOM_NORM, layout.ROOM_BAD), sums.ended(), strict=True
+        (exchange.ROOM_NORM, exchange.ROOM_BAD), sums.ended(), strict=True
     ):
         writer.builder.store(value.value, writer.element(room, WORD(where)))
     writer.builder.ret(WORD(0))
@@ -219,17 +219,17 @@ class _Move:
             return Value(build, build.load(writer.element(base, WORD(place))))
 
         known = {
-            symbol("t"): read_at(self._room, layout.ROOM_UPDATE),
-            symbol("epoch"): read_at(self._room, layout.ROOM_EPOCH),
+            symbol("t"): read_at(self._room, exchange.ROOM_UPDATE),
+            symbol("epoch"): read_at(self._room, exchange.ROOM_EPOCH),
         }
         moment = Here({}, known)
         values = {
             symbol("t"): known[symbol("t")],
-            symbol("f"): read_at(self._room, layout.ROOM_VALUE),
+            symbol("f"): read_at(self._room, exchange.ROOM_VALUE),
         }
         values[_COUNT] = Value(build, build.sitofp(self.count, DOUBLE))
         for k, name in enumerate(self.parts.totals):
-            values[name] = read_at(self._room, layout.ROOM_TOTALS + k)
+            values[name] = read_at(self._room, exchange.ROOM_TOTALS + k)
         pairs = zip(update.rule.hyperparameters, update.schedules, strict=True)
         for k, (name, schedule) in enumerate(pairs):
             value = read_at(h, k)
@@ -237,7 +237,7 @@ class _Move:
                 names = {"t": symbol("t"), "epoch": symbol("epoch")}
                 formula = read(schedule, names, closed=True)
                 value = writer.computed([formula], moment)[0]
-            self.room(layout.ROOM_HYPERPARAMETERS + k, value)
+            self.room(exchange.ROOM_HYPERPARAMETERS + k, value)
             values[symbol(name)] = value
         return values
 
@@ -284,9 +284,9 @@ class _Move:
     def ended(self) -> None:
         """Write what was noted of all coordinates, and return."""
         norm, bad, following = self.sums.ended()
-        self.room(layout.ROOM_NORM, norm)
-        self.room(layout.ROOM_BAD, bad + norm * 0.0)
-        self.room(layout.ROOM_NEXT, following)
+        self.room(exchange.ROOM_NORM, norm)
+        self.room(exchange.ROOM_BAD, bad + norm * 0.0)
+        self.room(exchange.ROOM_NEXT, following)
         self.writer.builder.ret(WORD(0))
 
 

@@ -47,6 +47,10 @@ class Source:
 class Fit:
     """A fitted model; all fields describe the same point.
 
+    It has a copy of the data, so that they may change; but more than 64 MiB of columns
+    (as of a ``numpy.memmap``) are read again where they are, when something is asked
+    for that isn't known yet: residuals, R squared, covariance.
+
     Attributes
     ----------
     x : ndarray, shape (p,)
@@ -57,8 +61,10 @@ class Fit:
         As in a :class:`Result`. Least squares of 20 000 rows or more begin on a sample
         of them, whose evaluations count in nfev by their share of the rows.
     offset : float
-        The cosine between the residuals and what the model can still change (Bates
-        and Watts 1981), which gtol limits; NaN for another method.
+        What gtol limits: the cosine between the residuals and what the model can still
+        change (Bates and Watts 1981); for the absolute loss, by what share of itself
+        the sum may be above its least, for a model that is straight near there; NaN
+        for another method.
     start, start_source : ndarray, str
         Where it began, and how that was chosen.
     scale : float
@@ -149,9 +155,8 @@ class Fit:
     def uncertainty(self) -> Uncertainty:
         """The covariance and its parts: see :mod:`symgd.uncertainty`."""
         free = ~self._held
-        return uncertainty.at_optimum(
-            self.regression, self.x, free, self.absolute_sigma
-        )
+        counted = self.regression.counted
+        return uncertainty.at_optimum(counted, self.x, free, self.absolute_sigma)
 
     @property
     def degrees_of_freedom(self) -> int:
@@ -229,13 +234,12 @@ class Fit:
 
         Where the target is constant it is 1 if the model fits exactly, else 0.
         """
-        regression = self.regression
-        unit = regression.sigma
-        weights = regression.weight / unit**2
+        regression = self.regression.counted
+        weight, unit = regression.weight, regression.sigma
         target = regression.target
-        centred = target - np.average(target, weights=weights)
-        left = float(np.sum(weights * self.residuals**2))
-        total = float(np.sum(weights * centred**2))
+        centred = (target - np.average(target, weights=weight / unit**2)) / unit
+        left = float(np.sum(weight * regression.residuals(self.x) ** 2))
+        total = float(np.sum(weight * centred**2))
         if total == 0.0:
             return float(left == 0.0)
         return 1.0 - left / total

@@ -17,12 +17,13 @@ from symgd.data import Table
 from symgd.errors import InputError, unknown_name
 from symgd.fit_result import Fit, Source, check_rows
 from symgd.interrupts import Interrupts
-from symgd.levenberg_marquardt import Limits, Watch
-from symgd.regression import Regression
+from symgd.levenberg_marquardt import Limits, Point, Watch
+from symgd.regression import Regression, are_few
 from symgd.result import number
 from symgd.space import Space
 from symgd.starts import Search
 from symgd.status import Status
+from symgd.student import of_sample
 
 if TYPE_CHECKING:
     from symgd.formula import Formula
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 OURS = ("auto", "levenberg_marquardt")
 NORMAL_MAD = 1.482602218505602  # the normal distribution's s by its median deviation
+SIZES = 1e-70, 1e70  # of a target: squares of residuals are numbers, and not the last
+SQUARES = 1e-240, 1e240  # of derivatives, summed
 OPTIONS = (
     *("bounds", "loss", "weights", "sigma", "absolute_sigma", "method", "missing"),
     *("maxiter", "gtol", "time_limit", "rng", "progress"),
@@ -82,7 +85,7 @@ def fit(
         absolute residual of the absolute loss (Huber 1981, section 7.7).
     weights, sigma : str, array or float, optional
         The weight, and the standard deviation, of each row: the name of a column, or
-        numbers.
+        numbers. Rows of weight 0 count for nothing.
     absolute_sigma : bool
         Whether sigma is that, as in SciPy, rather than known up to a factor.
     method : str or Rule
@@ -94,10 +97,10 @@ def fit(
     maxiter : int
         The largest number of iterations.
     gtol : float
-        CONVERGED when the cosine between the residuals and what the model can change
-        is no larger (Bates and Watts 1981). For another method, see :func:`minimize`.
+        CONVERGED when ``fit.offset`` is no larger. For another method than ``"auto"``,
+        see :func:`minimize`.
     time_limit : float, optional
-        In seconds.
+        In seconds, without what must be compiled.
     rng : int, numpy.random.Generator or RandomState, optional
         For the choice of a start; None is the seed 0.
     progress : bool
@@ -131,6 +134,7 @@ def fit(
     rest = _not_of_the_loss(hyperparameters, cost, method)
     factors = {"sigma": sigma, "weights": weights}
     regression, source = _regression(model, data, table, target, factors, cost)
+    _check_size(regression.counted, target)
     space = Space([each.name for each in regression.parameters])
     limits = arguments.read_bounds(bounds, space)
     settings: dict[str, Any] = {"maxiter": maxiter, "gtol": gtol}
@@ -139,15 +143,16 @@ def fit(
     sides = np.array(limits.lower), np.array(limits.upper)
     start, start_source = _start(regression, x0, space, limits, rng)
     if cost.name in losses.SCALED and sigma is None:
-        regression = regression.with_loss(cost, _scale(regression, start, *sides))
+        scale = _scale(regression.counted, start, *sides)
+        regression = regression.with_loss(cost, scale)
     begun = time.perf_counter()
     if isinstance(method, str) and method in OURS:
-        end = _descended(regression, start, *sides, checked, progress)
+        end = _descended(regression.counted, start, *sides, checked, progress)
     else:
         from symgd.fitting_by_rules import minimized
 
         settings |= {"rng": rng, "progress": progress, **rest}
-        end = minimized(regression, start, limits, method, settings)
+        end = minimized(regression.counted, start, limits, method, settings)
     return Fit(
         *(regression, source),
         **end._asdict(),
@@ -205,6 +210,8 @@ def _regression(
             wanted.append(value)
     arrays = _read(table, data, wanted, loose)
     check_rows(arrays)
+    if are_few(arrays.values()):
+        arrays = {name: np.array(each) for name, each in arrays.items()}
     held = {formula.symbol(name): arrays[name] for name in known.columns}
     held[known.meant["target"]] = arrays[target]
     for what in varying:
@@ -251,6 +258,18 @@ def _checked(what: str, column: np.ndarray) -> np.ndarray:
     return column
 
 
+def _check_size(regression: Regression, target: str) -> None:
+    """Refuse a target that has no squares in float64, in units of sigma."""
+    column, sigma = regression.target, regression.sigma
+    largest = max(float(column.max()), -float(column.min()))
+    units = sigma[:1] if sigma.strides == (0,) else sigma
+    least, most = largest / float(units.max()), largest / float(units.min())
+    if largest and not SIZES[0] <= least <= most <= SIZES[1]:
+        what = f"values of {target!r} are of size {number(most)}, in units of sigma"
+        problem = f"{what}: float64 has no squares of that; use another unit"
+        raise InputError(problem)
+
+
 def _limits(maxiter: Any, gtol: Any, time_limit: Any) -> Limits:
     settings = arguments.Settings.checked(
         sign=1.0,
@@ -294,9 +313,10 @@ def _start(
         _check_finite(regression, x)
         return x, "given"
     lower, upper = map(np.array, _sides(limits))
-    search = Search(regression, given, lower, upper, arguments.generator(rng))
+    counted = regression.counted
+    search = Search(counted, given, lower, upper, arguments.generator(rng))
     best = search.best()
-    if best is None or not regression.gauss_newton(best).finite:
+    if best is None or not counted.gauss_newton(best).finite:
         raise InputError("no start was found where the model is finite: give x0")
     return best, _described(search, names, rng)
 
@@ -319,10 +339,10 @@ def _described(search: Search, names: tuple[str, ...], rng: Seed) -> str:
 
 
 def _check_finite(regression: Regression, x: np.ndarray) -> None:
-    if regression.gauss_newton(x).finite:
+    if regression.counted.gauss_newton(x).finite:
         return
     predicted, jacobian = regression.curve(x)
-    broken = ~np.isfinite(predicted + jacobian.sum(axis=1))
+    broken = ~np.isfinite(predicted + jacobian.sum(axis=1)) & (regression.weight > 0.0)
     names = [each.name for each in regression.parameters]
     where = ", ".join(f"{n} = {v!r}" for n, v in zip(names, x.tolist(), strict=True))
     problem = f"the start can't be used: at {where}"
@@ -349,8 +369,9 @@ def _scale(
     point = absolute.minimize(x, lower, upper, Limits(1e-8, 1000))[0]
     sizes = abs(absolute.residuals(point.x))
     least = 1e-12 * float(abs(regression.target).max())
-    scale = NORMAL_MAD * float(np.median(sizes))
-    return scale if scale > least else max(float(sizes.mean()), least) or 1.0
+    scale = NORMAL_MAD * of_sample(sizes, regression.weight, 0.5)
+    mean = float(np.average(sizes, weights=regression.weight))
+    return scale if scale > least else max(mean, least) or 1.0
 
 
 # ------------------------------------------------------------------ the descent
@@ -368,8 +389,12 @@ def _descended(
         limits.interrupted = lambda: interrupts.noted
         point, offset, status = regression.minimize(start, lower, upper, limits)
         interrupts.answered = status == Status.INTERRUPTED
+    message = _message(status, offset, limits, regression.loss)
+    if lost := _without_square(regression, point):
+        status = Status.ABNORMAL
+        message = f"squares of the derivative by {lost} leave float64: use another unit"
     return End(
-        *(point.x, point.fun, status, _message(status, offset, limits)),
+        *(point.x, point.fun, status, message),
         *(limits.nit, limits.nfev, offset, "levenberg_marquardt"),
     )
 
@@ -382,14 +407,27 @@ def _watched(maxiter: int, progress: bool) -> AbstractContextManager[Watch | Non
     return watcher(maxiter)
 
 
-def _message(status: Status, offset: float, limits: Limits) -> str:
+def _without_square(regression: Regression, point: Point) -> str:
+    """Return which parameters' derivatives float64 can't square, by name."""
+    squares = np.diag(point.curvature)
+    lost = ~((squares >= SQUARES[0]) & (squares <= SQUARES[1]))
+    if lost.any():
+        lost &= regression.curve(point.x)[1].any(axis=0)
+    each = zip(regression.parameters, lost, strict=True)
+    return ", ".join(parameter.name for parameter, is_lost in each if is_lost)
+
+
+def _message(status: Status, offset: float, limits: Limits, loss: losses.Loss) -> str:
     """Say why the descent ended, with the numbers."""
     angle = f"the residuals are at {number(offset)} (a cosine) from orthogonal"
-    within = f"to what the model can change, within gtol = {limits.gtol:g}"
+    within = "to what the model can change"
+    if loss.smoothed:
+        angle = f"the sum is at most {number(offset)} of itself above its least"
+        within = "to first order"
     if status == Status.CONVERGED:
         if offset > limits.gtol:
             return "the residuals are no more than the rounding of the target"
-        return f"{angle} {within}"
+        return f"{angle} {within}, within gtol = {limits.gtol:g}"
     if status == Status.MAXITER:
         return f"{status.sentence} {limits.maxiter}; {angle}"
     if status == Status.STALLED:

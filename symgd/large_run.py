@@ -56,7 +56,6 @@ class LargeRun(Run):
         return self.objective.kernel("evaluation")
 
     def _allocate(self, slots: int) -> None:
-        self.iterates = floats(3 * self.n)
         self.rest = floats((slots - 1) * self.n + 1)  # of the slots
         self.room = floats(exchange.ROOM)
         self._gradient, self._gradient_of = floats(0), -1
@@ -72,6 +71,8 @@ class LargeRun(Run):
             problem = f"rule {self.name!r} has {totals} reductions and {constants}"
             raise InputError(f"{problem} hyperparameters, too many with arrays")
         gathers = self._gathers(update)
+        self.iterates = floats((4 if gathers else 3) * self.n)
+        self.kept = floats(len(self.rest) if gathers else 1)
         if not gathers:
             self._gradient = floats(self.n)
         step = self._gathered(update) if gathers else self._kernel("moved", update)
@@ -142,7 +143,7 @@ class LargeRun(Run):
 
     @property
     def place(self) -> int:
-        """The row of the iterate among the three."""
+        """The row of the iterate among those that take turns."""
         return int(self.counters[layout.PLACE])
 
     @property
@@ -209,7 +210,7 @@ class LargeRun(Run):
         self.facts[exchange.WORDS] = len(self.parameters)
         arrays: list[Any] = [self.facts, self.counters, self.limits, self.iterates]
         arrays += [self._gradient, self.parameters, self.rest, self.hyper]
-        arrays += [self.lower, self.upper, self.room, self.rows, self.order]
+        arrays += [self.lower, self.upper, self.room, self.rows, self.order, self.kept]
         status = self.descend(*map(address, arrays))
         self._gradient_of = self.t if not self._is_computed else -1
         return status
@@ -235,6 +236,7 @@ class LargeRun(Run):
             "limits": self.limits,
             "iterates": self.iterates,
             "rest": self.rest,
+            "kept": self.kept,
             "gradient": self.gradient,
             "room": self.room,
             "recorded": self.recorded,
@@ -247,7 +249,8 @@ class LargeRun(Run):
 
     def blame(self) -> str:
         """Say what was not finite."""
-        following = (self.place + 1) % 3 if self.t >= 0 else self.place
+        count = 2 if self.facts[exchange.GATHERS] else 3
+        following = (self.place + 1) % count if self.t >= 0 else self.place
         x = self.iterates[following * self.n : (following + 1) * self.n]
         gradient = floats(self.n)
         sign, value = self.settings.sign, self.evaluated(x, gradient)

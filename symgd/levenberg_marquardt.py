@@ -39,8 +39,9 @@ FACTORED = 8  # whether R is known
 KNOWN = 9  # whether the trial has been evaluated
 FIRST = 10  # whether no step has been taken yet
 
-LIMITS = 5  # numbers
-GTOL, FLOOR, RADIUS, OFFSET, PREDICTED = range(LIMITS)
+LIMITS = 6  # numbers
+GTOL, FLOOR, RADIUS, OFFSET, PREDICTED = range(LIMITS - 1)
+LEVEL = 5  # the square of a cosine that may be rounding, where nothing bends
 
 VECTORS = 12
 LOWER, UPPER, SCALE, SEEN = 2, 3, 4, 5  # units, and units that a trial would make
@@ -49,6 +50,8 @@ VALUE, SIZE, GRADIENT = 0, 1, 2  # in a model
 
 RESOLUTION = 1e-15  # of curvatures as sums of squares: below it, they are rounding
 FINE_RESOLUTION = 1e-26  # of curvatures as squares of singular values
+BY_SQUARES = RESOLUTION  # what Cauchy and Schwarz allow where least squares don't bend
+BY_HESSIANS = 1e-21  # where the slope knows no such bound
 LONG = 1_000_000  # rows passed, or as much algebra, before others may look: some ms
 ELSEWHERE = Pass(0, array("d", [0.0]), 0, LONG)  # the sums are found by others
 
@@ -66,7 +69,8 @@ class Point:
     factor : ndarray, shape (p, p), optional
         R, where curvature is R'R: with it half as many digits are lost.
     floor : float
-        A value at which the residuals are rounding.
+        A value at which the residuals of least squares are rounding; of other losses,
+        none is that low.
     least : float
         The curvature's smallest eigenvalue in its own units is no smaller.
     """
@@ -77,7 +81,7 @@ class Point:
     gradient: np.ndarray
     curvature: np.ndarray
     factor: np.ndarray | None = None
-    floor: float = 0.0
+    floor: float = -math.inf
     least: float = -math.inf
 
     @classmethod
@@ -85,7 +89,7 @@ class Point:
         cls,
         x: np.ndarray,
         row: np.ndarray,
-        floor: float = 0.0,
+        floor: float = -math.inf,
         factored: bool = False,
         least: float = -math.inf,
     ) -> Point:
@@ -161,6 +165,13 @@ Watch: TypeAlias = Callable[[int, Point, float], None]
 
 
 @dataclass
+class Clock:
+    """How many seconds descents have taken, without what was compiled before them."""
+
+    spent: float = 0.0
+
+
+@dataclass
 class Limits:
     """When a descent ends, and how far it has come; one may follow another."""
 
@@ -171,13 +182,13 @@ class Limits:
     watch: Watch | None = None
     nit: int = 0
     nfev: int = 0
-    begun: float = field(default_factory=time.perf_counter)
+    clock: Clock = field(default_factory=Clock)  # one for all that follow another
 
-    def reached(self) -> int:
-        """Return why the descent ends between two evaluations, or RUNNING."""
+    def reached(self, begun: float) -> int:
+        """Return why a descent ends between two evaluations, or RUNNING."""
         if self.interrupted():
             return Status.INTERRUPTED
-        if time.perf_counter() - self.begun > self.time_limit:
+        if self.clock.spent + time.perf_counter() - begun > self.time_limit:
             return Status.TIME_LIMIT
         return RUNNING
 
@@ -226,15 +237,16 @@ def descend(
     (array([0., 0.]), 'CONVERGED')
     """
     run = _Run(evaluate(x), lower, upper, limits, native)
-    status = RUNNING
+    status, begun = RUNNING, time.perf_counter()
     while status == RUNNING:
         status = run.proceed()
         if limits.watch is not None:
             limits.watch(limits.nit + run.facts[NIT], run.best(), run.offset)
         if status == RUNNING:
-            status = limits.reached()
+            status = limits.reached(begun)
         if status == RUNNING and native is None:
             run.enter(evaluate(run.trial))
+    limits.clock.spent += time.perf_counter() - begun
     limits.nit += run.facts[NIT]
     limits.nfev += run.facts[NFEV]
     return run.end(status), run.offset, Status(status)
@@ -260,7 +272,8 @@ class _Run:
         self.facts[FACTORED] = start.factor is not None
         self.facts[MAXITER] = limits.maxiter - limits.nit
         self.facts[SLICE] = 1 if looked_at else max(1, LONG // (rows + p**3))
-        self.numbers = array("d", [limits.gtol, start.floor, 0.0, 0.0, 0.0])
+        level = BY_SQUARES if start.floor >= 0.0 else BY_HESSIANS
+        self.numbers = array("d", [limits.gtol, start.floor, 0.0, 0.0, 0.0, level])
         self.vectors = np.zeros((VECTORS, p))
         self.vectors[LOWER], self.vectors[UPPER] = lower, upper
         self.vectors[1 - self.facts[BEST]] = start.x

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,13 +21,17 @@ from symgd.status import Status
 EPSILON = float(np.finfo(np.float64).eps)
 ILL_CONDITIONED = 1e-10  # a ratio of squares whose inverse has lost half its digits
 MANY = 12  # parameters whose products are too many sums for one loop
+COPIED = 2**26  # bytes of columns, 64 MiB; of more, a fit has no copy
 ROUGHLY = 1e-2  # an offset from which Newton's method takes over
 LARGE = 20_000  # rows, from which a sample of them is worth it
 EVERY = 17  # of the rows is in the sample: a prime, as rows may repeat a pattern
 NEAR = 1e-3  # an offset that is small for a sample
 SOON = 10  # iterations
 ENDED = (Status.CONVERGED, Status.STALLED)
-DIGITS = 8  # to which the absolute value is approached, in units of its mean
+DIGITS = 12  # to which the absolute value is approached, in units of its mean
+UNBALANCED = 1e-10  # a share of the rows that is rounding
+RESOLVED = 1e-8  # a share of the sum that rounding may leave
+ROUNDED = 16.0 * EPSILON  # a share of the target that is rounding
 
 
 class Regression:
@@ -97,6 +101,19 @@ class Regression:
     def _has_many(self) -> bool:
         return self.loss.squares and len(self.parameters) > MANY
 
+    @property
+    def counted(self) -> Regression:
+        """The same without rows of weight 0; large data with them, where they add 0."""
+        weight = self.weight
+        if weight.strides == (0,) or weight.all() or not weight.any():
+            return self
+        return self._counted if are_few(self.columns.values()) else self
+
+    @functools.cached_property
+    def _counted(self) -> Regression:
+        kept = self.weight > 0.0
+        return self.with_data({s: each[kept] for s, each in self.columns.items()})
+
     # -------------------------------------------------------- at a point
 
     @functools.cached_property
@@ -124,7 +141,7 @@ class Regression:
 
     def _passed(self, x: np.ndarray, at: list[float]) -> Point:
         totals = self._gauss_newton.totals(at)
-        floor = _floor(totals[-1]) if self.loss.squares else 0.0
+        floor = _floor(totals[-1]) if self.loss.squares else -math.inf
         return Point.unpacked(x, totals, floor)
 
     def newton(self, x: np.ndarray) -> Point:
@@ -265,7 +282,7 @@ class Regression:
     def _least_absolute(
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
     ) -> tuple[Point, float, Status]:
-        """Minimise sqrt(r**2 + s**2) for an s that goes to 0.
+        """Minimise sqrt(r**2 + s**2) for an s that goes to 0, until the gap is small.
 
         K. Madsen and H. B. Nielsen, A finite smoothing algorithm for linear l1
         estimation, SIAM J. Optimization 3 (1993), follow the same path.
@@ -275,33 +292,73 @@ class Regression:
         mean = min(self.mean_residual(x), self.mean_residual(point.x))
         for power in range(1, DIGITS + 1):
             self.constants[SMOOTHING] = mean * 10.0**-power
-            last = power == DIGITS
+            last = power == DIGITS or 10.0**-power <= 10.0 * limits.gtol
             stage = dataclasses.replace(limits, gtol=limits.gtol if last else ROUGHLY)
-            point, offset, status = self._by_hessians(point.x, lower, upper, stage)
+            point, _, status = self._by_hessians(point.x, lower, upper, stage)
             limits.nit, limits.nfev = stage.nit, stage.nfev
-            if status not in (Status.CONVERGED, Status.STALLED, Status.ABNORMAL):
-                break
-        sizes = self.weight * abs(self.residuals(point.x))
-        point = dataclasses.replace(point, fun=float(sizes.sum()) / self.scale)
-        at_kinks = status == Status.ABNORMAL  # where the optimum of this loss is
-        return point, offset, Status.STALLED if at_kinks else status
+            # At kinks, where the optimum of this loss is, steps may be in vain.
+            stopped = status not in (*ENDED, Status.ABNORMAL)
+            if last or stopped:
+                gap = self._gap(point.x, lower, upper)
+                if stopped or gap <= limits.gtol:
+                    break
+        size = self.weight @ abs(self.residuals(point.x))
+        point = dataclasses.replace(point, fun=float(size) / self.scale)
+        if not stopped:
+            rough = Status.STALLED if gap <= RESOLVED else Status.ABNORMAL
+            status = Status.CONVERGED if gap <= limits.gtol else rough
+        return point, gap, status
+
+    def _gap(self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> float:
+        """Return by what share the sum of |r| may be above its least, to first order.
+
+        Any d with |d| <= w and d'J = 0 shows that the sum is at least -d'r wherever
+        the model is as straight as here: the dual of the linear program (H. M. Wagner,
+        Linear programming techniques for regression analysis, JASA 54, 1959). Such a d
+        is near the slope of what was minimised; rows at a kink have room to mend it.
+        """
+        predicted, jacobian = self.curve(x)
+        residuals = (predicted - self.target) / self.sigma
+        size = self.weight @ abs(residuals)
+        if size <= ROUNDED * (self.weight @ abs(self.target / self.sigma)):
+            return 0.0
+        smoothing = self.constants[SMOOTHING]
+        far = np.hypot(residuals, smoothing)
+        slope, room = residuals / far, smoothing / far
+        root = np.sqrt(self.weight)
+        rows = jacobian * (root / self.sigma)[:, None]
+        rise, units = (root * slope) @ rows, root @ abs(rows)
+        held = ((x == lower) & (rise > 0.0)) | ((x == upper) & (rise < 0.0))
+        free = ~held & (units > 0.0)
+        part = rows[:, free] / units[free] * room[:, None]
+        rise = rise[free] / units[free]
+        mended = -np.linalg.lstsq(part.T, rise, rcond=None)[0]
+        if abs(mended @ part + rise).max(initial=0.0) > UNBALANCED:
+            return math.inf
+        dual = slope + room * mended / np.where(root > 0.0, root, 1.0)
+        dual /= max(1.0, abs(dual).max())
+        return float(self.weight @ (abs(residuals) - dual * residuals) / size)
 
     def mean_residual(self, x: np.ndarray) -> float:
         """Return the weighted mean of |r|, at least what is above rounding."""
-        weights = np.broadcast_to(self.weight, (self.count,))
-        size = np.average(abs(self.residuals(x)), weights=weights)
-        target = np.average(abs(self.target / self.sigma))
+        size = np.average(abs(self.residuals(x)), weights=self.weight)
+        target = np.average(abs(self.target / self.sigma), weights=self.weight)
         return float(max(size, 1e-15 * target, 1e-300))
 
     def __getstate__(self) -> dict[str, object]:
         # What is compiled belongs to a process.
-        kept = self.__dict__.items()
-        return {name: each for name, each in kept if not isinstance(each, Rows)}
+        kept, left = self.__dict__.items(), (Rows, Regression)
+        return {name: each for name, each in kept if not isinstance(each, left)}
 
     def residuals(self, x: np.ndarray) -> np.ndarray:
         """Return (target - prediction)/sigma."""
         difference = self.target - self.curve(x)[0]
         return difference / self.sigma
+
+
+def are_few(columns: Iterable[np.ndarray]) -> bool:
+    """Return whether there may be a copy of columns."""
+    return sum(each.nbytes for each in columns) <= COPIED
 
 
 def _floor(size: float) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +18,7 @@ from sklearn.utils.validation import (
 from symgd import formula as language
 from symgd.errors import InputError
 from symgd.fitting import fit
+from symgd.row_formulas import unused
 
 
 class FormulaRegressor(RegressorMixin, BaseEstimator):
@@ -97,9 +100,8 @@ class FormulaRegressor(RegressorMixin, BaseEstimator):
             X, y, sample_weight = X[kept], y[kept], sample_weight[kept]
         names = self._names()
         model = self._linear(names) if self.formula is None else self.formula
-        target = "y"
-        while target in names:
-            target += "_"
+        taken = {*names, *re.findall(r"\w+", str(model))}
+        target = unused("y", taken).name
         self.fit_ = fit(
             *(model, {**self._columns(X, names), target: y}, target, self.x0),
             bounds=self.bounds,
@@ -127,12 +129,23 @@ class FormulaRegressor(RegressorMixin, BaseEstimator):
         """Return the names that columns have in the formula."""
         count = self.n_features_in_
         if self.features is None:
-            plain = [f"x{i}" for i in range(count)]
-            return tuple(getattr(self, "feature_names_in_", plain))
+            named = getattr(self, "feature_names_in_", None)
+            return tuple(self._plain(count) if named is None else named)
         if len(self.features) != count:
             problem = f"features has {len(self.features)} names"
             raise InputError(f"{problem}; X has {count} columns")
+        for name, times in Counter(self.features).items():
+            if times > 1:
+                raise InputError(f"in features {name!r} is there twice")
         return tuple(self.features)
+
+    def _plain(self, count: int) -> list[str]:
+        """Return the names of columns that have none; refuse a formula of more."""
+        for text in re.findall(r"\bx(\d+)\b", str(self.formula)):
+            if int(text) >= count:
+                problem = f"the formula reads x{text}; X has {count} columns"
+                raise InputError(f"{problem}: name them by features")
+        return [f"x{i}" for i in range(count)]
 
     @staticmethod
     def _columns(X: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -57,7 +57,7 @@ class Search:
     ) -> None:
         step = max(1, regression.count // ROWS)
         thinned = {s: each[::step] for s, each in regression.columns.items()}
-        self.regression = regression.with_data(thinned)
+        self.regression = regression.with_data(thinned).counted
         self.given, self.lower, self.upper, self.rng = given, lower, upper, rng
         unknown = np.isnan(given)
         self.linear = [p for p in linear_parameters(regression.formulas) if unknown[p]]

@@ -1,4 +1,4 @@
-"""Quantiles of the distributions that intervals are made of."""
+"""Quantiles: of the distributions that intervals are made of, and of samples."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import math
 from statistics import NormalDist
 
 import mpmath
+import numpy as np
+
+ROUNDING = 1e-12  # of a sum of weights
 
 
 def two_sided(level: float, freedom: float = math.inf) -> float:
@@ -32,3 +35,17 @@ def two_sided(level: float, freedom: float = math.inf) -> float:
     low = math.log(normal)
     high = math.log(math.tan(math.pi * level / 2.0))
     return math.exp(mpmath.findroot(excess, (low, high), solver="anderson"))
+
+
+def of_sample(values: np.ndarray, weights: np.ndarray, level: float) -> float:
+    """Return a quantile of numbers that count by their weights, as if repeated.
+
+    >>> weights = np.array([1.0, 2.0, 1.0, 0.0])
+    >>> of_sample(np.array([5.0, 1.0, 3.0, 9.0]), weights, 0.5)  # of 1, 1, 3, 5
+    2.0
+    """
+    order = np.argsort(values)
+    below = np.cumsum(weights[order])
+    wanted = level * below[-1] * np.array([1.0 - ROUNDING, 1.0 + ROUNDING])
+    places = np.searchsorted(below, wanted).clip(max=len(values) - 1)
+    return float(values[order[places]].mean())

@@ -12,6 +12,7 @@ import numpy as np
 
 from symgd.levenberg_marquardt import Point
 from symgd.regression import Regression, is_ill_conditioned
+from symgd.student import of_sample
 
 INVOLVED = 1e-6  # a component of a direction that is not rounding
 
@@ -131,10 +132,11 @@ def _of_the_median(regression: Regression, x: np.ndarray) -> tuple[Point, np.nda
     weights = regression.weight
     rows = regression.curve(x)[1] / regression.sigma[:, None]
     scores = rows * weights[:, None]
-    residuals, n = regression.residuals(x), regression.count
+    residuals, n = regression.residuals(x), int(np.count_nonzero(weights))
     peak, quantile = NormalDist().pdf(0.0), NormalDist().inv_cdf(0.975)
     width = (1.5 * (quantile * peak) ** 2 / n) ** (1 / 3)
     width = min(width, 0.49)
-    low, high = np.quantile(residuals, [0.5 - width, 0.5 + width])
-    density = 2.0 * width / max(high - low, np.finfo(np.float64).tiny)
+    ends = 0.5 - width, 0.5 + width
+    low, high = (of_sample(residuals, weights, level) for level in ends)
+    density = 2.0 * width / max(high - low, float(np.finfo(np.float64).tiny))
     return regression.orthogonal(x), scores.T @ scores / (2.0 * density) ** 2

@@ -211,15 +211,15 @@ def run_on(formula, n, rule, trace=0, **hyper):
 
 
 def test_updates_are_part_of_the_pass_where_they_can_be():
-    from symgd.kernels import run as layout
+    from symgd import exchange
 
     fused = run_on(SQUARES, 5, "adam")
     assert isinstance(fused, LargeRun)
-    assert fused.facts[layout.GATHERS]
+    assert fused.facts[exchange.GATHERS]
     for rule in (CLIPPED, VALUE):
-        assert not run_on(SQUARES, 5, rule).facts[layout.GATHERS]
+        assert not run_on(SQUARES, 5, rule).facts[exchange.GATHERS]
     for formula in (f"{SQUARES} + x[0]", "sum(x[2*i]**2 for i in range(n))"):
-        assert not run_on(formula, 5, "adam").facts[layout.GATHERS]
+        assert not run_on(formula, 5, "adam").facts[exchange.GATHERS]
 
 
 @pytest.mark.parametrize("n", [2, 7, 8, 9, 10, 17, 2047, 2048, 2049, 4100])
@@ -393,3 +393,23 @@ def test_a_large_run(monkeypatch):
     step = 0.01 * (g - g.mean() / 9) * min(1, 1 / np.linalg.norm(g))
     x = x0 - step + 1e-4 * (x0 @ g) / (1 + np.linalg.norm(x0))
     close(minimize(CHAIN, x0, method=CLIPPED, maxiter=1).x, x, 1e-11)
+
+
+@pytest.mark.parametrize("method", ["gd", "adam", "momentum"])
+@pytest.mark.parametrize("growth", [1.02, 1.05, 1.1, 1.3, 2.0, 10.0])
+def test_a_run_that_diverges_comes_back_to_its_last_finite_iterate(method, growth):
+    # Gathered passes overwrite the iterate before; traced runs don't gather.
+    chain = "sum(exp((x[i + 1] - x[i])**2) + x[i]**4 for i in range(n - 1))"
+    start = np.linspace(-1, 1, 33)
+    options = {"method": method, "step_size": f"0.01*{growth}**t", "maxiter": 3000}
+    gathered = minimize(chain, start, gtol=0, **options)
+    traced = minimize(chain, start, gtol=0, trace=True, **options)
+    assert gathered.status == traced.status
+    assert gathered.status.name == "DIVERGED"
+    assert gathered.nit == traced.nit
+    np.testing.assert_array_equal(gathered.x, traced.x)
+    np.testing.assert_array_equal(gathered.jac, traced.jac)
+    assert gathered.fun == traced.fun
+    assert np.isfinite(gathered.x).all()
+    pieces = minimize(chain, start, gtol=0, callback=lambda _: None, **options)
+    np.testing.assert_array_equal(pieces.x, gathered.x)

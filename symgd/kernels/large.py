@@ -1,11 +1,13 @@
 """One trajectory of a rule over arrays of any length.
 
 The loop calls what depends on rule and objective by address, so it is compiled once for
-all of them. There are three arrays for iterates, which take turns: the last one, the
-one after it, and the one before, to which a run returns that stops being finite.
+all of them.
 
 Where an update is part of the pass that evaluates, a pass looks at one iterate and
-makes the next one; between two slices, and at the end, the run is at the former.
+makes the next one, in two arrays that take turns; between two slices, and at the end,
+the run is at the former. The iterate before is gone by then: should the run diverge,
+it is computed again, from one that is kept every KEEP passes. Elsewhere there are three
+arrays, and the one before is still there.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ from symgd.exchange import (
     WIDTH,
     WORDS,
 )
-from symgd.kernels.common import jit, judged
+from symgd.kernels.common import copy, jit, judged
 from symgd.kernels.run import (
     AHEAD,
     COUNTERS,
@@ -47,6 +49,7 @@ from symgd.kernels.run import (
     EPOCH,
     EVALUATIONS,
     EVERY,
+    KEPT,
     LAST,
     LIMITS,
     NORM,
@@ -60,6 +63,8 @@ from symgd.kernels.run import (
 )
 from symgd.lowering.intrinsics import call_at, evaluate, floats, integers
 from symgd.status import RUNNING
+
+KEEP = 64  # passes from one iterate that is kept to the next
 
 
 @jit
@@ -112,6 +117,123 @@ def next_batch(facts: Any, counters: Any, p: Any, words: Any, order: Any) -> Non
 
 
 @jit
+def _step(
+    facts: Any,
+    x: Any,
+    new: Any,
+    gradient: Any,
+    p: Any,
+    state: Any,
+    h: Any,
+    lower: Any,
+    upper: Any,
+    room: Any,
+    update: int,
+) -> None:
+    """Make an update; where gradients are gathered, evaluate the iterate before it."""
+    room[ROOM_UPDATE] = update
+    if facts[GATHERS] != 0 and facts[ONLINE] >= 0:
+        p[facts[ONLINE]] = update
+    given = (x, new, gradient, p, state, h, lower, upper, room, x.shape[0])
+    call_at(facts[STEP], given)
+
+
+@jit
+def _is_finite(room: Any) -> bool:
+    return abs(room[ROOM_VALUE]) < inf and room[ROOM_BAD] == 0.0
+
+
+@jit
+def gathered_pass(
+    facts: Any,
+    counters: Any,
+    iterates: Any,
+    gradient: Any,
+    p: Any,
+    state: Any,
+    h: Any,
+    lower: Any,
+    upper: Any,
+    room: Any,
+    kept: Any,
+) -> bool:
+    """Evaluate the next iterate, and make the one after it.
+
+    Returns
+    -------
+    bool
+        Whether it is finite; if not, the run is at the iterate before.
+    """
+    t = counters[T] + 1
+    place = 1 - counters[PLACE] if t > 0 else 0
+    x, new = iterates[place], iterates[1 - place]
+    _step(facts, x, new, gradient, p, state, h, lower, upper, room, t + 1)
+    if _is_finite(room):
+        counters[PLACE] = place
+        if t % KEEP == 0:
+            counters[KEPT] = t
+            copy(x, iterates[2])
+            copy(new, iterates[3])
+            copy(state, kept)
+        return True
+    if t == 0:
+        return False
+    copy(iterates[2], iterates[0])
+    copy(iterates[3], iterates[1])
+    copy(kept, state)
+    place = 0
+    for k in range(counters[KEPT] + 1, t):
+        place = 1 - place
+        x, new = iterates[place], iterates[1 - place]
+        _step(facts, x, new, gradient, p, state, h, lower, upper, room, k + 1)
+    counters[PLACE] = place
+    return False
+
+
+@jit
+def plain_pass(
+    facts: Any,
+    counters: Any,
+    limits: Any,
+    iterates: Any,
+    gradient: Any,
+    p: Any,
+    state: Any,
+    h: Any,
+    lower: Any,
+    upper: Any,
+    room: Any,
+    order: Any,
+    words: Any,
+) -> bool:
+    """Make the next iterate, and evaluate it; return whether it is finite."""
+    t, place = counters[T], counters[PLACE]
+    x, new = iterates[place], iterates[(place + 1) % 3]
+    if t >= 0:
+        room[ROOM_VALUE] = limits[VALUE]
+        room[ROOM_UPDATE] = t + 1.0
+        for _ in range(facts[STAGES]):
+            given = (x, new, gradient, p, state, h, lower, upper, room, x.shape[0])
+            call_at(facts[SUMS], given)
+        _step(facts, x, new, gradient, p, state, h, lower, upper, room, t + 1)
+        if room[ROOM_NEXT] != 0.0:
+            return False
+        x, place = new, (place + 1) % 3
+    if facts[ONLINE] >= 0:
+        p[facts[ONLINE]] = t + 2.0
+    if facts[BATCH] != 0:
+        next_batch(facts, counters, p, words, order)
+        room[ROOM_EPOCH] = counters[EPOCH]
+    room[ROOM_VALUE] = evaluate(facts[FUNCTION], x, p, gradient)
+    given = (x, new, gradient, p, state, h, lower, upper, room, x.shape[0])
+    call_at(facts[LOOK], given)
+    if _is_finite(room):
+        counters[PLACE] = place
+        return True
+    return False
+
+
+@jit
 def descend(
     facts: Any,
     counters: Any,
@@ -127,6 +249,7 @@ def descend(
     rows: Any,
     order: Any,
     words: Any,
+    kept: Any,
 ) -> int:
     """Continue a run, at most to iteration ``counters[LAST]``.
 
@@ -136,13 +259,13 @@ def descend(
         Addresses of the objective and of the rule's kernels, and what they are like.
     counters, limits : arrays
         See ``run``. ``counters[PLACE]`` is the row of the iterate.
-    iterates : array of shape (3, n)
+    iterates : array of shape (4, n), or (3, n) if gradients aren't gathered
     gradient : array of shape (n,)
         At the iterate, unless it is gathered.
     p, h, lower, upper : arrays
         Constants of the objective, hyperparameters, bounds.
-    state : array
-        One state variable after the other.
+    state, kept : arrays
+        One state variable after the other; a copy to come back to.
     room : array
         What the kernels share with the loop.
     rows : array
@@ -152,47 +275,28 @@ def descend(
     words : array of integers
         The same memory as ``p``.
     """
-    n, gathers = iterates.shape[1], facts[GATHERS] != 0
+    gathers = facts[GATHERS] != 0
     while counters[T] < counters[LAST]:
         if counters[AHEAD] < 0:  # the state, or an iterate, is no longer finite
             return DIVERGED
-        t, here = counters[T], counters[PLACE]
-        place = (here + 1) % 3
-        then = (place + 1) % 3
-        if t >= 0 and not gathers:
-            room[ROOM_VALUE], room[ROOM_UPDATE] = limits[VALUE], t + 1.0
-            x, new = iterates[here], iterates[place]
-            for _ in range(facts[STAGES]):
-                given = (x, new, gradient, p, state, h, lower, upper, room, n)
-                call_at(facts[SUMS], given)
-            call_at(facts[STEP], (x, new, gradient, p, state, h, lower, upper, room, n))
-            if room[ROOM_NEXT] != 0.0:
-                counters[AHEAD] = -1
-                return DIVERGED
-        elif t < 0:
-            place = here
-            then = (place + 1) % 3
-        if facts[ONLINE] >= 0:
-            p[facts[ONLINE]] = t + 2.0
-        if facts[BATCH] != 0:
-            next_batch(facts, counters, p, words, order)
-            room[ROOM_EPOCH] = counters[EPOCH]
-        x, new = iterates[place], iterates[then]
         if gathers:
-            room[ROOM_UPDATE] = t + 2.0
-            call_at(facts[STEP], (x, new, gradient, p, state, h, lower, upper, room, n))
+            finite = gathered_pass(
+                *(facts, counters, iterates, gradient, p, state),
+                *(h, lower, upper, room, kept),
+            )
         else:
-            room[ROOM_VALUE] = evaluate(facts[FUNCTION], x, p, gradient)
-            call_at(facts[LOOK], (x, new, gradient, p, state, h, lower, upper, room, n))
+            finite = plain_pass(
+                *(facts, counters, limits, iterates, gradient, p, state),
+                *(h, lower, upper, room, order, words),
+            )
         counters[EVALUATIONS] += 1
-        f = room[ROOM_VALUE]
-        if not abs(f) < inf or room[ROOM_BAD] != 0.0:
+        if not finite:
             counters[AHEAD] = -1
             return DIVERGED
-        counters[T], counters[PLACE] = t + 1, place
-        limits[VALUE], limits[NORM] = f, room[ROOM_NORM]
+        counters[T] += 1
+        limits[VALUE], limits[NORM] = room[ROOM_VALUE], room[ROOM_NORM]
         if counters[EVERY] != 0 and counters[T] % counters[EVERY] == 0:
-            record(counters, limits, x, state, room, rows)
+            record(counters, limits, iterates[counters[PLACE]], state, room, rows)
         status = judged(counters, limits)
         if status != RUNNING:
             return status
@@ -215,6 +319,7 @@ def entry(
     room: Any,
     rows: Any,
     order: Any,
+    kept: Any,
 ) -> int:
     """Run :func:`descend` with addresses for arrays."""
     known, counts = integers(facts, (FACTS,)), integers(counters, (COUNTERS,))
@@ -223,7 +328,7 @@ def entry(
         known,
         counts,
         floats(limits, (LIMITS,)),
-        floats(iterates, (3, n)),
+        floats(iterates, (4, n)),
         floats(gradient, (n,)),
         floats(p, (known[WORDS],)),
         floats(state, (size * n,)),
@@ -234,4 +339,5 @@ def entry(
         floats(rows, (TRACE_ROWS, 3 + (1 + size) * n + known[CONSTANTS])),
         integers(order, (known[DATA_ROWS],)),
         integers(p, (known[WORDS],)),
+        floats(kept, (size * n,)),
     )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from symgd.status import Status
 
-COUNTERS = 21
+COUNTERS = 22
 T = 0  # the last evaluated iterate; -1 before the start has been evaluated
 LAST = 1  # where the slice ends
 EVERY = 2  # updates from one recorded row of the trace to the next; 0: none
@@ -27,11 +27,12 @@ PENDING = 11  # 1: the slots hold an iterate that has not been evaluated yet
 VARIABLES = 12  # where the kernel doesn't know their number
 PARAMETERS = 13  # likewise
 STALE = 14  # of the newest pairs, how many have no curvature yet
-PLACE = 15  # of the iterate, where there are three in turn
+PLACE = 15  # of the iterate, where several rows take turns
 AHEAD = 16  # -1: what was computed beyond the iterate isn't finite
 CURSOR = 17  # where the next batch begins in the order of rows
 EPOCH = 18  # how often all rows have been shuffled
 RANDOM = 19  # the generator's state: two numbers
+KEPT = 21  # the iterate that is kept, to come back to
 
 LIMITS = 9
 GTOL, FTOL, TARGET = 0, 1, 2
@@ -59,7 +60,7 @@ BLOCKS = "i:iippiiippppppppppp"
 SOLVER = "i:iipppppppppppp"
 SOLVER_EACH = "i:ippiiippppppppppppp"
 SPECTRAL = "i:ipppppppppp"
-LARGE = "i:ppppppppppppp"
+LARGE = "i:pppppppppppppp"
 LARGE_STEP = "i:pppppppppi"
 SPECTRAL_EACH = "i:ippiiipppppppppppp"
 

@@ -83,7 +83,7 @@ def main(form: str, kernel: str, n: str) -> None:
     for library in ("numpy", "sympy", "numba", "llvmlite.binding"):
         importlib.import_module(library)
     for module in pkgutil.walk_packages(symgd.__path__, "symgd."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith(("__main__", "sklearn")):
             importlib.import_module(module.name)
     print(json.dumps({"chain": chain, "terms": terms}[form](kernel, int(n))))
 

@@ -36,6 +36,18 @@ def test_scikit_learns_own_checks():
         check_estimator(FormulaRegressor())
 
 
+@pytest.mark.parametrize("formula", ["a*x0 + b", "a*exp(-b*x0) + c"])
+def test_what_of_them_does_not_apply_to_a_formula(formula):
+    not_described = "wants a good score on ten columns, of which the formula reads one"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SkipTestWarning)
+        check_estimator(
+            FormulaRegressor(formula),
+            expected_failed_checks={"check_regressors_train": not_described},
+            on_fail="raise",
+        )
+
+
 def test_names_of_a_plain_array(table):
     X, y = table
     fitted = FormulaRegressor(MODEL, features=("t", "u")).fit(X, y)

@@ -58,7 +58,10 @@ def chain(kernel: str, n: int) -> dict[str, float]:
 
     x = np.linspace(-1.0, 1.0, n)
     made, objective = timed(lambda: symgd.Objective(CHAIN, sizes={"n": n}))
+    if kernel == "evaluation":  # without the evaluation, which takes memory
+        return {"seconds": made + timed(lambda: objective.kernel(kernel))[0]}
     call = use(objective, kernel, x)
+    use(objective, "evaluation", x)()
     first, second = timed(call)[0], timed(call)[0]
     return {"seconds": made + first - second}
 

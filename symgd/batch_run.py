@@ -35,6 +35,7 @@ class BatchRun(LargeRun):
     """
 
     clocks = ("t", "epoch")
+    batches = True
 
     def __init__(
         self,

@@ -50,6 +50,7 @@ class LargeRun(Run):
         self._prepare()
 
     clocks: tuple[str, ...] = ("t",)
+    batches = False
 
     def _evaluation(self) -> Kernel:
         """Return what the loop evaluates."""
@@ -78,7 +79,7 @@ class LargeRun(Run):
         step = self._gathered(update) if gathers else self._kernel("moved", update)
         sums = self._kernel("summed_up", update) if update.stages else step
         self._used = [step, sums, self.function, look_kernel(self.bounded)]
-        self.descend = large_kernel()
+        self.descend = large_kernel(gathers, self.batches)
         self.facts[exchange.FUNCTION] = self.function.address
         self.facts[exchange.STEP], self.facts[exchange.SUMS] = (
             step.address,
@@ -264,16 +265,17 @@ class LargeRun(Run):
         return not_finite(self.objective.space, {"x": x, **state}, sign * value, jac)
 
 
-def large_kernel() -> Kernel:
-    """Return the loop over large arrays, one for all rules and objectives."""
+def large_kernel(gathers: bool, batches: bool) -> Kernel:
+    """Return the loop over large arrays, for all rules and objectives."""
 
     def build() -> Any:
         from symgd.kernels import large
         from symgd.lowering.native import native
 
-        return native(large.entry, layout.LARGE)
+        return native(large.looping(gathers, batches), layout.LARGE)
 
-    return compiled.kernel(("large loop",), layout.LARGE, build)
+    parts = ("large loop", str(gathers), str(batches))
+    return compiled.kernel(parts, layout.LARGE, build)
 
 
 def look_kernel(bounded: bool) -> Kernel:

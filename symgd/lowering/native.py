@@ -19,7 +19,13 @@ from symgd.lowering.source import lower, source_of
 from symgd.lowering.tracing import straight
 
 # Without reference counts: nothing is allocated, and code stays free of the runtime.
-JIT_OPTIONS: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
+# Without wrappers: only other compiled code calls it, and each would be compiled, too.
+JIT_OPTIONS: dict[str, Any] = {
+    "error_model": "numpy",
+    "_nrt": False,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
 EVALUATION = "d:ppp"  # the signature of value and gradient, and of the Hessian
 
 

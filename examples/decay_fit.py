@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import symgd
-from symgd.data import read_file
+from symgd.files import read_file
 from symgd.plotting_fit import save
 
 table = read_file(Path(__file__).with_name("decay.csv"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from symgd import formula
-from symgd.errors import InputError, unknown_name
+from symgd.errors import InputError, guess, unknown_name
 from symgd.formula import Formula
 from symgd.losses import Loss
 from symgd.row_formulas import RowFormulas, row_formulas, unused
@@ -56,8 +56,12 @@ def read(
     FormulaError
         If the model can't be read.
     InputError
-        If there is no such target, or the model has no parameters.
+        If there is no such target, or the model has no parameters, reads the target,
+        or has a parameter in place of a column.
     """
+    if not isinstance(target, str):
+        problem = "target is the name of a column of the data"
+        raise InputError(f"{problem}, not {type(target).__name__}")
     kept = isinstance(model, (str, sp.Basic))
     return (_read if kept else _read.__wrapped__)(model, names, target, varying, loss)
 
@@ -80,9 +84,27 @@ def _read(
         known = ", ".join(columns) or "none"
         problem = "the model has no parameters: all of its names are columns"
         raise InputError(f"{problem} ({known})")
+    _check_columns(columns, parameters, names, target)
     taken = set(used)
     meant = {what: unused(what, taken) for what in MEANT}
     factors = [meant[what] if what in varying else sp.S.One for what in MEANT[1:]]
     letters = tuple(map(formula.symbol, parameters))
     formulas = row_formulas(expression, letters, meant["target"], *factors, loss)
     return Model(columns, parameters, meant, formulas)
+
+
+def _check_columns(
+    columns: tuple[str, ...],
+    parameters: tuple[str, ...],
+    names: tuple[str, ...],
+    target: str,
+) -> None:
+    if target in columns:
+        problem = f"the target {target!r} is in the model"
+        raise InputError(f"{problem}, which is to predict it: rename the parameter")
+    others = [name for name in names if name != target]
+    hints = [f"{name!r}{hint}" for name in parameters if (hint := guess(name, others))]
+    if hints and not columns:
+        listed = ", ".join(others)
+        problem = f"the model uses none of the columns {listed}"
+        raise InputError(f"{problem}: {', '.join(hints)} is no column")

@@ -392,3 +392,17 @@ def test_names_of_ours_are_free():
     data = {"weight": np.arange(1.0, 9.0), "target": np.arange(1.0, 9.0) ** 2}
     found = fit("sigma*weight**scale", data, "target", loss="huber", sigma=1.0)
     assert found.parameters == pytest.approx({"scale": 2.0, "sigma": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("model", "target", "problem"),
+    [
+        ("a*exp(-b*tt) + c", "y", "uses none of the columns t: 'tt'.*did you mean 't'"),
+        ("a*y + b", "y", "the target 'y' is in the model"),
+        ("a*t + b", np.ones(3), "target is the name of a column of the data"),
+    ],
+)
+def test_columns_that_are_not_what_is_meant(model, target, problem):
+    data = {"t": [1.0, 2, 3], "y": [1.0, 2, 4]}
+    with pytest.raises(InputError, match=problem):
+        fit(model, data, target)

@@ -152,6 +152,8 @@ class LargeRun(Run):
         """The iterate."""
         return self.iterates[self.place * self.n : (self.place + 1) * self.n]
 
+    # Plain arrays of other runs; here they are put together when they are asked for.
+
     @property
     def slots(self) -> array[float]:  # type: ignore[override]
         """The iterate and the state, one after the other."""

@@ -236,9 +236,10 @@ class _Writer:
         """
         steps: list[Step] = []
         if not (slope.is_Number or slope.is_Symbol):
-            steps.append(Let(self.name(), slope))
-            slope = steps[0].name  # type: ignore[union-attr]
-        adjoint: _Adjoint = lambda _: slope  # noqa: E731
+            named = Let(self.name(), slope)
+            steps.append(named)
+            slope = named.name
+        adjoint = _of_term(slope)
         if isinstance(node, sp.Product):
             nest, whole = factors[0], factors[-1]
             assert isinstance(nest, Nest)
@@ -325,6 +326,11 @@ def slopes(
     back = {place: access for access, place in places.items()}
     pairs = zip(by.values(), column, strict=True)
     return {access: d.xreplace(back) for access, d in pairs if d != 0}
+
+
+def _of_term(slope: sp.Expr) -> _Adjoint:
+    """Return the adjoint of a term: the sum's own."""
+    return lambda _: slope
 
 
 def _of_factor(

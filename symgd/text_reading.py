@@ -332,11 +332,13 @@ class Reader:
                 yield clause.target, self._range(clause.iter), clause.ifs
         else:
             for limit in reversed(node.args[1:]):
-                index, first, last = limit.elts  # type: ignore[attr-defined]
+                assert isinstance(limit, ast.Tuple)
+                index, first, last = limit.elts
                 yield index, (self._bound(first), self._bound(last), 1), ()
 
     def _range(self, node: ast.expr) -> tuple[sp.Expr, sp.Expr, int]:
-        bounds = [self._bound(a) for a in node.args]  # type: ignore[attr-defined]
+        assert isinstance(node, ast.Call)
+        bounds = [self._bound(a) for a in node.args]
         if len(bounds) == 1:
             bounds.insert(0, sp.S.Zero)
         start, stop, step = (*bounds, sp.S.One)[:3]

@@ -13,15 +13,15 @@ import numpy as np
 import symgd
 from benchmarks.formulas import Task
 from benchmarks.peers import with_ours
-from symgd.family import find
-from symgd.lowering import native
+from symgd.lowering import scalar_objective as native
 from symgd.lowering.intrinsics import local, store
-from symgd.lowering.updates import native_update
-from symgd.status import RUNNING, Status
+from symgd.lowering.scalar_update import native_update
+from symgd.reporting.status import RUNNING, Status
+from symgd.rules.family import find
 
 
 def _in_one(run: Any, status: int, *_: Any) -> Status:
-    """Do what ``symgd.runs.drive`` does, in one slice."""
+    """Do what ``symgd.descent.run.drive`` does, in one slice."""
     if status == RUNNING:
         status = run.advance(run.settings.maxiter)
     return Status.MAXITER if status == RUNNING else Status(status)
@@ -30,7 +30,7 @@ def _in_one(run: Any, status: int, *_: Any) -> Status:
 def one_slice(task: Task) -> Callable[[], np.ndarray]:
     """Return the run that is never looked at between its steps."""
     run = with_ours.trajectory(task)
-    module = importlib.import_module("symgd.optimize")
+    module = importlib.import_module("symgd.descent.optimize")
 
     def call() -> np.ndarray:
         with mock.patch.object(module, "drive", _in_one):

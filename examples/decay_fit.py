@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import symgd
-from symgd.files import read_file
-from symgd.plotting_fit import save
+from symgd.objectives.files import read_file
+from symgd.plotting.fitted_curve import save
 
 table = read_file(Path(__file__).with_name("decay.csv"))
 fit = symgd.fit("a*exp(-b*t) + c", data=table, target="y")

@@ -13,44 +13,44 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from symgd.errors import FormulaError, InputError, SymgdError
-    from symgd.fit_result import Fit
-    from symgd.fitting import fit
-    from symgd.many import minimize_many, sweep
-    from symgd.objective import Objective
-    from symgd.optimize import maximize, minimize
-    from symgd.plotting import plot, save
-    from symgd.race_results import Race
-    from symgd.racing import race
-    from symgd.result import Result, Trace
-    from symgd.results import Results, Sweep
-    from symgd.rules import Rule
-    from symgd.status import Status
+from symgd.reporting.version import __version__ as __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from symgd.descent.optimize import maximize, minimize
+    from symgd.descent.result import Result, Trace
+    from symgd.fitting.curve_fit import fit
+    from symgd.fitting.fit_result import Fit
+    from symgd.many.descents import minimize_many, sweep
+    from symgd.many.many_results import Results, Sweep
+    from symgd.many.race_result import Race
+    from symgd.many.racing import race
+    from symgd.objectives.objective import Objective
+    from symgd.plotting.path import plot, save
+    from symgd.reporting.errors import FormulaError, InputError, SymgdError
+    from symgd.reporting.status import Status
+    from symgd.rules.rule import Rule
 
 _HOMES = {
-    "Fit": "fit_result",
-    "FormulaError": "errors",
-    "InputError": "errors",
-    "Objective": "objective",
-    "Race": "race_results",
-    "Result": "result",
-    "Results": "results",
-    "Rule": "rules",
-    "Status": "status",
-    "Sweep": "results",
-    "SymgdError": "errors",
-    "Trace": "result",
-    "fit": "fitting",
-    "maximize": "optimize",
-    "minimize": "optimize",
-    "minimize_many": "many",
-    "plot": "plotting",
-    "race": "racing",
-    "save": "plotting",
-    "sweep": "many",
+    "Fit": "fitting.fit_result",
+    "FormulaError": "reporting.errors",
+    "InputError": "reporting.errors",
+    "Objective": "objectives.objective",
+    "Race": "many.race_result",
+    "Result": "descent.result",
+    "Results": "many.many_results",
+    "Rule": "rules.rule",
+    "Status": "reporting.status",
+    "Sweep": "many.many_results",
+    "SymgdError": "reporting.errors",
+    "Trace": "descent.result",
+    "fit": "fitting.curve_fit",
+    "maximize": "descent.optimize",
+    "minimize": "descent.optimize",
+    "minimize_many": "many.descents",
+    "plot": "plotting.path",
+    "race": "many.racing",
+    "save": "plotting.path",
+    "sweep": "many.descents",
 }
 
 __all__ = [

@@ -10,7 +10,7 @@ import itertools
 import numpy as np
 import sympy as sp
 
-from symgd.formula import symbol
+from symgd.language.formula import symbol
 
 DIGITS = 40
 

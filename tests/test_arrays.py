@@ -10,13 +10,13 @@ from symgd import (
     FormulaError,
     InputError,
     Objective,
-    compiled,
     maximize,
     minimize,
     minimize_many,
     race,
     sweep,
 )
+from symgd.native import compiled
 
 LINE = "sum((y[i] - a*t[i] - b)**2 for i in range(n))"
 CHAIN = "sum(100*(x[i + 1] - x[i]**2)**2 + (1 - x[i])**2 for i in range(n - 1))"
@@ -396,7 +396,7 @@ def test_conditions_on_indices_narrow_the_ranges():
 
 
 def test_what_python_raises_under_a_native_loop_is_raised(monkeypatch):
-    from symgd import machine
+    from symgd.native import machine
 
     def fails(*_):
         raise MemoryError("none left")

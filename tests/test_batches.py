@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from symgd import FormulaError, InputError, Objective, Rule, maximize, minimize
-from symgd.batch_run import BatchRun
+from symgd.descent.batch_run import BatchRun
 
 ROWS = 103
 rng = np.random.default_rng(0)
@@ -277,8 +277,9 @@ def test_a_mean_over_rows_is_fine():
 
 
 def test_the_run_is_another():
-    from symgd.arguments import Bounds, Settings
-    from symgd.methods import run_of
+    from symgd.descent.methods import run_of
+    from symgd.descent.settings import Settings
+    from symgd.objectives.points import Bounds
 
     settings = Settings(1.0, 1, -1.0, 0.0, 0, -np.inf, np.inf, 0, False)
     run = run_of(OBJECTIVE, Bounds(3), settings, "gd", {}, 10, 1)

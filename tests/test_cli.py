@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 import symgd
-from symgd import Rule, Status, cli, store
-from symgd.family import BUILT_IN
+from symgd import Rule, Status, cli
+from symgd.native import store
+from symgd.rules.family import BUILT_IN
 from tests.problems import ROSENBROCK
 
 
@@ -227,9 +228,9 @@ def test_a_name_that_counts_updates():
 @pytest.mark.parametrize(
     ("place", "arguments"),
     [
-        ("symgd.optimize.find_start", ("minimize", "x**2")),
-        ("symgd.result.Trace.to_csv", ("minimize", "x**2", "--trace", "t.csv")),
-        ("symgd.family.find", ("rules", "gd")),
+        ("symgd.descent.optimize.find_start", ("minimize", "x**2")),
+        ("symgd.descent.result.Trace.to_csv", ("minimize", "x**2", "--trace", "t.csv")),
+        ("symgd.rules.family.find", ("rules", "gd")),
     ],
 )
 def test_ctrl_c_outside_of_a_run(place, arguments, monkeypatch):
@@ -305,7 +306,7 @@ def test_rules_in_brief_and_as_latex():
 
 
 def test_version_and_help():
-    assert run("--version").stdout.strip() == cli.__version__
+    assert run("--version").stdout.strip() == symgd.__version__
     commands = ("minimize", "maximize", "sweep", "race", "show", "rules", "cache")
     for command in ((), *((name,) for name in commands), ("cache", "info")):
         assert run(*command, "--help").exit_code == 0
@@ -439,7 +440,9 @@ def test_a_sweep_over_one_axis_lists_it_and_may_fail(tmp_path):
     ],
 )
 def test_bad_sweeps_are_a_message_and_status_2(arguments, message, monkeypatch):
-    monkeypatch.setattr("symgd.compiled.kernel", lambda *_: pytest.fail("compiled"))
+    monkeypatch.setattr(
+        "symgd.native.compiled.kernel", lambda *_: pytest.fail("compiled")
+    )
     result = run("sweep", "x**2", "--start", "1", "--method", "momentum", *arguments)
     assert result.exit_code == 2
     assert message in result.stderr
@@ -618,7 +621,7 @@ def test_all_rules_take_part_in_a_race_without_methods(monkeypatch):
         taking_part.extend(methods)
         raise symgd.InputError("enough")
 
-    monkeypatch.setattr("symgd.racing.race", raced)
+    monkeypatch.setattr("symgd.many.racing.race", raced)
     assert run("race", "x**2").exit_code == 2
     assert taking_part == [(name, {}) for name in ("auto", *BUILT_IN)]
 
@@ -660,7 +663,9 @@ def test_all_rules_take_part_in_a_race_without_methods(monkeypatch):
     ],
 )
 def test_bad_races_are_a_message_and_status_2(arguments, message, monkeypatch):
-    monkeypatch.setattr("symgd.compiled.kernel", lambda *_: pytest.fail("compiled"))
+    monkeypatch.setattr(
+        "symgd.native.compiled.kernel", lambda *_: pytest.fail("compiled")
+    )
     result = run(*RACE, *arguments)
     assert result.exit_code == 2
     assert message in result.stderr

@@ -13,8 +13,8 @@ import llvmlite.binding as llvm
 import numba
 import pytest
 
-from symgd import compiled, machine, store
-from symgd.machine import NotPortable
+from symgd.native import compiled, machine, store
+from symgd.native.machine import NotPortable
 
 
 @pytest.fixture(autouse=True)

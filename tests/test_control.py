@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from symgd import InputError, Status, maximize, minimize, minimize_many, sweep
-from symgd.callbacks import State
-from symgd.family import BUILT_IN
-from symgd.interrupts import Interrupts
+from symgd.descent.callbacks import State
+from symgd.native.interrupts import Interrupts
+from symgd.rules.family import BUILT_IN
 from tests.problems import ROSENBROCK
 
 START = [-1.2, 1.0]
@@ -199,7 +199,7 @@ def test_control_c_ends_many_runs():
 
 
 def test_control_c_before_a_descent_began_leaves_no_numbers(monkeypatch):
-    from symgd import many_in_lanes
+    from symgd.many import in_lanes as many_in_lanes
 
     def none(self, active, start, last):
         self.shape[-1] = 1
@@ -278,7 +278,7 @@ def test_a_second_control_c_is_raised(monkeypatch):
         signal.raise_signal(signal.SIGINT)
         assert interrupts.noted
         signal.raise_signal(signal.SIGINT)  # the same, for the process and its group
-        monkeypatch.setattr("symgd.interrupts.SOON", 0.0)
+        monkeypatch.setattr("symgd.native.interrupts.SOON", 0.0)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         interrupts.answered = True
@@ -341,8 +341,8 @@ def test_a_run_in_two_parts_is_the_run(method, tmp_path):
 
 
 def test_the_default_method_goes_on_in_each_of_its_stages(tmp_path, monkeypatch):
-    monkeypatch.setattr("symgd.solver_run.LBFGS_ITERATIONS", 10)
-    monkeypatch.setattr("symgd.solver_run.NEWTON_ITERATIONS", 5)
+    monkeypatch.setattr("symgd.descent.solver_run.LBFGS_ITERATIONS", 10)
+    monkeypatch.setattr("symgd.descent.solver_run.NEWTON_ITERATIONS", 5)
     whole = minimize(ROSENBROCK, START, gtol=0.0, maxiter=60)
     for maxiter in range(1, 61):
         parts = minimize(
@@ -406,7 +406,7 @@ def test_the_checkpoint_of_another_run_is_refused(change, what, tmp_path):
 def test_the_checkpoint_of_another_version_is_refused(tmp_path, monkeypatch):
     run = {"method": "gd", "maxiter": 3, "checkpoint": tmp_path / "c"}
     minimize("x**2", 1.0, **run)
-    monkeypatch.setattr("symgd.optimize.__version__", "9.9")
+    monkeypatch.setattr("symgd.descent.optimize.__version__", "9.9")
     with pytest.raises(InputError, match=r"its version is .*, not 9\.9"):
         minimize("x**2", 1.0, **run)
 
@@ -438,7 +438,7 @@ def test_a_run_goes_on_where_no_checkpoint_can_be_written(tmp_path, monkeypatch)
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("symgd.checkpoints._write", full)
+    monkeypatch.setattr("symgd.descent.checkpoints._write", full)
     with pytest.warns(RuntimeWarning, match="could not be written.*No space"):
         result = minimize("x**2", 1.0, checkpoint=tmp_path / "c")
     assert result.success

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from symgd.data import Table
-from symgd.errors import InputError
-from symgd.files import read_file
+from symgd.objectives.data import Table
+from symgd.objectives.files import read_file
+from symgd.reporting.errors import InputError
 
 KEPT = ["f8", "f4", "i8", "i4", "i2", "i1", "u4", "u2", "u1", "?"]
 LIBRARIES = ["pandas", "polars", "pyarrow"]
@@ -121,7 +121,7 @@ def test_a_lazy_frame_is_collected_where_it_is_needed():
 def test_mappings_and_arrays_need_no_narwhals():
     code = """if True:
         import sys, numpy as np
-        from symgd.data import Table
+        from symgd.objectives.data import Table
         Table({"x": [1, 2]}).arrays(["x"])
         Table(np.zeros(3, dtype=[("x", "f8")])).arrays(["x"])
         assert not {"narwhals", "pandas", "pyarrow", "polars"} & set(sys.modules)

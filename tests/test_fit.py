@@ -7,8 +7,8 @@ import sympy as sp
 from scipy import optimize
 
 from symgd import FormulaError, InputError, Status
-from symgd.fitting import fit
-from symgd.levenberg_marquardt import Limits, Point, descend
+from symgd.fitting.curve_fit import fit
+from symgd.fitting.levenberg_marquardt import Limits, Point, descend
 
 DECAY = "a*exp(-b*t) + c"
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from symgd import InputError, Status, regression
-from symgd.fitting import fit
+from symgd import InputError, Status
+from symgd.fitting import regression
+from symgd.fitting.curve_fit import fit
 from symgd.sklearn import FormulaRegressor
 
 DECAY = "a*exp(-b*t) + c"

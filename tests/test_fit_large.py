@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from symgd import InputError, Status, regression
-from symgd.fitting import fit
-from symgd.rows import Rows
+from symgd import InputError, Status
+from symgd.fitting import regression
+from symgd.fitting.curve_fit import fit
+from symgd.fitting.rows import Rows
 
 COUNT = 40_000
 DECAY = "a*exp(-b*t) + c"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from symgd import Status
-from symgd.fitting import fit
+from symgd.fitting.curve_fit import fit
 from tests.nist import PROBLEMS, Problem
 
 CASES = [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from symgd import InputError
-from symgd.fitting import fit
+from symgd.fitting.curve_fit import fit
 
 
 @pytest.fixture(scope="module")

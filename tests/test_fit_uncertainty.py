@@ -8,8 +8,8 @@ import pytest
 from scipy import optimize, stats
 
 from symgd import InputError
-from symgd.fitting import fit
-from symgd.student import two_sided
+from symgd.fitting.curve_fit import fit
+from symgd.fitting.quantiles import two_sided
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,15 @@ import pytest
 import sympy as sp
 
 from symgd import FormulaError, Objective
-from symgd.formula import MAX_DEPTH, constant, natural_order, read, symbol, text_of
-from symgd.functions import FUNCTIONS
+from symgd.language.formula import (
+    MAX_DEPTH,
+    constant,
+    natural_order,
+    read,
+    symbol,
+    text_of,
+)
+from symgd.language.functions import FUNCTIONS
 
 x, y = symbol("x"), symbol("y")
 

@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symgd import Objective, machine
-from symgd.formula import read
-from symgd.gathering import merged, quickened
-from symgd.lowering import programs
-from symgd.machine import address
-from symgd.programs import Gather, Let, Nest, gradient_program
+from symgd import Objective
+from symgd.calculus.gathering import merged, quickened
+from symgd.calculus.program import Gather, Let, Nest, gradient_program
+from symgd.language.formula import read
+from symgd.lowering import array_objective as programs
+from symgd.native import machine
+from symgd.native.machine import address
 from tests.expansion import error_of, forward
 
 CHAIN = "sum(100*(x[i + 1] - x[i]**2)**2 + (1 - x[i])**2 for i in range(n - 1))"

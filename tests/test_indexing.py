@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symgd import FormulaError
-from symgd.formula import Product, Sum, array, names_in, read, symbol, text_of
+from symgd.language.formula import Product, Sum, array, names_in, read, symbol, text_of
 
 i, j, k, n, m, y = (symbol(name) for name in "ijknmy")
 x, A = array("x"), array("A")

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from symgd import Objective, Rule, Status, maximize, minimize
-from symgd.arguments import Bounds, Settings
-from symgd.family import BUILT_IN
-from symgd.large_run import LargeRun
-from symgd.methods import run_of
+from symgd.descent.large_run import LargeRun
+from symgd.descent.methods import run_of
+from symgd.descent.settings import Settings
+from symgd.objectives.points import Bounds
+from symgd.rules.family import BUILT_IN
 
 N = 10  # eight elements inside, side by side, and both ends
 CHAIN = "sum(10*(x[i + 1] - x[i]**2)**2 + (1 - x[i])**2 for i in range(n - 1))"
@@ -211,7 +212,7 @@ def run_on(formula, n, rule, trace=0, **hyper):
 
 
 def test_updates_are_part_of_the_pass_where_they_can_be():
-    from symgd import exchange
+    from symgd.native import exchange
 
     fused = run_on(SQUARES, 5, "adam")
     assert isinstance(fused, LargeRun)
@@ -375,7 +376,7 @@ def test_a_checkpoint_of_other_data_or_lengths_is_refused(tmp_path):
 
 
 def test_a_large_run(monkeypatch):
-    monkeypatch.setattr("symgd.parallel.ENOUGH", 1000)
+    monkeypatch.setattr("symgd.objectives.parallel.ENOUGH", 1000)
     n = 100_000
     x0 = np.random.default_rng(0).uniform(-1, 1, n)
     run = {"method": "gd", "step_size": 1e-2, "maxiter": 10}

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from symgd import FormulaError, Objective, numeric
-from symgd.formula import read, symbol
-from symgd.functions import TABLE
+from symgd import FormulaError, Objective
+from symgd.arithmetic import special as numeric
+from symgd.language.formula import read, symbol
+from symgd.language.functions import TABLE
 from symgd.lowering import sharing
-from symgd.lowering.printing import Style
+from symgd.lowering.code_printer import Style
 from symgd.lowering.sharing import share
 from symgd.lowering.source import lower, source_of
 from symgd.lowering.tracing import straight

@@ -12,8 +12,8 @@ from array import array
 import llvmlite.binding as llvm
 import pytest
 
-from symgd import machine
-from symgd.machine import Kernel, NotPortable
+from symgd.native import machine
+from symgd.native.machine import Kernel, NotPortable
 
 PLUS_ONE = """
 define i32 @"f"(ptr %result, ptr %exception, double %x) {

@@ -256,7 +256,7 @@ def test_a_saddle_is_no_minimum():
 def test_results_are_not_run_again(monkeypatch):
     results = minimize_many(ROSENBROCK, STARTS[:20], method="amsgrad", maxiter=500)
     expected = minimize(ROSENBROCK, STARTS[3], method="amsgrad", maxiter=500)
-    monkeypatch.setattr("symgd.results.drive", None)
+    monkeypatch.setattr("symgd.many.many_results.drive", None)
     assert results[3].message == expected.message
     assert repr(results[3]) == repr(expected)
 

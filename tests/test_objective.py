@@ -10,7 +10,7 @@ import pytest
 import sympy as sp
 
 from symgd import FormulaError, InputError, Objective, minimize
-from symgd.formula import read, symbol
+from symgd.language.formula import read, symbol
 from tests.problems import ROSENBROCK
 
 x, y = symbol("x"), symbol("y")

@@ -311,8 +311,8 @@ def test_control_c_returns_where_the_run_is():
 def test_slices_do_not_change_a_run(monkeypatch):
     run = {"method": "amsgrad", "maxiter": 3000, "trace": 7}
     whole = minimize(ROSENBROCK, [-1.2, 1], **run)
-    monkeypatch.setattr("symgd.runs.SLICE_SECONDS", 1e-9)
-    monkeypatch.setattr("symgd.kernels.run.TRACE_ROWS", 3)
+    monkeypatch.setattr("symgd.descent.run.SLICE_SECONDS", 1e-9)
+    monkeypatch.setattr("symgd.native.records.TRACE_ROWS", 3)
     sliced = minimize(ROSENBROCK, [-1.2, 1], **run)
     np.testing.assert_array_equal(whole.x, sliced.x)
     for name in whole.trace.names:
@@ -322,7 +322,7 @@ def test_slices_do_not_change_a_run(monkeypatch):
 
 def test_slices_do_not_change_the_default_method(monkeypatch):
     whole = minimize(ROSENBROCK, [-1.2, 1], trace=True)
-    monkeypatch.setattr("symgd.runs.SLICE_SECONDS", 1e-9)
+    monkeypatch.setattr("symgd.descent.run.SLICE_SECONDS", 1e-9)
     sliced = minimize(ROSENBROCK, [-1.2, 1], trace=True)
     np.testing.assert_array_equal(whole.trace.x, sliced.trace.x)
     assert whole.nfev == sliced.nfev

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symgd import Objective, parallel
-from symgd.programs import PRODUCT, SUM
+from symgd import Objective
+from symgd.calculus.program import PRODUCT, SUM
+from symgd.objectives import parallel
 
 rng = np.random.default_rng(0)
 ROWS = 100_000

@@ -17,8 +17,9 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 import symgd
-from symgd import InputError, plotting
-from symgd.plotting import plot, save
+from symgd import InputError
+from symgd.plotting import path as plotting
+from symgd.plotting.path import plot, save
 
 ROSENBROCK = "(1 - x)**2 + 100*(y - x**2)**2"
 

@@ -10,13 +10,15 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symgd import FormulaError, Objective, machine, structure
-from symgd.formula import Sum, array, symbol
-from symgd.gathering import quickened
-from symgd.lowering import programs
-from symgd.machine import address
-from symgd.parallel import PIECES, Steps
-from symgd.programs import gradient_program, value_program
+from symgd import FormulaError, Objective
+from symgd.calculus import structure
+from symgd.calculus.gathering import quickened
+from symgd.calculus.program import gradient_program, value_program
+from symgd.language.formula import Sum, array, symbol
+from symgd.lowering import array_objective as programs
+from symgd.native import machine
+from symgd.native.machine import address
+from symgd.objectives.parallel import PIECES, Steps
 from tests.expansion import Exact, error_of, forward
 
 TOLERANCE = 1e-12

@@ -9,10 +9,11 @@ import sympy as sp
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from symgd import FormulaError, Objective, Rule, derivatives, minimize
-from symgd.family import BUILT_IN
-from symgd.formula import read, symbol, text_of
+from symgd import FormulaError, Objective, Rule, minimize
+from symgd.calculus import derivatives
+from symgd.language.formula import read, symbol, text_of
 from symgd.lowering.source import lower
+from symgd.rules.family import BUILT_IN
 from tests.strategies import NAMES, formulas, points, quadratics
 
 EXPLICIT_OBJECTIVES = (

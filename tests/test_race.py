@@ -18,19 +18,11 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 import symgd
-from symgd import (
-    InputError,
-    Objective,
-    Race,
-    Rule,
-    Status,
-    compiled,
-    minimize,
-    race,
-    racing,
-)
-from symgd.plotting_race import plot, save
-from symgd.rule_run import RuleRun
+from symgd import InputError, Objective, Race, Rule, Status, minimize, race
+from symgd.descent.trajectory_run import RuleRun
+from symgd.many import racing
+from symgd.native import compiled
+from symgd.plotting.race_curves import plot, save
 
 BOWL = "x**2 + 3*y**2"
 HEAVY = Rule("heavy", "m = beta*m + g\nx = x - rate*m", rate=0.01, beta=0.9)
@@ -226,7 +218,9 @@ def test_shared_hyperparameters_go_to_those_that_have_them(bowl):
 def test_what_cannot_be_raced_is_refused_at_once(
     bowl, methods, options, message, monkeypatch
 ):
-    monkeypatch.setattr("symgd.compiled.kernel", lambda *_: pytest.fail("compiled"))
+    monkeypatch.setattr(
+        "symgd.native.compiled.kernel", lambda *_: pytest.fail("compiled")
+    )
     with pytest.raises(InputError, match=message):
         race(bowl, options.pop("x0", [1, -2]), methods, **options)
 

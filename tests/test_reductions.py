@@ -16,9 +16,9 @@ from symgd import (
     minimize_many,
     sweep,
 )
-from symgd.family import BUILT_IN
-from symgd.formula import symbol
-from symgd.reductions import dot, norm, staged
+from symgd.language.formula import symbol
+from symgd.rules.family import BUILT_IN
+from symgd.rules.reductions import dot, norm, staged
 
 BOWL = "x**2 + 3*y**2 + 2*z**2 + x*y"
 

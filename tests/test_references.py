@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from symgd import Objective, minimize
-from symgd.family import BUILT_IN
+from symgd.rules.family import BUILT_IN
 
 FILES = sorted((Path(__file__).parent / "references").glob("*.json"))
 REFERENCES = {file.stem: json.loads(file.read_text()) for file in FILES}

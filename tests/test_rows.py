@@ -8,10 +8,10 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symgd import compiled
-from symgd.formula import symbol
-from symgd.parallel import cores
-from symgd.rows import Rows
+from symgd.fitting.rows import Rows
+from symgd.language.formula import symbol
+from symgd.native import compiled
+from symgd.objectives.parallel import cores
 
 a, b, t, y, k = (symbol(name) for name in "abtyk")
 EXPRESSIONS = [(y - a * sp.exp(-b * t)) ** 2, t * k, sp.Integer(3), a + 0 * t, k**2]
@@ -75,7 +75,7 @@ def test_sums_are_as_accurate_as_pairwise_ones(n, seed, workers):
 
 
 def test_more_work_has_more_workers(monkeypatch):
-    monkeypatch.setattr("symgd.rows.ENOUGH", 100)
+    monkeypatch.setattr("symgd.fitting.rows.ENOUGH", 100)
     assert Rows([t], [], {t: np.ones(10)}).workers == 1
     assert Rows([t], [], {t: np.ones(4000)}).workers == cores()
     assert Rows([t], [], {t: np.ones(4000)}, workers=3).workers == 3

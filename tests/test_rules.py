@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from symgd import FormulaError, InputError, Rule, minimize
-from symgd.family import BUILT_IN, find
-from symgd.formula import symbol
+from symgd.language.formula import symbol
+from symgd.rules.family import BUILT_IN, find
 
 x, g = symbol("x"), symbol("g")
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symgd import InputError, Objective, minimize
-from symgd.space import Space
+from symgd.objectives.space import Space
 from tests.expansion import every_index
 
 SQUARES = "sum((x[i] - 1)**2 for i in range(n))"

@@ -328,8 +328,8 @@ def test_a_callback_ends_it():
 def test_slices_do_not_change_a_run(bounds, monkeypatch):
     run = {"bounds": bounds, **AUTO}
     whole = minimize(ROSENBROCK, [-1.2, 1], trace=3, **run)
-    monkeypatch.setattr("symgd.runs.SLICE_SECONDS", 1e-9)
-    monkeypatch.setattr("symgd.kernels.run.TRACE_ROWS", 3)
+    monkeypatch.setattr("symgd.descent.run.SLICE_SECONDS", 1e-9)
+    monkeypatch.setattr("symgd.native.records.TRACE_ROWS", 3)
     sliced = minimize(ROSENBROCK, [-1.2, 1], trace=3, **run)
     assert whole.x.tobytes() == sliced.x.tobytes()
     assert (whole.nit, whole.nfev) == (sliced.nit, sliced.nfev)
@@ -448,7 +448,7 @@ def test_each_descent_is_the_one_made_alone(formula, options):
 
 def test_many_iterations_are_made_in_slices(monkeypatch):
     whole = minimize_many(ROSENBROCK, STARTS, **AUTO)
-    monkeypatch.setattr("symgd.many_in_turn.LBFGS_ITERATIONS", 30)
+    monkeypatch.setattr("symgd.many.in_turn.LBFGS_ITERATIONS", 30)
     sliced = minimize_many(ROSENBROCK, STARTS, workers=1, **AUTO)
     assert (whole.nit > 30).any()
     assert whole.x.tobytes() == sliced.x.tobytes()

@@ -13,7 +13,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from symgd import store
+from symgd.native import store
 
 KEY, OTHER = store.digest(["a key"]), store.digest(["another key"])
 KIB = 1024

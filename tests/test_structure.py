@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symgd import FormulaError, InputError, Objective, minimize, structure
-from symgd.formula import read
+from symgd import FormulaError, InputError, Objective, minimize
+from symgd.calculus import structure
+from symgd.language.formula import read
 
 SQUARES = "sum((x[i] - 1)**2 for i in range(n))"
 FIT = "sum((y[i] - x[i])**2 for i in range(n))"

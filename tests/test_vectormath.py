@@ -13,7 +13,10 @@ import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symgd import Objective, numeric, primitives, vectormath
+from symgd import Objective
+from symgd.arithmetic import elementary as vectormath
+from symgd.arithmetic import primitives
+from symgd.arithmetic import special as numeric
 from symgd.lowering import packs
 from symgd.lowering.source import HELPERS
 from symgd.lowering.tracing import straight

@@ -16,8 +16,9 @@ from typing import Annotated
 
 import typer
 
-from symgd import __version__
-from symgd.cli import cache, describe, fit, optimize, race, sweep
+from symgd.cli import cache, describe, fit, race, sweep
+from symgd.cli import minimize as optimize
+from symgd.reporting.version import __version__
 
 app = typer.Typer(
     help="Minimise formulas at the speed of hand-written C.",

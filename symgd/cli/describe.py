@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from symgd.cli import reading
-from symgd.cli.options import Given, Json, taking
+from symgd.cli import option_texts
+from symgd.cli.options import Json, ObjectiveOptions, taking
 from symgd.cli.output import errors_reported, print_json
-from symgd.errors import InputError, shortened
+from symgd.reporting.errors import InputError, shortened
 
 if TYPE_CHECKING:
-    from symgd.objective import Objective
-    from symgd.rules import Rule
+    from symgd.objectives.objective import Objective
+    from symgd.rules.rule import Rule
 
 RuleName = Annotated[str | None, typer.Argument(metavar="NAME", help="One rule only.")]
 RuleFile = Annotated[
@@ -30,22 +30,22 @@ Latex = Annotated[bool, typer.Option("--latex", help="The equations as LaTeX.")]
 
 
 @dataclass(kw_only=True)
-class Shown(Given):
+class ShowOptions(ObjectiveOptions):
     """The options of ``symgd show``."""
 
     as_json: Json = False
 
 
-@taking(Shown)
+@taking(ShowOptions)
 @errors_reported()
-def show(shown: Shown) -> None:
+def show(shown: ShowOptions) -> None:
     """Print a formula's exact gradient and Hessian, and the code made from it.
 
     Of an array, the gradient's entry is that of any element: df/dx[k].
     """
     import sympy as sp
 
-    from symgd.formula import text_of
+    from symgd.language.formula import text_of
 
     objective = shown.objective()
     names = objective.variables
@@ -88,8 +88,8 @@ def _places(objective: Objective) -> list[str]:
 
 def _hessian(objective: Objective) -> list[list[str]] | None:
     """Return the Hessian as text; none where it isn't defined, or has loops."""
-    from symgd.errors import FormulaError
-    from symgd.formula import text_of
+    from symgd.language.formula import text_of
+    from symgd.reporting.errors import FormulaError
 
     try:
         return [[text_of(e) for e in row] for row in objective.hessian.tolist()]
@@ -133,12 +133,12 @@ def rules(
 
 
 def _chosen(name: str | None, file: Path | None) -> list[Rule]:
-    from symgd.family import BUILT_IN, find
+    from symgd.rules.family import BUILT_IN, find
 
     if file is not None:
         if name is not None:
             raise InputError("NAME and --rule-file both name a rule; keep one")
-        return [reading.rule(file)]
+        return [option_texts.rule(file)]
     if name == "auto":
         raise InputError(
             "auto is no update rule but projected L-BFGS with Newton steps at the end"

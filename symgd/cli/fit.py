@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from symgd.cli import reading
+from symgd.cli import option_texts
 from symgd.cli.options import (
     START_HELP,
     Bounds,
@@ -24,7 +24,7 @@ from symgd.cli.options import (
 from symgd.cli.output import NO_SUCCESS, errors_reported, print_json
 
 if TYPE_CHECKING:
-    from symgd.fit_result import Fit
+    from symgd.fitting.fit_result import Fit
 
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="The model; - reads standard input.")
@@ -32,7 +32,7 @@ Model = Annotated[
 DataFile = Annotated[
     Path,
     typer.Option(
-        metavar="FILE", help="The table: text with names first, .npz, .parquet, ..."
+        metavar="FILE", help="The options: text with names first, .npz, .parquet, ..."
     ),
 ]
 Target = Annotated[str, typer.Option(help="The column that the model should give.")]
@@ -63,11 +63,11 @@ Sets = Annotated[
     ),
 ]
 Seed = Annotated[int | None, typer.Option(help="For the choice of a start.")]
-Progress = Annotated[bool, typer.Option("--progress", help="Show a progress bar.")]
+ProgressBar = Annotated[bool, typer.Option("--progress", help="Show a progress bar.")]
 
 
 @dataclass(kw_only=True)
-class Table:
+class FitOptions:
     """The options of a fit, as they were given."""
 
     model: Model
@@ -86,19 +86,19 @@ class Table:
     gtol: Gtol = 1e-8
     time_limit: TimeLimit = None
     seed: Seed = None
-    progress: Progress = False
+    progress: ProgressBar = False
     as_json: Json = False
     plot: PlotFile = None
 
     def arguments(self) -> dict[str, Any]:
         """Return the keyword arguments of ``symgd.fit``."""
-        constants = reading.assignments(self.sets, "--set")
+        constants = option_texts.assignments(self.sets, "--set")
         for name in constants:
             check_hyperparameter(name)
         same = ("loss", "absolute_sigma", "missing", "method", "maxiter", "gtol")
         return {
             **{name: getattr(self, name) for name in (*same, "time_limit", "progress")},
-            "bounds": reading.bounds(self.bounds),
+            "bounds": option_texts.bounds(self.bounds),
             "sigma": _column(self.sigma),
             "weights": _column(self.weights),
             "rng": self.seed,
@@ -106,32 +106,34 @@ class Table:
         }
 
 
-@taking(Table)
+@taking(FitOptions)
 @errors_reported()
-def fit(table: Table) -> None:
+def fit(options: FitOptions) -> None:
     """Fit a model to data: names that are no columns are its parameters.
 
     Example: symgd fit "a*exp(-b*t) + c" --data decay.csv --target y
     """
-    reading.check_writable(table.plot, reading.PICTURES)
-    start = reading.point(table.start)
-    arguments = table.arguments()
-    from symgd import fitting
-    from symgd.files import read_file
+    option_texts.check_writable(options.plot, option_texts.PICTURES)
+    start = option_texts.point(options.start)
+    arguments = options.arguments()
+    from symgd.fitting import curve_fit as fitting
+    from symgd.objectives.files import read_file
 
-    data = read_file(table.data)
-    found = fitting.fit(given_text(table.model), data, table.target, start, **arguments)
-    _deliver(found, table)
+    data = read_file(options.data)
+    found = fitting.fit(
+        given_text(options.model), data, options.target, start, **arguments
+    )
+    _deliver(found, options)
     if not found.success:
         raise typer.Exit(NO_SUCCESS)
 
 
-def _deliver(found: Fit, table: Table) -> None:
-    if table.plot is not None:
-        from symgd.plotting_fit import save
+def _deliver(found: Fit, options: FitOptions) -> None:
+    if options.plot is not None:
+        from symgd.plotting.fitted_curve import save
 
-        save(found, table.plot)
-    if table.as_json:
+        save(found, options.plot)
+    if options.as_json:
         print_json(**found.to_dict())
     else:
         print(found, flush=True)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from symgd.cli import reading
-from symgd.errors import InputError
+from symgd.cli import option_texts
+from symgd.reporting.errors import InputError
 
 if TYPE_CHECKING:
-    from symgd.objective import Objective
-    from symgd.rules import Rule
+    from symgd.objectives.objective import Objective
+    from symgd.rules.rule import Rule
 
 Formula = Annotated[
     str,
@@ -97,7 +97,7 @@ PlotFile = Annotated[
 
 
 @dataclass(kw_only=True)
-class Given:
+class ObjectiveOptions:
     """The options that say what the objective is, as they were given."""
 
     formula: Formula
@@ -109,19 +109,19 @@ class Given:
 
     def objective(self) -> Objective:
         """Return the objective: the formula and what is said about its names."""
-        constants = reading.assignments(self.parameters, "--parameter")
+        constants = option_texts.assignments(self.parameters, "--parameter")
         return self.objective_with(given_text(self.formula), constants)
 
     def objective_with(self, text: str, constants: dict[str, Any]) -> Objective:
         """Return the objective that a text is, with these constants."""
-        from symgd.objective import Objective
+        from symgd.objectives.objective import Objective
 
         return Objective(
             text,
             parameters=constants,
             iteration=self.iteration,
             data=self.columns,
-            sizes=reading.sizes(self.sizes),
+            sizes=option_texts.sizes(self.sizes),
             missing="error" if self.missing is None else self.missing,
         )
 
@@ -132,13 +132,13 @@ class Given:
             if self.missing is not None:
                 raise InputError("--missing is about the rows of --data: give a file")
             return None
-        from symgd.files import read_file
+        from symgd.objectives.files import read_file
 
         return read_file(self.data)
 
 
 @dataclass(kw_only=True)
-class Descents(Given):
+class DescentOptions(ObjectiveOptions):
     """The options that all descents share, as they were given."""
 
     start: Start = None
@@ -169,11 +169,11 @@ class Descents(Given):
             raise InputError("--method and --rule-file both name a method; keep one")
         if len(self.rule_file) > 1:
             raise InputError("--rule-file is given twice; only a race takes several")
-        return reading.rule(self.rule_file[0])
+        return option_texts.rule(self.rule_file[0])
 
     def hyperparameters(self) -> dict[str, Any]:
         """Return what ``--set`` gives, by name."""
-        given = reading.assignments(self.sets, "--set")
+        given = option_texts.assignments(self.sets, "--set")
         for name in given:
             check_hyperparameter(name)
         return given
@@ -181,7 +181,7 @@ class Descents(Given):
     def limits(self) -> dict[str, Any]:
         """Return the keyword arguments that any descent takes."""
         return {
-            "bounds": reading.bounds(self.bounds),
+            "bounds": option_texts.bounds(self.bounds),
             "maxiter": self.maxiter,
             "gtol": self.gtol,
             "ftol": self.ftol,
@@ -199,7 +199,7 @@ class Descents(Given):
 
 def check_hyperparameter(name: str) -> None:
     """Refuse a name that is an argument of the functions that are called."""
-    from symgd.rules import RESERVED
+    from symgd.rules.rule import RESERVED
 
     if name in (*RESERVED, "methods", "callback_every", "batch_size"):
         raise InputError(f"--set {name}: that is no hyperparameter")

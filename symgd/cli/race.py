@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from symgd.cli import reading
-from symgd.cli.optimize import Progress, Seed
-from symgd.cli.options import Descents, check_hyperparameter, taking
+from symgd.cli import option_texts
+from symgd.cli.minimize import ProgressBar, Seed
+from symgd.cli.options import DescentOptions, check_hyperparameter, taking
 from symgd.cli.output import NO_SUCCESS, errors_reported, print_json
-from symgd.errors import InputError, unknown_name
+from symgd.reporting.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
-    from symgd.race_results import Race
-    from symgd.rules import Rule
+    from symgd.many.race_result import Race
+    from symgd.rules.rule import Rule
 
 Methods = Annotated[
     str | None,
@@ -50,7 +50,7 @@ CsvFile = Annotated[
 
 
 @dataclass(kw_only=True)
-class Options(Descents):
+class Options(DescentOptions):
     """The options of a race."""
 
     method: Methods = None
@@ -58,7 +58,7 @@ class Options(Descents):
     sets: Sets = None
     seed: Seed = None
     csv: CsvFile = None
-    progress: Progress = False
+    progress: ProgressBar = False
 
 
 @taking(Options)
@@ -71,8 +71,8 @@ def race(options: Options) -> None:
 
     Times are of the descents alone: nothing is compiled or recorded in them.
     """
-    reading.check_writable(options.csv)
-    reading.check_writable(options.plot, reading.PICTURES)
+    option_texts.check_writable(options.csv)
+    option_texts.check_writable(options.plot, option_texts.PICTURES)
     done = _raced(options)
     success = any(run.success for run in done.values())
     if options.csv is not None:
@@ -80,7 +80,7 @@ def race(options: Options) -> None:
     if options.plot is not None and not done.traces:
         print("no picture: no run was finished", file=sys.stderr)
     elif options.plot is not None:
-        from symgd.plotting_race import save
+        from symgd.plotting.race_curves import save
 
         save(done, options.plot)
     if options.as_json:
@@ -94,12 +94,12 @@ def race(options: Options) -> None:
 
 def _raced(options: Options) -> Race:
     """Check what is asked for, and do it."""
-    asked = None if options.method is None else reading.methods(options.method)
-    given = reading.assignments(options.sets, "--set")
-    limits, start = options.limits(), reading.point(options.start)
+    asked = None if options.method is None else option_texts.methods(options.method)
+    given = option_texts.assignments(options.sets, "--set")
+    limits, start = options.limits(), option_texts.point(options.start)
     own = _own_rules(options.rule_file or [])
     objective = options.objective()
-    from symgd import racing
+    from symgd.many import racing
 
     if asked is None:
         asked = [(name, {}) for name in racing.everybody(objective)]
@@ -120,11 +120,11 @@ def _raced(options: Options) -> Race:
 
 def _own_rules(files: list[Path]) -> dict[str, Rule]:
     """Return the rules of files by name: none that another one has."""
-    from symgd.family import BUILT_IN
+    from symgd.rules.family import BUILT_IN
 
     own: dict[str, Rule] = {}
     for file in files:
-        rule = reading.rule(file)
+        rule = option_texts.rule(file)
         taken = {"auto", *BUILT_IN, *own}
         free = [n for n in (rule.name, file.stem, file.name) if n not in taken]
         if not free:

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from symgd.cli import reading
-from symgd.cli.options import START_HELP, Descents, given_text, taking
+from symgd.cli import option_texts
+from symgd.cli.options import START_HELP, DescentOptions, given_text, taking
 from symgd.cli.output import NO_SUCCESS, errors_reported, print_json, print_table
-from symgd.errors import InputError
+from symgd.reporting.errors import InputError
 
 if TYPE_CHECKING:
-    from symgd.objective import Objective
-    from symgd.result import Result
-    from symgd.results import Sweep
-    from symgd.rules import Rule
+    from symgd.descent.result import Result
+    from symgd.many.many_results import Sweep
+    from symgd.objectives.objective import Objective
+    from symgd.rules.rule import Rule
 
 LONGEST = 20  # row of combinations printed
 WIDEST = 8  # sides of a grid printed
@@ -40,7 +40,7 @@ CsvFile = Annotated[
 
 
 @dataclass(kw_only=True)
-class Grid(Descents):
+class SweepOptions(DescentOptions):
     """The options of a sweep."""
 
     start: Start = field()  # it has no default here
@@ -49,22 +49,22 @@ class Grid(Descents):
     csv: CsvFile = None
 
 
-@taking(Grid)
+@taking(SweepOptions)
 @errors_reported()
-def sweep(grid: Grid) -> None:
+def sweep(grid: SweepOptions) -> None:
     """Minimise with every combination of hyperparameters.
 
     Example: symgd sweep "(1 - x)**2 + 100*(y - x**2)**2" --start "-1.2,1"
     --method momentum --over step_size=1e-4:1e-2:7:log --over momentum=0,0.5,0.9
     """
-    reading.check_writable(grid.csv)
-    reading.check_writable(grid.plot, reading.PICTURES)
+    option_texts.check_writable(grid.csv)
+    option_texts.check_writable(grid.plot, option_texts.PICTURES)
     done = _swept(grid)
     best = done.best
     if grid.csv is not None:
         done.to_csv(grid.csv)
     if grid.plot is not None:
-        from symgd.plotting_sweep import save
+        from symgd.plotting.sweep_map import save
 
         save(done, grid.plot)
     if grid.as_json:
@@ -78,9 +78,9 @@ def sweep(grid: Grid) -> None:
 # ------------------------------------------------------------------- the sweep
 
 
-def _swept(grid: Grid) -> Sweep:
+def _swept(grid: SweepOptions) -> Sweep:
     """Check what is asked for, and do it."""
-    from symgd.family import find
+    from symgd.rules.family import find
 
     chosen = grid.chosen()
     if chosen is None:
@@ -91,22 +91,22 @@ def _swept(grid: Grid) -> Sweep:
             "symgd.sweep takes constants of the formula with it, too.)"
         )
     rule = find(chosen)
-    start = reading.point(grid.start)
-    axes, fixed = reading.axes(grid.over), grid.hyperparameters()
+    start = option_texts.point(grid.start)
+    axes, fixed = option_texts.axes(grid.over), grid.hyperparameters()
     arguments = {"method": rule, **grid.limits(), **fixed}
     for name in axes:
         if name in fixed:
             raise InputError(f"{name!r} is given by --set and by --over; keep one")
     _check_drawable(grid, axes)
     objective, constants = _objective(grid, rule, axes)
-    import symgd
+    from symgd.many import descents
 
     hyperparameters = {k: v for k, v in axes.items() if k not in constants}
     arguments |= {"parameters": constants, **hyperparameters}
-    return symgd.sweep(objective, start, **arguments)
+    return descents.sweep(objective, start, **arguments)
 
 
-def _check_drawable(grid: Grid, axes: Iterable[str]) -> None:
+def _check_drawable(grid: SweepOptions, axes: Iterable[str]) -> None:
     names = list(axes)
     if grid.plot is not None and len(names) > 2:
         raise InputError(
@@ -116,7 +116,7 @@ def _check_drawable(grid: Grid, axes: Iterable[str]) -> None:
 
 
 def _objective(
-    grid: Grid, rule: Rule, axes: Mapping[str, list[float]]
+    grid: SweepOptions, rule: Rule, axes: Mapping[str, list[float]]
 ) -> tuple[Objective, dict[str, list[float]]]:
     """Return the objective, and those axes that are constants of it.
 
@@ -124,7 +124,7 @@ def _objective(
     has been declared by ``--parameter`` or not.
     """
     text = given_text(grid.formula)
-    declared = reading.assignments(grid.parameters, "--parameter")
+    declared = option_texts.assignments(grid.parameters, "--parameter")
     ours = {k: v for k, v in axes.items() if k not in rule.hyperparameters}
     for name in axes:
         if name not in ours and name in declared:
@@ -163,7 +163,7 @@ def _record(done: Sweep, best: Result) -> dict[str, Any]:
 
 
 def _print(done: Sweep, best: Result) -> None:
-    from symgd.result import number
+    from symgd.reporting.text import number
 
     sides = [f"{name} {_extent(values)}" for name, values in done.axes.items()]
     size = " x ".join(map(str, done.shape))
@@ -187,7 +187,7 @@ def _extent(values: Any) -> str:
 
 
 def _counts(done: Sweep) -> list[tuple[str, str]]:
-    from symgd.status import Status
+    from symgd.reporting.status import Status
 
     counts = [(s.name, int((done.status == s).sum())) for s in Status]
     return [(name, str(count)) for name, count in counts if count]
@@ -218,7 +218,7 @@ def _shown(done: Sweep) -> Any:
     """Return the final values as text, shaped as the grid."""
     import numpy as np
 
-    from symgd.status import Status
+    from symgd.reporting.status import Status
 
     shown = np.array([f"{f:.4g}" for f in done.fun.ravel()], dtype=object)
     shown[done.results.status == Status.DIVERGED] = "diverged"

@@ -2,6 +2,6 @@
 
 A kernel continues a run from its state, for a bounded number of iterations, and
 returns a code; it allocates nothing and touches no Python object. The driver in
-``runs`` calls it again and again, and between two calls a run can be watched,
+``descent.run`` calls it again and again, and between two calls a run can be watched,
 interrupted and stopped.
 """

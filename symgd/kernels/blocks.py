@@ -14,7 +14,15 @@ from typing import Any
 
 import numba
 
-from symgd.kernels.run import (
+from symgd.lowering.intrinsics import (
+    as_integers,
+    as_table,
+    call_at,
+    floats,
+    integers,
+)
+from symgd.lowering.scalar_objective import JIT_OPTIONS
+from symgd.native.records import (
     BEST,
     COUNTERS,
     FTOL,
@@ -31,15 +39,7 @@ from symgd.kernels.run import (
     WATCHED,
     T,
 )
-from symgd.lowering.intrinsics import (
-    as_integers,
-    as_table,
-    call_at,
-    floats,
-    integers,
-)
-from symgd.lowering.native import JIT_OPTIONS
-from symgd.status import RUNNING
+from symgd.reporting.status import RUNNING
 
 SHORTEST, FIXED = 64, 240  # iterations between two looks at the lanes
 
@@ -129,7 +129,7 @@ def entry(
     shape : integers
         Numbers of variables, slots of each, hyperparameters, parameters, descents,
         lanes in a block; whether hyperparameters, and parameters, have a column for
-        each descent, or one for all; then ``run.Rows``, and whether to stop.
+        each descent, or one for all; then ``records.LaneRows``, and whether to stop.
     active : integers
         The numbers of the descents, ``count`` of them.
     slots, hyper, parameters, fg, marks, ends : arrays

@@ -7,7 +7,8 @@ from typing import Any
 
 import numba
 
-from symgd.kernels.run import (
+from symgd.lowering.scalar_objective import JIT_OPTIONS
+from symgd.native.records import (
     BEST,
     CONVERGED,
     EVERY,
@@ -23,8 +24,7 @@ from symgd.kernels.run import (
     WAITED,
     T,
 )
-from symgd.lowering.native import JIT_OPTIONS
-from symgd.status import RUNNING
+from symgd.reporting.status import RUNNING
 
 SUFFICIENT_DECREASE = 1e-4
 ROUNDING = 1e-16  # a decrease by this fraction of the value is none

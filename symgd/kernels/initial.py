@@ -6,17 +6,17 @@ from typing import Any
 
 from symgd.kernels.trajectory import Sizes
 from symgd.lowering.intrinsics import floats, local
-from symgd.lowering.updates import Update
+from symgd.lowering.scalar_update import ScalarUpdate
 
 
-def entry(schedule: Any, initial: Update, sizes: Sizes) -> Any:
+def entry(schedule: Any, initial: ScalarUpdate, sizes: Sizes) -> Any:
     """Return the loop over descents as a function of addresses.
 
     Parameters
     ----------
     schedule : (t, h) -> tuple
         The hyperparameters of update t.
-    initial : Update
+    initial : ScalarUpdate
         Gives the slots of each coordinate of a start.
     sizes : Sizes
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from symgd.kernels.run import WATCHED, Rows
+from symgd.arithmetic.primitives import choose
 from symgd.kernels.trajectory import Sizes
 from symgd.lowering.intrinsics import floats, integers
 from symgd.lowering.packs import (
@@ -21,7 +21,7 @@ from symgd.lowering.packs import (
     part,
     stored,
 )
-from symgd.primitives import choose
+from symgd.native.records import WATCHED, LaneRows
 
 LONGEST = 240  # iterations between two looks at the lanes
 
@@ -156,7 +156,7 @@ def iteration(
     Parameters
     ----------
     value_and_gradient, schedule, update : straight-line functions
-        Of all variables, see ``lowering.lanes``.
+        Of all variables, see ``in_lanes`` of ``lowering.scalar_objective``.
     sizes : Sizes
     form : Form
 
@@ -164,7 +164,7 @@ def iteration(
     -------
     function
         ``iterate(table, t, steps, stop, shortest, watched, lower, upper, reached)``
-        advances the lanes in a table (see ``run.Rows``) from iteration t, at first
+        advances the lanes in a table (see ``LaneRows``) from iteration t, at first
         so many steps, then until a lane may have a reason to stop, or to ``stop``;
         ``reached`` says how far it came, and with how many steps since it looked.
     """
@@ -172,7 +172,7 @@ def iteration(
         *(sizes.variables, sizes.width, sizes.hyperparameters, sizes.parameters),
     )
     size, registers, lane_width = n * width, form.registers, form.width
-    rows = Rows.of(n, width, n_h, n_p)
+    rows = LaneRows.of(n, width, n_h, n_p)
     marks_row, end_slots, end_marks, end_fg, alive_row, h_row, p_row, all_rows = rows
     block = registers * lane_width
     read_h = loaded if form.varied[0] else numbers_of_rows

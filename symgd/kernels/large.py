@@ -15,7 +15,9 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from symgd.exchange import (
+from symgd.kernels.common import copy, jit, judged
+from symgd.lowering.intrinsics import call_at, evaluate, floats, integers
+from symgd.native.exchange import (
     BATCH,
     CONSTANTS,
     DATA_ROWS,
@@ -40,8 +42,7 @@ from symgd.exchange import (
     WIDTH,
     WORDS,
 )
-from symgd.kernels.common import copy, jit, judged
-from symgd.kernels.run import (
+from symgd.native.records import (
     AHEAD,
     COUNTERS,
     CURSOR,
@@ -61,8 +62,7 @@ from symgd.kernels.run import (
     VARIABLES,
     T,
 )
-from symgd.lowering.intrinsics import call_at, evaluate, floats, integers
-from symgd.status import RUNNING
+from symgd.reporting.status import RUNNING
 
 KEEP = 64  # passes from one iterate that is kept to the next
 
@@ -268,7 +268,7 @@ def looping(gathers: bool, batches: bool) -> Any:
         facts : array of integers
             Addresses of the objective and of the rule's kernels; what they are like.
         counters, limits : arrays
-            See ``run``. ``counters[PLACE]`` is the row of the iterate.
+            See ``native.records``. ``counters[PLACE]`` is the row of the iterate.
         iterates : array of shape (4, n), or (3, n) if gradients aren't gathered
         gradient : array of shape (n,)
             At the iterate, unless it is gathered.

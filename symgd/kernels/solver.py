@@ -26,7 +26,8 @@ from symgd.kernels.common import (
     is_finite,
     jit,
 )
-from symgd.kernels.run import (
+from symgd.lowering.intrinsics import evaluate, floats, integers
+from symgd.native.records import (
     ABNORMAL,
     BEST,
     COUNTERS,
@@ -50,8 +51,7 @@ from symgd.kernels.run import (
     WAITED,
     T,
 )
-from symgd.lowering.intrinsics import evaluate, floats, integers
-from symgd.status import RUNNING
+from symgd.reporting.status import RUNNING
 
 CURVATURE = 0.9
 TRIALS = 50
@@ -281,7 +281,7 @@ def solve(
     function, hessian : addresses
         Of value and gradient, and of the Hessian (not called without NEWTON).
     counters, limits : arrays
-        See ``run``.
+        See ``native.records``.
     x, g : arrays of shape (n,)
         The iterate and its gradient; the value is ``limits[VALUE]``.
     p, lower, upper : arrays

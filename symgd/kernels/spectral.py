@@ -33,7 +33,8 @@ from symgd.kernels.common import (
     is_finite,
     jit,
 )
-from symgd.kernels.run import (
+from symgd.lowering.intrinsics import evaluate, floats, integers
+from symgd.native.records import (
     ABNORMAL,
     BEST,
     COUNTERS,
@@ -56,8 +57,7 @@ from symgd.kernels.run import (
     WAITED,
     T,
 )
-from symgd.lowering.intrinsics import evaluate, floats, integers
-from symgd.status import RUNNING
+from symgd.reporting.status import RUNNING
 
 SHORTEST, LONGEST = 1e-300, 1e100  # a spectral step beyond these tells nothing
 LEAST, MOST = 0.1, 0.9  # of a part that is too long, what is tried next
@@ -184,7 +184,7 @@ def descend(
     function : address
         Of value and gradient.
     counters, limits : arrays
-        See ``run``.
+        See ``native.records``.
     x, g : arrays of shape (n,)
         The iterate and its gradient; the value is ``limits[VALUE]``.
     p, lower, upper : arrays

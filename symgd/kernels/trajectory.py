@@ -20,7 +20,11 @@ from typing import Any
 
 import numba
 
-from symgd.kernels.run import (
+from symgd.lowering.intrinsics import floats, integers, local, store
+from symgd.lowering.scalar_objective import JIT_OPTIONS
+from symgd.lowering.scalar_update import ScalarUpdate
+from symgd.lowering.watching import Watch
+from symgd.native.records import (
     BEST,
     CONVERGED,
     COUNTERS,
@@ -43,11 +47,7 @@ from symgd.kernels.run import (
     WAITED,
     T,
 )
-from symgd.lowering.intrinsics import floats, integers, local, store
-from symgd.lowering.native import JIT_OPTIONS
-from symgd.lowering.updates import Update
-from symgd.lowering.watching import Watch
-from symgd.status import RUNNING
+from symgd.reporting.status import RUNNING
 
 STRIDE = 64  # updates between two looks at what has been noted
 
@@ -97,7 +97,7 @@ def _copied(numbers: Any, copy: Any) -> Any:
 def trajectory(
     value_and_gradient: Any,
     schedule: Any,
-    update: Update,
+    update: ScalarUpdate,
     sizes: Sizes,
     bounded: bool,
     watch: Watch,
@@ -109,7 +109,7 @@ def trajectory(
     value_and_gradient : (x, p) -> (f, g0, g1, ...)
     schedule : (t, h) -> tuple
         The hyperparameters of update t.
-    update : Update
+    update : ScalarUpdate
         Gives the slots of each coordinate after an update.
     sizes : Sizes
     bounded : bool

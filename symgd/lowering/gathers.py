@@ -13,11 +13,11 @@ from typing import Any, TypeAlias
 import sympy as sp
 from llvmlite import ir
 
+from symgd.calculus.program import Gather, Region, index_at
 from symgd.lowering.loops import Writer
 from symgd.lowering.places import DOUBLE, LANES, WORD, Here
 from symgd.lowering.totals import Totals
 from symgd.lowering.tracing import Value
-from symgd.programs import Gather, Region, index_at
 
 # What is done with the slope of an element, or of several side by side.
 Finish: TypeAlias = Callable[[Here, Value], None]

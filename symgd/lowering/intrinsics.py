@@ -19,7 +19,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-from symgd.machine import Kernel
+from symgd.native.machine import Kernel
 
 
 @intrinsic

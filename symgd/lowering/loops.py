@@ -16,6 +16,7 @@ from typing import Any
 import sympy as sp
 from llvmlite import ir
 
+from symgd.calculus.program import Add, Let, Nest
 from symgd.lowering.places import (
     LANES,
     PACK,
@@ -27,7 +28,6 @@ from symgd.lowering.places import (
 )
 from symgd.lowering.totals import Totals
 from symgd.lowering.tracing import Value
-from symgd.programs import Add, Let, Nest
 
 
 class Writer(Places):

@@ -16,14 +16,14 @@ import sympy as sp
 from llvmlite import ir
 from numba.core import cgutils
 
-from symgd.errors import FormulaError
-from symgd.formula import text_of
-from symgd.layout import Column, Layout
-from symgd.lowering.printing import Style
+from symgd.calculus.program import outermost
+from symgd.language.formula import text_of
+from symgd.lowering.code_printer import Style
 from symgd.lowering.source import lower
 from symgd.lowering.tracing import Value, writing
 from symgd.lowering.transposing import transposed
-from symgd.programs import outermost
+from symgd.native.layout import Column, Layout
+from symgd.reporting.errors import FormulaError
 
 LANES = 8  # elements that are worked on at once, whatever the processor has
 

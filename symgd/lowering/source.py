@@ -10,9 +10,11 @@ from typing import Any
 
 import sympy as sp
 
-from symgd import numeric, primitives, vectormath
-from symgd.functions import NODES
-from symgd.lowering.printing import NumericPrinter, Style
+from symgd.arithmetic import elementary as vectormath
+from symgd.arithmetic import primitives
+from symgd.arithmetic import special as numeric
+from symgd.language.functions import NODES
+from symgd.lowering.code_printer import NumericPrinter, Style
 from symgd.lowering.sharing import prepared, share
 
 HELPERS = {

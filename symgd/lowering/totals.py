@@ -9,6 +9,8 @@ import sympy as sp
 from llvmlite import ir
 from numba.core import cgutils
 
+from symgd.arithmetic.primitives import fma
+from symgd.calculus.program import FINITE, LARGEST, PRODUCT, SUM, Total
 from symgd.lowering.places import (
     DOUBLE,
     LANES,
@@ -19,8 +21,6 @@ from symgd.lowering.places import (
     in_lanes,
 )
 from symgd.lowering.tracing import Value, writing
-from symgd.primitives import fma
-from symgd.programs import FINITE, LARGEST, PRODUCT, SUM, Total
 
 _FMA = writing(fma)
 NEUTRAL = {SUM: 0.0, PRODUCT: 1.0, LARGEST: 0.0, FINITE: 0.0}

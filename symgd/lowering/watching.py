@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from symgd.formula import symbol
-from symgd.rules import Rule
+from symgd.language.formula import symbol
+from symgd.rules.rule import Rule
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""float64 functions as plain Python: what formulas are computed with."""

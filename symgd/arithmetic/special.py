@@ -1,0 +1,130 @@
+"""Functions that are not smooth, and the gamma functions that Python's math lacks.
+
+Plain Python, one number in, one number out: ``lowering`` compiles them, a reader can
+run them. NaN goes in, NaN comes out, so that a diverging run is noticed.
+"""
+
+from __future__ import annotations
+
+from math import inf, nan, pi
+
+from symgd.arithmetic.elementary import log, sin, tan
+from symgd.arithmetic.primitives import (
+    choose,
+    fma,
+    library,
+    repaired,
+    whole,
+    whole_below,
+    with_sign,
+)
+
+
+def maximum(a: float, b: float) -> float:
+    """Return the larger number; NaN if either is NaN (Python's max drops it)."""
+    return choose(b != b, b, choose(b > a, b, a))
+
+
+def minimum(a: float, b: float) -> float:
+    """Return the smaller number; NaN if either is NaN."""
+    return choose(b != b, b, choose(b < a, b, a))
+
+
+def sign(x: float) -> float:
+    """Return -1, 0 or 1: the subgradient of abs with the middle value at 0."""
+    return choose(x > 0.0, 1.0, choose(x < 0.0, -1.0, x))
+
+
+def heaviside(x: float, at_zero: float = 0.5) -> float:
+    """Return 0 or 1 by the sign of x, and ``at_zero`` at 0."""
+    beside = choose(x < 0.0, 0.0, choose(x == 0.0, at_zero, x))
+    return choose(x > 0.0, 1.0, beside)
+
+
+def floor(x: float) -> float:
+    """Return the floor as a float: math.floor gives an int, which overflows int64."""
+    return whole_below(x)
+
+
+def ceiling(x: float) -> float:
+    """Return the ceiling as a float."""
+    return -whole_below(-x)
+
+
+def mod(x: float, y: float) -> float:
+    """Return the remainder with the sign of the divisor, x - y*floor(x/y), exactly.
+
+    The rounded quotient may reach the next whole number: y then comes back.
+    """
+    quotient = whole_below(x / y)
+    rest = fma(-quotient, y, x)
+    hard = (abs(quotient) > 2.0**52) | (rest != rest)
+    rest = repaired(hard, _remainder, rest, x, y)
+    over = ((rest < 0.0) & (y > 0.0)) | ((rest > 0.0) & (y < 0.0))
+    rest = choose(over, rest + y, rest)
+    return choose(rest == 0.0, with_sign(0.0, y), rest)
+
+
+_remainder = library("fmod")
+
+
+gamma = library("gamma", symbol="tgamma")
+_lgamma = library("lgamma")
+
+
+def loggamma(x: float) -> float:
+    """Return log(gamma(x)) for x > 0; NaN below, where it isn't real in general."""
+    pole = choose(x == 0.0, inf, nan)
+    return choose(x > 0.0, _lgamma(choose(x > 0.0, x, 1.0)), pole)
+
+
+def polygamma(order: float, x: float) -> float:
+    """Return the derivative of digamma of the given order, a constant (0, 1, 2, ...).
+
+    Upward recurrence to x >= 20, then the asymptotic series (DLMF 5.11.2, 5.15.8 and
+    its derivatives). For x < 0 the reflection formula (DLMF 5.5.4), written out for
+    orders 0 and 1 only: NaN for higher ones.
+    """
+    n, reflected = int(order), x < 0.0
+    z, shift, factorial = choose(reflected, 1.0 - x, x), 0.0, 1.0
+    for k in range(2, n + 1):
+        factorial *= k
+    for _ in range(20):
+        small = z < 20.0
+        term = factorial / _whole_power(choose(small, z, 20.0), n + 1)
+        shift = shift + choose(small, term, 0.0)
+        z = choose(small, z + 1.0, z)
+    power = _whole_power(z, n)
+    series = -log(z) if n == 0 else factorial / (order * power)
+    series = series + 0.5 * factorial / (z * power)
+    coefficient = 0.5 * factorial * (order + 1.0)
+    index = 2.0
+    for bernoulli in BERNOULLI:
+        if n == 0:
+            coefficient = 1.0 / index
+        power = power * (z * z)
+        series = series + bernoulli * coefficient / power
+        coefficient *= (index + order) * (index + order + 1.0)
+        coefficient /= (index + 1.0) * (index + 2.0)
+        index += 2.0
+    total = series + shift
+    value = total if n % 2 == 1 else -total
+    if n > 1:
+        return choose(reflected, nan, value)
+    # The distance from a pole: what matters of x, and exact.
+    angle = pi * choose(reflected, x - whole(x), 0.25)
+    value = choose(reflected & (angle == 0.0), nan, value)
+    if n == 0:
+        return choose(reflected, value - pi / tan(angle), value)
+    slope = pi / sin(angle)
+    return choose(reflected, slope * slope - value, value)
+
+
+def _whole_power(z: float, n: int) -> float:
+    power = 1.0
+    for _ in range(n):
+        power = power * z
+    return power
+
+
+BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)

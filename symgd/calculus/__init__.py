@@ -1,0 +1,1 @@
+"""Exact derivatives, and sums as programs of loops."""

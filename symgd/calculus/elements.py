@@ -1,0 +1,178 @@
+"""Derivatives of formulas with sums, as formulas with sums.
+
+Each access inside of a sum contributes to one element of the gradient. Where its index
+is the sum's own, shifted, the sum has one term for that element, and is solved for it;
+otherwise a condition picks the terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from symgd.calculus.program import outermost, place_of, slopes
+from symgd.language.formula import array, symbol
+from symgd.language.nodes import Product, Sum
+
+DIRECTION = "[v]"  # before a variable's name: its part of a direction
+
+
+def directional(expression: sp.Expr, variables: Iterable[str]) -> sp.Expr:
+    """Return the derivative along a direction, an array or a scalar for each variable.
+
+    Its gradient is the product of the Hessian with the direction.
+    """
+    variables = frozenset(variables)
+
+    def along(node: sp.Expr) -> sp.Expr:
+        sums = outermost(node, sp.Sum, sp.Product)
+        named = {each: sp.Symbol(f"[s{k}]", real=True) for k, each in enumerate(sums)}
+        back = {name: each for each, name in named.items()}
+        flat = node.xreplace(named)
+        terms = []
+        for access, slope in slopes(flat, variables, named.values()).items():
+            if access in back:
+                terms.append(slope * inside(back[access]))
+            else:
+                name, indices = place_of(access)
+                way = DIRECTION + name
+                terms.append(slope * (array(way)[indices] if indices else symbol(way)))
+        return sp.Add(*terms).xreplace(back)
+
+    def inside(node: sp.Expr) -> sp.Expr:
+        if isinstance(node, sp.Sum):
+            return node.func(along(node.function), *node.limits)
+        return Sum(along(node.function) * _others(node), *node.limits)
+
+    return along(expression)
+
+
+def _others(node: sp.Expr) -> sp.Expr:
+    """Return the product of all factors but the one at the product's own indices."""
+    renamed = {
+        limit[0]: sp.Symbol(f"{limit[0].name}_", real=True) for limit in node.limits
+    }
+    same = sp.And(*(sp.Eq(new, old) for old, new in renamed.items()))
+    body = sp.Piecewise((1, same), (node.function.xreplace(renamed), True))
+    limits = [tuple(part.xreplace(renamed) for part in limit) for limit in node.limits]
+    return Product(body, *limits)
+
+
+# --------------------------------------------------------------- gradient, to be shown
+
+
+@dataclass(frozen=True)
+class _Term:
+    """A value summed over limits, innermost first, where equations hold."""
+
+    value: sp.Expr
+    limits: tuple[Sequence[sp.Expr], ...]
+    indices: tuple[sp.Expr, ...]  # of the access
+
+
+def gradient_entry(
+    expression: sp.Expr, variable: str, free: Sequence[sp.Symbol], ends: Sequence[Any]
+) -> sp.Expr:
+    """Return the derivative by a scalar, or by the element of an array at free indices.
+
+    Parameters
+    ----------
+    expression : SymPy expression
+    variable : str
+    free : sequence of symbols
+        The indices of the element; none for a scalar.
+    ends : sequence of expressions or None
+        The array's lengths, where they are known: indices are below.
+    """
+    terms = _terms(expression, variable, sp.S.One, ())
+    return sp.Add(*(_solved(term, free, ends) for term in terms))
+
+
+def _terms(
+    node: sp.Expr, variable: str, factor: sp.Expr, limits: tuple[Any, ...]
+) -> list[_Term]:
+    sums = outermost(node, sp.Sum, sp.Product)
+    named = {each: sp.Symbol(f"[s{k}]", real=True) for k, each in enumerate(sums)}
+    back = {name: each for each, name in named.items()}
+    terms = []
+    flat = node.xreplace(named)
+    for access, slope in slopes(flat, {variable}, named.values()).items():
+        value = factor * slope.xreplace(back)
+        if access not in back:
+            terms.append(_Term(value, limits, place_of(access)[1]))
+            continue
+        inner = back[access]
+        others = _others(inner) if isinstance(inner, sp.Product) else sp.S.One
+        around = (*inner.limits, *limits)
+        terms += _terms(inner.function, variable, value * others, around)
+    return terms
+
+
+def _solved(term: _Term, free: Sequence[sp.Symbol], ends: Sequence[Any]) -> sp.Expr:
+    """Return a term as a sum over what its equations leave of its limits."""
+    value, limits, conditions = term.value, list(term.limits), []
+    equations = list(zip(term.indices, free, ends, strict=True))
+    for place, (index, element, end) in enumerate(equations):
+        index = equations[place][0]
+        which = _solvable(index, limits)
+        if which is None:
+            conditions.append(sp.Eq(index, element))
+            continue
+        own, low, high = limits.pop(which)
+        slope = index.xreplace({own: own + 1}) - index
+        known = {own: sp.expand(own + (element - index) / sp.expand(slope))}
+        value = _replaced(value, known)
+        limits = [tuple(part.xreplace(known) for part in limit) for limit in limits]
+        equations = [(i.xreplace(known), e, n) for i, e, n in equations]
+        conditions = [condition.xreplace(known) for condition in conditions]
+        conditions += _between(element, low, known[own], high, end)
+    if conditions:
+        value = sp.Piecewise((value, sp.And(*conditions)), (0, True))
+    return Sum(value, *limits) if limits else value
+
+
+def _replaced(node: sp.Basic, known: Mapping[sp.Symbol, sp.Expr]) -> sp.Basic:
+    """Replace symbols, but not where a sum inside has an index of that name."""
+    if isinstance(node, (sp.Sum, sp.Product)):
+        own = {limit[0] for limit in node.limits}
+        known = {name: value for name, value in known.items() if name not in own}
+    if not node.args or not known:
+        return known.get(node, node)
+    return node.func(*(_replaced(part, known) for part in node.args))
+
+
+def _solvable(index: sp.Expr, limits: Sequence[Any]) -> int | None:
+    """Return which limit's index can be had from an access's index."""
+    for which, limit in enumerate(limits):
+        slope = sp.expand(index.xreplace({limit[0]: limit[0] + 1}) - index)
+        if slope in (1, -1) and not index.has(sp.Indexed, sp.floor, sp.Mod):
+            return which
+    return None
+
+
+def _between(
+    element: sp.Symbol, low: sp.Expr, own: sp.Expr, high: sp.Expr, end: Any
+) -> list[Any]:
+    """Return the conditions for low <= own <= high that don't hold for all elements."""
+    conditions = []
+    for least, most in ((low, own), (own, high)):
+        gap = sp.expand(most - least)  # at least 0
+        slope = gap.coeff(element)
+        rest = sp.expand(gap - slope * element)
+        if slope == 1 and rest != 0:
+            conditions.append(sp.Ge(element, -rest))
+        elif slope == -1 and (end is None or sp.expand(rest - end) != -1):
+            conditions.append(sp.Le(element, rest))
+        elif slope not in (1, -1):
+            conditions.append(sp.Ge(gap, 0))
+    return conditions
+
+
+def free_indices(rank: int, taken: Iterable[str]) -> list[sp.Symbol]:
+    """Return names for the indices of an element that a formula doesn't use."""
+    used = set(taken)
+    names = [name for name in ("k", "l", "m", "p", "q", "r") if name not in used]
+    return [symbol(name) for name in names[:rank]]

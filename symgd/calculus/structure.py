@@ -1,0 +1,268 @@
+"""What a formula with arrays is made of: accesses, sizes, and sums inside of sums."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import sympy as sp
+
+from symgd.calculus.program import outermost
+from symgd.language.formula import names_in, symbol, text_of
+from symgd.reporting.errors import FormulaError
+
+# An index with its bounds, both inclusive; the outermost first.
+Range: TypeAlias = tuple[sp.Symbol, sp.Expr, sp.Expr]
+
+
+@dataclass(frozen=True)
+class Access:
+    """An access to an array, and the ranges of the indices around it."""
+
+    node: sp.Indexed
+    ranges: tuple[Range, ...]
+
+    @property
+    def name(self) -> str:
+        """Of the array."""
+        return str(self.node.base.label)
+
+
+def has_arrays(expression: sp.Expr) -> bool:
+    """Return whether an expression has sums or accesses."""
+    return expression.has(sp.Sum, sp.Product, sp.Indexed)
+
+
+def accesses(expression: sp.Basic) -> list[Access]:
+    """Return all accesses in an expression, those inside of indices too."""
+    found: dict[Access, None] = {}
+
+    def visit(node: sp.Basic, ranges: tuple[Range, ...]) -> None:
+        if isinstance(node, (sp.Sum, sp.Product)):
+            for index, low, high in reversed(node.limits):
+                ranges = (*ranges, (index, low, high))
+            visit(node.function, ranges)
+            return
+        if isinstance(node, sp.Indexed):
+            found[Access(node, ranges)] = None
+            for index in node.indices:
+                visit(index, ranges)
+            return
+        for part in node.args:
+            visit(part, ranges)
+
+    visit(expression, ())
+    return list(found)
+
+
+def index_arrays(expression: sp.Expr) -> set[str]:
+    """Return the arrays whose elements are indices."""
+    inner = {
+        a
+        for node in expression.atoms(sp.Indexed)
+        for i in node.indices
+        for a in i.atoms(sp.Indexed)
+    }
+    return {str(access.base.label) for access in inner}
+
+
+def rows_in_common(
+    expression: sp.Expr, names: Sequence[str], formula: str
+) -> list[list[str]]:
+    """Return arrays in groups of which each row is one: a sum's index counts it.
+
+    Raises
+    ------
+    FormulaError
+        If rows are referred to in another way, as others would then be meant.
+    """
+    groups: list[tuple[set[sp.Basic], set[str]]] = []
+    for access in accesses(expression):
+        if access.name not in names:
+            continue
+        first = access.node.indices[0]
+        if first not in {name for name, _, _ in access.ranges}:
+            problem = (
+                f"missing='drop': {text_of(access.node)} needs the rows as they are"
+            )
+            raise FormulaError(problem, formula)
+        keys = {r for r in access.ranges if r[0] == first}
+        same = [g for g in groups if g[0] & keys or access.name in g[1]]
+        merged = (
+            keys.union(*(g[0] for g in same)),
+            {access.name}.union(*(g[1] for g in same)),
+        )
+        groups = [g for g in groups if g not in same] + [merged]
+    return [sorted(group) for _, group in groups]
+
+
+def bound_names(expression: sp.Expr) -> set[str]:
+    """Return the names in the bounds of sums."""
+    names: set[str] = set()
+    for node in expression.atoms(sp.Sum, sp.Product):
+        bounds = [bound for limit in node.limits for bound in limit[1:]]
+        names |= {s.name for bound in bounds for s in bound.atoms(sp.Symbol)}
+    return names
+
+
+def size_names(expression: sp.Expr) -> set[str]:
+    """Return the names in bounds of sums and in indices that are no index."""
+    names: set[str] = set()
+    for access in accesses(expression):
+        indices = {r[0] for r in access.ranges}
+        for index in access.node.indices:
+            inner = {
+                s for a in index.atoms(sp.Indexed) for s in a.base.atoms(sp.Symbol)
+            }
+            names |= {s.name for s in index.atoms(sp.Symbol) - indices - inner}
+    names |= bound_names(expression)
+    indices = {
+        limit[0].name
+        for node in expression.atoms(sp.Sum, sp.Product)
+        for limit in node.limits
+    }
+    plain, _ = names_in(expression)
+    return {name for name in names if name in plain and name not in indices}
+
+
+def numbers_of(sizes: Mapping[str, int]) -> dict[sp.Symbol, sp.Integer]:
+    """Return sizes as what their names are replaced with."""
+    return {symbol(name): sp.Integer(size) for name, size in sizes.items()}
+
+
+def extreme(index: sp.Expr, ranges: Sequence[Range], largest: bool) -> sp.Expr | None:
+    """Return the largest or smallest value of an affine index; None for others."""
+    if index.has(sp.Indexed):
+        return None
+    for name, low, high in reversed(ranges):
+        if index.has(name):
+            slope = sp.expand(index.xreplace({name: name + 1}) - index)
+            if not slope.is_number:
+                return None
+            index = index.xreplace({name: high if (slope > 0) == largest else low})
+    return sp.expand(index)
+
+
+# ------------------------------------------------------------------ conditions
+
+
+def narrowed(expression: sp.Expr) -> sp.Expr:
+    """Return an expression whose sums don't run where a condition leaves nothing.
+
+    ``sum(x[i - 1] for i in range(n) if i > 0)`` begins at 1.
+    """
+    if isinstance(expression, (sp.Sum, sp.Product)):
+        body, limits = narrowed(expression.function), list(expression.limits)
+        neutral = sp.S.Zero if isinstance(expression, sp.Sum) else sp.S.One
+        if isinstance(body, sp.Piecewise) and len(body.args) == 2:
+            (value, condition), (other, _) = body.args
+            if other == neutral:
+                left = [c for c in sp.And.make_args(condition) if not _moved(c, limits)]
+                body = value
+                if left:
+                    body = sp.Piecewise((value, sp.And(*left)), (neutral, True))
+        return expression.func(body, *limits)
+    if not expression.args or not has_arrays(expression):
+        return expression
+    return expression.func(*map(narrowed, expression.args))
+
+
+def _moved(condition: sp.Basic, limits: list[sp.Tuple]) -> bool:
+    """Make a condition part of the limits, innermost first; return whether it is."""
+    if not isinstance(condition, (sp.Gt, sp.Ge, sp.Lt, sp.Le)):
+        return False
+    gap = sp.expand(condition.gts - condition.lts)  # above 0, or at least 0
+    gap = gap - 1 if isinstance(condition, (sp.Gt, sp.Lt)) else gap
+    inner: set[sp.Symbol] = set()
+    for place, (index, low, high) in enumerate(limits):
+        slope = sp.expand(gap.xreplace({index: index + 1}) - gap)
+        bound = sp.expand(index - gap / slope) if slope in (1, -1) else sp.nan
+        if _is_whole(bound) and not bound.atoms(sp.Symbol) & {*inner, index}:
+            low, high = (
+                (sp.Max(low, bound), high) if slope > 0 else (low, sp.Min(high, bound))
+            )
+            limits[place] = sp.Tuple(index, low, high)
+            return True
+        inner.add(index)
+    return False
+
+
+def _is_whole(bound: sp.Expr) -> bool:
+    """Return whether a bound is a whole number: a sum of names, times whole numbers."""
+    terms = sp.Add.make_args(bound)
+    factors = [term.as_coeff_Mul() for term in terms]
+    return all(c.is_Integer and (r == 1 or r.is_Symbol) for c, r in factors)
+
+
+# ------------------------------------------------------------------- written out
+
+WRITTEN_OUT = 64  # terms of the sums inside of another one, all in all
+OPERATIONS = 4000  # in these terms
+
+
+def written_out(expression: sp.Expr, sizes: Mapping[str, int]) -> sp.Expr:
+    """Return an expression whose short inner sums are sums of terms.
+
+    The rows of data are then worked on side by side, rather than the few columns.
+    """
+
+    def outer(node: sp.Basic) -> sp.Basic:
+        if isinstance(node, (sp.Sum, sp.Product)):
+            return node.func(inner(node.function), *node.limits)
+        return node.func(*map(outer, node.args)) if node.args else node
+
+    def inner(node: sp.Basic) -> sp.Basic:
+        if not node.has(sp.Sum, sp.Product):
+            return node
+        if isinstance(node, (sp.Sum, sp.Product)):
+            if not _is_short(node, sizes):
+                return node.func(inner(node.function), *node.limits)
+            terms = _terms(node, inner(node.function), sizes)
+            return (sp.Add if isinstance(node, sp.Sum) else sp.Mul)(*terms)
+        return node.func(*map(inner, node.args))
+
+    return outer(expression)
+
+
+def static_sizes(expression: sp.Expr, sizes: Mapping[str, int]) -> dict[str, int]:
+    """Return the sizes that become part of the code: those of what is written out."""
+    used: set[str] = set()
+    for outer in expression.atoms(sp.Sum, sp.Product):
+        for node in outer.function.atoms(sp.Sum, sp.Product):
+            if _is_short(node, sizes):
+                bounds = [bound for limit in node.limits for bound in limit[1:]]
+                used |= {s.name for bound in bounds for s in bound.atoms(sp.Symbol)}
+    return {name: sizes[name] for name in sorted(used)}
+
+
+def _is_short(node: sp.Expr, sizes: Mapping[str, int]) -> bool:
+    """Return whether a sum, with all sums inside of it, is to be written out."""
+    terms = _count(node, sizes)
+    operations = sp.count_ops(node.function)
+    return 0 <= terms <= WRITTEN_OUT and terms * operations <= OPERATIONS
+
+
+def _count(node: sp.Expr, sizes: Mapping[str, int]) -> int:
+    """Return how many terms a sum has, those of sums inside too; -1 if that varies."""
+    numbers, count = numbers_of(sizes), 1
+    for _, low, high in node.limits:
+        first, last = (bound.xreplace(numbers) for bound in (low, high))
+        if not (first.is_Integer and last.is_Integer):
+            return -1
+        count *= max(0, int(last - first) + 1)
+    inside = [_count(n, sizes) for n in outermost(node.function, sp.Sum, sp.Product)]
+    return -1 if -1 in inside else count * max(1, sum(inside))
+
+
+def _terms(node: sp.Expr, body: sp.Expr, sizes: Mapping[str, int]) -> list[sp.Expr]:
+    """Return the terms of a sum."""
+    numbers, terms = numbers_of(sizes), [body]
+    for index, low, high in node.limits:
+        first, last = (int(bound.xreplace(numbers)) for bound in (low, high))
+        terms = [
+            term.xreplace({index: sp.Integer(k)})
+            for term in terms
+            for k in range(first, last + 1)
+        ]
+    return terms

@@ -1,0 +1,1 @@
+"""One run: begun, continued in slices, stopped, reported."""

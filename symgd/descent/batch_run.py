@@ -1,0 +1,115 @@
+"""An update rule as a run on mini-batches."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from symgd.descent.large_run import LargeRun
+from symgd.descent.settings import Seed, Settings, generator
+from symgd.native import exchange
+from symgd.native import records as layout
+from symgd.native.machine import Kernel, address
+from symgd.objectives.batches import FIRST, ORDER, SCALE, Batched
+from symgd.objectives.objective import Objective
+from symgd.objectives.points import Bounds
+from symgd.reporting.errors import InputError
+from symgd.rules.rule import Rule
+
+if TYPE_CHECKING:
+    from symgd.language.formula import Formula
+    from symgd.lowering.array_update import ArrayUpdate
+
+LARGEST_SEED = 2_147_483_398
+
+
+class BatchRun(LargeRun):
+    """A run whose updates each see some rows of the data.
+
+    Parameters
+    ----------
+    batch_size : int
+        Rows of a batch; the last one of an epoch may have fewer.
+    rng : int, Generator or RandomState
+        Where the order of the rows comes from.
+    """
+
+    clocks = ("t", "epoch")
+    batches = True
+
+    def __init__(
+        self,
+        objective: Objective,
+        bounds: Bounds,
+        settings: Settings,
+        rule: Rule,
+        hyperparameters: Mapping[str, Formula],
+        batch_size: int,
+        rng: Seed,
+    ) -> None:
+        if objective.arrays is None:
+            raise InputError("batch_size needs an objective with a sum over data")
+        self.batched = Batched(objective.arrays)
+        self.batch_size = min(batch_size, self.batched.rows)
+        draw = getattr(source := generator(rng), "integers", None) or source.randint
+        self.seeds = [int(draw(1, LARGEST_SEED)) for _ in range(2)]
+        super().__init__(objective, bounds, settings, rule, hyperparameters)
+        names = {**objective.parameters, SCALE: 1.0}
+        self.parameters = self.batched.arrays.words(names)
+        self.whole = objective.kernel("evaluation")
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        arrays = self.batched.arrays
+        words = arrays.layout.words
+        self.facts[exchange.BATCH], self.facts[exchange.DATA_ROWS] = (
+            *(self.batch_size, self.batched.rows),
+        )
+        self.facts[exchange.FIRST] = words["size", FIRST]
+        self.facts[exchange.SCALE] = words["parameter", SCALE]
+
+    def _evaluation(self) -> Kernel:
+        arrays = self.batched.arrays
+
+        def build() -> str:
+            from symgd.lowering import array_objective as programs
+
+            return programs.evaluation(arrays.program(), arrays.layout)
+
+        return self.objective.compiled(("batch", arrays.key), "d:ppp", build)
+
+    def _gathers(self, update: ArrayUpdate) -> bool:
+        return False
+
+    @property
+    def order(self) -> Any:
+        """The order of the rows."""
+        return self.batched.arrays.data[ORDER]
+
+    def _reset(self) -> None:
+        super()._reset()
+        self.order[:] = range(len(self.order))
+        self.counters[layout.CURSOR] = self.batched.rows  # so that rows are shuffled
+        self.counters[layout.RANDOM : layout.RANDOM + 2] = array("q", self.seeds)
+
+    def conclude(self) -> None:
+        """Evaluate the whole objective where the run is."""
+        if self.t < 0:
+            return
+        x, p = self.x, self.objective.parameter_values()
+        self._gradient_of = self.t
+        value = self.whole(*map(address, (x, p, self._gradient)))
+        self.limits[layout.VALUE] = value
+        self.limits[layout.NORM] = self.norm_of(x, self._gradient)
+
+    def arrays(self) -> dict[str, array[Any]]:
+        """Return all numbers that the run consists of, by name."""
+        rows = array("q")
+        rows.frombytes(self.order.tobytes())
+        return super().arrays() | {"order": rows}
+
+    def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+        """Be where another run was when it was stored."""
+        super().restore(stored, plan)
+        self.order[:] = stored["order"]

@@ -1,0 +1,292 @@
+"""An update rule as a run over arrays of any length."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from symgd.descent.run import Run, floats, not_finite
+from symgd.descent.settings import Settings
+from symgd.native import compiled, exchange
+from symgd.native import records as layout
+from symgd.native.machine import Kernel, address
+from symgd.objectives.objective import Objective
+from symgd.objectives.points import Bounds
+from symgd.reporting.errors import InputError
+from symgd.rules.rule import Rule
+
+if TYPE_CHECKING:
+    from symgd.language.formula import Formula
+    from symgd.lowering.array_update import ArrayUpdate
+
+
+class LargeRun(Run):
+    """A run of an update rule on an objective with arrays."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        bounds: Bounds,
+        settings: Settings,
+        rule: Rule,
+        hyperparameters: Mapping[str, Formula],
+    ) -> None:
+        names = tuple(rule.hyperparameters)
+        super().__init__(objective, bounds, settings, 1 + len(rule.state), names)
+        self.rule, self.name = rule, rule.name
+        self.state, self.scalars = rule.state, rule.scalars
+        self.hyperparameters = rule.with_defaults(hyperparameters, self.clocks)
+        texts = [
+            rule.text_of(k, v, self.clocks) for k, v in self.hyperparameters.items()
+        ]
+        self.schedules = [v if isinstance(v, str) else None for v in texts]
+        pairs = zip(names, self.schedules, strict=True)
+        self.scheduled = frozenset(name for name, text in pairs if text is not None)
+        self.hyper = array("d", [0.0 if isinstance(v, str) else v for v in texts])
+        self.hyper.append(0.0)  # so that there is an address
+        self.function = self._evaluation()
+        self.facts = array("q", [0]) * exchange.FACTS
+        self._prepare()
+
+    clocks: tuple[str, ...] = ("t",)
+    batches = False
+
+    def _evaluation(self) -> Kernel:
+        """Return what the loop evaluates."""
+        return self.objective.kernel("evaluation")
+
+    def _allocate(self, slots: int) -> None:
+        self.rest = floats((slots - 1) * self.n + 1)  # of the slots
+        self.room = floats(exchange.ROOM)
+        self._gradient, self._gradient_of = floats(0), -1
+
+    def _sides(self) -> tuple[array[float], array[float]]:
+        return super()._sides() if self.bounds.finite else (floats(1), floats(1))
+
+    def _prepare(self) -> None:
+        """Compile what the loop calls."""
+        update = self._update(tuple(self.rule.updates.values()))
+        totals, constants = len(update.totals), len(self.constants)
+        if totals > exchange.MOST_TOTALS or constants > exchange.MOST_HYPERPARAMETERS:
+            problem = f"rule {self.name!r} has {totals} reductions and {constants}"
+            raise InputError(f"{problem} hyperparameters, too many with arrays")
+        gathers = self._gathers(update)
+        self.iterates = floats((4 if gathers else 3) * self.n)
+        self.kept = floats(len(self.rest) if gathers else 1)
+        if not gathers:
+            self._gradient = floats(self.n)
+        step = self._gathered(update) if gathers else self._kernel("moved", update)
+        sums = self._kernel("summed_up", update) if update.stages else step
+        self._used = [step, sums, self.function, look_kernel(self.bounded)]
+        self.descend = large_kernel(gathers, self.batches)
+        self.facts[exchange.FUNCTION] = self.function.address
+        self.facts[exchange.STEP], self.facts[exchange.SUMS] = (
+            step.address,
+            sums.address,
+        )
+        self.facts[exchange.LOOK] = self._used[-1].address
+        self.facts[exchange.STAGES] = update.stages
+        self.facts[exchange.GATHERS] = int(gathers)
+        self.facts[exchange.WIDTH] = 1 + len(self.state)
+        self.facts[exchange.CONSTANTS] = len(self.constants)
+        self.facts[exchange.ONLINE] = self._iteration_place()
+
+    def _iteration_place(self) -> int:
+        name = self.objective.iteration
+        names = list(self.objective.parameters)
+        return -1 if name is None else names.index(name)
+
+    def _update(self, expressions: Sequence[Any]) -> ArrayUpdate:
+        from symgd.lowering.array_update import ArrayUpdate
+
+        return ArrayUpdate(self.rule, expressions, self.schedules, self.bounded)
+
+    def _gathers(self, update: ArrayUpdate) -> bool:
+        """Return whether the update can be part of the pass that evaluates."""
+        from symgd.lowering.array_update import fits
+
+        arrays = self.objective.arrays
+        if arrays is None or self.settings.every:
+            return False
+        return fits(arrays.program(), update, arrays.layout.variables)
+
+    def _gathered(self, update: ArrayUpdate) -> Kernel:
+        from symgd.lowering import array_update as steps
+
+        arrays = self.objective.arrays
+        assert arrays is not None
+
+        def build() -> str:
+            return steps.gathered(update, arrays.program(), arrays.layout)
+
+        parts = ("gathered", self._describing(update))
+        return self.objective.compiled(parts, layout.LARGE_STEP, build)
+
+    def _kernel(self, kind: str, update: ArrayUpdate) -> Kernel:
+        def build() -> str:
+            from symgd.lowering import array_update as steps
+
+            return getattr(steps, kind)(update)
+
+        parts = ("large", kind, self._describing(update))
+        return compiled.kernel(parts, layout.LARGE_STEP, build)
+
+    def _describing(self, update: ArrayUpdate) -> str:
+        from symgd.language.formula import text_of
+
+        rule, names = self.rule, list(self.rule.hyperparameters)
+        texts = [text_of(expression) for expression in update.expressions]
+        key = [texts, rule.state, names, self.schedules, self.bounded]
+        return json.dumps(key)
+
+    # ------------------------------------------------------------- where it is
+
+    @property
+    def place(self) -> int:
+        """The row of the iterate among those that take turns."""
+        return int(self.counters[layout.PLACE])
+
+    @property
+    def x(self) -> array[float]:
+        """The iterate."""
+        return self.iterates[self.place * self.n : (self.place + 1) * self.n]
+
+    # Plain arrays of other runs; here they are put together when they are asked for.
+
+    @property
+    def slots(self) -> array[float]:  # type: ignore[override]
+        """The iterate and the state, one after the other."""
+        return self.x + self.rest[:-1]
+
+    @property
+    def gradient(self) -> array[float]:  # type: ignore[override]
+        """The gradient at the iterate, which may have to be computed."""
+        if self._gradient_of != self.t and (self._is_computed or self.t < 0):
+            if not self._gradient:
+                self._gradient = floats(self.n)
+            x = address(self.iterates) + 8 * self.n * self.place
+            self.function(x, address(self.parameters), address(self._gradient))
+            self._gradient_of = self.t
+        return self._gradient
+
+    @property
+    def order(self) -> Any:
+        """The order of the rows of data; nothing without batches."""
+        return self.room
+
+    @property
+    def _is_computed(self) -> bool:
+        return bool(self.facts[exchange.GATHERS] or self.counters[layout.AHEAD])
+
+    def evaluated(self, x: array[float], gradient: array[float]) -> float:
+        """Return the value, and write the gradient, at a point."""
+        return float(self.function(*map(address, (x, self.parameters, gradient))))
+
+    # ---------------------------------------------------------- what it does
+
+    def begin(self, x: Sequence[float]) -> int:
+        """Evaluate the start, and set the initial state, which may depend on it."""
+        self.rest[:] = floats(len(self.rest))
+        if not self.rule.starts_at_zero:
+            self._set_initial_state(array("d", x))
+        return super().begin(x)
+
+    def _set_start(self, x: array[float]) -> None:
+        self.iterates[: self.n] = x
+        self._gradient_of = -1
+
+    def _set_initial_state(self, x: array[float]) -> None:
+        from symgd.language.formula import symbol
+
+        update = self._update((symbol("x"), *self.rule.initial.values()))
+        gradient, new, room = floats(self.n), floats(self.n), floats(exchange.ROOM)
+        room[exchange.ROOM_UPDATE] = 1.0
+        room[exchange.ROOM_VALUE] = self.evaluated(x, gradient)
+        arrays = [x, new, gradient, self.parameters, self.rest, self.hyper]
+        places = [*map(address, [*arrays, self.lower, self.upper, room]), self.n]
+        for _ in range(update.stages):
+            self._kernel("summed_up", update)(*places)
+        self._kernel("moved", update)(*places)
+
+    def _continue(self) -> int:
+        self.facts[exchange.WORDS] = len(self.parameters)
+        arrays: list[Any] = [self.facts, self.counters, self.limits, self.iterates]
+        arrays += [self._gradient, self.parameters, self.rest, self.hyper]
+        arrays += [self.lower, self.upper, self.room, self.rows, self.order, self.kept]
+        status = self.descend(*map(address, arrays))
+        self._gradient_of = self.t if not self._is_computed else -1
+        return status
+
+    def _be_at(self, x: array[float], gradient: array[float]) -> None:
+        self.counters[layout.PLACE] = 0
+        self.iterates[: self.n], self._gradient = x, gradient
+        self.facts[exchange.GATHERS] = 0  # the gradient is there
+
+    def norm_of(self, x: array[float], gradient: array[float]) -> float:
+        """Return the largest component of the (projected) gradient at a point."""
+        room, unused = floats(exchange.ROOM), floats(1)
+        arrays = [x, unused, gradient, self.parameters, unused, unused]
+        places = map(address, [*arrays, self.lower, self.upper, room])
+        self._used[-1](*places, self.n)
+        return float(room[exchange.ROOM_NORM])
+
+    def arrays(self) -> dict[str, array[Any]]:
+        """Return all numbers that the run consists of, by name."""
+        self._harvest()
+        return {
+            "counters": self.counters,
+            "limits": self.limits,
+            "iterates": self.iterates,
+            "rest": self.rest,
+            "kept": self.kept,
+            "gradient": self.gradient,
+            "room": self.room,
+            "recorded": self.recorded,
+        }
+
+    @property
+    def method_key(self) -> str:
+        """The rule, as plain text."""
+        return self.rule.text
+
+    def blame(self) -> str:
+        """Say what was not finite."""
+        count = 2 if self.facts[exchange.GATHERS] else 3
+        following = (self.place + 1) % count if self.t >= 0 else self.place
+        x = self.iterates[following * self.n : (following + 1) * self.n]
+        gradient = floats(self.n)
+        sign, value = self.settings.sign, self.evaluated(x, gradient)
+        columns = (
+            self.rest[j * self.n : (j + 1) * self.n] for j in range(len(self.state))
+        )
+        state = dict(zip(self.state, columns, strict=True))
+        if self.facts[exchange.GATHERS]:
+            state = {}  # it may be that of an update later
+        jac = (sign * each for each in gradient)
+        return not_finite(self.objective.space, {"x": x, **state}, sign * value, jac)
+
+
+def large_kernel(gathers: bool, batches: bool) -> Kernel:
+    """Return the loop over large arrays, for all rules and objectives."""
+
+    def build() -> Any:
+        from symgd.kernels import large
+        from symgd.lowering.scalar_objective import native
+
+        return native(large.looping(gathers, batches), layout.LARGE)
+
+    parts = ("large loop", str(gathers), str(batches))
+    return compiled.kernel(parts, layout.LARGE, build)
+
+
+def look_kernel(bounded: bool) -> Kernel:
+    """Return what looks at an iterate, one for all objectives and rules."""
+
+    def build() -> str:
+        from symgd.lowering import array_update as steps
+
+        return steps.looked(bounded)
+
+    return compiled.kernel(("large look", str(bounded)), layout.LARGE_STEP, build)

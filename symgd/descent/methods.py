@@ -1,0 +1,91 @@
+"""From a method's name, or a rule, to the run that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from symgd.descent import settings as arguments
+from symgd.descent.large_run import LargeRun
+from symgd.descent.run import Run
+from symgd.descent.settings import Seed, Settings
+from symgd.descent.solver_run import SolverRun
+from symgd.descent.spectral_run import AUTOMATIC, SpectralRun
+from symgd.descent.trajectory_run import RuleRun
+from symgd.objectives.objective import Objective
+from symgd.objectives.points import Bounds
+from symgd.reporting.errors import InputError
+from symgd.rules import family
+from symgd.rules.rule import Rule
+
+if TYPE_CHECKING:
+    from symgd.language.formula import Formula
+
+
+def is_default(method: Any) -> bool:
+    """Return whether a method is the default one, which is not a rule."""
+    return isinstance(method, str) and method == "auto"
+
+
+def has_automatic_steps(
+    objective: Objective, rule: Rule, hyperparameters: Mapping[str, Any]
+) -> bool:
+    """Return whether the steps are to be found on the way: ``step_size="auto"``.
+
+    Raises
+    ------
+    InputError
+        If they can't be, or ``gd`` has no such other hyperparameter.
+    """
+    step_size = hyperparameters.get("step_size")
+    asked = isinstance(step_size, str) and step_size.strip() == AUTOMATIC
+    if not asked or "step_size" not in rule.hyperparameters:
+        return False
+    gd = family.BUILT_IN["gd"]
+    if rule != gd:
+        problem = f"step_size='auto': only {gd.name} has automatic steps"
+        raise InputError(f"{problem}; give {rule.name!r} a number or a schedule")
+    if objective.iteration is not None:
+        problem = f"the objective changes with {objective.iteration}, so its steps"
+        raise InputError(f"{problem} can't be automatic: give step_size=0.01, say")
+    for name in hyperparameters:
+        gd.schedule(name, 0.0)
+    return True
+
+
+def run_of(
+    objective: Objective,
+    bounds: Bounds,
+    settings: Settings,
+    method: str | Rule,
+    hyperparameters: Mapping[str, Formula],
+    batch_size: int = 0,
+    rng: Seed = None,
+) -> Run:
+    """Return a run that has not begun; with a batch size, on batches in rng's order.
+
+    Raises
+    ------
+    InputError, FormulaError
+        If there is no such method, or it has no such hyperparameter.
+    """
+    if is_default(method):
+        if batch_size:
+            problem = "batch_size needs an update rule: method='amsgrad', say"
+            raise InputError(f"{problem}; the default method needs exact values")
+        if hyperparameters:
+            raise arguments.no_hyperparameters(next(iter(hyperparameters)))
+        if objective.iteration is not None:
+            raise arguments.needs_a_rule(objective.iteration)
+        return SolverRun(objective, bounds, settings)
+    rule = family.find(method)
+    if batch_size:
+        from symgd.descent.batch_run import BatchRun  # which needs SymPy
+
+        way = (objective, bounds, settings, rule, hyperparameters)
+        return BatchRun(*way, batch_size, rng)
+    if has_automatic_steps(objective, rule, hyperparameters):
+        return SpectralRun(objective, bounds, settings)
+    if objective.arrays is not None:
+        return LargeRun(objective, bounds, settings, rule, hyperparameters)
+    return RuleRun(objective, bounds, settings, rule, hyperparameters)

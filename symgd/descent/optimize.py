@@ -1,0 +1,342 @@
+"""Minimise and maximise: check the arguments, run the kernels in slices, report."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from array import array
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from symgd.descent import methods
+from symgd.descent import settings as arguments
+from symgd.descent.callbacks import Callback, State
+from symgd.descent.result import Result
+from symgd.descent.run import Run, Watcher, drive, result_of
+from symgd.descent.settings import Seed
+from symgd.language.plain import count, plain_number
+from symgd.native.interrupts import Interrupts
+from symgd.objectives import points
+from symgd.objectives.objective import Objective
+from symgd.objectives.points import Bounds
+from symgd.reporting.errors import InputError
+from symgd.reporting.status import RUNNING, Status
+from symgd.reporting.version import __version__
+from symgd.rules.rule import Rule
+
+if TYPE_CHECKING:
+    from symgd.language.formula import Formula
+
+
+def minimize(
+    objective: Formula | Objective,
+    x0: Any = None,
+    *,
+    method: str | Rule = "auto",
+    bounds: Any = None,
+    maxiter: int = 10_000,
+    gtol: float = 1e-8,
+    ftol: float = 0.0,
+    patience: int = 0,
+    target: float | None = None,
+    time_limit: float | None = None,
+    rng: Seed = None,
+    trace: bool | int = False,
+    progress: bool = False,
+    callback: Callable[[State], Any] | None = None,
+    callback_every: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
+    batch_size: int | None = None,
+    **hyperparameters: Formula,
+) -> Result:
+    """Find a minimum of a formula.
+
+    Parameters
+    ----------
+    objective : str, SymPy expression or Objective
+        What to minimise.
+    x0 : sequence, mapping by name, or None
+        The start. None is a random point inside ``bounds``; without bounds it is the
+        origin, or, where the objective isn't finite or is flat there, the first of a
+        seeded sequence of random points where it is fine. ``result.start_source``
+        says which.
+    method : str or Rule
+        ``"auto"``: projected L-BFGS with a weak Wolfe line search, then, up to 50
+        variables, Newton steps with the exact Hessian; it needs no tuning. Or the
+        name of an update rule (``symgd rules`` lists them), or a :class:`Rule`.
+    bounds : mapping of name to pair, or sequence of pairs, optional
+        Iterates are projected onto them; None or an infinity leaves a side open.
+    maxiter : int
+        The largest number of iterations.
+    gtol : float
+        CONVERGED when no component of the gradient is larger; with bounds, of the
+        projected gradient P(x - g) - x.
+    ftol, patience : float, int
+        STALLED when the value has not improved by more than ``ftol`` in ``patience``
+        iterations; not tested if ``patience`` is 0.
+    target : float, optional
+        TARGET_REACHED when the value is at most this.
+    time_limit : float, optional
+        In seconds; TIME_LIMIT after it.
+    rng : int, numpy.random.Generator or RandomState, optional
+        Where random starts come from; None is the seed 0, so that a run is repeatable.
+    trace : bool or int
+        True keeps every iterate, k every k-th one.
+    progress : bool
+        Whether to show a progress bar: value, gradient, iterations a second.
+    callback : callable, optional
+        Called with a :class:`State` (``t``, ``x``, ``fun``, ``grad_norm``, ...) at the
+        start and every few hundredths of a second, or every ``callback_every``
+        iterations. It stops the run by returning True or raising StopIteration.
+    callback_every : int
+        See there; 0 is by time.
+    checkpoint : path, optional
+        Where the whole state is written every few seconds, and at the end. The same
+        call goes on from there, and comes to the same bits as if it had never been
+        stopped; ``maxiter`` and ``time_limit`` may be others.
+    batch_size : int, optional
+        Each update of a rule sees only so many rows of the data, and scales its sum to
+        all rows. Rows are shuffled in each epoch, in an order that ``rng`` decides;
+        schedules may use ``epoch`` (from 1). The run goes on to ``maxiter``, and
+        reports value and gradient over all rows.
+    **hyperparameters : float or str
+        Those of the rule; text is a schedule, a formula in ``t``. ``method="gd",
+        step_size="auto"`` finds its steps itself: spectral projected gradients with a
+        nonmonotone line search; ``trace["step_size"]`` has the steps taken.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    FormulaError
+        If a formula can't be read or differentiated.
+    InputError
+        If another argument can't be used, or the objective isn't finite at ``x0``.
+
+    Examples
+    --------
+    >>> result = minimize("(1 - x)**2 + 100*(y - x**2)**2", [-1.2, 1])
+    >>> result.status.name, result.x.round(6).tolist()
+    ('CONVERGED', [1.0, 1.0])
+    >>> minimize("x**2", 1.0, method="gd", step_size=0.25, maxiter=3).x
+    array([0.125])
+    """
+    return _optimize(
+        1.0,
+        objective,
+        x0,
+        method=method,
+        bounds=bounds,
+        maxiter=maxiter,
+        gtol=gtol,
+        ftol=ftol,
+        patience=patience,
+        target=target,
+        time_limit=time_limit,
+        rng=rng,
+        trace=trace,
+        progress=progress,
+        callback=callback,
+        callback_every=callback_every,
+        checkpoint=checkpoint,
+        batch_size=batch_size,
+        hyperparameters=hyperparameters,
+    )
+
+
+def maximize(
+    objective: Formula | Objective,
+    x0: Any = None,
+    *,
+    method: str | Rule = "auto",
+    bounds: Any = None,
+    maxiter: int = 10_000,
+    gtol: float = 1e-8,
+    ftol: float = 0.0,
+    patience: int = 0,
+    target: float | None = None,
+    time_limit: float | None = None,
+    rng: Seed = None,
+    trace: bool | int = False,
+    progress: bool = False,
+    callback: Callable[[State], Any] | None = None,
+    callback_every: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
+    batch_size: int | None = None,
+    **hyperparameters: Formula,
+) -> Result:
+    """Find a maximum of a formula: gradient ascent.
+
+    The arguments are those of :func:`minimize`; ``target`` is reached from below.
+    A rule works on -f: ``f`` and ``g`` in its equations, and its state, are of -f.
+    ``result.fun``, ``result.jac`` and ``trace["fun"]`` are of the objective itself.
+
+    Examples
+    --------
+    >>> maximize("3 - (x - 2)**2").fun
+    3.0
+    """
+    return _optimize(
+        -1.0,
+        objective,
+        x0,
+        method=method,
+        bounds=bounds,
+        maxiter=maxiter,
+        gtol=gtol,
+        ftol=ftol,
+        patience=patience,
+        target=target,
+        time_limit=time_limit,
+        rng=rng,
+        trace=trace,
+        progress=progress,
+        callback=callback,
+        callback_every=callback_every,
+        checkpoint=checkpoint,
+        batch_size=batch_size,
+        hyperparameters=hyperparameters,
+    )
+
+
+def _optimize(
+    sign: float,
+    objective: Any,
+    x0: Any,
+    method: Any,
+    bounds: Any,
+    rng: Seed,
+    callback: Any,
+    callback_every: Any,
+    checkpoint: Any,
+    batch_size: Any,
+    hyperparameters: Mapping[str, Formula],
+    **options: Any,
+) -> Result:
+    """Minimise sign*objective, and report about the objective itself."""
+    given = objective if isinstance(objective, Objective) else Objective(objective)
+    arguments.refuse_of_objective(hyperparameters)
+    given = given.sized(x0)
+    batch = 0 if batch_size is None else count("batch_size", batch_size)
+    if batch_size is not None and batch == 0:
+        raise InputError("batch_size must be 1 or more")
+    settings = arguments.Settings.checked(sign=sign, **options).of(given, batch > 0)
+    every = count("callback_every", callback_every)
+    limits = points.read_bounds(bounds, given.space)
+    solved = given if sign > 0 else given.negated()
+    way = (solved, limits, settings, method, hyperparameters)
+    run = methods.run_of(*way, batch, rng)
+    saved = None
+    if checkpoint is not None:
+        from symgd.descent.checkpoints import Checkpoint
+
+        saved = Checkpoint(checkpoint, _identity(run, x0, rng, batch))
+    with ExitStack() as stack:
+        watchers: list[Watcher] = []
+        if callback is not None:
+            watchers.append(Callback(callback, every))
+        if saved is not None:
+            watchers.append(saved)
+        if settings.progress:
+            from symgd.descent.progress import progress_bar
+
+            watchers.append(stack.enter_context(progress_bar(settings.maxiter)))
+        resumed = None if saved is None else saved.resume(run)
+        status, start, source = resumed or find_start(run, x0, limits, rng)
+        if saved is not None:
+            saved.start, saved.source = start, source
+        try:
+            ended = drive(run, status, watchers, every)
+        except BaseException:  # of the callback
+            if saved is not None:
+                saved.write(run, RUNNING)
+            raise
+        if saved is not None:
+            with Interrupts():
+                saved.finish(run, ended)
+    return result_of(run, ended, given, start, source)
+
+
+def _identity(run: Run, x0: Any, rng: Seed, batch: int) -> dict[str, Any]:
+    """Return what must be the same for a run to go on from a checkpoint."""
+    settings, space = run.settings, run.objective.space
+    point = None if x0 is None else points.read_point(x0, space, run.bounds)
+    return {
+        "version": __version__,
+        "formula": run.objective.formula_key[2],
+        "objective": run.objective.formula_key,
+        "parameters": run.objective.constants,
+        "method": run.method_key,
+        "hyperparameters": {k: _plain(v) for k, v in run.hyperparameters.items()},
+        "start": arguments.source_of(rng) if point is None else _brief(point),
+        "bounds": [_brief(run.bounds.lower), _brief(run.bounds.upper)],
+        "gtol": settings.gtol,
+        "ftol": settings.ftol,
+        "patience": settings.patience,
+        "target": settings.target,
+        "trace": settings.every,
+        "arrays": [] if run.objective.arrays is None else run.objective.arrays.digest(),
+        "batches": [batch, arguments.source_of(rng) if batch else ""],
+    }
+
+
+def _brief(numbers: array[float]) -> list[float] | str:
+    """Return numbers, or of many a digest."""
+    if len(numbers) <= points.MANY:
+        return list(numbers)
+    return hashlib.sha256(numbers.tobytes()).hexdigest()
+
+
+def _plain(value: Any) -> float | str:
+    number = plain_number(value)
+    return str(value) if number is None else number
+
+
+def find_start(
+    run: Run, x0: Any, limits: Bounds, rng: Seed
+) -> tuple[int, array[float], str]:
+    """Begin a run at the given start, or choose one.
+
+    Returns
+    -------
+    status : int
+        RUNNING, or why the run is over already.
+    x : array of float
+        The start.
+    source : str
+        How it was found.
+
+    Raises
+    ------
+    InputError
+        If the objective or its gradient is not finite there.
+    """
+    space = run.objective.space
+    if x0 is not None:
+        x = points.read_point(x0, space, limits)
+        if (status := run.begin(x)) == Status.DIVERGED:
+            shown = range(min(len(x), 10))
+            where = ", ".join(f"{space[k]} = {x[k]!r}" for k in shown)
+            where += ", ..." if len(x) > 10 else ""
+            raise InputError(f"the start can't be used: at {where}, {run.blame()}")
+        return status, x, "given"
+    if not run.bounded:
+        x = array("d", bytes(8 * len(space)))
+        if (status := run.begin(x)) != Status.DIVERGED and any(run.gradient):
+            return status, x, "the origin"
+    source = arguments.generator(rng)
+    for attempt in range(200):
+        scale = 1.0 + attempt // 20
+        x = array("d", points.random_points(source, limits, scale, 1)[0])
+        status = run.begin(x)
+        if status != Status.DIVERGED and (run.bounded or any(run.gradient)):
+            place = "a random point, as the origin can't be used"
+            if run.bounded:
+                place = "a random point inside the bounds"
+            return status, x, f"{place} ({arguments.source_of(rng)})"
+    raise InputError(
+        "no start was found where f is finite and not flat; give x0 or bounds"
+    )

@@ -1,0 +1,375 @@
+"""What a run returns."""
+
+from __future__ import annotations
+
+import functools
+import math
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from symgd.native.machine import address
+from symgd.objectives.objective import Objective
+from symgd.reporting.drawing import drawn
+from symgd.reporting.errors import FormulaError, unknown_name
+from symgd.reporting.status import Status
+from symgd.reporting.text import number, plain, replacing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+
+CURVATURE_VARIABLES = 50  # up to so many the Hessian is looked at
+
+
+class Trace:
+    """The history of a run: one row for each recorded iterate, row 0 the start.
+
+    ``trace[name]`` is a column: ``t`` (the number of updates made), ``x`` (shape
+    (rows, n)), ``fun``, ``grad_norm`` (the largest component of the gradient,
+    projected if there are bounds), a state variable of the rule by its name (shape
+    (rows, n), or (rows,) if it is the same for all coordinates), a scheduled
+    hyperparameter, or an automatic ``step_size`` (the value that update t used; row 0,
+    which no update made, has NaN). The first four are attributes too.
+
+    Examples
+    --------
+    >>> import symgd
+    >>> result = symgd.minimize("x**2", 1.0, method="momentum", maxiter=2, trace=True)
+    >>> result.trace.names
+    ('t', 'x', 'fun', 'grad_norm', 'change')
+    >>> result.trace["change"][:, 0]
+    array([0.   , 0.02 , 0.0376])
+    """
+
+    def __init__(self, columns: Mapping[str, np.ndarray]) -> None:
+        self._columns = dict(columns)
+
+    t: np.ndarray
+    x: np.ndarray
+    fun: np.ndarray
+    grad_norm: np.ndarray
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(self._columns)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._columns:
+            raise unknown_name("column of the trace", name, self._columns)
+        return self._columns[name]
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        if name in ("t", "x", "fun", "grad_norm"):
+            return self._columns[name]
+        raise AttributeError(name)
+
+    def __len__(self) -> int:
+        return len(self._columns["t"])
+
+    def __repr__(self) -> str:
+        return f"<Trace of {len(self)} rows: {', '.join(self.names)}>"
+
+    def to_csv(self, file: str | Path, variables: Sequence[str]) -> None:
+        """Write the trace as comma-separated values, a column for each coordinate."""
+        header, columns = [], []
+        for name, column in self._columns.items():
+            if column.ndim == 1:
+                header.append(name)
+                columns.append(column)
+                continue
+            header += [v if name == "x" else f"{name}[{v}]" for v in variables]
+            columns += list(column.T)
+        with replacing(file) as out:
+            out.write(",".join(header) + "\n")
+            for row in zip(*columns, strict=True):
+                out.write(",".join(repr(number.item()) for number in row) + "\n")
+
+
+class Criterion(NamedTuple):
+    """A criterion to stop by: its limit, what was reached, and whether it fired."""
+
+    limit: float
+    reached: float
+    fired: bool
+
+    def __str__(self) -> str:
+        fired = " (fired)" if self.fired else ""
+        return f"{number(self.reached)} of {self.limit:g}{fired}"
+
+
+class Result:
+    """The end of a run; all fields describe the same point.
+
+    The names are SciPy's, so that code written for ``OptimizeResult`` works, also as
+    ``result["x"]``.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n,)
+        The point, in the order of ``variables``.
+    fun : float
+        The objective there (the maximum, if maximised).
+    jac : ndarray, shape (n,)
+        The objective's gradient there.
+    grad_norm : float
+        The largest component of the gradient; with bounds, of the projected one,
+        P(x - g) - x.
+    nit, nfev, njev : int
+        Updates made; evaluations of value and gradient, which come together.
+    success : bool
+    kind : str
+        "minimum", "maximum", "stationary point" (the Hessian shows that it is neither
+        what was sought) or "last point".
+    status : Status
+    message : str
+        Why the run ended, with the numbers.
+    criteria : dict of str to Criterion
+        The criteria that were set, ``gtol`` and ``maxiter`` always: limit, what was
+        reached, and whether this one ended the run.
+    seconds : float
+        How long the descent took, compilation excluded.
+    method : str
+    hyperparameters : dict
+        All of them, by name, as used.
+    start : ndarray, shape (n,)
+        Where the run began.
+    start_source : str
+        How the start was chosen.
+    bounds : ndarray, shape (n, 2), or None
+    trace : Trace or None
+    objective : Objective
+    """
+
+    def __init__(
+        self,
+        *,
+        x: array[float],
+        fun: float,
+        jac: array[float],
+        grad_norm: float,
+        nit: int,
+        nfev: int,
+        status: Status,
+        message: str,
+        method: str,
+        hyperparameters: dict[str, Any],
+        start: array[float],
+        start_source: str,
+        bounds: list[tuple[float, float]] | None,
+        trace: Trace | None,
+        objective: Objective,
+        maximized: bool,
+        seconds: float,
+        criteria: dict[str, Criterion],
+    ) -> None:
+        # Plain numbers: NumPy is imported when an array is asked for.
+        self._x, self._jac, self._start, self._bounds = x, jac, start, bounds
+        self.fun = fun
+        self.grad_norm = grad_norm
+        self.nit = nit
+        self.nfev = self.njev = nfev
+        self.status = status
+        self.message = message
+        self.method = method
+        self.hyperparameters = hyperparameters
+        self.start_source = start_source
+        self.trace = trace
+        self.objective = objective
+        self.maximized = maximized
+        self.seconds = seconds
+        self.criteria = criteria
+
+    @functools.cached_property
+    def x(self) -> np.ndarray:
+        """The point."""
+        return _vector(self._x)
+
+    @functools.cached_property
+    def jac(self) -> np.ndarray:
+        """The gradient there."""
+        return _vector(self._jac)
+
+    @functools.cached_property
+    def start(self) -> np.ndarray:
+        """Where the run began."""
+        return _vector(self._start)
+
+    @functools.cached_property
+    def bounds(self) -> np.ndarray | None:
+        """The bounds, a row for each variable."""
+        return None if self._bounds is None else _vector(self._bounds)
+
+    @property
+    def success(self) -> bool:
+        """Whether the run ended as hoped: CONVERGED, TARGET_REACHED or STALLED."""
+        return self.status.success
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The names of the variables, in the order of ``x``."""
+        return self.objective.variables
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The point by name: floats, and arrays in their shapes."""
+        return self.objective.space.values(self._x)
+
+    @functools.cached_property
+    def kind(self) -> str:
+        """What was found: "minimum", "maximum", "stationary point" or "last point".
+
+        A stationary point is where the gradient is small but the exact Hessian shows
+        a saddle point, or the opposite extreme. Where the Hessian decides nothing, as
+        at an inflection, the gradient is believed.
+        """
+        if not self.success:
+            return "last point"
+        if self.status == Status.CONVERGED and curves_the_other_way(
+            *(self.objective, self._x, self._jac, self._bounds, self.maximized)
+        ):
+            return "stationary point"
+        return "maximum" if self.maximized else "minimum"
+
+    def plot(
+        self, ax: Axes | None = None, kind: str | None = None, **options: Any
+    ) -> Axes:
+        """Draw the run: see :func:`symgd.plotting.path.plot`."""
+        return drawn("path", self, ax=ax, kind=kind, **options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain numbers, text, lists and dictionaries.
+
+        >>> import symgd
+        >>> symgd.minimize("(x - 1)**2").to_dict()["values"]
+        {'x': 1.0}
+        """
+        return {
+            "success": self.success,
+            "kind": self.kind,
+            "status": self.status.name,
+            "message": self.message,
+            "values": {k: plain(value) for k, value in self.values.items()},
+            "fun": self.fun,
+            "variables": list(self.variables),
+            "x": list(self._x),
+            "jac": list(self._jac),
+            "grad_norm": self.grad_norm,
+            "nit": self.nit,
+            "nfev": self.nfev,
+            "njev": self.njev,
+            "method": self.method,
+            "hyperparameters": self.hyperparameters,
+            "start": list(self._start),
+            "start_source": self.start_source,
+            "seconds": self.seconds,
+            "criteria": {k: c._asdict() for k, c in self.criteria.items()},
+        }
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the names of the fields, as OptimizeResult does."""
+        return FIELDS
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.keys():
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.keys()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __repr__(self) -> str:
+        space, x = self.objective.space, self._x
+        places = range(len(space))
+        ends = places if len(space) <= 20 else (*places[:10], *places[-10:])
+        shown = [f"  {space[k]} = {number(x[k])}" for k in ends]
+        if len(space) > 20:
+            shown.insert(10, f"  ... {len(space) - 20} more ...")
+        head = self.kind
+        if head == "stationary point":
+            best = "maximum" if self.maximized else "minimum"
+            head = f"{head}, but no {best} (try another start)"
+        counts = f"{self.nit} iterations, {self.nfev} evaluations, method {self.method}"
+        criteria = ", ".join(f"{name} {each}" for name, each in self.criteria.items())
+        return "\n".join(
+            [
+                f"{head}: f = {number(self.fun)} at",
+                *shown,
+                f"{self.status.name}: {self.message}",
+                f"({counts}; start: {self.start_source})",
+                f"criteria: {criteria}",
+            ]
+        )
+
+
+FIELDS = (
+    *("x", "fun", "jac", "grad_norm", "nit", "nfev", "njev", "success", "kind"),
+    *("status", "message", "method", "hyperparameters", "variables", "values", "start"),
+    *("start_source", "bounds", "trace", "objective", "maximized"),
+    *("seconds", "criteria"),
+)
+
+
+def curves_the_other_way(
+    objective: Objective,
+    x: array[float],
+    jac: array[float],
+    bounds: Sequence[tuple[float, float]] | None,
+    maximized: bool = False,
+) -> bool:
+    """Return whether the exact Hessian shows a saddle point, or the opposite extreme.
+
+    Not where a bound holds a coordinate, nor for very many variables.
+    """
+    n, sign = len(x), -1.0 if maximized else 1.0
+    pairs = bounds or [(-math.inf, math.inf)] * n
+    held = (
+        not low < each - sign * g < high
+        for each, g, (low, high) in zip(x, jac, pairs, strict=True)
+    )
+    if n > CURVATURE_VARIABLES or any(held):
+        return False
+    hessian, p = array("d", bytes(8 * n * n)), objective.parameter_values()
+    try:
+        kernel = objective.kernel("hessian")
+    except FormulaError:
+        return False  # no Hessian here
+    kernel(*map(address, (x, p, hessian)))
+    rows = [[sign * h for h in hessian[i * n : (i + 1) * n]] for i in range(n)]
+    return not _nearly_semidefinite(rows)
+
+
+def _vector(numbers: Any) -> np.ndarray:
+    import numpy as np
+
+    return np.array(numbers, dtype=np.float64)
+
+
+def _nearly_semidefinite(matrix: list[list[float]]) -> bool:
+    """Return whether no eigenvalue is below -1e-6 of the largest: by Cholesky's method.
+
+    A matrix that isn't finite says nothing, which counts as yes.
+    """
+    n = len(matrix)
+    size = max(sum(map(abs, row)) for row in matrix)
+    if not size < float("inf") or size == 0.0:
+        return True
+    rows: list[list[float]] = []
+    for i in range(n):
+        row: list[float] = []
+        for j in range(i + 1):
+            inner = sum(
+                a * b for a, b in zip(row, rows[j] if j < i else row, strict=False)
+            )
+            left = matrix[i][j] - inner + (1e-6 * size if i == j else 0.0)
+            if i == j and left < 0.0:
+                return False
+            pivot = left**0.5 if i == j else rows[j][j]
+            row.append(pivot if i == j else left / pivot if pivot else 0.0)
+        rows.append(row)
+    return True

@@ -1,0 +1,464 @@
+"""Runs: plain arrays that a kernel continues slice by slice.
+
+Between two slices a run can be watched, interrupted and stopped; nothing else is
+needed for Ctrl-C, time limits and progress.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from symgd.descent.result import Criterion, Result, Trace
+from symgd.descent.settings import Settings
+from symgd.native import records as layout
+from symgd.native.interrupts import Interrupts
+from symgd.native.machine import raise_pending
+from symgd.objectives.objective import Objective
+from symgd.objectives.points import MANY, Bounds
+from symgd.reporting.status import RUNNING, Status
+from symgd.reporting.text import number
+
+if TYPE_CHECKING:
+    from symgd.language.formula import Formula
+
+SLICE_SECONDS = 0.02
+MEMORY = 2**24  # numbers recorded in one slice at most
+SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
+
+
+class Run:
+    """A run: its arrays, and how it is begun, continued and described."""
+
+    name = ""
+    state: tuple[str, ...] = ()
+    scalars: frozenset[str] = frozenset()  # of the state, the same for all coordinates
+    scheduled: frozenset[str] = frozenset()  # hyperparameters that change with t
+    hyperparameters: Mapping[str, Formula] = {}
+
+    def __init__(
+        self,
+        objective: Objective,
+        bounds: Bounds,
+        settings: Settings,
+        slots: int = 1,
+        constants: Sequence[str] = (),
+    ) -> None:
+        n = len(objective.space)
+        self.n = n
+        self.constants = constants
+        self.objective = objective
+        self.settings = settings
+        self.bounds = bounds
+        self.bounded = bounds.finite
+        self.lower, self.upper = self._sides()
+        self.parameters = objective.parameter_values()
+        self.counters = array("q", bytes(8 * layout.COUNTERS))
+        self.limits = floats(layout.LIMITS)
+        self._allocate(slots)
+        self.columns = 3 + slots * n + len(constants)
+        self.trace_rows = min(layout.TRACE_ROWS, max(2, MEMORY // self.columns))
+        self.rows = floats(self.trace_rows * self.columns if settings.every else 0)
+        self.recorded = array("d")
+        self.seconds = 0.0  # spent in it, compilation excluded
+        self.stopped_by = "interrupted"
+
+    def _sides(self) -> tuple[array[float], array[float]]:
+        return self.bounds.lower, self.bounds.upper
+
+    def _allocate(self, slots: int) -> None:
+        self.slots = floats(slots * self.n)
+        self.gradient = floats(self.n)
+
+    # ------------------------------------------------------ where the run is
+
+    @property
+    def t(self) -> int:
+        """The number of updates made."""
+        return int(self.counters[layout.T])
+
+    @property
+    def x(self) -> array[float]:
+        """The iterate."""
+        return self.slots[: self.n]
+
+    @property
+    def fun(self) -> float:
+        """The value that is minimised, at the iterate."""
+        return float(self.limits[layout.VALUE])
+
+    @property
+    def norm(self) -> float:
+        """The largest component of the (projected) gradient at the iterate."""
+        return float(self.limits[layout.NORM])
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations of value and gradient so far."""
+        return int(self.counters[layout.EVALUATIONS])
+
+    # ---------------------------------------------------------- what it does
+
+    def begin(self, x: Sequence[float]) -> int:
+        """Evaluate the start; DIVERGED if the objective is not finite there."""
+        settings = self.settings
+        self.recorded = array("d")
+        self._set_start(x if isinstance(x, array) else array("d", x))
+        self._reset()
+        self.counters[layout.VARIABLES] = self.n
+        self.counters[layout.T] = -1
+        self.counters[layout.PENDING] = 1
+        self.counters[layout.EVERY] = settings.every
+        self.counters[layout.PATIENCE] = settings.patience
+        self.limits[layout.NORM] = self.limits[layout.VALUE] = 0.0
+        self.limits[layout.GTOL] = settings.gtol
+        self.limits[layout.FTOL] = settings.ftol
+        self.limits[layout.TARGET] = settings.target
+        self.limits[layout.BEST] = math.inf
+        self.limits[layout.REACH] = 1.0
+        return self.advance(0)
+
+    def _reset(self) -> None:
+        self.counters[:] = array("q", bytes(8 * layout.COUNTERS))
+
+    def conclude(self) -> None:
+        """Be about the objective itself, at the end of a run."""
+
+    def _set_start(self, x: array[float]) -> None:
+        self.slots[: self.n] = x
+
+    def advance(self, last: int) -> int:
+        """Continue, at most to iteration ``last``; return RUNNING or a status."""
+        every = self.settings.every
+        if every:
+            self._harvest()
+            last = min(last, max(self.t, 0) + (self.trace_rows - 1) * every)
+        self.counters[layout.LAST] = last
+        status = self._continue()
+        raise_pending()
+        return status
+
+    def _continue(self) -> int:
+        raise NotImplementedError
+
+    def _harvest(self) -> None:
+        count = self.counters[layout.ROWS]
+        self.counters[layout.ROWS] = 0
+        try:
+            self.recorded += self.rows[: count * self.columns]
+        except MemoryError:  # better no trace than no result
+            self.recorded = array("d")
+            self.counters[layout.EVERY] = 0
+
+    def ended_at(
+        self,
+        x: Sequence[float],
+        fun: float,
+        jac: Sequence[float],
+        norm: float,
+        nit: int,
+        nfev: int,
+        patient: bool,
+    ) -> None:
+        """Be a run that has ended there, in another kernel's hands."""
+        self._be_at(array("d", x), array("d", jac))
+        self.limits[layout.VALUE], self.limits[layout.NORM] = fun, norm
+        self.counters[layout.T], self.counters[layout.EVALUATIONS] = nit, nfev
+        self.counters[layout.WAITED] = self.settings.patience if patient else 0
+
+    def _be_at(self, x: array[float], gradient: array[float]) -> None:
+        self.slots[: self.n], self.gradient = x, gradient
+
+    # ---------------------------------------------------- stored and continued
+
+    @property
+    def method_key(self) -> str:
+        """The method, as plain text."""
+        return self.name
+
+    def arrays(self) -> dict[str, array[Any]]:
+        """Return all numbers that the run consists of, by name."""
+        self._harvest()
+        return {
+            "counters": self.counters,
+            "limits": self.limits,
+            "slots": self.slots,
+            "gradient": self.gradient,
+            "recorded": self.recorded,
+        }
+
+    def plan(self) -> dict[str, Any]:
+        """Return what else is to be known to go on, as JSON can hold it."""
+        return {}
+
+    def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+        """Be where another run was when it was stored."""
+        self.recorded = array("d", stored["recorded"].tobytes())
+        for name, numbers in self.arrays().items():
+            numbers[:] = array(numbers.typecode, stored[name].tobytes())
+
+    def trace(self) -> Trace | None:
+        """Return what was recorded; None, with a warning, if that was too much."""
+        self._harvest()
+        try:
+            if self.counters[layout.EVERY]:
+                return self._trace()
+        except MemoryError:
+            self.recorded = array("d")
+        problem = "the trace is too large for the memory; trace=k keeps every k-th row"
+        warnings.warn(problem, RuntimeWarning, stacklevel=2)
+        return None
+
+    def _trace(self) -> Trace:
+        import numpy as np
+
+        rows = np.frombuffer(self.recorded).reshape(-1, self.columns)
+        n = self.n
+        columns = {
+            "t": rows[:, 0].astype(np.int64),
+            "x": rows[:, 3 : 3 + n].copy(),
+            "fun": self.settings.sign * rows[:, 1] + 0.0,
+            "grad_norm": rows[:, 2].copy(),
+        }
+        for j, name in enumerate(self.state, start=1):
+            column = rows[:, 3 + j * n : 3 + (j + 1) * n].copy()
+            columns[name] = column[:, 0] if name in self.scalars else column
+        scheduled = rows[:, 3 + (1 + len(self.state)) * n :]
+        for j, name in enumerate(self.constants):
+            if name in self.scheduled:
+                columns[name] = np.where(columns["t"] > 0, scheduled[:, j], math.nan)
+        return Trace(columns)
+
+    # ------------------------------------------------- what it says of itself
+
+    def blame(self) -> str:
+        """Say what was not finite."""
+        names = self.objective.space
+        sign = self.settings.sign
+        gradient = [sign * each for each in self.gradient]
+        return not_finite(names, {}, sign * self.fun, gradient)
+
+    def message(self, status: Status) -> str:
+        """Say why the run ended, with the numbers."""
+        if status == Status.DIVERGED:
+            last = "this is the last finite iterate"
+            return f"{self.blame()} in iteration {self.t + 1}; {last}"
+        settings = self.settings
+        what = "projected gradient" if self.bounded else "gradient"
+        norm = f"the largest component of the {what} is {number(self.norm)}"
+        gtol = f"gtol = {settings.gtol:g}"
+        above = f"{norm}, {'within' if self.norm <= settings.gtol else 'above'} {gtol}"
+        above = norm if settings.gtol < 0.0 else above
+        f = number(settings.sign * self.fun)
+        goal = number(settings.sign * settings.target)
+        stalled = "no lower value was found: f changes by no more than its rounding"
+        if settings.patience and self.counters[layout.WAITED] >= settings.patience:
+            stalled = (
+                f"f did not improve by more than ftol = {settings.ftol:g} "
+                f"in {settings.patience} iterations"
+            )
+        return {
+            Status.CONVERGED: above,
+            Status.TARGET_REACHED: f"f = {f} has reached the target {goal}",
+            Status.STALLED: f"{stalled}; {above}",
+            Status.MAXITER: f"maxiter = {settings.maxiter} was reached; {above}",
+            Status.TIME_LIMIT: (
+                f"the time limit of {settings.time_limit:g} s was reached; {above}"
+            ),
+            Status.INTERRUPTED: f"{self.stopped_by} after iteration {self.t}; {above}",
+            Status.ABNORMAL: (
+                f"no step along the search direction lowers f, as at a kink; {above}"
+            ),
+        }[status]
+
+
+class SearchRun(Run):
+    """A run that searches along directions, and ends where no step is acceptable."""
+
+    @property
+    def impatient(self) -> bool:
+        """Whether the value has not improved for long enough."""
+        patience = self.settings.patience
+        return patience > 0 and self.counters[layout.WAITED] >= patience
+
+    def ending(self, status: int, beyond_measure: bool) -> int:
+        """Return the status of a run that can do no more: STALLED or ABNORMAL.
+
+        What a step promises says nothing at a kink, but there the gradient is not
+        small.
+        """
+        if status not in (Status.STALLED, Status.ABNORMAL) or self.impatient:
+            return status
+        reach = self.norm * max(1.0, max(map(abs, self.x)))
+        smooth = beyond_measure and reach <= SMOOTH * abs(self.fun)
+        return int(Status.STALLED if smooth else Status.ABNORMAL)
+
+    def blame(self) -> str:
+        """Say what was not finite."""
+        if self.t < 0:
+            return super().blame()
+        falls = "falls" if self.settings.sign > 0 else "rises"
+        return f"f {falls} without bound, beyond 1e100,"
+
+
+def floats(count: int) -> array[float]:
+    """Return so many zeros."""
+    return array("d", [0.0]) * count
+
+
+def not_finite(
+    variables: Sequence[str],
+    state: Mapping[str, Iterable[float]],
+    value: float,
+    gradient: Iterable[float],
+) -> str:
+    """Name the first quantity that is not finite, in the order of computation."""
+    for what, numbers in (*state.items(), ("f", [value]), ("the gradient", gradient)):
+        for place, each in enumerate(numbers):
+            if not math.isfinite(each):
+                variable = variables[place]
+                where = "" if what == "f" else f" of {variable}"
+                name = f"{variable}" if what == "x" else f"{what}{where}"
+                return f"{name} is {each}"
+    return "the sum of f, the gradient and the state is infinite"
+
+
+# Looks at a run between two slices, and says why it is to stop, or nothing.
+Watcher: TypeAlias = Callable[[Run], str]
+
+
+def drive(
+    run: Run, status: int, watchers: Sequence[Watcher] = (), every: int = 0
+) -> Status:
+    """Continue a run that has begun until it ends; Ctrl-C ends it too.
+
+    Slices last some tens of milliseconds: long enough to cost nothing, short enough
+    to be interrupted between them.
+
+    Parameters
+    ----------
+    run : Run
+    status : int
+        RUNNING, or what beginning it returned.
+    watchers : sequence of callables
+        Called at the start and after each slice.
+    every : int
+        If not 0, slices end at its multiples.
+    """
+    begun = time.perf_counter()
+    try:
+        with Interrupts() as interrupts:
+            try:
+                ended = _slices(run, status, watchers, every, interrupts)
+            except KeyboardInterrupt:
+                ended = Status.INTERRUPTED
+            interrupts.answered = ended == Status.INTERRUPTED
+        return ended
+    finally:
+        run.seconds += time.perf_counter() - begun
+
+
+def _slices(
+    run: Run, status: int, watchers: Sequence[Watcher], every: int, stop: Interrupts
+) -> Status:
+    # An evaluation may take a microsecond, or seconds where there are many rows.
+    settings, iterations = run.settings, 32 if run.objective.arrays is None else 1
+    deadline = time.perf_counter() + settings.time_limit
+    reason = _reason(run, watchers)
+    while status == RUNNING and run.t < settings.maxiter:
+        before, start = time.perf_counter(), run.t
+        if reason or stop.noted:
+            run.stopped_by = reason or run.stopped_by
+            return Status.INTERRUPTED
+        if before >= deadline:
+            return Status.TIME_LIMIT
+        last = min(settings.maxiter, start + iterations)
+        last = min(last, start - start % every + every) if every else last
+        status = run.advance(last)
+        elapsed = max(time.perf_counter() - before, 1e-7)
+        wanted = min(SLICE_SECONDS, deadline - before) / elapsed
+        wanted *= max(run.t - start, 1)
+        iterations = int(min(8 * iterations, max(1.0, wanted)))
+        reason = _reason(run, watchers)
+    return Status.MAXITER if status == RUNNING else Status(status)
+
+
+def _reason(run: Run, watchers: Sequence[Watcher]) -> str:
+    """Let all watchers look; return the first reason to stop."""
+    return next(filter(None, [watcher(run) for watcher in watchers]), "")
+
+
+def result_of(
+    run: Run, status: Status, objective: Objective, start: Sequence[float], source: str
+) -> Result:
+    """Return the end of a run as it is reported: about the objective itself."""
+    run.conclude()
+    sign = run.settings.sign
+    pairs = list(zip(run.lower, run.upper, strict=True)) if run.bounded else None
+    return Result(
+        x=run.x,
+        fun=sign * run.fun + 0.0,  # no -0.0
+        jac=_signed(run.gradient, sign),
+        grad_norm=run.norm,
+        nit=max(run.t, 0),
+        nfev=run.evaluations,
+        status=status,
+        message=run.message(status),
+        method=run.name,
+        hyperparameters=dict(run.hyperparameters),
+        start=start if isinstance(start, array) else array("d", start),
+        start_source=source,
+        bounds=pairs,
+        trace=run.trace() if run.settings.every else None,
+        objective=objective,
+        maximized=sign < 0,
+        seconds=run.seconds,
+        criteria=_criteria(run, status),
+    )
+
+
+def _signed(numbers: array[float], sign: float) -> array[float]:
+    """Return numbers with another sign, and without -0.0."""
+    if len(numbers) <= MANY:
+        return array("d", (sign * each + 0.0 for each in numbers))
+    import numpy as np
+
+    signed = numbers[:]
+    view = np.frombuffer(signed)
+    np.multiply(view, sign, out=view)
+    np.add(view, 0.0, out=view)
+    return signed
+
+
+def _criteria(run: Run, status: Status) -> dict[str, Criterion]:
+    """Return each criterion that was set, what was reached of it, which fired."""
+    settings, patience = run.settings, run.settings.patience
+    sign, waited = settings.sign, run.counters[layout.WAITED]
+    pairs = {
+        "gtol": (settings.gtol, run.norm, Status.CONVERGED),
+        "target": (sign * settings.target, sign * run.fun, Status.TARGET_REACHED),
+        "patience": (patience, waited, Status.STALLED),
+        "maxiter": (settings.maxiter, max(run.t, 0), Status.MAXITER),
+        "time_limit": (settings.time_limit, run.seconds, Status.TIME_LIMIT),
+    }
+    unset = {
+        name
+        for name, off in (
+            ("gtol", settings.gtol < 0.0),
+            ("target", math.isinf(settings.target)),
+            ("patience", patience == 0),
+            ("time_limit", math.isinf(settings.time_limit)),
+        )
+        if off
+    }
+    return {
+        name: Criterion(
+            limit, reached, status == fires and (name != "patience" or waited >= limit)
+        )
+        for name, (limit, reached, fires) in pairs.items()
+        if name not in unset
+    }

@@ -1,0 +1,150 @@
+"""The arguments of a run, checked and brought into one form."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
+
+from symgd.language.plain import count
+from symgd.reporting.errors import InputError, guess
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+Seed: TypeAlias = Union[int, "np.random.Generator", "np.random.RandomState", None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """When to stop and what to record, checked."""
+
+    sign: float
+    maxiter: int
+    gtol: float
+    ftol: float
+    patience: int
+    target: float
+    time_limit: float
+    every: int
+    progress: bool
+
+    def of(self, objective: Any, batches: bool = False) -> Settings:
+        """Return the settings as they apply to an objective.
+
+        Where it changes with the iteration, or the batch, a gradient of 0 doesn't mean
+        that the run has converged, and is not tested: gtol is -1. Values are of other
+        functions.
+
+        Raises
+        ------
+        InputError
+            If values are to be compared there.
+        """
+        if objective.iteration is None and not batches:
+            return self
+        clock = "the batch" if batches else objective.iteration
+        for name, unset in (("patience", 0), ("target", -math.inf)):
+            if getattr(self, name) != unset:
+                problem = f"the objective changes with {clock}, so {name}"
+                raise InputError(f"{problem} can't be tested: its values don't compare")
+        return dataclasses.replace(self, gtol=-1.0)
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        sign: float,
+        maxiter: Any,
+        gtol: Any,
+        ftol: Any,
+        patience: Any,
+        target: Any,
+        time_limit: Any,
+        trace: Any,
+        progress: Any,
+    ) -> Settings:
+        """Return the settings, or raise InputError for the first that can't be used."""
+        goal = (
+            -math.inf if target is None else sign * _number("target", target, -math.inf)
+        )
+        if _number("ftol", ftol) > 0.0 and not patience:
+            raise InputError("ftol is only tested with patience: give patience=10, say")
+        return cls(
+            sign=sign,
+            maxiter=count("maxiter", maxiter),
+            gtol=_number("gtol", gtol),
+            ftol=_finite("ftol", ftol),
+            patience=count("patience", patience),
+            target=goal,
+            time_limit=math.inf
+            if time_limit is None
+            else _number("time_limit", time_limit),
+            every=int(trace) if isinstance(trace, bool) else count("trace", trace),
+            progress=bool(progress),
+        )
+
+
+def _finite(name: str, value: Any) -> float:
+    if math.isinf(number := _number(name, value)):
+        raise InputError(f"{name} must be finite, not {value!r}")
+    return number
+
+
+def _number(name: str, value: Any, least: float = 0.0) -> float:
+    try:
+        result = float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be a number, not {value!r}") from None
+    if math.isnan(result) or result < least:
+        raise InputError(f"{name} must be a number, at least {least:g}, not {value!r}")
+    return result
+
+
+def generator(rng: Seed) -> Any:
+    """Return the source of random numbers that an argument names."""
+    import numpy as np
+
+    if rng is None or isinstance(rng, numbers.Integral):
+        if rng is not None and rng < 0:
+            raise InputError(f"a seed must be 0 or more, not {rng}")
+        return np.random.default_rng(0 if rng is None else int(rng))
+    if isinstance(rng, (np.random.Generator, np.random.RandomState)):
+        return rng
+    raise InputError(
+        f"rng must be an int, a numpy.random.Generator or a RandomState, not {rng!r}"
+    )
+
+
+def source_of(rng: Seed) -> str:
+    """Say where random numbers came from."""
+    if rng is None or isinstance(rng, numbers.Integral):
+        return f"seed {0 if rng is None else rng}"
+    return "from the given generator"
+
+
+def refuse_of_objective(keywords: Iterable[str]) -> None:
+    """Raise InputError for an argument that an objective takes, not a run."""
+    for name in ("parameters", "data", "sizes", "missing", "iteration"):
+        if name in keywords:
+            problem = f"give {name} to the objective"
+            raise InputError(f"{problem}: Objective(..., {name}=)")
+
+
+def no_hyperparameters(name: str) -> InputError:
+    """Return the error for a keyword that the default method doesn't know."""
+    if name in ("callback", "callback_every", "checkpoint"):
+        return InputError(f"{name!r} is an argument of minimize and maximize only")
+    hint = guess(name, ("maxiter", "gtol", "ftol", "patience", "target", "time_limit"))
+    problem = f"unknown argument {name!r}{hint}: method 'auto' has no hyperparameters"
+    return InputError(f"{problem}; name a rule to give it any: method='gd', say")
+
+
+def needs_a_rule(iteration: str) -> InputError:
+    """Return the error for an online objective without a rule."""
+    problem = f"the objective changes with {iteration}, so it needs an update rule"
+    return InputError(f"{problem}: method='gd', say")

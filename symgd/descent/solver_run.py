@@ -1,0 +1,130 @@
+"""The default method as a run: which stage comes when."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from symgd.descent.run import SearchRun, floats
+from symgd.descent.settings import Settings
+from symgd.native import compiled
+from symgd.native import records as layout
+from symgd.native.machine import Kernel, address
+from symgd.objectives.objective import Objective
+from symgd.objectives.points import Bounds
+from symgd.reporting.errors import FormulaError
+from symgd.reporting.status import RUNNING, Status
+
+NEWTON_VARIABLES = 50  # the Hessian is used up to so many
+LBFGS_ITERATIONS = 2000  # before Newton's method is tried
+NEWTON_ITERATIONS = 200
+NO_END = 2**62
+
+
+class SolverRun(SearchRun):
+    """The default method: L-BFGS, Newton, L-BFGS, each from the best point so far."""
+
+    name = "auto"
+
+    def __init__(
+        self, objective: Objective, bounds: Bounds, settings: Settings
+    ) -> None:
+        super().__init__(objective, bounds, settings)
+        self.solve = solver_kernel()
+        self.function = objective.kernel("evaluation")
+        self.hessian = self.function  # until the Newton stage, which calls it, begins
+        self.work = [floats(size) for size in layout.solver_space(self.n)]
+        self.matrices = floats(0)
+        self.stages: list[tuple[str, int]] = []
+        self.stage_end = 0
+        self.stalled_at = -1
+        self.arguments = self._arguments()
+
+    def begin(self, x: Sequence[float]) -> int:
+        """Evaluate the start, and plan the stages."""
+        self.stages, self.stage_end = [], NO_END
+        if self.n <= NEWTON_VARIABLES:
+            self.stages = [("newton", NEWTON_ITERATIONS), ("lbfgs", NO_END)]
+            self.stage_end = LBFGS_ITERATIONS
+        self.stalled_at = -1
+        return super().begin(x)
+
+    def _arguments(self) -> tuple[int, ...]:
+        """Return what the kernel takes; arrays stay where they are."""
+        arrays: list[Any] = [self.counters, self.limits, self.slots, self.gradient]
+        arrays += [self.parameters, self.lower, self.upper, *self.work, self.matrices]
+        places = map(address, [*arrays, self.rows])
+        return self.function.address, self.hessian.address, *places
+
+    def _continue(self) -> int:
+        last = self.counters[layout.LAST]
+        while True:
+            self.counters[layout.LAST] = min(last, self.stage_end)
+            status = self.solve(*self.arguments)
+            if status == Status.STALLED:
+                self.stalled_at = self.t
+            if not self._stage_is_over(status) or not self._next_stage():
+                break
+        # Newton's promise of what is left to gain is better than the gradient's.
+        return self.ending(status, self.stalled_at == self.t)
+
+    def _stage_is_over(self, status: int) -> bool:
+        if status == RUNNING:
+            return self.stage_end <= self.t < self.settings.maxiter
+        return status in (Status.STALLED, Status.ABNORMAL) and not self.impatient
+
+    def _next_stage(self) -> bool:
+        """Prepare the next stage that can be had; return whether there is one."""
+        while self.stages:
+            name, iterations = self.stages[0]
+            possible = name != "newton" or self._get_hessian()
+            del self.stages[0]  # not before: Ctrl-C may have come while compiling
+            if not possible:
+                continue
+            self.counters[layout.NEWTON] = int(name == "newton")
+            self.counters[layout.PAIRS] = 0
+            self.counters[layout.IDLE] = 0
+            self.stage_end = self.t + iterations
+            return True
+        return False
+
+    def _get_hessian(self) -> bool:
+        """Compile the Hessian; return whether there is one, not too large for that."""
+        try:
+            self.hessian = self.objective.kernel("hessian")
+        except FormulaError:
+            return False
+        self.matrices = floats(2 * self.n * self.n)
+        self.arguments = self._arguments()
+        return True
+
+    def arrays(self) -> dict[str, array[Any]]:
+        """Return all numbers that the run consists of, by name."""
+        work = {f"work{i}": numbers for i, numbers in enumerate(self.work)}
+        return super().arrays() | work
+
+    def plan(self) -> dict[str, Any]:
+        """Return the stages to come."""
+        names = ("stages", "stage_end", "stalled_at")
+        return {name: getattr(self, name) for name in names}
+
+    def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+        """Be where another run was when it was stored."""
+        super().restore(stored, plan)
+        self.stages = [(name, iterations) for name, iterations in plan["stages"]]
+        self.stage_end, self.stalled_at = plan["stage_end"], plan["stalled_at"]
+        if self.counters[layout.NEWTON]:
+            self._get_hessian()
+
+
+def solver_kernel() -> Kernel:
+    """Return the loop of the default method, one for all objectives."""
+
+    def build() -> Any:
+        from symgd.kernels import solver
+        from symgd.lowering.scalar_objective import native
+
+        return native(solver.entry, layout.SOLVER)
+
+    return compiled.kernel(("solver",), layout.SOLVER, build)

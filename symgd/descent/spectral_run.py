@@ -1,0 +1,68 @@
+"""Gradient descent that finds its step sizes itself, as a run."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+from symgd.descent.run import SearchRun, floats
+from symgd.descent.settings import Settings
+from symgd.native import compiled
+from symgd.native import records as layout
+from symgd.native.machine import Kernel, address
+from symgd.objectives.objective import Objective
+from symgd.objectives.points import Bounds
+from symgd.reporting.status import Status
+
+AUTOMATIC = "auto"  # the step size that asks for this
+
+
+class SpectralRun(SearchRun):
+    """Spectral projected gradients: ``gd`` with automatic steps."""
+
+    name = "gd"
+    scheduled = frozenset({"step_size"})  # the trace has the steps taken
+
+    def __init__(
+        self, objective: Objective, bounds: Bounds, settings: Settings
+    ) -> None:
+        super().__init__(objective, bounds, settings, constants=("step_size",))
+        self.hyperparameters = {"step_size": AUTOMATIC}
+        self.descend = spectral_kernel()
+        self.function = objective.kernel("evaluation")
+        self.values, self.work = map(floats, layout.spectral_space(self.n))
+        arrays: list[Any] = [self.counters, self.limits, self.slots, self.gradient]
+        arrays += [self.parameters, self.lower, self.upper, self.values, self.work]
+        self.arguments = [self.function.address, *map(address, [*arrays, self.rows])]
+
+    def _continue(self) -> int:
+        status = self.descend(*self.arguments)
+        return self.ending(status, status == Status.STALLED)
+
+    def arrays(self) -> dict[str, array[Any]]:
+        """Return all numbers that the run consists of, by name."""
+        return super().arrays() | {"values": self.values}
+
+
+def spectral_kernel() -> Kernel:
+    """Return the loop of automatic steps, one for all objectives."""
+
+    def build() -> Any:
+        from symgd.kernels import spectral
+        from symgd.lowering.scalar_objective import native
+
+        return native(spectral.entry, layout.SPECTRAL)
+
+    return compiled.kernel(("spectral",), layout.SPECTRAL, build)
+
+
+def spectral_each_kernel() -> Kernel:
+    """Return the same loop over starts."""
+
+    def build() -> Any:
+        from symgd.kernels import spectral
+        from symgd.lowering.scalar_objective import native
+
+        return native(spectral.each_entry, layout.SPECTRAL_EACH)
+
+    return compiled.kernel(("spectral each",), layout.SPECTRAL_EACH, build)

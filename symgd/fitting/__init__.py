@@ -1,0 +1,1 @@
+"""A model fitted to the rows of a table."""

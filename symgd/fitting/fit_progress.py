@@ -1,0 +1,34 @@
+"""A progress bar of a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import rich.progress as rich
+from rich.console import Console
+from rich.progress import TextColumn, TimeElapsedColumn
+
+from symgd.reporting.text import number
+
+if TYPE_CHECKING:
+    from symgd.fitting.levenberg_marquardt import Onlooker, Point
+
+
+@contextmanager
+def watcher(maxiter: int) -> Iterator[Onlooker]:
+    """Show where a fit is on standard error; yield the function that moves it."""
+    columns = (
+        TextColumn("{task.completed:,.0f} of at most {task.total:,.0f} iterations"),
+        TextColumn("sum of losses = {task.fields[f]}, offset {task.fields[offset]}"),
+        TimeElapsedColumn(),
+    )
+    with rich.Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=maxiter, f="?", offset="?")
+
+        def move(nit: int, point: Point, offset: float) -> None:
+            f = number(point.fun)
+            bar.update(task, completed=nit, f=f, offset=number(offset))
+
+        yield move

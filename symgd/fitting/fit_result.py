@@ -1,0 +1,387 @@
+"""What a fit returns: parameters, how sure they are, predictions, and a table."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from symgd.fitting import uncertainty
+from symgd.fitting.quantiles import two_sided
+from symgd.fitting.regression import Regression
+from symgd.fitting.rows import Rows
+from symgd.language.formula import symbol, text_of
+from symgd.objectives.data import DataTable
+from symgd.reporting.drawing import drawn
+from symgd.reporting.errors import InputError
+from symgd.reporting.status import Status
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from symgd.fitting.uncertainty import Uncertainty
+
+
+class Prediction(NamedTuple):
+    """Predictions, and the band that holds the curve, or a new row, with a level."""
+
+    value: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the columns of a fit came from."""
+
+    columns: tuple[str, ...]
+    target: str
+    sigma: str | float | None  # a name, a number, or "" for an array
+    weights: str | float | None
+    dropped: int
+
+
+class Fit:
+    """A fitted model; all fields describe the same point.
+
+    It has a copy of the data, so that they may change; but more than 64 MiB of columns
+    (as of a ``numpy.memmap``) are read again where they are, when something is asked
+    for that isn't known yet: residuals, R squared, covariance.
+
+    Attributes
+    ----------
+    x : ndarray, shape (p,)
+        The parameters, in the order of ``names``.
+    fun : float
+        The sum over rows of weight*rho((model - target)/sigma), which was minimised.
+    success, status, message, nit, nfev
+        As in a :class:`Result`. Least squares of 20 000 rows or more begin on a sample
+        of them, whose evaluations count in nfev by their share of the rows.
+    offset : float
+        What gtol limits: the cosine between the residuals and what the model can still
+        change (Bates and Watts 1981); for the absolute loss, by what share of itself
+        the sum may be above its least, for a model that is straight near there; NaN
+        for another method.
+    start, start_source : ndarray, str
+        Where it began, and how that was chosen.
+    scale : float
+        What residuals were divided by for a robust loss without sigma.
+    method : str
+    seconds : float
+        How long the descent took.
+
+    Examples
+    --------
+    >>> import symgd
+    >>> data = {"t": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.1, 4.9, 7.0]}
+    >>> line = symgd.fit("a + b*t", data, "y")
+    >>> line.parameters
+    {'a': 1.03..., 'b': 1.98...}
+    >>> line.standard_errors
+    {'a': 0.0793..., 'b': 0.0424...}
+    >>> line.predict({"t": [4.0]})
+    array([8.95])
+    """
+
+    def __init__(
+        self,
+        regression: Regression,
+        source: Source,
+        *,
+        x: np.ndarray,
+        fun: float,
+        status: Status,
+        message: str,
+        nit: int,
+        nfev: int,
+        offset: float,
+        start: np.ndarray,
+        start_source: str,
+        at_bound: np.ndarray,
+        absolute_sigma: bool,
+        method: str,
+        seconds: float,
+    ) -> None:
+        self.regression, self.source = regression, source
+        self.x, self.fun = x, fun
+        self.status, self.message = status, message
+        self.nit, self.nfev, self.offset = nit, nfev, offset
+        self.start, self.start_source = start, start_source
+        self.absolute_sigma, self.method = absolute_sigma, method
+        self.seconds = seconds
+        self._held = at_bound
+
+    # ------------------------------------------------------------ the optimum
+
+    @property
+    def success(self) -> bool:
+        """Whether the fit ended as hoped."""
+        return self.status.success
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters' names."""
+        return tuple(each.name for each in self.regression.parameters)
+
+    @property
+    def model(self) -> str:
+        """The model as a formula."""
+        return text_of(self.regression.formulas.model)
+
+    @property
+    def scale(self) -> float:
+        """What residuals were divided by, besides sigma."""
+        return self.regression.scale
+
+    def _by_name(self, values: np.ndarray) -> dict[str, float]:
+        return dict(zip(self.names, values.tolist(), strict=True))
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The parameters by name."""
+        return self._by_name(self.x)
+
+    @property
+    def at_bound(self) -> tuple[str, ...]:
+        """The parameters that a bound holds."""
+        return tuple(n for n, held in zip(self.names, self._held, strict=True) if held)
+
+    # ------------------------------------------------------- how sure it is
+
+    @functools.cached_property
+    def uncertainty(self) -> Uncertainty:
+        """The covariance and its parts: see :mod:`symgd.fitting.uncertainty`."""
+        free = ~self._held
+        counted = self.regression.counted
+        return uncertainty.at_optimum(counted, self.x, free, self.absolute_sigma)
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        """Rows (of positive weight) less parameters that they determine."""
+        return self.uncertainty.freedom
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """The covariance of the parameters, in the order of ``names``.
+
+        For least squares it is s**2 (J'WJ)**-1, where s**2 is the weighted sum of
+        squares by the degrees of freedom, or 1 with ``absolute_sigma``. For another
+        loss it is the sandwich estimate (Huber 1967, White 1982). Parameters at their
+        bounds count as known: 0. Of parameters that the data do not determine the
+        variance is infinite, and the covariance with others left 0.
+        """
+        return self.uncertainty.covariance
+
+    @property
+    def standard_errors(self) -> dict[str, float]:
+        """The roots of the covariance's diagonal, by name."""
+        return self._by_name(np.sqrt(np.diag(self.covariance)))
+
+    @property
+    def correlation(self) -> np.ndarray:
+        """The correlation of the parameters; 0 with what is held or undetermined."""
+        errors = np.sqrt(np.diag(self.covariance))
+        known = np.isfinite(errors) & (errors > 0.0)
+        units = np.where(known, errors, 1.0)
+        inside = np.logical_and.outer(known, known)
+        correlation = np.where(inside, self.covariance, 0.0) / np.outer(units, units)
+        np.fill_diagonal(correlation, 1.0)
+        return correlation
+
+    @property
+    def undetermined(self) -> list[dict[str, float]]:
+        """Directions along which the predictions don't change, to first order."""
+        return self.uncertainty.directions(self.names)
+
+    def _quantile(self, level: float) -> float:
+        if not 0.0 < level < 1.0:
+            raise InputError(f"level must be between 0 and 1, not {level!r}")
+        freedom = self.degrees_of_freedom
+        exact = self.regression.loss.squares and not self.absolute_sigma and freedom > 0
+        return two_sided(level, freedom if exact else math.inf)
+
+    def confidence_intervals(
+        self, level: float = 0.95
+    ) -> dict[str, tuple[float, float]]:
+        """Return an interval for each parameter.
+
+        Its quantile is Student's for least squares with an estimated variance, else
+        the normal one.
+
+        >>> import symgd
+        >>> data = {"t": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.1, 4.9, 7.0]}
+        >>> symgd.fit("a + b*t", data, "y").confidence_intervals()["b"]
+        (1.79..., 2.16...)
+        """
+        half = self._quantile(level) * np.sqrt(np.diag(self.covariance))
+        pairs = zip((self.x - half).tolist(), (self.x + half).tolist(), strict=True)
+        return dict(zip(self.names, pairs, strict=True))
+
+    # --------------------------------------------------------- how good it is
+
+    @functools.cached_property
+    def residuals(self) -> np.ndarray:
+        """Target minus prediction, row by row, not divided by sigma."""
+        regression = self.regression
+        return regression.residuals(self.x) * regression.sigma
+
+    @functools.cached_property
+    def r_squared(self) -> float:
+        """1 - (sum of squares of residuals)/(that of target - mean), weighted.
+
+        Where the target is constant it is 1 if the model fits exactly, else 0.
+        """
+        regression = self.regression.counted
+        weight, unit = regression.weight, regression.sigma
+        target = regression.target
+        centred = (target - np.average(target, weights=weight / unit**2)) / unit
+        left = float(np.sum(weight * regression.residuals(self.x) ** 2))
+        total = float(np.sum(weight * centred**2))
+        if total == 0.0:
+            return float(left == 0.0)
+        return 1.0 - left / total
+
+    @property
+    def adjusted(self) -> float:
+        """R squared adjusted for the number of parameters; -inf without freedom."""
+        freedom = self.degrees_of_freedom
+        count = freedom + int(np.sum(~self._held)) - len(self.uncertainty.open)
+        if freedom <= 0:
+            return -math.inf
+        return 1.0 - (1.0 - self.r_squared) * (count - 1) / freedom
+
+    # ------------------------------------------------------------ predictions
+
+    def predict(
+        self, data: Any, level: float | None = None, interval: str = "confidence"
+    ) -> Any:
+        """Return the model's values for new data.
+
+        Parameters
+        ----------
+        data : mapping, structured array or dataframe
+            With the columns of the model.
+        level : float, optional
+            With it, return a :class:`Prediction` with a band, by the delta method.
+        interval : {"confidence", "prediction"}
+            Whether the band holds the curve, or the target of a new row.
+
+        Raises
+        ------
+        InputError
+            If a column is missing.
+        """
+        table = DataTable(data)
+        arrays = self._columns(table)
+        rows = Rows(*self._curve, arrays).each(self.x.tolist())
+        value, jacobian = rows[:, 0].copy(), rows[:, 1:]
+        if level is None:
+            return value
+        variance = self.uncertainty.variance_along(jacobian)
+        if interval == "prediction":
+            variance = variance + self._noise(table, len(value))
+        elif interval != "confidence":
+            problem = "interval must be 'confidence' or 'prediction'"
+            raise InputError(f"{problem}, not {interval!r}")
+        half = self._quantile(level) * np.sqrt(variance)
+        return Prediction(value, value - half, value + half)
+
+    @property
+    def _curve(self) -> tuple[list[Any], tuple[Any, ...]]:
+        return self.regression.formulas.curve, self.regression.parameters
+
+    def _columns(self, table: DataTable) -> dict[Any, np.ndarray]:
+        """Return the model's columns; for a constant model, one to count the rows."""
+        wanted = self.source.columns or table.names[:1]
+        arrays = table.arrays(wanted)
+        check_rows(arrays)
+        named = {symbol(name): each for name, each in arrays.items()}
+        counted = next(iter(named.values())) if named else np.zeros(0)
+        zero = np.zeros(
+            (), self.regression.columns[self.regression.formulas.target].dtype
+        )
+        used = {s: each for s, each in named.items() if s.name in self.source.columns}
+        return {
+            **used,
+            self.regression.formulas.target: np.broadcast_to(zero, len(counted)),
+        }
+
+    def _noise(self, table: DataTable, count: int) -> np.ndarray:
+        """Return the variance of the target of a new row."""
+        if not self.regression.loss.squares:
+            raise InputError("a prediction interval needs the loss 'squared'")
+        sigma = self._of_new_rows(table, "sigma", self.source.sigma, count)
+        weights = self._of_new_rows(table, "weights", self.source.weights, count)
+        with np.errstate(divide="ignore"):
+            return self.uncertainty.spread * sigma**2 / weights
+
+    def _of_new_rows(
+        self, table: DataTable, what: str, given: str | float | None, count: int
+    ) -> np.ndarray:
+        if given == "":
+            problem = f"{what} was an array, which says nothing of new rows"
+            raise InputError(f"{problem}: give it as the name of a column")
+        if isinstance(given, str):
+            return np.asarray(table.arrays([given])[given], dtype=np.float64)
+        return np.full(count, 1.0 if given is None else given)
+
+    # -------------------------------------------------------------- for people
+
+    def plot(self, ax: Axes | None = None, level: float = 0.95) -> Axes:
+        """Draw data, curve and band: see :func:`symgd.plotting.fitted_curve.plot`."""
+        return drawn("fitted_curve", self, ax=ax, level=level)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fit as plain numbers, text, lists and dictionaries."""
+        intervals = self.confidence_intervals()
+        return {
+            "success": self.success,
+            "status": self.status.name,
+            "message": self.message,
+            "model": self.model,
+            "target": self.source.target,
+            "loss": self.regression.loss.name,
+            "parameters": self.parameters,
+            "standard_errors": self.standard_errors,
+            "confidence_intervals": {n: list(pair) for n, pair in intervals.items()},
+            "covariance": self.covariance.tolist(),
+            "at_bound": list(self.at_bound),
+            "undetermined": self.undetermined,
+            "fun": self.fun,
+            "r_squared": self.r_squared,
+            "adjusted": self.adjusted,
+            "rows": self.regression.count,
+            "dropped": self.source.dropped,
+            "degrees_of_freedom": self.degrees_of_freedom,
+            "scale": self.scale,
+            "nit": self.nit,
+            "nfev": self.nfev,
+            "method": self.method,
+            "start": self.start.tolist(),
+            "start_source": self.start_source,
+            "seconds": self.seconds,
+        }
+
+    def __str__(self) -> str:
+        from symgd.fitting.fit_summary import summary
+
+        return summary(self)
+
+    __repr__ = __str__
+
+
+def check_rows(arrays: dict[str, np.ndarray]) -> None:
+    """Refuse columns that are not vectors of one length."""
+    counts: dict[str, int] = {}
+    for name, each in arrays.items():
+        if each.ndim != 1:
+            raise InputError(
+                f"column {name!r} has shape {each.shape}; a fit needs (n,)"
+            )
+        counts[name] = len(each)
+    if len(set(counts.values())) > 1:
+        lengths = ", ".join(f"{name}: {count}" for name, count in counts.items())
+        raise InputError(f"the columns have different lengths: {lengths}")

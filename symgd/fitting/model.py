@@ -1,0 +1,110 @@
+"""A model as a fit reads it: which of its names are columns, and its formulas."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import sympy as sp
+
+from symgd.fitting.losses import Loss
+from symgd.fitting.row_formulas import RowFormulas, row_formulas, unused
+from symgd.language import formula
+from symgd.language.formula import Formula
+from symgd.reporting.errors import InputError, guess, unknown_name
+
+MEANT = ("target", "sigma", "weights")  # columns that the model doesn't name
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model, once read.
+
+    Attributes
+    ----------
+    columns, parameters : tuple of str
+        The model's names, in natural order.
+    meant : dict of str to symbol
+        What stands for those of ``MEANT``.
+    formulas : RowFormulas
+    """
+
+    columns: tuple[str, ...]
+    parameters: tuple[str, ...]
+    meant: dict[str, sp.Symbol]
+    formulas: RowFormulas
+
+
+def read(
+    model: Formula,
+    names: tuple[str, ...],
+    target: str,
+    varying: tuple[str, ...],
+    loss: Loss,
+) -> Model:
+    """Return a model, the one of an earlier fit if there was one.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of all columns.
+    varying : tuple of str
+        Which of sigma and weights aren't 1.
+
+    Raises
+    ------
+    FormulaError
+        If the model can't be read.
+    InputError
+        If there is no such target, or the model has no parameters, reads the target,
+        or has a parameter in place of a column.
+    """
+    if not isinstance(target, str):
+        problem = "target is the name of a column of the data"
+        raise InputError(f"{problem}, not {type(target).__name__}")
+    kept = isinstance(model, (str, sp.Basic))
+    return (_read if kept else _read.__wrapped__)(model, names, target, varying, loss)
+
+
+@functools.lru_cache(maxsize=64)
+def _read(
+    model: Formula,
+    names: tuple[str, ...],
+    target: str,
+    varying: tuple[str, ...],
+    loss: Loss,
+) -> Model:
+    expression = formula.read(model, {n: formula.symbol(n) for n in names})
+    if target not in names:
+        raise unknown_name("column for the target", target, names)
+    used = formula.natural_order(s.name for s in expression.free_symbols)
+    columns = tuple(name for name in used if name in names)
+    parameters = tuple(name for name in used if name not in columns)
+    if not parameters:
+        known = ", ".join(columns) or "none"
+        problem = "the model has no parameters: all of its names are columns"
+        raise InputError(f"{problem} ({known})")
+    _check_columns(columns, parameters, names, target)
+    taken = set(used)
+    meant = {what: unused(what, taken) for what in MEANT}
+    factors = [meant[what] if what in varying else sp.S.One for what in MEANT[1:]]
+    letters = tuple(map(formula.symbol, parameters))
+    formulas = row_formulas(expression, letters, meant["target"], *factors, loss)
+    return Model(columns, parameters, meant, formulas)
+
+
+def _check_columns(
+    columns: tuple[str, ...],
+    parameters: tuple[str, ...],
+    names: tuple[str, ...],
+    target: str,
+) -> None:
+    if target in columns:
+        problem = f"the target {target!r} is in the model"
+        raise InputError(f"{problem}, which is to predict it: rename the parameter")
+    others = [name for name in names if name != target]
+    hints = [f"{name!r}{hint}" for name in parameters if (hint := guess(name, others))]
+    if hints and not columns:
+        listed = ", ".join(others)
+        problem = f"the model uses none of the columns {listed}"
+        raise InputError(f"{problem}: {', '.join(hints)} is no column")

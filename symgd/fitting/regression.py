@@ -1,0 +1,383 @@
+"""A model, a loss and data: sums over the rows, and the descents that lower them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from symgd.fitting.levenberg_marquardt import Limits, Point, descend, symmetric
+from symgd.fitting.losses import SMOOTHING, Loss, read
+from symgd.fitting.row_formulas import RowFormulas, row_formulas
+from symgd.fitting.rows import Rows
+from symgd.native.layout import column_of
+from symgd.native.quadratic import root_of
+from symgd.reporting.status import Status
+
+EPSILON = float(np.finfo(np.float64).eps)
+ILL_CONDITIONED = 1e-10  # a ratio of squares whose inverse has lost half its digits
+MANY = 12  # parameters whose products are too many sums for one loop
+COPIED = 2**26  # bytes of columns, 64 MiB; of more, a fit has no copy
+ROUGHLY = 1e-2  # an offset from which Newton's method takes over
+LARGE = 20_000  # rows, from which a sample of them is worth it
+EVERY = 17  # of the rows is in the sample: a prime, as rows may repeat a pattern
+NEAR = 1e-3  # an offset that is small for a sample
+SOON = 10  # iterations
+ENDED = (Status.CONVERGED, Status.STALLED)
+DIGITS = 12  # to which the absolute value is approached, in units of its mean
+UNBALANCED = 1e-10  # a share of the rows that is rounding
+RESOLVED = 1e-8  # a share of the sum that rounding may leave
+ROUNDED = 16.0 * EPSILON  # a share of the target that is rounding
+
+
+class Regression:
+    """The sum over rows of weight*rho((model - target)/sigma), and its derivatives.
+
+    Parameters
+    ----------
+    formulas : RowFormulas
+    columns : mapping of symbol to ndarray
+    constants : mapping of symbol to float
+        Those of the loss.
+    scale : float
+        What residuals are divided by, besides sigma.
+
+    Examples
+    --------
+    >>> from symgd import losses
+    >>> a, t, y = sp.symbols("a t y", real=True)
+    >>> columns = {t: np.array([1.0, 2.0]), y: np.array([2.0, 5.0])}
+    >>> squared = losses.read("squared", {})
+    >>> formulas = row_formulas(a * t, (a,), y, sp.S.One, sp.S.One, squared)
+    >>> line = Regression(formulas, columns, {})
+    >>> point = line.gauss_newton(np.array([2.0]))
+    >>> point.fun, point.gradient, point.curvature
+    (0.5, array([-2.]), array([[5.]]))
+    """
+
+    def __init__(
+        self,
+        formulas: RowFormulas,
+        columns: Mapping[sp.Symbol, np.ndarray],
+        constants: Mapping[sp.Symbol, float],
+        scale: float = 1.0,
+    ) -> None:
+        self.formulas, self.columns, self.scale = formulas, dict(columns), scale
+        self.loss, self.parameters = formulas.loss, formulas.parameters
+        self.constants = dict(constants)
+        self._last: tuple[Any, Any] = None, None  # where the rows were last passed
+
+    def with_data(self, columns: Mapping[sp.Symbol, np.ndarray]) -> Regression:
+        """Return the same with other rows; nothing is compiled anew."""
+        return Regression(self.formulas, columns, self.constants, self.scale)
+
+    def with_loss(self, loss: Loss, scale: float = 1.0) -> Regression:
+        """Return the same with another loss."""
+        old = self.formulas
+        same = (old.model, old.parameters, old.target, old.sigma, old.weight)
+        other = row_formulas(*same, loss)
+        return Regression(other, self.columns, loss.constants, scale)
+
+    @property
+    def count(self) -> int:
+        """The number of rows."""
+        return len(self.columns[self.formulas.target])
+
+    def _rows(
+        self, expressions: Sequence[sp.Expr], named: Mapping[sp.Symbol, sp.Expr]
+    ) -> Rows:
+        parameters = (*self.parameters, *self.formulas.constants)
+        return Rows(expressions, parameters, self.columns, names=named)
+
+    def _at(self, x: np.ndarray) -> list[float]:
+        constants = () if self.loss.squares else (*self.constants.values(), self.scale)
+        return [*x.tolist(), *constants]
+
+    @property
+    def _has_many(self) -> bool:
+        return self.loss.squares and len(self.parameters) > MANY
+
+    @property
+    def counted(self) -> Regression:
+        """The same without rows of weight 0; large data with them, where they add 0."""
+        weight = self.weight
+        if weight.strides == (0,) or weight.all() or not weight.any():
+            return self
+        return self._counted if are_few(self.columns.values()) else self
+
+    @functools.cached_property
+    def _counted(self) -> Regression:
+        kept = self.weight > 0.0
+        return self.with_data({s: each[kept] for s, each in self.columns.items()})
+
+    # -------------------------------------------------------- at a point
+
+    @functools.cached_property
+    def _gauss_newton(self) -> Rows:
+        return self._rows(self.formulas.gauss_newton, self.formulas.firsts)
+
+    @functools.cached_property
+    def _newton(self) -> Rows:
+        formulas = self.formulas
+        return self._rows(formulas.newton, formulas.firsts | formulas.seconds)
+
+    @functools.cached_property
+    def _curve(self) -> Rows:
+        # With the target, which is there for any model.
+        used = self.formulas.model.free_symbols | {self.formulas.target}
+        columns = {name: each for name, each in self.columns.items() if name in used}
+        return Rows(self.formulas.curve, self.parameters, columns)
+
+    def gauss_newton(self, x: np.ndarray) -> Point:
+        """Return the model of reweighted least squares, all by one pass of the rows."""
+        if (at := self._at(x)) != self._last[0]:
+            point = self.orthogonal(x) if self._has_many else self._passed(x, at)
+            self._last = at, point
+        return self._last[1]
+
+    def _passed(self, x: np.ndarray, at: list[float]) -> Point:
+        totals = self._gauss_newton.totals(at)
+        floor = _floor(totals[-1]) if self.loss.squares else -math.inf
+        return Point.unpacked(x, totals, floor)
+
+    def newton(self, x: np.ndarray) -> Point:
+        """Return the model with the exact Hessian."""
+        return Point.unpacked(x, self._newton.totals(self._at(x)))
+
+    def spread_of_scores(self, x: np.ndarray) -> np.ndarray:
+        """Return the sum of the squared gradients of the rows, a matrix."""
+        totals = self._newton.totals(self._at(x))
+        p = len(x)
+        return symmetric(totals[root_of(p) :], p)
+
+    def curve(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return predictions and Jacobian, row by row."""
+        values = self._curve.each(x.tolist())
+        return values[:, 0], values[:, 1:]
+
+    @np.errstate(over="ignore", invalid="ignore")  # what isn't finite is no step
+    def orthogonal(self, x: np.ndarray) -> Point:
+        """Return the model of least squares by an orthogonal factor of the rows.
+
+        The normal matrix squares the condition of the Jacobian; this does not (G. H.
+        Golub, Numerical methods for solving linear least squares problems, 1965).
+        """
+        predicted, jacobian = self.curve(x)
+        unit = np.sqrt(self.weight) / self.sigma
+        residuals = (predicted - self.target) * unit
+        rows = jacobian * unit[:, None]
+        if not (np.isfinite(rows).all() and np.isfinite(residuals).all()):
+            p = len(x)
+            return Point(x, math.nan, math.nan, np.zeros(p), np.zeros((p, p)))
+        size, gradient = float(residuals @ residuals), rows.T @ residuals
+        factor: Any = np.zeros((len(x), len(x)))
+        part = np.linalg.qr(rows, mode="r")
+        factor[: len(part)] = part
+        floor = _floor(np.sum((self.target * unit) ** 2))
+        return Point(x, size / 2.0, size, gradient, factor.T @ factor, factor, floor)
+
+    @property
+    def target(self) -> np.ndarray:
+        """The column that the model should give."""
+        return self._values(self.formulas.target)
+
+    @property
+    def sigma(self) -> np.ndarray:
+        """The standard deviation of each row."""
+        return self._values(self.formulas.sigma)
+
+    @property
+    def weight(self) -> np.ndarray:
+        """The weight of each row."""
+        return self._values(self.formulas.weight)
+
+    def _values(self, column: sp.Expr) -> np.ndarray:
+        if column is sp.S.One:
+            return np.broadcast_to(np.float64(1.0), (self.count,))
+        return np.asarray(self.columns[column], dtype=np.float64)
+
+    # -------------------------------------------------------------- descents
+
+    def minimize(
+        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
+    ) -> tuple[Point, float, Status]:
+        """Minimise from x, by the descent that suits the loss."""
+        bounds = (lower, upper)
+        if self.loss.squares:
+            return self._least_squares(x, *bounds, limits)
+        if self.loss.smoothed:
+            return self._least_absolute(x, *bounds, limits)
+        point = self._roughly(x, *bounds, limits)
+        return self._by_hessians(point.x, *bounds, limits)
+
+    def _by_products(
+        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
+    ) -> tuple[Point, float, Status]:
+        """Descend from x, by reweighted least squares."""
+        native = None if self._has_many else self._gauss_newton.native(self._at(x))
+        ended = descend(self.gauss_newton, x, lower, upper, limits, native)
+        self._last = self._at(ended[0].x), ended[0]
+        return ended
+
+    def _by_hessians(
+        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
+    ) -> tuple[Point, float, Status]:
+        native = self._newton.native(self._at(x))
+        return descend(self.newton, x, lower, upper, limits, native)
+
+    def _roughly(
+        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
+    ) -> Point:
+        """Come near a minimum from x, or by way of least squares: what is lower."""
+        squared = self.with_loss(read("squared", {}), self.scale)
+        rough = dataclasses.replace(limits, gtol=max(ROUGHLY, limits.gtol))
+        detour, _, _ = squared._by_products(x, lower, upper, rough)
+        ends = [
+            self._by_products(start, lower, upper, rough)[0] for start in (x, detour.x)
+        ]
+        limits.nit, limits.nfev = rough.nit, rough.nfev
+        return min(ends, key=lambda point: point.fun)
+
+    def _least_squares(
+        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
+    ) -> tuple[Point, float, Status]:
+        ended = None
+        if self.count >= LARGE and limits.maxiter > SOON:
+            ended = self._from_a_sample(x, lower, upper, limits)
+        ended = ended or self._by_products(x, lower, upper, limits)
+        point, _, status = ended
+        if status in ENDED and is_ill_conditioned(point):
+            return descend(self.orthogonal, point.x, lower, upper, limits)
+        return ended
+
+    def _from_a_sample(
+        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
+    ) -> tuple[Point, float, Status] | None:
+        """Minimise from where a sample of the rows has its minimum.
+
+        None if that is no better than x, or is not soon followed by one of all rows.
+        """
+        columns = self.columns.items()
+        some = self.with_data({s: _every(EVERY, each) for s, each in columns})
+        rough = dataclasses.replace(limits, gtol=NEAR, watch=None)
+        near, _, status = some._by_products(x, lower, upper, rough)
+        # As many evaluations of all rows as were done, x among them.
+        limits.nfev += 1 + math.ceil((rough.nfev - limits.nfev) / EVERY)
+        if status not in ENDED or is_ill_conditioned(near):
+            return None
+        if not self.gauss_newton(x).fun > self.gauss_newton(near.x).fun:
+            return None
+        soon = dataclasses.replace(limits, maxiter=limits.nit + SOON)
+        ended = self._by_products(near.x, lower, upper, soon)
+        limits.nfev = soon.nfev
+        if ended[2] in (Status.MAXITER, Status.ABNORMAL):
+            return None
+        limits.nit = soon.nit
+        return ended
+
+    def _least_absolute(
+        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
+    ) -> tuple[Point, float, Status]:
+        """Minimise sqrt(r**2 + s**2) for an s that goes to 0, until the gap is small.
+
+        K. Madsen and H. B. Nielsen, A finite smoothing algorithm for linear l1
+        estimation, SIAM J. Optimization 3 (1993), follow the same path.
+        """
+        self.constants[SMOOTHING] = self.mean_residual(x)
+        point = self._roughly(x, lower, upper, limits)
+        mean = min(self.mean_residual(x), self.mean_residual(point.x))
+        for power in range(1, DIGITS + 1):
+            self.constants[SMOOTHING] = mean * 10.0**-power
+            last = power == DIGITS or 10.0**-power <= 10.0 * limits.gtol
+            stage = dataclasses.replace(limits, gtol=limits.gtol if last else ROUGHLY)
+            point, _, status = self._by_hessians(point.x, lower, upper, stage)
+            limits.nit, limits.nfev = stage.nit, stage.nfev
+            # At kinks, where the optimum of this loss is, steps may be in vain.
+            stopped = status not in (*ENDED, Status.ABNORMAL)
+            if last or stopped:
+                gap = self._gap(point.x, lower, upper)
+                if stopped or gap <= limits.gtol:
+                    break
+        size = self.weight @ abs(self.residuals(point.x))
+        point = dataclasses.replace(point, fun=float(size) / self.scale)
+        if not stopped:
+            rough = Status.STALLED if gap <= RESOLVED else Status.ABNORMAL
+            status = Status.CONVERGED if gap <= limits.gtol else rough
+        return point, gap, status
+
+    def _gap(self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> float:
+        """Return by what share the sum of |r| may be above its least, to first order.
+
+        Any d with |d| <= w and d'J = 0 shows that the sum is at least -d'r wherever
+        the model is as straight as here: the dual of the linear program (H. M. Wagner,
+        Linear programming techniques for regression analysis, JASA 54, 1959). Such a d
+        is near the slope of what was minimised; rows at a kink have room to mend it.
+        """
+        predicted, jacobian = self.curve(x)
+        residuals = (predicted - self.target) / self.sigma
+        size = self.weight @ abs(residuals)
+        if size <= ROUNDED * (self.weight @ abs(self.target / self.sigma)):
+            return 0.0
+        smoothing = self.constants[SMOOTHING]
+        far = np.hypot(residuals, smoothing)
+        slope, room = residuals / far, smoothing / far
+        root = np.sqrt(self.weight)
+        rows = jacobian * (root / self.sigma)[:, None]
+        rise, units = (root * slope) @ rows, root @ abs(rows)
+        held = ((x == lower) & (rise > 0.0)) | ((x == upper) & (rise < 0.0))
+        free = ~held & (units > 0.0)
+        part = rows[:, free] / units[free] * room[:, None]
+        rise = rise[free] / units[free]
+        mended = -np.linalg.lstsq(part.T, rise, rcond=None)[0]
+        if abs(mended @ part + rise).max(initial=0.0) > UNBALANCED:
+            return math.inf
+        dual = slope + room * mended / np.where(root > 0.0, root, 1.0)
+        dual /= max(1.0, abs(dual).max())
+        return float(self.weight @ (abs(residuals) - dual * residuals) / size)
+
+    def mean_residual(self, x: np.ndarray) -> float:
+        """Return the weighted mean of |r|, at least what is above rounding."""
+        size = np.average(abs(self.residuals(x)), weights=self.weight)
+        target = np.average(abs(self.target / self.sigma), weights=self.weight)
+        return float(max(size, 1e-15 * target, 1e-300))
+
+    def __getstate__(self) -> dict[str, object]:
+        # What is compiled belongs to a process.
+        kept, left = self.__dict__.items(), (Rows, Regression)
+        return {name: each for name, each in kept if not isinstance(each, left)}
+
+    def residuals(self, x: np.ndarray) -> np.ndarray:
+        """Return (target - prediction)/sigma."""
+        difference = self.target - self.curve(x)[0]
+        return difference / self.sigma
+
+
+def are_few(columns: Iterable[np.ndarray]) -> bool:
+    """Return whether there may be a copy of columns."""
+    return sum(each.nbytes for each in columns) <= COPIED
+
+
+def _floor(size: float) -> float:
+    """Return the value that rounding a target of this sum of squares makes."""
+    return float(EPSILON**2 * size / 2.0)
+
+
+def _every(step: int, column: np.ndarray) -> np.ndarray:
+    """Return every so many rows, in memory as the column is."""
+    some = column[::step]
+    return some.copy() if column_of(column).dense else some
+
+
+def is_ill_conditioned(point: Point) -> bool:
+    """Return whether the normal matrix, in its own units, has lost half its digits."""
+    if point.least >= ILL_CONDITIONED:
+        return False
+    norms = np.sqrt(np.diag(point.curvature))
+    known = norms > 0.0
+    block = point.curvature[known][:, known] / np.outer(norms[known], norms[known])
+    return bool(known.any() and np.linalg.eigvalsh(block)[0] < ILL_CONDITIONED)

@@ -1,0 +1,155 @@
+"""The formulas of one row that fits are made of: loss, gradient, curvature."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import sympy as sp
+
+from symgd.calculus import derivatives
+from symgd.fitting.losses import RESIDUAL, Loss
+
+OFF = sp.Symbol("[off]", real=True)  # the residual of a row
+
+
+@dataclass(frozen=True)
+class RowFormulas:
+    """What a row adds to the sum of weight*rho((model - target)/sigma), symbolically.
+
+    Attributes
+    ----------
+    model : SymPy expression
+    parameters : tuple of symbols
+    target : symbol
+    sigma, weight : SymPy expression
+        1, or a symbol of a column.
+    loss : Loss
+
+    Examples
+    --------
+    >>> from symgd import losses
+    >>> a, t, y = sp.symbols("a t y", real=True)
+    >>> squared = losses.read("squared", {})
+    >>> line = RowFormulas(a * t, (a,), y, sp.S.One, sp.S.One, squared)
+    >>> line.gauss_newton
+    [[off]**2/2, [off]**2, [j0]*[off], [j0]**2, y**2]
+    >>> line.firsts
+    {[off]: a*t - y, [j0]: t}
+    """
+
+    model: sp.Expr
+    parameters: tuple[sp.Symbol, ...]
+    target: sp.Symbol
+    sigma: sp.Expr
+    weight: sp.Expr
+    loss: Loss
+
+    @functools.cached_property
+    def constants(self) -> tuple[sp.Symbol, ...]:
+        """The loss's constants, and a scale of residuals, by names that are free."""
+        taken = {*self.model.free_symbols, self.target, self.sigma, self.weight}
+        names = {each.name for each in taken if each.is_Symbol}
+        wanted = [*self.loss.constants, sp.Symbol("scale")]
+        return () if self.loss.squares else tuple(unused(s.name, names) for s in wanted)
+
+    @functools.cached_property
+    def jacobian(self) -> sp.ImmutableMatrix:
+        """The model's derivatives by its parameters, a column."""
+        return derivatives.gradient(self.model, self.parameters)
+
+    @functools.cached_property
+    def hessian(self) -> sp.ImmutableMatrix:
+        """The model's second derivatives by its parameters."""
+        return derivatives.hessian(self.jacobian, self.parameters)
+
+    @property
+    def curve(self) -> list[sp.Expr]:
+        """The model and its derivatives."""
+        return [self.model, *self.jacobian]
+
+    @functools.cached_property
+    def firsts(self) -> dict[sp.Symbol, sp.Expr]:
+        """The residual and the model's derivatives, by their names in the sums.
+
+        Without names SymPy would make of exp(-t)*exp(-t) another exponential.
+        """
+        residual = (self.model - self.target) / self._unit
+        return {OFF: residual} | dict(zip(self._slopes, self.jacobian, strict=True))
+
+    @functools.cached_property
+    def seconds(self) -> dict[sp.Symbol, sp.Expr]:
+        """The model's second derivatives that aren't 0, likewise."""
+        values = [self.hessian[place] for place in self._places]
+        pairs = zip(self._bends, values, strict=True)
+        return {name: value for name, value in pairs if value != 0}
+
+    @functools.cached_property
+    def gauss_newton(self) -> list[sp.Expr]:
+        """Value, size, gradient, lower triangle of J'WJ, and the target's square."""
+        weight = self._of(self.loss.weight) / self._unit**2
+        target = self.weight * (self.target / self._unit) ** 2
+        return [*self._sloped, *self._products(weight), target]
+
+    @functools.cached_property
+    def newton(self) -> list[sp.Expr]:
+        """Value, size, gradient, the Hessian, and the products of the gradient."""
+        bend = self._products(self._of(self.loss.curvature) / self._unit**2)
+        known = self.seconds.keys()
+        seconds = [self._slope * b if b in known else 0 for b in self._bends]
+        exact = map(sp.Add, bend, seconds)
+        return [*self._sloped, *exact, *self._products(self._slope**2)]
+
+    @property
+    def _unit(self) -> sp.Expr:
+        return self.sigma * self.constants[-1] if self.constants else self.sigma
+
+    @property
+    def _places(self) -> list[tuple[int, int]]:
+        return list(zip(*np.tril_indices(len(self.parameters)), strict=True))
+
+    @property
+    def _slopes(self) -> list[sp.Symbol]:
+        count = len(self.parameters)
+        return [sp.Symbol(f"[j{k}]", real=True) for k in range(count)]
+
+    @property
+    def _bends(self) -> list[sp.Symbol]:
+        return [sp.Symbol(f"[h{i} {j}]", real=True) for i, j in self._places]
+
+    def _of(self, loss: sp.Expr) -> sp.Expr:
+        """Return a formula in r with the residual of a row in its place."""
+        names = dict(zip(self.loss.constants, self.constants, strict=False))
+        return self.weight * loss.xreplace(names).xreplace({RESIDUAL: OFF})
+
+    @functools.cached_property
+    def _slope(self) -> sp.Expr:
+        return self._of(self.loss.score) / self._unit
+
+    @functools.cached_property
+    def _sloped(self) -> list[sp.Expr]:
+        whole = (self.loss.value, self.loss.score * RESIDUAL)
+        return [*map(self._of, whole), *(self._slope * j for j in self._slopes)]
+
+    def _products(self, factor: sp.Expr) -> list[sp.Expr]:
+        slopes = self._slopes
+        return [factor * slopes[i] * slopes[j] for i, j in self._places]
+
+
+@functools.lru_cache(maxsize=64)
+def row_formulas(*parts: sp.Basic) -> RowFormulas:
+    """Return formulas, those of an earlier fit of the same model if there was one."""
+    return RowFormulas(*parts)
+
+
+def unused(name: str, taken: set[str]) -> sp.Symbol:
+    """Return a symbol whose name is none of those taken, and take it.
+
+    >>> unused("scale", {"scale", "a"})
+    scale_
+    """
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return sp.Symbol(name, real=True)

@@ -1,0 +1,216 @@
+"""Formulas of one row of a table, natively: summed over all rows, or row by row."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import sympy as sp
+
+from symgd.calculus.program import Let, Loop, Nest, Program, Total, index_at
+from symgd.language.formula import array as indexed
+from symgd.language.formula import symbol, text_of
+from symgd.native import compiled
+from symgd.native.layout import Column, Layout, column_of
+from symgd.native.machine import Kernel, address
+from symgd.objectives.parallel import ENOUGH, PIECES, Steps, cores
+
+EACH = "i:pppii"
+
+
+class Pass(NamedTuple):
+    """What a loop needs to sum over the rows by itself.
+
+    Attributes
+    ----------
+    function : int
+        The address of a kernel of pieces, see :mod:`symgd.lowering.array_objective`.
+    words : array
+        The kernel's ``p``, which begins with the parameters.
+    blocks, rows : int
+    """
+
+    function: int
+    words: array[float]
+    blocks: int
+    rows: int
+
+
+class Rows:
+    """Formulas of one row of a table, summed over all rows.
+
+    Parameters
+    ----------
+    expressions : sequence of SymPy expressions
+        The formulas, in the symbols below.
+    parameters : sequence of symbols
+        Those that are the same in all rows.
+    columns : mapping of symbol to ndarray
+        Those that differ from row to row, at least one; of any type that
+        :class:`~symgd.objectives.data.Table` gives, and read in place.
+    workers : int, optional
+        The number of threads; by default all cores where there are many rows. The
+        results have the same bits for any number.
+    names : mapping of symbol to SymPy expression, optional
+        Values that the formulas of totals refer to.
+
+    Examples
+    --------
+    >>> a, t = sp.symbols("a t", real=True)
+    >>> rows = Rows([a * t, t**2], [a], {t: np.array([1.0, 2.0])})
+    >>> rows.totals([10.0])
+    array([30.,  5.])
+    >>> rows.each([10.0])
+    array([[10.,  1.],
+           [20.,  4.]])
+    """
+
+    def __init__(
+        self,
+        expressions: Sequence[sp.Expr],
+        parameters: Sequence[sp.Symbol],
+        columns: Mapping[sp.Symbol, np.ndarray],
+        workers: int | None = None,
+        names: Mapping[sp.Symbol, sp.Expr] | None = None,
+    ) -> None:
+        kinds = tuple(map(column_of, columns.values()))
+        named = tuple((names or {}).items())
+        self._plan = _planned(
+            tuple(expressions), tuple(parameters), tuple(columns), kinds, named
+        )
+        self._data = dict(zip(self._plan.names, columns.values(), strict=True))
+        self.count = len(next(iter(columns.values())))
+        self._words = self._plan.layout.filled(
+            dict.fromkeys(self._plan.layout.parameters, 0.0),
+            {"n": self.count},
+            {},
+            self._data,  # which live as long as their addresses are used
+        )
+        work = self.count * (len(columns) + len(self._plan.expressions))
+        self.workers = workers or (cores() if work >= 4 * ENOUGH else 1)
+
+    def totals(self, parameters: Sequence[float]) -> np.ndarray:
+        """Return the sums over rows, shape (len(expressions),)."""
+        words = address(self._with(parameters))
+        if self.workers > 1:
+            steps = Steps(self._pieces, self._plan.program, self.workers)
+            return np.array(steps.done(0, words, 0))
+        out = np.empty(len(self._plan.expressions))
+        self._pieces(0, 0, words, 0, words, 0, self._blocks, address(out))
+        return out
+
+    def native(self, parameters: Sequence[float]) -> Pass | None:
+        """Return what computes totals within a loop; None where threads do it.
+
+        The loop changes the first parameters: only those that follow matter.
+        """
+        if self.workers > 1:
+            return None
+        words = self._with(parameters)
+        return Pass(self._pieces.address, words, self._blocks, self.count)
+
+    @functools.cached_property
+    def _pieces(self) -> Kernel:
+        return self._plan.kernel("totals", PIECES)
+
+    @functools.cached_property
+    def _blocks(self) -> int:
+        out, words = np.empty(len(self._plan.expressions)), address(self._words)
+        return int(self._pieces(0, 0, words, 0, words, 0, 0, address(out)))
+
+    def each(self, parameters: Sequence[float]) -> np.ndarray:
+        """Return the values, shape (rows, len(expressions))."""
+        words = self._with(parameters)
+        out = np.empty((len(self._plan.expressions), self.count))
+        kernel = self._plan.kernel("each", EACH)
+        kernel(0, address(words), address(out), 0, self.count)
+        return out.T
+
+    def _with(self, parameters: Sequence[float]) -> array[float]:
+        count = len(self._plan.layout.parameters)
+        self._words[:count] = array("d", map(float, parameters))
+        return self._words
+
+
+class _Plan:
+    """What is computed of a row, and the kernels that do it."""
+
+    def __init__(
+        self,
+        expressions: tuple[sp.Expr, ...],
+        constants: int,
+        kinds: Sequence[Column],
+        named: Mapping[sp.Symbol, sp.Expr],
+    ) -> None:
+        self.expressions, self.named = expressions, named
+        self.names = [f"c{k}" for k in range(len(kinds))]
+        parameters = tuple(f"p{k}" for k in range(constants))
+        pairs = tuple(zip(self.names, kinds, strict=True))
+        self.layout = Layout(parameters, ("n",), (), pairs)
+        totals = (
+            Total(sp.Symbol(f"[t{k}]", real=True), expression)
+            for k, expression in enumerate(expressions)
+        )
+        loop = Loop(index_at(0), sp.S.Zero, symbol("n"))
+        self._nest = Nest(loop, (), tuple(totals))
+        self.program = Program((self._nest,), sp.S.Zero, ())
+        self._kernels: dict[str, Kernel] = {}
+
+    def kernel(self, kind: str, signature: str) -> Kernel:
+        """Return a kernel, "totals" or "each"."""
+
+        def build() -> str:
+            from symgd.lowering import array_objective as programs
+
+            if kind == "each":
+                return programs.each_row(self.expressions, index_at(0), self.layout)
+            nest = dataclasses.replace(self._nest, steps=_lets(self.named))
+            program = dataclasses.replace(self.program, steps=(nest,))
+            return programs.pieces(program, self.layout)
+
+        if kind not in self._kernels:
+            columns = [[n, c.kind, c.dense] for n, c in self.layout.data]
+            texts = [text_of(e) for e in self.expressions]
+            texts += [
+                f"{name} = {text_of(value)}" for name, value in self.named.items()
+            ]
+            parts = json.dumps([self.layout.parameters, columns, texts])
+            made = compiled.kernel(("rows", kind, parts), signature, build)
+            self._kernels[kind] = made
+        return self._kernels[kind]
+
+
+def _lets(named: Mapping[sp.Symbol, sp.Expr]) -> tuple[Let, ...]:
+    """Return values by their names, and before them what several of them share."""
+    from symgd.lowering.sharing import share
+
+    accesses = set[sp.Basic]().union(*(v.atoms(sp.Indexed) for v in named.values()))
+    plain = {each: sp.Symbol(f"[{each}]", real=True) for each in accesses}
+    shared, rest = share(tuple(value.xreplace(plain) for value in named.values()))
+    steps = [*shared, *zip(named, rest, strict=True)]
+    known = {plain[each]: each for each in accesses}
+    known |= {name: sp.Symbol(f"[{name}]", real=True) for name, _ in shared}
+    return tuple(Let(known.get(s, s), value.xreplace(known)) for s, value in steps)
+
+
+@functools.lru_cache(maxsize=256)
+def _planned(
+    expressions: tuple[sp.Expr, ...],
+    parameters: tuple[sp.Symbol, ...],
+    columns: tuple[sp.Symbol, ...],
+    kinds: tuple[Column, ...],
+    named: tuple[tuple[sp.Symbol, sp.Expr], ...],
+) -> _Plan:
+    """Return the plan of some formulas, by numbers: code depends on no names."""
+    renamed: dict[sp.Basic, sp.Basic] = {
+        s: symbol(f"p{k}") for k, s in enumerate(parameters)
+    }
+    renamed |= {s: indexed(f"c{k}")[index_at(0)] for k, s in enumerate(columns)}
+    plain = tuple(expression.xreplace(renamed) for expression in expressions)
+    values = {name: value.xreplace(renamed) for name, value in named}
+    return _Plan(plain, len(parameters), kinds, values)

@@ -1,0 +1,142 @@
+"""How well data determine parameters: covariance, and directions left open."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from symgd.fitting.levenberg_marquardt import Point
+from symgd.fitting.quantiles import of_sample
+from symgd.fitting.regression import Regression, is_ill_conditioned
+
+INVOLVED = 1e-6  # a component of a direction that is not rounding
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """What is known about parameters at an optimum.
+
+    Attributes
+    ----------
+    spread : float
+        s**2, the variance of a residual of unit weight; 1 where sigma is absolute,
+        infinite without degrees of freedom.
+    freedom : int
+        Rows of positive weight, less the directions that they determine.
+    known : ndarray, shape (p, p)
+        The covariance within what is determined.
+    open : ndarray, shape (k, p)
+        Directions along which nothing changes, each of length 1 in units of the
+        parameters' effects.
+    units : ndarray, shape (p,)
+        Those units: the column norms of the Jacobian.
+    """
+
+    spread: float
+    freedom: int
+    known: np.ndarray
+    open: np.ndarray
+    units: np.ndarray
+
+    @functools.cached_property
+    def involved(self) -> Any:
+        """Which parameters the data leave open."""
+        if math.isinf(self.spread):
+            return np.ones(len(self.units), dtype=bool)
+        return np.any(abs(self.open) > INVOLVED, axis=0)
+
+    @functools.cached_property
+    def covariance(self) -> np.ndarray:
+        """The covariance; of what is open, infinity, and 0 beside it."""
+        open = self.involved
+        covariance = np.where(np.logical_or.outer(open, open), 0.0, self.known)
+        np.fill_diagonal(covariance, np.where(open, np.inf, np.diag(self.known)))
+        return covariance
+
+    def variance_along(self, rows: np.ndarray) -> np.ndarray:
+        """Return the variance of each row's product with the parameters."""
+        if math.isinf(self.spread):
+            return np.full(len(rows), np.inf)
+        variance = np.einsum("ni,ij,nj->n", rows, self.known, rows)
+        scaled = rows / self.units
+        along = abs(scaled @ self.open.T).max(axis=1, initial=0.0)
+        lost = along > INVOLVED * np.linalg.norm(scaled, axis=1)
+        return np.where(lost, np.inf, np.maximum(variance, 0.0))
+
+    def directions(self, names: tuple[str, ...]) -> list[dict[str, float]]:
+        """Return the open directions by name, the largest component 1."""
+        found = []
+        for row in self.open:
+            step = np.where(abs(row) > INVOLVED, row, 0.0) / self.units
+            step = step / step[np.argmax(abs(step))]
+            pairs = zip(names, step.tolist(), strict=True)
+            found.append({name: size for name, size in pairs if size})
+        return found
+
+
+def at_optimum(
+    regression: Regression, x: np.ndarray, free: np.ndarray, absolute_sigma: bool
+) -> Uncertainty:
+    """Return the uncertainty of the free parameters, as if the others were known.
+
+    For least squares it is s**2 (J'WJ)**-1; for another loss H**-1 (sum of squared
+    scores) H**-1, with the exact Hessian H: P. J. Huber, The behavior of maximum
+    likelihood estimates under nonstandard conditions (1967), and H. White, Maximum
+    likelihood estimation of misspecified models, Econometrica 50 (1982). The absolute
+    loss has no Hessian: there H is the density of residuals at 0 times 2 J'WJ, after
+    G. Bassett and R. Koenker, Asymptotic theory of least absolute error regression,
+    JASA 73 (1978).
+    """
+    weights = regression.weight
+    count = regression.count if weights.strides == (0,) else np.count_nonzero(weights)
+    meat = None
+    if regression.loss.squares:
+        point = regression.gauss_newton(x)
+        if is_ill_conditioned(point):
+            point = regression.orthogonal(x)
+    elif regression.loss.smoothed:
+        point, meat = _of_the_median(regression, x)
+    else:
+        point, meat = regression.newton(x), regression.spread_of_scores(x)
+    norms = np.sqrt(abs(np.diag(point.curvature)))
+    units = np.where(norms > 0.0, norms, 1.0)
+    inverse, open = np.zeros((len(x), len(x))), np.zeros((0, len(x)))
+    if free.any():
+        squares, vectors = point.spectrum(free, units)
+        kept = squares > 0.0
+        block = (vectors[:, kept] / squares[kept]) @ vectors[:, kept].T
+        inverse[np.ix_(free, free)] = block / np.outer(units[free], units[free])
+        open = np.zeros((int(np.sum(~kept)), len(x)))
+        open[:, free] = vectors[:, ~kept].T
+    freedom = int(count) - (int(free.sum()) - len(open))
+    spread = 1.0
+    if regression.loss.squares and not absolute_sigma:
+        spread = 2.0 * point.fun / freedom if freedom > 0 else math.inf
+    known = inverse if meat is None else inverse @ meat @ inverse
+    known = known * spread if math.isfinite(spread) else known
+    return Uncertainty(spread, freedom, known, open, units)
+
+
+def _of_the_median(regression: Regression, x: np.ndarray) -> tuple[Point, np.ndarray]:
+    """Return curvature and spread of scores for the absolute loss.
+
+    The density at 0 is a difference quotient of the quantiles of the residuals, with
+    the bandwidth of P. Hall and S. J. Sheather, On the distribution of a studentized
+    quantile, JRSS B 50 (1988).
+    """
+    weights = regression.weight
+    rows = regression.curve(x)[1] / regression.sigma[:, None]
+    scores = rows * weights[:, None]
+    residuals, n = regression.residuals(x), int(np.count_nonzero(weights))
+    peak, quantile = NormalDist().pdf(0.0), NormalDist().inv_cdf(0.975)
+    width = (1.5 * (quantile * peak) ** 2 / n) ** (1 / 3)
+    width = min(width, 0.49)
+    ends = 0.5 - width, 0.5 + width
+    low, high = (of_sample(residuals, weights, level) for level in ends)
+    density = 2.0 * width / max(high - low, float(np.finfo(np.float64).tiny))
+    return regression.orthogonal(x), scores.T @ scores / (2.0 * density) ** 2

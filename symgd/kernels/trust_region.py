@@ -1,0 +1,449 @@
+"""The loop of Levenberg and Marquardt's method, one for all models.
+
+It sums over the rows by the address of what does that; or, where that is for Python to
+do, it ends after each step with a trial that is to be evaluated.
+"""
+
+from __future__ import annotations
+
+from math import inf, sqrt
+from typing import Any
+
+from symgd.kernels.common import diagonalise, jit
+from symgd.lowering.intrinsics import call_at, floats, integers
+from symgd.native.quadratic import (
+    ALONG,
+    BEST,
+    BLOCKS,
+    FACTORED,
+    FACTS,
+    FINE_RESOLUTION,
+    FIRST,
+    FLOOR,
+    FREE,
+    FUNCTION,
+    GRADIENT,
+    GTOL,
+    KNOWN,
+    LENGTHS,
+    LEVEL,
+    LIMITS,
+    LOWER,
+    MAXITER,
+    NFEV,
+    NIT,
+    OFFSET,
+    PARAMETERS,
+    PREDICTED,
+    RADIUS,
+    RESOLUTION,
+    SCALE,
+    SEEN,
+    SIZE,
+    SLICE,
+    SLOPE,
+    SQUARES,
+    STEP,
+    UPPER,
+    VALUE,
+    VECTORS,
+    root_of,
+)
+from symgd.reporting.status import RUNNING, Status
+
+CONVERGED, MAXED = int(Status.CONVERGED), int(Status.MAXITER)
+STALLED, ABNORMAL = int(Status.STALLED), int(Status.ABNORMAL)
+
+FIRST_RADIUS = 1.0  # of the trust region, in units of the start
+LEAST_GAIN = 1e-4  # of the predicted reduction, for a step to be taken
+NEARLY = 1e-4  # an offset, or digits lost of the target, that rounding can leave
+INVISIBLE = 1e-20  # a relative change of the sum that no convergence waits for
+NOISE = 1e-13  # a relative change of the sum that may be rounding alone
+LOUD = 1e-10  # likewise, where none that is larger than NOISE is expected
+SADDLE = 1e-10  # of the largest curvature: a negative one that isn't rounding
+ORTHOGONAL = 1e-16  # a cosine that is 0
+SWEEPS = 30
+
+
+# ------------------------------------------------------------------- the model
+
+
+_root = jit(root_of)
+
+
+@jit
+def _place(n: int, i: int, j: int) -> int:
+    """Return where the curvature along two parameters is in a model."""
+    return GRADIENT + n + (i * (i + 1) // 2 + j if i >= j else j * (j + 1) // 2 + i)
+
+
+@jit
+def _is_finite(model: Any, n: int) -> bool:
+    """Return whether a descent may go there."""
+    zero = 0.0
+    for k in range(_root(n)):
+        zero += 0.0 * model[k]
+    return zero == 0.0
+
+
+@jit
+def _bend(model: Any, step: Any, factored: int) -> float:
+    """Return step' curvature step."""
+    n = step.shape[0]
+    bend = 0.0
+    for i in range(n):
+        along = 0.0
+        for j in range(n):
+            place = _root(n) + i * n + j if factored else _place(n, i, j)
+            along += model[place] * step[j]
+        bend += along * (along if factored else step[i])
+    return bend
+
+
+@jit
+def _orthogonalise(a: Any, v: Any) -> None:
+    """Rotate the columns of a until they are orthogonal; v becomes the rotation.
+
+    One-sided Jacobi's method (Hestenes 1958), which keeps the digits of the small
+    singular values.
+    """
+    n = a.shape[0]
+    for i in range(n):
+        for j in range(n):
+            v[i, j] = 1.0 if i == j else 0.0
+    for _sweep in range(SWEEPS):
+        rotated = False
+        for i in range(n - 1):
+            for j in range(i + 1, n):
+                first = second = both = 0.0
+                for k in range(n):
+                    first += a[k, i] * a[k, i]
+                    second += a[k, j] * a[k, j]
+                    both += a[k, i] * a[k, j]
+                if not abs(both) > ORTHOGONAL * sqrt(first) * sqrt(second):
+                    continue
+                rotated = True
+                theta = (second - first) / (2.0 * both)
+                t = 1.0 / (abs(theta) + sqrt(theta * theta + 1.0))
+                t = -t if theta < 0.0 else t
+                c = 1.0 / sqrt(t * t + 1.0)
+                s = t * c
+                for k in range(n):
+                    a[k, i], a[k, j] = (
+                        c * a[k, i] - s * a[k, j],
+                        s * a[k, i] + c * a[k, j],
+                    )
+                    v[k, i], v[k, j] = (
+                        c * v[k, i] - s * v[k, j],
+                        s * v[k, i] + c * v[k, j],
+                    )
+        if not rotated:
+            return
+
+
+@jit
+def _unit(scale: float) -> float:
+    """Return the scale of a parameter, 1 if nothing is known of it."""
+    return scale if scale > 0.0 else 1.0
+
+
+@jit
+def _spectrum(
+    model: Any, factored: int, level: float, vectors: Any, matrices: Any
+) -> None:
+    """Find eigenvalues and eigenvectors of the scaled curvature, and the slope in them.
+
+    Parameters that aren't free have none. Eigenvalues that are rounding become 0; but
+    where the slope isn't, as between kinks, so small that steps are long.
+    """
+    scale, free, fall = vectors[SEEN], vectors[FREE], vectors[SLOPE]
+    squares, along = vectors[SQUARES], vectors[ALONG]
+    n, a, v = scale.shape[0], matrices[0], matrices[1]
+    for i in range(n):
+        for j in range(n):
+            unit = free[j] / _unit(scale[j])
+            if factored:
+                a[i, j] = model[_root(n) + i * n + j] * unit
+            else:
+                a[i, j] = model[_place(n, i, j)] * unit * (free[i] / _unit(scale[i]))
+    if factored:
+        _orthogonalise(a, v)
+    else:
+        diagonalise(a, v)
+    largest = 0.0
+    for j in range(n):
+        squares[j], along[j] = 0.0 if factored else a[j, j], 0.0
+        for k in range(n):
+            along[j] += v[k, j] * free[k] * fall[k] / _unit(scale[k])
+            squares[j] += a[k, j] * a[k, j] if factored else 0.0
+        largest = max(largest, abs(squares[j]))
+    least = (FINE_RESOLUTION if factored else RESOLUTION) * largest
+    for j in range(n):
+        if abs(squares[j]) <= least:
+            slope = along[j] ** 2 / abs(model[SIZE]) if model[SIZE] != 0.0 else 0.0
+            flat = slope <= level * largest
+            squares[j] = 0.0 if flat else max(least, RESOLUTION * slope)
+
+
+# ------------------------------------------------- the trust region: an ellipsoid
+
+
+@jit
+def _observe(model: Any, vectors: Any) -> None:
+    """Let units follow the largest column norms of the Jacobian, the trial's too."""
+    n = vectors.shape[1]
+    for k in range(n):
+        norm = sqrt(abs(model[_place(n, k, k)]))
+        vectors[SEEN, k] = max(vectors[SCALE, k], norm)
+
+
+@jit
+def _release(model: Any, x: Any, vectors: Any) -> None:
+    """Say which parameters no bound holds back, and how the model slopes."""
+    for k in range(x.shape[0]):
+        slope = model[GRADIENT + k]
+        inward = vectors[LOWER, k] if slope > 0.0 else vectors[UPPER, k]
+        vectors[FREE, k] = 1.0 if x[k] != inward or slope == 0.0 else 0.0
+        vectors[SLOPE, k] = slope
+
+
+@jit
+def _offset(
+    model: Any, x: Any, factored: int, level: float, vectors: Any, matrices: Any
+) -> float:
+    """Return the cosine between the residuals and what the model can change.
+
+    It is the size of the Gauss-Newton step in units of the residuals (D. M. Bates and
+    D. G. Watts, A relative offset orthogonality convergence criterion for nonlinear
+    least squares, Technometrics 23, 1981); where the model bends down, at least 1.
+    """
+    if model[SIZE] == 0.0:
+        return 0.0
+    _release(model, x, vectors)
+    _spectrum(model, factored, level, vectors, matrices)
+    newton, size, largest = 0.0, abs(model[SIZE]), 0.0
+    for k in range(x.shape[0]):
+        largest = max(largest, vectors[SQUARES, k])
+    for k in range(x.shape[0]):
+        if vectors[SQUARES, k] != 0.0:
+            newton += vectors[ALONG, k] ** 2 / abs(vectors[SQUARES, k])
+        if vectors[SQUARES, k] < -SADDLE * largest:
+            newton = max(newton, size)
+    return sqrt(newton / size)
+
+
+@jit
+def _damped(squares: Any, along: Any, mu: float, lengths: Any) -> float:
+    """Write -along/(squares + mu), 0 where nothing bends; return the step's length."""
+    size = 0.0
+    for k in range(squares.shape[0]):
+        bend = squares[k] + mu
+        lengths[k] = -along[k] / bend if bend > 0.0 else 0.0
+        size += lengths[k] ** 2
+    return sqrt(size)
+
+
+@jit
+def _within(squares: Any, along: Any, radius: float, lengths: Any) -> None:
+    """Find the step that lowers the model most within a radius, in eigenvectors.
+
+    The damping mu of the step -along/(squares + mu) is found as Moré and Sorensen do,
+    Computing a trust region step (1983), section 3: Newton's method on 1/length.
+    """
+    least, steepness = inf, 0.0
+    for k in range(squares.shape[0]):
+        least = min(least, squares[k])
+        steepness += along[k] ** 2
+    if least >= 0.0 and _damped(squares, along, 0.0, lengths) <= 1.1 * radius:
+        return
+    low, width = max(0.0, -least), sqrt(steepness) / radius
+    high = low + (width if width > 0.0 else 1.0)
+    mu = low + 1e-3 * (high - low)
+    for _ in range(50):
+        length = _damped(squares, along, mu, lengths)
+        if abs(length - radius) <= 0.1 * radius:
+            return
+        if length > radius:
+            low = mu
+        else:
+            high = mu
+        slope = 0.0
+        for k in range(squares.shape[0]):
+            slope += lengths[k] ** 2 / (squares[k] + mu)
+        if slope > 0.0:
+            mu += length * length / slope * (length - radius) / radius
+        if not low < mu < high:
+            mu = low + 0.1 * (high - low)
+
+
+@jit
+def _stride(model: Any, x: Any, facts: Any, limits: Any, vectors: Any, m: Any) -> None:
+    """Find the best step in the region and the bounds, and what it promises."""
+    n, free, step = x.shape[0], vectors[FREE], vectors[STEP]
+    _release(model, x, vectors)
+    for k in range(n):
+        step[k], vectors[SEEN, k] = 0.0, vectors[SCALE, k]
+    for _round in range(n):
+        _spectrum(model, facts[FACTORED], limits[LEVEL], vectors, m)
+        _within(vectors[SQUARES], vectors[ALONG], limits[RADIUS], vectors[LENGTHS])
+        inside = True
+        for k in range(n):
+            if free[k] != 0.0:
+                step[k] = 0.0
+                for j in range(n):
+                    length = m[1][k, j] * vectors[LENGTHS, j]
+                    step[k] += length / _unit(vectors[SCALE, k])
+                there = min(max(x[k] + step[k], vectors[LOWER, k]), vectors[UPPER, k])
+                if there != x[k] + step[k]:
+                    step[k], free[k], inside = there - x[k], 0.0, False
+        if inside:
+            break
+        for k in range(n):
+            vectors[SLOPE, k] = model[GRADIENT + k]
+            for j in range(n):
+                held = step[j] * (1.0 - free[j])
+                vectors[SLOPE, k] += model[_place(n, k, j)] * held
+    limits[PREDICTED] = -0.5 * _bend(model, step, facts[FACTORED])
+    for k in range(n):
+        limits[PREDICTED] -= model[GRADIENT + k] * step[k]
+
+
+@jit
+def _resize(gain: float, length: float, facts: Any, limits: Any) -> None:
+    """Make the region as large as its model is good."""
+    if facts[FIRST]:
+        limits[RADIUS] = min(limits[RADIUS], length)
+    if gain < 0.25:
+        # The minimum of a parabola through what is known, as Moré has it.
+        share = 0.5 / (1.0 - gain) if gain < 0.0 else 0.5
+        limits[RADIUS] = max(share, 0.1) * min(limits[RADIUS], 10.0 * length)
+    elif gain > 0.75:
+        limits[RADIUS] = max(limits[RADIUS], 2.0 * length)
+    if gain >= LEAST_GAIN:
+        facts[FIRST] = 0
+
+
+# --------------------------------------------------------------------- the loop
+
+
+@jit
+def _take(offset: float, facts: Any, limits: Any, vectors: Any) -> None:
+    """Let the trial be the best point."""
+    facts[BEST] = 1 - facts[BEST]
+    limits[OFFSET] = offset
+    for k in range(vectors.shape[1]):
+        vectors[SCALE, k] = vectors[SEEN, k]
+
+
+@jit
+def _begin(offset: float, facts: Any, limits: Any, vectors: Any) -> None:
+    """Take the start, and a region as large as it is far from 0."""
+    _take(offset, facts, limits, vectors)
+    far = 0.0
+    for k in range(vectors.shape[1]):
+        far += (vectors[SCALE, k] * vectors[facts[BEST], k]) ** 2
+    limits[RADIUS] = FIRST_RADIUS * (sqrt(far) if far > 0.0 else 1.0)
+
+
+@jit
+def _judge(
+    offset: float, facts: Any, limits: Any, vectors: Any, best: Any, trial: Any
+) -> None:
+    """Take the trial or leave it; its offset is infinite where it isn't finite."""
+    predicted, value = limits[PREDICTED], best[VALUE]
+    fall, gain, length = value - trial[VALUE], -inf, 0.0
+    if offset < inf and predicted > 0.0:
+        gain = fall / predicted
+    if abs(fall) <= (NOISE if predicted > NOISE * abs(value) else LOUD) * abs(value):
+        # Where values only round, the gradient still tells.
+        gain = 1.0 if offset < limits[OFFSET] else -inf
+    for k in range(vectors.shape[1]):
+        length += (_unit(vectors[SCALE, k]) * vectors[STEP, k]) ** 2
+    _resize(gain, sqrt(length), facts, limits)
+    if gain >= LEAST_GAIN:
+        facts[NIT] += 1
+        _take(offset, facts, limits, vectors)
+
+
+@jit
+def _reached(value: float, facts: Any, limits: Any) -> int:
+    """Return why the descent ends at the best point, or RUNNING."""
+    if limits[OFFSET] <= limits[GTOL] or value <= limits[FLOOR]:
+        return CONVERGED
+    return MAXED if facts[NIT] >= facts[MAXITER] else RUNNING
+
+
+@jit
+def _try(value: float, x: Any, trial: Any, limits: Any, vectors: Any) -> int:
+    """Make the trial; where no step can be made, say why, else return RUNNING."""
+    same = True
+    for k in range(x.shape[0]):
+        there = x[k] + vectors[STEP, k]
+        same = same and there == x[k]
+        trial[k] = min(max(there, vectors[LOWER, k]), vectors[UPPER, k])
+    if INVISIBLE * abs(value) < abs(limits[PREDICTED]) < inf and not same:
+        return RUNNING
+    # For rounding, or else for a kink.
+    rounding = limits[OFFSET] <= NEARLY or value <= limits[FLOOR] / NEARLY**2
+    return STALLED if rounding else ABNORMAL
+
+
+@jit
+def descend(
+    facts: Any, limits: Any, vectors: Any, models: Any, matrices: Any, words: Any
+) -> int:
+    """Go on from a trial, the start at first, for some evaluations or to the end.
+
+    Parameters
+    ----------
+    facts, limits : arrays of integers, of numbers
+    vectors : array of shape (VECTORS, n)
+    models : array of shape (2, ...)
+    matrices : array of shape (2, n, n)
+    words : array
+        What a sum over the rows takes, parameters first.
+    """
+    n, factored = facts[PARAMETERS], facts[FACTORED]
+    for _evaluation in range(facts[SLICE]):
+        best, place = models[facts[BEST]], 1 - facts[BEST]
+        x, trial = vectors[place], models[place]
+        if not facts[KNOWN]:
+            for k in range(n):
+                words[k] = x[k]
+            ends = (0, 0, words, 0, words, 0, facts[BLOCKS], trial)
+            call_at(facts[FUNCTION], ends)
+        facts[KNOWN] = 0
+        facts[NFEV] += 1
+        _observe(trial, vectors)
+        offset = inf
+        if _is_finite(trial, n):
+            offset = _offset(trial, x, factored, limits[LEVEL], vectors, matrices)
+        if facts[NFEV] == 1:
+            _begin(offset, facts, limits, vectors)
+        else:
+            _judge(offset, facts, limits, vectors, best, trial)
+        x, model = vectors[facts[BEST]], models[facts[BEST]]
+        status = _reached(model[VALUE], facts, limits)
+        if status == RUNNING:
+            _stride(model, x, facts, limits, vectors, matrices)
+            trial = vectors[1 - facts[BEST]]
+            status = _try(model[VALUE], x, trial, limits, vectors)
+        if status != RUNNING:
+            return status
+    return RUNNING
+
+
+def entry(
+    facts: Any, limits: Any, vectors: Any, models: Any, matrices: Any, words: Any
+) -> int:
+    """Run :func:`descend` with addresses for arrays."""
+    known = integers(facts, (FACTS,))
+    n = known[PARAMETERS]
+    return descend(
+        known,
+        floats(limits, (LIMITS,)),
+        floats(vectors, (VECTORS, n)),
+        floats(models, (2, _root(n) + n * n)),
+        floats(matrices, (2, n, n)),
+        floats(words, (n,)),
+    )

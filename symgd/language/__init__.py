@@ -1,0 +1,1 @@
+"""Text or SymPy in, a checked SymPy expression out, and back to text."""

@@ -1,0 +1,209 @@
+"""The table of functions: name in formulas, SymPy's function, implementation.
+
+Adding a function to the language is adding a row: the parser, the code generator, the
+error messages and the documentation all read this table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+from sympy.codegen.cfunctions import expm1, log1p
+
+from symgd.arithmetic import elementary as vectormath
+from symgd.arithmetic import special as numeric
+
+
+class sigmoid(sp.Function):
+    """The logistic function 1/(1 + exp(-x)), kept whole so that it can't overflow."""
+
+    is_extended_real = True
+    is_positive = True
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        (x,) = self.args
+        return sigmoid(x) * sigmoid(-x)
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        return (1 / (1 + sp.exp(-self.args[0])))._eval_evalf(prec)
+
+
+class softplus(sp.Function):
+    """The softplus log(1 + exp(x)), kept whole so that it can't overflow."""
+
+    is_extended_real = True
+    is_positive = True
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        return sigmoid(self.args[0])
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        return sp.log(1 + sp.exp(self.args[0]))._eval_evalf(prec)
+
+
+class cbrt(sp.Function):
+    """The real cube root, odd, unlike SymPy's principal root of a negative number."""
+
+    is_extended_real = True
+
+    @classmethod
+    def eval(cls, x: sp.Expr) -> sp.Expr | None:
+        """Return the value where it is known at once."""
+        return x if x.is_zero else None
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        return 1 / (3 * cbrt(self.args[0]) ** 2)
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        x = self.args[0]
+        return (sp.sign(x) * sp.Abs(x) ** sp.Rational(1, 3))._eval_evalf(prec)
+
+
+class real_sign(sp.Function):
+    """The sign of what is real by the rules of the language: its derivative is 0."""
+
+    is_extended_real = True
+
+    @classmethod
+    def eval(cls, x: sp.Expr) -> sp.Expr | None:
+        """Return SymPy's sign where that is real beyond doubt."""
+        return sp.sign(x) if x.is_extended_real else None
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        return sp.S.Zero
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        return sp.sign(self.args[0].evalf(prec))
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"sign({printer._print(self.args[0])})"
+
+
+class real_abs(sp.Function):
+    """The absolute value of what is real by the rules of the language.
+
+    SymPy's own takes log(x) for a complex number where x may be negative, and has a
+    derivative to match; here a value is real or it is NaN.
+    """
+
+    is_extended_real = True
+    is_nonnegative = True
+
+    @classmethod
+    def eval(cls, x: sp.Expr) -> sp.Expr | None:
+        """Return SymPy's Abs where that is real beyond doubt."""
+        return sp.Abs(x) if x.is_extended_real else None
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        return real_sign(self.args[0])
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        return sp.Abs(self.args[0].evalf(prec))
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"Abs({printer._print(self.args[0])})"
+
+
+@dataclass(frozen=True)
+class Function:
+    """One row: a function of the language.
+
+    ``node`` is the kind of SymPy node that it becomes, or None where ``build`` writes
+    it with other functions (``sqrt`` is a power). ``numeric`` computes one float, for
+    constants in formulas; generated code calls the function of this name in
+    ``elementary`` if there is one, else ``numeric`` as well. For a function of any
+    number of arguments it takes two, and is applied repeatedly.
+    """
+
+    name: str
+    build: Callable[..., Any]
+    numeric: Callable[..., float]
+    arity: tuple[int, int | None] = (1, 1)
+    aliases: tuple[str, ...] = ()
+    node: type | None = None
+
+
+def _row(
+    name: str,
+    node: Any,
+    numeric: Callable[..., float],
+    *aliases: str,
+    arity: tuple[int, int | None] = (1, 1),
+) -> Function:
+    return Function(name, node, numeric, arity, aliases, node)
+
+
+def _rewritten(
+    name: str,
+    build: Callable[..., Any],
+    numeric: Callable[..., float],
+    *aliases: str,
+    arity: tuple[int, int | None] = (1, 1),
+) -> Function:
+    return Function(name, build, numeric, arity, aliases, None)
+
+
+TABLE = (
+    _row("exp", sp.exp, math.exp),
+    _row("log", sp.log, math.log, "ln", arity=(1, 2)),
+    _rewritten("log2", lambda x: sp.log(x) / sp.log(2), math.log2),
+    _rewritten("log10", lambda x: sp.log(x) / sp.log(10), math.log10),
+    _row("log1p", log1p, math.log1p),
+    _row("expm1", expm1, math.expm1),
+    _rewritten("sqrt", sp.sqrt, math.sqrt),
+    _row("cbrt", cbrt, math.cbrt),
+    _rewritten("pow", lambda x, y: x**y, math.pow, arity=(2, 2)),
+    _row("sin", sp.sin, math.sin),
+    _row("cos", sp.cos, math.cos),
+    _row("tan", sp.tan, math.tan),
+    _row("asin", sp.asin, math.asin, "arcsin"),
+    _row("acos", sp.acos, math.acos, "arccos"),
+    _row("atan", sp.atan, math.atan, "arctan"),
+    _row("atan2", sp.atan2, math.atan2, "arctan2", arity=(2, 2)),
+    _rewritten("sec", lambda x: 1 / sp.cos(x), lambda x: 1 / math.cos(x)),
+    _rewritten("csc", lambda x: 1 / sp.sin(x), lambda x: 1 / math.sin(x)),
+    _rewritten("cot", lambda x: 1 / sp.tan(x), lambda x: 1 / math.tan(x)),
+    _row("sinh", sp.sinh, math.sinh),
+    _row("cosh", sp.cosh, math.cosh),
+    _row("tanh", sp.tanh, math.tanh),
+    _row("asinh", sp.asinh, math.asinh, "arcsinh"),
+    _row("acosh", sp.acosh, math.acosh, "arccosh"),
+    _row("atanh", sp.atanh, math.atanh, "arctanh"),
+    _rewritten("hypot", lambda x, y: sp.sqrt(x**2 + y**2), math.hypot, arity=(2, 2)),
+    Function("Abs", real_abs, abs, aliases=("abs",), node=sp.Abs),
+    Function("sign", real_sign, numeric.sign, node=sp.sign),
+    _row("Max", sp.Max, numeric.maximum, "max", "maximum", arity=(2, None)),
+    _row("Min", sp.Min, numeric.minimum, "min", "minimum", arity=(2, None)),
+    _row("Heaviside", sp.Heaviside, numeric.heaviside, arity=(1, 2)),
+    _row("floor", sp.floor, numeric.floor),
+    _row("ceiling", sp.ceiling, numeric.ceiling, "ceil"),
+    _row("Mod", sp.Mod, numeric.mod, "mod", arity=(2, 2)),
+    _row("erf", sp.erf, math.erf),
+    _row("erfc", sp.erfc, math.erfc),
+    _row("gamma", sp.gamma, math.gamma),
+    _row("loggamma", sp.loggamma, numeric.loggamma, "lgamma", "gammaln"),
+    _row("polygamma", sp.polygamma, numeric.polygamma, arity=(2, 2)),
+    _rewritten(
+        "digamma",
+        lambda x: sp.polygamma(0, x),
+        lambda x: numeric.polygamma(0.0, x),
+    ),
+    _rewritten("factorial", lambda x: sp.gamma(x + 1), lambda x: math.gamma(x + 1.0)),
+    _row("sigmoid", sigmoid, vectormath.sigmoid, "expit"),
+    _row("softplus", softplus, vectormath.softplus),
+)
+
+FUNCTIONS = {name: row for row in TABLE for name in (row.name, *row.aliases)}
+NODES = {row.node: row for row in TABLE if row.node is not None}
+NODES |= {real_abs: FUNCTIONS["Abs"], real_sign: FUNCTIONS["sign"]}
+REAL = {sp.Abs: real_abs, sp.sign: real_sign}
+CONSTANTS = {"pi": sp.pi, "π": sp.pi, "E": sp.E}

@@ -1,0 +1,198 @@
+"""Common mistakes in formulas, and what to write instead."""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import re
+
+from symgd.language.functions import FUNCTIONS
+from symgd.reporting.errors import FormulaError, shortened
+
+# Signs that look like an operator of the language, and the operator.
+_LOOKALIKES = {
+    "−": "-",
+    "–": "-",
+    "×": "*",
+    "·": "*",
+    "∙": "*",
+    "÷": "/",
+    "²": "**2",
+    "³": "**3",
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+    "√": "sqrt",
+    "^": "**",
+}
+
+OBJECTIVES_ONLY = "sums and indexed names are for objectives only"
+_A_SUM = "write sum(x[i] for i in range(n))"
+
+_GRAMMAR = ("and", "or", "not", "if", "else", "for", "in", "True", "False", "None")
+_BETWEEN = r"(?!(?:if|else|and|or|for|in|not)\b)"
+
+_JUXTAPOSED = r"(?<![\w.])(\d++(?:\.\d*+)?)\s*+(?![eE][-+]?\d)([^\W\d]\w*+)"
+
+# What is written, what it should be, and what is wrong; {1} and {2} are the groups.
+_SLIPS = (
+    (
+        rf"\b({'|'.join(FUNCTIONS)})\s++(\w++)",
+        "{1}({2})",
+        "a function needs parentheses",
+    ),
+    (_JUXTAPOSED, "{1}*{2}", "a '*' is missing"),
+    (r"(\))\s*+(\w++|\()", "{1}*{2}", "a '*' is missing"),
+    (rf"\b{_BETWEEN}(\w++)\s++{_BETWEEN}(\w++)", "{1}*{2}", "a '*' is missing"),
+)
+
+
+def lookalike(text: str, source: str) -> FormulaError | None:
+    """Return the error for a sign that only looks like one of the language."""
+    found = [i for i, sign in enumerate(source) if sign in _LOOKALIKES]
+    if not found:
+        return None
+    better = "".join(_LOOKALIKES.get(sign, sign) for sign in source).strip()
+    better = shortened(re.sub(_JUXTAPOSED, r"\1*\2", better), 72)
+    sign = source[found[0]]
+    problem = "'^' is not a power here" if sign == "^" else f"{sign!r} is not known"
+    return FormulaError(problem, text, found[0], found[0] + 1, f"write {better}")
+
+
+def refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
+    """Return why a node is not part of the language, and what to write instead."""
+    if isinstance(node, ast.Constant):
+        kind = {str: "text", bytes: "text", complex: "a complex number"}
+        what = kind.get(type(node.value), repr(node.value))
+        return f"{what} is not part of a formula", None
+    if isinstance(node, (ast.Compare, ast.BoolOp)):
+        return (
+            "a condition is not a number",
+            f"write 1 if {source} else 0" if isinstance(node, ast.Compare) else None,
+        )
+    if isinstance(node, ast.Tuple):
+        return "a formula is one expression, not several", None
+    if isinstance(node, ast.Subscript):
+        several = isinstance(node.value, ast.Subscript)
+        return "only a name can have an index", "write A[i, j]" if several else None
+    if isinstance(node, ast.Slice):
+        return "a slice is not part of a formula", _A_SUM
+    if isinstance(node, ast.GeneratorExp):
+        return "'for' belongs in sum(...) or prod(...)", _A_SUM
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return "'|' is not part of a formula", "write abs(x) for |x|"
+    if isinstance(node, (ast.List, ast.Set)):
+        return "brackets are not part of a formula", "use parentheses (...)"
+    what = re.sub(r"(?<!^)(?=[A-Z])", " ", type(node).__name__).lower()
+    return f"{shortened(source)!r} is not part of a formula ({what})", None
+
+
+def no_generator(name: str) -> tuple[str, str | None]:
+    """Return why a function takes no 'for', and what does."""
+    problem = f"{name} takes no 'for': only sum and prod do"
+    return problem, "write out the arguments, as in max(a, b)"
+
+
+def form_of_sum(node: ast.Call) -> tuple[str, str] | None:
+    """Return what is wrong with the form of a sum or product, and the right one."""
+    name = node.func.id if isinstance(node.func, ast.Name) else ""
+    lower = "prod" if name in ("prod", "Product") else "sum"
+    advice = f"write {lower}(x[i] for i in range(n))"
+    inner = node.args[0] if node.args else None
+    if isinstance(inner, ast.ListComp):
+        return f"{name} takes no brackets", advice
+    if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
+        return f"{name} takes no keywords and no stars", advice
+    if isinstance(inner, ast.GeneratorExp):
+        if all(map(_is_clause, inner.generators)) and len(node.args) == 1:
+            return None
+        return f"{name} goes over indices, each of them in a range", advice
+    if name in ("Sum", "Product") and node.args[1:]:
+        if all(map(_is_limit, node.args[1:])):
+            return None
+        return f"{name} needs limits", f"write {name}(x[i], (i, 0, n - 1))"
+    return f"{name} goes over an index", advice
+
+
+def _is_clause(clause: ast.comprehension) -> bool:
+    call = clause.iter
+    return (
+        not clause.is_async
+        and isinstance(clause.target, ast.Name)
+        and isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id == "range"
+        and not call.keywords
+        and 1 <= len(call.args) <= 3
+    )
+
+
+def _is_limit(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.Tuple)
+        and len(node.elts) == 3
+        and isinstance(node.elts[0], ast.Name)
+    )
+
+
+def explained(text: str, source: str, error: Exception) -> FormulaError:
+    """Return what is wrong with a text that Python's grammar refuses.
+
+    The commonest slips have an explanation of their own; Python's message is the last
+    resort. ``source`` is ``text`` with comments blanked, place for place.
+    """
+    return (
+        _assignment(text, source)
+        or _keyword(text, source)
+        or _slip(text, source)
+        or _unknown_sign(text, source)
+        or _python_says(text, source, error)
+    )
+
+
+def _assignment(text: str, source: str) -> FormulaError | None:
+    match = re.search(r"(?<![<>=!])=(?!=)", source)
+    if match is None:
+        return None
+    right = source[match.end() :].strip() or "the right-hand side"
+    problem = "'=' does not belong in a formula: an expression is expected"
+    return FormulaError(problem, text, *match.span(), f"write {right} alone")
+
+
+def _keyword(text: str, source: str) -> FormulaError | None:
+    for match in re.finditer(r"[^\W\d]\w*", source):
+        name = match[0]
+        if name in keyword.kwlist and name not in _GRAMMAR:
+            problem = f"{name!r} is a Python keyword and can't be a name"
+            instead = f"use another name, such as {name}_"
+            return FormulaError(problem, text, *match.span(), instead)
+    return None
+
+
+def _slip(text: str, source: str) -> FormulaError | None:
+    for pattern, template, problem in _SLIPS:
+        if match := re.search(pattern, source):
+            better = template.format(match[0], match[1], match[2])
+            return FormulaError(problem, text, *match.span(), f"write {better}")
+    return None
+
+
+def _unknown_sign(text: str, source: str) -> FormulaError | None:
+    for pattern, problem, instead in (
+        (r"!(?!=)", "'!' is not known", "write factorial(n) for n!"),
+        (r"\|", "'|' is not part of a formula", "write abs(x) for |x|"),
+        (r"\[\s*\]", "the index is missing", "write x[0] or x[i]"),
+    ):
+        if match := re.search(pattern, source):
+            return FormulaError(problem, text, *match.span(), instead)
+    return None
+
+
+def _python_says(text: str, source: str, error: Exception) -> FormulaError:
+    margin = len(source) - len(source.lstrip())
+    offset = getattr(error, "offset", None) or 1
+    place = min(len(text) - 1, max(0, offset - 1 + margin))
+    message = getattr(error, "msg", None) or str(error)
+    if "digits" in message:  # Python's advice is about its own settings
+        message = "the number has too many digits"
+    return FormulaError(f"not a formula: {message}", text, place)

@@ -1,0 +1,60 @@
+"""Numbers and lists as people write them."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import Any
+
+from symgd.reporting.errors import InputError
+
+
+def count(name: str, value: Any) -> int:
+    """Return a whole number, 0 or more, or raise InputError."""
+    whole = isinstance(value, numbers.Real)
+    if isinstance(value, bool) or not whole or not 0 <= value < 2**62 or value % 1:
+        raise InputError(f"{name} must be a whole number, 0 or more, not {value!r}")
+    return int(value)
+
+
+def plain_number(value: Any) -> float | None:
+    """Return a finite number as a float; None if it isn't one, or is a formula."""
+    if not isinstance(value, (numbers.Real, str)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def constant(value: Any, what: str) -> float:
+    """Return the value of a number, or of a formula without variables.
+
+    Raises
+    ------
+    FormulaError
+        If it can't be read, or isn't finite; ``what`` says which it is.
+    """
+    number = plain_number(value)
+    if number is not None:
+        return number
+    from symgd.language import formula
+
+    return formula.constant(value, what)
+
+
+def split(text: str) -> list[str]:
+    """Split at the commas that are not inside parentheses or brackets.
+
+    >>> split("a=1, b=max(2, 3)")
+    ['a=1', ' b=max(2, 3)']
+    """
+    parts, depth = [""], 0
+    for sign in text:
+        depth += (sign in "([") - (sign in ")]")
+        if sign == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return parts

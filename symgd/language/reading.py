@@ -1,0 +1,498 @@
+"""From text to SymPy: a walk over Python's syntax tree that knows what it allows.
+
+Text is read with ``ast.parse`` and rebuilt node by node; it never reaches ``eval``,
+``sympify`` or any other interpreter. Size, depth and the growth of constants are
+bounded before SymPy evaluates anything.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import sympy as sp
+
+from symgd.language import mistakes
+from symgd.language.folding import Folding, numeric
+from symgd.language.functions import CONSTANTS, Function
+from symgd.language.indexing import Scope, Uses, check_bound, check_index
+from symgd.language.nodes import (
+    MAX_BITS,
+    MAX_DEPTH,
+    MAX_NODES,
+    NOT_REAL,
+    SYMPY_FAILURES,
+    Product,
+    Sum,
+    array,
+    natural_order,
+    symbol,
+)
+from symgd.reporting.errors import FormulaError, guess, shortened
+
+MAX_LENGTH = 100_000
+
+_RELATIONS: dict[type, Any] = {
+    ast.Lt: sp.Lt,
+    ast.LtE: sp.Le,
+    ast.Gt: sp.Gt,
+    ast.GtE: sp.Ge,
+    ast.Eq: sp.Eq,
+    ast.NotEq: sp.Ne,
+}
+_REPEATED: dict[str, type[Sum | Product]] = {
+    "sum": Sum,
+    "Sum": Sum,
+    "prod": Product,
+    "Product": Product,
+}
+_REDUCTIONS = ("dot", "norm", "mean")
+
+
+class Reader:
+    """One walk over the syntax tree of one text; a method for each allowed node."""
+
+    def __init__(
+        self,
+        text: str,
+        names: Mapping[str, sp.Expr],
+        closed: bool,
+        functions: Mapping[str, Function],
+        arrays: bool,
+    ) -> None:
+        self.text = text
+        self.names = names
+        self.closed = closed
+        self.functions = functions
+        self.arrays = arrays
+        self.scope = Scope()
+        self.uses = Uses()
+        self.folding = Folding()
+        self.depth = 0
+        self.bits = 0
+
+    def expression(self) -> sp.Expr:
+        """Return the expression of the text, see ``language.formula.read``."""
+        # Comments and line breaks become spaces, so that places stay where they were.
+        source = re.sub(r"\ufeff|#[^\n]*", lambda m: " " * len(m[0]), self.text)
+        source = re.sub(r"\s", " ", source)
+        if not source.strip():
+            raise FormulaError("the formula is empty")
+        if len(source) > MAX_LENGTH:
+            raise FormulaError(
+                f"the formula has {len(source)} characters; at most {MAX_LENGTH}"
+            )
+        if error := mistakes.lookalike(self.text, source):
+            raise error
+        self.margin = len(source) - len(source.lstrip())
+        try:
+            self.bytes = source.strip().encode()
+            tree = ast.parse(self.bytes.decode(), mode="eval").body
+        except (SyntaxError, ValueError) as refused:
+            raise mistakes.explained(self.text, source, refused) from None
+        except (RecursionError, MemoryError):
+            raise self._too_deep() from None
+        if sum(1 for _ in ast.walk(tree)) > MAX_NODES:
+            raise FormulaError(f"the formula has more than {MAX_NODES} operations")
+        try:
+            result = self._value(tree)
+            if result.has(*NOT_REAL):
+                raise FormulaError("the formula is not finite and real", self.text)
+            return result
+        except (RecursionError, MemoryError):
+            raise self._too_deep() from None
+        except FormulaError:
+            raise
+        except SYMPY_FAILURES as error:
+            problem = f"SymPy can't build this formula: {error or type(error).__name__}"
+            raise FormulaError(problem, self.text) from None
+
+    def _too_deep(self) -> FormulaError:
+        return FormulaError(
+            f"the formula is nested too deeply (more than {MAX_DEPTH} levels) or is a "
+            "chain of thousands of operators",
+            shortened(self.text),
+        )
+
+    def _error(
+        self, node: ast.expr, problem: str, suggestion: str | None = None
+    ) -> FormulaError:
+        # ast counts in bytes, people in characters
+        start, end = (
+            self.margin + len(self.bytes[:offset].decode(errors="ignore"))
+            for offset in (node.col_offset, node.end_col_offset)
+        )
+        return FormulaError(problem, self.text, start, end, suggestion)
+
+    def _source(self, node: ast.expr) -> str:
+        return self.bytes[node.col_offset : node.end_col_offset].decode()
+
+    # ------------------------------------------------------------ expressions
+
+    def _value(self, node: ast.expr) -> sp.Expr:
+        """Return the expression of a node that must be a number, not a condition."""
+        method = getattr(self, "_read_" + type(node).__name__, None)
+        if method is None:
+            raise self._error(node, *mistakes.refusal(node, self._source(node)))
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise self._too_deep()
+        result = method(node)
+        self.depth -= 1
+        return result
+
+    def _read_Constant(self, node: ast.Constant) -> sp.Expr:
+        number = node.value
+        if isinstance(number, bool) or not isinstance(number, (int, float)):
+            raise self._error(node, *mistakes.refusal(node, self._source(node)))
+        if isinstance(number, float):
+            if math.isinf(number):
+                raise self._error(node, "the number is too large for float64")
+            return sp.Float(number)
+        self._spend(node, number.bit_length())
+        return self._sized(node, lambda: float(number), lambda: sp.Integer(number))
+
+    def _read_Name(self, node: ast.Name) -> sp.Expr:
+        if node.id in self.scope.indices:
+            return self.scope.indices[node.id]
+        with self._at(node):
+            self.uses.plain(node.id)
+        if node.id in CONSTANTS and node.id not in self.names:
+            return CONSTANTS[node.id]
+        return self._meaning(node)
+
+    def _meaning(self, node: ast.Name) -> sp.Expr:
+        if node.id in self.names:
+            return self.names[node.id]
+        if not self.closed:
+            return symbol(node.id)
+        known = ", ".join(natural_order(self.names)) or "none"
+        hint = guess(node.id, self.names)
+        raise self._error(node, f"unknown name {node.id!r}{hint}; known: {known}")
+
+    def _read_UnaryOp(self, node: ast.UnaryOp) -> sp.Expr:
+        if isinstance(node.op, ast.USub):
+            return -self._value(node.operand)
+        if isinstance(node.op, ast.UAdd):
+            return self._value(node.operand)
+        raise self._error(node, *mistakes.refusal(node, self._source(node)))
+
+    def _read_BinOp(self, node: ast.BinOp) -> sp.Expr:
+        if isinstance(node.op, (ast.Add, ast.Sub)):
+            terms = [
+                -self._value(term) if isinstance(op, ast.Sub) else self._value(term)
+                for op, term in _chain(node, (ast.Add, ast.Sub))
+            ]
+            return self._combined(node, terms, lambda a, b: a + b, sp.Add)
+        if isinstance(node.op, (ast.Mult, ast.Div)):
+            factors = [
+                self._inverse(factor)
+                if isinstance(op, ast.Div)
+                else self._value(factor)
+                for op, factor in _chain(node, (ast.Mult, ast.Div))
+            ]
+            return self._combined(node, factors, lambda a, b: a * b, sp.Mul)
+        if isinstance(node.op, ast.Pow):
+            return self._power(node, self._value(node.left), self._value(node.right))
+        if isinstance(node.op, ast.FloorDiv):
+            return self._apply(node, "floor", [self._read_BinOp(_as_division(node))])
+        if isinstance(node.op, ast.Mod):
+            arguments = [self._value(node.left), self._value(node.right)]
+            return self._apply(node, "Mod", arguments)
+        raise self._error(node, *mistakes.refusal(node, self._source(node)))
+
+    def _inverse(self, node: ast.expr) -> sp.Expr:
+        divisor = self._value(node)
+        if divisor.is_zero:
+            raise self._error(node, "division by zero")
+        return self._power(node, divisor, sp.Integer(-1))
+
+    def _read_IfExp(self, node: ast.IfExp) -> sp.Expr:
+        branches: list[tuple[Any, Any]] = []
+        rest: ast.expr = node
+        while isinstance(rest, ast.IfExp):
+            branches.append((self._value(rest.body), self._condition(rest.test)))
+            rest = rest.orelse
+        return sp.Piecewise(*branches, (self._value(rest), True))
+
+    def _read_Call(self, node: ast.Call) -> sp.Expr:
+        name = node.func.id if isinstance(node.func, ast.Name) else None
+        if isinstance(node.func, ast.Attribute) and node.func.attr in self.functions:
+            problem = f"{self._source(node.func)!r}: functions have no prefix here"
+            raise self._error(node.func, problem, f"write {node.func.attr}(...)")
+        if name is None:
+            problem = "a number or a product in parentheses can't be called"
+            raise self._error(node, problem, self._as_product(node))
+        if name in _REPEATED:
+            return self._repeated(node, _REPEATED[name])
+        if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
+            problem = f"{name} takes plain arguments only, no keywords and no stars"
+            raise self._error(node, problem)
+        if any(isinstance(argument, ast.GeneratorExp) for argument in node.args):
+            raise self._error(node, *mistakes.no_generator(name))
+        if name == "Piecewise":
+            return sp.Piecewise(*(self._branch(branch) for branch in node.args))
+        if name not in self.functions:
+            raise self._error(node.func, *self._unknown_function(name, node))
+        row = self.functions[name]
+        least, most = row.arity
+        if len(node.args) < least or (most is not None and len(node.args) > most):
+            number = f"{least}" if least == most else f"{least} to {most}"
+            number = f"at least {least}" if most is None else number
+            problem = f"{name} takes {number} argument(s), not {len(node.args)}"
+            raise self._error(node, problem)
+        return self._apply(node, name, [self._value(a) for a in node.args])
+
+    def _as_product(self, node: ast.Call) -> str:
+        text = self._source(node)
+        called = (node.func.end_col_offset or 0) - node.col_offset
+        opening = text.index("(", len(text.encode()[:called].decode(errors="ignore")))
+        return f"write {text[:opening].rstrip()}*{text[opening:]} for a product"
+
+    def _unknown_function(self, name: str, node: ast.Call) -> tuple[str, str | None]:
+        if name in _REDUCTIONS:
+            return f"{name}(...) reduces over coordinates: only rules have them", None
+        hint = guess(name, [*self.functions, "Piecewise"])
+        if len(name) == 1 or name in self.names:
+            return f"{name!r} is not a function", self._as_product(node)
+        known = ", ".join(sorted({row.name for row in self.functions.values()}))
+        return f"unknown function {name!r}{hint}", f"known functions: {known}"
+
+    def _branch(self, node: ast.expr) -> tuple[sp.Expr, Any]:
+        if not isinstance(node, ast.Tuple) or len(node.elts) != 2:
+            problem = "a branch of Piecewise is a pair (expression, condition)"
+            raise self._error(node, problem)
+        return self._value(node.elts[0]), self._condition(node.elts[1])
+
+    # ------------------------------------------------- indexed names and sums
+
+    @contextlib.contextmanager
+    def _at(self, node: ast.expr) -> Iterator[None]:
+        """Give errors of what knows no text the place of a node."""
+        try:
+            yield
+        except FormulaError as error:
+            if error.formula:
+                raise
+            raise self._error(node, error.problem, error.suggestion) from None
+
+    def _read_Subscript(self, node: ast.Subscript) -> sp.Expr:
+        if not self.arrays:
+            raise self._error(node, mistakes.OBJECTIVES_ONLY)
+        if not isinstance(node.value, ast.Name):
+            raise self._error(node, *mistakes.refusal(node, self._source(node)))
+        name, inner = node.value.id, node.slice
+        parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+        with self._at(node):
+            self.uses.indexed(name, len(parts))
+        if self._meaning(node.value) != symbol(name):
+            raise self._error(node, f"{name!r} stands for an expression: no index")
+        return sp.Indexed(array(name), *(self._index(part, name) for part in parts))
+
+    def _index(self, node: ast.expr, name: str) -> sp.Expr:
+        value = self._value(node)
+        with self._at(node):
+            check_index(value, name)
+        return value
+
+    def _repeated(self, node: ast.Call, kind: type[Sum | Product]) -> sp.Expr:
+        if not self.arrays:
+            raise self._error(node, mistakes.OBJECTIVES_ONLY)
+        enclosing = self.scope
+        limits: list[Any] = []
+        conditions: list[Any] = []
+        for index, ends, tests in self._clauses(node):
+            limits.insert(0, self._limit(index, *ends))
+            conditions += [self._condition(test) for test in tests]
+        inner = node.args[0]
+        body = self._value(inner.elt if isinstance(inner, ast.GeneratorExp) else inner)
+        if conditions:
+            body = sp.Piecewise((body, sp.And(*conditions)), (kind.empty, True))
+        self.scope = enclosing
+        with self._at(node):
+            result = self.folding.built(kind, body, limits)
+        if result.is_Rational:
+            self._spend(node, max(result.p.bit_length(), result.q.bit_length()))
+        return result
+
+    def _clauses(self, node: ast.Call) -> Iterator[tuple[ast.expr, Any, Any]]:
+        """Yield index, (first, last, step) and conditions, the outermost first.
+
+        What is inside is read after this, when the index is known.
+        """
+        if wrong := mistakes.form_of_sum(node):
+            raise self._error(node, *wrong)
+        if isinstance(node.args[0], ast.GeneratorExp):
+            for clause in node.args[0].generators:
+                yield clause.target, self._range(clause.iter), clause.ifs
+        else:
+            for limit in reversed(node.args[1:]):
+                assert isinstance(limit, ast.Tuple)
+                index, first, last = limit.elts
+                yield index, (self._bound(first), self._bound(last), 1), ()
+
+    def _range(self, node: ast.expr) -> tuple[sp.Expr, sp.Expr, int]:
+        assert isinstance(node, ast.Call)
+        bounds = [self._bound(a) for a in node.args]
+        if len(bounds) == 1:
+            bounds.insert(0, sp.S.Zero)
+        start, stop, step = (*bounds, sp.S.One)[:3]
+        if not step.is_Integer or step == 0:
+            raise self._error(node, "the step of a range is a whole number, not 0")
+        return start, stop - sp.sign(step), step
+
+    def _bound(self, node: ast.expr) -> sp.Expr:
+        value = self._value(node)
+        with self._at(node):
+            check_bound(value)
+        return value
+
+    def _limit(
+        self, node: ast.expr, first: sp.Expr, last: sp.Expr, step: int
+    ) -> tuple[sp.Symbol, sp.Expr, sp.Expr]:
+        """Take an index into the scope; one with a step stands for a multiple."""
+        assert isinstance(node, ast.Name)
+        index = meaning = symbol(node.id)
+        bounds = first, last
+        if step != 1:
+            meaning = first + step * index
+            count = (last - first) / step
+            bounds = sp.S.Zero, count if step == -1 else sp.floor(count)
+        with self._at(node):
+            self.uses.index(node.id)
+            self.scope = self.scope.within(node.id, meaning, (first, last))
+        return (index, *bounds)
+
+    # ------------------------------------------------------------- conditions
+
+    def _condition(self, node: ast.expr) -> Any:
+        if isinstance(node, ast.Constant) and isinstance(node.value, bool):
+            return sp.true if node.value else sp.false
+        if isinstance(node, ast.BoolOp):
+            parts = [self._condition(value) for value in node.values]
+            return (sp.And if isinstance(node.op, ast.And) else sp.Or)(*parts)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            return sp.Not(self._condition(node.operand))
+        if isinstance(node, ast.IfExp):
+            parts = [self._condition(p) for p in (node.test, node.body, node.orelse)]
+            return sp.ITE(*parts)
+        if isinstance(node, ast.Compare):
+            values = [self._value(v) for v in (node.left, *node.comparators)]
+            if all(type(op) in _RELATIONS for op in node.ops):
+                pairs = zip(node.ops, values, values[1:], strict=False)
+                return sp.And(*(_RELATIONS[type(op)](a, b) for op, a, b in pairs))
+        raise self._error(node, "a condition is expected here, such as x > 0")
+
+    # -------------------------------------------------- SymPy, kept within bounds
+
+    def _combined(self, node: ast.expr, parts: list[Any], plain: Any, op: Any) -> Any:
+        numbers = [part for part in parts if part.is_number]
+        if len(numbers) > 1:
+            self._sized(
+                node,
+                lambda: functools.reduce(plain, map(float, numbers)),
+                lambda: sp.S.Zero,
+            )
+        return op(*parts)
+
+    def _power(self, node: ast.expr, base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
+        """Raise to a power once it is known that no number in it can explode."""
+        if exponent.is_Float and float(2 * exponent).is_integer():
+            exponent = sp.Rational(exponent)  # x**0.5 is sqrt(x), x**2.0 is x**2
+        constant = sp.Mul(*(f for f in sp.Mul.make_args(base) if f.is_number))
+        if base == -1 and exponent.is_number and not exponent.is_integer:
+            raise self._error(node, f"{self._source(node)} is not a real number")
+        if not exponent.is_number or constant in (1, -1):
+            return base**exponent
+        if constant.is_zero and exponent.is_negative:
+            raise self._error(node, "division by zero")
+        power = abs(float(exponent))
+        if constant.is_Rational:
+            self._spend(
+                node, power * max(constant.p.bit_length(), constant.q.bit_length())
+            )
+        else:
+            self._spend(node, power * 64 if exponent.is_Integer else 64)
+        number = float(constant)
+        if not base.is_number and not exponent.is_Integer:
+            number = abs(number)
+        return self._sized(
+            node,
+            lambda: math.pow(number, float(exponent)),
+            lambda: base**exponent,
+            nonzero=not (constant.is_zero or constant.has(sp.Float)),
+        )
+
+    def _apply(self, node: ast.expr, name: str, arguments: list[sp.Expr]) -> sp.Expr:
+        row = self.functions[name]
+        if name == "pow":
+            return self._power(node, *arguments)
+        if row.build is sp.exp:
+            self._bound_powers_in_exponent(node, arguments[0])
+        if name == "polygamma" and arguments[0] not in range(21):
+            raise self._error(node, "the order of polygamma is a whole number to 20")
+        if all(argument.is_number for argument in arguments):
+            return self._sized(
+                node,
+                lambda: numeric(row, [float(argument) for argument in arguments]),
+                lambda: row.build(*_unexpanded(row.name, arguments)),
+            )
+        return row.build(*arguments)
+
+    def _bound_powers_in_exponent(self, node: ast.expr, exponent: sp.Expr) -> None:
+        for term in sp.Add.make_args(exponent):
+            # SymPy rewrites exp(n*log(2)) as the exact power 2**n
+            if term.is_number and term.has(sp.log):
+                self._spend(node, abs(float(term)) * 64)
+
+    def _spend(self, node: ast.expr, bits: float) -> None:
+        self.bits += min(int(min(bits, 1e9)), 1 << 30)
+        if bits > MAX_BITS or self.bits > 20 * MAX_BITS:
+            raise self._error(node, "the constant is too large, or has too many digits")
+
+    def _sized(
+        self, node: ast.expr, approximate: Any, build: Any, nonzero: bool = False
+    ) -> Any:
+        """Build a constant if, computed in floats first, it is a finite real number."""
+        try:
+            number = approximate()
+        except OverflowError:
+            number = math.inf
+        except (ValueError, ArithmeticError, TypeError):
+            number = math.nan
+        place = self._source(node)
+        if number != number or isinstance(number, complex):
+            raise self._error(node, f"{shortened(place)} is not a real number")
+        if math.isinf(number):
+            raise self._error(node, f"{shortened(place)} is too large for float64")
+        if nonzero and number == 0.0:
+            raise self._error(node, f"{shortened(place)} is too small for float64")
+        return build()
+
+
+def _unexpanded(name: str, arguments: list[sp.Expr]) -> list[sp.Expr]:
+    """Make large integers floats where SymPy would expand them, as loggamma(10**9)."""
+    if name not in ("loggamma", "polygamma", "digamma"):
+        return arguments
+    return [sp.Float(a) if a.is_Integer and a > 200 else a for a in arguments]
+
+
+def _chain(
+    node: ast.expr, operators: tuple[type, ...]
+) -> list[tuple[ast.operator | None, ast.expr]]:
+    """Return the parts of a left-nested chain a + b - c ... without recursion."""
+    parts: list[tuple[ast.operator | None, ast.expr]] = []
+    while isinstance(node, ast.BinOp) and isinstance(node.op, operators):
+        parts.append((node.op, node.right))
+        node = node.left
+    parts.append((None, node))
+    return parts[::-1]
+
+
+def _as_division(node: ast.BinOp) -> ast.BinOp:
+    return ast.copy_location(ast.BinOp(node.left, ast.Div(), node.right), node)

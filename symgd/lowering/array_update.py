@@ -1,0 +1,300 @@
+"""One update of a rule, over arrays of any length, as LLVM's instructions.
+
+Either the gradient is there already, or the update is part of the loop that gathers it:
+each element is then read, differentiated and moved at once, and the gradient is never
+in memory.
+
+All kernels here are called alike: ``f(x, new, gradient, p, state, h, lower, upper,
+room, n)``, see ``kernels.large``. They read the iterate ``x`` and write the ``new``
+one; ``state`` has a row for each state variable, ``h`` the hyperparameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+from llvmlite import ir
+
+from symgd.arithmetic.primitives import choose
+from symgd.calculus.program import FINITE, LARGEST, Gather, Program, Total, index_at
+from symgd.language.formula import read, symbol
+from symgd.lowering.array_objective import (
+    BLOCK,
+    POINTER,
+    count_of,
+    function_of,
+    in_blocks,
+    range_of,
+    size_of_blocks,
+)
+from symgd.lowering.gathers import GatherWriter
+from symgd.lowering.loops import Writer
+from symgd.lowering.places import DOUBLE, WORD, Here
+from symgd.lowering.totals import Totals
+from symgd.lowering.tracing import Value, writing
+from symgd.native import exchange
+from symgd.native.layout import Layout
+from symgd.native.machine import ENTRY
+from symgd.rules.reductions import staged
+from symgd.rules.rule import Rule
+
+NO_ARRAYS = Layout((), (), (), ())
+_COUNT = sp.Symbol("[n]", real=True)
+_NORM = Total(sp.Symbol("[norm]", real=True), sp.S.Zero, LARGEST)
+_BAD = Total(sp.Symbol("[bad]", real=True), sp.S.Zero, FINITE)
+_NEXT = Total(sp.Symbol("[next]", real=True), sp.S.Zero, FINITE)
+
+
+@dataclass(frozen=True)
+class ArrayUpdate:
+    """What a rule does with one coordinate.
+
+    Attributes
+    ----------
+    rule : Rule
+    expressions : sequence of SymPy expressions
+        The new coordinate and state, in terms of the rule's names.
+    schedules : sequence of str or None
+        Of each hyperparameter, in ``t`` and ``epoch``; None is a constant.
+    bounded : bool
+    """
+
+    rule: Rule
+    expressions: Sequence[sp.Expr]
+    schedules: Sequence[str | None]
+    bounded: bool
+
+    @property
+    def totals(self) -> tuple[sp.Symbol, ...]:
+        """The totals over coordinates that the update reads."""
+        return staged(self.expressions, _COUNT).totals
+
+    @property
+    def stages(self) -> int:
+        """How often totals over coordinates are formed before the update."""
+        return staged(self.expressions, _COUNT).stages
+
+
+def fits(
+    program: Program, update: ArrayUpdate, variables: Sequence[tuple[str, int]]
+) -> bool:
+    """Return whether an update can be part of the loop that gathers the gradient."""
+    if len(variables) != 1 or program.adds or update.stages:
+        return False
+    alone = len(program.steps) == 1 and isinstance(program.steps[0], Gather)
+    reads = {s.name for e in update.expressions for s in e.atoms(sp.Symbol)}
+    return alone and "f" not in reads
+
+
+def gathered(update: ArrayUpdate, program: Program, arrays: Layout) -> str:
+    """Return the module of an update that gathers the gradient on its way."""
+    writer, function = _begun(arrays)
+    (step,) = program.steps
+    assert isinstance(step, Gather)
+    move = _Move(writer, function, update)
+    start, stop = range_of(writer, step, Here({}, {}))
+    size = size_of_blocks(step)
+    which = WORD(0), count_of(writer, start, stop, size)
+    indices = [index_at(axis) for axis in range(step.rank)]
+
+    def finish(here: Here, slope: Value) -> None:
+        move.at(writer.offset(step.array, indices, here), slope, here)
+
+    def body(low: Any, high: Any) -> list[Value]:
+        return GatherWriter(writer, step, finish).written(low, high, Here({}, {}))
+
+    totals = in_blocks(writer, step.totals, size, (start, stop), which, body)
+    names = [total.name for total in step.totals]
+    here = Here({}, dict(zip(names, totals, strict=True)))
+    move.room(exchange.ROOM_VALUE, writer.computed([program.value], here)[0])
+    move.ended()
+    return str(function.module)
+
+
+def moved(update: ArrayUpdate) -> str:
+    """Return the module of an update whose gradient and totals are there."""
+    writer, function = _begun(NO_ARRAYS)
+    move = _Move(writer, function, update)
+
+    def body(here: Here) -> None:
+        place = here.indices[index_at(0)]
+        move.at(place, writer.number_at(move.gradient, place, here), here)
+
+    writer.side_by_side(index_at(0), WORD(0), move.count, Here({}, {}), body)
+    move.ended()
+    return str(function.module)
+
+
+def summed_up(update: ArrayUpdate) -> str:
+    """Return the module that forms the totals over coordinates, once."""
+    writer, function = _begun(NO_ARRAYS)
+    move = _Move(writer, function, update)
+    totals = [
+        Total(name, summand)
+        for name, summand in zip(move.parts.totals, move.parts.summands, strict=True)
+    ]
+
+    def body(low: Any, high: Any) -> list[Value]:
+        sums = Totals(writer, totals)
+
+        def one(here: Here) -> None:
+            place = here.indices[index_at(0)]
+            slope = writer.number_at(move.gradient, place, here)
+            at = here.knowing(move.known(place, slope, here))
+            sums.enter(writer.computed([t.value for t in totals], at), totals, here)
+
+        writer.side_by_side(index_at(0), low, high, Here({}, {}), one)
+        return sums.ended()
+
+    which = WORD(0), count_of(writer, WORD(0), move.count, BLOCK)
+    ends = WORD(0), move.count
+    for k, value in enumerate(in_blocks(writer, totals, BLOCK, ends, which, body)):
+        move.room(exchange.ROOM_TOTALS + k, value)
+    writer.builder.ret(WORD(0))
+    return str(function.module)
+
+
+def looked(bounded: bool) -> str:
+    """Return the module that looks at an iterate: how steep it is, and if finite."""
+    writer, function = _begun(NO_ARRAYS)
+    x, _, gradient, _, _, _, lower, upper, room, count = function.args
+    totals = [_NORM, _BAD]
+    sums = Totals(writer, totals)
+
+    def one(here: Here) -> None:
+        place = here.indices[index_at(0)]
+        g, at = (writer.number_at(base, place, here) for base in (gradient, x))
+        size = abs(g)
+        if bounded:
+            low, high = (writer.number_at(b, place, here) for b in (lower, upper))
+            size = _projected(g, at, low, high)
+        sums.enter([size], [_NORM], here)
+        for number in (g, at):
+            sums.enter([number], [_BAD], here)
+
+    writer.side_by_side(index_at(0), WORD(0), count, Here({}, {}), one)
+    for where, value in zip(
+        (exchange.ROOM_NORM, exchange.ROOM_BAD), sums.ended(), strict=True
+    ):
+        writer.builder.store(value.value, writer.element(room, WORD(where)))
+    writer.builder.ret(WORD(0))
+    return str(function.module)
+
+
+def _begun(arrays: Layout) -> tuple[Writer, Any]:
+    function = function_of(ENTRY, WORD, [POINTER] * 9 + [WORD])
+    builder = ir.IRBuilder(function.append_basic_block())
+    x, _, _, p = function.args[:4]
+    return Writer(arrays, builder, x, p, None), function
+
+
+class _Move:
+    """Writes the update of one coordinate, or of several side by side."""
+
+    def __init__(self, writer: Writer, function: Any, update: ArrayUpdate) -> None:
+        self.writer, self.update = writer, update
+        self.parts = staged(update.expressions, _COUNT)
+        self.x, self.new, self.gradient, _, self.state, h, low, high, room, count = (
+            function.args
+        )
+        self.lower, self.upper, self.count, self._room = low, high, count, room
+        self.common = self._common(h)
+        self.looks = [_NORM, _BAD, _NEXT]
+        self.sums = Totals(writer, self.looks)
+
+    def room(self, place: int, value: Value) -> None:
+        """Write a number for the loop around it to read."""
+        target = self.writer.element(self._room, WORD(place))
+        self.writer.builder.store(value.value, target)
+
+    def _common(self, h: Any) -> dict[sp.Symbol, Value]:
+        """Return what is the same for all coordinates, by the rule's names."""
+        writer, update = self.writer, self.update
+        build = writer.builder
+
+        def read_at(base: Any, place: int) -> Value:
+            return Value(build, build.load(writer.element(base, WORD(place))))
+
+        known = {
+            symbol("t"): read_at(self._room, exchange.ROOM_UPDATE),
+            symbol("epoch"): read_at(self._room, exchange.ROOM_EPOCH),
+        }
+        moment = Here({}, known)
+        values = {
+            symbol("t"): known[symbol("t")],
+            symbol("f"): read_at(self._room, exchange.ROOM_VALUE),
+        }
+        values[_COUNT] = Value(build, build.sitofp(self.count, DOUBLE))
+        for k, name in enumerate(self.parts.totals):
+            values[name] = read_at(self._room, exchange.ROOM_TOTALS + k)
+        pairs = zip(update.rule.hyperparameters, update.schedules, strict=True)
+        for k, (name, schedule) in enumerate(pairs):
+            value = read_at(h, k)
+            if schedule is not None:
+                names = {"t": symbol("t"), "epoch": symbol("epoch")}
+                formula = read(schedule, names, closed=True)
+                value = writer.computed([formula], moment)[0]
+            self.room(exchange.ROOM_HYPERPARAMETERS + k, value)
+            values[symbol(name)] = value
+        return values
+
+    def known(self, place: Any, slope: Value, here: Here) -> dict[sp.Symbol, Value]:
+        """Return the rule's names where a coordinate is."""
+        writer, values = self.writer, dict(self.common)
+        values[symbol("x")] = writer.number_at(self.x, place, here)
+        values[symbol("g")] = slope
+        for row, name in enumerate(self.update.rule.state):
+            values[symbol(name)] = writer.number_at(
+                self.state, self._in_state(row, place), here
+            )
+        return values
+
+    def _in_state(self, row: int, place: Any) -> Any:
+        build = self.writer.builder
+        return build.add(place, build.mul(self.count, WORD(row)))
+
+    def at(self, place: Any, slope: Value, here: Here) -> None:
+        """Write the update at a place."""
+        writer = self.writer
+        values = self.known(place, slope, here)
+        x = values[symbol("x")]
+        at = Here(here.indices, values, here.lanes)
+        new, *state = writer.computed(self.parts.outputs, at)
+        size = abs(slope)
+        if self.update.bounded:
+            low, high = (
+                writer.number_at(base, place, here) for base in (self.lower, self.upper)
+            )
+            size = _projected(slope, x, low, high)
+            new = _CHOSEN(new < low, low, new)
+            new = _CHOSEN(new > high, high, new)
+        writer.store(writer.element(self.new, place), new, here)
+        for row, value in enumerate(state):
+            target = writer.element(self.state, self._in_state(row, place))
+            writer.store(target, value, here)
+        self.sums.enter([size], [_NORM], here)
+        if self.update.bounded:  # a bound makes the size finite
+            self.sums.enter([slope], [_BAD], here)
+        for value in (new, *state):
+            self.sums.enter([value], [_NEXT], here)
+
+    def ended(self) -> None:
+        """Write what was noted of all coordinates, and return."""
+        norm, bad, following = self.sums.ended()
+        self.room(exchange.ROOM_NORM, norm)
+        self.room(exchange.ROOM_BAD, bad + norm * 0.0)
+        self.room(exchange.ROOM_NEXT, following)
+        self.writer.builder.ret(WORD(0))
+
+
+_CHOSEN = writing(choose)
+
+
+def _projected(slope: Value, x: Value, lower: Value, upper: Value) -> Value:
+    """Return the length of the step down the gradient that the bounds allow."""
+    step, low, high = -slope, lower - x, upper - x
+    step = _CHOSEN(step < low, low, step)
+    return abs(_CHOSEN(step > high, high, step))

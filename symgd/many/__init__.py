@@ -1,0 +1,1 @@
+"""Many runs: from many starts, over grids, against each other."""

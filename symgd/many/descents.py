@@ -1,0 +1,239 @@
+"""Many descents at once: from many starts, with many hyperparameters.
+
+Update rules run in SIMD lanes, the default method and automatic steps start by start;
+all on all cores, in pieces that do not depend on their number, so that results don't.
+"""
+
+from __future__ import annotations
+
+import numbers
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgd.descent import settings as arguments
+from symgd.descent.settings import Seed, Settings
+from symgd.many import in_lanes as many_in_lanes
+from symgd.many import in_turn as many_in_turn
+from symgd.many.many_results import Results, Sweep
+from symgd.many.problem import Problem
+from symgd.native.interrupts import Interrupts
+from symgd.objectives import points
+from symgd.objectives.objective import Objective
+from symgd.objectives.points import Bounds
+from symgd.reporting.errors import InputError
+from symgd.reporting.status import Status
+from symgd.rules.rule import Rule
+
+if TYPE_CHECKING:
+    from symgd.language.formula import Formula
+
+
+def minimize_many(
+    objective: Formula | Objective,
+    x0: Any,
+    *,
+    method: str | Rule = "auto",
+    bounds: Any = None,
+    maxiter: int = 10_000,
+    gtol: float = 1e-8,
+    ftol: float = 0.0,
+    patience: int = 0,
+    target: float | None = None,
+    time_limit: float | None = None,
+    rng: Seed = None,
+    trace: Sequence[int] = (),
+    parameters: Mapping[str, Any] | None = None,
+    workers: int | None = None,
+    progress: bool = False,
+    **hyperparameters: Any,
+) -> Results:
+    """Minimise from many starts at once.
+
+    The arguments are those of :func:`minimize`, and each descent is, bit for bit, the
+    one that ``minimize`` would make from the same start.
+
+    Parameters
+    ----------
+    x0 : array of shape (N, n), or int
+        The starts, or how many to draw: inside ``bounds``, normally where there are
+        none, from ``rng``.
+    trace : sequence of int
+        The numbers of the descents whose iterates to keep.
+    parameters : mapping of str to float or array of shape (N,), optional
+        Values of the objective's named parameters, for all descents or for each.
+    workers : int, optional
+        Threads; by default one for each core. Results don't depend on it.
+    progress : bool
+        Whether to show a progress bar.
+    **hyperparameters : float, str or array of shape (N,)
+        Those of the rule, for all descents or for each; text is a schedule, and
+        ``step_size="auto"`` is as there.
+
+    Returns
+    -------
+    Results
+        A start where the objective is not finite has status DIVERGED.
+
+    Raises
+    ------
+    FormulaError, InputError
+        As :func:`minimize` does.
+
+    Examples
+    --------
+    >>> results = minimize_many("(x**2 - 1)**2", [[-2.0], [0.5], [3.0]])
+    >>> results.x.round(6).ravel().tolist()
+    [-1.0, 1.0, 1.0]
+    """
+    given = _objective(objective, parameters)
+    settings = Settings.checked(
+        sign=1.0,
+        maxiter=maxiter,
+        gtol=gtol,
+        ftol=ftol,
+        patience=patience,
+        target=target,
+        time_limit=time_limit,
+        trace=False,
+        progress=progress,
+    ).of(given)
+    if not np.iterable(trace) or not all(
+        isinstance(which, numbers.Integral) for which in trace
+    ):
+        expected = "trace takes the numbers of the descents whose iterates to keep"
+        raise InputError(f"{expected}, such as [0, 5], not {trace!r}")
+    given = given.sized(x0[0] if np.ndim(x0) == 2 and len(x0) else None)
+    limits = points.read_bounds(bounds, given.space)
+    starts = _starts(x0, given, limits, rng)
+    problem = Problem(
+        given, limits, settings, starts, method, hyperparameters, parameters or {}
+    )
+    way = many_in_lanes if problem.fits_lanes else many_in_turn
+    threads = _workers(workers)
+    with ExitStack() as stack:
+        interrupts, progress_told = stack.enter_context(Interrupts()), _untold
+        if settings.progress:
+            from symgd.descent.progress import progress_of_many
+
+            bar = progress_of_many(problem.count, settings.maxiter)
+            progress_told = stack.enter_context(bar)
+        table = way.run(problem, threads, progress_told, interrupts)
+        interrupts.answered = bool((table.status == Status.INTERRUPTED).any())
+    return Results(problem, table, trace)
+
+
+def _untold(*_: Any) -> None:
+    """Tell nobody how far it is."""
+
+
+def sweep(
+    objective: Formula | Objective,
+    x0: Any,
+    *,
+    method: str | Rule,
+    bounds: Any = None,
+    parameters: Mapping[str, Any] | None = None,
+    workers: int | None = None,
+    **options: Any,
+) -> Sweep:
+    """Minimise from one start with every combination of hyperparameters.
+
+    A hyperparameter or parameter that is a sequence becomes an axis of the grid, in
+    the order in which they are given; other arguments are those of
+    :func:`minimize_many`.
+
+    Examples
+    --------
+    >>> grid = sweep(
+    ...     "x**2", 1.0, method="momentum", step_size=[0.1, 0.5], momentum=[0, 0.3, 0.6]
+    ... )
+    >>> grid.fun.shape, list(grid.axes)
+    ((2, 3), ['step_size', 'momentum'])
+    >>> grid.best.hyperparameters
+    {'step_size': 0.5, 'momentum': 0.0}
+    """
+    given = _objective(objective, parameters)
+    constants = {} if parameters is None else dict(parameters)
+    both = [name for name in constants if name in options]
+    if both:
+        problem = f"{both[0]!r} is a parameter and an argument: sweep over one of them"
+        raise InputError(f"{problem}, or rename the parameter")
+    axes = {
+        name: _axis(name, values)
+        for name, values in (options | constants).items()
+        if not isinstance(values, str) and np.ndim(values) == 1
+    }
+    if not axes:
+        raise InputError("nothing to sweep: give a sequence for a hyperparameter")
+    for name, values in axes.items():
+        if values.size == 0:
+            raise InputError(f"the axis {name!r} is empty")
+    grid = np.meshgrid(*axes.values(), indexing="ij")
+    columns = dict(zip(axes, (values.ravel() for values in grid), strict=True))
+    given = given.sized(x0)
+    limits = points.read_bounds(bounds, given.space)
+    start = points.read_point(x0, given.space, limits)
+    results = minimize_many(
+        given,
+        np.tile(start, (grid[0].size, 1)),
+        method=method,
+        bounds=bounds,
+        parameters={k: columns.get(k, v) for k, v in constants.items()},
+        workers=workers,
+        **{k: columns.get(k, v) for k, v in options.items()},
+    )
+    return Sweep(axes, results)
+
+
+def _axis(name: str, values: Any) -> np.ndarray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        problem = f"the axis {name!r} must be numbers, not {values!r}"
+        raise InputError(f"{problem}; race compares schedules") from None
+
+
+def _objective(objective: Any, parameters: Mapping[str, Any] | None) -> Objective:
+    """Return the objective; for a formula, ``parameters`` says what is constant."""
+    if isinstance(objective, Objective):
+        return objective
+    firsts = {k: np.ravel(v)[0] for k, v in (parameters or {}).items() if np.size(v)}
+    return Objective(objective, parameters=firsts)
+
+
+def _starts(x0: Any, objective: Objective, limits: Bounds, rng: Seed) -> np.ndarray:
+    n = len(objective.space)
+    if isinstance(x0, (int, np.integer)) and not isinstance(x0, bool):
+        if x0 < 1:
+            raise InputError(f"x0 is a number of starts, at least 1, not {x0}")
+        source = arguments.generator(rng)
+        return points.random_points(source, limits, 1.0, int(x0))
+    try:
+        starts = np.array(x0, dtype=np.float64, order="C")
+    except (TypeError, ValueError):
+        raise InputError("x0 must be an array of shape (N, n), or a number") from None
+    if starts.ndim != 2 or starts.shape[1] != n or len(starts) == 0:
+        names = objective.space.described()
+        problem = f"x0 has shape {starts.shape}; expected (N, {n}), for {names}"
+        raise InputError(f"{problem}, or a whole number of random starts")
+    bad = ~np.isfinite(starts)
+    if limits.finite:
+        bad |= (starts < limits.lower) | (starts > limits.upper)
+    if bad.any():
+        row = int(np.argmax(bad.any(axis=1)))
+        problem = "is not finite or is outside the bounds"
+        raise InputError(f"start {row} {problem}: {starts[row].tolist()}")
+    return starts
+
+
+def _workers(workers: int | None) -> int:
+    if workers is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    whole = isinstance(workers, numbers.Real) and workers >= 1 and workers % 1 == 0
+    if isinstance(workers, bool) or not whole:
+        raise InputError(f"workers must be a whole number, 1 or more, not {workers!r}")
+    return int(workers)

@@ -1,0 +1,169 @@
+"""Descents start by start: what searches for its steps, and what is too wide for lanes.
+
+The default method and gradient descent with automatic steps search.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from symgd.descent.progress import ProgressOfMany
+from symgd.descent.run import drive
+from symgd.descent.solver_run import LBFGS_ITERATIONS, NEWTON_VARIABLES
+from symgd.descent.spectral_run import spectral_each_kernel
+from symgd.many.problem import Ends, Problem
+from symgd.native import compiled, machine
+from symgd.native import records as layout
+from symgd.native.interrupts import Interrupts
+from symgd.reporting.errors import FormulaError
+from symgd.reporting.status import RUNNING, Status
+
+
+def run(
+    problem: Problem, workers: int, progress: ProgressOfMany, interrupts: Interrupts
+) -> Ends:
+    """Run each descent for itself."""
+    count, n = problem.starts.shape
+    table = Ends(
+        x=problem.starts.copy(),
+        fun=np.full(count, math.nan),
+        jac=np.full((count, n), math.nan),
+        status=np.full(count, RUNNING, dtype=np.int64),
+        nit=np.zeros(count, dtype=np.int64),
+        nfev=np.zeros(count, dtype=np.int64),
+    )
+    settings, deadline = problem.settings, math.inf
+    if settings.time_limit < math.inf:
+        deadline = time.perf_counter() + settings.time_limit
+    searching = problem.rule is None or problem.automatic
+    shared = _Loop(problem, table) if searching else None
+
+    def stopped() -> bool:
+        return interrupts.noted or time.perf_counter() >= deadline
+
+    def first(piece: np.ndarray) -> np.ndarray:
+        return piece if shared is None or stopped() else shared.advance(piece)
+
+    def rest(which: int) -> None:
+        if not stopped():
+            _alone(problem, which, table, deadline, interrupts)
+
+    # What is begun can't be stopped: less at a time where that takes long.
+    quick = shared is not None and settings.time_limit == math.inf and n <= 10
+    size = 128 if quick else max(1, min(16, 400 // n))
+    pieces = [np.arange(i, min(i + size, count)) for i in range(0, count, size)]
+    with ThreadPoolExecutor(workers) as pool:
+        unfinished: list[int] = []
+        for done, remaining in enumerate(pool.map(first, pieces), start=1):
+            unfinished += remaining.tolist()
+            ended = min(done * size, count) - len(unfinished)
+            progress(table.nit, ended, table.fun)
+        if unfinished and not stopped():
+            with suppress(KeyboardInterrupt):  # which has been noted
+                _prepare(problem, unfinished[0])
+            ended = count - len(unfinished)
+            for done, _ in enumerate(pool.map(rest, unfinished), start=1):
+                progress(table.nit, ended + done, table.fun)
+    cut = Status.INTERRUPTED if interrupts.noted else Status.TIME_LIMIT
+    table.status[table.status == RUNNING] = cut
+    return table
+
+
+def _prepare(problem: Problem, which: int) -> None:
+    """Compile what a descent of its own needs: here, where Ctrl-C can stop it."""
+    run = problem.run(which)
+    if problem.rule is None and run.n <= NEWTON_VARIABLES:
+        with suppress(FormulaError):  # there is none
+            run.objective.kernel("hessian")
+
+
+def _alone(
+    problem: Problem,
+    which: int,
+    table: Ends,
+    deadline: float,
+    interrupts: Interrupts,
+) -> None:
+    """Make one descent as ``minimize`` does, and enter its end."""
+    left = max(0.0, deadline - time.perf_counter())
+    settings = dataclasses.replace(problem.settings, time_limit=left)
+    run = problem.run(which, settings)
+    status = run.begin(problem.starts[which])
+    if status == RUNNING:
+        noted = [lambda _: "interrupted" if interrupts.noted else ""]
+        status = drive(run, status, noted)
+    table.x[which], table.jac[which] = run.x, run.gradient
+    table.fun[which] = run.fun
+    table.nit[which], table.nfev[which] = max(run.t, 0), run.evaluations
+    table.status[which] = status
+
+
+class _Loop:
+    """The first iterations, start after start in one native loop."""
+
+    def __init__(self, problem: Problem, table: Ends) -> None:
+        self.problem, self.table = problem, table
+        settings, n = problem.settings, problem.starts.shape[1]
+        self.function = problem.objective.kernel("evaluation")
+        self.space: tuple[int, ...]
+        if problem.automatic:
+            self.kernel, self.space = spectral_each_kernel(), layout.spectral_space(n)
+        else:
+            self.kernel, self.space = solver_each_kernel(), layout.solver_space(n)
+        self.last = settings.maxiter
+        # What needs more is repeated alone, in slices; likewise a further stage.
+        if problem.automatic or n <= NEWTON_VARIABLES:
+            self.last = min(self.last, LBFGS_ITERATIONS)
+        self.parameters = problem.constants()
+
+    def advance(self, piece: np.ndarray) -> np.ndarray:
+        """Run this piece; return the numbers of those that have not ended by it."""
+        problem, table, settings = self.problem, self.table, self.problem.settings
+        n = problem.starts.shape[1]
+        counters = np.zeros(layout.COUNTERS, dtype=np.int64)
+        limits = np.zeros(layout.LIMITS)
+        counters[layout.PATIENCE], counters[layout.LAST] = settings.patience, self.last
+        counters[layout.VARIABLES], counters[layout.PARAMETERS] = (
+            *(n, self.parameters.shape[1]),
+        )
+        limits[layout.GTOL], limits[layout.FTOL] = settings.gtol, settings.ftol
+        limits[layout.TARGET] = settings.target
+        lower, upper = np.array(problem.bounds.lower), np.array(problem.bounds.upper)
+        work = [np.zeros(space) for space in self.space]
+        arrays = (problem.starts, self.parameters, lower, upper, *work, table.x)
+        arrays += (table.fun, table.jac, table.status, table.nit)
+        self.kernel(
+            *(
+                self.function.address,
+                machine.address(counters),
+                machine.address(limits),
+            ),
+            *(problem.count, int(piece[0]), int(piece[-1]) + 1),
+            *(machine.address(array) for array in (*arrays, table.nfev)),
+        )
+        machine.raise_pending()
+        status = table.status[piece]
+        if self.last == settings.maxiter:
+            table.status[piece[status == RUNNING]] = Status.MAXITER
+            status = table.status[piece]
+        ended = np.isin(status, (Status.STALLED, Status.ABNORMAL))
+        return piece[ended | (status == RUNNING)]
+
+
+def solver_each_kernel() -> machine.Kernel:
+    """Return the loop over starts of the default method's first stage."""
+
+    def build() -> Any:
+        from symgd.kernels import solver
+        from symgd.lowering.scalar_objective import native
+
+        return native(solver.each_entry, layout.SOLVER_EACH)
+
+    return compiled.kernel(("solver each",), layout.SOLVER_EACH, build)

@@ -1,0 +1,280 @@
+"""What many descents return."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgd.descent.result import Result
+from symgd.descent.run import Run, drive, result_of
+from symgd.descent.settings import Settings
+from symgd.many.problem import Ends, Problem
+from symgd.reporting.drawing import drawn
+from symgd.reporting.errors import InputError
+from symgd.reporting.status import Status
+from symgd.reporting.text import number, replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclasses.dataclass(frozen=True)
+class Minimum:
+    """A distinct minimum among the ends of many descents.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n,)
+        The lowest end of the group.
+    fun : float
+    count : int
+        How many descents ended there.
+    descents : ndarray of int
+        Which.
+    """
+
+    x: np.ndarray
+    fun: float
+    count: int
+    descents: np.ndarray
+
+    def __repr__(self) -> str:
+        x = ", ".join(number(each) for each in self.x)
+        return f"<Minimum f = {number(self.fun)} at ({x}), {self.count} descents>"
+
+
+class Results(Sequence[Result]):
+    """The ends of N descents, as arrays; ``results[i]`` is one of them as a Result.
+
+    Attributes
+    ----------
+    objective : Objective
+    method : str
+    x, start : ndarray, shape (N, n)
+    fun, grad_norm : ndarray, shape (N,)
+    jac : ndarray, shape (N, n)
+    nit, nfev : ndarray of int, shape (N,)
+    status : ndarray of int, shape (N,)
+        Values of :class:`Status`.
+    success : ndarray of bool, shape (N,)
+    """
+
+    def __init__(self, problem: Problem, table: Ends, traced: Sequence[int]) -> None:
+        self._problem = problem
+        self._traced = {self._index(i) for i in traced}
+        self.objective = problem.objective
+        self.method = problem.rule.name if problem.rule else "auto"
+        self.start = problem.starts
+        self.x, self.fun, self.jac = table.x, table.fun, table.jac
+        self.status, self.nit, self.nfev = table.status, table.nit, table.nfev
+
+    @functools.cached_property
+    def success(self) -> np.ndarray:
+        """Whether each descent ended as hoped."""
+        return np.isin(self.status, [status for status in Status if status.success])
+
+    @functools.cached_property
+    def grad_norm(self) -> np.ndarray:
+        """The largest component of each (projected) gradient."""
+        bounds = self._problem.bounds
+        step = np.clip(-self.jac, bounds.lower - self.x, bounds.upper - self.x)
+        return np.abs(step).max(axis=1)
+
+    def _index(self, which: int) -> int:
+        count = self._problem.count
+        if not -count <= which < count:
+            raise IndexError(f"descent {which} of {count}")
+        return which % count
+
+    def __len__(self) -> int:
+        return self._problem.count
+
+    def __getitem__(self, which: Any) -> Any:
+        if isinstance(which, slice):
+            return [self[i] for i in range(*which.indices(len(self)))]
+        which = self._index(int(which))
+        traced, start = which in self._traced, self.start[which].copy()
+        if traced or self.status[which] == Status.DIVERGED:
+            run, ended = self._repeated(which, traced)
+        else:
+            run, ended = self._problem.run(which), Status(self.status[which])
+            run.ended_at(
+                *(self.x[which], float(self.fun[which]), self.jac[which]),
+                *(float(self.grad_norm[which]), int(self.nit[which])),
+                int(self.nfev[which]),
+                patient=ended == Status.STALLED and self.settings.patience > 0,
+            )
+        return result_of(run, ended, self.objective, start, "given")
+
+    @property
+    def settings(self) -> Settings:
+        """When a descent was to stop."""
+        return self._problem.settings
+
+    def _repeated(self, which: int, traced: bool) -> tuple[Run, Status]:
+        """Make a descent once more, as far as it came: for its trace, or its blame."""
+        settings = dataclasses.replace(
+            self.settings, every=int(traced), time_limit=math.inf
+        )
+        ended = Status(self.status[which])
+        cut = ended in (Status.TIME_LIMIT, Status.INTERRUPTED)
+        if cut:
+            settings = dataclasses.replace(settings, maxiter=int(self.nit[which]))
+        run = self._problem.run(which, settings)
+        again = drive(run, run.begin(self.start[which]))
+        return run, ended if cut else again
+
+    def __iter__(self) -> Iterator[Result]:
+        return (self[i] for i in range(len(self)))
+
+    @property
+    def best_index(self) -> int:
+        """Which end has the lowest value, of the descents that did not diverge."""
+        diverged = self.status == Status.DIVERGED
+        values = self.fun if diverged.all() else np.where(diverged, math.inf, self.fun)
+        return int(np.argmin(np.where(np.isnan(values), math.inf, values)))
+
+    @property
+    def best(self) -> Result:
+        """The end with the lowest value, of the descents that did not diverge."""
+        return self[self.best_index]
+
+    def minima(self, tol: float = 1e-6) -> list[Minimum]:
+        """Return the distinct minima that were found, the lowest first.
+
+        Ends of successful descents are the same minimum if no coordinate differs by
+        more than ``tol`` (relatively, beyond 1) from the lowest of them. Stationary
+        points that the exact Hessian shows to be no minima are left out.
+        """
+        if not tol >= 0:
+            raise InputError(f"tol must be 0 or more, not {tol!r}")
+        left = np.flatnonzero(self.success)
+        left = left[np.argsort(self.fun[left], kind="stable")]
+        found = []
+        while left.size:
+            lowest = self.x[left[0]]
+            apart = np.abs(self.x[left] - lowest) / np.maximum(1.0, np.abs(lowest))
+            same = apart.max(axis=1) <= tol
+            group = np.sort(left[same])
+            value = float(self.fun[left[0]])
+            if self[int(left[0])].kind == "minimum":
+                found.append(Minimum(lowest.copy(), value, group.size, group))
+            left = left[~same]
+        return found
+
+    def __repr__(self) -> str:
+        counts = ", ".join(
+            f"{int((self.status == status).sum())} {status.name}"
+            for status in Status
+            if (self.status == status).any()
+        )
+        best = np.nanmin(self.fun) if not np.isnan(self.fun).all() else math.nan
+        return f"<Results of {len(self)} descents: {counts}; lowest f = {number(best)}>"
+
+
+class Sweep:
+    """Every combination of some hyperparameters, as a grid with named axes.
+
+    Attributes
+    ----------
+    axes : dict of str to ndarray
+    fun, grad_norm, nit, nfev, status, success : ndarray, shaped as the grid
+    x, jac : ndarray, shaped as the grid, with a last axis of length n
+    results : Results
+        The same descents in one row, the last axis fastest.
+    """
+
+    def __init__(self, axes: Mapping[str, np.ndarray], results: Results) -> None:
+        self.axes = dict(axes)
+        self.results = results
+        self.shape = tuple(values.size for values in axes.values())
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        if name in ("fun", "grad_norm", "nit", "nfev", "status", "success", "x", "jac"):
+            column = getattr(self.results, name)
+            return column.reshape(*self.shape, *column.shape[1:])
+        raise AttributeError(name)
+
+    @property
+    def best(self) -> Result:
+        """The run with the lowest value; its hyperparameters are the best found."""
+        return self.results.best
+
+    @property
+    def best_at(self) -> dict[str, float]:
+        """Where the run with the lowest value is: its place on each axis."""
+        place = np.unravel_index(self.results.best_index, self.shape)
+        return {
+            name: float(values[i])
+            for (name, values), i in zip(self.axes.items(), place, strict=True)
+        }
+
+    @property
+    def status_names(self) -> np.ndarray:
+        """The names of the statuses, shaped as the grid."""
+        return np.array([Status(s).name for s in self.results.status]).reshape(
+            self.shape
+        )
+
+    def plot(
+        self,
+        ax: Axes | None = None,
+        value: str = "fun",
+        at: Mapping[str, float] | None = None,
+    ) -> Axes:
+        """Draw the grid: see :func:`symgd.plotting.sweep_map.plot`."""
+        return drawn("sweep_map", self, ax=ax, value=value, at=at)
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        """Return a table with a row for each combination."""
+        grid = np.meshgrid(*self.axes.values(), indexing="ij")
+        columns = dict(zip(self.axes, (g.ravel() for g in grid), strict=True))
+        names = ("fun", "grad_norm", "nit", "success")
+        columns |= {name: getattr(self.results, name) for name in names}
+        columns["status"] = self.status_names.ravel()
+        for k, variable in enumerate(self.results.objective.space):
+            columns[f"x[{variable}]"] = self.results.x[:, k]
+        return columns
+
+    def to_csv(self, file: str | Path) -> None:
+        """Write comma-separated values, a row for each combination."""
+        columns = self._columns()
+        with replacing(file) as out:
+            out.write(",".join(columns) + "\n")
+            for row in zip(*(c.tolist() for c in columns.values()), strict=True):
+                out.write(",".join(map(str, row)) + "\n")
+
+    def to_pandas(self) -> Any:
+        """Return a pandas DataFrame, a row for each combination."""
+        pd = _optional("pandas", "to_pandas")
+
+        return pd.DataFrame(self._columns())
+
+    def to_xarray(self) -> Any:
+        """Return an xarray Dataset with the grid's axes as coordinates."""
+        xr = _optional("xarray", "to_xarray")
+
+        names = ("fun", "grad_norm", "nit", "status", "success")
+        data = {name: (tuple(self.axes), getattr(self, name)) for name in names}
+        dimensions = (*self.axes, "variable")
+        coordinates = {**self.axes, "variable": list(self.results.objective.space)}
+        return xr.Dataset({**data, "x": (dimensions, self.x)}, coords=coordinates)
+
+    def __repr__(self) -> str:
+        axes = ", ".join(f"{name} ({v.size})" for name, v in self.axes.items())
+        return f"<Sweep over {axes}: {self.results!r}>"
+
+
+def _optional(package: str, method: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        problem = f"{method}() needs {package}, which is not installed"
+        raise ImportError(f"{problem}: pip install {package}") from None

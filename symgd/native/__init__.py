@@ -1,0 +1,1 @@
+"""Machine code, and the memory it works on: linked, stored, described."""

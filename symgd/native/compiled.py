@@ -1,0 +1,216 @@
+"""Kernels, each made once: taken from this process, from the store, or compiled."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import json
+import os
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+from symgd.native import machine, store
+from symgd.native.interrupts import raised_at_once
+from symgd.native.machine import Kernel, NotPortable
+
+CAPACITY = 256  # kernels in this process
+FACTS = 4096  # formulas known in this process
+PACKAGES = ("numba", "numpy", "sympy", "mpmath")
+# Settings of numba that change nothing in the code.
+HARMLESS = {"NUMBA_NUM_THREADS", "NUMBA_THREADING_LAYER", "NUMBA_CACHE_DIR"}
+
+# Taken now: what is on the disk later may be another version than what runs here.
+_SOURCES = store.sources()
+
+
+class _Recent:
+    """The values that were used last, by key; safe in several threads.
+
+    What is dropped lives on for those who use it.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._values: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = threading.Lock()  # held for moments, and no other lock under it
+
+    def get(self, key: Hashable) -> Any:
+        """Return a value, or None."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
+
+    def enter(self, key: Hashable, value: Any) -> Any:
+        """Keep a value; return it, or the one that was there before."""
+        with self._lock:
+            value = self._values.setdefault(key, value)
+            dropped = []  # destroyed later, without the lock
+            while len(self._values) > self.capacity:
+                dropped.append(self._values.popitem(last=False))
+        return value
+
+
+_kernels = _Recent(CAPACITY)
+_facts = _Recent(FACTS)
+
+
+@functools.cache
+def _setting() -> str:
+    """Return what every entry of the store depends on, beside what it is of."""
+    settings = [
+        f"{name}={value}"
+        for name, value in sorted(os.environ.items())
+        if name.startswith("NUMBA_") and name not in HARMLESS
+    ]
+    return store.digest(
+        (
+            *(str(_SOURCES), sys.version, *machine.machine()),
+            *(*map(_installed, PACKAGES), _configuration(), *settings),
+        )
+    )
+
+
+def _installed(package: str) -> str:
+    """Return what changes when a package is installed anew, without importing it."""
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        return ""
+    told = [found.origin]
+    with contextlib.suppress(OSError):  # in an archive, or not to be listed
+        status = os.stat(found.origin)
+        told += [str(status.st_size), str(status.st_mtime_ns)]
+        # Two versions may agree in these; the folder that pip makes has the version.
+        beside = os.listdir(os.path.dirname(os.path.dirname(found.origin)))
+        told += sorted(name for name in beside if name.startswith(f"{package}-"))
+    return " ".join(told)
+
+
+def _configuration() -> str:
+    """Return the settings of numba that are in a file."""
+    try:
+        with open(".numba_config.yaml", encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def interpreted() -> bool:
+    """Return whether nothing is to be compiled, so that a debugger can step through."""
+    config: Any = getattr(sys.modules.get("numba"), "config", None)
+    if hasattr(config, "DISABLE_JIT"):  # not while numba is only half imported
+        return bool(config.DISABLE_JIT)
+    try:
+        return bool(int(os.environ.get("NUMBA_DISABLE_JIT", "")))
+    except ValueError:
+        return False
+
+
+def key_of(parts: Sequence[str]) -> str:
+    """Return the name of an entry of the store."""
+    return store.digest((_setting(), *parts))
+
+
+def kernel(parts: Sequence[str], signature: str, build: Callable[[], Any]) -> Kernel:
+    """Return a kernel.
+
+    Several threads may ask for the same: it is compiled once.
+
+    Parameters
+    ----------
+    parts : sequence of str
+        All that it depends on: what kind it is, the formula, the equations, ...
+    signature : str
+        As of :class:`Kernel`.
+    build : callable
+        Compiles it, to a ``numba.cfunc``, or writes it, a module of LLVM's text; called
+        only if nothing is stored.
+    """
+    in_python = interpreted()
+    name = (in_python, signature, *parts)
+    if (known := _kernels.get(name)) is not None:
+        return known
+    if in_python:
+        made = build()
+        if isinstance(made, str):  # nobody could step through that
+            code = machine.optimised(made)
+            return _kernels.enter(name, machine.linked(code, signature))
+        return _kernels.enter(name, _of_this_process(made, signature))
+    key = key_of(("kernel", signature, *parts))
+    if (stored := _stored(key, signature)) is not None:
+        return _kernels.enter(name, stored)
+    from numba.core.compiler_lock import global_compiler_lock
+
+    # numba compiles in one thread at a time anyway, and with a lock of our own beside
+    # its own two threads could wait for each other.
+    with global_compiler_lock:
+        if (known := _kernels.get(name)) is not None:
+            return known
+        with raised_at_once():
+            return _kernels.enter(name, _compiled(key, signature, build()))
+
+
+def _stored(key: str, signature: str) -> Kernel | None:
+    code = _get(key)
+    if code is None:
+        return None
+    try:
+        return machine.linked(code, signature)
+    except NotPortable:
+        return None
+
+
+def _compiled(key: str, signature: str, function: Any) -> Kernel:
+    """Keep what was compiled, if it can be used without numba; return it."""
+    if isinstance(function, str):
+        code = machine.optimised(function)
+        _put(key, code)
+        return machine.linked(code, signature)
+    try:
+        name = function.native_name.removeprefix("cfunc.")
+        code = machine.emitted(function.inspect_llvm(), name, signature)
+        made = machine.linked(code, signature)
+    except (NotPortable, AttributeError):  # also where numba has other names for it
+        return _of_this_process(function, signature)
+    _put(key, code)
+    return made
+
+
+def _of_this_process(function: Any, signature: str) -> Kernel:
+    if isinstance(function, Kernel):
+        return function
+    return Kernel(function.address, signature, function)
+
+
+def recalled(parts: Sequence[str]) -> Any:
+    """Return what was remembered of something, here or in an earlier process."""
+    name = tuple(parts)
+    if (known := _facts.get(name)) is not None:
+        return known
+    stored = _get(key_of(("facts", *name)))
+    return None if stored is None else _facts.enter(name, json.loads(stored))
+
+
+def remember(parts: Sequence[str], facts: Any) -> None:
+    """Keep what is known of something: whatever JSON can hold."""
+    name = tuple(parts)
+    if _facts.get(name) is None:
+        text = json.dumps(facts)
+        # As a later process will read it: a tuple is a list there.
+        _facts.enter(name, json.loads(text))
+        _put(key_of(("facts", *name)), text.encode())
+
+
+def _get(key: str) -> bytes | None:
+    # Without its sources, one version of symgd can't be told from another.
+    return None if _SOURCES is None else store.get(key)
+
+
+def _put(key: str, content: bytes) -> None:
+    """Store an entry, unless it might be of other sources than its key says."""
+    if _SOURCES is not None and not interpreted() and store.sources() == _SOURCES:
+        store.put(key, content)

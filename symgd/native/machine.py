@@ -1,0 +1,276 @@
+"""Kernels as machine code: written from LLVM's text, linked without a compiler.
+
+A kernel takes addresses and numbers, returns a number, allocates nothing and touches no
+Python object. Its machine code can therefore be kept, and a later process needs only a
+linker to run it: llvmlite's, which is there within a moment.
+
+Code is made for the processor that numba would compile for: this machine's, or what
+``NUMBA_CPU_NAME``, ``NUMBA_CPU_FEATURES`` and ``NUMBA_ENABLE_AVX`` say.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import math
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+from symgd.reporting.errors import SymgdError
+
+LLVM_TYPES = {"p": "ptr", "i": "i64", "d": "double"}
+C_TYPES = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double}
+ENTRY = "symgd_entry"
+# What numba calls by names of its own, and the C library by these.
+LIBRARY = {"numba_gamma": "tgamma", "numba_lgamma": "lgamma"}
+# What holds an address of this process: a number as a pointer, or numba's variable.
+_ADDRESS = re.compile(r"inttoptr \(?i\d+ -?\d+ to |numba\.dynamic\.globals")
+
+
+class NotPortable(SymgdError):
+    """The code can't leave this process."""
+
+
+class Kernel:
+    """A native function, called with addresses (``p``), integers and floats.
+
+    Parameters
+    ----------
+    address : int
+        Of the machine code.
+    signature : str
+        The letter of what it returns, a colon, the letters of its arguments.
+    owner : object
+        What must live as long as the code is used.
+    """
+
+    def __init__(self, address: int, signature: str, owner: object) -> None:
+        self.address = address
+        self.signature = signature
+        self.owner = owner
+        returned, taken = signature.split(":")
+        kinds = (C_TYPES[letter] for letter in (returned, *taken))
+        self.call: Callable[..., Any] = ctypes.CFUNCTYPE(*kinds)(address)
+        # Also where only the call is kept; ctypes' objects take any attribute.
+        self.call.owner = owner  # type: ignore[attr-defined]
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run it; other threads go on."""
+        return self.call(*arguments)
+
+
+class PythonKernel(Kernel):
+    """A function in Python that native loops call as if it were a kernel.
+
+    There, what it raises becomes NaN, as nothing can pass through native code; it is
+    raised by :func:`raise_pending`, when the loop has returned.
+    """
+
+    def __init__(self, function: Callable[..., float], signature: str) -> None:
+        def guarded(*arguments: Any) -> float:
+            try:
+                return function(*arguments)
+            except BaseException as error:
+                _pending.append(error)
+                return math.nan
+
+        returned, taken = signature.split(":")
+        kinds = (C_TYPES[letter] for letter in (returned, *taken))
+        native = ctypes.CFUNCTYPE(*kinds)(guarded)
+        where = ctypes.cast(native, ctypes.c_void_p).value
+        assert where is not None
+        super().__init__(where, signature, native)
+        self.call = function
+
+
+_pending: list[BaseException] = []
+
+
+def raise_pending() -> None:
+    """Raise what a function in Python raised while a native loop called it."""
+    if _pending:
+        error = _pending[0]
+        _pending.clear()
+        raise error
+
+
+def address(array: Any) -> int:
+    """Return where the numbers of an array are, NumPy's or Python's own."""
+    if hasattr(array, "buffer_info"):
+        return array.buffer_info()[0]
+    if not array.flags.c_contiguous:
+        raise ValueError("a kernel takes arrays row by row, without gaps")
+    return array.__array_interface__["data"][0]
+
+
+def machine() -> tuple[str, ...]:
+    """Return what machine code depends on: LLVM, the system and the processor."""
+    import llvmlite
+    import llvmlite.binding as llvm
+
+    version = ".".join(map(str, llvm.llvm_version_info))
+    return llvmlite.__version__, version, llvm.get_process_triple(), *_processor()
+
+
+def register_width() -> int:
+    """Return how many float64 a SIMD register holds."""
+    features = _processor()[1].split(",")
+    return 8 if "+avx512f" in features else 4 if "+avx" in features else 2
+
+
+def _processor() -> tuple[str, str]:
+    """Return the name and the features of the processor that code is made for."""
+    import llvmlite.binding as llvm
+
+    name = os.environ.get("NUMBA_CPU_NAME")
+    features = os.environ.get("NUMBA_CPU_FEATURES")
+    if features is None and name is not None and name.lower() == "generic":
+        features = ""
+    if features is None:
+        features = _own_features()
+    return llvm.get_host_cpu_name() if name is None else name, features
+
+
+def _own_features() -> str:
+    import llvmlite.binding as llvm
+
+    try:
+        features = llvm.get_host_cpu_features()
+    except RuntimeError:  # LLVM can't tell on this system
+        return ""
+    if os.environ.get("NUMBA_ENABLE_AVX", "").strip() == "0":
+        for name in features:
+            features[name] = features[name] and not name.startswith("avx")
+    return features.flatten()
+
+
+def emitted(text: str, function: str, signature: str) -> bytes:
+    """Return the machine code of a function that numba has compiled to LLVM's text.
+
+    Parameters
+    ----------
+    text : str
+        The module, optimised.
+    function : str
+        The name of the function in it, which numba calls as
+        ``i32 f(result *, exception **, arguments...)``.
+    signature : str
+        As of :class:`Kernel`.
+
+    Raises
+    ------
+    NotPortable
+        If the code holds an address of this process or isn't as expected.
+    """
+    import llvmlite.binding as llvm
+
+    if llvm.llvm_version_info < (16,):
+        raise NotPortable("this LLVM has other types of pointers")
+    returned, taken = signature.split(":")
+    try:
+        module = llvm.parse_assembly(text + _entry(function, returned, taken))
+        type_of_function = str(module.get_function(function).global_value_type)
+    except RuntimeError as error:
+        raise NotPortable(f"the code is not as expected: {error}") from None
+    inner = ", ".join(["ptr", "ptr", *(LLVM_TYPES[letter] for letter in taken)])
+    if type_of_function != f"i32 ({inner})":
+        raise NotPortable("numba's calling convention is not the known one")
+    for item in (*module.functions, *module.global_variables):
+        if not item.is_declaration and item.name != ENTRY:
+            item.linkage = "internal"
+    target = _target()
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_global_dead_code_eliminate_pass()
+    tuning = llvm.create_pipeline_tuning_options()
+    passes.run(module, llvm.create_pass_builder(target, tuning))
+    if _ADDRESS.search(str(module)):
+        raise NotPortable("the code holds an address of this process")
+    return target.emit_object(module)
+
+
+def optimised(text: str) -> bytes:
+    """Return the machine code of a module that symgd has written itself.
+
+    Its entry is called ENTRY. Loops are as wide as they are written, so LLVM need not
+    look for what could be done side by side.
+
+    Raises
+    ------
+    NotPortable
+        If LLVM doesn't accept the module.
+    """
+    import llvmlite.binding as llvm
+
+    target = _target()
+    try:
+        module = llvm.parse_assembly(text)
+        module.verify()
+    except RuntimeError as error:
+        raise NotPortable(f"the code is not as expected: {error}") from None
+    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+    tuning.loop_vectorization = tuning.slp_vectorization = False
+    builder = llvm.create_pass_builder(target, tuning)
+    builder.getModulePassManager().run(module, builder)
+    return target.emit_object(module)
+
+
+def _target() -> Any:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    options = {"opt": 3, "reloc": "pic", "codemodel": "default"}
+    triple = llvm.Target.from_default_triple()
+    return triple.create_target_machine(*_processor(), **options)
+
+
+def _entry(function: str, returned: str, taken: str) -> str:
+    kind = LLVM_TYPES[returned]
+    arguments = [f"{LLVM_TYPES[letter]} %a{i}" for i, letter in enumerate(taken)]
+    passed = ", ".join(["ptr %result", "ptr %exception", *arguments])
+    return f"""
+define {kind} @{ENTRY}({", ".join(arguments)}) {{
+  %result = alloca {kind}
+  %exception = alloca ptr
+  store {kind} zeroinitializer, ptr %result
+  call i32 @"{function}"({passed})
+  %value = load {kind}, ptr %result
+  ret {kind} %value
+}}"""
+
+
+def linked(code: bytes, signature: str) -> Kernel:
+    """Return the kernel of some machine code.
+
+    Raises
+    ------
+    NotPortable
+        If it can't be linked here.
+    """
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
+    for name, known_as in LIBRARY.items():
+        if (place := _address_of(known_as)) is not None:
+            builder.import_symbol(name, place)
+    try:
+        compiler = llvm.create_lljit_compiler(suppress_errors=True)
+        # This looks up every name that the code calls; one that is missing is an error
+        # here, not when it is called.
+        tracker = builder.export_symbol(ENTRY).link(compiler, "kernel")
+        return Kernel(tracker[ENTRY], signature, tracker)
+    except (RuntimeError, KeyError) as error:
+        raise NotPortable(f"the code can't be linked: {error}") from None
+
+
+@functools.cache
+def _address_of(name: str) -> int | None:
+    """Return where a function of the C library is, if this process has it."""
+    try:
+        function = getattr(ctypes.CDLL(None), name)
+    except (OSError, TypeError, AttributeError):  # Windows knows no such library
+        return None
+    return ctypes.cast(function, ctypes.c_void_p).value

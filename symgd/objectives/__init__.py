@@ -1,0 +1,1 @@
+"""What is minimised: a formula, its names, its data, its native functions."""

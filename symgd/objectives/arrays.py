@@ -1,0 +1,344 @@
+"""The arrays of an objective: variables and data, and how long they are."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sympy as sp
+
+from symgd.calculus import ranges, structure
+from symgd.calculus.elements import DIRECTION, directional, free_indices, gradient_entry
+from symgd.calculus.gathering import quickened
+from symgd.calculus.listing import listing
+from symgd.calculus.program import Program, gradient_program
+from symgd.calculus.sizes import inferred_sizes, lengths
+from symgd.language.formula import names_in, natural_order, text_of
+from symgd.native.layout import Layout, column_of, size_of
+from symgd.objectives.space import Space
+from symgd.reporting.errors import FormulaError, InputError, unknown_name
+
+if TYPE_CHECKING:
+    from symgd.objectives.data import DataTable
+
+
+MOST = 2**36  # elements of a variable: half a terabyte
+SAMPLED = 2**30  # bytes of a column; of more, only some rows tell it from another
+
+
+class Arrays:
+    """What the names of a formula with arrays stand for.
+
+    Parameters
+    ----------
+    expression : SymPy expression
+        With sums, products and accesses.
+    variables : tuple of str or None
+        The order of the variables; by default the natural one.
+    parameters : sequence of str
+    table : DataTable
+        The data.
+    sizes : mapping of str to int
+    formula : str
+        As the user wrote it, for messages.
+
+    Attributes
+    ----------
+    variables : tuple of str
+        Scalars and arrays, in the order of a point.
+    ranks : dict of str to int
+        The number of indices of each variable; 0 for a scalar.
+    data : dict of str to ndarray
+    sizes : dict of str to int
+        Those that are known.
+    shapes : dict of str to tuple, or None
+        Of the variables; None until all sizes are known.
+    """
+
+    def __init__(
+        self,
+        expression: sp.Expr,
+        variables: Sequence[str] | None,
+        parameters: Sequence[str],
+        table: DataTable,
+        sizes: Mapping[str, int],
+        formula: str,
+    ) -> None:
+        self.expression = expression = structure.narrowed(expression)
+        self.parameters = tuple(parameters)
+        self.formula = formula
+        plain, ranks = names_in(expression)
+        self.size_names = structure.size_names(expression)
+        for name in self.size_names & set(parameters):
+            advice = f"give sizes={{{name!r}: 100}}, say"
+            raise InputError(f"{name!r} is a size here: {advice}")
+        loose = self.size_names - structure.bound_names(expression) - set(sizes)
+        for name in loose:
+            problem = f"{name!r} is not the index of a sum: write"
+            example = f"sum(... for {name} in range(n))"
+            raise FormulaError(
+                f"{problem} {example}, or give its value in sizes", formula
+            )
+        for name in sizes:
+            if name not in self.size_names:
+                known = natural_order(self.size_names)
+                raise unknown_name("size", name, known, none="none in this formula")
+        self.data = self._read(table, ranks)
+        for name, rank in ranks.items():
+            if name in self.data and self.data[name].ndim != rank:
+                dimensions = self.data[name].ndim
+                problem = f"{name!r} has {dimensions} dimension(s) in the data, but"
+                raise InputError(f"{problem} {rank} index(es) in the formula")
+        for name in plain & set(table.names):
+            problem = f"{name!r} is a column of the data: write {name}[i]"
+            raise FormulaError(f"{problem}, inside a sum over i", formula)
+        scalars = plain - self.size_names - set(parameters)
+        unknown = {name: rank for name, rank in ranks.items() if name not in self.data}
+        found = {**dict.fromkeys(scalars, 0), **unknown}
+        self.variables = self._ordered(found, variables)
+        self.ranks = {name: found.get(name, 0) for name in self.variables}
+        self.sizes: dict[str, int] = dict(sizes)
+        self.shapes: dict[str, tuple[int, ...]] | None = None
+        self._infer({})
+
+    def _read(
+        self, table: DataTable, ranks: Mapping[str, int]
+    ) -> dict[str, np.ndarray]:
+        """Read the data; indices among them are copied, as they have been checked."""
+        names = [name for name in ranks if name in table.names]
+        groups = [names]
+        if table.missing == "drop":
+            groups = structure.rows_in_common(self.expression, names, self.formula)
+        data = {name: a for group in groups for name, a in table.arrays(group).items()}
+        for name in structure.index_arrays(self.expression) & set(data):
+            data[name] = data[name].copy()
+        return data
+
+    def _ordered(
+        self, found: Mapping[str, int], given: Sequence[str] | None
+    ) -> tuple[str, ...]:
+        if given is None:
+            return tuple(natural_order(found))
+        for name in found:
+            if name not in given:
+                raise unknown_name("name in the formula", name, given)
+        return tuple(given)
+
+    # ----------------------------------------------------------------- lengths
+
+    def _infer(self, shapes: Mapping[str, Sequence[int]]) -> None:
+        """Work out sizes and shapes; ``shapes`` are what is known of variables."""
+        lengths = {name: column.shape for name, column in self.data.items()}
+        self.sizes = inferred_sizes(
+            self.expression, self.size_names, self.sizes, {**lengths, **shapes}
+        )
+        if self.size_names - set(self.sizes):
+            return
+        ranges.check_bounds(self.expression, self.sizes, self.formula)
+        least = ranges.inferred_shapes(
+            self.expression, self.ranks, self.sizes, self.data
+        )
+        known = {name: tuple(shapes.get(name, least[name])) for name in self.variables}
+        self._check_lengths(known, least)
+        everything = {**lengths, **known}
+        ranges.check_ranges(
+            self.expression, self.sizes, everything, self.data, self.formula
+        )
+        for name, shape in known.items():
+            if size_of(shape) > MOST:
+                raise InputError(f"{name} would have {size_of(shape):,} elements")
+            if 0 in shape:
+                problem = f"no element of {name} is used: its size would be {shape}"
+                raise FormulaError(problem, self.formula)
+        self.shapes = known
+
+    def _check_lengths(
+        self, known: Mapping[str, Sequence[int]], least: Mapping[str, Sequence[int]]
+    ) -> None:
+        """Refuse a variable with elements that no index can reach."""
+        for access in structure.accesses(self.expression):
+            name, indices = access.name, access.node.indices
+            if any(index.has(sp.Indexed) for index in indices):
+                least = {**least, name: known.get(name, ())}
+        for name, shape in known.items():
+            if any(a > b for a, b in zip(shape, least[name], strict=True)):
+                about = ", ".join(f"{k} = {v}" for k, v in sorted(self.sizes.items()))
+                problem = f"{name} has shape {tuple(shape)}, but the formula reaches"
+                where = f" where {about}" if about else ""
+                raise InputError(f"{problem} {tuple(least[name])} of it{where}")
+
+    def sized(self, x0: Any) -> Arrays:
+        """Return the same with the lengths that a start has.
+
+        Raises
+        ------
+        InputError
+            If some are still unknown.
+        """
+        return self.shaped(self._shapes_of(x0))
+
+    def shaped(self, shapes: Mapping[str, Sequence[int]]) -> Arrays:
+        """Return the same with the given shapes of some variables; raises likewise."""
+        if self.shapes is not None and all(
+            self.shapes[name] == tuple(shape) for name, shape in shapes.items()
+        ):
+            return self
+        other = self.replaced()
+        other._infer(shapes)
+        if other.shapes is None:
+            raise other.unknown_sizes()
+        return other
+
+    def of(self, expression: sp.Expr) -> Arrays:
+        """Return the same for another expression with the same names."""
+        return self.replaced(expression=structure.narrowed(expression))
+
+    def replaced(self, **parts: Any) -> Arrays:
+        """Return the same with other parts: ``expression=``, ``data=`` and the like."""
+        other = object.__new__(type(self))
+        derived = ("space", "layout", "indices")
+        kept = {k: v for k, v in self.__dict__.items() if k not in derived}
+        other.__dict__.update(kept, **parts)
+        return other
+
+    def unknown_sizes(self) -> InputError:
+        """Return the error for sizes that nothing tells."""
+        missing = natural_order(self.size_names - set(self.sizes))
+        names = ", ".join(missing)
+        example = ", ".join(f"{name!r}: 100" for name in missing)
+        return InputError(
+            f"the size{'s' * (len(missing) > 1)} {names} can't be known: give "
+            f"sizes={{{example}}}, or a start x0 that has the arrays' lengths"
+        )
+
+    def _shapes_of(self, x0: Any) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of variables that a start tells."""
+        if x0 is None:
+            return {}
+        if isinstance(x0, Mapping):
+            given = {str(name): value for name, value in x0.items()}
+        else:
+            given = {self.variables[0]: x0} if len(self.variables) == 1 else {}
+        vectors = [name for name, rank in self.ranks.items() if rank]
+        flat = not isinstance(x0, Mapping) and np.ndim(x0) == 1
+        if flat and len(vectors) == 1 and self.ranks[vectors[0]] == 1:
+            return {vectors[0]: (len(x0) - len(self.variables) + 1,)}
+        shapes = {}
+        for name, value in given.items():
+            shape = np.shape(value)
+            if self.ranks.get(name, 0) and len(shape) == self.ranks[name]:
+                shapes[name] = shape
+        return shapes
+
+    # ------------------------------------------------------------- as is computed
+
+    @functools.cached_property
+    def space(self) -> Space:
+        """The coordinates of a point."""
+        if self.shapes is None:
+            raise self.unknown_sizes()
+        return Space(self.variables, [self.shapes[name] for name in self.variables])
+
+    @functools.cached_property
+    def layout(self) -> Layout:
+        """Where kernels find the numbers."""
+        return Layout(
+            self.parameters,
+            tuple(sorted(self.size_names)),
+            tuple(self.ranks.items()),
+            tuple((name, column_of(column)) for name, column in self.data.items()),
+        )
+
+    def words(self, parameters: Mapping[str, float]) -> array[float]:
+        """Return the constants of a kernel."""
+        if self.shapes is None:
+            raise self.unknown_sizes()
+        return self.layout.filled(parameters, self.sizes, self.shapes, self.data)
+
+    @property
+    def static(self) -> dict[str, int]:
+        """The sizes that are part of the code."""
+        return structure.static_sizes(self.expression, self.sizes)
+
+    def program(self) -> Program:
+        """Return the loops of value and gradient."""
+        static = tuple(self.static.items())
+        return _program(self.expression, self.variables, static)
+
+    def directed(self, direction: np.ndarray) -> Arrays:
+        """Return the derivative along a direction, whose elements are data.
+
+        Its parameters are followed by the parts of the direction that are scalars.
+        """
+        space = self.space
+        pairs = list(zip(self.variables, space.shapes, strict=True))
+        scalars = [DIRECTION + name for name, shape in pairs if not shape]
+        parts = {
+            DIRECTION + name: direction[places.start : places.stop].reshape(shape)
+            for name, shape in pairs
+            if shape
+            for places in [space.places(name, "variable")]
+        }
+        return self.replaced(
+            expression=directional(self.expression, self.variables),
+            parameters=(*self.parameters, *scalars),
+            data={**self.data, **parts},
+        )
+
+    @functools.cached_property
+    def indices(self) -> dict[str, list[sp.Symbol]]:
+        """The names of the indices of an element, by which ``gradient`` says it."""
+        taken = {s.name for s in self.expression.atoms(sp.Symbol)}
+        return {v: free_indices(rank, taken) for v, rank in self.ranks.items()}
+
+    def gradient(self) -> sp.ImmutableMatrix:
+        """Return the derivative by each variable; by an array's, by one element."""
+        entries = []
+        for name, free in self.indices.items():
+            ends = lengths(self.expression, name, len(free))
+            entries.append(gradient_entry(self.expression, name, free, ends))
+        return sp.ImmutableMatrix(entries)
+
+    def listing(self) -> str:
+        """Return the loops that are compiled, as Python would write them."""
+        names = [*self.variables, *self.data, *self.parameters]
+        names += natural_order(self.size_names)
+        return listing(self.program(), names, self.variables)
+
+    @property
+    def key(self) -> str:
+        """What the code depends on, beside the formula."""
+        columns = [[n, c.rank, c.kind, c.dense] for n, c in self.layout.data]
+        return json.dumps([columns, self.layout.variables, self.static])
+
+    @property
+    def work(self) -> int:
+        """How many elements are looked at: variables and data."""
+        return self.space.size + sum(size_of(c.shape) for c in self.data.values())
+
+    def digest(self) -> list[str]:
+        """Return what tells these sizes and data from others; much data are sampled."""
+        lines = [f"{name} = {size}" for name, size in sorted(self.sizes.items())]
+        for name, column in self.data.items():
+            step = 1 + column.nbytes // SAMPLED
+            sample = np.ascontiguousarray(column[::step])
+            state = hashlib.sha256(sample.view(np.uint8).data)
+            lines.append(f"{name} {column.shape} {column.dtype} {state.hexdigest()}")
+        return lines
+
+    def __repr__(self) -> str:
+        return f"<Arrays of {text_of(self.expression)}>"
+
+
+@functools.lru_cache(maxsize=64)
+def _program(
+    expression: sp.Expr, variables: tuple[str, ...], static: tuple[tuple[str, int], ...]
+) -> Program:
+    """Return the loops of an expression in which some sizes are part of the code."""
+    written = structure.written_out(expression, dict(static))
+    return quickened(gradient_program(written, variables))

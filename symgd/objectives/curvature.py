@@ -1,0 +1,99 @@
+"""Second derivatives of formulas with arrays: along a direction, or by columns."""
+
+from __future__ import annotations
+
+import ctypes
+from array import array
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from symgd.calculus.elements import DIRECTION
+from symgd.native.machine import PythonKernel, address
+from symgd.reporting.errors import InputError
+
+# It stands above: what is asked of one is its space, arrays, hess and kernels.
+Objective: TypeAlias = Any
+
+
+def hessp(objective: Objective, x: Any, v: Any) -> np.ndarray:
+    """Return the product of the Hessian at a point with a direction."""
+    point, direction = (_point(objective, each, n) for each, n in ((x, "x"), (v, "v")))
+    if objective.arrays is None:
+        return objective.hess(point) @ direction
+    out = np.empty_like(point)
+    along = Along(objective)
+    along.direction[:] = direction
+    along(address(point), along.words(objective.parameters), address(out))
+    return out
+
+
+def _point(objective: Objective, values: Any, what: str) -> np.ndarray:
+    space = objective.space
+    if isinstance(values, Mapping):
+        values = space.flat(values, what)
+    point = np.array(values, dtype=np.float64)
+    if point.shape in ((), *space.shapes) and point.size == len(space):
+        point = point.reshape(-1)
+    if point.shape != (len(space),):
+        raise InputError(f"{what} has shape {point.shape}; expected {space.expected()}")
+    return point
+
+
+class Along:
+    """The product of the Hessian with a direction, natively.
+
+    Attributes
+    ----------
+    direction : ndarray, shape (n,)
+        To be set before a call.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        assert objective.arrays is not None
+        self.direction = np.zeros(len(objective.space))
+        self.arrays = objective.arrays.directed(self.direction)
+        parts = ("hessp", self.arrays.key)
+        self.kernel = objective.compiled(parts, "d:ppp", self._built)
+        self._words: array[float] = array("d")
+
+    def _built(self) -> str:
+        from symgd.lowering import array_objective as programs
+
+        return programs.evaluation(self.arrays.program(), self.arrays.layout)
+
+    def words(self, parameters: Any) -> int:
+        """Return the address of the constants, the direction's scalars among them."""
+        values = dict(parameters)
+        space = self.arrays.space
+        for name, shape in zip(space.names, space.shapes, strict=True):
+            if not shape:
+                place = space.places(name, "variable")[0]
+                values[DIRECTION + name] = self.direction[place]
+        self._words = self.arrays.words(values)
+        return address(self._words)
+
+    def __call__(self, x: int, words: int, out: int) -> float:
+        """Write the product; return the derivative along the direction."""
+        return float(self.kernel(x, words, out))
+
+
+class HessianByColumns(PythonKernel):
+    """The Hessian, ``double f(x, p, out)``, a column for each unit direction."""
+
+    def __init__(self, objective: Objective) -> None:
+        self.along = Along(objective)
+        self.parameters = tuple(objective.parameters)
+        super().__init__(self._columns, "d:ppp")
+
+    def _columns(self, x: int, p: int, out: int) -> float:
+        count = len(self.parameters)
+        given = (ctypes.c_double * count).from_address(p) if count else ()
+        values = dict(zip(self.parameters, given, strict=True))
+        n = len(self.along.direction)
+        for k in range(n):
+            self.along.direction[:] = 0.0
+            self.along.direction[k] = 1.0
+            self.along(x, self.along.words(values), out + 8 * n * k)
+        return 0.0

@@ -1,0 +1,118 @@
+"""An objective's native functions, as Python and users' jitted code call them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from symgd.native.machine import address
+from symgd.reporting.errors import InputError
+
+MATRIX = 10_000  # rows of a Hessian at most: 800 MB
+
+
+class Evaluation:
+    """One native function of an objective, to be called with a point.
+
+    From Python, ``x`` is a sequence in the order of the variables, a mapping by name,
+    or an array of points, one a row: shape (..., n). Keywords give other values of
+    parameters for this call. In a user's own ``numba.njit`` function, ``x`` is an array
+    of float64, followed by an array of the parameters' values if there are any. (Of a
+    formula with arrays it takes x alone; data and parameters are the objective's.)
+
+    Examples
+    --------
+    >>> import numba
+    >>> from symgd import Objective
+    >>> value = Objective("x**2 + y**2").value
+    >>> @numba.njit
+    ... def twice(x):
+    ...     return 2*value(x)
+    >>> twice(np.array([1.0, 2.0]))
+    10.0
+    """
+
+    def __init__(self, objective: Any, kind: str) -> None:
+        self.objective = objective
+        self.kind = kind
+        self._jitted: Any = None
+
+    @property
+    def _numba_type_(self) -> Any:
+        if self.objective.arrays is None:
+            return getattr(self.objective.native, f"jitted_{self.kind}")._numba_type_
+        if self._jitted is None:
+            self._jitted = self._at_address()
+        return self._jitted._numba_type_
+
+    def _at_address(self) -> Any:
+        """Return a jitted function of x that calls the kernel where it is."""
+        from symgd.lowering.scalar_objective import jitted_at
+
+        space, kind = self.objective.space, self.kind
+        self._kernel = self.objective.kernel(
+            "hessian" if kind == "hess" else "evaluation"
+        )
+        words = np.array(self.objective.parameter_values())
+        return jitted_at(self._kernel.address, words, len(space), kind)
+
+    def __call__(self, x: Any, **parameters: float) -> Any:
+        """Evaluate at a point or at an array of points, one a row."""
+        if parameters:
+            changed = self.objective.with_parameters(**parameters)
+            return getattr(changed, self.kind)(x)
+        if not self._is_points(x):
+            objective = self.objective.sized(x)
+            if objective is not self.objective:
+                return getattr(objective, self.kind)(x)
+        points = self._points(x)
+        if points.ndim == 1:
+            return self._at(points)
+        results = [self._at(row) for row in points.reshape(-1, points.shape[-1])]
+        if self.kind == "value_and_grad":
+            columns = zip(*results, strict=True)
+            return tuple(_stacked(column, points.shape) for column in columns)
+        return _stacked(results, points.shape)
+
+    def _is_points(self, x: Any) -> bool:
+        """Return whether x is as long as points are, where that is known."""
+        arrays = self.objective.arrays
+        if arrays is None:
+            return True
+        if arrays.shapes is None or isinstance(x, Mapping) or np.ndim(x) == 0:
+            return False
+        return np.shape(x)[-1] == len(self.objective.space)
+
+    def _at(self, x: np.ndarray) -> Any:
+        n, hessian = x.size, self.kind == "hess"
+        if hessian and n > MATRIX:
+            problem = f"the Hessian would have {n} rows; at most {MATRIX}"
+            raise InputError(f"{problem}: use hessp(x, v)")
+        kernel = self.objective.kernel("hessian" if hessian else "evaluation")
+        out = np.zeros((n, n) if hessian else n)
+        p = self.objective.parameter_values()
+        value = kernel(*map(address, (x, p, out)))
+        if self.kind == "value_and_grad":
+            return value, out
+        return value if self.kind == "value" else out
+
+    def _points(self, x: Any) -> np.ndarray:
+        space = self.objective.space
+        if isinstance(x, Mapping):
+            x = space.flat(x, "x")
+        points = np.ascontiguousarray(np.asarray(x, dtype=np.float64))
+        if points.shape == () or (points.shape,) == space.shapes:
+            points = points.reshape(-1)
+        if points.ndim == 0 or points.shape[-1] != len(space):
+            raise InputError(f"x has shape {points.shape}; expected {space.expected()}")
+        return points
+
+    def __repr__(self) -> str:
+        return f"<native {self.kind}(x) of {self.objective!r}>"
+
+
+def _stacked(results: Iterable[Any], shape: tuple[int, ...]) -> np.ndarray:
+    stacked = np.asarray(list(results))
+    return stacked.reshape(*shape[:-1], *stacked.shape[1:])

@@ -1,0 +1,224 @@
+"""Points and bounds, read and checked; random points."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import numbers
+from array import array
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from symgd.objectives.space import Space
+from symgd.reporting.errors import InputError
+
+MANY = 1000  # coordinates; beyond, NumPy is worth its import
+
+
+class Bounds:
+    """The bounds of so many coordinates; infinite where there is none."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.finite = False  # whether there is any bound
+
+    @classmethod
+    def between(cls, lower: Iterable[float], upper: Iterable[float]) -> Bounds:
+        """Return the bounds that are given for each coordinate."""
+        pairs = list(zip(lower, upper, strict=True))
+        limits = cls(len(pairs))
+        for place, (low, high) in enumerate(pairs):
+            limits.enter(place, low, high)
+        return limits
+
+    @functools.cached_property
+    def lower(self) -> array[float]:
+        """The lower bounds; made when they are needed, as there may be millions."""
+        return array("d", [-math.inf]) * self.count
+
+    @functools.cached_property
+    def upper(self) -> array[float]:
+        """The upper bounds."""
+        return array("d", [math.inf]) * self.count
+
+    def enter(self, place: int, low: float, high: float) -> None:
+        """Set the bounds of one coordinate."""
+        self.lower[place], self.upper[place] = low, high
+        self.finite = self.finite or math.isfinite(low) or math.isfinite(high)
+
+
+def read_bounds(bounds: Any, space: Space) -> Bounds:
+    """Return lower and upper bounds, infinite where there are none.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, a wrong number of pairs, or a lower bound above an upper.
+    """
+    n = len(space)
+    limits = Bounds(n)
+    if bounds is None:
+        return limits
+    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):  # scipy.optimize.Bounds
+        import numpy as np
+
+        pair = (np.broadcast_to(bounds.lb, n), np.broadcast_to(bounds.ub, n))
+        bounds = list(zip(*pair, strict=True))
+    if isinstance(bounds, Mapping):
+        for name, pair in bounds.items():
+            places = space.places(str(name), "variable in bounds")
+            _enter_pairs(limits, places, str(name), pair)
+        return limits
+    if not _iterable(bounds) or isinstance(bounds, str):
+        raise InputError(f"bounds must be a mapping or pairs, not {bounds!r}")
+    pairs = list(bounds)
+    if n == 1 and len(pairs) == 2 and not any(map(_iterable, pairs)):
+        pairs = [tuple(pairs)]
+    if len(pairs) != n:
+        names = f"expected {n}, for {space.described()}"
+        raise InputError(f"bounds has {len(pairs)} pairs; {names}")
+    for place, pair in enumerate(pairs):
+        limits.enter(place, *_pair(space[place], pair))
+    return limits
+
+
+def _enter_pairs(limits: Bounds, places: range, name: str, pair: Any) -> None:
+    """Enter the bounds of a variable: numbers, or on a side an array."""
+    sides = list(pair) if _iterable(pair) and not isinstance(pair, str) else []
+    if len(sides) != 2 or not any(map(_iterable, sides)):
+        low, high = _pair(name, pair)
+        for place in places:
+            limits.enter(place, low, high)
+        return
+    import numpy as np
+
+    each = []
+    for side, none in zip(sides, (-math.inf, math.inf), strict=True):
+        values = np.asarray(none if side is None else side, dtype=np.float64).ravel()
+        if values.size not in (1, len(places)):
+            problem = f"the bounds of {name} have {values.size} numbers"
+            raise InputError(f"{problem}; expected {len(places)}, or one")
+        each.append(np.broadcast_to(values, len(places)).tolist())
+    for place, low, high in zip(places, *each, strict=True):
+        limits.enter(place, *_pair(name, (low, high)))
+
+
+def _iterable(value: Any) -> bool:
+    try:
+        iter(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _pair(name: str, pair: Any) -> tuple[float, float]:
+    try:
+        low, high = pair
+        low = -math.inf if low is None else float(low)
+        high = math.inf if high is None else float(high)
+    except (TypeError, ValueError):
+        problem = f"the bounds of {name} must be a pair (lower, upper), not {pair!r}"
+        raise InputError(problem) from None
+    if math.isnan(low) or math.isnan(high) or low == math.inf or high == -math.inf:
+        raise InputError(f"the bounds of {name} are not numbers: ({low}, {high})")
+    if low > high:
+        raise InputError(
+            f"the lower bound of {name} is above the upper: {low} > {high}"
+        )
+    return low, high
+
+
+def read_point(x0: Any, space: Space, limits: Bounds) -> array[float]:
+    """Return a start as a vector, checked against names, length and bounds."""
+    if isinstance(x0, Mapping):
+        point = space.flat(x0, "x0")
+    elif isinstance(x0, numbers.Real) or not _iterable(x0) or isinstance(x0, str):
+        point = _numbers_of([x0], x0)
+    elif hasattr(x0, "shape"):
+        point = _from_array(x0, space)
+    else:
+        point = _numbers_of(x0, x0, space)
+    if len(point) != len(space):
+        raise _wrong_shape((len(point),), space)
+    _check_inside(point, space, limits)
+    return point
+
+
+def _numbers_of(values: Any, given: Any, space: Space | None = None) -> array[float]:
+    try:
+        return array("d", [float(value) for value in values])
+    except (TypeError, ValueError):
+        if space is not None and not space.is_plain:
+            import numpy as np
+
+            with contextlib.suppress(TypeError, ValueError):
+                return _from_array(np.asarray(values, dtype=np.float64), space)
+        raise InputError(f"x0 must be numbers, not {given!r}") from None
+
+
+def _from_array(x0: Any, space: Space) -> array[float]:
+    """Return the numbers of an array: of a point, or shaped as the only variable is."""
+    import numpy as np
+
+    if x0.ndim != 1 and x0.ndim > 0 and tuple(x0.shape) not in (*space.shapes,):
+        raise _wrong_shape(x0.shape, space)
+    try:
+        values = np.asarray(x0, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"x0 must be numbers, not {x0!r}") from None
+    point = array("d")
+    point.frombytes(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
+    return point
+
+
+def _check_inside(point: array[float], space: Space, limits: Bounds) -> None:
+    if len(point) > MANY:
+        import numpy as np
+
+        x = np.frombuffer(point)
+        fine = np.isfinite(x)
+        if limits.finite:
+            low, high = map(np.frombuffer, (limits.lower, limits.upper))
+            fine &= (low <= x) & (x <= high)
+        wrong = np.flatnonzero(~fine)[:1].tolist()
+    else:
+        sides = enumerate(zip(point, limits.lower, limits.upper, strict=True))
+        wrong = [
+            place
+            for place, (x, low, high) in sides
+            if not (math.isfinite(x) and low <= x <= high)
+        ][:1]
+    for place in wrong:
+        name, value = space[place], point[place]
+        if not math.isfinite(value):
+            raise InputError(f"x0 is not finite: {name} = {value}")
+        low, high = limits.lower[place], limits.upper[place]
+        raise InputError(
+            f"x0 is outside the bounds: {name} = {value} is not in [{low}, {high}]"
+        )
+
+
+def _wrong_shape(shape: tuple[int, ...], space: Space) -> InputError:
+    return InputError(f"x0 has shape {shape}; expected {space.expected()}")
+
+
+def random_points(source: Any, limits: Bounds, scale: float, count: int) -> Any:
+    """Draw uniformly between bounds; beside a single bound, or none, normally.
+
+    Returns
+    -------
+    ndarray, shape (count, n)
+    """
+    import numpy as np
+
+    lower, upper = np.array(limits.lower), np.array(limits.upper)
+    uniform = source.uniform(size=(count, lower.size))
+    normal = scale * source.standard_normal((count, lower.size))
+    closed = np.isfinite(lower) & np.isfinite(upper)
+    with np.errstate(invalid="ignore", over="ignore"):
+        inside = lower + uniform * (upper - lower)
+    x = np.where(closed, inside, normal)
+    x = np.where(np.isfinite(lower) & ~closed, lower + np.abs(normal), x)
+    x = np.where(np.isfinite(upper) & ~closed, upper - np.abs(normal), x)
+    return np.clip(x, lower, upper)

@@ -1,0 +1,1 @@
+"""Pictures; nothing below imports it."""

@@ -1,0 +1,1 @@
+"""What symgd says to people: errors, statuses, numbers, tables, pictures."""

@@ -1,0 +1,1 @@
+"""Update rules: a method is its equations."""

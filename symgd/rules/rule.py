@@ -1,0 +1,533 @@
+"""Update rules: a method is its equations, as the papers print them."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import numbers
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from symgd.language.plain import plain_number, split
+from symgd.native import compiled
+from symgd.reporting.errors import FormulaError, InputError, guess, unknown_name
+
+if TYPE_CHECKING:
+    import sympy as sp
+
+    from symgd.language.formula import Formula
+
+GIVEN = {
+    "x": "the coordinate",
+    "g": "the gradient's coordinate where the step began",
+    "f": "the objective's value there",
+    "t": "the number of the update, from 1",
+}
+
+
+USUAL = {"lr": "step_size", "learning_rate": "step_size", "stepsize": "step_size"}
+REDUCTIONS = ("dot", "norm", "mean")
+
+# Arguments of minimize and its relatives, and columns of every trace.
+RESERVED = (
+    *("objective", "x0", "method", "bounds", "maxiter", "gtol", "ftol", "patience"),
+    *("target", "time_limit", "rng", "trace", "progress", "callback", "checkpoint"),
+    *("callback_every", "methods", "parameters", "workers", "fun", "grad_norm"),
+)
+
+
+class Rule:
+    """A first-order method, written as the equations of one update.
+
+    Parameters
+    ----------
+    name : str
+        What the method is called.
+    equations : str
+        One assignment a line, for one coordinate; the lines run top to bottom. A name
+        that is not yet assigned in this update has its value from the last one: it is
+        *state*. The equations may read ``x``, ``g`` (the gradient where the update
+        began, however often x is assigned), ``f`` (the value there), ``t`` (1 at the
+        first update), the state and the hyperparameters; they must assign ``x``.
+        ``dot(a, b)``, ``norm(a)`` and ``mean(a)`` reduce over coordinates.
+        ``#`` starts a comment; comments above the equations are the rule's reference.
+    initial : mapping of str to number or formula, optional
+        The state before the first update; 0 if not given. A formula may read the
+        start ``x``, ``g`` and ``f``, and the hyperparameters; it may reduce, too.
+    **hyperparameters : float or str
+        The defaults of the rule's constants. Text is a schedule: a formula in ``t``.
+
+    Attributes
+    ----------
+    name, equations, reference : str
+    state : tuple of str
+        What the rule remembers from one update to the next.
+    scalars : frozenset of str
+        Assigned names that have one value, the same for all coordinates.
+    hyperparameters, initial : mapping, read only
+
+    Raises
+    ------
+    FormulaError
+        If a line isn't an assignment of a formula, or reads a name that it can't know.
+    InputError
+        If a hyperparameter or an initial value doesn't fit the equations.
+
+    Examples
+    --------
+    Gradient descent whose step shrinks with the gradient's sign changes would be hard
+    to find in a library; here it is three lines:
+
+    >>> rule = Rule("sign_momentum", '''
+    ...     m = beta*m + (1 - beta)*g
+    ...     x = x - step_size*sign(m)
+    ... ''', step_size=0.01, beta=0.9)
+    >>> rule.state
+    ('m',)
+
+    With a reduction, the gradient can be clipped:
+
+    >>> clipped = Rule("clipped", '''
+    ...     x = x - step_size*g*Min(1, radius/norm(g))
+    ... ''', step_size=0.1, radius=1.0)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        equations: str,
+        *,
+        initial: Mapping[str, Formula] | None = None,
+        **hyperparameters: Formula,
+    ) -> None:
+        self._describe(name, equations, initial or {}, hyperparameters)
+        assert self.updates  # read now, so that a mistake shows where it was made
+        assert self.initial is not None
+        for key, value in hyperparameters.items():
+            self.schedule(key, value)
+
+    @classmethod
+    def known(
+        cls,
+        name: str,
+        equations: str,
+        initial: Mapping[str, Formula] | None = None,
+        **hyperparameters: Formula,
+    ) -> Rule:
+        """Return a rule that is known to be right: nothing is read before its use."""
+        rule = cls.__new__(cls)
+        rule._describe(name, equations, initial or {}, hyperparameters)
+        return rule
+
+    def _describe(
+        self,
+        name: str,
+        equations: str,
+        initial: Mapping[str, Formula],
+        hyperparameters: Mapping[str, Formula],
+    ) -> None:
+        self.name = str(name)
+        lines = equations.strip("\n").splitlines() if isinstance(equations, str) else []
+        self.reference = " ".join(
+            line.strip().lstrip("#").strip()
+            for line in lines
+            if line.strip().startswith("#")
+        )
+        self.assignments = [
+            _assignment(line) for line in lines if line.split("#")[0].strip()
+        ]
+        self.equations = "\n".join(f"{n} = {f.strip()}" for n, f in self.assignments)
+        self.hyperparameters = MappingProxyType(
+            {
+                unicodedata.normalize("NFKC", key): _builtin(value)
+                for key, value in hyperparameters.items()
+            }
+        )
+        self._given_initial = dict(initial)
+        self._check_names()
+        self.state = self._remembered()
+        self.scalars = self._same_everywhere()
+
+    @classmethod
+    def from_text(cls, text: str, name: str = "rule") -> Rule:
+        """Return the rule of a text as ``repr`` prints it: a small file, say.
+
+        Parameters
+        ----------
+        text : str
+            The equations; then, if there are any, a line with the defaults of the
+            hyperparameters and one with initial values. A first line may give the name.
+        name : str
+            The name otherwise.
+
+        Raises
+        ------
+        FormulaError, InputError
+            As the class does.
+
+        Examples
+        --------
+        >>> Rule.from_text('''
+        ...     Rule heavy
+        ...     m = beta*m + g
+        ...     x = x - step_size*m
+        ...     with step_size=0.01, beta=0.9
+        ...     where m starts at g
+        ... ''')
+        Rule heavy
+            m = beta*m + g
+            x = x - step_size*m
+          with step_size=0.01, beta=0.9
+          where m starts at g
+        """
+        equations: list[str] = []
+        hyperparameters: dict[str, Any] = {}
+        initial: dict[str, Any] = {}
+        named = False
+        for line in text.splitlines():
+            words = line.split("#")[0].strip()
+            if match := re.fullmatch(r"[Rr]ule\s+([^=]+)", words):
+                if named or any(line.split("#")[0].strip() for line in equations):
+                    raise FormulaError("one rule is expected: there is another", words)
+                name, named = match[1], True
+            elif match := re.fullmatch(r"with\s+(.+)", words):
+                _enter(hyperparameters, map(_default, split(match[1])), words)
+            elif match := re.fullmatch(r"where\s+(\w+\s+starts at\s.+)", words):
+                _enter(initial, map(_start, split(match[1])), words)
+            else:
+                equations.append(line)
+        for key in hyperparameters:
+            if key in ("self", "cls", "name", "equations", "initial"):
+                raise InputError(f"{key!r} can't be a hyperparameter; rename it")
+        lines = "\n".join(equations)
+        rule = cls.known(name, lines, initial, **hyperparameters)
+        # What has been read once, here or in an earlier process, is right.
+        if compiled.recalled(("rule", rule.text)) is None:
+            rule = cls(name, lines, initial=initial, **hyperparameters)
+            compiled.remember(("rule", rule.text), True)
+        return rule
+
+    def _check_names(self) -> None:
+        assigned = [name for name, _ in self.assignments]
+        for name in self.hyperparameters:
+            if name in GIVEN:
+                raise InputError(f"{name!r} can't be a hyperparameter: {GIVEN[name]}")
+            if name in assigned:
+                raise InputError(
+                    f"rule {self.name!r}: {name!r} is a hyperparameter, so no equation "
+                    "can assign it; a value that changes with t is a schedule"
+                )
+        for name in (*self.hyperparameters, *assigned):
+            if name in RESERVED:
+                problem = f"rule {self.name!r}: the name {name!r} has another meaning"
+                raise InputError(f"{problem} in symgd; choose another")
+        for name in ("g", "f", "t"):
+            if name in assigned:
+                raise InputError(
+                    f"rule {self.name!r} assigns {name!r}, which is {GIVEN[name]}"
+                )
+        if "x" not in assigned:
+            raise InputError(
+                f"rule {self.name!r} has no line for x, such as x = x - step_size*g"
+            )
+
+    def _remembered(self) -> tuple[str, ...]:
+        """Return the assigned names that are read before they are assigned."""
+        assigned = {name for name, _ in self.assignments}
+        early: set[str] = set()
+        done: set[str] = set()
+        for name, formula in self.assignments:
+            early |= (_names_in(formula) & assigned) - done
+            done.add(name)
+        names = dict.fromkeys(name for name, _ in self.assignments)
+        return tuple(name for name in names if name != "x" and name in early)
+
+    def _same_everywhere(self) -> frozenset[str]:
+        """Return the assigned names that don't depend on the coordinate."""
+        given = {n: str(f) for n, f in self._given_initial.items()}
+        lines = [*self.assignments, *given.items()]
+        varied, before = {"x", "g"}, 0
+        while len(varied) > before:
+            before = len(varied)
+            varied |= {n for n, f in lines if _names_in(f, reduced=False) & varied}
+        return frozenset(name for name, _ in self.assignments) - varied
+
+    @functools.cached_property
+    def updates(self) -> dict[str, sp.Expr]:
+        """The new x and state in terms of what is known when the step begins."""
+        from symgd.language.formula import symbol
+
+        assigned = {name for name, _ in self.assignments}
+        known = {*GIVEN, *self.hyperparameters, *assigned}
+        now = {symbol(name): symbol(name) for name in known}
+        for name, formula in self.assignments:
+            expression = self._read(f"{name} =", formula, known)
+            now[symbol(name)] = expression.xreplace(now)
+        return {name: now[symbol(name)] for name in ("x", *self.state)}
+
+    @functools.cached_property
+    def initial(self) -> Mapping[str, sp.Expr]:
+        """The state before the first update, in terms of x, g, f and constants."""
+        import sympy as sp
+
+        known = {"x", "g", "f", *self.hyperparameters}
+        for name, formula in self._given_initial.items():
+            if name not in self.state:
+                raise unknown_name(f"state of rule {self.name!r}", name, self.state)
+            read_early = _names_in(str(formula)) & {*self.state}
+            if read_early:
+                problem = f"{sorted(read_early)[0]!r} has no value before the first"
+                line = f"{name} starts at {formula}"
+                raise FormulaError(f"rule {self.name!r}: {problem} update", line)
+        given = {
+            name: self._read(f"{name} starts at ", formula, known)
+            for name, formula in self._given_initial.items()
+        }
+        zero = sp.S.Zero
+        return MappingProxyType({name: given.get(name, zero) for name in self.state})
+
+    def _read(self, before: str, formula: Formula, known: set[str]) -> sp.Expr:
+        """Read the formula of a line; what is wrong is shown in the line."""
+        from symgd.language.formula import read, symbol
+        from symgd.language.functions import FUNCTIONS
+        from symgd.rules.reductions import TABLE
+
+        names = {name: symbol(name) for name in known}
+        try:
+            if isinstance(formula, str):
+                self._check_reductions(formula)
+            return read(formula, names, closed=True, functions=FUNCTIONS | TABLE)
+        except FormulaError as error:
+            margin = len(before)
+            start = None if error.start is None else error.start + margin
+            end = None if error.end is None else error.end + margin
+            problem, suggestion = (
+                f"rule {self.name!r}: {error.problem}",
+                error.suggestion,
+            )
+            if error.problem.startswith("unknown name") and suggestion is None:
+                suggestion = "if it is a hyperparameter, give it a default: name=0.1"
+            line = f"{before}{formula}"
+            raise FormulaError(problem, line, start, end, suggestion) from None
+
+    def _check_reductions(self, formula: str) -> None:
+        """Refuse a reduction of what is the same for all coordinates."""
+        varied = {"x", "g", *(name for name, _ in self.assignments)} - self.scalars
+        for call in _calls_in(formula):
+            if call.func.id in REDUCTIONS and call.args:
+                inside = [_names_in(ast.unparse(a), reduced=False) for a in call.args]
+                if not set().union(*inside) & varied:
+                    margin = len(formula) - len(formula.lstrip())
+                    letters = formula.strip().encode()  # ast counts in bytes
+                    start, end = (
+                        margin + len(letters[:offset].decode(errors="ignore"))
+                        for offset in (call.col_offset, call.end_col_offset)
+                    )
+                    raise FormulaError(
+                        f"{formula[start:end]}: nothing in it differs from coordinate "
+                        "to coordinate, so there is nothing to reduce",
+                        *(formula, start, end),
+                    )
+
+    @property
+    def starts_at_zero(self) -> bool:
+        """Whether all state is 0 before the first update."""
+        return not self._given_initial
+
+    # ------------------------------------------------------------------- use
+
+    def schedule(
+        self, name: str, value: Formula, clocks: tuple[str, ...] = ("t",)
+    ) -> float | sp.Expr:
+        """Return a hyperparameter's value: a float, or an expression in t.
+
+        ``clocks`` are the names that may occur: with batches, ``epoch`` too.
+
+        Raises
+        ------
+        InputError, FormulaError
+            If the rule has no such hyperparameter, or the value is neither.
+        """
+        if name not in self.hyperparameters:
+            none = f"rule {self.name!r} has none"
+            what = f"hyperparameter of {self.name!r}"
+            usual, own = USUAL.get(name, name), self.hyperparameters
+            if not guess(usual, own) and (hint := guess(name, RESERVED)):
+                raise InputError(f"unknown argument {name!r}{hint}")
+            raise unknown_name(what, name, own, none, usual)
+        number = plain_number(value)
+        if number is not None:
+            return number
+        from symgd.language.formula import read, symbol
+
+        try:
+            names = {clock: symbol(clock) for clock in clocks}
+            expression = read(value, names, closed=True)
+        except FormulaError as error:
+            problem = f"{name}: a number or a formula in t is expected; {error.problem}"
+            place = (error.formula, error.start, error.end, error.suggestion)
+            raise FormulaError(problem, *place) from None
+        return expression if expression.free_symbols else float(expression)
+
+    def text_of(
+        self, name: str, value: Formula, clocks: tuple[str, ...] = ("t",)
+    ) -> float | str:
+        """Return a hyperparameter's value: a float, or a schedule as text.
+
+        A text that has been read before is not read again.
+
+        Raises
+        ------
+        InputError, FormulaError
+            As :meth:`schedule` does.
+        """
+        if not isinstance(value, str) or name not in self.hyperparameters:
+            plain = self.schedule(name, value, clocks)
+            if isinstance(plain, float):
+                return plain
+            from symgd.language.formula import text_of
+
+            return text_of(plain)
+        parts = ("schedule", value, *clocks)
+        if (facts := compiled.recalled(parts)) is None:
+            plain = self.schedule(name, value, clocks)
+            facts = {"value": plain if isinstance(plain, float) else None}
+            compiled.remember(parts, facts)
+        return value if facts["value"] is None else facts["value"]
+
+    def with_defaults(
+        self, given: Mapping[str, Formula], clocks: tuple[str, ...] = ("t",)
+    ) -> dict[str, Formula]:
+        """Return all hyperparameters, the given ones checked and the rest default."""
+        for name, value in given.items():
+            self.text_of(name, value, clocks)
+        return {**self.hyperparameters, **given}
+
+    def _identity(self) -> tuple[Any, ...]:
+        hyper, initial = self.hyperparameters.items(), self._given_initial.items()
+        return self.name, self.equations, tuple(hyper), tuple(initial)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Rule):
+            return NotImplemented
+        return self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        equations = f"# {self.reference}\n{self.equations}"
+        plain = self._given_initial, dict(self.hyperparameters)
+        return _rule, (self.name, equations, *plain)
+
+    @property
+    def text(self) -> str:
+        """The rule as :meth:`from_text` reads it."""
+        return repr(self)
+
+    def __repr__(self) -> str:
+        constants = [f"{k}={v!r}" for k, v in self.hyperparameters.items()]
+        initial = [f"{k} starts at {v}" for k, v in self._given_initial.items()]
+        lines = [
+            f"Rule {self.name}",
+            *(f"    {e}" for e in self.equations.splitlines()),
+        ]
+        lines += [f"  with {', '.join(constants)}"] if constants else []
+        lines += [f"  where {', '.join(initial)}"] if initial else []
+        return "\n".join(lines)
+
+    def _repr_latex_(self) -> str:
+        import sympy as sp
+
+        from symgd.language.formula import symbol
+
+        known = {*GIVEN, *self.hyperparameters, *(name for name, _ in self.assignments)}
+        rows = [
+            rf"{sp.latex(symbol(name))} &\leftarrow "
+            + sp.latex(self._read(f"{name} =", formula, known))
+            for name, formula in self.assignments
+        ]
+        return "$\\begin{aligned}" + r" \\ ".join(rows) + "\\end{aligned}$"
+
+
+def _rule(
+    name: str, equations: str, initial: dict[str, Any], hyperparameters: dict[str, Any]
+) -> Rule:
+    return Rule(name, equations, initial=initial, **hyperparameters)
+
+
+def _assignment(line: str) -> tuple[str, str]:
+    """Split ``name = formula``, the comment dropped."""
+    text = line.split("#")[0].rstrip()
+    match = re.fullmatch(r"\s*([^\W\d]\w*)\s*=(?!=)(.*)", text)
+    if match is None or not match[2].strip():
+        problem = "an equation is expected, such as x = x - step_size*g, in one line"
+        raise FormulaError(problem, text.strip(), 0)
+    if ";" in text:
+        raise FormulaError("one equation a line", text.strip(), text.strip().index(";"))
+    # As Python's parser writes the names that it reads.
+    return unicodedata.normalize("NFKC", match[1]), match[2]
+
+
+def _default(part: str) -> tuple[str, Any]:
+    """Read ``name=value`` of a line of defaults."""
+    name, equals, value = (piece.strip() for piece in part.partition("="))
+    if not (equals and name.isidentifier() and value):
+        problem = "defaults are expected, such as with step_size=0.01, beta=0.9"
+        raise FormulaError(problem, f"with {part.strip()}")
+    number, text = plain_number(value), value.strip("'\"")
+    return name, text if number is None else number
+
+
+def _enter(values: dict[str, Any], pairs: Iterable[tuple[str, Any]], line: str) -> None:
+    """Add names and values; a name that comes twice is a mistake."""
+    for name, value in pairs:
+        if name in values:
+            raise FormulaError(f"{name!r} is given twice", line)
+        values[name] = value
+
+
+def _start(part: str) -> tuple[str, str]:
+    """Read ``name starts at formula``."""
+    name, between, formula = part.partition(" starts at ")
+    if not between or not formula.strip():
+        problem = "initial values are expected, such as where m starts at g"
+        raise FormulaError(problem, f"where {part.strip()}")
+    return name.strip(), formula.strip()
+
+
+def _builtin(value: Any) -> Any:
+    """Return a number of NumPy's as one of Python's, so that its text is a number."""
+    plain = type(value) in (int, float, str) or not isinstance(value, numbers.Real)
+    return value if plain else float(value)
+
+
+def _nodes(formula: str) -> list[ast.AST]:
+    """Return the syntax nodes of a formula, none if it can't be parsed."""
+    try:
+        return list(ast.walk(ast.parse(formula.strip(), mode="eval")))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []  # what is wrong is said when the formula is read
+
+
+def _calls_in(formula: str) -> list[Any]:
+    """Return the calls of named functions."""
+    calls = [node for node in _nodes(formula) if isinstance(node, ast.Call)]
+    return [call for call in calls if isinstance(call.func, ast.Name)]
+
+
+def _names_in(formula: str, reduced: bool = True) -> set[str]:
+    """Return the names that a formula reads, as far as it can be read.
+
+    Without ``reduced``, those that are only read inside of reductions don't count.
+    """
+    nodes, hidden = _nodes(formula), set[int]()
+    for node in nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            inner = not reduced and node.func.id in REDUCTIONS
+            hidden |= {id(part) for part in (ast.walk(node) if inner else [node.func])}
+    names = (node for node in nodes if isinstance(node, ast.Name))
+    return {node.id for node in names if id(node) not in hidden}

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+PACKAGE = Path(__file__).parents[1]  # all of symgd, not only this room
 MEBIBYTE = 1024 * 1024
 CAPACITY = 256 * MEBIBYTE  # bytes
 ABANDONED = 3600.0  # seconds after which nobody is still writing a file
@@ -66,11 +67,10 @@ def digest(parts: Iterable[str]) -> str:
 
 def sources() -> str | None:
     """Return a digest of symgd itself, or None if its sources aren't there to read."""
-    package = Path(__file__).parent.parent
-    files = sorted(package.rglob("*.py"))
+    files = sorted(PACKAGE.rglob("*.py"))
     try:
         parts = [
-            (f.relative_to(package).as_posix(), hashlib.sha256(f.read_bytes()))
+            (f.relative_to(PACKAGE).as_posix(), hashlib.sha256(f.read_bytes()))
             for f in files
         ]
     except OSError:

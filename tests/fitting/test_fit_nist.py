@@ -5,7 +5,7 @@ import pytest
 
 from symgd import Status
 from symgd.fitting.curve_fit import fit
-from tests.nist import PROBLEMS, Problem
+from tests.fitting.nist import PROBLEMS, Problem
 
 CASES = [
     pytest.param(problem, start, id=f"{problem.name}-{number}")

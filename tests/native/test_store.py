@@ -13,6 +13,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
+import symgd
 from symgd.native import store
 
 KEY, OTHER = store.digest(["a key"]), store.digest(["another key"])
@@ -537,7 +538,7 @@ def package(tmp_path, monkeypatch):
     (package / "inner").mkdir(parents=True)
     (package / "a.py").write_text("one")
     (package / "inner" / "b.py").write_text("two")
-    monkeypatch.setattr(store, "__file__", str(package / "store.py"))
+    monkeypatch.setattr(store, "PACKAGE", package)
     return package
 
 
@@ -551,6 +552,10 @@ def test_other_sources_have_another_digest(package):
     seen.append(store.sources())
     assert len(set(seen)) == 4
     assert store.sources() == seen[-1]
+
+
+def test_the_sources_are_those_of_all_rooms():
+    assert Path(symgd.__file__).parent == store.PACKAGE
 
 
 def test_sources_that_are_not_there_have_none(package):

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from symgd.objectives.data import Table
+from symgd.objectives.data import DataTable
 from symgd.objectives.files import read_file
 from symgd.reporting.errors import InputError
 
@@ -23,7 +23,7 @@ nan, inf = np.nan, np.inf
 
 
 def read(value, **options):
-    return Table({"x": value}, **options).arrays(["x"])["x"]
+    return DataTable({"x": value}, **options).arrays(["x"])["x"]
 
 
 def frame(library, columns):
@@ -35,7 +35,7 @@ def frame(library, columns):
 def refused(data, *parts, names=("x",), **options):
     """Check that each part of a message is there."""
     with pytest.raises(InputError) as caught:
-        Table(data, **options).arrays(names)
+        DataTable(data, **options).arrays(names)
     for part in parts:
         assert part in str(caught.value)
 
@@ -69,7 +69,7 @@ def test_fields_stay_views_and_may_be_tables():
     dtype = [("flag", "i1"), ("x", "f8"), ("rows", "f4", (2,)), ("name", "U3")]
     data = np.ones(5, dtype=dtype)
     for records in (data, data.view(np.recarray), data[::-2]):
-        table = Table(records)
+        table = DataTable(records)
         assert table.names == ("flag", "x", "rows", "name")
         arrays = table.arrays(("x", "rows", "flag"))
         assert list(arrays) == ["x", "rows", "flag"]
@@ -101,7 +101,7 @@ def test_a_mapped_file_is_not_read_into_memory(tmp_path, missing):
 @pytest.mark.parametrize("dtype", KEPT[:-1])
 def test_columns_of_frames_are_not_copied(library, dtype):
     given = np.arange(1, 9).astype(dtype)
-    table = Table(frame(library, {"x": given, "y": given}))
+    table = DataTable(frame(library, {"x": given, "y": given}))
     assert table.names == ("x", "y")
     first, second = table.arrays(["x"])["x"], table.arrays(["x"])["x"]
     assert first.dtype == given.dtype
@@ -113,7 +113,7 @@ def test_a_lazy_frame_is_collected_where_it_is_needed():
     pytest.importorskip("narwhals")
     pl = pytest.importorskip("polars")
     fail = pl.col("x").map_batches(lambda s: 1 / 0, return_dtype=pl.Float64)
-    table = Table(pl.LazyFrame({"x": [1.0, 2.0]}).with_columns(y=fail))
+    table = DataTable(pl.LazyFrame({"x": [1.0, 2.0]}).with_columns(y=fail))
     assert table.names == ("x", "y")
     assert table.arrays(["x"])["x"].tolist() == [1, 2]
 
@@ -121,9 +121,9 @@ def test_a_lazy_frame_is_collected_where_it_is_needed():
 def test_mappings_and_arrays_need_no_narwhals():
     code = """if True:
         import sys, numpy as np
-        from symgd.objectives.data import Table
-        Table({"x": [1, 2]}).arrays(["x"])
-        Table(np.zeros(3, dtype=[("x", "f8")])).arrays(["x"])
+        from symgd.objectives.data import DataTable
+        DataTable({"x": [1, 2]}).arrays(["x"])
+        DataTable(np.zeros(3, dtype=[("x", "f8")])).arrays(["x"])
         assert not {"narwhals", "pandas", "pyarrow", "polars"} & set(sys.modules)
     """
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -133,7 +133,7 @@ def test_nothing_is_modified():
     x = np.array([1.0, nan, 3.0])
     x.flags.writeable = False
     masked = np.ma.array([1, 2, 3], mask=[0, 0, 1])
-    table = Table({"x": x, "y": masked}, missing="drop")
+    table = DataTable({"x": x, "y": masked}, missing="drop")
     assert {k: v.tolist() for k, v in table.arrays("xy").items()} == {
         "x": [1],
         "y": [1],
@@ -142,10 +142,10 @@ def test_nothing_is_modified():
 
 
 def test_names():
-    assert Table(None).names == ()
-    assert Table(None).arrays([]) == {}
-    assert Table({1: [2], "y": [3]}).names == ("1", "y")
-    assert Table({1: [2]}).arrays(["1", "1"])["1"].tolist() == [2]
+    assert DataTable(None).names == ()
+    assert DataTable(None).arrays([]) == {}
+    assert DataTable({1: [2], "y": [3]}).names == ("1", "y")
+    assert DataTable({1: [2]}).arrays(["1", "1"])["1"].tolist() == [2]
     refused({"speed": [1]}, "unknown column 'sped' (did you mean", names=["sped"])
     refused(None, "unknown column 'x'; accepted: none")
     refused({1: [2], "1": [3]}, "two columns named '1'")
@@ -154,7 +154,7 @@ def test_names():
 @pytest.mark.parametrize("name", [1, ("a", "b")])
 def test_names_of_pandas_need_not_be_text(name):
     data = frame("pandas", {name: [1.0, 2.0]})
-    assert Table(data).arrays([str(name)])[str(name)].tolist() == [1, 2]
+    assert DataTable(data).arrays([str(name)])[str(name)].tolist() == [1, 2]
 
 
 def test_names_of_a_frame_that_are_the_same():
@@ -201,7 +201,7 @@ def test_nested_lists_are_tables():
     "column", [[1, None, 3], [1.0, None, 3.0], [True, None, True], [Decimal(1), None]]
 )
 def test_null_is_missing(library, column):
-    table = Table(frame(library, {"x": column}), missing="drop")
+    table = DataTable(frame(library, {"x": column}), missing="drop")
     array = table.arrays("x")["x"]
     assert array.dtype == float
     assert array.tolist() == [float(value) for value in column if value is not None]
@@ -225,7 +225,7 @@ def test_columns_of_short_arrays_are_tables(library):
     else:
         kind = module.list_(module.float64(), 2)
         column = module.array([[1, 2], [3, 4]], type=kind)
-    array = Table(frame(library, {"x": column})).arrays("x")["x"]
+    array = DataTable(frame(library, {"x": column})).arrays("x")["x"]
     assert array.tolist() == [[1, 2], [3, 4]]
 
 
@@ -234,7 +234,7 @@ def test_frames_in_parts(library):
     data = frame(library, {"x": [1.0, 2.0], "y": [3, 4]})
     module = sys.modules[library]
     join = module.concat_tables if library == "pyarrow" else module.concat
-    arrays = Table(join([data, data])).arrays("xy")
+    arrays = DataTable(join([data, data])).arrays("xy")
     assert arrays["x"].tolist() == [1, 2, 1, 2]
     assert arrays["y"].tolist() == [3, 4, 3, 4]
 
@@ -305,7 +305,7 @@ def test_categories():
 
 def test_values_of_missing():
     with pytest.raises(InputError, match=r"missing 'dorp' .*accepted: error, drop"):
-        Table(None, missing="dorp")
+        DataTable(None, missing="dorp")
 
 
 # ---------------------------------------------------------------------- missing
@@ -352,7 +352,7 @@ def test_rows_are_dropped_from_columns_of_the_same_length():
         "gaps": np.array([1.0, nan, 3.0]),
         "unused": [nan] * 4,
     }
-    table = Table(data, missing="drop")
+    table = DataTable(data, missing="drop")
     arrays = table.arrays(["x", "rows", "n", "weights", "gaps"])
     assert arrays["x"].tolist() == [1, 4]
     assert arrays["rows"].tolist() == [[1, 2], [7, 8]]
@@ -386,7 +386,7 @@ def test_drop_is_what_a_loop_over_rows_does(data):
     for count, rows in kept.items():
         alike = [column for column in data.values() if len(column) == count]
         rows += [i for i in range(count) if all(np.isfinite(c[i]).all() for c in alike)]
-    table = Table(data, missing="drop")
+    table = DataTable(data, missing="drop")
     if not all(kept.values()):
         refused(data, "no row is finite", names=data, missing="drop")
     else:
@@ -452,7 +452,7 @@ def test_empty_entries_are_missing(written, separator):
 
 def test_a_column_of_texts_fails_where_it_is_used(written):
     text = 'x,"name, first",y\n1,"a # b, c",2\n3,"d\n""e""",\n'
-    table = Table(read_file(written(text)), missing="drop")
+    table = DataTable(read_file(written(text)), missing="drop")
     assert table.names == ("x", "name, first", "y")
     assert table.arrays("x")["x"].tolist() == [1, 3]
     assert table.arrays("xy")["x"].tolist() == [1]
@@ -508,12 +508,12 @@ def test_files_of_numpy(tmp_path):
     x = np.arange(3.0)
     np.savez(tmp_path / "a.npz", x=x, y=np.ones((3, 2)))
     data = read_file(tmp_path / "a.npz")
-    assert Table(data).arrays("xy")["y"].shape == (3, 2)
+    assert DataTable(data).arrays("xy")["y"].shape == (3, 2)
     structured = np.zeros(3, dtype=[("x", "f8"), ("y", "i4")])
     np.save(tmp_path / "a.npy", structured)
     data = read_file(tmp_path / "a.npy")
     assert isinstance(data, np.memmap)
-    assert np.shares_memory(Table(data).arrays("y")["y"], data)
+    assert np.shares_memory(DataTable(data).arrays("y")["y"], data)
     np.save(tmp_path / "b.npy", x)
     with pytest.raises(InputError, match=r"b\.npy has no names"):
         read_file(tmp_path / "b.npy")
@@ -532,7 +532,7 @@ def test_files_of_arrow(tmp_path, name):
     else:
         with pa.ipc.new_file(tmp_path / name, table.schema) as file:
             file.write_table(table)
-    data = Table(read_file(tmp_path / name), missing="drop")
+    data = DataTable(read_file(tmp_path / name), missing="drop")
     assert data.names == ("x", "y", "name")
     assert data.arrays("x")["x"].tolist() == [1, 2]
     assert data.arrays("xy")["y"].tolist() == [1]

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from symgd import cli
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 PROMISES = {
     "gradient_descent": [
         ">1 f([0.74724774]) = 0.55838",

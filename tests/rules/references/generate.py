@@ -2,7 +2,7 @@
 
 Run where PyTorch, Optax and mpmath are installed, once for each new rule:
 
-    python tests/references/generate.py [rule ...]
+    python tests/rules/references/generate.py [rule ...]
 
 The iterates are those of PyTorch's optimiser where its formula is the rule's, else of
 Optax's, else of the published recurrence in arithmetic of 50 digits. Gradients are

@@ -1,4 +1,4 @@
-"""From a method's name, or a rule, to the run that it makes."""
+"""From a method's name, or a rule, to the run that it makes: it alone is loaded."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from symgd.descent import settings as arguments
-from symgd.descent.large_run import LargeRun
 from symgd.descent.run import Run
-from symgd.descent.settings import Seed, Settings
-from symgd.descent.solver_run import SolverRun
-from symgd.descent.spectral_run import AUTOMATIC, SpectralRun
-from symgd.descent.trajectory_run import RuleRun
+from symgd.descent.settings import AUTOMATIC, Seed, Settings
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 from symgd.reporting.errors import InputError
@@ -77,15 +73,23 @@ def run_of(
             raise arguments.no_hyperparameters(next(iter(hyperparameters)))
         if objective.iteration is not None:
             raise arguments.needs_a_rule(objective.iteration)
+        from symgd.descent.solver_run import SolverRun
+
         return SolverRun(objective, bounds, settings)
     rule = family.find(method)
     if batch_size:
-        from symgd.descent.batch_run import BatchRun  # which needs SymPy
+        from symgd.descent.batch_run import BatchRun
 
         way = (objective, bounds, settings, rule, hyperparameters)
         return BatchRun(*way, batch_size, rng)
     if has_automatic_steps(objective, rule, hyperparameters):
+        from symgd.descent.spectral_run import SpectralRun
+
         return SpectralRun(objective, bounds, settings)
     if objective.arrays is not None:
+        from symgd.descent.large_run import LargeRun
+
         return LargeRun(objective, bounds, settings, rule, hyperparameters)
+    from symgd.descent.trajectory_run import RuleRun
+
     return RuleRun(objective, bounds, settings, rule, hyperparameters)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from symgd.descent import methods
 from symgd.descent import settings as arguments
-from symgd.descent.callbacks import Callback, State
 from symgd.descent.result import Result
 from symgd.descent.run import Run, Watcher, drive, result_of
 from symgd.descent.settings import Seed
@@ -26,6 +25,7 @@ from symgd.reporting.version import __version__
 from symgd.rules.rule import Rule
 
 if TYPE_CHECKING:
+    from symgd.descent.callbacks import State
     from symgd.language.formula import Formula
 
 
@@ -237,6 +237,8 @@ def _optimize(
     with ExitStack() as stack:
         watchers: list[Watcher] = []
         if callback is not None:
+            from symgd.descent.callbacks import Callback
+
             watchers.append(Callback(callback, every))
         if saved is not None:
             watchers.append(saved)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Seed: TypeAlias = Union[int, "np.random.Generator", "np.random.RandomState", None]
 
+AUTOMATIC = "auto"  # the step size that asks for steps found on the way
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -6,15 +6,13 @@ from array import array
 from typing import Any
 
 from symgd.descent.run import SearchRun, floats
-from symgd.descent.settings import Settings
+from symgd.descent.settings import AUTOMATIC, Settings
 from symgd.native import compiled
 from symgd.native import records as layout
 from symgd.native.machine import Kernel, address
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 from symgd.reporting.status import Status
-
-AUTOMATIC = "auto"  # the step size that asks for this
 
 
 class SpectralRun(SearchRun):

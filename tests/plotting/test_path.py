@@ -135,8 +135,17 @@ def test_curve_of_a_run_that_diverged_shows_its_beginning(ax):
     assert max(np.abs(ax.get_ylim())) < 2500
 
 
-def test_almost_infinite_values_are_drawn_without_a_warning(parabola, tmp_path):
-    save(parabola, tmp_path / "picture.png", window=(-1.3e154, 1.3e154))
+def test_of_almost_infinite_values_the_finite_ones_are_drawn(parabola, ax, tmp_path):
+    window = (-1.3e154, 1.3e154)
+    save(parabola, tmp_path / "picture.png", window=window)  # no warning is raised
+    plot(parabola, ax=ax, window=window)
+    curve, path = ax.lines[:2]
+    x, f = np.ma.filled(curve.get_data(), np.nan)
+    assert (x[0], x[-1]) == ax.get_xlim() == window
+    shown = np.isfinite(f)
+    np.testing.assert_array_equal(f[shown], x[shown] ** 2)
+    assert np.isfinite(ax.get_ylim()).all()
+    np.testing.assert_array_equal(path.get_ydata(), parabola.trace.fun)
 
 
 # ----------------------------------------------------------------------- contour
@@ -353,7 +362,14 @@ def test_values_have_a_linear_scale(descent, ax):
 
 
 def test_convergence_that_is_zero_from_the_start(tmp_path):
-    save(run("x**2", 0.0), tmp_path / "zero.png", kind="convergence")
+    save(result := run("x**2", 0.0), tmp_path / "zero.png", kind="convergence")
+    ax = result.plot(Figure().subplots(), kind="convergence")
+    (line,) = ax.lines
+    assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([0], [0.0])
+    assert line.get_marker() != "None", "a line of one point alone would not be seen"
+    assert ax.get_yscale() == "linear"
+    low, high = ax.get_ylim()
+    assert low < 0 < high
 
 
 # ---------------------------------------------------------------- without a trace

@@ -129,8 +129,14 @@ def test_all_may_be_the_same(tmp_path):
     options = {"method": "momentum", "step_size": [0.1, 0.2], "maxiter": 0}
     for extra in ({}, {"momentum": [0.1, 0.2]}):
         grid = sweep("x**2", 3.0, **extra, **options)
-        for value in ("fun", "nit", "grad_norm"):
-            save(grid, tmp_path / "grid.svg", value=value)
+        for value, same in (("fun", 9.0), ("nit", 0), ("grad_norm", 6.0)):
+            save(grid, tmp_path / "grid.svg", value=value)  # no warning is raised
+            ax = grid.plot(ax=Figure().subplots(), value=value)
+            drawn = ax.collections[0].get_array() if extra else ax.lines[0].get_ydata()
+            assert drawn.ravel().tolist() == [same] * grid.fun.size
+            assert legend(ax) == ["lowest f = 9"]
+            low, high = ax.get_ylim()
+            assert low < (0.1 if extra else same) < high
 
 
 def test_each_parameter_has_its_own_lowest_value(ax):

@@ -49,7 +49,7 @@ class Regression:
 
     Examples
     --------
-    >>> from symgd import losses
+    >>> from symgd.fitting import losses
     >>> a, t, y = sp.symbols("a t y", real=True)
     >>> columns = {t: np.array([1.0, 2.0]), y: np.array([2.0, 5.0])}
     >>> squared = losses.read("squared", {})

@@ -29,7 +29,7 @@ class RowFormulas:
 
     Examples
     --------
-    >>> from symgd import losses
+    >>> from symgd.fitting import losses
     >>> a, t, y = sp.symbols("a t y", real=True)
     >>> squared = losses.read("squared", {})
     >>> line = RowFormulas(a * t, (a,), y, sp.S.One, sp.S.One, squared)

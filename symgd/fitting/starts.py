@@ -27,7 +27,7 @@ def linear_parameters(formulas: RowFormulas) -> list[int]:
     """Return places of parameters in which the model is linear, jointly.
 
     >>> import sympy as sp
-    >>> from symgd import losses
+    >>> from symgd.fitting import losses
     >>> from symgd.fitting.row_formulas import row_formulas
     >>> a, b, c, t, y = sp.symbols("a b c t y", real=True)
     >>> model, one = a * sp.exp(-b * t) + c, sp.S.One

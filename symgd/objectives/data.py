@@ -70,8 +70,8 @@ class DataTable:
     >>> DataTable({"y": [3, None, 5]}).arrays(["y"])
     Traceback (most recent call last):
         ...
-    symgd.errors.InputError: column 'y' is not finite in row 1 (nan): drop such rows
-    with missing="drop", or mend the data
+    symgd.reporting.errors.InputError: column 'y' is not finite in row 1 (nan): drop
+    such rows with missing="drop", or mend the data
     """
 
     def __init__(self, data: Any, missing: str = "error") -> None:

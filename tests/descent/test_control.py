@@ -447,7 +447,8 @@ def test_a_run_goes_on_where_no_checkpoint_can_be_written(tmp_path, monkeypatch)
 
 KILLED = """
 import sys
-from symgd import checkpoints, minimize
+from symgd import minimize
+from symgd.descent import checkpoints
 checkpoints.SECONDS, checkpoints.SHARE = 0.0, 1.0
 file, method = sys.argv[1:]
 run = {"method": method, "maxiter": int(3e7), "gtol": 0.0, "trace": 10**6}

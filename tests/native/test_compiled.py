@@ -83,7 +83,7 @@ def test_other_parts_or_signatures_are_other_kernels():
 
 LATER = """
 import sys
-from symgd import compiled
+from symgd.native import compiled
 kernel = compiled.kernel(["a"], "d:d", None)
 loaded = {"numba", "sympy", "numpy"} & set(sys.modules)
 print(kernel(2.0), loaded or "nothing")

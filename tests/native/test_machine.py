@@ -217,7 +217,7 @@ import json, os, sys
 import numba
 from numba.core import codegen
 from numba.core.registry import cpu_target
-from symgd import machine
+from symgd.native import machine
 same = []
 for given in json.loads(sys.argv[1]):
     os.environ.update(given)

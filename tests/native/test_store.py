@@ -444,7 +444,7 @@ def test_a_store_that_was_never_used(place):
 
 CRASHING = """
 import os, sys
-from symgd import store
+from symgd.native import store
 os.replace = lambda *_: os._exit(7)
 store.put(sys.argv[1], b"never there")
 """
@@ -479,7 +479,7 @@ def test_clear_takes_what_is_abandoned_but_does_not_count_it(place):
 
 BUSY = """
 import sys
-from symgd import store
+from symgd.native import store
 which = int(sys.argv[1])
 shared = [store.digest([str(i)]) for i in range(4)]
 for turn in range(60):
@@ -506,7 +506,7 @@ def test_many_processes_write_the_same_and_others(place):
 
 EVICTING = """
 import sys
-from symgd import store
+from symgd.native import store
 for turn in range(60):
     key = store.digest([f"{sys.argv[1]} {turn}"])
     assert store.put(key, bytes(100 * 1024))

@@ -113,7 +113,8 @@ def test_two_threads_may_evaluate_at_once():
 
 PROCESS = """
 import numpy as np
-from symgd import Objective, parallel
+from symgd import Objective
+from symgd.objectives import parallel
 parallel.ENOUGH = 1000
 x = np.random.default_rng(1).normal(size=50_000)
 f = Objective("prod(1 + x[i]/n for i in range(n)) + sum(x[i]**2 for i in range(n))",

@@ -11,7 +11,9 @@ import matplotlib
 import pytest
 from typer.testing import CliRunner
 
-from symgd import cli
+from symgd import Status, cli
+from symgd.language.functions import FUNCTIONS
+from symgd.rules.family import BUILT_IN
 from tests.promises.test_house import ORDER
 
 matplotlib.use("Agg")
@@ -20,6 +22,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TINY = re.compile(r"\b\d(\.\d+)?e-(0[6-9]|\d\d+)\b")  # what rounding makes of 0
+BUILT = "docs/how-it-is-built.md"
+COMMANDS = ["cache", *(command.__name__ for command in cli.COMMANDS)]
 LIKE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -103,7 +107,58 @@ def test_what_a_page_shows_is_so(file, tmp_path, monkeypatch):
         getattr(page, language)(text)
 
 
+# ----------------------------------------------------------------- what they name
+
+
+def text_of(name):
+    return (ROOT / name).read_text("utf-8")
+
+
+def headed(text):
+    return re.findall(r"`(\w+)`", " ".join(re.findall("^## .*", text, re.MULTILINE)))
+
+
 def test_the_stages_of_a_formula_are_the_rooms():
-    page = ROOT / "docs" / "how-a-formula-becomes-a-loop.md"
-    headings = re.findall("^## .*", page.read_text("utf-8"), re.MULTILINE)
-    assert re.findall(r"`(\w+)`", " ".join(headings)) == [*ORDER]
+    assert headed(text_of("docs/how-a-formula-becomes-a-loop.md")) == [*ORDER]
+
+
+def test_the_rooms_are_told_in_their_order():
+    told = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", text_of(BUILT), re.MULTILINE)
+    assert re.findall(r"\w+", " ".join(told)) == [*ORDER]
+    order = text_of("CONTRIBUTING.md").partition("|")[0]
+    assert re.findall(r"`(\w+)`", order) == [*ORDER]
+
+
+@pytest.mark.parametrize(
+    ("page", "members"),
+    [
+        ("formulas", FUNCTIONS),
+        ("methods-and-rules", BUILT_IN),
+        ("why-a-run-ended", Status.__members__),
+        ("command-line", COMMANDS),
+    ],
+)
+def test_a_page_names_all_there_are(page, members):
+    named = set(re.findall(r"\w+", text_of(f"docs/{page}.md")))
+    assert {*members} - named == set()
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.stem)
+def test_what_a_page_points_to_is_there(file):
+    text = file.read_text("utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
+    missing = [link for link in links if not (file.parent / link).exists()]
+    paths = re.findall(r"`([a-z_/]+/[a-z_]+\.\w+)`", text)  # capitals stand for others
+    places = (ROOT, ROOT / "symgd")
+    missing += [p for p in paths if not any((place / p).exists() for place in places)]
+    assert missing == []
+
+
+def test_the_first_pages_are_short():
+    assert len(text_of("README.md").splitlines()) <= 120
+    assert len(text_of("CONTRIBUTING.md").splitlines()) <= 30
+
+
+def test_the_hooks_have_the_linter_of_the_extra():
+    pinned = re.search(r"ruff==([\d.]+)", text_of("pyproject.toml"))[1]
+    assert f"rev: v{pinned} " in text_of(".pre-commit-config.yaml")

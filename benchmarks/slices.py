@@ -16,7 +16,7 @@ from benchmarks.peers import with_ours
 from symgd.lowering import scalar_objective as native
 from symgd.lowering.intrinsics import local, store
 from symgd.lowering.scalar_update import native_update
-from symgd.reporting.status import RUNNING, Status
+from symgd.native.status import RUNNING, Status
 from symgd.rules.family import find
 
 

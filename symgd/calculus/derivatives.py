@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sympy as sp
 
+from symgd.errors import FormulaError
 from symgd.language.formula import text_of
-from symgd.reporting.errors import FormulaError
 
 
 def gradient(

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import sympy as sp
 
 from symgd.calculus.structure import Access, accesses, extreme, numbers_of
+from symgd.errors import InputError
 from symgd.language.formula import symbol
-from symgd.reporting.errors import InputError
 
 
 def inferred_sizes(

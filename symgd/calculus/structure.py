@@ -9,8 +9,8 @@ from typing import TypeAlias
 import sympy as sp
 
 from symgd.calculus.program import outermost
+from symgd.errors import FormulaError
 from symgd.language.formula import names_in, symbol, text_of
-from symgd.reporting.errors import FormulaError
 
 # An index with its bounds, both inclusive; the outermost first.
 Range: TypeAlias = tuple[sp.Symbol, sp.Expr, sp.Expr]

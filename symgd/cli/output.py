@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from symgd.reporting.errors import SymgdError
+from symgd.errors import SymgdError
 
 BAD_INPUT, NO_SUCCESS, INTERRUPTED = 2, 1, 130
 

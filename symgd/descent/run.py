@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from symgd.descent.result import Criterion, Result, Trace
 from symgd.descent.settings import Settings
+from symgd.language.text import number
 from symgd.native import records as layout
 from symgd.native.interrupts import Interrupts
 from symgd.native.machine import raise_pending
+from symgd.native.status import RUNNING, Status
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import MANY, Bounds
-from symgd.reporting.status import RUNNING, Status
-from symgd.reporting.text import number
 
 if TYPE_CHECKING:
     from symgd.language.formula import Formula

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
+from symgd.errors import InputError, guess
 from symgd.language.plain import count
-from symgd.reporting.errors import InputError, guess
 
 if TYPE_CHECKING:
     import numpy as np

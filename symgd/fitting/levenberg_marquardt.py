@@ -52,7 +52,7 @@ from symgd.native.quadratic import (
     VECTORS,
     root_of,
 )
-from symgd.reporting.status import RUNNING, Status
+from symgd.native.status import RUNNING, Status
 
 DESCENT = "i:pppppp"  # how the kernel is called
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import sympy as sp
 
 from symgd.calculus.derivatives import gradient
+from symgd.errors import InputError, guess
 from symgd.language import formula
 from symgd.language.plain import constant
-from symgd.reporting.errors import InputError, guess
 
 if TYPE_CHECKING:
     from symgd.language.formula import Formula

@@ -24,7 +24,7 @@ from symgd.native.records import (
     WAITED,
     T,
 )
-from symgd.reporting.status import RUNNING
+from symgd.native.status import RUNNING
 
 SUFFICIENT_DECREASE = 1e-4
 ROUNDING = 1e-16  # a decrease by this fraction of the value is none

@@ -51,7 +51,7 @@ from symgd.native.records import (
     WAITED,
     T,
 )
-from symgd.reporting.status import RUNNING
+from symgd.native.status import RUNNING
 
 CURVATURE = 0.9
 TRIALS = 50

@@ -6,8 +6,8 @@ import ast
 import keyword
 import re
 
+from symgd.errors import FormulaError, shortened
 from symgd.language.functions import FUNCTIONS
-from symgd.reporting.errors import FormulaError, shortened
 
 # Signs that look like an operator of the language, and the operator.
 _LOOKALIKES = {

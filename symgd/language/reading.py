@@ -17,6 +17,7 @@ from typing import Any
 
 import sympy as sp
 
+from symgd.errors import FormulaError, guess, shortened
 from symgd.language import mistakes
 from symgd.language.folding import Folding, numeric
 from symgd.language.functions import CONSTANTS, Function
@@ -33,7 +34,6 @@ from symgd.language.nodes import (
     natural_order,
     symbol,
 )
-from symgd.reporting.errors import FormulaError, guess, shortened
 
 MAX_LENGTH = 100_000
 

@@ -13,9 +13,9 @@ from typing import Any
 import sympy as sp
 from sympy.printing.printer import Printer
 
+from symgd.errors import FormulaError
 from symgd.language.formula import text_of
 from symgd.language.functions import NODES
-from symgd.reporting.errors import FormulaError
 
 _CHEAP, _DIVISION, _CALL = 1, 4, 8  # latencies, in additions
 

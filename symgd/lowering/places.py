@@ -17,13 +17,13 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from symgd.calculus.program import outermost
+from symgd.errors import FormulaError
 from symgd.language.formula import text_of
 from symgd.lowering.code_printer import Style
 from symgd.lowering.source import lower
 from symgd.lowering.tracing import Value, writing
 from symgd.lowering.transposing import transposed
 from symgd.native.layout import Column, Layout
-from symgd.reporting.errors import FormulaError
 
 LANES = 8  # elements that are worked on at once, whatever the processor has
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import sympy as sp
 
-from symgd.reporting.errors import FormulaError
+from symgd.errors import FormulaError
 
 MAX_OPERATIONS = 20_000
 

@@ -18,7 +18,7 @@ from symgd.many.problem import Ends, Problem
 from symgd.native import compiled, machine
 from symgd.native import records as layout
 from symgd.native.interrupts import Interrupts
-from symgd.reporting.status import RUNNING, Status
+from symgd.native.status import RUNNING, Status
 
 SMALLEST = 256  # descents handed to a thread at a time
 PIECES = 4  # for each thread in a round

@@ -18,12 +18,12 @@ from symgd.descent.progress import ProgressOfMany
 from symgd.descent.run import drive
 from symgd.descent.solver_run import LBFGS_ITERATIONS, NEWTON_VARIABLES
 from symgd.descent.spectral_run import spectral_each_kernel
+from symgd.errors import FormulaError
 from symgd.many.problem import Ends, Problem
 from symgd.native import compiled, machine
 from symgd.native import records as layout
 from symgd.native.interrupts import Interrupts
-from symgd.reporting.errors import FormulaError
-from symgd.reporting.status import RUNNING, Status
+from symgd.native.status import RUNNING, Status
 
 
 def run(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from typing import NamedTuple
 
-from symgd.reporting.status import Status
+from symgd.native.status import Status
 
 COUNTERS = 22
 T = 0  # the last evaluated iterate; -1 before the start has been evaluated

@@ -14,9 +14,9 @@ import sympy as sp
 
 from symgd.calculus.program import outermost
 from symgd.calculus.structure import numbers_of
+from symgd.errors import FormulaError, InputError
 from symgd.language.formula import array, symbol
 from symgd.objectives.arrays import Arrays
-from symgd.reporting.errors import FormulaError, InputError
 
 if TYPE_CHECKING:
     import numpy as np

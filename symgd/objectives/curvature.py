@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from symgd.calculus.elements import DIRECTION
+from symgd.errors import InputError
 from symgd.native.machine import PythonKernel, address
-from symgd.reporting.errors import InputError
 
 # It stands above: what is asked of one is its space, arrays, hess and kernels.
 Objective: TypeAlias = Any

@@ -10,8 +10,8 @@ from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from symgd.errors import InputError
 from symgd.objectives.space import Space
-from symgd.reporting.errors import InputError
 
 MANY = 1000  # coordinates; beyond, NumPy is worth its import
 

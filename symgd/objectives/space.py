@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from symgd.reporting.errors import InputError, unknown_name
+from symgd.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,11 +15,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 
 from symgd.descent.result import Result
+from symgd.errors import InputError, unknown_name
 from symgd.language.formula import text_of
+from symgd.native.status import Status
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import read_bounds
-from symgd.reporting.errors import InputError, unknown_name
-from symgd.reporting.status import Status
 from symgd.rules import family
 
 KINDS = {"curve": 1, "contour": 2, "surface": 2, "convergence": None}

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from symgd.errors import FormulaError, InputError, guess, unknown_name
 from symgd.language.plain import plain_number, split
 from symgd.native import compiled
-from symgd.reporting.errors import FormulaError, InputError, guess, unknown_name
 
 if TYPE_CHECKING:
     import sympy as sp

@@ -1,4 +1,7 @@
-"""Exact derivatives of expressions, with symgd's choices at kinks."""
+"""Exact derivatives of expressions, with symgd's choices at kinks.
+
+Symbolic differentiation, by SymPy.
+"""
 
 from __future__ import annotations
 

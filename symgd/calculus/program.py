@@ -5,6 +5,9 @@ the array elements and scalars that it reads, as if they were unrelated; the loo
 adds each derivative to the place of the gradient that was read (Griewank and Walther
 2008, "Evaluating Derivatives", chapter 3: reverse mode, here with a loop for a node).
 So the cost of deriving, and the size of the code, don't depend on any length.
+
+Elsewhere this is an intermediate representation, and reverse-mode automatic
+differentiation (backpropagation, adjoints) of it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """What the indices of a formula reach: the least shapes, and what is out of range.
 
 All of this is known before anything runs.
+
+Shape inference and bounds checking, by interval arithmetic.
 """
 
 from __future__ import annotations

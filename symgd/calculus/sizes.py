@@ -1,4 +1,7 @@
-"""Sizes that follow from the lengths of arrays: of data, or of a start."""
+"""Sizes that follow from the lengths of arrays: of data, or of a start.
+
+Inference of dimensions, by linear equations.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What a formula with arrays is made of: accesses, sizes, and sums inside of sums."""
+"""What a formula with arrays is made of: accesses, sizes, and sums inside of sums.
+
+Static analysis of a formula. Where a condition becomes a limit, a sum is ``narrowed``;
+an unrolled one is ``written_out``.
+"""
 
 from __future__ import annotations
 

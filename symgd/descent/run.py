@@ -2,6 +2,8 @@
 
 Between two slices a run can be watched, interrupted and stopped; nothing else is
 needed for Ctrl-C, time limits and progress.
+
+The outer optimisation loop is ``drive``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The arguments of a run, checked and brought into one form."""
+"""The arguments of a run, checked and brought into one form.
+
+Stopping criteria: tolerances and limits.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Fit a model to the rows of a table: check the arguments, descend, report."""
+"""Fit a model to the rows of a table: check the arguments, descend, report.
+
+Nonlinear regression; least squares are the loss ``squared``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a residual costs: losses are formulas in r, and what descents need of them."""
+"""What a residual costs: losses are formulas in r, and what descents need of them.
+
+Those that grow more slowly than squares are of robust regression (M-estimators).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What several loops have in common."""
+"""What several loops have in common.
+
+The stopping criteria, a convergence test, are ``judged``; an accepted iterate is
+entered by ``commit``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""SymPy expressions pass the allow-list, node by node: code is generated from them."""
+"""SymPy expressions pass the allow-list, node by node: code is generated from them.
+
+Validation of an expression tree against a whitelist.
+"""
 
 from __future__ import annotations
 

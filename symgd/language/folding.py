@@ -2,6 +2,8 @@
 
 They are computed here, term by term, because SymPy would look for closed forms and
 approximations. Numbers are exact as long as they are short.
+
+Constant folding.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Common mistakes in formulas, and what to write instead."""
+"""Common mistakes in formulas, and what to write instead.
+
+Diagnostics of syntax errors.
+"""
 
 from __future__ import annotations
 

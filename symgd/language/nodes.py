@@ -1,4 +1,7 @@
-"""What formulas are made of: names, arrays, sums, and how large they may be."""
+"""What formulas are made of: names, arrays, sums, and how large they may be.
+
+The nodes of the expression tree, and the natural sort order of names.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 Text is read with ``ast.parse`` and rebuilt node by node; it never reaches ``eval``,
 ``sympify`` or any other interpreter. Size, depth and the growth of constants are
 bounded before SymPy evaluates anything.
+
+This is the parser; ``printing`` is its inverse.
 """
 
 from __future__ import annotations

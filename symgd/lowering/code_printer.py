@@ -1,4 +1,8 @@
-"""Print an expression as float64 arithmetic in Python."""
+"""Print an expression as float64 arithmetic in Python.
+
+It contracts products and sums to fused multiply-adds (FMA), and orders operations by
+latency, as an instruction scheduler does.
+"""
 
 from __future__ import annotations
 

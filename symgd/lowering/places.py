@@ -3,6 +3,8 @@
 An index is a whole number, kept as such; what differs from lane to lane is loaded as a
 pack: at once where the lanes are neighbours in memory, in rows that are transposed
 where they are neighbours across a table, and otherwise one by one.
+
+This is addressing: contiguous and strided loads, gathers, index arithmetic.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Compiled functions of objectives and rules, each made when it is first needed."""
+"""Compiled functions of objectives and rules, each made when it is first needed.
+
+Just-in-time (JIT) compilation, with numba.
+"""
 
 from __future__ import annotations
 

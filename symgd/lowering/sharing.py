@@ -1,4 +1,7 @@
-"""Common subexpressions, found under the conditions that guard them."""
+"""Common subexpressions, found under the conditions that guard them.
+
+This is common subexpression elimination (CSE); its one function is ``share``.
+"""
 
 from __future__ import annotations
 

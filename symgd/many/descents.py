@@ -2,6 +2,8 @@
 
 Update rules run in SIMD lanes, the default method and automatic steps start by start;
 all on all cores, in pieces that do not depend on their number, so that results don't.
+
+Elsewhere: multistart, and a grid search of hyperparameters, here ``sweep``.
 """
 
 from __future__ import annotations

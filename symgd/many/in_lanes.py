@@ -1,4 +1,7 @@
-"""The descents of a rule, in SIMD lanes: all that run are advanced in rounds."""
+"""The descents of a rule, in SIMD lanes: all that run are advanced in rounds.
+
+Elsewhere: a vectorised batch (vmap).
+"""
 
 from __future__ import annotations
 

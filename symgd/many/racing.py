@@ -1,4 +1,7 @@
-"""Several methods on one objective, from one start, on the same footing."""
+"""Several methods on one objective, from one start, on the same footing.
+
+Elsewhere: a benchmark of optimizers.
+"""
 
 from __future__ import annotations
 

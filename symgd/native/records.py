@@ -2,6 +2,8 @@
 
 Kernels keep their counts in one array of integers and their numbers in one of
 floats, so that a run can be stopped, stored and continued anywhere.
+
+Elsewhere they are the fields of a struct.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Second derivatives of formulas with arrays: along a direction, or by columns."""
+"""Second derivatives of formulas with arrays: along a direction, or by columns.
+
+A Hessian-vector product, ``hessp``, is the gradient of a directional derivative.
+"""
 
 from __future__ import annotations
 

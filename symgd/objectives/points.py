@@ -1,4 +1,7 @@
-"""Points and bounds, read and checked; random points."""
+"""Points and bounds, read and checked; random points.
+
+Bounds are box constraints; projection onto them is clipping, which kernels do.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The coordinates of a point: scalars and arrays by name, one after the other."""
+"""The coordinates of a point: scalars and arrays by name, one after the other.
+
+Named arrays are flattened (ravelled) to one vector, and unflattened.
+"""
 
 from __future__ import annotations
 

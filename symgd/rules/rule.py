@@ -1,4 +1,7 @@
-"""Update rules: a method is its equations, as the papers print them."""
+"""Update rules: a method is its equations, as the papers print them.
+
+Elsewhere a rule is an optimizer (SGD, Adam), its ``step_size`` the learning rate.
+"""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
+import matplotlib.pyplot as plt
 import pytest
 from typer.testing import CliRunner
 
@@ -105,6 +106,7 @@ def test_what_a_page_shows_is_so(file, tmp_path, monkeypatch):
     page = Page(file, {})
     for language, text in FENCED.findall(file.read_text("utf-8")):
         getattr(page, language)(text)
+    plt.close("all")
 
 
 # ----------------------------------------------------------------- what they name

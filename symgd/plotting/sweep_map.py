@@ -20,7 +20,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from symgd.errors import InputError, shortened, unknown_name
 from symgd.language.formula import text_of
 from symgd.native.status import Status
-from symgd.plotting.path import DOTS, END, INK, PATHS, UNDEFINED, checked, write
+from symgd.plotting.figures import DOTS, END, INK, PATHS, UNDEFINED, checked, write
 
 if TYPE_CHECKING:
     from symgd.many.many_results import Sweep

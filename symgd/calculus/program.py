@@ -19,6 +19,7 @@ from typing import TypeAlias
 import sympy as sp
 
 from symgd.calculus import derivatives
+from symgd.language.nodes import replaced
 
 SUM, PRODUCT = "sum", "product"
 LARGEST = "largest"  # of sizes; NaN and infinity are larger than all numbers
@@ -317,7 +318,7 @@ def slopes(
     variables = frozenset(variables)
     accesses = outermost(value, sp.Indexed)
     places = {a: sp.Symbol(f"[a{k}]", real=True) for k, a in enumerate(accesses)}
-    flat = value.xreplace(places)
+    flat = replaced(value, places)
     by: dict[sp.Symbol, sp.Basic] = {
         place: access
         for access, place in places.items()
@@ -328,7 +329,7 @@ def slopes(
     column = derivatives.gradient(flat, tuple(by))
     back = {place: access for access, place in places.items()}
     pairs = zip(by.values(), column, strict=True)
-    return {access: d.xreplace(back) for access, d in pairs if d != 0}
+    return {access: replaced(d, back) for access, d in pairs if d != 0}
 
 
 def _of_term(slope: sp.Expr) -> _Adjoint:

@@ -1,9 +1,9 @@
 """Exact derivatives of expressions, with symgd's choices at kinks.
 
 Symbolic differentiation, forward over the expression's graph (what is shared is
-differentiated once), with rules of our own where SymPy's compare all pairs, multiply out, or rewrite a comparison: which
-argument of a maximum, or which branch, is active is decided by the numbers that the
-value itself is computed from.
+differentiated once), with rules of our own where SymPy's compare all pairs, multiply
+out, or rewrite a comparison: which argument of a maximum, or which branch, is active is
+decided by the numbers that the value itself is computed from.
 """
 
 from __future__ import annotations

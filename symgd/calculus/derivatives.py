@@ -136,8 +136,13 @@ class _Derivative:
 
     def _of_Pow(self, node: sp.Pow) -> sp.Expr:
         base, exponent = node.args
-        inner = self.of(base) * exponent / base
-        return node * (self.of(exponent) * sp.log(base) + inner)
+        if exponent.is_number or base.is_positive:
+            inner = self.of(base) * exponent / base
+            return node * (self.of(exponent) * sp.log(base) + inner)
+        # Where x is 0, neither x**y*y/x nor x**y*log(x) were a number.
+        inner = self.of(base) * exponent * base ** (exponent - 1)
+        not_0 = sp.Piecewise((sp.S.One, sp.Eq(base, 0)), (base, True))
+        return node * self.of(exponent) * sp.log(not_0) + inner
 
     def _of_Max(self, node: sp.Max) -> sp.Expr:
         return sp.Add(

@@ -248,8 +248,8 @@ def test_control_c_ends_the_default_method_from_many_starts(monkeypatch):
     def pressed(self, piece):
         left = advance(self, piece)
         if not noted.is_set():
-            signal.raise_signal(signal.SIGINT)
-            assert noted.wait(NET)  # the main thread notes it
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            assert noted.wait(NET)
         return left
 
     monkeypatch.setattr(Interrupts, "_note", seen)

@@ -184,7 +184,9 @@ def test_it_can_be_pickled(line):
 
 
 def test_dataframes(data):
-    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    import pandas
+    import polars
+
     for frame in (pandas.DataFrame(data), polars.DataFrame(data)):
         found = fit("a + b*t", frame, "y")
         assert found.predict(frame).shape == (25,)

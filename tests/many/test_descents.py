@@ -205,6 +205,20 @@ def test_a_sweep_is_the_full_grid():
     assert set(best.hyperparameters) == {"step_size", "momentum"}
 
 
+def test_a_sweep_as_tables_of_others():
+    steps, momenta = [1e-4, 1e-3, 0.1], [0.0, 0.5]
+    run = {"method": "momentum", "maxiter": 9}
+    grid = sweep(ROSENBROCK, [-1.2, 1], step_size=steps, momentum=momenta, **run)
+    table, cube = grid.to_pandas(), grid.to_xarray()
+    for i, step_size in enumerate(steps):
+        for j, momentum in enumerate(momenta):
+            here = (table.step_size == step_size) & (table.momentum == momentum)
+            place = cube.sel(step_size=step_size, momentum=momentum)
+            assert table[here].fun.item() == place.fun.item() == grid.fun[i, j]
+            assert table[here].status.item() == grid.status_names[i, j]
+            assert table[here]["x[y]"].item() == place.x.sel(variable="y").item()
+
+
 def test_a_sweep_over_parameters_and_one_schedule():
     objective = Objective("a*x**2", parameters={"a": 1})
     options = {"method": "momentum", "step_size": "0.1/sqrt(t)", "maxiter": 20}

@@ -159,7 +159,8 @@ def test_mapped_files_are_read_where_they_are(tmp_path):
 
 
 def test_data_may_be_a_dataframe():
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     frame = pandas.DataFrame(line())
     expected = Objective(LINE, data=line()).value([1, 2])
     assert Objective(LINE, data=frame).value([1, 2]) == expected

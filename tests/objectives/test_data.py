@@ -1,6 +1,7 @@
 """Data: read in place where that can be, checked, and nothing else accepted."""
 
 import datetime
+import importlib
 import subprocess
 import sys
 import tracemalloc
@@ -27,8 +28,7 @@ def read(value, **options):
 
 
 def frame(library, columns):
-    pytest.importorskip("narwhals")
-    module = pytest.importorskip(library)
+    module = importlib.import_module(library)
     return module.table(columns) if library == "pyarrow" else module.DataFrame(columns)
 
 
@@ -110,8 +110,8 @@ def test_columns_of_frames_are_not_copied(library, dtype):
 
 
 def test_a_lazy_frame_is_collected_where_it_is_needed():
-    pytest.importorskip("narwhals")
-    pl = pytest.importorskip("polars")
+    import polars as pl
+
     fail = pl.col("x").map_batches(lambda s: 1 / 0, return_dtype=pl.Float64)
     table = DataTable(pl.LazyFrame({"x": [1.0, 2.0]}).with_columns(y=fail))
     assert table.names == ("x", "y")
@@ -158,8 +158,8 @@ def test_names_of_pandas_need_not_be_text(name):
 
 
 def test_names_of_a_frame_that_are_the_same():
-    pandas = pytest.importorskip("pandas")
-    pytest.importorskip("narwhals")
+    import pandas
+
     refused(pandas.DataFrame([[1, 2]], columns=["x", "x"]), "same name", "'x' 2 times")
 
 
@@ -210,8 +210,8 @@ def test_null_is_missing(library, column):
 
 @pytest.mark.parametrize("dtype", ["Int64", "Float32", "boolean", "object"])
 def test_na_of_pandas_is_missing(dtype):
-    pandas = pytest.importorskip("pandas")
-    pytest.importorskip("narwhals")
+    import pandas
+
     series = pandas.Series([1, pandas.NA, 0], dtype=dtype)
     for data in ({"x": series}, pandas.DataFrame({"x": series})):
         refused(data, "column 'x' is not finite in row 1 (nan)")
@@ -219,7 +219,7 @@ def test_na_of_pandas_is_missing(dtype):
 
 @pytest.mark.parametrize("library", ["polars", "pyarrow"])
 def test_columns_of_short_arrays_are_tables(library):
-    module = pytest.importorskip(library)
+    module = importlib.import_module(library)
     if library == "polars":
         column = module.Series([[1, 2], [3, 4]], dtype=module.Array(module.Float64, 2))
     else:
@@ -246,7 +246,6 @@ def test_frames_in_parts(library):
     "data", [3, "x.csv", [1, 2], {1, 2}, np.ones((2, 3)), object()]
 )
 def test_other_data(data):
-    pytest.importorskip("narwhals")
     refused(data, "data must be a mapping of names to arrays", "dataframe", "not ")
 
 
@@ -294,11 +293,13 @@ def test_columns_of_frames_that_are_no_numbers(library, column, parts):
 
 def test_categories():
     encode = "encode its categories as numbers"
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     series = pandas.Series([1, 2], dtype="category")
     refused({"x": series}, "dtype category", encode)
     refused(frame("pandas", {"x": series}), "dtype Categorical", encode)
-    polars = pytest.importorskip("polars")
+    import polars
+
     series = polars.Series(["a"], dtype=polars.Enum(["a"]))
     refused(frame("polars", {"x": series}), "dtype Enum", encode)
 
@@ -493,8 +494,6 @@ def test_texts_that_are_refused(written, text, message):
 @pytest.mark.parametrize("name", ["a.csv", "a.npz", "a.npy", "a.parquet", "a.arrow"])
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00PK\x03\x04 nonsense"])
 def test_files_that_cannot_be_read(tmp_path, name, content):
-    if name in ("a.parquet", "a.arrow"):
-        pytest.importorskip("pyarrow")
     if content is not None:
         (tmp_path / name).write_bytes(content)
     reason = "No such file" if content is None else ""
@@ -524,11 +523,13 @@ def test_files_of_numpy(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.feather", "a.arrow"])
 def test_files_of_arrow(tmp_path, name):
-    pytest.importorskip("narwhals")
-    pa = pytest.importorskip("pyarrow")
+    import pyarrow as pa
+
     table = pa.table({"x": [1.0, 2.0], "y": [1, None], "name": ["a", "b"]})
     if name == "a.parquet":
-        pytest.importorskip("pyarrow.parquet").write_table(table, tmp_path / name)
+        import pyarrow.parquet
+
+        pyarrow.parquet.write_table(table, tmp_path / name)
     else:
         with pa.ipc.new_file(tmp_path / name, table.schema) as file:
             file.write_table(table)

@@ -5,9 +5,6 @@ import warnings
 
 import numpy as np
 import pytest
-
-pytest.importorskip("sklearn")
-
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError, SkipTestWarning
 from sklearn.linear_model import LinearRegression
@@ -60,7 +57,8 @@ def test_names_of_a_plain_array(table):
 
 
 def test_names_of_a_dataframe(table):
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     X, y = table
     frame = pandas.DataFrame(X, columns=["t", "u"])
     fitted = FormulaRegressor(MODEL).fit(frame, y)

@@ -70,8 +70,29 @@ class _Smallest(_Extreme):
     kind = sp.Min
 
 
+class _Power(sp.Function):
+    """A power of what may be 0 with an exponent that isn't a number.
+
+    SymPy's derivatives of x**y are x**y*y/x and x**y*log(x), neither a number at x = 0.
+    """
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative by the base or by the exponent."""
+        base, exponent = self.args
+        if argindex == 1:
+            return exponent * base ** (exponent - 1)
+        not_0 = sp.Piecewise((sp.S.One, sp.Eq(base, 0)), (base, True))
+        return base**exponent * sp.log(not_0)
+
+
 def _of_several(node: sp.Basic) -> bool:
     return isinstance(node, (sp.Max, sp.Min)) and len(node.args) > 2
+
+
+def _at_0(node: sp.Basic) -> bool:
+    return isinstance(node, sp.Pow) and not (
+        node.exp.is_number or node.base.is_positive
+    )
 
 
 def _derivative(term: sp.Expr, variable: sp.Symbol) -> sp.Expr:
@@ -80,12 +101,16 @@ def _derivative(term: sp.Expr, variable: sp.Symbol) -> sp.Expr:
             _of_several,
             lambda m: (_Largest if isinstance(m, sp.Max) else _Smallest)(*m.args),
         )
+    if any(map(_at_0, term.atoms(sp.Pow))):
+        term = term.replace(_at_0, lambda power: _Power(*power.args))
     derivative = _differentiated(term, variable)
     if derivative.has(_Extreme):
         derivative = derivative.replace(
             lambda node: isinstance(node, _Extreme),
             lambda node: node.kind(*node.args, evaluate=False),
         )
+    if derivative.has(_Power):
+        derivative = derivative.replace(_Power, sp.Pow)
     return derivative
 
 

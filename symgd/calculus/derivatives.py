@@ -14,7 +14,7 @@ import sympy as sp
 
 from symgd.errors import FormulaError
 from symgd.language.formula import text_of
-from symgd.language.nodes import kept, share_of
+from symgd.language.nodes import SHARES, kept
 
 MOST_FACTORS = 8  # of a product that is differentiated factor by factor
 
@@ -136,13 +136,19 @@ class _Derivative:
 
     def _of_Pow(self, node: sp.Pow) -> sp.Expr:
         base, exponent = node.args
-        inner = self.of(base) * exponent / base
-        return node * (self.of(exponent) * sp.log(base) + inner)
+        if exponent.is_number or base.is_number or base.is_positive:
+            inner = self.of(base) * exponent / base
+            return node * (self.of(exponent) * sp.log(base) + inner)
+        # The base may be 0, where exponent/base and log(base) are no numbers.
+        not_0 = ((sp.S.One, sp.Eq(base, 0, evaluate=False)), (base, True))
+        by_exponent = node * sp.log(sp.Piecewise(*not_0, evaluate=False))
+        by_base = exponent * base ** (exponent - 1)
+        return by_exponent * self.of(exponent) + by_base * self.of(base)
 
     def _of_Max(self, node: sp.Max) -> sp.Expr:
-        return sp.Add(
-            *(share_of(a, node) * self.of(a) for a in node.args if self.moves(a))
-        )
+        share = SHARES[sp.Max if isinstance(node, sp.Max) else sp.Min]
+        moving = [a for a in node.args if self.moves(a)]
+        return sp.Add(*(share(a, *node.args) * self.of(a) for a in moving))
 
     _of_Min = _of_Max
 
@@ -158,7 +164,7 @@ class _Derivative:
     def _constant_between_jumps(self, node: sp.Expr) -> sp.Expr:
         return sp.S.Zero
 
-    _of_sign = _of_real_sign = _of_Heaviside = _of_share_of = _constant_between_jumps
+    _of_sign = _of_real_sign = _of_Heaviside = _of__Share = _constant_between_jumps
 
     def _of_Abs(self, node: sp.Abs) -> sp.Expr:
         return self.of(node.args[0]) * sp.sign(node.args[0])

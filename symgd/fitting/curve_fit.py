@@ -367,8 +367,7 @@ def _scale(
     sizes = abs(absolute.residuals(point.x))
     least = 1e-12 * float(abs(regression.target).max())
     scale = NORMAL_MAD * of_sample(sizes, regression.weight, 0.5)
-    mean = float(np.average(sizes, weights=regression.weight))
-    return scale if scale > least else max(mean, least) or 1.0
+    return max(scale, least) or 1.0
 
 
 # ------------------------------------------------------------------ the descent
@@ -406,12 +405,17 @@ def _watched(maxiter: int, progress: bool) -> AbstractContextManager[Onlooker | 
 
 def _without_square(regression: Regression, point: Point) -> str:
     """Return which parameters' derivatives float64 can't square, by name."""
-    squares = np.diag(point.curvature)
-    lost = ~((squares >= SQUARES[0]) & (squares <= SQUARES[1]))
-    if lost.any():
-        lost &= regression.curve(point.x)[1].any(axis=0)
+    lost = _left(np.diag(point.curvature))
+    if lost.any():  # or else it is the loss that is flat or sharp there
+        jacobian = regression.curve(point.x)[1]
+        rows = jacobian * regression.unit[:, None]
+        lost &= jacobian.any(axis=0) & _left(np.einsum("np,np->p", rows, rows))
     each = zip(regression.parameters, lost, strict=True)
     return ", ".join(parameter.name for parameter, is_lost in each if is_lost)
+
+
+def _left(squares: np.ndarray) -> np.ndarray:
+    return ~((squares >= SQUARES[0]) & (squares <= SQUARES[1]))
 
 
 def _message(status: Status, offset: float, limits: Limits, loss: losses.Loss) -> str:

@@ -13,7 +13,7 @@ from symgd.descent.drawing import drawn
 from symgd.errors import InputError
 from symgd.fitting import uncertainty
 from symgd.fitting.quantiles import two_sided
-from symgd.fitting.regression import Regression
+from symgd.fitting.regression import ROUNDED, Regression
 from symgd.fitting.rows import Rows
 from symgd.language.formula import symbol, text_of
 from symgd.native.status import Status
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from symgd.fitting.uncertainty import Uncertainty
+
+
+LEVELS = 1e-12, 1.0 - 1e-12  # whose quantiles are neither 0 nor infinite in float64
 
 
 class Prediction(NamedTuple):
@@ -197,8 +200,8 @@ class Fit:
         return self.uncertainty.directions(self.names)
 
     def _quantile(self, level: float) -> float:
-        if not 0.0 < level < 1.0:
-            raise InputError(f"level must be between 0 and 1, not {level!r}")
+        if not LEVELS[0] <= level <= LEVELS[1]:
+            raise InputError(f"level must be between 0 and 1, by 1e-12, not {level!r}")
         freedom = self.degrees_of_freedom
         exact = self.regression.loss.squares and not self.absolute_sigma and freedom > 0
         return two_sided(level, freedom if exact else math.inf)
@@ -232,17 +235,18 @@ class Fit:
     def r_squared(self) -> float:
         """1 - (sum of squares of residuals)/(that of target - mean), weighted.
 
-        Where the target is constant it is 1 if the model fits exactly, else 0.
+        Where the target is constant it is 1 if the model fits it as far as float64
+        tells, else 0.
         """
         regression = self.regression.counted
         weight, unit = regression.weight, regression.sigma
         target = regression.target
         centred = (target - np.average(target, weights=weight / unit**2)) / unit
         left = float(np.sum(weight * regression.residuals(self.x) ** 2))
-        total = float(np.sum(weight * centred**2))
-        if total == 0.0:
-            return float(left == 0.0)
-        return 1.0 - left / total
+        if np.ptp(target[weight > 0.0]) == 0.0:
+            size = float(np.sum(weight * (target / unit) ** 2))
+            return float(left <= ROUNDED**2 * size)
+        return 1.0 - left / float(np.sum(weight * centred**2))
 
     @property
     def adjusted(self) -> float:

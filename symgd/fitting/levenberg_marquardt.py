@@ -37,6 +37,7 @@ from symgd.native.quadratic import (
     FUNCTION,
     GRADIENT,
     KNOWN,
+    LEVEL,
     LOWER,
     MAXITER,
     NFEV,
@@ -76,8 +77,9 @@ class Point:
     factor : ndarray, shape (p, p), optional
         R, where curvature is R'R: with it half as many digits are lost.
     floor : float
-        A value at which the residuals of least squares are rounding; of other losses,
-        none is that low.
+        A size at which the residuals are rounding.
+    squares : bool
+        Whether this is least squares.
     least : float
         The curvature's smallest eigenvalue in its own units is no smaller.
     """
@@ -89,6 +91,7 @@ class Point:
     curvature: np.ndarray
     factor: np.ndarray | None = None
     floor: float = -math.inf
+    squares: bool = False
     least: float = -math.inf
 
     @classmethod
@@ -97,6 +100,7 @@ class Point:
         x: np.ndarray,
         row: np.ndarray,
         floor: float = -math.inf,
+        squares: bool = False,
         factored: bool = False,
         least: float = -math.inf,
     ) -> Point:
@@ -106,7 +110,7 @@ class Point:
         gradient, curvature = row[GRADIENT:lower].copy(), symmetric(row[lower:root], p)
         factor = row[root : root + p * p].reshape(p, p).copy() if factored else None
         sizes = float(row[VALUE]), float(row[SIZE])
-        return cls(x, *sizes, gradient, curvature, factor, floor, least)
+        return cls(x, *sizes, gradient, curvature, factor, floor, squares, least)
 
     def pack(self, row: np.ndarray) -> None:
         """Write the point as a row of numbers."""
@@ -219,7 +223,7 @@ def descend(
     offset : float
         The cosine between the residuals and what the model can change.
     status : Status
-        CONVERGED where the offset is at most gtol, or the value at most the floor;
+        CONVERGED where the offset is at most gtol, or the size at most the floor;
         STALLED where only rounding keeps it from that; ABNORMAL where no step lowers
         the objective all the same, as at a kink; or a limit's.
 
@@ -274,7 +278,7 @@ class _Run:
         self.facts[FACTORED] = start.factor is not None
         self.facts[MAXITER] = limits.maxiter - limits.nit
         self.facts[SLICE] = 1 if looked_at else max(1, LONG // (rows + p**3))
-        level = BY_SQUARES if start.floor >= 0.0 else BY_HESSIANS
+        level = BY_SQUARES if start.squares else BY_HESSIANS
         self.numbers = array("d", [limits.gtol, start.floor, 0.0, 0.0, 0.0, level])
         self.vectors = np.zeros((VECTORS, p))
         self.vectors[LOWER], self.vectors[UPPER] = lower, upper
@@ -305,7 +309,8 @@ class _Run:
         row, factored = self.facts[BEST], self.facts[FACTORED] != 0
         x = self.vectors[row].copy()
         floor = self.numbers[FLOOR]
-        return Point.unpacked(x, self.models[row], floor, factored, least)
+        squares = self.numbers[LEVEL] == BY_SQUARES
+        return Point.unpacked(x, self.models[row], floor, squares, factored, least)
 
     def end(self, status: int) -> Point:
         """Return the point where the descent ended."""

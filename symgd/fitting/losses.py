@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 RESIDUAL = formula.symbol("r")
 SMOOTHING = formula.symbol("smoothing")  # what makes |r| smooth on the way to it
+RESOLUTION = sp.Symbol("[resolution]", positive=True)  # below it, r is rounding
 
 NAMED = {
     "squared": "r**2/2",
@@ -30,9 +31,9 @@ NAMED = {
     "log_cosh": "softplus(2*r) - r - log(2)",
     "absolute": "sqrt(r**2 + smoothing**2)",
 }
+SCORES = {"log_cosh": "tanh(r)"}  # where the derivative as it comes loses digits at 0
 DEFAULTS = {"huber": {"huber_delta": 1.345}, "absolute": {"smoothing": 0.0}}
 SCALED = ("huber", "log_cosh")  # those that mean nothing without a scale
-TINY = 1e-8  # a residual at which psi(r)/r is as good as its limit
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,12 @@ class Loss:
         rho, its derivative psi, and the derivative of psi.
     constants : dict of symbol to float
         The loss's own numbers, such as ``huber_delta``.
+
+    Notes
+    -----
+    A row may be met exactly. There psi(r)/r is 0/0 and the derivative of psi need not
+    be finite, as for abs(r)**1.5; so in both, a residual that rounding can't tell from
+    0 counts as ``RESOLUTION``. Only steps depend on them, not where the minimum is.
 
     Examples
     --------
@@ -68,10 +75,18 @@ class Loss:
     def weight(self) -> sp.Expr:
         """psi(r)/r, the weight of a row in reweighted least squares."""
         ratio = self.score / RESIDUAL
-        if RESIDUAL not in ratio.free_symbols or self.name == "absolute":
-            return ratio
-        near = sp.Lt(sp.Abs(RESIDUAL), sp.Float(TINY))
-        return sp.Piecewise((self.curvature, near), (ratio, True))
+        return ratio if self.smoothed else _resolved(ratio)
+
+    @property
+    def weight_of_rounding(self) -> sp.Expr:
+        """The weight of a row that is met."""
+        return (self.score / RESIDUAL).xreplace({RESIDUAL: RESOLUTION})
+
+    @property
+    def size(self) -> sp.Expr:
+        """r*psi(r), by how much a row counts: of any loss none makes up for another."""
+        size = self.score * RESIDUAL
+        return sp.Abs(size) if self.name == "custom" else size
 
     @property
     def squares(self) -> bool:
@@ -114,16 +129,41 @@ def _read(loss: Formula, given: Mapping[str, Any]) -> Loss:
             problem = f"unknown loss {loss!r}{guess(loss, NAMED)}; accepted: {known}"
             raise InputError(f"{problem}, or a formula in r")
         name, text = loss, NAMED[loss]
-    value, score, curvature = _derivatives(text)
-    return Loss(name, value, score, curvature, _constants(name, value, given))
+    value, score, curvature = _derivatives(text, SCORES.get(name, ""))
+    if value == sp.Abs(RESIDUAL):
+        return _plain("absolute")
+    constants = _constants(name, value, given)
+    if name == "absolute":
+        return Loss(name, value, score, curvature, constants)
+    if not _is_finite_at_0(value, constants):
+        problem = "the loss is not finite at r = 0, where a row is met exactly"
+        raise InputError(f"{problem}: {loss!r}")
+    if not _is_finite_at_0(score, constants):  # a cusp: 0, as sign(0) at a kink
+        score = sp.Piecewise((sp.S.Zero, sp.Eq(RESIDUAL, 0)), (score, True))
+    return Loss(name, value, score, _resolved(curvature), constants)
+
+
+def _resolved(factor: sp.Expr) -> sp.Expr:
+    """Return a factor for residuals that are no smaller than their resolution."""
+    if RESIDUAL not in factor.free_symbols:
+        return factor
+    least = factor.xreplace({RESIDUAL: RESOLUTION})
+    near = sp.Lt(sp.Abs(RESIDUAL), RESOLUTION)
+    return sp.Piecewise((least, near), (factor, True))
+
+
+def _is_finite_at_0(value: sp.Expr, constants: Mapping[sp.Symbol, float]) -> bool:
+    known = {name: sp.Float(number) for name, number in constants.items()}
+    there = value.xreplace(known | {RESIDUAL: sp.S.Zero})
+    return not there.has(sp.nan, sp.zoo, sp.oo, -sp.oo)
 
 
 @functools.lru_cache(maxsize=64)
-def _derivatives(loss: Formula) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
+def _derivatives(loss: Formula, score: str = "") -> tuple[sp.Expr, sp.Expr, sp.Expr]:
     value = formula.read(loss)
     if RESIDUAL not in value.free_symbols:
         raise InputError(f"the loss has no r, the residual, in it: {loss!r}")
-    score = gradient(value, (RESIDUAL,))[0]
+    score = formula.read(score) if score else gradient(value, (RESIDUAL,))[0]
     return value, score, gradient(score, (RESIDUAL,))[0]
 
 

@@ -28,11 +28,13 @@ LARGE = 20_000  # rows, from which a sample of them is worth it
 EVERY = 17  # of the rows is in the sample: a prime, as rows may repeat a pattern
 NEAR = 1e-3  # an offset that is small for a sample
 SOON = 10  # iterations
+MORE = 200  # iterations
 ENDED = (Status.CONVERGED, Status.STALLED)
 DIGITS = 12  # to which the absolute value is approached, in units of its mean
 UNBALANCED = 1e-10  # a share of the rows that is rounding
 RESOLVED = 1e-8  # a share of the sum that rounding may leave
 ROUNDED = 16.0 * EPSILON  # a share of the target that is rounding
+LEAST = 1e-70  # what a target is at least, but for one that is 0
 
 
 class Regression:
@@ -70,6 +72,8 @@ class Regression:
         self.formulas, self.columns, self.scale = formulas, dict(columns), scale
         self.loss, self.parameters = formulas.loss, formulas.parameters
         self.constants = dict(constants)
+        if self.loss.smoothed:
+            self.constants[SMOOTHING] = self.resolution  # as little as can be told
         self._last: tuple[Any, Any] = None, None  # where the rows were last passed
 
     def with_data(self, columns: Mapping[sp.Symbol, np.ndarray]) -> Regression:
@@ -95,8 +99,15 @@ class Regression:
         return Rows(expressions, parameters, self.columns, names=named)
 
     def _at(self, x: np.ndarray) -> list[float]:
-        constants = () if self.loss.squares else (*self.constants.values(), self.scale)
-        return [*x.tolist(), *constants]
+        if self.loss.squares:
+            return x.tolist()
+        return [*x.tolist(), *self.constants.values(), self.resolution, self.scale]
+
+    @functools.cached_property
+    def resolution(self) -> float:
+        """A residual, as the loss takes it, that the rounding of the target makes."""
+        largest = float(abs(self.target / self.sigma).max())
+        return EPSILON * max(largest, LEAST) / self.scale
 
     @property
     def _has_many(self) -> bool:
@@ -142,12 +153,11 @@ class Regression:
 
     def _passed(self, x: np.ndarray, at: list[float]) -> Point:
         totals = self._gauss_newton.totals(at)
-        floor = _floor(totals[-1]) if self.loss.squares else -math.inf
-        return Point.unpacked(x, totals, floor)
+        return Point.unpacked(x, totals, _floor(totals[-1]), self.loss.squares)
 
-    def newton(self, x: np.ndarray) -> Point:
+    def newton(self, x: np.ndarray, floor: float = -math.inf) -> Point:
         """Return the model with the exact Hessian."""
-        return Point.unpacked(x, self._newton.totals(self._at(x)))
+        return Point.unpacked(x, self._newton.totals(self._at(x)), floor)
 
     def spread_of_scores(self, x: np.ndarray) -> np.ndarray:
         """Return the sum of the squared gradients of the rows, a matrix."""
@@ -179,7 +189,8 @@ class Regression:
         part = np.linalg.qr(rows, mode="r")
         factor[: len(part)] = part
         floor = _floor(np.sum((self.target * unit) ** 2))
-        return Point(x, size / 2.0, size, gradient, factor.T @ factor, factor, floor)
+        parts = (gradient, factor.T @ factor, factor, floor)
+        return Point(x, size / 2.0, size, *parts, squares=True)
 
     @property
     def target(self) -> np.ndarray:
@@ -195,6 +206,11 @@ class Regression:
     def weight(self) -> np.ndarray:
         """The weight of each row."""
         return self._values(self.formulas.weight)
+
+    @property
+    def unit(self) -> np.ndarray:
+        """What makes a difference in each row a residual, weighted."""
+        return np.sqrt(self.weight) / (self.sigma * self.scale)
 
     def _values(self, column: sp.Expr) -> np.ndarray:
         if column is sp.S.One:
@@ -213,7 +229,14 @@ class Regression:
         if self.loss.smoothed:
             return self._least_absolute(x, *bounds, limits)
         point = self._roughly(x, *bounds, limits)
-        return self._by_hessians(point.x, *bounds, limits)
+        ended = self._by_hessians(point.x, *bounds, limits, point.floor)
+        if ended[2] == Status.ABNORMAL:
+            # Where a loss is straight it has no curvature, but rows have weights.
+            some = dataclasses.replace(limits, maxiter=limits.nit + MORE)
+            point, _, _ = self._by_products(ended[0].x, *bounds, some)
+            limits.nit, limits.nfev = some.nit, some.nfev
+            ended = self._by_hessians(point.x, *bounds, limits, point.floor)
+        return ended
 
     def _by_products(
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
@@ -225,10 +248,16 @@ class Regression:
         return ended
 
     def _by_hessians(
-        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
+        self,
+        x: np.ndarray,
+        lower: np.ndarray,
+        upper: np.ndarray,
+        limits: Limits,
+        floor: float = -math.inf,
     ) -> tuple[Point, float, Status]:
         native = self._newton.native(self._at(x))
-        return descend(self.newton, x, lower, upper, limits, native)
+        evaluate = functools.partial(self.newton, floor=floor)
+        return descend(evaluate, x, lower, upper, limits, native)
 
     def _roughly(
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
@@ -290,6 +319,8 @@ class Regression:
         """
         self.constants[SMOOTHING] = self.mean_residual(x)
         point = self._roughly(x, lower, upper, limits)
+        if self._is_met(point.x):
+            return self._unsmoothed(point), 0.0, Status.CONVERGED
         mean = min(self.mean_residual(x), self.mean_residual(point.x))
         for power in range(1, DIGITS + 1):
             self.constants[SMOOTHING] = mean * 10.0**-power
@@ -303,12 +334,19 @@ class Regression:
                 gap = self._gap(point.x, lower, upper)
                 if stopped or gap <= limits.gtol:
                     break
-        size = self.weight @ abs(self.residuals(point.x))
-        point = dataclasses.replace(point, fun=float(size) / self.scale)
         if not stopped:
             rough = Status.STALLED if gap <= RESOLVED else Status.ABNORMAL
             status = Status.CONVERGED if gap <= limits.gtol else rough
-        return point, gap, status
+        return self._unsmoothed(point), gap, status
+
+    def _unsmoothed(self, point: Point) -> Point:
+        size = self.weight @ abs(self.residuals(point.x))
+        return dataclasses.replace(point, fun=float(size) / self.scale)
+
+    def _is_met(self, x: np.ndarray) -> bool:
+        """Return whether the residuals are no more than the rounding of the target."""
+        size = self.weight @ abs(self.residuals(x))
+        return bool(size <= ROUNDED * (self.weight @ abs(self.target / self.sigma)))
 
     def _gap(self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> float:
         """Return by what share the sum of |r| may be above its least, to first order.
@@ -318,11 +356,11 @@ class Regression:
         Linear programming techniques for regression analysis, JASA 54, 1959). Such a d
         is near the slope of what was minimised; rows at a kink have room to mend it.
         """
+        if self._is_met(x):
+            return 0.0
         predicted, jacobian = self.curve(x)
         residuals = (predicted - self.target) / self.sigma
         size = self.weight @ abs(residuals)
-        if size <= ROUNDED * (self.weight @ abs(self.target / self.sigma)):
-            return 0.0
         smoothing = self.constants[SMOOTHING]
         far = np.hypot(residuals, smoothing)
         slope, room = residuals / far, smoothing / far
@@ -363,8 +401,8 @@ def are_few(columns: Iterable[np.ndarray]) -> bool:
 
 
 def _floor(size: float) -> float:
-    """Return the value that rounding a target of this sum of squares makes."""
-    return float(EPSILON**2 * size / 2.0)
+    """Return the size that residuals have by rounding a target of this size."""
+    return float(EPSILON**2 * size)
 
 
 def _every(step: int, column: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import sympy as sp
 
 from symgd.calculus import derivatives
-from symgd.fitting.losses import RESIDUAL, Loss
+from symgd.fitting.losses import RESIDUAL, RESOLUTION, Loss
 
 OFF = sp.Symbol("[off]", real=True)  # the residual of a row
 
@@ -48,10 +48,10 @@ class RowFormulas:
 
     @functools.cached_property
     def constants(self) -> tuple[sp.Symbol, ...]:
-        """The loss's constants, and a scale of residuals, by names that are free."""
+        """The loss's constants, the residuals' resolution and scale, by free names."""
         taken = {*self.model.free_symbols, self.target, self.sigma, self.weight}
         names = {each.name for each in taken if each.is_Symbol}
-        wanted = [*self.loss.constants, sp.Symbol("scale")]
+        wanted = [*self.loss.constants, sp.Symbol("resolution"), sp.Symbol("scale")]
         return () if self.loss.squares else tuple(unused(s.name, names) for s in wanted)
 
     @functools.cached_property
@@ -87,9 +87,11 @@ class RowFormulas:
 
     @functools.cached_property
     def gauss_newton(self) -> list[sp.Expr]:
-        """Value, size, gradient, lower triangle of J'WJ, and the target's square."""
+        """Value, size, gradient, lower triangle of J'WJ, and the target's size."""
         weight = self._of(self.loss.weight) / self._unit**2
-        target = self.weight * (self.target / self._unit) ** 2
+        target = (
+            self._of(self.loss.weight_of_rounding) * (self.target / self._unit) ** 2
+        )
         return [*self._sloped, *self._products(weight), target]
 
     @functools.cached_property
@@ -120,7 +122,8 @@ class RowFormulas:
 
     def _of(self, loss: sp.Expr) -> sp.Expr:
         """Return a formula in r with the residual of a row in its place."""
-        names = dict(zip(self.loss.constants, self.constants, strict=False))
+        ours = [*self.loss.constants, RESOLUTION]
+        names = dict(zip(ours, self.constants, strict=False))
         return self.weight * loss.xreplace(names).xreplace({RESIDUAL: OFF})
 
     @functools.cached_property
@@ -129,7 +132,7 @@ class RowFormulas:
 
     @functools.cached_property
     def _sloped(self) -> list[sp.Expr]:
-        whole = (self.loss.value, self.loss.score * RESIDUAL)
+        whole = (self.loss.value, self.loss.size)
         return [*map(self._of, whole), *(self._slope * j for j in self._slopes)]
 
     def _products(self, factor: sp.Expr) -> list[sp.Expr]:

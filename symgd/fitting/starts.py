@@ -109,6 +109,8 @@ class Search:
             sizes = abs(rest - design @ solved)
             root = 1.0 / np.sqrt(sizes + 1e-3 * sizes.mean() + 1e-300)
             rows = design * root[:, None]
+            if not np.isfinite(rows).all():
+                break
             solved = np.linalg.lstsq(rows, rest * root, rcond=1e-12)[0]
         return solved
 

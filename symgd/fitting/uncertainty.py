@@ -58,7 +58,8 @@ class Uncertainty:
         """The covariance; of what is open, infinity, and 0 beside it."""
         open = self.involved
         covariance = np.where(np.logical_or.outer(open, open), 0.0, self.known)
-        np.fill_diagonal(covariance, np.where(open, np.inf, np.diag(self.known)))
+        variances = np.maximum(np.diag(self.known), 0.0)  # below 0 by rounding
+        np.fill_diagonal(covariance, np.where(open, np.inf, variances))
         return covariance
 
     def variance_along(self, rows: np.ndarray) -> np.ndarray:
@@ -128,9 +129,9 @@ def at_optimum(
 def _of_the_median(regression: Regression, x: np.ndarray) -> tuple[Point, np.ndarray]:
     """Return curvature and spread of scores for the absolute loss.
 
-    The density at 0 is a difference quotient of the quantiles of the residuals, with
-    the bandwidth of P. Hall and S. J. Sheather, On the distribution of a studentized
-    quantile, JRSS B 50 (1988).
+    One by the density at 0 is a difference quotient of quantiles of the residuals, 0
+    where as many are equal, with the bandwidth of P. Hall and S. J. Sheather, On the
+    distribution of a studentized quantile, JRSS B 50 (1988).
     """
     weights = regression.weight
     rows = regression.curve(x)[1] / regression.sigma[:, None]
@@ -141,5 +142,5 @@ def _of_the_median(regression: Regression, x: np.ndarray) -> tuple[Point, np.nda
     width = min(width, 0.49)
     ends = 0.5 - width, 0.5 + width
     low, high = (of_sample(residuals, weights, level) for level in ends)
-    density = 2.0 * width / max(high - low, float(np.finfo(np.float64).tiny))
-    return regression.orthogonal(x), scores.T @ scores / (2.0 * density) ** 2
+    sparsity = (high - low) / (2.0 * width)  # one by the density
+    return regression.orthogonal(x), scores.T @ scores * (sparsity / 2.0) ** 2

@@ -366,25 +366,26 @@ def _judge(
 
 
 @jit
-def _reached(value: float, facts: Any, limits: Any) -> int:
+def _reached(size: float, facts: Any, limits: Any) -> int:
     """Return why the descent ends at the best point, or RUNNING."""
-    if limits[OFFSET] <= limits[GTOL] or value <= limits[FLOOR]:
+    if limits[OFFSET] <= limits[GTOL] or size <= limits[FLOOR]:
         return CONVERGED
     return MAXED if facts[NIT] >= facts[MAXITER] else RUNNING
 
 
 @jit
-def _try(value: float, x: Any, trial: Any, limits: Any, vectors: Any) -> int:
+def _try(model: Any, x: Any, trial: Any, limits: Any, vectors: Any) -> int:
     """Make the trial; where no step can be made, say why, else return RUNNING."""
     same = True
     for k in range(x.shape[0]):
         there = x[k] + vectors[STEP, k]
         same = same and there == x[k]
         trial[k] = min(max(there, vectors[LOWER, k]), vectors[UPPER, k])
-    if INVISIBLE * abs(value) < abs(limits[PREDICTED]) < inf and not same:
+    if INVISIBLE * abs(model[VALUE]) < abs(limits[PREDICTED]) < inf and not same:
         return RUNNING
     # For rounding, or else for a kink.
-    rounding = limits[OFFSET] <= NEARLY or value <= limits[FLOOR] / NEARLY**2
+    small = model[SIZE] <= limits[FLOOR] / NEARLY**2
+    rounding = limits[OFFSET] <= NEARLY or small
     return STALLED if rounding else ABNORMAL
 
 
@@ -423,11 +424,11 @@ def descend(
         else:
             _judge(offset, facts, limits, vectors, best, trial)
         x, model = vectors[facts[BEST]], models[facts[BEST]]
-        status = _reached(model[VALUE], facts, limits)
+        status = _reached(model[SIZE], facts, limits)
         if status == RUNNING:
             _stride(model, x, facts, limits, vectors, matrices)
             trial = vectors[1 - facts[BEST]]
-            status = _try(model[VALUE], x, trial, limits, vectors)
+            status = _try(model, x, trial, limits, vectors)
         if status != RUNNING:
             return status
     return RUNNING

@@ -5,6 +5,7 @@ The nodes of the expression tree, and the natural sort order of names.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -94,22 +95,26 @@ class kept(sp.Function):
         return inner if exp is None else f"{inner}^{{{exp}}}"
 
 
-class share_of(sp.Function):
+class _Share(sp.Function):
     """The derivative of a Max or Min by an argument: 1 if it alone is extreme, else 0.
 
-    Of several that are, each has an equal share. The arguments are compared as they
-    are computed: a difference of them could be the rounding of one.
+    Of several that are, each has an equal share. The first argument is the one whose
+    share this is, the others are all. They are compared as they are computed: a
+    difference of them could be the rounding of one.
     """
 
     is_extended_real = True
     is_nonnegative = True
+    kind: type
 
     @classmethod
-    def eval(cls, argument: sp.Expr, extreme: sp.Expr) -> sp.Expr | None:
+    def eval(cls, argument: sp.Expr, *arguments: sp.Expr) -> sp.Expr | None:
         """Return the share where all are numbers."""
-        if extreme.is_number:
-            return sp.S.One if argument == extreme else sp.S.Zero
-        return None
+        if not all(a.is_number for a in arguments):
+            return None
+        extreme = cls.kind(*arguments)
+        reached = [a == extreme for a in arguments]
+        return sp.Rational(int(argument == extreme), max(1, sum(reached)))
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """Return the derivative, away from the jumps."""
@@ -117,25 +122,48 @@ class share_of(sp.Function):
 
     def as_branches(self) -> sp.Piecewise:
         """Return the same as a choice by comparisons, which SymPy must not rewrite."""
-        argument, extreme = self.args
-        others = [a for a in extreme.args if a != argument]
-        better = sp.Gt if isinstance(extreme, sp.Max) else sp.Lt
-        if len(others) == 1:
-            (other,) = others
-            alone = (sp.S.One, better(argument, other, evaluate=False))
-            tied = (sp.S.Half, sp.Eq(argument, other, evaluate=False))
-            return sp.Piecewise(alone, tied, (sp.S.Zero, True), evaluate=False)
-        reaches = sp.Ge if isinstance(extreme, sp.Max) else sp.Le
-
-        def where_reached(value: sp.Expr, by: sp.Expr) -> sp.Piecewise:
-            reached = (value, reaches(by, extreme, evaluate=False))
-            return sp.Piecewise(reached, (sp.S.Zero, True), evaluate=False)
-
-        count = sp.Add(*(where_reached(sp.S.One, a) for a in extreme.args))
-        return where_reached(1 / count, argument)
+        argument, *arguments = self.args
+        others = [a for a in arguments if a != argument]
+        if len(others) > 1:
+            share = 1 / _count_of_extremes(self.kind, tuple(arguments))
+            return _where_extreme(share, argument, _extreme(self.kind, arguments))
+        better = sp.Gt if self.kind is sp.Max else sp.Lt
+        (other,) = others
+        alone = (sp.S.One, better(argument, other, evaluate=False))
+        tied = (sp.S.Half, sp.Eq(argument, other, evaluate=False))
+        return sp.Piecewise(alone, tied, (sp.S.Zero, True), evaluate=False)
 
 
-EXPRESSIONS = (sp.Add, sp.Mul, sp.Pow, sp.Piecewise, kept, share_of, *NODES)
+class share_of_max(_Share):
+    """See :class:`_Share`."""
+
+    kind = sp.Max
+
+
+class share_of_min(_Share):
+    """See :class:`_Share`."""
+
+    kind = sp.Min
+
+
+def _extreme(kind: type, arguments: Iterable[sp.Expr]) -> sp.Expr:
+    return kind(*arguments, evaluate=False)
+
+
+def _where_extreme(value: sp.Expr, argument: sp.Expr, extreme: sp.Expr) -> sp.Expr:
+    reaches = sp.Ge if isinstance(extreme, sp.Max) else sp.Le
+    reached = (value, reaches(argument, extreme, evaluate=False))
+    return sp.Piecewise(reached, (sp.S.Zero, True), evaluate=False)
+
+
+@functools.lru_cache(maxsize=16)  # each argument's share asks for it
+def _count_of_extremes(kind: type, arguments: tuple[sp.Expr, ...]) -> sp.Expr:
+    extreme = _extreme(kind, arguments)
+    return sp.Add(*(_where_extreme(sp.S.One, a, extreme) for a in arguments))
+
+
+SHARES = {sp.Max: share_of_max, sp.Min: share_of_min}
+EXPRESSIONS = (sp.Add, sp.Mul, sp.Pow, sp.Piecewise, kept, *SHARES.values(), *NODES)
 AS_WRITTEN: tuple[type, ...] = (
     sp.Max,
     sp.Min,

@@ -12,9 +12,10 @@ from typing import Any
 import sympy as sp
 
 from symgd.errors import FormulaError
-from symgd.language.nodes import is_constant, made, share_of
+from symgd.language.nodes import SHARES, is_constant, made
 
 MAX_OPERATIONS = 20_000
+SHARES_OF = tuple(SHARES.values())
 
 # Where an expression is evaluated: the conditions on the way there, each with the
 # value that it must have. () is everywhere.
@@ -245,11 +246,11 @@ def prepared(
                 if isinstance(factor, sp.Heaviside):
                     x, at_zero = arguments[place].args
                     return _branch(x, at_zero, sp.Mul(*rest))
-                if isinstance(factor, share_of):
+                if isinstance(factor, SHARES_OF):
                     return _inside(arguments[place], sp.Mul(*rest))
                 if _vanishes_somewhere(factor):
                     return _inside(arguments[place], sp.Mul(*rest))
-        if isinstance(node, share_of):
+        if isinstance(node, SHARES_OF):
             return node.func(*arguments, evaluate=False).as_branches()
         return made(node.func, arguments)
 

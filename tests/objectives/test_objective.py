@@ -209,6 +209,17 @@ def test_jumps_of_what_is_no_variable_are_fine():
     assert Objective("floor(a)*x**2", parameters={"a": 2.5}).grad([3]) == [12]
 
 
+@pytest.mark.parametrize(
+    ("n", "slope", "bend"), [(1.5, 0, np.inf), (2, 0, 2), (3, 0, 0), (4.5, 0, 0)]
+)
+def test_a_power_of_0_has_a_slope_whatever_its_exponent(n, slope, bend):
+    power = Objective("x**n", parameters={"n": n})
+    assert power.grad([0.0]).tolist() == [slope]
+    assert power.hess([0.0]).tolist() == [[bend]]
+    by_exponent = Objective("sum(t[i]**x for i in range(3))", data={"t": [0, 1, 2]})
+    assert by_exponent.grad([n])[0] == pytest.approx(2**n * np.log(2), rel=1e-15)
+
+
 def test_subgradients_at_kinks():
     assert Objective("abs(x)").grad([0]) == [0]
     assert Objective("sign(x)*x").grad([2]) == [1]

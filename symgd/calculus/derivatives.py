@@ -14,7 +14,7 @@ import sympy as sp
 
 from symgd.errors import FormulaError
 from symgd.language.formula import text_of
-from symgd.language.nodes import SHARES, kept
+from symgd.language.nodes import NOT_REAL, SHARES, choice, contains, kept
 
 MOST_FACTORS = 8  # of a product that is differentiated factor by factor
 
@@ -86,7 +86,7 @@ class _Derivative:
             what = f"{text_of(jump.node)} has no derivative by {self.variable.name}"
             problem = f"{what} that a descent can use, in"
             raise FormulaError(problem, text_of(term)) from None
-        if derivative.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
+        if contains(derivative, NOT_REAL):
             name = self.variable.name
             problem = f"the derivative by {name} is not real and finite, of"
             raise FormulaError(problem, text_of(term))
@@ -141,7 +141,7 @@ class _Derivative:
             return node * (self.of(exponent) * sp.log(base) + inner)
         # The base may be 0, where exponent/base and log(base) are no numbers.
         not_0 = ((sp.S.One, sp.Eq(base, 0, evaluate=False)), (base, True))
-        by_exponent = node * sp.log(sp.Piecewise(*not_0, evaluate=False))
+        by_exponent = node * sp.log(choice(*not_0))
         by_base = exponent * base ** (exponent - 1)
         return by_exponent * self.of(exponent) + by_base * self.of(base)
 
@@ -156,7 +156,7 @@ class _Derivative:
         branches = [(self.of(value), condition) for value, condition in node.args]
         if len({value for value, _ in branches}) == 1 and branches[-1][1] == sp.true:
             return branches[0][0]
-        return sp.Piecewise(*branches, evaluate=False)
+        return choice(*branches)
 
     def _of_kept(self, node: sp.Expr) -> sp.Expr:
         return kept(self.of(node.args[0]))

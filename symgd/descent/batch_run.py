@@ -77,7 +77,7 @@ class BatchRun(LargeRun):
 
             return programs.evaluation(arrays.program(), arrays.layout)
 
-        return self.objective.compiled(("batch", arrays.key), "d:ppp", build)
+        return self.objective.written(("batch", arrays.key), layout.EVALUATION, build)
 
     def _gathers(self, update: ArrayUpdate) -> bool:
         return False

@@ -122,7 +122,7 @@ class LargeRun(Run):
             return steps.gathered(update, arrays.program(), arrays.layout)
 
         parts = ("gathered", self._describing(update))
-        return self.objective.compiled(parts, layout.LARGE_STEP, build)
+        return self.objective.written(parts, layout.LARGE_STEP, build)
 
     def _kernel(self, kind: str, update: ArrayUpdate) -> Kernel:
         def build() -> str:
@@ -131,7 +131,7 @@ class LargeRun(Run):
             return getattr(steps, kind)(update)
 
         parts = ("large", kind, self._describing(update))
-        return compiled.kernel(parts, layout.LARGE_STEP, build)
+        return compiled.written(parts, layout.LARGE_STEP, build)
 
     def _describing(self, update: ArrayUpdate) -> str:
         from symgd.language.formula import text_of
@@ -273,7 +273,7 @@ def large_kernel(gathers: bool, batches: bool) -> Kernel:
 
     def build() -> Any:
         from symgd.kernels import large
-        from symgd.lowering.scalar_objective import native
+        from symgd.lowering.jitting import native
 
         return native(large.looping(gathers, batches), layout.LARGE)
 
@@ -289,4 +289,4 @@ def look_kernel(bounded: bool) -> Kernel:
 
         return steps.looked(bounded)
 
-    return compiled.kernel(("large look", str(bounded)), layout.LARGE_STEP, build)
+    return compiled.written(("large look", str(bounded)), layout.LARGE_STEP, build)

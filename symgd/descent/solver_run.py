@@ -123,7 +123,7 @@ def solver_kernel() -> Kernel:
 
     def build() -> Any:
         from symgd.kernels import solver
-        from symgd.lowering.scalar_objective import native
+        from symgd.lowering.jitting import native
 
         return native(solver.entry, layout.SOLVER)
 

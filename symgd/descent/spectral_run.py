@@ -47,7 +47,7 @@ def spectral_kernel() -> Kernel:
 
     def build() -> Any:
         from symgd.kernels import spectral
-        from symgd.lowering.scalar_objective import native
+        from symgd.lowering.jitting import native
 
         return native(spectral.entry, layout.SPECTRAL)
 
@@ -59,7 +59,7 @@ def spectral_each_kernel() -> Kernel:
 
     def build() -> Any:
         from symgd.kernels import spectral
-        from symgd.lowering.scalar_objective import native
+        from symgd.lowering.jitting import native
 
         return native(spectral.each_entry, layout.SPECTRAL_EACH)
 

@@ -326,7 +326,7 @@ def _descent() -> Kernel:
 
     def build() -> Any:
         from symgd.kernels import trust_region as levenberg_marquardt
-        from symgd.lowering.scalar_objective import native
+        from symgd.lowering.jitting import native
 
         return native(levenberg_marquardt.entry, DESCENT)
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from symgd.kernels.common import copy, jit, judged
+from symgd.kernels.common import copy, judged
 from symgd.lowering.intrinsics import call_at, evaluate, floats, integers
+from symgd.lowering.jitting import jit
 from symgd.native.exchange import (
     BATCH,
     CONSTANTS,

@@ -144,8 +144,8 @@ def lane_kernel(problem: Problem, first: RuleRun, form: Any) -> machine.Kernel:
         from symgd.kernels import lanes
         from symgd.kernels.trajectory import Sizes
         from symgd.lowering.code_printer import Style
-        from symgd.lowering.scalar_objective import lowered_schedule, native
-        from symgd.lowering.scalar_update import lane_update
+        from symgd.lowering.jitting import native
+        from symgd.lowering.scalar_update import lane_update, lowered_schedule
         from symgd.lowering.watching import watch
 
         width, registers, bounded, patient, targeted, varied = form
@@ -178,7 +178,7 @@ def blocks_kernel() -> machine.Kernel:
 
     def build() -> Any:
         from symgd.kernels import blocks
-        from symgd.lowering.scalar_objective import native
+        from symgd.lowering.jitting import native
 
         return native(blocks.entry, layout.BLOCKS)
 

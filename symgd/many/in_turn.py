@@ -162,7 +162,7 @@ def solver_each_kernel() -> machine.Kernel:
 
     def build() -> Any:
         from symgd.kernels import solver
-        from symgd.lowering.scalar_objective import native
+        from symgd.lowering.jitting import native
 
         return native(solver.each_entry, layout.SOLVER_EACH)
 

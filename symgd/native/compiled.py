@@ -116,7 +116,7 @@ def key_of(parts: Sequence[str]) -> str:
 
 
 def kernel(parts: Sequence[str], signature: str, build: Callable[[], Any]) -> Kernel:
-    """Return a kernel.
+    """Return a kernel that numba compiles.
 
     Several threads may ask for the same: it is compiled once.
 
@@ -127,31 +127,102 @@ def kernel(parts: Sequence[str], signature: str, build: Callable[[], Any]) -> Ke
     signature : str
         As of :class:`Kernel`.
     build : callable
-        Compiles it, to a ``numba.cfunc``, or writes it, a module of LLVM's text; called
-        only if nothing is stored.
+        Compiles it, to a ``numba.cfunc``; called only if nothing is stored.
     """
-    in_python = interpreted()
-    name = (in_python, signature, *parts)
+
+    def make(key: str) -> Kernel:
+        return _compiled(key, signature, build())
+
+    if interpreted():
+        return _in_python(parts, signature, build)
+    return _made(parts, signature, make, _numbas_lock)
+
+
+def written(
+    parts: Sequence[str],
+    signature: str,
+    write: Callable[[], str],
+    interpret: Callable[[], Kernel] | None = None,
+) -> Kernel:
+    """Return a kernel that symgd writes: numba has no part in it.
+
+    Parameters
+    ----------
+    parts, signature
+        As of :func:`kernel`.
+    write : callable
+        Returns a module of LLVM's text; called only if nothing is stored.
+    interpret : callable
+        Returns a twin in Python, for when nothing is to be compiled. Without one, the
+        kernel is machine code all the same: nobody could step through its text.
+    """
+
+    def code() -> bytes:
+        return machine.optimised(write())
+
+    if interpreted():
+        plain = interpret or (lambda: machine.linked(code(), signature))
+        return _in_python(parts, signature, plain)
+    return _assembled(parts, signature, code)
+
+
+def _in_python(
+    parts: Sequence[str], signature: str, build: Callable[[], Any]
+) -> Kernel:
+    """Return a kernel, nothing being compiled by numba or stored."""
+    name = (True, signature, *parts)
     if (known := _kernels.get(name)) is not None:
         return known
-    if in_python:
-        made = build()
-        if isinstance(made, str):  # nobody could step through that
-            code = machine.optimised(made)
-            return _kernels.enter(name, machine.linked(code, signature))
-        return _kernels.enter(name, _of_this_process(made, signature))
+    return _kernels.enter(name, _of_this_process(build(), signature))
+
+
+def _assembled(
+    parts: Sequence[str], signature: str, code: Callable[[], bytes]
+) -> Kernel:
+    """Return a kernel whose machine code needs no numba."""
+
+    def make(key: str) -> Kernel:
+        content = code()
+        made = machine.linked(content, signature)
+        _put(key, content)
+        return made
+
+    return _made(parts, signature, make, lambda: _writing)
+
+
+def _made(
+    parts: Sequence[str],
+    signature: str,
+    make: Callable[[str], Kernel],
+    lock: Callable[[], contextlib.AbstractContextManager[Any]],
+) -> Kernel:
+    """Return a kernel of this process or of the store; if there is none, make it."""
+    name = (False, signature, *parts)
+    if (known := _kernels.get(name)) is not None:
+        return known
     key = key_of(("kernel", signature, *parts))
     if (stored := _stored(key, signature)) is not None:
         return _kernels.enter(name, stored)
-    from numba.core.compiler_lock import global_compiler_lock
-
-    # numba compiles in one thread at a time anyway, and with a lock of our own beside
-    # its own two threads could wait for each other.
-    with global_compiler_lock:
+    with lock():
         if (known := _kernels.get(name)) is not None:
             return known
         with raised_at_once():
-            return _kernels.enter(name, _compiled(key, signature, build()))
+            return _kernels.enter(name, make(key))
+
+
+# Who writes a kernel waits for nothing else, so who compiles one may wait for this.
+_writing = threading.RLock()
+
+
+def _numbas_lock() -> Any:
+    """Return the lock of what numba compiles.
+
+    numba compiles in one thread at a time anyway, and with a lock of our own beside its
+    own two threads could wait for each other.
+    """
+    from numba.core.compiler_lock import global_compiler_lock
+
+    return global_compiler_lock
 
 
 def _stored(key: str, signature: str) -> Kernel | None:
@@ -165,11 +236,7 @@ def _stored(key: str, signature: str) -> Kernel | None:
 
 
 def _compiled(key: str, signature: str, function: Any) -> Kernel:
-    """Keep what was compiled, if it can be used without numba; return it."""
-    if isinstance(function, str):
-        code = machine.optimised(function)
-        _put(key, code)
-        return machine.linked(code, signature)
+    """Keep what numba compiled, if it can be used without numba; return it."""
     try:
         name = function.native_name.removeprefix("cfunc.")
         code = machine.emitted(function.inspect_llvm(), name, signature)

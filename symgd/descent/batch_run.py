@@ -36,7 +36,6 @@ class BatchRun(LargeRun):
     """
 
     clocks = ("t", "epoch")
-    batches = True
 
     def __init__(
         self,

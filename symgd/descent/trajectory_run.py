@@ -106,8 +106,8 @@ def rule_kernel(
     def build() -> Any:
         from symgd.kernels.trajectory import Sizes, entry, trajectory
         from symgd.lowering import scalar_update as updates
+        from symgd.lowering.entries import native
         from symgd.lowering.inlining import straight
-        from symgd.lowering.jitting import native
         from symgd.lowering.watching import watch
 
         n, k = len(objective.space), len(objective.parameters)
@@ -137,7 +137,7 @@ def initial_kernel(
         from symgd.kernels import initial
         from symgd.kernels.trajectory import Sizes
         from symgd.lowering import scalar_update as updates
-        from symgd.lowering.jitting import native
+        from symgd.lowering.entries import native
 
         sizes = Sizes(n, 1 + len(rule.state), len(names), 0)
         schedule = updates.native_schedule(tuple(schedules))

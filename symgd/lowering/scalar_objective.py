@@ -93,7 +93,8 @@ class NativeObjective:
 
     def interpreted(self, kind: str) -> Kernel:
         """Return the same kernel in Python."""
-        from symgd.lowering.intrinsics import Interpreted, floats
+        from symgd.lowering.entries import Interpreted
+        from symgd.lowering.intrinsics import floats
 
         function, places = self._parts(kind)
         (n, k), size = self.sizes, 1 + max(places, default=0)

@@ -20,8 +20,12 @@ from symgd.native.machine import Kernel, NotPortable
 CAPACITY = 256  # kernels in this process
 FACTS = 4096  # formulas known in this process
 PACKAGES = ("numba", "numpy", "sympy", "mpmath")
-# Settings of numba that change nothing in the code.
+# Settings of numba that change nothing in the code; those that hold without numba, too.
 HARMLESS = {"NUMBA_NUM_THREADS", "NUMBA_THREADING_LAYER", "NUMBA_CACHE_DIR"}
+OBEYED = {
+    *("NUMBA_DISABLE_JIT", "NUMBA_ENABLE_AVX"),
+    *("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"),
+}
 
 # Taken now: what is on the disk later may be another version than what runs here.
 _SOURCES = store.sources()
@@ -62,17 +66,22 @@ _facts = _Recent(FACTS)
 @functools.cache
 def _setting() -> str:
     """Return what every entry of the store depends on, beside what it is of."""
-    settings = [
-        f"{name}={value}"
-        for name, value in sorted(os.environ.items())
-        if name.startswith("NUMBA_") and name not in HARMLESS
-    ]
+    settings = [f"{name}={value}" for name, value in sorted(_settings().items())]
     return store.digest(
         (
             *(str(_SOURCES), sys.version, *machine.machine()),
             *(*map(_installed, PACKAGES), _configuration(), *settings),
         )
     )
+
+
+def _settings() -> dict[str, str]:
+    """Return the settings of numba in the environment that change code."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("NUMBA_") and name not in HARMLESS
+    }
 
 
 def _installed(package: str) -> str:
@@ -164,6 +173,35 @@ def written(
         plain = interpret or (lambda: machine.linked(code(), signature))
         return _in_python(parts, signature, plain)
     return _assembled(parts, signature, code)
+
+
+def shipped(
+    parts: Sequence[str],
+    signature: str,
+    read: Callable[[], str],
+    build: Callable[[], Any],
+) -> Kernel:
+    """Return a kernel that travels with symgd; where it is of no use, numba's own.
+
+    Parameters
+    ----------
+    parts, signature, build
+        As of :func:`kernel`.
+    read : callable
+        Returns a module of LLVM's text, or raises NotPortable.
+    """
+
+    def code() -> bytes:
+        # What is told to numba is for numba to do; and what is on the disk by now may
+        # be of a later version than what runs.
+        if _settings().keys() - OBEYED or _configuration() or not _unchanged():
+            raise NotPortable("what numba compiles here may be something else")
+        return machine.optimised(read(), widened=True)
+
+    if not interpreted():
+        with contextlib.suppress(NotPortable):
+            return _assembled(parts, signature, code)
+    return kernel(parts, signature, build)
 
 
 def _in_python(
@@ -279,5 +317,10 @@ def _get(key: str) -> bytes | None:
 
 def _put(key: str, content: bytes) -> None:
     """Store an entry, unless it might be of other sources than its key says."""
-    if _SOURCES is not None and not interpreted() and store.sources() == _SOURCES:
+    if not interpreted() and _unchanged():
         store.put(key, content)
+
+
+def _unchanged() -> bool:
+    """Return whether what runs is what is on the disk."""
+    return _SOURCES is not None and store.sources() == _SOURCES

@@ -29,7 +29,7 @@ from symgd.native.records import (
 SHIPPED = Path(__file__).with_name("shipped")
 
 
-class Loop(NamedTuple):
+class SharedLoop(NamedTuple):
     """Where a loop is written, and how it is called."""
 
     module: str
@@ -45,13 +45,13 @@ class Loop(NamedTuple):
 
 
 LOOPS = {
-    "solver": Loop("solver", SOLVER),
-    "solver_each": Loop("solver", SOLVER_EACH, "each_entry"),
-    "spectral": Loop("spectral", SPECTRAL),
-    "spectral_each": Loop("spectral", SPECTRAL_EACH, "each_entry"),
-    "trust_region": Loop("trust_region", TRUST_REGION),
-    "blocks": Loop("blocks", BLOCKS),
-    "large": Loop("large", LARGE),
+    "solver": SharedLoop("solver", SOLVER),
+    "solver_each": SharedLoop("solver", SOLVER_EACH, "each_entry"),
+    "spectral": SharedLoop("spectral", SPECTRAL),
+    "spectral_each": SharedLoop("spectral", SPECTRAL_EACH, "each_entry"),
+    "trust_region": SharedLoop("trust_region", TRUST_REGION),
+    "blocks": SharedLoop("blocks", BLOCKS),
+    "large": SharedLoop("large", LARGE),
 }
 
 

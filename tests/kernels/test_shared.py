@@ -117,7 +117,7 @@ class Numba:
 
 def built_by(monkeypatch):
     numba = Numba()
-    monkeypatch.setattr(shared.Loop, "built", numba)
+    monkeypatch.setattr(shared.SharedLoop, "built", numba)
     return numba
 
 

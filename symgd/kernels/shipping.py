@@ -5,8 +5,9 @@ another folder. ``tests/kernels`` says when that is due.
 
 numba translates a loop without optimising it. LLVM then simplifies it as far as that
 can be done for all processors: no loop is made wider or longer. What is left is plain
-text that LLVM reads in all versions: names, promises that LLVM finds again and comments
-are taken out, and a word that isn't known to be understood everywhere is an error.
+text that every LLVM from 20 on can read, the oldest that symgd runs with: names, notes
+and what LLVM finds out again are left out, and a word that isn't known to be understood
+everywhere is an error.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 from symgd.native import machine, store
@@ -26,6 +26,10 @@ OBEYED = {
     *("NUMBA_DISABLE_JIT", "NUMBA_ENABLE_AVX"),
     *("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"),
 }
+
+LONG = 2.0  # seconds
+# Called, by another thread, when a kernel takes longer to make; for the command line.
+when_long: Callable[[], None] | None = None
 
 # Taken now: what is on the disk later may be another version than what runs here.
 _SOURCES = store.sources()
@@ -244,8 +248,23 @@ def _made(
     with lock():
         if (known := _kernels.get(name)) is not None:
             return known
-        with raised_at_once():
+        with raised_at_once(), _patience():
             return _kernels.enter(name, make(key))
+
+
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    """Tell whoever wants to know when something takes long."""
+    if when_long is None:
+        yield
+        return
+    timer = threading.Timer(LONG, when_long)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 # Who writes a kernel waits for nothing else, so who compiles one may wait for this.

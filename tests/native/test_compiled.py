@@ -184,6 +184,21 @@ def test_nobody_steps_through_what_is_written_unless_it_has_a_twin(monkeypatch):
     assert entries() == 0
 
 
+@pytest.mark.parametrize(("seconds", "said"), [(0.01, 1), (30, 0)])
+def test_what_takes_long_is_said(monkeypatch, seconds, said):
+    told = []
+    monkeypatch.setattr(compiled, "LONG", seconds)
+    monkeypatch.setattr(compiled, "when_long", lambda: told.append("long"))
+
+    def write():
+        time.sleep(0.1)
+        return PLUS_ONE
+
+    for _ in range(2):
+        compiled.written(["a"], "d:d", write)
+    assert len(told) == said
+
+
 # ------------------------------------------------------------------- threads
 
 

@@ -17,7 +17,7 @@ from symgd.lowering.inlining import straight
 from symgd.lowering.intrinsics import local, store
 from symgd.lowering.jitting import JIT_OPTIONS
 from symgd.lowering.scalar_update import native_schedule, native_update
-from symgd.reporting.status import RUNNING, Status
+from symgd.native.status import RUNNING, Status
 from symgd.rules.family import find
 
 

@@ -13,35 +13,35 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from symgd.reporting.version import __version__ as __version__
+from symgd.native.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from symgd.descent.optimize import maximize, minimize
     from symgd.descent.result import Result, Trace
+    from symgd.errors import FormulaError, InputError, SymgdError
     from symgd.fitting.curve_fit import fit
     from symgd.fitting.fit_result import Fit
     from symgd.many.descents import minimize_many, sweep
     from symgd.many.many_results import Results, Sweep
     from symgd.many.race_result import Race
     from symgd.many.racing import race
+    from symgd.native.status import Status
     from symgd.objectives.objective import Objective
     from symgd.plotting.path import plot, save
-    from symgd.reporting.errors import FormulaError, InputError, SymgdError
-    from symgd.reporting.status import Status
     from symgd.rules.rule import Rule
 
 _HOMES = {
     "Fit": "fitting.fit_result",
-    "FormulaError": "reporting.errors",
-    "InputError": "reporting.errors",
+    "FormulaError": "errors",
+    "InputError": "errors",
     "Objective": "objectives.objective",
     "Race": "many.race_result",
     "Result": "descent.result",
     "Results": "many.many_results",
     "Rule": "rules.rule",
-    "Status": "reporting.status",
+    "Status": "native.status",
     "Sweep": "many.many_results",
-    "SymgdError": "reporting.errors",
+    "SymgdError": "errors",
     "Trace": "descent.result",
     "fit": "fitting.curve_fit",
     "maximize": "descent.optimize",

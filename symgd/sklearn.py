@@ -15,10 +15,10 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from symgd.errors import InputError
 from symgd.fitting.curve_fit import fit
 from symgd.fitting.row_formulas import unused
 from symgd.language import formula as language
-from symgd.reporting.errors import InputError
 
 
 class FormulaRegressor(RegressorMixin, BaseEstimator):

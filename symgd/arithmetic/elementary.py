@@ -2,7 +2,7 @@
 
 Every function is straight-line code over ``primitives``: SIMD computes it in all lanes
 at once, and each lane has the bits that one number alone would have. Errors are below
-2.5 ulp over all doubles (``tests/test_vectormath.py`` has the bound of each function),
+2.5 ulp over all doubles (``tests/arithmetic/test_elementary.py`` has each bound),
 special values are NumPy's.
 
 Methods: Cody & Waite's argument reduction (Software Manual for the Elementary

@@ -1,11 +1,22 @@
-"""Exact derivatives of expressions, with symgd's choices at kinks."""
+"""Exact derivatives of expressions, with symgd's choices at kinks.
+
+Symbolic differentiation, forward over the expression's graph (what is shared is
+differentiated once), with rules of our own where SymPy's compare all pairs, multiply
+out, or rewrite a comparison: which argument of a maximum, or which branch, is active is
+decided by the numbers that the value itself is computed from.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import sympy as sp
 
+from symgd.errors import FormulaError
 from symgd.language.formula import text_of
-from symgd.reporting.errors import FormulaError
+from symgd.language.nodes import kept, share_of
+
+MOST_FACTORS = 8  # of a product that is differentiated factor by factor
 
 
 def gradient(
@@ -16,97 +27,163 @@ def gradient(
     A sum is differentiated term by term, each term only by the variables that it
     holds, so that the cost of a long sum of short terms grows with its length.
 
-    At a kink the value is a subgradient: ``sign(0) = 0``, each argument of a tied
-    ``Max`` counts one half, and the derivative of a jump is 0.
+    At a kink the value is a subgradient: ``sign(0) = 0``, all tied arguments of a
+    ``Max`` have equal shares, and the derivative of a jump is 0.
 
     Raises
     ------
     FormulaError
-        If SymPy leaves a derivative unevaluated, or it isn't real.
+        If there is no derivative, or it isn't real.
     """
+    symbols = _Symbols()
+    by = {variable: _Derivative(variable, symbols) for variable in variables}
     parts: dict[sp.Symbol, list[sp.Expr]] = {v: [] for v in variables}
     for term in sp.Add.make_args(expression):
-        for variable in term.free_symbols:
-            if variable in parts:
-                parts[variable].append(_derivative(term, variable))
+        for variable in symbols.of(term) & by.keys():
+            parts[variable].append(by[variable].checked(term))
     return sp.ImmutableMatrix([sp.Add(*parts[v]) for v in variables])
 
 
 def hessian(column: sp.Matrix, variables: tuple[sp.Symbol, ...]) -> sp.ImmutableMatrix:
     """Return the symmetric matrix of derivatives of a gradient; raises likewise."""
-    n = len(variables)
-    lower = {
-        (i, j): _derivative(column[i], variables[j])
-        if variables[j] in column[i].free_symbols
-        else sp.S.Zero
-        for i in range(n)
-        for j in range(i + 1)
-    }
+    n, symbols = len(variables), _Symbols()
+    by = [_Derivative(variable, symbols) for variable in variables]
+    lower = {(i, j): by[j].checked(column[i]) for i in range(n) for j in range(i + 1)}
     return sp.ImmutableMatrix(n, n, lambda i, j: lower[max(i, j), min(i, j)])
 
 
-class _Extreme(sp.Function):
-    """A Max or Min of several arguments, which SymPy differentiates pair by pair."""
+class _Symbols:
+    """The symbols in each node of some expressions, each found once."""
 
-    kind: type
+    def __init__(self) -> None:
+        self._known: dict[sp.Basic, frozenset[sp.Symbol]] = {}
 
-    def fdiff(self, argindex: int = 1) -> sp.Expr:
-        """Return the share of one argument: all that are extreme have equal ones."""
-        # Compared as they are computed: a difference could be the rounding of one.
-        extreme = self.kind(*self.args, evaluate=False)
-        compare = sp.Ge if self.kind is sp.Max else sp.Le
-        reached = [
-            sp.Piecewise((1, compare(a, extreme, evaluate=False)), (0, True))
-            for a in self.args
-        ]
-        return reached[argindex - 1] / sp.Add(*reached)
+    def of(self, node: sp.Basic) -> frozenset[sp.Symbol]:
+        """Return the symbols in a node."""
+        if (known := self._known.get(node)) is None:
+            inner = map(self.of, node.args)
+            own = (node,) if isinstance(node, sp.Symbol) else ()
+            known = self._known[node] = frozenset(own).union(*inner)
+        return known
 
 
-class _Largest(_Extreme):
-    kind = sp.Max
+class _Derivative:
+    """The derivatives by one variable, of each node once."""
 
+    def __init__(self, variable: sp.Symbol, symbols: _Symbols) -> None:
+        self.variable = variable
+        self.symbols = symbols
+        self._known: dict[sp.Basic, sp.Expr] = {variable: sp.S.One}
 
-class _Smallest(_Extreme):
-    kind = sp.Min
+    def checked(self, term: sp.Expr) -> sp.Expr:
+        """Return the derivative of a term, or raise FormulaError."""
+        try:
+            derivative = self.of(term)
+        except RecursionError:
+            problem = "the formula is nested too deeply to differentiate"
+            raise FormulaError(problem, text_of(term)) from None
+        except _NoDerivative as jump:
+            what = f"{text_of(jump.node)} has no derivative by {self.variable.name}"
+            problem = f"{what} that a descent can use, in"
+            raise FormulaError(problem, text_of(term)) from None
+        if derivative.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
+            name = self.variable.name
+            problem = f"the derivative by {name} is not real and finite, of"
+            raise FormulaError(problem, text_of(term))
+        return derivative
 
+    def moves(self, node: sp.Basic) -> bool:
+        """Return whether the variable is in a node."""
+        return self.variable in self.symbols.of(node)
 
-def _of_several(node: sp.Basic) -> bool:
-    return isinstance(node, (sp.Max, sp.Min)) and len(node.args) > 2
+    def of(self, node: sp.Expr) -> sp.Expr:
+        """Return the derivative of a node."""
+        if not self.moves(node):
+            return sp.S.Zero
+        if (known := self._known.get(node)) is None:
+            known = self._known[node] = self._of(node)
+        return known
 
+    def _of(self, node: sp.Expr) -> sp.Expr:
+        for kind in type(node).__mro__:
+            rule = getattr(self, f"_of_{kind.__name__}", None)
+            if rule is not None:
+                return rule(node)
+        raise _NoDerivative(node)
 
-def _derivative(term: sp.Expr, variable: sp.Symbol) -> sp.Expr:
-    if any(_of_several(node) for node in term.atoms(sp.Max, sp.Min)):
-        term = term.replace(
-            _of_several,
-            lambda m: (_Largest if isinstance(m, sp.Max) else _Smallest)(*m.args),
+    def _of_Add(self, node: sp.Add) -> sp.Expr:
+        return sp.Add(*(self.of(a) for a in node.args if self.moves(a)))
+
+    def _of_Mul(self, node: sp.Mul) -> sp.Expr:
+        """Return the sum over factors; of many, by halves, so that products are shared.
+
+        The halves stay products of their own: multiplied out, there would be as many
+        products of all others as there are factors.
+        """
+        factors = node.args
+        if len(factors) <= MOST_FACTORS:
+            return sp.Add(
+                *(
+                    sp.Mul(*factors[:i], self.of(factor), *factors[i + 1 :])
+                    for i, factor in enumerate(factors)
+                    if self.moves(factor)
+                )
+            )
+        middle = len(factors) // 2
+        halves = [_product(factors[:middle]), _product(factors[middle:])]
+        slopes = [kept(self.of(half)) for half in halves]
+        return slopes[0] * halves[1] + halves[0] * slopes[1]
+
+    def _of_Pow(self, node: sp.Pow) -> sp.Expr:
+        base, exponent = node.args
+        inner = self.of(base) * exponent / base
+        return node * (self.of(exponent) * sp.log(base) + inner)
+
+    def _of_Max(self, node: sp.Max) -> sp.Expr:
+        return sp.Add(
+            *(share_of(a, node) * self.of(a) for a in node.args if self.moves(a))
         )
-    derivative = _differentiated(term, variable)
-    if derivative.has(_Extreme):
-        derivative = derivative.replace(
-            lambda node: isinstance(node, _Extreme),
-            lambda node: node.kind(*node.args, evaluate=False),
-        )
-    return derivative
+
+    _of_Min = _of_Max
+
+    def _of_Piecewise(self, node: sp.Piecewise) -> sp.Expr:
+        branches = [(self.of(value), condition) for value, condition in node.args]
+        if len({value for value, _ in branches}) == 1 and branches[-1][1] == sp.true:
+            return branches[0][0]
+        return sp.Piecewise(*branches, evaluate=False)
+
+    def _of_kept(self, node: sp.Expr) -> sp.Expr:
+        return kept(self.of(node.args[0]))
+
+    def _constant_between_jumps(self, node: sp.Expr) -> sp.Expr:
+        return sp.S.Zero
+
+    _of_sign = _of_real_sign = _of_Heaviside = _of_share_of = _constant_between_jumps
+
+    def _of_Abs(self, node: sp.Abs) -> sp.Expr:
+        return self.of(node.args[0]) * sp.sign(node.args[0])
+
+    def _of_floor(self, node: sp.Expr) -> sp.Expr:
+        raise _NoDerivative(node)
+
+    _of_ceiling = _of_Mod = _of_floor
+
+    def _of_Function(self, node: sp.Function) -> sp.Expr:
+        moving = [(i, a) for i, a in enumerate(node.args, 1) if self.moves(a)]
+        slope = sp.Add(*(node.fdiff(i) * self.of(a) for i, a in moving))
+        if slope.has(sp.Derivative, sp.Subs, sp.DiracDelta):
+            raise _NoDerivative(node)
+        return slope
 
 
-def _differentiated(term: sp.Expr, variable: sp.Symbol) -> sp.Expr:
-    try:
-        # What diff comes down to for one symbol, without its preparations.
-        derivative = term._eval_derivative(variable)
-        if derivative is None:
-            derivative = sp.diff(term, variable)
-    except RecursionError:
-        problem = "the formula is nested too deeply to differentiate"
-        raise FormulaError(problem, text_of(term)) from None
-    if derivative.has(sp.DiracDelta):
-        derivative = derivative.replace(sp.DiracDelta, lambda *_: sp.S.Zero)
-    if derivative.has(sp.Derivative, sp.Subs):
-        jumps = term.atoms(sp.floor, sp.ceiling, sp.Mod)
-        jumps = {jump for jump in jumps if variable in jump.free_symbols}
-        inner = ", ".join(sorted(map(text_of, jumps))) or text_of(term)
-        problem = f"{inner} has no derivative by {variable.name} that a descent can use"
-        raise FormulaError(f"{problem}, in", text_of(term))
-    if derivative.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
-        problem = f"the derivative by {variable.name} is not real and finite, of"
-        raise FormulaError(problem, text_of(term))
-    return derivative
+class _NoDerivative(Exception):
+    """A node jumps, or SymPy knows no derivative of it."""
+
+    def __init__(self, node: sp.Expr) -> None:
+        super().__init__(node)
+        self.node = node
+
+
+def _product(factors: Iterable[sp.Expr]) -> sp.Expr:
+    """Return a product that stays one factor of what it is multiplied with."""
+    return kept(sp.Mul(*factors))

@@ -3,6 +3,9 @@
 Each access inside of a sum contributes to one element of the gradient. Where its index
 is the sum's own, shifted, the sum has one term for that element, and is solved for it;
 otherwise a condition picks the terms.
+
+Symbolic differentiation of indexed sums; a Jacobian-vector product is here
+``directional``.
 """
 
 from __future__ import annotations

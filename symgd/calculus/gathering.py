@@ -4,6 +4,9 @@ A loop that adds to x[i] and to x[i + 1] can't work on several i at once without
 and goes over the gradient as often as there are accesses. Where all accesses to an
 array are shifts of the loops' own indices, the contributions to one element are known:
 they are gathered, element by element, and each element is written once.
+
+Loop fusion is here ``merged``; a scatter turned into a gather, a stencil, is
+``_gathered``.
 """
 
 from __future__ import annotations

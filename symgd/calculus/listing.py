@@ -1,4 +1,7 @@
-"""Programs as text: the loops that are compiled, as Python would write them."""
+"""Programs as text: the loops that are compiled, as Python would write them.
+
+A pretty-printer of the intermediate representation in ``program``.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,9 @@ the array elements and scalars that it reads, as if they were unrelated; the loo
 adds each derivative to the place of the gradient that was read (Griewank and Walther
 2008, "Evaluating Derivatives", chapter 3: reverse mode, here with a loop for a node).
 So the cost of deriving, and the size of the code, don't depend on any length.
+
+Elsewhere this is an intermediate representation, and reverse-mode automatic
+differentiation (backpropagation, adjoints) of it.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import TypeAlias
 import sympy as sp
 
 from symgd.calculus import derivatives
+from symgd.language.nodes import replaced
 
 SUM, PRODUCT = "sum", "product"
 LARGEST = "largest"  # of sizes; NaN and infinity are larger than all numbers
@@ -314,7 +318,7 @@ def slopes(
     variables = frozenset(variables)
     accesses = outermost(value, sp.Indexed)
     places = {a: sp.Symbol(f"[a{k}]", real=True) for k, a in enumerate(accesses)}
-    flat = value.xreplace(places)
+    flat = replaced(value, places)
     by: dict[sp.Symbol, sp.Basic] = {
         place: access
         for access, place in places.items()
@@ -325,7 +329,7 @@ def slopes(
     column = derivatives.gradient(flat, tuple(by))
     back = {place: access for access, place in places.items()}
     pairs = zip(by.values(), column, strict=True)
-    return {access: d.xreplace(back) for access, d in pairs if d != 0}
+    return {access: replaced(d, back) for access, d in pairs if d != 0}
 
 
 def _of_term(slope: sp.Expr) -> _Adjoint:

@@ -1,6 +1,8 @@
 """What the indices of a formula reach: the least shapes, and what is out of range.
 
 All of this is known before anything runs.
+
+Shape inference and bounds checking, by interval arithmetic.
 """
 
 from __future__ import annotations
@@ -13,8 +15,8 @@ import numpy as np
 import sympy as sp
 
 from symgd.calculus.structure import Access, Range, accesses, extreme, numbers_of
+from symgd.errors import FormulaError, InputError, shortened
 from symgd.language.formula import text_of
-from symgd.reporting.errors import FormulaError, InputError, shortened
 
 LONGEST = 2**48  # iterations of a sum
 ENUMERATED = 200_000  # iterations that are looked at one by one, where bounds are vague

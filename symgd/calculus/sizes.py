@@ -1,4 +1,7 @@
-"""Sizes that follow from the lengths of arrays: of data, or of a start."""
+"""Sizes that follow from the lengths of arrays: of data, or of a start.
+
+Inference of dimensions, by linear equations.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import sympy as sp
 
 from symgd.calculus.structure import Access, accesses, extreme, numbers_of
+from symgd.errors import InputError
 from symgd.language.formula import symbol
-from symgd.reporting.errors import InputError
 
 
 def inferred_sizes(

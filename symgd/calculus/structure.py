@@ -1,4 +1,8 @@
-"""What a formula with arrays is made of: accesses, sizes, and sums inside of sums."""
+"""What a formula with arrays is made of: accesses, sizes, and sums inside of sums.
+
+Static analysis of a formula. Where a condition becomes a limit, a sum is ``narrowed``;
+an unrolled one is ``written_out``.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,8 @@ from typing import TypeAlias
 import sympy as sp
 
 from symgd.calculus.program import outermost
+from symgd.errors import FormulaError
 from symgd.language.formula import names_in, symbol, text_of
-from symgd.reporting.errors import FormulaError
 
 # An index with its bounds, both inclusive; the outermost first.
 Range: TypeAlias = tuple[sp.Symbol, sp.Expr, sp.Expr]

@@ -18,7 +18,7 @@ import typer
 
 from symgd.cli import cache, describe, fit, race, sweep
 from symgd.cli import minimize as optimize
-from symgd.reporting.version import __version__
+from symgd.native.version import __version__
 
 app = typer.Typer(
     help="Minimise formulas at the speed of hand-written C.",

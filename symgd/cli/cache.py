@@ -6,8 +6,8 @@ import typer
 
 from symgd.cli.options import Json
 from symgd.cli.output import errors_reported, print_json
+from symgd.errors import InputError
 from symgd.native import store
-from symgd.reporting.errors import InputError
 
 app = typer.Typer(
     help="Look at, or remove, the compiled kernels that are kept.",

@@ -14,7 +14,7 @@ import typer
 from symgd.cli import option_texts
 from symgd.cli.options import Json, ObjectiveOptions, taking
 from symgd.cli.output import errors_reported, print_json
-from symgd.reporting.errors import InputError, shortened
+from symgd.errors import InputError, shortened
 
 if TYPE_CHECKING:
     from symgd.objectives.objective import Objective
@@ -88,8 +88,8 @@ def _places(objective: Objective) -> list[str]:
 
 def _hessian(objective: Objective) -> list[list[str]] | None:
     """Return the Hessian as text; none where it isn't defined, or has loops."""
+    from symgd.errors import FormulaError
     from symgd.language.formula import text_of
-    from symgd.reporting.errors import FormulaError
 
     try:
         return [[text_of(e) for e in row] for row in objective.hessian.tolist()]

@@ -129,7 +129,7 @@ class IteratePrinter:
 
     def __call__(self, state: State) -> None:
         """Print a line, unless this iterate has one: where a run failed to go on."""
-        from symgd.reporting.text import number
+        from symgd.language.text import number
 
         if state.t != self._last:
             line = f">{state.t} f({_short(state.x)}) = {number(state.fun)}"

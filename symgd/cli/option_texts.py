@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from symgd.errors import FormulaError, InputError, SymgdError
 from symgd.language.plain import constant, split
-from symgd.reporting.errors import FormulaError, InputError, SymgdError
 
 if TYPE_CHECKING:
     from symgd.rules.rule import Rule

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from symgd.cli import option_texts
-from symgd.reporting.errors import InputError
+from symgd.errors import InputError
 
 if TYPE_CHECKING:
     from symgd.objectives.objective import Objective

@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 
 import typer
 
+from symgd.errors import SymgdError
 from symgd.native import compiled
-from symgd.reporting.errors import SymgdError
 
 BAD_INPUT, NO_SUCCESS, INTERRUPTED = 2, 1, 130
 

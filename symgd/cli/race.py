@@ -13,7 +13,7 @@ from symgd.cli import option_texts
 from symgd.cli.minimize import ProgressBar, Seed
 from symgd.cli.options import DescentOptions, check_hyperparameter, taking
 from symgd.cli.output import NO_SUCCESS, errors_reported, print_json
-from symgd.reporting.errors import InputError, unknown_name
+from symgd.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     from symgd.many.race_result import Race

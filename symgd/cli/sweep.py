@@ -12,7 +12,7 @@ import typer
 from symgd.cli import option_texts
 from symgd.cli.options import START_HELP, DescentOptions, given_text, taking
 from symgd.cli.output import NO_SUCCESS, errors_reported, print_json, print_table
-from symgd.reporting.errors import InputError
+from symgd.errors import InputError
 
 if TYPE_CHECKING:
     from symgd.descent.result import Result
@@ -163,7 +163,7 @@ def _record(done: Sweep, best: Result) -> dict[str, Any]:
 
 
 def _print(done: Sweep, best: Result) -> None:
-    from symgd.reporting.text import number
+    from symgd.language.text import number
 
     sides = [f"{name} {_extent(values)}" for name, values in done.axes.items()]
     size = " x ".join(map(str, done.shape))
@@ -187,7 +187,7 @@ def _extent(values: Any) -> str:
 
 
 def _counts(done: Sweep) -> list[tuple[str, str]]:
-    from symgd.reporting.status import Status
+    from symgd.native.status import Status
 
     counts = [(s.name, int((done.status == s).sum())) for s in Status]
     return [(name, str(count)) for name, count in counts if count]
@@ -218,7 +218,7 @@ def _shown(done: Sweep) -> Any:
     """Return the final values as text, shaped as the grid."""
     import numpy as np
 
-    from symgd.reporting.status import Status
+    from symgd.native.status import Status
 
     shown = np.array([f"{f:.4g}" for f in done.fun.ravel()], dtype=object)
     shown[done.results.status == Status.DIVERGED] = "diverged"

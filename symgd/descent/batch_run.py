@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from symgd.descent.large_run import LargeRun
 from symgd.descent.settings import Seed, Settings, generator
+from symgd.errors import InputError
 from symgd.native import exchange
 from symgd.native import records as layout
 from symgd.native.machine import Kernel, address
 from symgd.objectives.batches import FIRST, ORDER, SCALE, Batched
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
-from symgd.reporting.errors import InputError
 from symgd.rules.rule import Rule
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from symgd.descent.run import Run
+from symgd.errors import InputError, unknown_name
 from symgd.native.interrupts import raised_at_once
-from symgd.reporting.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from symgd.descent.run import Run
-from symgd.reporting.errors import InputError
-from symgd.reporting.status import RUNNING, Status
+from symgd.errors import InputError
+from symgd.native.status import RUNNING, Status
 
 SECONDS = 2.0  # from one checkpoint to the next
 SHARE = 0.02  # of a run's time may be spent on them

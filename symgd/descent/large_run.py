@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from symgd.descent.run import Run, floats, not_finite
 from symgd.descent.settings import Settings
+from symgd.errors import InputError
 from symgd.kernels.shared import shared
 from symgd.native import compiled, exchange
 from symgd.native import records as layout
 from symgd.native.machine import Kernel, address
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
-from symgd.reporting.errors import InputError
 from symgd.rules.rule import Rule
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from symgd.descent import settings as arguments
 from symgd.descent.run import Run
 from symgd.descent.settings import AUTOMATIC, Seed, Settings
+from symgd.errors import InputError
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
-from symgd.reporting.errors import InputError
 from symgd.rules import family
 from symgd.rules.rule import Rule
 

@@ -14,14 +14,14 @@ from symgd.descent import settings as arguments
 from symgd.descent.result import Result
 from symgd.descent.run import Run, Watcher, drive, result_of
 from symgd.descent.settings import Seed
+from symgd.errors import InputError
 from symgd.language.plain import count, plain_number
 from symgd.native.interrupts import Interrupts
+from symgd.native.status import RUNNING, Status
+from symgd.native.version import __version__
 from symgd.objectives import points
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
-from symgd.reporting.errors import InputError
-from symgd.reporting.status import RUNNING, Status
-from symgd.reporting.version import __version__
 from symgd.rules.rule import Rule
 
 if TYPE_CHECKING:

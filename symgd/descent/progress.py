@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
 from symgd.descent.run import Run, Watcher
-from symgd.reporting.text import number
+from symgd.language.text import number
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from symgd.descent.drawing import drawn
+from symgd.errors import FormulaError, unknown_name
+from symgd.language.text import number, plain, replacing
 from symgd.native.machine import address
+from symgd.native.status import Status
 from symgd.objectives.objective import Objective
-from symgd.reporting.drawing import drawn
-from symgd.reporting.errors import FormulaError, unknown_name
-from symgd.reporting.status import Status
-from symgd.reporting.text import number, plain, replacing
 
 if TYPE_CHECKING:
     import numpy as np

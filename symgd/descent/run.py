@@ -2,6 +2,8 @@
 
 Between two slices a run can be watched, interrupted and stopped; nothing else is
 needed for Ctrl-C, time limits and progress.
+
+The outer optimisation loop is ``drive``.
 """
 
 from __future__ import annotations
@@ -15,13 +17,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from symgd.descent.result import Criterion, Result, Trace
 from symgd.descent.settings import Settings
+from symgd.language.text import number
 from symgd.native import records as layout
 from symgd.native.interrupts import Interrupts
 from symgd.native.machine import raise_pending
+from symgd.native.status import RUNNING, Status
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import MANY, Bounds
-from symgd.reporting.status import RUNNING, Status
-from symgd.reporting.text import number
 
 if TYPE_CHECKING:
     from symgd.language.formula import Formula

@@ -1,4 +1,7 @@
-"""The arguments of a run, checked and brought into one form."""
+"""The arguments of a run, checked and brought into one form.
+
+Stopping criteria: tolerances and limits.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
+from symgd.errors import InputError, guess
 from symgd.language.plain import count
-from symgd.reporting.errors import InputError, guess
 
 if TYPE_CHECKING:
     import numpy as np

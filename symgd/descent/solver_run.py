@@ -8,13 +8,13 @@ from typing import Any
 
 from symgd.descent.run import SearchRun, floats
 from symgd.descent.settings import Settings
+from symgd.errors import FormulaError
 from symgd.kernels.shared import shared
 from symgd.native import records as layout
 from symgd.native.machine import address
+from symgd.native.status import RUNNING, Status
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
-from symgd.reporting.errors import FormulaError
-from symgd.reporting.status import RUNNING, Status
 
 NEWTON_VARIABLES = 50  # the Hessian is used up to so many
 LBFGS_ITERATIONS = 2000  # before Newton's method is tried

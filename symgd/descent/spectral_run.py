@@ -10,9 +10,9 @@ from symgd.descent.settings import AUTOMATIC, Settings
 from symgd.kernels.shared import shared
 from symgd.native import records as layout
 from symgd.native.machine import address
+from symgd.native.status import Status
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
-from symgd.reporting.status import Status
 
 
 class SpectralRun(SearchRun):

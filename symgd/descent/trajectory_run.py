@@ -13,9 +13,9 @@ from symgd.descent.settings import Settings
 from symgd.native import compiled
 from symgd.native import records as layout
 from symgd.native.machine import Kernel, address
+from symgd.native.status import Status
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
-from symgd.reporting.status import Status
 from symgd.rules.rule import Rule
 
 if TYPE_CHECKING:

@@ -1,4 +1,7 @@
-"""Fit a model to the rows of a table: check the arguments, descend, report."""
+"""Fit a model to the rows of a table: check the arguments, descend, report.
+
+Nonlinear regression; least squares are the loss ``squared``.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import numpy as np
 
 from symgd.descent import settings as arguments
 from symgd.descent.settings import Seed
+from symgd.errors import InputError, unknown_name
 from symgd.fitting import losses
 from symgd.fitting import model as fit_model
 from symgd.fitting.fit_result import Fit, Source, check_rows
@@ -21,14 +25,13 @@ from symgd.fitting.quantiles import of_sample
 from symgd.fitting.regression import Regression, are_few
 from symgd.fitting.starts import Search
 from symgd.language import formula
+from symgd.language.text import number
 from symgd.native.interrupts import Interrupts
+from symgd.native.status import Status
 from symgd.objectives import points
 from symgd.objectives.data import DataTable
 from symgd.objectives.points import Bounds
 from symgd.objectives.space import Space
-from symgd.reporting.errors import InputError, unknown_name
-from symgd.reporting.status import Status
-from symgd.reporting.text import number
 
 if TYPE_CHECKING:
     from symgd.language.formula import Formula

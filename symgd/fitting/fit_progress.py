@@ -10,7 +10,7 @@ import rich.progress as rich
 from rich.console import Console
 from rich.progress import TextColumn, TimeElapsedColumn
 
-from symgd.reporting.text import number
+from symgd.language.text import number
 
 if TYPE_CHECKING:
     from symgd.fitting.levenberg_marquardt import Onlooker, Point

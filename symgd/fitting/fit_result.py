@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from symgd.descent.drawing import drawn
+from symgd.errors import InputError
 from symgd.fitting import uncertainty
 from symgd.fitting.quantiles import two_sided
 from symgd.fitting.regression import Regression
 from symgd.fitting.rows import Rows
 from symgd.language.formula import symbol, text_of
+from symgd.native.status import Status
 from symgd.objectives.data import DataTable
-from symgd.reporting.drawing import drawn
-from symgd.reporting.errors import InputError
-from symgd.reporting.status import Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

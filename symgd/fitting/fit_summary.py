@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, TypeAlias
 
-from symgd.reporting.text import aligned, number
+from symgd.language.text import aligned, number
 
 Fit: TypeAlias = Any  # it stands above, and is asked for its public names only
 LEVEL = 0.95

@@ -52,7 +52,7 @@ from symgd.native.quadratic import (
     VECTORS,
     root_of,
 )
-from symgd.reporting.status import RUNNING, Status
+from symgd.native.status import RUNNING, Status
 
 BY_SQUARES = RESOLUTION  # what Cauchy and Schwarz allow where least squares don't bend
 BY_HESSIANS = 1e-21  # where the slope knows no such bound

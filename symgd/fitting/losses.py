@@ -1,4 +1,7 @@
-"""What a residual costs: losses are formulas in r, and what descents need of them."""
+"""What a residual costs: losses are formulas in r, and what descents need of them.
+
+Those that grow more slowly than squares are of robust regression (M-estimators).
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import sympy as sp
 
 from symgd.calculus.derivatives import gradient
+from symgd.errors import InputError, guess
 from symgd.language import formula
 from symgd.language.plain import constant
-from symgd.reporting.errors import InputError, guess
 
 if TYPE_CHECKING:
     from symgd.language.formula import Formula

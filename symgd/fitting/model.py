@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from symgd.errors import InputError, guess, unknown_name
 from symgd.fitting.losses import Loss
 from symgd.fitting.row_formulas import RowFormulas, row_formulas, unused
 from symgd.language import formula
 from symgd.language.formula import Formula
-from symgd.reporting.errors import InputError, guess, unknown_name
 
 MEANT = ("target", "sigma", "weights")  # columns that the model doesn't name
 

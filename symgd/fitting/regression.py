@@ -17,7 +17,7 @@ from symgd.fitting.row_formulas import RowFormulas, row_formulas
 from symgd.fitting.rows import Rows
 from symgd.native.layout import column_of
 from symgd.native.quadratic import root_of
-from symgd.reporting.status import Status
+from symgd.native.status import Status
 
 EPSILON = float(np.finfo(np.float64).eps)
 ILL_CONDITIONED = 1e-10  # a ratio of squares whose inverse has lost half its digits

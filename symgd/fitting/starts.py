@@ -4,6 +4,8 @@ For given values of the rest, parameters in which the model is linear are found 
 linear least squares, so that only the rest must be searched (G. H. Golub and V.
 Pereyra, The differentiation of pseudo-inverses and nonlinear least squares problems
 whose variables separate, SIAM J. Numerical Analysis 10, 1973).
+
+Elsewhere: initial guesses, and variable projection.
 """
 
 from __future__ import annotations

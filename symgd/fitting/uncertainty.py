@@ -1,4 +1,7 @@
-"""How well data determine parameters: covariance, and directions left open."""
+"""How well data determine parameters: covariance, and directions left open.
+
+Standard errors, and identifiability: what is open is collinear, or has no effect.
+"""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ from symgd.native.records import (
     WATCHED,
     T,
 )
-from symgd.reporting.status import RUNNING
+from symgd.native.status import RUNNING
 
 SHORTEST, FIXED = 64, 240  # iterations between two looks at the lanes
 

@@ -1,4 +1,8 @@
-"""What several loops have in common."""
+"""What several loops have in common.
+
+The stopping criteria, a convergence test, are ``judged``; an accepted iterate is
+entered by ``commit``.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ from symgd.native.records import (
     WAITED,
     T,
 )
-from symgd.reporting.status import RUNNING
+from symgd.native.status import RUNNING
 
 SUFFICIENT_DECREASE = 1e-4
 ROUNDING = 1e-16  # a decrease by this fraction of the value is none

@@ -63,7 +63,7 @@ from symgd.native.records import (
     VARIABLES,
     T,
 )
-from symgd.reporting.status import RUNNING
+from symgd.native.status import RUNNING
 
 KEEP = 64  # passes from one iterate that is kept to the next
 

@@ -4,10 +4,11 @@ One loop serves both: they differ only in how a direction is found. The objectiv
 called through its address, so the solver is compiled once for all formulas.
 
 Sources: Nocedal and Wright 2006, "Numerical Optimization", chapters 3 and 7 (two-loop
-recursion, Wolfe conditions); Lewis and Overton 2013, "Nonsmooth optimization via
-quasi-Newton methods" (bisection for weak Wolfe steps, which carries over kinks);
-Hager and Zhang 2005, "A new conjugate gradient method" (approximate Wolfe condition);
-Bertsekas 1982 (projected Newton directions); Greenstadt 1967 (absolute eigenvalues).
+recursion, line search by Wolfe conditions); Lewis and Overton 2013, "Nonsmooth
+optimization via quasi-Newton methods" (bisection for weak Wolfe steps, which carries
+over kinks); Hager and Zhang 2005, "A new conjugate gradient method" (approximate Wolfe
+condition); Bertsekas 1982 (projected Newton directions); Greenstadt 1967 (absolute
+eigenvalues).
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ from symgd.native.records import (
     WAITED,
     T,
 )
-from symgd.reporting.status import RUNNING
+from symgd.native.status import RUNNING
 
 CURVATURE = 0.9
 TRIALS = 50

@@ -57,7 +57,7 @@ from symgd.native.records import (
     WAITED,
     T,
 )
-from symgd.reporting.status import RUNNING
+from symgd.native.status import RUNNING
 
 SHORTEST, LONGEST = 1e-300, 1e100  # a spectral step beyond these tells nothing
 LEAST, MOST = 0.1, 0.9  # of a part that is too long, what is tried next

@@ -47,7 +47,7 @@ from symgd.native.records import (
     WAITED,
     T,
 )
-from symgd.reporting.status import RUNNING
+from symgd.native.status import RUNNING
 
 STRIDE = 64  # updates between two looks at what has been noted
 

@@ -50,7 +50,7 @@ from symgd.native.quadratic import (
     VECTORS,
     root_of,
 )
-from symgd.reporting.status import RUNNING, Status
+from symgd.native.status import RUNNING, Status
 
 CONVERGED, MAXED = int(Status.CONVERGED), int(Status.MAXITER)
 STALLED, ABNORMAL = int(Status.STALLED), int(Status.ABNORMAL)

@@ -1,4 +1,7 @@
-"""SymPy expressions pass the allow-list, node by node: code is generated from them."""
+"""SymPy expressions pass the allow-list, node by node: code is generated from them.
+
+Validation of an expression tree against a whitelist.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 
 import sympy as sp
 
+from symgd.errors import FormulaError, guess, shortened
 from symgd.language.folding import Folding, numeric
 from symgd.language.functions import NODES, REAL
 from symgd.language.indexing import Scope, Uses, check_bound, check_index
@@ -26,7 +30,6 @@ from symgd.language.nodes import (
     natural_order,
     symbol,
 )
-from symgd.reporting.errors import FormulaError, guess, shortened
 
 _ALLOWED = (
     *(*EXPRESSIONS, *CONDITIONS),

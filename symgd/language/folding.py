@@ -2,6 +2,8 @@
 
 They are computed here, term by term, because SymPy would look for closed forms and
 approximations. Numbers are exact as long as they are short.
+
+Constant folding.
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ from typing import Any, TypeAlias
 
 import sympy as sp
 
+from symgd.errors import FormulaError
 from symgd.language.functions import NODES, Function, real_abs, real_sign
 from symgd.language.nodes import MAX_BITS, Product, Sum, names_in
-from symgd.reporting.errors import FormulaError
 
 MAX_TERMS = 100_000  # of all sums that become numbers in one formula
 MAX_EXACT_TERMS = 1_000

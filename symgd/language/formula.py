@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import sympy as sp
 
+from symgd.errors import FormulaError
 from symgd.language.checking import as_float, checked
 from symgd.language.functions import FUNCTIONS, Function
 from symgd.language.nodes import (
@@ -29,7 +30,6 @@ from symgd.language.nodes import (
 )
 from symgd.language.printing import text_of
 from symgd.language.reading import MAX_LENGTH, Reader
-from symgd.reporting.errors import FormulaError
 
 __all__ = [
     "MAX_BITS",
@@ -64,7 +64,7 @@ def read(
     Parameters
     ----------
     formula : str, SymPy expression or number
-        The formula; see the README for the language.
+        The formula; see ``docs/formulas.md`` for the language.
     names : mapping of str to SymPy expression, optional
         What names stand for; they hide the constants pi and E.
     closed : bool

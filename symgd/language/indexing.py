@@ -11,8 +11,8 @@ from typing import Any
 
 import sympy as sp
 
+from symgd.errors import FormulaError
 from symgd.language.functions import real_abs
-from symgd.reporting.errors import FormulaError
 
 MAX_INDICES = 3
 

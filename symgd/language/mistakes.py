@@ -1,4 +1,7 @@
-"""Common mistakes in formulas, and what to write instead."""
+"""Common mistakes in formulas, and what to write instead.
+
+Diagnostics of syntax errors.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import ast
 import keyword
 import re
 
+from symgd.errors import FormulaError, shortened
 from symgd.language.functions import FUNCTIONS
-from symgd.reporting.errors import FormulaError, shortened
 
 # Signs that look like an operator of the language, and the operator.
 _LOOKALIKES = {

@@ -1,9 +1,12 @@
-"""What formulas are made of: names, arrays, sums, and how large they may be."""
+"""What formulas are made of: names, arrays, sums, and how large they may be.
+
+The nodes of the expression tree, and the natural sort order of names.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sympy as sp
@@ -23,7 +26,6 @@ CONDITIONS = (
     sp.logic.boolalg.BooleanTrue,
     sp.logic.boolalg.BooleanFalse,
 )
-EXPRESSIONS = (sp.Add, sp.Mul, sp.Pow, sp.Piecewise, *NODES)
 NOT_REAL = (sp.I, sp.zoo, sp.oo, -sp.oo, sp.nan)
 SYMPY_FAILURES = (
     *(ArithmeticError, AttributeError, NotImplementedError, TypeError, ValueError),
@@ -65,6 +67,122 @@ class Product(_Repeated, sp.Product):
 
     __slots__ = ()
     empty = sp.S.One
+
+
+class kept(sp.Function):
+    """An expression that stays one: SymPy multiplies nothing into it or out of it."""
+
+    is_extended_real = True
+
+    @classmethod
+    def eval(cls, x: sp.Expr) -> sp.Expr | None:
+        """Return what there is nothing to do with."""
+        return x if isinstance(x, kept) or not x.args else None
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        return sp.S.One
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        return self.args[0]._eval_evalf(prec)
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"({printer._print(self.args[0])})"
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        inner = rf"\left({printer._print(self.args[0])}\right)"
+        return inner if exp is None else f"{inner}^{{{exp}}}"
+
+
+class share_of(sp.Function):
+    """The derivative of a Max or Min by an argument: 1 if it alone is extreme, else 0.
+
+    Of several that are, each has an equal share. The arguments are compared as they
+    are computed: a difference of them could be the rounding of one.
+    """
+
+    is_extended_real = True
+    is_nonnegative = True
+
+    @classmethod
+    def eval(cls, argument: sp.Expr, extreme: sp.Expr) -> sp.Expr | None:
+        """Return the share where all are numbers."""
+        if extreme.is_number:
+            return sp.S.One if argument == extreme else sp.S.Zero
+        return None
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative, away from the jumps."""
+        return sp.S.Zero
+
+    def as_branches(self) -> sp.Piecewise:
+        """Return the same as a choice by comparisons, which SymPy must not rewrite."""
+        argument, extreme = self.args
+        others = [a for a in extreme.args if a != argument]
+        better = sp.Gt if isinstance(extreme, sp.Max) else sp.Lt
+        if len(others) == 1:
+            (other,) = others
+            alone = (sp.S.One, better(argument, other, evaluate=False))
+            tied = (sp.S.Half, sp.Eq(argument, other, evaluate=False))
+            return sp.Piecewise(alone, tied, (sp.S.Zero, True), evaluate=False)
+        reaches = sp.Ge if isinstance(extreme, sp.Max) else sp.Le
+
+        def where_reached(value: sp.Expr, by: sp.Expr) -> sp.Piecewise:
+            reached = (value, reaches(by, extreme, evaluate=False))
+            return sp.Piecewise(reached, (sp.S.Zero, True), evaluate=False)
+
+        count = sp.Add(*(where_reached(sp.S.One, a) for a in extreme.args))
+        return where_reached(1 / count, argument)
+
+
+EXPRESSIONS = (sp.Add, sp.Mul, sp.Pow, sp.Piecewise, kept, share_of, *NODES)
+AS_WRITTEN: tuple[type, ...] = (
+    sp.Max,
+    sp.Min,
+    sp.Piecewise,
+    sp.And,
+    sp.Or,
+    sp.Not,
+    sp.ITE,
+)
+AS_WRITTEN += (sp.core.relational.Relational,)
+
+
+def is_constant(node: sp.Basic) -> bool:
+    """Return whether a node has no symbol; most have one not far down."""
+    pending = [node]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, sp.Symbol):
+            return False
+        pending.extend(part.args)
+    return True
+
+
+def made(kind: Any, arguments: Iterable[Any]) -> Any:
+    """Build a node; comparisons, and what is made of them, as they are.
+
+    SymPy would compare all pairs of a Max, and rewrite comparisons, which may then
+    round to another side.
+    """
+    if issubclass(kind, AS_WRITTEN):
+        return kind(*arguments, evaluate=False)
+    return kind(*arguments)
+
+
+def replaced(node: Any, known: Mapping[Any, Any]) -> Any:
+    """Replace nodes by others, all else built by :func:`made`."""
+    done = dict(known)
+
+    def renewed(part: Any) -> Any:
+        if part not in done:
+            arguments = tuple(map(renewed, part.args))
+            pairs = zip(arguments, part.args, strict=True)
+            same = all(new is old for new, old in pairs)
+            done[part] = part if same else made(part.func, arguments)
+        return done[part]
+
+    return renewed(node)
 
 
 def symbol(name: str) -> sp.Symbol:

@@ -6,7 +6,7 @@ import math
 import numbers
 from typing import Any
 
-from symgd.reporting.errors import InputError
+from symgd.errors import InputError
 
 
 def count(name: str, value: Any) -> int:

@@ -1,4 +1,7 @@
-"""From SymPy expressions back to the text of formulas."""
+"""From SymPy expressions back to the text of formulas.
+
+An unparser, or pretty-printer.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 Text is read with ``ast.parse`` and rebuilt node by node; it never reaches ``eval``,
 ``sympify`` or any other interpreter. Size, depth and the growth of constants are
 bounded before SymPy evaluates anything.
+
+This is the parser; ``printing`` is its inverse.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any
 
 import sympy as sp
 
+from symgd.errors import FormulaError, guess, shortened
 from symgd.language import mistakes
 from symgd.language.folding import Folding, numeric
 from symgd.language.functions import CONSTANTS, Function
@@ -33,7 +36,6 @@ from symgd.language.nodes import (
     natural_order,
     symbol,
 )
-from symgd.reporting.errors import FormulaError, guess, shortened
 
 MAX_LENGTH = 100_000
 

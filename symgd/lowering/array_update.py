@@ -7,6 +7,9 @@ in memory.
 All kernels here are called alike: ``f(x, new, gradient, p, state, h, lower, upper,
 room, n)``, see ``kernels.large``. They read the iterate ``x`` and write the ``new``
 one; ``state`` has a row for each state variable, ``h`` the hyperparameters.
+
+``gathered`` is the fused loop, ``moved`` the update alone, and ``looked`` computes the
+norm of the gradient and looks for NaN and infinity.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Print an expression as float64 arithmetic in Python."""
+"""Print an expression as float64 arithmetic in Python.
+
+It contracts products and sums to fused multiply-adds (FMA), and orders operations by
+latency, as an instruction scheduler does.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,10 @@ from typing import Any
 import sympy as sp
 from sympy.printing.printer import Printer
 
+from symgd.errors import FormulaError
 from symgd.language.formula import text_of
 from symgd.language.functions import NODES
-from symgd.reporting.errors import FormulaError
+from symgd.language.nodes import is_constant
 
 _CHEAP, _DIVISION, _CALL = 1, 4, 8  # latencies, in additions
 
@@ -75,7 +80,7 @@ class NumericPrinter(Printer):
         return expr if isinstance(expr, str) else self._code(expr).text
 
     def _code(self, expr: Any) -> _Code:
-        if isinstance(expr, sp.Expr) and not expr.free_symbols:
+        if isinstance(expr, sp.Expr) and is_constant(expr):
             return self._number(expr)
         for kind in type(expr).__mro__:
             method = getattr(self, "_code_" + kind.__name__, None)
@@ -140,7 +145,7 @@ class NumericPrinter(Printer):
 
     def _factors(self, term: sp.Expr) -> list[_Code]:
         """Return the factors of a product; [quotient] if it has a denominator."""
-        if not term.free_symbols:
+        if is_constant(term):
             return [self._number(term)]
         if isinstance(term, sp.Mul):
             factors = _numbers_merged(term)
@@ -196,6 +201,9 @@ class NumericPrinter(Printer):
         power = self._code(exponent)
         ready = max(code.ready, power.ready) + 2 * _CALL
         return _Code(f"power({code.text}, {power.text})", _ATOM, ready)
+
+    def _code_kept(self, expr: Any) -> _Code:
+        return self._code(expr.args[0])
 
     def _code_exp(self, expr: sp.exp) -> _Code:
         return self._call("exp", expr.args)
@@ -300,15 +308,15 @@ def _with_sign(factors: list[_Code]) -> list[_Code]:
 
 def _numbers_merged(node: sp.Add | sp.Mul) -> list[sp.Expr]:
     """Return the operands, all constants as one: it is rounded once."""
-    numbers = [a for a in node.args if not a.free_symbols]
+    numbers = [a for a in node.args if is_constant(a)]
     if len(numbers) < 2:
         return list(node.args)
-    rest = [a for a in node.args if a.free_symbols]
+    rest = [a for a in node.args if not is_constant(a)]
     return [node.func(*numbers, evaluate=False), *rest]
 
 
 def _is_inverse(node: sp.Expr) -> bool:
-    if not isinstance(node, sp.Pow) or not node.free_symbols:
+    if not isinstance(node, sp.Pow) or is_constant(node):
         return False
     return bool(node.exp.is_number and node.exp.is_negative)
 

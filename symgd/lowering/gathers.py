@@ -2,6 +2,8 @@
 
 Inside of all regions lanes are worked on; at the edges it is one element at a time,
 with a look at each region.
+
+Elsewhere these are stencil loops.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ time; the order in which numbers are added is therefore fixed by the lengths alo
 outermost loops go in blocks, whose totals are added pairwise (Higham 2002, "Accuracy
 and Stability of Numerical Algorithms", section 4.2), so that blocks may be done by
 several threads, and the result has the same bits for any number of them.
+
+This is code generation for loop nests: vectorisation, blocking, pairwise summation.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 An index is a whole number, kept as such; what differs from lane to lane is loaded as a
 pack: at once where the lanes are neighbours in memory, in rows that are transposed
 where they are neighbours across a table, and otherwise one by one.
+
+This is addressing: contiguous and strided loads, gathers, index arithmetic.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import sympy as sp
 from llvmlite import ir
 
 from symgd.calculus.program import outermost
+from symgd.errors import FormulaError
 from symgd.language.formula import text_of
 from symgd.lowering.building import DOUBLE, WORD, memory
 from symgd.lowering.code_printer import Style
@@ -23,7 +26,6 @@ from symgd.lowering.source import lower
 from symgd.lowering.tracing import Value, writing
 from symgd.lowering.transposing import transposed
 from symgd.native.layout import Column, Layout
-from symgd.reporting.errors import FormulaError
 
 LANES = 8  # elements that are worked on at once, whatever the processor has
 

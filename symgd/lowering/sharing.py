@@ -1,4 +1,7 @@
-"""Common subexpressions, found under the conditions that guard them."""
+"""Common subexpressions, found under the conditions that guard them.
+
+This is common subexpression elimination (CSE); its one function is ``share``.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from typing import Any
 
 import sympy as sp
 
-from symgd.reporting.errors import FormulaError
+from symgd.errors import FormulaError
+from symgd.language.nodes import is_constant, made, share_of
 
 MAX_OPERATIONS = 20_000
 
@@ -142,7 +146,7 @@ class _Sharing:
         if isinstance(node, sp.Pow) and node.exp.is_Rational:
             return self._rebuilt_power(node, guard)
         arguments = [self.rewritten(argument, guard) for argument in node.args]
-        return _made(node.func, arguments)
+        return made(node.func, arguments)
 
     def _rebuilt_power(self, node: sp.Pow, guard: _Guard) -> Any:
         base, exponent = node.args
@@ -223,9 +227,8 @@ def prepared(
 ) -> tuple[sp.Expr, ...]:
     """Return expressions with other symbols, and with steps as branches.
 
-    Heaviside functions stand in the derivatives of Max and Min. ``step*rest`` becomes
-    a branch, so that an infinite rest can't become 0*inf; likewise a choice of which
-    one branch is 0.
+    ``step*rest`` becomes a branch, so that an infinite rest can't become 0*inf;
+    likewise a choice of which one branch is 0.
     """
     done: dict[sp.Basic, Any] = {}
 
@@ -242,9 +245,13 @@ def prepared(
                 if isinstance(factor, sp.Heaviside):
                     x, at_zero = arguments[place].args
                     return _branch(x, at_zero, sp.Mul(*rest))
+                if isinstance(factor, share_of):
+                    return _inside(arguments[place], sp.Mul(*rest))
                 if _vanishes_somewhere(factor):
                     return _inside(arguments[place], sp.Mul(*rest))
-        return _made(node.func, arguments)
+        if isinstance(node, share_of):
+            return node.func(*arguments, evaluate=False).as_branches()
+        return made(node.func, arguments)
 
     return tuple(renewed(output) for output in outputs)
 
@@ -264,15 +271,8 @@ def _inside(choice: sp.Piecewise, rest: sp.Expr) -> sp.Expr:
     return sp.Piecewise(*branches, evaluate=False)
 
 
-def _made(kind: Any, arguments: list[Any]) -> Any:
-    """Build a node; Max and Min as they are, since SymPy would compare all pairs."""
-    if kind in (sp.Max, sp.Min):
-        return kind(*arguments, evaluate=False)
-    return kind(*arguments)
-
-
 def _is_trivial(node: sp.Basic) -> bool:
     """Whether a name for the node would save nothing: x, 2, 2*x, sqrt(2)."""
     if isinstance(node, sp.Mul) and len(node.args) == 2:
         return node.args[0].is_Number and node.args[1].is_Symbol
-    return not node.args or (isinstance(node, sp.Expr) and not node.free_symbols)
+    return not node.args or (isinstance(node, sp.Expr) and is_constant(node))

@@ -1,4 +1,7 @@
-"""What loops add up, while they run."""
+"""What loops add up, while they run.
+
+Accumulators of reductions, and how two partial ones are combined.
+"""
 
 from __future__ import annotations
 

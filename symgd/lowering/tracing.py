@@ -3,6 +3,8 @@
 numba needs tens of milliseconds for every function that it reads, types and lowers, and
 much more for a long one. Here the function is simply called, with arguments that are
 LLVM's values and operators that write instructions: microseconds for each of them.
+
+This is tracing by operator overloading, as JAX does it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Rows of numbers, as they are in memory, turned into columns."""
+"""Rows of numbers, as they are in memory, turned into columns.
+
+A transpose of registers, by shuffles.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 A slot that isn't finite often stays so, whatever else happens: then it is enough to
 look at it from time to time.
+
+Overflow and NaN are detected no more often than this needs.
 """
 
 from __future__ import annotations

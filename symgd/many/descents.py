@@ -2,6 +2,8 @@
 
 Update rules run in SIMD lanes, the default method and automatic steps start by start;
 all on all cores, in pieces that do not depend on their number, so that results don't.
+
+Elsewhere: multistart, and a grid search of hyperparameters, here ``sweep``.
 """
 
 from __future__ import annotations
@@ -16,16 +18,16 @@ import numpy as np
 
 from symgd.descent import settings as arguments
 from symgd.descent.settings import Seed, Settings
+from symgd.errors import InputError
 from symgd.many import in_lanes as many_in_lanes
 from symgd.many import in_turn as many_in_turn
 from symgd.many.many_results import Results, Sweep
 from symgd.many.problem import Problem
 from symgd.native.interrupts import Interrupts
+from symgd.native.status import Status
 from symgd.objectives import points
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
-from symgd.reporting.errors import InputError
-from symgd.reporting.status import Status
 from symgd.rules.rule import Rule
 
 if TYPE_CHECKING:

@@ -1,4 +1,7 @@
-"""The descents of a rule, in SIMD lanes: all that run are advanced in rounds."""
+"""The descents of a rule, in SIMD lanes: all that run are advanced in rounds.
+
+Elsewhere: a vectorised batch (vmap).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from symgd.many.problem import Ends, Problem
 from symgd.native import machine
 from symgd.native import records as layout
 from symgd.native.interrupts import Interrupts
-from symgd.reporting.status import RUNNING, Status
+from symgd.native.status import RUNNING, Status
 
 SMALLEST = 256  # descents handed to a thread at a time
 PIECES = 4  # for each thread in a round

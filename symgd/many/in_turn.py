@@ -16,13 +16,13 @@ import numpy as np
 from symgd.descent.progress import ProgressOfMany
 from symgd.descent.run import drive
 from symgd.descent.solver_run import LBFGS_ITERATIONS, NEWTON_VARIABLES
+from symgd.errors import FormulaError
 from symgd.kernels.shared import shared
 from symgd.many.problem import Ends, Problem
 from symgd.native import machine
 from symgd.native import records as layout
 from symgd.native.interrupts import Interrupts
-from symgd.reporting.errors import FormulaError
-from symgd.reporting.status import RUNNING, Status
+from symgd.native.status import RUNNING, Status
 
 
 def run(

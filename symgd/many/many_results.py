@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symgd.descent.drawing import drawn
 from symgd.descent.result import Result
 from symgd.descent.run import Run, drive, result_of
 from symgd.descent.settings import Settings
+from symgd.errors import InputError
+from symgd.language.text import number, replacing
 from symgd.many.problem import Ends, Problem
-from symgd.reporting.drawing import drawn
-from symgd.reporting.errors import InputError
-from symgd.reporting.status import Status
-from symgd.reporting.text import number, replacing
+from symgd.native.status import Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,10 +12,10 @@ from symgd.descent import methods
 from symgd.descent import settings as arguments
 from symgd.descent.run import Run
 from symgd.descent.settings import Settings
+from symgd.errors import InputError, unknown_name
 from symgd.native import compiled
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
-from symgd.reporting.errors import InputError, unknown_name
 from symgd.rules import family
 from symgd.rules.rule import Rule
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from symgd.descent.drawing import drawn
 from symgd.descent.result import Result, Trace
-from symgd.reporting.drawing import drawn
-from symgd.reporting.errors import unknown_name
-from symgd.reporting.status import Status
-from symgd.reporting.text import brief, duration, number, plain, replacing
+from symgd.errors import unknown_name
+from symgd.language.text import brief, duration, number, plain, replacing
+from symgd.native.status import Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

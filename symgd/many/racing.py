@@ -1,4 +1,7 @@
-"""Several methods on one objective, from one start, on the same footing."""
+"""Several methods on one objective, from one start, on the same footing.
+
+Elsewhere: a benchmark of optimizers.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,14 @@ from symgd.descent.result import Result, Trace
 from symgd.descent.run import Run, drive, result_of
 from symgd.descent.settings import Seed, Settings
 from symgd.descent.solver_run import NEWTON_VARIABLES, SolverRun
+from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.language.plain import plain_number
 from symgd.many.race_result import Race
 from symgd.native.interrupts import Interrupts
+from symgd.native.status import RUNNING, Status
 from symgd.objectives import points
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
-from symgd.reporting.errors import FormulaError, InputError, unknown_name
-from symgd.reporting.status import RUNNING, Status
 from symgd.rules import family
 from symgd.rules.rule import Rule
 

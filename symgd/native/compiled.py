@@ -1,4 +1,7 @@
-"""Kernels, each made once: taken from this process, from the store, or compiled."""
+"""Kernels, each made once: taken from this process, from the store, or compiled.
+
+This is the cache of just-in-time (JIT) compilation, in memory and on disk.
+"""
 
 from __future__ import annotations
 

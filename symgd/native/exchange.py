@@ -1,4 +1,7 @@
-"""What the loop over arrays exchanges with what it calls, and where that stands."""
+"""What the loop over arrays exchanges with what it calls, and where that stands.
+
+Offsets into a struct, elsewhere.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Ctrl-C ends a run between two slices, where everything about it is consistent."""
+"""Ctrl-C ends a run between two slices, where everything about it is consistent.
+
+The signal is SIGINT.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ A kernel takes the addresses of ``x``, of the constants ``p`` and of what it wri
 a program with arrays, ``p`` is a row of 64-bit words: parameters, as floats; then
 sizes, and for each array where it begins and how it is laid out, as integers. So a
 kernel is compiled for names and types, never for lengths or addresses.
+
+Elsewhere these words are array descriptors: pointers, shapes, strides.
 """
 
 from __future__ import annotations

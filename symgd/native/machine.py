@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from symgd.reporting.errors import SymgdError
+from symgd.errors import SymgdError
 
 LLVM_TYPES = {"p": "ptr", "i": "i64", "d": "double"}
 C_TYPES = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double}

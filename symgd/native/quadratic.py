@@ -1,4 +1,7 @@
-"""What stands where in the memory of a descent by quadratic models."""
+"""What stands where in the memory of a descent by quadratic models.
+
+Offsets into a struct, elsewhere.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 Kernels keep their counts in one array of integers and their numbers in one of
 floats, so that a run can be stopped, stored and continued anywhere.
+
+Elsewhere they are the fields of a struct.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import itertools
 from typing import NamedTuple
 
-from symgd.reporting.status import Status
+from symgd.native.status import Status
 
 COUNTERS = 22
 T = 0  # the last evaluated iterate; -1 before the start has been evaluated

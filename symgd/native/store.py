@@ -8,6 +8,8 @@ The check finds damage, not malice: whoever can write to the folder can run code
 owner. So a folder or a file that another user owns or may write to is left alone.
 Whatever can't be kept is compiled again: the store never raises because of what it
 finds.
+
+This is a persistent cache with least-recently-used (LRU) eviction.
 """
 
 from __future__ import annotations

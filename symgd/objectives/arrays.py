@@ -18,10 +18,10 @@ from symgd.calculus.gathering import quickened
 from symgd.calculus.listing import listing
 from symgd.calculus.program import Program, gradient_program
 from symgd.calculus.sizes import inferred_sizes, lengths
+from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.language.formula import names_in, natural_order, text_of
 from symgd.native.layout import Layout, column_of, size_of
 from symgd.objectives.space import Space
-from symgd.reporting.errors import FormulaError, InputError, unknown_name
 
 if TYPE_CHECKING:
     from symgd.objectives.data import DataTable

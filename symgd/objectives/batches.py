@@ -4,6 +4,8 @@ A sum over all rows becomes one over the rows of a batch, times the number of ro
 the batch's: its expectation, and that of its gradient, are the whole sum's (Robbins and
 Monro 1951; Bottou, Curtis and Nocedal 2018, section 3). Rows come in a random order, a
 new one in each epoch.
+
+With them, an update rule is a stochastic gradient method (SGD).
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ import sympy as sp
 
 from symgd.calculus.program import outermost
 from symgd.calculus.structure import numbers_of
+from symgd.errors import FormulaError, InputError
 from symgd.language.formula import array, symbol
 from symgd.objectives.arrays import Arrays
-from symgd.reporting.errors import FormulaError, InputError
 
 if TYPE_CHECKING:
     import numpy as np

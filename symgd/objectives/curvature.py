@@ -1,4 +1,7 @@
-"""Second derivatives of formulas with arrays: along a direction, or by columns."""
+"""Second derivatives of formulas with arrays: along a direction, or by columns.
+
+A Hessian-vector product, ``hessp``, is the gradient of a directional derivative.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from symgd.calculus.elements import DIRECTION
+from symgd.errors import InputError
 from symgd.native.machine import PythonKernel, address
 from symgd.native.records import EVALUATION
-from symgd.reporting.errors import InputError
 
 # It stands above: what is asked of one is its space, arrays, hess and kernels.
 Objective: TypeAlias = Any

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgd.reporting.errors import InputError, shortened, unknown_name
+from symgd.errors import InputError, shortened, unknown_name
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -70,7 +70,7 @@ class DataTable:
     >>> DataTable({"y": [3, None, 5]}).arrays(["y"])
     Traceback (most recent call last):
         ...
-    symgd.reporting.errors.InputError: column 'y' is not finite in row 1 (nan): drop
+    symgd.errors.InputError: column 'y' is not finite in row 1 (nan): drop
     such rows with missing="drop", or mend the data
     """
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from symgd.errors import InputError
 from symgd.native.machine import address
-from symgd.reporting.errors import InputError
 
 MATRIX = 10_000  # rows of a Hessian at most: 800 MB
 

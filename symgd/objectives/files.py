@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from symgd.errors import InputError
 from symgd.objectives.data import floats_of, repeated
-from symgd.reporting.errors import InputError
 
 
 def read_file(path: str | PathLike[str]) -> Any:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.language.plain import constant, count
 from symgd.native import compiled
 from symgd.native.records import EVALUATION
 from symgd.objectives.space import Space
-from symgd.reporting.errors import FormulaError, InputError, unknown_name
 
 if TYPE_CHECKING:
     import numpy as np

@@ -2,6 +2,8 @@
 
 Blocks of iterations are added pairwise. A chunk of 2**k blocks is a branch of that
 tree, so chunks can be done in any order, and be added afterwards.
+
+A thread pool, and a deterministic reduction: the order of additions is fixed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Points and bounds, read and checked; random points."""
+"""Points and bounds, read and checked; random points.
+
+Bounds are box constraints; projection onto them is clipping, which kernels do.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from symgd.errors import InputError
 from symgd.objectives.space import Space
-from symgd.reporting.errors import InputError
 
 MANY = 1000  # coordinates; beyond, NumPy is worth its import
 

@@ -1,4 +1,7 @@
-"""The coordinates of a point: scalars and arrays by name, one after the other."""
+"""The coordinates of a point: scalars and arrays by name, one after the other.
+
+Named arrays are flattened (ravelled) to one vector, and unflattened.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from symgd.reporting.errors import InputError, unknown_name
+from symgd.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from symgd.language.formula import symbol
-from symgd.plotting.path import checked, write
+from symgd.plotting.figures import checked, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,32 +12,29 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import Normal, Stroke
 
 from symgd.descent.result import Result
+from symgd.errors import InputError, unknown_name
 from symgd.language.formula import text_of
+from symgd.native.status import Status
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import read_bounds
-from symgd.reporting.errors import InputError, unknown_name
-from symgd.reporting.status import Status
+from symgd.plotting.figures import (
+    CASING,
+    DOTS,
+    END,
+    INK,
+    PATHS,
+    QUANTITIES,
+    START,
+    UNDEFINED,
+    checked,
+    write,
+)
 from symgd.rules import family
 
 KINDS = {"curve": 1, "contour": 2, "surface": 2, "convergence": None}
-QUANTITIES = {
-    "grad_norm": "largest component of the gradient",
-    "gap": "distance of f from the best value seen",
-    "fun": "f",
-}
-FORMATS = (".png", ".pdf", ".svg")
-
 DEPTHS = ("#2f6f9f", "#6fa5cb", "#aecde3", "#dceaf4", "#fafcfe")  # from the best f
-PATHS = ("#d55e00", "#000000", "#b3128a", "#00805f", "#8a5a00", "#6a3d9a")
-INK = "#44546a"
-UNDEFINED = "#d9d9d9"
-CASING = [Stroke(linewidth=3.5, foreground="white"), Normal()]
-DOTS: dict[str, Any] = {"marker": "o", "markersize": 3.5}
-START: dict[str, Any] = {"marker": "o", "ms": 8, "mew": 2, "mfc": "white"}
-END: dict[str, Any] = {"marker": "*", "ms": 16, "mec": "white"}
 MOST_DOTS = 80  # more of them would hide the line
 LEVELS = 14
 HUGE = 1e300  # differences of what lies beyond could overflow
@@ -135,23 +132,6 @@ def save(
     figure = Figure(layout="constrained")
     _fill(figure, _planned(results, None, kind, **options), results)
     write(figure, path)
-
-
-def checked(file: str | Path) -> Path:
-    """Return the path of a picture, or refuse its format."""
-    path = Path(file)
-    if path.suffix.lower() not in FORMATS:
-        accepted = ", ".join(FORMATS)
-        raise InputError(f"{str(file)!r} has no known format; accepted: {accepted}")
-    return path
-
-
-def write(figure: Figure, path: Path) -> None:
-    """Write a figure, or say why not."""
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise InputError(f"can't write {str(path)!r}: {error.strerror}") from None
 
 
 # ------------------------------------------------------------------ what to draw

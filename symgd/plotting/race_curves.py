@@ -16,10 +16,10 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from symgd.descent.result import Result
+from symgd.errors import InputError, shortened, unknown_name
 from symgd.language.formula import text_of
-from symgd.plotting.path import CASING, END, INK, PATHS, QUANTITIES, checked, write
-from symgd.reporting.errors import InputError, shortened, unknown_name
-from symgd.reporting.status import Status
+from symgd.native.status import Status
+from symgd.plotting.figures import CASING, END, INK, PATHS, QUANTITIES, checked, write
 
 if TYPE_CHECKING:
     from symgd.many.race_result import Race

@@ -17,10 +17,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from symgd.errors import InputError, shortened, unknown_name
 from symgd.language.formula import text_of
-from symgd.plotting.path import DOTS, END, INK, PATHS, UNDEFINED, checked, write
-from symgd.reporting.errors import InputError, shortened, unknown_name
-from symgd.reporting.status import Status
+from symgd.native.status import Status
+from symgd.plotting.figures import DOTS, END, INK, PATHS, UNDEFINED, checked, write
 
 if TYPE_CHECKING:
     from symgd.many.many_results import Sweep

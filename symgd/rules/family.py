@@ -6,7 +6,7 @@ name differ, which variant this is. ``g`` is the gradient where the update began
 
 from __future__ import annotations
 
-from symgd.reporting.errors import InputError, guess
+from symgd.errors import InputError, guess
 from symgd.rules.rule import Rule
 
 BUILT_IN = {

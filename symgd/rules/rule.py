@@ -1,4 +1,7 @@
-"""Update rules: a method is its equations, as the papers print them."""
+"""Update rules: a method is its equations, as the papers print them.
+
+Elsewhere a rule is an optimizer (SGD, Adam), its ``step_size`` the learning rate.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from symgd.errors import FormulaError, InputError, guess, unknown_name
 from symgd.language.plain import plain_number, split
 from symgd.native import compiled
-from symgd.reporting.errors import FormulaError, InputError, guess, unknown_name
 
 if TYPE_CHECKING:
     import sympy as sp

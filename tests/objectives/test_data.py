@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from symgd.errors import InputError
 from symgd.objectives.data import DataTable
 from symgd.objectives.files import read_file
-from symgd.reporting.errors import InputError
 
 KEPT = ["f8", "f4", "i8", "i4", "i2", "i1", "u4", "u2", "u1", "?"]
 LIBRARIES = ["pandas", "polars", "pyarrow"]

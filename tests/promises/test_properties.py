@@ -21,6 +21,14 @@ EXPLICIT_OBJECTIVES = (
     "sin(3*x)*cos(y) + x**2/10 + abs(y - x)",
     "max(x**2 + y, exp(y - x)) + log(1 + y**2)",
 )
+# All of them, compiled once: a branch that is not taken has no part in the result.
+ANY_OBJECTIVE = Objective(
+    "{} if which < 1 else {} if which < 2 else {}".format(*EXPLICIT_OBJECTIVES),
+    parameters={"which": 0},
+)
+explicit_objectives = st.sampled_from(range(3)).map(
+    lambda which: ANY_OBJECTIVE.with_parameters(which=which)
+)
 
 
 def quadratic_objective(n):
@@ -35,12 +43,12 @@ def quadratic_objective(n):
     return Objective(" + ".join(terms), names, parameters=parameters)
 
 
-QUADRATICS = {n: quadratic_objective(n) for n in range(1, 7)}
+QUADRATICS = {n: quadratic_objective(n) for n in (1, 2, 5)}  # one each is compiled
 
 
 @st.composite
 def convex_problems(draw):
-    n = draw(st.integers(1, 6))
+    n = draw(st.sampled_from(sorted(QUADRATICS)))
     matrix = draw(quadratics(n))
     entries = {f"a{i}_{j}": matrix[i, j] for i in range(n) for j in range(i, n)}
     objective = QUADRATICS[n].with_parameters(**entries)
@@ -84,9 +92,7 @@ def test_gradient_descent_has_its_closed_form(problem, fraction):
     np.testing.assert_allclose(x, expected, atol=1e-11 * max(1.0, abs(start).max()))
 
 
-@pytest.mark.parametrize("formula", EXPLICIT_OBJECTIVES)
-@given(start=points(2), step=st.floats(1e-4, 0.1), bounded=st.booleans())
-@settings(max_examples=30)
+@given(explicit_objectives, points(2), st.floats(1e-4, 0.1), st.booleans())
 def test_momentum_zero_is_gradient_descent_bit_for_bit(formula, start, step, bounded):
     run = {"step_size": step, "maxiter": 40, "trace": True}
     run["bounds"] = [(-3, 3)] * 2 if bounded else None
@@ -99,22 +105,19 @@ def test_momentum_zero_is_gradient_descent_bit_for_bit(formula, start, step, bou
 # -------------------------------------------------------------------- AMSGrad
 
 UNIT = st.floats(0, 1, exclude_max=True)
-SCHEDULES = st.sampled_from(
-    ["0.1/sqrt(t)", "0.9**t", "0.9/t", "0.1 if t < 10 else 0.01", "(1 + cos(t))/3"]
-)
+# In pairs, as each of them is compiled.
+SCHEDULES = [("0.1/sqrt(t)", "0.9**t"), ("(1 + cos(t))/3", "0.1 if t < 10 else 0.01")]
 
 
-@pytest.mark.parametrize("formula", EXPLICIT_OBJECTIVES)
 @given(
+    formula=explicit_objectives,
     start=points(2),
-    step=st.one_of(st.floats(1e-5, 10.0), SCHEDULES),
-    beta1=st.one_of(UNIT, SCHEDULES),
+    steps=st.one_of(st.tuples(st.floats(1e-5, 10.0), UNIT), st.sampled_from(SCHEDULES)),
     beta2=UNIT,
     eps=st.floats(0, 1.0),
 )
-@settings(max_examples=25)
-def test_vhat_never_decreases(formula, start, step, beta1, beta2, eps):
-    hyper = {"step_size": step, "beta1": beta1, "beta2": beta2, "eps": eps}
+def test_vhat_never_decreases(formula, start, steps, beta2, eps):
+    hyper = {"step_size": steps[0], "beta1": steps[1], "beta2": beta2, "eps": eps}
     result = minimize(formula, start, method="amsgrad", maxiter=60, trace=True, **hyper)
     vhat = result.trace["vhat"]
     assert (np.diff(vhat, axis=0) >= 0).all()
@@ -212,7 +215,7 @@ def test_any_mixture_of_tokens_parses_or_raises_formula_error(text):
 # ------------------------------------------------------- names, order, and truth
 
 
-@given(start=points(2), method=st.sampled_from(sorted(BUILT_IN)))
+@given(start=points(2), method=st.sampled_from(["amsgrad", "momentum", "bb"]))
 @settings(max_examples=20)
 def test_renaming_variables_changes_nothing(start, method):
     template = "(1 - {0})**2 + 10*({1} - {0}**2)**2 + {0}*sin({1})"
@@ -225,10 +228,11 @@ def test_renaming_variables_changes_nothing(start, method):
             assert plain.trace[name].tobytes() == renamed.trace[name].tobytes()
 
 
-@given(start=points(3), order=st.permutations(NAMES))
+@given(start=points(3), order=st.sampled_from(["zyx", "yzx", "xzy"]))
 @settings(max_examples=20)
 def test_permuting_variables_permutes_the_path(start, order):
     formula = "(1 - x)**2 + 10*(y - x**2)**2 + (z - y*x)**2 + exp(-z**2)"
+    order = [*order]
     place = [NAMES.index(name) for name in order]
     run = {"method": "amsgrad", "maxiter": 50, "trace": True}
     plain = minimize(formula, start, **run).trace

@@ -34,7 +34,7 @@ class FormulaError(SymgdError, ValueError):
     >>> symgd.Objective("x^2 + 1")
     Traceback (most recent call last):
         ...
-    symgd.reporting.errors.FormulaError: '^' is not a power here
+    symgd.errors.FormulaError: '^' is not a power here
         x^2 + 1
          ^
     write x**2 + 1

@@ -1,1 +1,0 @@
-"""What symgd says to people: errors, statuses, numbers, tables, pictures."""

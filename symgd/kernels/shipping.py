@@ -12,11 +12,11 @@ everywhere is an error.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import gzip
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,9 @@ def main() -> None:
     """Write all loops to a folder."""
     # Before numba is loaded: what it optimises, it optimises for this processor.
     os.environ["NUMBA_OPT"] = "0"
-    folder = Path(sys.argv[1]) if sys.argv[1:] else SHIPPED
+    parser = argparse.ArgumentParser("python -m symgd.kernels.shipping")
+    parser.add_argument("folder", nargs="?", type=Path, default=SHIPPED)
+    folder = parser.parse_args().folder
     folder.mkdir(exist_ok=True)
     for name in LOOPS:
         packed = gzip.compress(text_of(name).encode(), mtime=0)

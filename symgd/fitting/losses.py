@@ -15,6 +15,7 @@ import sympy as sp
 from symgd.calculus.derivatives import gradient
 from symgd.errors import InputError, guess
 from symgd.language import formula
+from symgd.language.nodes import replaced
 from symgd.language.plain import constant
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 RESIDUAL = formula.symbol("r")
 SMOOTHING = formula.symbol("smoothing")  # what makes |r| smooth on the way to it
-RESOLUTION = sp.Symbol("[resolution]", positive=True)  # below it, r is rounding
+RESOLUTION = formula.symbol("[resolution]")  # below it, r is rounding
 
 NAMED = {
     "squared": "r**2/2",
@@ -80,7 +81,7 @@ class Loss:
     @property
     def weight_of_rounding(self) -> sp.Expr:
         """The weight of a row that is met."""
-        return (self.score / RESIDUAL).xreplace({RESIDUAL: RESOLUTION})
+        return replaced(self.score / RESIDUAL, {RESIDUAL: RESOLUTION})
 
     @property
     def size(self) -> sp.Expr:
@@ -147,7 +148,7 @@ def _resolved(factor: sp.Expr) -> sp.Expr:
     """Return a factor for residuals that are no smaller than their resolution."""
     if RESIDUAL not in factor.free_symbols:
         return factor
-    least = factor.xreplace({RESIDUAL: RESOLUTION})
+    least = replaced(factor, {RESIDUAL: RESOLUTION})
     near = sp.Lt(sp.Abs(RESIDUAL), RESOLUTION)
     return sp.Piecewise((least, near), (factor, True))
 

@@ -88,9 +88,17 @@ def test_a_start_is_chosen_once(bowl, seed):
     assert raced["momentum"].x.tolist() == alone.x.tolist()
 
 
-def test_compiling_and_recording_take_no_time_in_a_race():
-    raced = race("x**2 + 5*y**4", [1, 1], ["gd"], maxiter=1000)  # compiled now
-    assert 0 < raced.seconds["gd"] < 0.05
+def test_nothing_is_recorded_in_the_time_of_a_run(monkeypatch):
+    timed, every = racing._timed, []
+
+    def measured(run, start):
+        every.append(run.settings.every)
+        return timed(run, start)
+
+    monkeypatch.setattr(racing, "_timed", measured)
+    raced = race("x**2 + 5*y**4", [1, 1], ["gd"], maxiter=1000)
+    assert every == [0]
+    assert raced.seconds["gd"] > 0
     assert len(raced["gd"].trace) == 1001
 
 
@@ -131,7 +139,7 @@ def test_a_run_that_is_cut_has_its_trace(bowl):
     raced = race(bowl, [1, -2], [("momentum", {"step_size": 1e-12})], **forever)
     result = raced["momentum"]
     assert result.status == Status.TIME_LIMIT
-    assert 0.04 < raced.seconds["momentum"] < 2
+    assert raced.seconds["momentum"] >= 0.05
     last = result.nit // 10**5 * 10**5
     assert result.trace.t.tolist() == list(range(0, last + 1, 10**5))
     again = {"method": "momentum", "step_size": 1e-12, "gtol": 0.0}

@@ -13,9 +13,10 @@ import numpy as np
 import symgd
 from benchmarks.formulas import Task
 from benchmarks.peers import with_ours
-from symgd.lowering import scalar_objective as native
+from symgd.lowering.inlining import straight
 from symgd.lowering.intrinsics import local, store
-from symgd.lowering.scalar_update import native_update
+from symgd.lowering.jitting import JIT_OPTIONS
+from symgd.lowering.scalar_update import native_schedule, native_update
 from symgd.native.status import RUNNING, Status
 from symgd.rules.family import find
 
@@ -58,12 +59,12 @@ def without_checks(task: Task) -> Callable[[], np.ndarray]:
     rule = find(with_ours.method(task.rule))
     native_objective = with_ours.objective(task.problem).native
     hyper = np.array([task.hyper[name] for name in rule.hyperparameters])
-    value_and_gradient = native_objective.value_and_gradient
-    schedule = native.native_schedule((None,) * len(hyper))
+    schedule = native_schedule((None,) * len(hyper))
     n, width, outputs = task.problem.size, 1 + len(rule.state), task.problem.size + 1
+    value_and_gradient = straight(native_objective.value_and_gradient, outputs)
     update, steps = native_update(rule, n).slots, task.steps
 
-    @numba.njit(**native.JIT_OPTIONS)
+    @numba.njit(**JIT_OPTIONS)
     def loop(x: Any, h: Any, p: Any) -> None:
         now, new = local(width, n), local(width, n)
         g, f_and_g = local(1, n)[0], local(1, outputs)[0]

@@ -14,7 +14,7 @@ import sympy as sp
 
 from symgd.errors import FormulaError
 from symgd.language.formula import text_of
-from symgd.language.nodes import kept, share_of
+from symgd.language.nodes import NOT_REAL, SHARES, choice, contains, kept
 
 MOST_FACTORS = 8  # of a product that is differentiated factor by factor
 
@@ -86,7 +86,7 @@ class _Derivative:
             what = f"{text_of(jump.node)} has no derivative by {self.variable.name}"
             problem = f"{what} that a descent can use, in"
             raise FormulaError(problem, text_of(term)) from None
-        if derivative.has(sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
+        if contains(derivative, NOT_REAL):
             name = self.variable.name
             problem = f"the derivative by {name} is not real and finite, of"
             raise FormulaError(problem, text_of(term))
@@ -136,18 +136,19 @@ class _Derivative:
 
     def _of_Pow(self, node: sp.Pow) -> sp.Expr:
         base, exponent = node.args
-        if exponent.is_number or base.is_positive:
+        if exponent.is_number or base.is_number or base.is_positive:
             inner = self.of(base) * exponent / base
             return node * (self.of(exponent) * sp.log(base) + inner)
-        # Where x is 0, neither x**y*y/x nor x**y*log(x) were a number.
-        inner = self.of(base) * exponent * base ** (exponent - 1)
-        not_0 = sp.Piecewise((sp.S.One, sp.Eq(base, 0)), (base, True))
-        return node * self.of(exponent) * sp.log(not_0) + inner
+        # The base may be 0, where exponent/base and log(base) are no numbers.
+        not_0 = ((sp.S.One, sp.Eq(base, 0, evaluate=False)), (base, True))
+        by_exponent = node * sp.log(choice(*not_0))
+        by_base = exponent * base ** (exponent - 1)
+        return by_exponent * self.of(exponent) + by_base * self.of(base)
 
     def _of_Max(self, node: sp.Max) -> sp.Expr:
-        return sp.Add(
-            *(share_of(a, node) * self.of(a) for a in node.args if self.moves(a))
-        )
+        share = SHARES[sp.Max if isinstance(node, sp.Max) else sp.Min]
+        moving = [a for a in node.args if self.moves(a)]
+        return sp.Add(*(share(a, *node.args) * self.of(a) for a in moving))
 
     _of_Min = _of_Max
 
@@ -155,7 +156,7 @@ class _Derivative:
         branches = [(self.of(value), condition) for value, condition in node.args]
         if len({value for value, _ in branches}) == 1 and branches[-1][1] == sp.true:
             return branches[0][0]
-        return sp.Piecewise(*branches, evaluate=False)
+        return choice(*branches)
 
     def _of_kept(self, node: sp.Expr) -> sp.Expr:
         return kept(self.of(node.args[0]))
@@ -163,7 +164,7 @@ class _Derivative:
     def _constant_between_jumps(self, node: sp.Expr) -> sp.Expr:
         return sp.S.Zero
 
-    _of_sign = _of_real_sign = _of_Heaviside = _of_share_of = _constant_between_jumps
+    _of_sign = _of_real_sign = _of_Heaviside = _of__Share = _constant_between_jumps
 
     def _of_Abs(self, node: sp.Abs) -> sp.Expr:
         return self.of(node.args[0]) * sp.sign(node.args[0])

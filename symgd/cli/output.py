@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import typer
 
 from symgd.errors import SymgdError
+from symgd.native import compiled
 
 BAD_INPUT, NO_SUCCESS, INTERRUPTED = 2, 1, 130
 
@@ -92,7 +93,12 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 @contextmanager
 def errors_reported() -> Iterator[None]:
-    """Turn bad input into a message and exit status 2; Ctrl-C, into a word and 130."""
+    """Turn bad input into a message and exit status 2; Ctrl-C, into a word and 130.
+
+    On a terminal it is said, too, when something takes long to compile.
+    """
+    if sys.stderr.isatty():
+        compiled.when_long = _say_what_takes_long
     try:
         yield
     except BrokenPipeError:
@@ -107,6 +113,11 @@ def errors_reported() -> Iterator[None]:
             "out of memory: a trace or plot keeps every iterate of a long run, "
             "a sweep an end for each combination"
         )
+
+
+def _say_what_takes_long() -> None:
+    compiled.when_long = None  # once is enough
+    print("compiling, once for this formula ...", file=sys.stderr)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -36,7 +36,6 @@ class BatchRun(LargeRun):
     """
 
     clocks = ("t", "epoch")
-    batches = True
 
     def __init__(
         self,
@@ -77,7 +76,7 @@ class BatchRun(LargeRun):
 
             return programs.evaluation(arrays.program(), arrays.layout)
 
-        return self.objective.compiled(("batch", arrays.key), "d:ppp", build)
+        return self.objective.written(("batch", arrays.key), layout.EVALUATION, build)
 
     def _gathers(self, update: ArrayUpdate) -> bool:
         return False

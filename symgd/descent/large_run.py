@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from symgd.descent.run import Run, floats, not_finite
 from symgd.descent.settings import Settings
 from symgd.errors import InputError
+from symgd.kernels.shared import shared
 from symgd.native import compiled, exchange
 from symgd.native import records as layout
 from symgd.native.machine import Kernel, address
@@ -51,7 +52,6 @@ class LargeRun(Run):
         self._prepare()
 
     clocks: tuple[str, ...] = ("t",)
-    batches = False
 
     def _evaluation(self) -> Kernel:
         """Return what the loop evaluates."""
@@ -80,7 +80,7 @@ class LargeRun(Run):
         step = self._gathered(update) if gathers else self._kernel("moved", update)
         sums = self._kernel("summed_up", update) if update.stages else step
         self._used = [step, sums, self.function, look_kernel(self.bounded)]
-        self.descend = large_kernel(gathers, self.batches)
+        self.descend = shared("large")
         self.facts[exchange.FUNCTION] = self.function.address
         self.facts[exchange.STEP], self.facts[exchange.SUMS] = (
             step.address,
@@ -122,7 +122,7 @@ class LargeRun(Run):
             return steps.gathered(update, arrays.program(), arrays.layout)
 
         parts = ("gathered", self._describing(update))
-        return self.objective.compiled(parts, layout.LARGE_STEP, build)
+        return self.objective.written(parts, layout.LARGE_STEP, build)
 
     def _kernel(self, kind: str, update: ArrayUpdate) -> Kernel:
         def build() -> str:
@@ -131,7 +131,7 @@ class LargeRun(Run):
             return getattr(steps, kind)(update)
 
         parts = ("large", kind, self._describing(update))
-        return compiled.kernel(parts, layout.LARGE_STEP, build)
+        return compiled.written(parts, layout.LARGE_STEP, build)
 
     def _describing(self, update: ArrayUpdate) -> str:
         from symgd.language.formula import text_of
@@ -268,19 +268,6 @@ class LargeRun(Run):
         return not_finite(self.objective.space, {"x": x, **state}, sign * value, jac)
 
 
-def large_kernel(gathers: bool, batches: bool) -> Kernel:
-    """Return the loop over large arrays, for all rules and objectives."""
-
-    def build() -> Any:
-        from symgd.kernels import large
-        from symgd.lowering.scalar_objective import native
-
-        return native(large.looping(gathers, batches), layout.LARGE)
-
-    parts = ("large loop", str(gathers), str(batches))
-    return compiled.kernel(parts, layout.LARGE, build)
-
-
 def look_kernel(bounded: bool) -> Kernel:
     """Return what looks at an iterate, one for all objectives and rules."""
 
@@ -289,4 +276,4 @@ def look_kernel(bounded: bool) -> Kernel:
 
         return steps.looked(bounded)
 
-    return compiled.kernel(("large look", str(bounded)), layout.LARGE_STEP, build)
+    return compiled.written(("large look", str(bounded)), layout.LARGE_STEP, build)

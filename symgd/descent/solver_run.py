@@ -9,9 +9,9 @@ from typing import Any
 from symgd.descent.run import SearchRun, floats
 from symgd.descent.settings import Settings
 from symgd.errors import FormulaError
-from symgd.native import compiled
+from symgd.kernels.shared import shared
 from symgd.native import records as layout
-from symgd.native.machine import Kernel, address
+from symgd.native.machine import address
 from symgd.native.status import RUNNING, Status
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
@@ -31,7 +31,7 @@ class SolverRun(SearchRun):
         self, objective: Objective, bounds: Bounds, settings: Settings
     ) -> None:
         super().__init__(objective, bounds, settings)
-        self.solve = solver_kernel()
+        self.solve = shared("solver")
         self.function = objective.kernel("evaluation")
         self.hessian = self.function  # until the Newton stage, which calls it, begins
         self.work = [floats(size) for size in layout.solver_space(self.n)]
@@ -116,15 +116,3 @@ class SolverRun(SearchRun):
         self.stage_end, self.stalled_at = plan["stage_end"], plan["stalled_at"]
         if self.counters[layout.NEWTON]:
             self._get_hessian()
-
-
-def solver_kernel() -> Kernel:
-    """Return the loop of the default method, one for all objectives."""
-
-    def build() -> Any:
-        from symgd.kernels import solver
-        from symgd.lowering.scalar_objective import native
-
-        return native(solver.entry, layout.SOLVER)
-
-    return compiled.kernel(("solver",), layout.SOLVER, build)

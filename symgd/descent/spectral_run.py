@@ -7,9 +7,9 @@ from typing import Any
 
 from symgd.descent.run import SearchRun, floats
 from symgd.descent.settings import AUTOMATIC, Settings
-from symgd.native import compiled
+from symgd.kernels.shared import shared
 from symgd.native import records as layout
-from symgd.native.machine import Kernel, address
+from symgd.native.machine import address
 from symgd.native.status import Status
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
@@ -26,7 +26,7 @@ class SpectralRun(SearchRun):
     ) -> None:
         super().__init__(objective, bounds, settings, constants=("step_size",))
         self.hyperparameters = {"step_size": AUTOMATIC}
-        self.descend = spectral_kernel()
+        self.descend = shared("spectral")
         self.function = objective.kernel("evaluation")
         self.values, self.work = map(floats, layout.spectral_space(self.n))
         arrays: list[Any] = [self.counters, self.limits, self.slots, self.gradient]
@@ -40,27 +40,3 @@ class SpectralRun(SearchRun):
     def arrays(self) -> dict[str, array[Any]]:
         """Return all numbers that the run consists of, by name."""
         return super().arrays() | {"values": self.values}
-
-
-def spectral_kernel() -> Kernel:
-    """Return the loop of automatic steps, one for all objectives."""
-
-    def build() -> Any:
-        from symgd.kernels import spectral
-        from symgd.lowering.scalar_objective import native
-
-        return native(spectral.entry, layout.SPECTRAL)
-
-    return compiled.kernel(("spectral",), layout.SPECTRAL, build)
-
-
-def spectral_each_kernel() -> Kernel:
-    """Return the same loop over starts."""
-
-    def build() -> Any:
-        from symgd.kernels import spectral
-        from symgd.lowering.scalar_objective import native
-
-        return native(spectral.each_entry, layout.SPECTRAL_EACH)
-
-    return compiled.kernel(("spectral each",), layout.SPECTRAL_EACH, build)

@@ -105,22 +105,23 @@ def rule_kernel(
 
     def build() -> Any:
         from symgd.kernels.trajectory import Sizes, entry, trajectory
-        from symgd.lowering import scalar_objective as native
         from symgd.lowering import scalar_update as updates
+        from symgd.lowering.entries import native
+        from symgd.lowering.inlining import straight
         from symgd.lowering.watching import watch
 
         n, k = len(objective.space), len(objective.parameters)
         online = objective.iteration is not None
         sizes = Sizes(n, 1 + len(rule.state), len(names), k, online)
         loop = trajectory(
-            objective.native.value_and_gradient,
-            native.native_schedule(tuple(schedules)),
+            straight(objective.native.value_and_gradient, 1 + n),
+            updates.native_schedule(tuple(schedules)),
             updates.native_update(rule, n),
             sizes,
             bounded,
             watch(rule, objective.expression, bounded),
         )
-        return native.native(entry(loop, sizes), layout.TRAJECTORY)
+        return native(entry(loop, sizes), layout.TRAJECTORY)
 
     key = json.dumps([rule.equations, names, schedules, bounded])
     return objective.compiled(("trajectory", key), layout.TRAJECTORY, build)
@@ -135,13 +136,13 @@ def initial_kernel(
     def build() -> Any:
         from symgd.kernels import initial
         from symgd.kernels.trajectory import Sizes
-        from symgd.lowering import scalar_objective as native
         from symgd.lowering import scalar_update as updates
+        from symgd.lowering.entries import native
 
         sizes = Sizes(n, 1 + len(rule.state), len(names), 0)
-        schedule = native.native_schedule(tuple(schedules))
+        schedule = updates.native_schedule(tuple(schedules))
         loop = initial.entry(schedule, updates.native_initial(rule, n), sizes)
-        return native.native(loop, layout.INITIAL)
+        return native(loop, layout.INITIAL)
 
     key = json.dumps([n, rule.text, schedules])
     return compiled.kernel(("initial", key), layout.INITIAL, build)

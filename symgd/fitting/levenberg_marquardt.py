@@ -19,13 +19,13 @@ import time
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from symgd.fitting.rows import Pass
-from symgd.native import compiled
-from symgd.native.machine import Kernel, address
+from symgd.kernels.shared import shared
+from symgd.native.machine import address
 from symgd.native.quadratic import (
     BEST,
     BLOCKS,
@@ -54,9 +54,6 @@ from symgd.native.quadratic import (
     root_of,
 )
 from symgd.native.status import RUNNING, Status
-
-DESCENT = "i:pppppp"  # how the kernel is called
-
 
 BY_SQUARES = RESOLUTION  # what Cauchy and Schwarz allow where least squares don't bend
 BY_HESSIANS = 1e-21  # where the slope knows no such bound
@@ -288,7 +285,7 @@ class _Run:
         room = np.empty((2, p, p)), words
         self._arrays = self.facts, self.numbers, self.vectors, self.models, *room
         self._places = [address(each) for each in self._arrays]
-        self._kernel = _descent()
+        self._kernel = shared("trust_region")
 
     def proceed(self) -> int:
         """Go on for a slice."""
@@ -324,18 +321,6 @@ class _Run:
     def offset(self) -> float:
         """The cosine between the residuals and what the model can change there."""
         return self.numbers[OFFSET]
-
-
-def _descent() -> Kernel:
-    """Return the loop, one for all models."""
-
-    def build() -> Any:
-        from symgd.kernels import trust_region as levenberg_marquardt
-        from symgd.lowering.scalar_objective import native
-
-        return native(levenberg_marquardt.entry, DESCENT)
-
-    return compiled.kernel(("levenberg marquardt",), DESCENT, build)
 
 
 class End(NamedTuple):

@@ -180,7 +180,7 @@ class _Plan:
                 f"{name} = {text_of(value)}" for name, value in self.named.items()
             ]
             parts = json.dumps([self.layout.parameters, columns, texts])
-            made = compiled.kernel(("rows", kind, parts), signature, build)
+            made = compiled.written(("rows", kind, parts), signature, build)
             self._kernels[kind] = made
         return self._kernels[kind]
 

@@ -12,8 +12,6 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-import numba
-
 from symgd.lowering.intrinsics import (
     as_integers,
     as_table,
@@ -21,7 +19,7 @@ from symgd.lowering.intrinsics import (
     floats,
     integers,
 )
-from symgd.lowering.scalar_objective import JIT_OPTIONS
+from symgd.lowering.jitting import jit
 from symgd.native.records import (
     BEST,
     COUNTERS,
@@ -44,11 +42,7 @@ from symgd.native.status import RUNNING
 SHORTEST, FIXED = 64, 240  # iterations between two looks at the lanes
 
 
-def _jit(function: Any) -> Any:
-    return numba.njit(**JIT_OPTIONS)(function)
-
-
-@_jit
+@jit
 def _get(source: Any, columns: Any, varied: int, table: Any, row: int) -> None:
     """Copy a block's columns; where all columns are the same there is only one."""
     lanes = columns.shape[0]
@@ -62,7 +56,7 @@ def _get(source: Any, columns: Any, varied: int, table: Any, row: int) -> None:
                 table[row + j, lane] = source[j, varied * columns[lane]]
 
 
-@_jit
+@jit
 def _put(
     target: Any, columns: Any, alive: Any, all_alive: bool, table: Any, row: int
 ) -> None:
@@ -79,7 +73,7 @@ def _put(
                     target[j, columns[lane]] = table[row + j, lane]
 
 
-@_jit
+@jit
 def _alone(
     descend: int, lane: int, who: int, since: int, last: int, table: Any,
     hyper: Any, varied_h: int, parameters: Any, varied_p: int, marks_row: int,

@@ -9,9 +9,7 @@ from __future__ import annotations
 from math import sqrt
 from typing import Any
 
-import numba
-
-from symgd.lowering.scalar_objective import JIT_OPTIONS
+from symgd.lowering.jitting import jit
 from symgd.native.records import (
     BEST,
     CONVERGED,
@@ -34,11 +32,6 @@ SUFFICIENT_DECREASE = 1e-4
 ROUNDING = 1e-16  # a decrease by this fraction of the value is none
 LOWEST = -1e100  # a value below shows that there is no lowest
 NOISE = 4e-15  # a decrease that promises less than this can't be measured
-
-
-def jit(function: Any) -> Any:
-    """Compile a function that the loops call."""
-    return numba.njit(**JIT_OPTIONS)(function)
 
 
 @jit

@@ -15,8 +15,9 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from symgd.kernels.common import copy, jit, judged
+from symgd.kernels.common import copy, judged
 from symgd.lowering.intrinsics import call_at, evaluate, floats, integers
+from symgd.lowering.jitting import jit
 from symgd.native.exchange import (
     BATCH,
     CONSTANTS,
@@ -190,164 +191,153 @@ def gathered_pass(
     return False
 
 
-def looping(gathers: bool, batches: bool) -> Any:
-    """Return the loop as a function of addresses.
+@jit
+def plain_pass(
+    facts: Any,
+    counters: Any,
+    limits: Any,
+    iterates: Any,
+    gradient: Any,
+    p: Any,
+    state: Any,
+    h: Any,
+    lower: Any,
+    upper: Any,
+    room: Any,
+    order: Any,
+    words: Any,
+) -> bool:
+    """Make the next iterate, and evaluate it; return whether it is finite."""
+    t, place = counters[T], counters[PLACE]
+    x, new = iterates[place], iterates[(place + 1) % 3]
+    if t >= 0:
+        room[ROOM_VALUE] = limits[VALUE]
+        room[ROOM_UPDATE] = t + 1.0
+        for _ in range(facts[STAGES]):
+            given = (x, new, gradient, p, state, h, lower, upper, room, x.shape[0])
+            call_at(facts[SUMS], given)
+        _step(facts, x, new, gradient, p, state, h, lower, upper, room, t + 1)
+        if room[ROOM_NEXT] != 0.0:
+            return False
+        x, place = new, (place + 1) % 3
+    if facts[ONLINE] >= 0:
+        p[facts[ONLINE]] = t + 2.0
+    if facts[BATCH] != 0:
+        next_batch(facts, counters, p, words, order)
+        room[ROOM_EPOCH] = counters[EPOCH]
+    room[ROOM_VALUE] = evaluate(facts[FUNCTION], x, p, gradient)
+    given = (x, new, gradient, p, state, h, lower, upper, room, x.shape[0])
+    call_at(facts[LOOK], given)
+    if _is_finite(room):
+        counters[PLACE] = place
+        return True
+    return False
+
+
+@jit
+def descend(
+    facts: Any,
+    counters: Any,
+    limits: Any,
+    iterates: Any,
+    gradient: Any,
+    p: Any,
+    state: Any,
+    h: Any,
+    lower: Any,
+    upper: Any,
+    room: Any,
+    rows: Any,
+    order: Any,
+    words: Any,
+    kept: Any,
+) -> int:
+    """Continue a run, at most to iteration ``counters[LAST]``.
 
     Parameters
     ----------
-    gathers : bool
-        Whether updates are part of the pass that evaluates.
-    batches : bool
-        Whether evaluations are of batches of rows.
+    facts : array of integers
+        Addresses of the objective and of the rule's kernels; what they are like.
+    counters, limits : arrays
+        See ``native.records``. ``counters[PLACE]`` is the row of the iterate.
+    iterates : array of shape (4, n), or (3, n) if gradients aren't gathered
+    gradient : array of shape (n,)
+        At the iterate, unless it is gathered.
+    p, h, lower, upper : arrays
+        Constants of the objective, hyperparameters, bounds.
+    state, kept : arrays
+        One state variable after the other; a copy to come back to.
+    room : array
+        What the kernels share with the loop.
+    rows : array
+        Where the trace goes.
+    order : array of integers
+        Of the rows of data, where there are batches.
+    words : array of integers
+        The same memory as ``p``.
     """
+    while counters[T] < counters[LAST]:
+        if counters[AHEAD] < 0:  # the state, or an iterate, is no longer finite
+            return DIVERGED
+        if facts[GATHERS] != 0:
+            finite = gathered_pass(
+                *(facts, counters, iterates, gradient, p, state),
+                *(h, lower, upper, room, kept),
+            )
+        else:
+            finite = plain_pass(
+                *(facts, counters, limits, iterates, gradient, p, state),
+                *(h, lower, upper, room, order, words),
+            )
+        counters[EVALUATIONS] += 1
+        if not finite:
+            counters[AHEAD] = -1
+            return DIVERGED
+        counters[T] += 1
+        limits[VALUE], limits[NORM] = room[ROOM_VALUE], room[ROOM_NORM]
+        if counters[EVERY] != 0 and counters[T] % counters[EVERY] == 0:
+            record(counters, limits, iterates[counters[PLACE]], state, room, rows)
+        status = judged(counters, limits)
+        if status != RUNNING:
+            return status
+        if facts[GATHERS] != 0 and room[ROOM_NEXT] != 0.0:
+            counters[AHEAD] = -1
+    return RUNNING
 
-    @jit
-    def plain_pass(
-        facts: Any,
-        counters: Any,
-        limits: Any,
-        iterates: Any,
-        gradient: Any,
-        p: Any,
-        state: Any,
-        h: Any,
-        lower: Any,
-        upper: Any,
-        room: Any,
-        order: Any,
-        words: Any,
-    ) -> bool:
-        """Make the next iterate, and evaluate it; return whether it is finite."""
-        t, place = counters[T], counters[PLACE]
-        x, new = iterates[place], iterates[(place + 1) % 3]
-        if t >= 0:
-            room[ROOM_VALUE] = limits[VALUE]
-            room[ROOM_UPDATE] = t + 1.0
-            for _ in range(facts[STAGES]):
-                given = (x, new, gradient, p, state, h, lower, upper, room, x.shape[0])
-                call_at(facts[SUMS], given)
-            _step(facts, x, new, gradient, p, state, h, lower, upper, room, t + 1)
-            if room[ROOM_NEXT] != 0.0:
-                return False
-            x, place = new, (place + 1) % 3
-        if facts[ONLINE] >= 0:
-            p[facts[ONLINE]] = t + 2.0
-        if batches:
-            next_batch(facts, counters, p, words, order)
-            room[ROOM_EPOCH] = counters[EPOCH]
-        room[ROOM_VALUE] = evaluate(facts[FUNCTION], x, p, gradient)
-        given = (x, new, gradient, p, state, h, lower, upper, room, x.shape[0])
-        call_at(facts[LOOK], given)
-        if _is_finite(room):
-            counters[PLACE] = place
-            return True
-        return False
 
-    @jit
-    def descend(
-        facts: Any,
-        counters: Any,
-        limits: Any,
-        iterates: Any,
-        gradient: Any,
-        p: Any,
-        state: Any,
-        h: Any,
-        lower: Any,
-        upper: Any,
-        room: Any,
-        rows: Any,
-        order: Any,
-        words: Any,
-        kept: Any,
-    ) -> int:
-        """Continue a run, at most to iteration ``counters[LAST]``.
-
-        Parameters
-        ----------
-        facts : array of integers
-            Addresses of the objective and of the rule's kernels; what they are like.
-        counters, limits : arrays
-            See ``native.records``. ``counters[PLACE]`` is the row of the iterate.
-        iterates : array of shape (4, n), or (3, n) if gradients aren't gathered
-        gradient : array of shape (n,)
-            At the iterate, unless it is gathered.
-        p, h, lower, upper : arrays
-            Constants of the objective, hyperparameters, bounds.
-        state, kept : arrays
-            One state variable after the other; a copy to come back to.
-        room : array
-            What the kernels share with the loop.
-        rows : array
-            Where the trace goes.
-        order : array of integers
-            Of the rows of data, where there are batches.
-        words : array of integers
-            The same memory as ``p``.
-        """
-        while counters[T] < counters[LAST]:
-            if counters[AHEAD] < 0:  # the state, or an iterate, is no longer finite
-                return DIVERGED
-            if gathers:
-                finite = gathered_pass(
-                    *(facts, counters, iterates, gradient, p, state),
-                    *(h, lower, upper, room, kept),
-                )
-            else:
-                finite = plain_pass(
-                    *(facts, counters, limits, iterates, gradient, p, state),
-                    *(h, lower, upper, room, order, words),
-                )
-            counters[EVALUATIONS] += 1
-            if not finite:
-                counters[AHEAD] = -1
-                return DIVERGED
-            counters[T] += 1
-            limits[VALUE], limits[NORM] = room[ROOM_VALUE], room[ROOM_NORM]
-            if counters[EVERY] != 0 and counters[T] % counters[EVERY] == 0:
-                record(counters, limits, iterates[counters[PLACE]], state, room, rows)
-            status = judged(counters, limits)
-            if status != RUNNING:
-                return status
-            if gathers and room[ROOM_NEXT] != 0.0:
-                counters[AHEAD] = -1
-        return RUNNING
-
-    def entry(
-        facts: Any,
-        counters: Any,
-        limits: Any,
-        iterates: Any,
-        gradient: Any,
-        p: Any,
-        state: Any,
-        h: Any,
-        lower: Any,
-        upper: Any,
-        room: Any,
-        rows: Any,
-        order: Any,
-        kept: Any,
-    ) -> int:
-        """Run :func:`descend` with addresses for arrays."""
-        known, counts = integers(facts, (FACTS,)), integers(counters, (COUNTERS,))
-        n, size = counts[VARIABLES], known[WIDTH] - 1
-        return descend(
-            known,
-            counts,
-            floats(limits, (LIMITS,)),
-            floats(iterates, (4, n)),
-            floats(gradient, (n,)),
-            floats(p, (known[WORDS],)),
-            floats(state, (size * n,)),
-            floats(h, (1,)),
-            floats(lower, (n,)),
-            floats(upper, (n,)),
-            floats(room, (ROOM,)),
-            floats(rows, (TRACE_ROWS, 3 + (1 + size) * n + known[CONSTANTS])),
-            integers(order, (known[DATA_ROWS],)),
-            integers(p, (known[WORDS],)),
-            floats(kept, (size * n,)),
-        )
-
-    return entry
+def entry(
+    facts: Any,
+    counters: Any,
+    limits: Any,
+    iterates: Any,
+    gradient: Any,
+    p: Any,
+    state: Any,
+    h: Any,
+    lower: Any,
+    upper: Any,
+    room: Any,
+    rows: Any,
+    order: Any,
+    kept: Any,
+) -> int:
+    """Run :func:`descend` with addresses for arrays."""
+    known, counts = integers(facts, (FACTS,)), integers(counters, (COUNTERS,))
+    n, size = counts[VARIABLES], known[WIDTH] - 1
+    return descend(
+        known,
+        counts,
+        floats(limits, (LIMITS,)),
+        floats(iterates, (4, n)),
+        floats(gradient, (n,)),
+        floats(p, (known[WORDS],)),
+        floats(state, (size * n,)),
+        floats(h, (1,)),
+        floats(lower, (n,)),
+        floats(upper, (n,)),
+        floats(room, (ROOM,)),
+        floats(rows, (TRACE_ROWS, 3 + (1 + size) * n + known[CONSTANTS])),
+        integers(order, (known[DATA_ROWS],)),
+        integers(p, (known[WORDS],)),
+        floats(kept, (size * n,)),
+    )

@@ -25,9 +25,9 @@ from symgd.kernels.common import (
     copy,
     diagonalise,
     is_finite,
-    jit,
 )
 from symgd.lowering.intrinsics import evaluate, floats, integers
+from symgd.lowering.jitting import jit
 from symgd.native.records import (
     ABNORMAL,
     BEST,

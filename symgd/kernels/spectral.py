@@ -31,9 +31,9 @@ from symgd.kernels.common import (
     commit,
     copy,
     is_finite,
-    jit,
 )
 from symgd.lowering.intrinsics import evaluate, floats, integers
+from symgd.lowering.jitting import jit
 from symgd.native.records import (
     ABNORMAL,
     BEST,

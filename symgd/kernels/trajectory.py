@@ -21,7 +21,7 @@ from typing import Any
 import numba
 
 from symgd.lowering.intrinsics import floats, integers, local, store
-from symgd.lowering.scalar_objective import JIT_OPTIONS
+from symgd.lowering.jitting import JIT_OPTIONS
 from symgd.lowering.scalar_update import ScalarUpdate
 from symgd.lowering.watching import Watch
 from symgd.native.records import (

@@ -9,8 +9,9 @@ from __future__ import annotations
 from math import inf, sqrt
 from typing import Any
 
-from symgd.kernels.common import diagonalise, jit
+from symgd.kernels.common import diagonalise
 from symgd.lowering.intrinsics import call_at, floats, integers
+from symgd.lowering.jitting import jit
 from symgd.native.quadratic import (
     ALONG,
     BEST,

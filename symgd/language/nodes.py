@@ -5,11 +5,13 @@ The nodes of the expression tree, and the natural sort order of names.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sympy as sp
+from sympy.functions.elementary.piecewise import ExprCondPair
 
 from symgd.language.functions import NODES
 
@@ -94,58 +96,89 @@ class kept(sp.Function):
         return inner if exp is None else f"{inner}^{{{exp}}}"
 
 
-class share_of(sp.Function):
+def choice(*branches: tuple[Any, Any]) -> sp.Piecewise:
+    """Return the value of the first branch whose condition holds, as it is written.
+
+    SymPy's constructor rewrites comparisons, and unfolds choices in conditions.
+    """
+    pairs = (
+        sp.Tuple.__new__(ExprCondPair, sp.sympify(value), sp.sympify(condition))
+        for value, condition in branches
+    )
+    return sp.Basic.__new__(sp.Piecewise, *pairs)
+
+
+class _Share(sp.Function):
     """The derivative of a Max or Min by an argument: 1 if it alone is extreme, else 0.
 
-    Of several that are, each has an equal share. The arguments are compared as they
-    are computed: a difference of them could be the rounding of one.
+    Of several that are, each has an equal share. The first argument is the one whose
+    share this is, the others are all. They are compared as they are computed: a
+    difference of them could be the rounding of one.
     """
 
     is_extended_real = True
     is_nonnegative = True
+    kind: type
 
     @classmethod
-    def eval(cls, argument: sp.Expr, extreme: sp.Expr) -> sp.Expr | None:
+    def eval(cls, argument: sp.Expr, *arguments: sp.Expr) -> sp.Expr | None:
         """Return the share where all are numbers."""
-        if extreme.is_number:
-            return sp.S.One if argument == extreme else sp.S.Zero
-        return None
+        if not all(a.is_number for a in arguments):
+            return None
+        extreme = cls.kind(*arguments)
+        reached = [a == extreme for a in arguments]
+        return sp.Rational(int(argument == extreme), max(1, sum(reached)))
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """Return the derivative, away from the jumps."""
         return sp.S.Zero
 
-    def as_branches(self) -> sp.Piecewise:
-        """Return the same as a choice by comparisons, which SymPy must not rewrite."""
-        argument, extreme = self.args
-        others = [a for a in extreme.args if a != argument]
-        better = sp.Gt if isinstance(extreme, sp.Max) else sp.Lt
-        if len(others) == 1:
-            (other,) = others
-            alone = (sp.S.One, better(argument, other, evaluate=False))
-            tied = (sp.S.Half, sp.Eq(argument, other, evaluate=False))
-            return sp.Piecewise(alone, tied, (sp.S.Zero, True), evaluate=False)
-        reaches = sp.Ge if isinstance(extreme, sp.Max) else sp.Le
+    def as_branches(self) -> tuple[sp.Piecewise, sp.Expr]:
+        """Return the same as a choice by comparisons, and what it is divided by.
 
-        def where_reached(value: sp.Expr, by: sp.Expr) -> sp.Piecewise:
-            reached = (value, reaches(by, extreme, evaluate=False))
-            return sp.Piecewise(reached, (sp.S.Zero, True), evaluate=False)
-
-        count = sp.Add(*(where_reached(sp.S.One, a) for a in extreme.args))
-        return where_reached(1 / count, argument)
+        SymPy must not rewrite the comparisons. The divisor is the same for all
+        arguments, and so stands outside of the choice.
+        """
+        argument, *arguments = self.args
+        if len(arguments) > 2:
+            extreme, count = _extreme_and_count(self.kind, tuple(arguments))
+            return _where_extreme(argument, extreme), count
+        other = arguments[1] if argument == arguments[0] else arguments[0]
+        better = sp.Gt if self.kind is sp.Max else sp.Lt
+        alone = (sp.S.One, better(argument, other, evaluate=False))
+        tied = (sp.S.Half, sp.Eq(argument, other, evaluate=False))
+        return choice(alone, tied, (sp.S.Zero, True)), sp.S.One
 
 
-EXPRESSIONS = (sp.Add, sp.Mul, sp.Pow, sp.Piecewise, kept, share_of, *NODES)
-AS_WRITTEN: tuple[type, ...] = (
-    sp.Max,
-    sp.Min,
-    sp.Piecewise,
-    sp.And,
-    sp.Or,
-    sp.Not,
-    sp.ITE,
-)
-AS_WRITTEN += (sp.core.relational.Relational,)
+class share_of_max(_Share):
+    """See :class:`_Share`."""
+
+    kind = sp.Max
+
+
+class share_of_min(_Share):
+    """See :class:`_Share`."""
+
+    kind = sp.Min
+
+
+def _where_extreme(argument: sp.Expr, extreme: sp.Expr) -> sp.Piecewise:
+    reaches = sp.Ge if isinstance(extreme, sp.Max) else sp.Le
+    reached = (sp.S.One, reaches(argument, extreme, evaluate=False))
+    return choice(reached, (sp.S.Zero, True))
+
+
+@functools.lru_cache(maxsize=16)  # each argument's share asks for it
+def _extreme_and_count(
+    kind: type, arguments: tuple[sp.Expr, ...]
+) -> tuple[sp.Expr, sp.Expr]:
+    extreme = kind(*arguments, evaluate=False)
+    return extreme, sp.Add(*(_where_extreme(a, extreme) for a in arguments))
+
+
+SHARES = {sp.Max: share_of_max, sp.Min: share_of_min}
+EXPRESSIONS = (sp.Add, sp.Mul, sp.Pow, sp.Piecewise, kept, *SHARES.values(), *NODES)
+COMPARING = (sp.Max, sp.Min, sp.And, sp.Or, sp.Not, sp.ITE, sp.core.relational.Rel)
 
 
 def is_constant(node: sp.Basic) -> bool:
@@ -159,13 +192,30 @@ def is_constant(node: sp.Basic) -> bool:
     return True
 
 
+def contains(node: sp.Basic, wanted: Iterable[sp.Basic]) -> bool:
+    """Return whether any of some nodes is in another; what is shared is seen once."""
+    wanted, seen, pending = frozenset(wanted), {node}, [node]
+    while pending:
+        part = pending.pop()
+        if part in wanted:
+            return True
+        inner = [a for a in part.args if a not in seen]
+        seen.update(inner)
+        pending += inner
+    return False
+
+
 def made(kind: Any, arguments: Iterable[Any]) -> Any:
     """Build a node; comparisons, and what is made of them, as they are.
 
     SymPy would compare all pairs of a Max, and rewrite comparisons, which may then
     round to another side.
     """
-    if issubclass(kind, AS_WRITTEN):
+    if issubclass(kind, sp.Piecewise):
+        return choice(*(pair.args for pair in arguments))
+    if issubclass(kind, ExprCondPair):
+        return sp.Tuple.__new__(kind, *arguments)
+    if issubclass(kind, COMPARING):
         return kind(*arguments, evaluate=False)
     return kind(*arguments)
 

@@ -9,9 +9,10 @@ import sympy as sp
 from llvmlite import ir
 
 from symgd.calculus.program import Gather, Let, Nest, Program, Step, Total
+from symgd.lowering.building import DOUBLE, POINTER, WORD, function_of
 from symgd.lowering.gathers import GatherWriter, storing
 from symgd.lowering.loops import Writer
-from symgd.lowering.places import DOUBLE, WORD, Here
+from symgd.lowering.places import Here
 from symgd.lowering.totals import NEUTRAL, joined
 from symgd.lowering.tracing import Value
 from symgd.native.layout import Layout, size_of
@@ -20,8 +21,6 @@ from symgd.native.machine import ENTRY
 BLOCK = 2048  # iterations of an outermost loop that are added up without a break
 OUTER_BLOCK = 16  # likewise where it has loops inside
 DEEPEST = 48  # levels of pairwise sums: more than memory can hold
-
-POINTER = DOUBLE.as_pointer()
 
 
 def evaluation(program: Program, layout: Layout) -> str:
@@ -138,16 +137,6 @@ def each_row(expressions: Sequence[sp.Expr], index: sp.Symbol, layout: Layout) -
     writer.side_by_side(index, first, last, Here({}, {}), enter)
     builder.ret(WORD(0))
     return str(function.module)
-
-
-def function_of(name: str, returned: Any, kinds: Sequence[Any]) -> Any:
-    """Return a function in a module of its own; its arrays don't overlap."""
-    module = ir.Module(name="symgd")
-    function = ir.Function(module, ir.FunctionType(returned, kinds), name)
-    for argument in function.args:
-        if isinstance(argument.type, ir.PointerType):
-            argument.add_attribute("noalias")
-    return function
 
 
 def _cleared(writer: Writer, program: Program, layout: Layout) -> None:

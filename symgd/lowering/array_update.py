@@ -26,16 +26,15 @@ from symgd.calculus.program import FINITE, LARGEST, Gather, Program, Total, inde
 from symgd.language.formula import read, symbol
 from symgd.lowering.array_objective import (
     BLOCK,
-    POINTER,
     count_of,
-    function_of,
     in_blocks,
     range_of,
     size_of_blocks,
 )
+from symgd.lowering.building import DOUBLE, POINTER, WORD, function_of
 from symgd.lowering.gathers import GatherWriter
 from symgd.lowering.loops import Writer
-from symgd.lowering.places import DOUBLE, WORD, Here
+from symgd.lowering.places import Here
 from symgd.lowering.totals import Totals
 from symgd.lowering.tracing import Value, writing
 from symgd.native import exchange

@@ -16,8 +16,9 @@ import sympy as sp
 from llvmlite import ir
 
 from symgd.calculus.program import Gather, Region, index_at
+from symgd.lowering.building import DOUBLE, WORD
 from symgd.lowering.loops import Writer
-from symgd.lowering.places import DOUBLE, LANES, WORD, Here
+from symgd.lowering.places import LANES, Here
 from symgd.lowering.totals import Totals
 from symgd.lowering.tracing import Value
 

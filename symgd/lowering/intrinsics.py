@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import numba
 import numpy as np
@@ -18,8 +18,6 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
-
-from symgd.native.machine import Kernel
 
 
 @intrinsic
@@ -174,15 +172,7 @@ def _storing(places: tuple[int, ...]) -> Any:
     return store_at
 
 
-class Interpreted(Kernel):
-    """A kernel that runs in Python, for debugging."""
-
-    functions: ClassVar[dict[int, Callable[..., Any]]] = {}
-
-    def __init__(self, function: Callable[..., Any], signature: str) -> None:
-        self.signature = signature
-        self.address = len(self.functions) + 1
-        self.functions[self.address] = self.call = function
+INTERPRETED: dict[int, Callable[..., Any]] = {}  # what runs in Python, by address
 
 
 def _array_at(address: int, shape: tuple[int, ...], kind: Any) -> Any:
@@ -194,8 +184,8 @@ def _array_at(address: int, shape: tuple[int, ...], kind: Any) -> Any:
 
 def _function_at(address: int, returned: Any) -> Callable[..., Any]:
     """Return a kernel that runs in Python, or one that is machine code all the same."""
-    if int(address) in Interpreted.functions:
-        return Interpreted.functions[int(address)]
+    if int(address) in INTERPRETED:
+        return INTERPRETED[int(address)]
     native = ctypes.CFUNCTYPE(returned)(int(address))
 
     def call(*words: int) -> Any:

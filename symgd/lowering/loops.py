@@ -11,23 +11,16 @@ This is code generation for loop nests: vectorisation, blocking, pairwise summat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import sympy as sp
 from llvmlite import ir
 
 from symgd.calculus.program import Add, Let, Nest
-from symgd.lowering.places import (
-    LANES,
-    PACK,
-    WORD,
-    Here,
-    Places,
-    in_lanes,
-    index_slopes,
-)
+from symgd.lowering.building import WORD, counting
+from symgd.lowering.places import LANES, PACK, Here, Places, in_lanes, index_slopes
 from symgd.lowering.totals import Totals
 from symgd.lowering.tracing import Value
 
@@ -35,24 +28,11 @@ from symgd.lowering.tracing import Value
 class Writer(Places):
     """Writes the loops of a program into a function."""
 
-    @contextmanager
-    def counting(self, start: Any, stop: Any, step: int = 1) -> Iterator[Any]:
+    def counting(
+        self, start: Any, stop: Any, step: int = 1
+    ) -> AbstractContextManager[Any]:
         """Write a loop from start up to stop; what is written inside is its body."""
-        build = self.builder
-        before = build.block
-        head = build.append_basic_block("loop")
-        body = build.append_basic_block("body")
-        after = build.append_basic_block("after")
-        build.branch(head)
-        build.position_at_end(head)
-        count = build.phi(WORD)
-        count.add_incoming(start, before)
-        build.cbranch(build.icmp_signed("<", count, stop), body, after)
-        build.position_at_end(body)
-        yield count
-        count.add_incoming(build.add(count, WORD(step)), build.block)
-        build.branch(head)
-        build.position_at_end(after)
+        return counting(self.builder, start, stop, step)
 
     def nest(self, nest: Nest, start: Any, stop: Any, here: Here) -> list[Value]:
         """Write a loop over part of its range; return its totals, one number each."""

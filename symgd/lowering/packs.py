@@ -19,7 +19,9 @@ from numba.core.datamodel import models
 from numba.core.extending import register_model
 from numba.extending import intrinsic
 
-from symgd.lowering.tracing import argument, splat, writing
+from symgd.lowering.building import splat
+from symgd.lowering.inlining import argument
+from symgd.lowering.tracing import writing
 
 NUMBER = types.float64
 

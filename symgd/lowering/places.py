@@ -16,11 +16,11 @@ from typing import Any
 
 import sympy as sp
 from llvmlite import ir
-from numba.core import cgutils
 
 from symgd.calculus.program import outermost
 from symgd.errors import FormulaError
 from symgd.language.formula import text_of
+from symgd.lowering.building import DOUBLE, WORD, memory
 from symgd.lowering.code_printer import Style
 from symgd.lowering.source import lower
 from symgd.lowering.tracing import Value, writing
@@ -29,7 +29,6 @@ from symgd.native.layout import Column, Layout
 
 LANES = 8  # elements that are worked on at once, whatever the processor has
 
-WORD, DOUBLE = ir.IntType(64), ir.DoubleType()
 PACK = ir.VectorType(DOUBLE, LANES)
 
 
@@ -303,8 +302,8 @@ class Places:
     def memory(self, kind: Any, count: int = 1) -> Any:
         """Return room on the stack."""
         if count == 1:
-            return cgutils.alloca_once(self.builder, kind)
-        place = cgutils.alloca_once(self.builder, ir.ArrayType(kind, count))
+            return memory(self.builder, kind)
+        place = memory(self.builder, ir.ArrayType(kind, count))
         return self.builder.bitcast(place, kind.as_pointer())
 
     def number_at(self, base: Any, place: Any, here: Here) -> Value:

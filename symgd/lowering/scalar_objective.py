@@ -1,55 +1,26 @@
-"""Compiled functions of objectives and rules, each made when it is first needed.
-
-Just-in-time (JIT) compilation, with numba.
-"""
+"""The native functions of a formula without loops, each made when first needed."""
 
 from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numba
-import numpy as np
 import sympy as sp
+from llvmlite import ir
 
 from symgd.calculus import derivatives
-from symgd.language.formula import read, symbol
+from symgd.lowering.building import DOUBLE, POINTER, WORD, function_of
 from symgd.lowering.code_printer import Style
-from symgd.lowering.intrinsics import Interpreted, evaluate, floats, storing
 from symgd.lowering.source import lower, source_of
-from symgd.lowering.tracing import straight
-
-# Without reference counts: nothing is allocated, and code stays free of the runtime.
-# Without wrappers: only other compiled code calls it, and each would be compiled, too.
-JIT_OPTIONS: dict[str, Any] = {
-    "error_model": "numpy",
-    "_nrt": False,
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-}
-EVALUATION = "d:ppp"  # the signature of value and gradient, and of the Hessian
-
-
-def native(function: Callable[..., Any], signature: str) -> Any:
-    """Compile a function of addresses and numbers, as a ``Kernel`` is called.
-
-    Returns
-    -------
-    numba.cfunc
-        Or, if jitting is disabled, a Kernel that runs the function in Python.
-    """
-    if numba.config.DISABLE_JIT:
-        return Interpreted(function, signature)
-    kinds = {"p": numba.types.voidptr, "i": numba.types.int64, "d": numba.types.float64}
-    returned, taken = signature.split(":")
-    typed = kinds[returned](*(kinds[letter] for letter in taken))
-    return numba.cfunc(typed, **JIT_OPTIONS)(function)
+from symgd.lowering.tracing import Value, writing
+from symgd.native.machine import ENTRY, Kernel
+from symgd.native.records import EVALUATION
 
 
 class NativeObjective:
-    """The compiled functions of one formula, each made when it is first needed."""
+    """The native functions of one formula, each made when it is first needed."""
 
     def __init__(
         self,
@@ -69,8 +40,7 @@ class NativeObjective:
     @functools.cached_property
     def source(self) -> str:
         """Value and gradient as Python, conditionals as conditionals."""
-        outputs = (self.expression, *self.gradient)
-        return source_of(lower("value_and_gradient", ("x", "p"), outputs, self._places))
+        return source_of(self._lowered("value_and_gradient", self._values))
 
     def in_lanes(self, width: int) -> types.FunctionType:
         """Return the same for lanes: (s, p) -> (f, g0, g1, ...).
@@ -80,139 +50,96 @@ class NativeObjective:
         """
         places = {s: f"s[{i * width}]" for i, s in enumerate(self.variables)}
         places |= {s: f"p[{i}]" for i, s in enumerate(self.parameters)}
-        outputs = (self.expression, *self.gradient)
         name, arguments = "value_and_gradient", ("s", "p")
-        return lower(name, arguments, outputs, places, style=Style.THROUGHPUT)
+        return lower(name, arguments, self._values, places, style=Style.THROUGHPUT)
 
     @functools.cached_property
     def value_and_gradient(self) -> Any:
-        """The straight-line function, as numba calls it: (x, p) -> (f, g0, g1, ...)."""
-        outputs = (self.expression, *self.gradient)
-        lowered = lower(
-            "value_and_gradient", ("x", "p"), outputs, self._places, style=Style.LATENCY
-        )
-        return straight(lowered, len(outputs))
+        """The straight-line function (x, p) -> (f, g0, g1, ...)."""
+        return self._lowered("value_and_gradient", self._values, Style.LATENCY)
 
     @functools.cached_property
     def second_derivatives(self) -> tuple[Any, list[int]]:
-        """The entries of the Hessian that aren't 0, and their places in the matrix."""
+        """The entries of the Hessian that aren't 0, and their places in the matrix.
+
+        They are (x, p) -> (0, h0, h1, ...).
+        """
         matrix = derivatives.hessian(sp.Matrix(self.gradient), self.variables)
         places = [place for place, entry in enumerate(matrix) if entry != 0]
         outputs = (sp.S.Zero, *(matrix[place] for place in places))
-        lowered = lower(
-            "hessian", ("x", "p"), outputs, self._places, style=Style.LATENCY
-        )
-        return straight(lowered, len(outputs)), places
+        return self._lowered("hessian", outputs, Style.LATENCY), places
+
+    @property
+    def _values(self) -> tuple[sp.Expr, ...]:
+        return (self.expression, *self.gradient)
+
+    def _lowered(
+        self, name: str, outputs: Sequence[sp.Expr], style: Style = Style.PYTHON
+    ) -> types.FunctionType:
+        return lower(name, ("x", "p"), outputs, self._places, style=style)
 
     # ---- as kernels: double f(double *x, double *p, double *out)
 
-    def evaluation(self) -> Any:
-        """Return the value, write the gradient."""
-        return self._writing(self.value_and_gradient, range(self.sizes[0]))
+    def written(self, kind: str) -> str:
+        """Return the module of a kernel.
 
-    def hessian(self) -> Any:
-        """Write the Hessian, row by row, where it isn't 0."""
-        return self._writing(*self.second_derivatives)
+        Parameters
+        ----------
+        kind : str
+            "evaluation" returns the value and writes the gradient, "hessian" writes
+            the Hessian, row by row, where it isn't 0.
+        """
+        return _module(*self._parts(kind))
 
-    def _writing(self, function: Any, places: Sequence[int]) -> Any:
-        n, k = self.sizes
-        count, store_at = len(places), storing(tuple(places))
+    def interpreted(self, kind: str) -> Kernel:
+        """Return the same kernel in Python."""
+        from symgd.lowering.entries import Interpreted
+        from symgd.lowering.intrinsics import floats
+
+        function, places = self._parts(kind)
+        (n, k), size = self.sizes, 1 + max(places, default=0)
 
         def write(x: Any, p: Any, out: Any) -> float:
-            results = function(floats(x, (n,)), floats(p, (k,)))
-            store_at(floats(out, (count,)), results)
-            return results[0]
+            first, *rest = function(floats(x, (n,)), floats(p, (k,)))
+            floats(out, (size,))[list(places)] = rest
+            return first
 
-        return native(write, EVALUATION)
+        return Interpreted(write, EVALUATION)
 
-    # ---- as a user's own jitted function calls them
-
-    @functools.cached_property
-    def jitted_value(self) -> Any:
-        """Return the value, from an array or a tuple."""
-        function = self.value_and_gradient
-
-        @numba.njit(error_model="numpy")
-        def value(x: Any, p: Any = ()) -> float:
-            return function(x, p)[0]
-
-        return value
-
-    @functools.cached_property
-    def jitted_value_and_grad(self) -> Any:
-        """Return value and gradient."""
-        function, n = self.value_and_gradient, self.sizes[0]
-        store_at = storing(tuple(range(n)))
-
-        @numba.njit(error_model="numpy")
-        def value_and_grad(x: Any, p: Any = ()) -> Any:
-            results = function(x, p)
-            gradient = np.empty(n)
-            store_at(gradient, results)
-            return results[0], gradient
-
-        return value_and_grad
-
-    @functools.cached_property
-    def jitted_grad(self) -> Any:
-        """Return the gradient."""
-        value_and_grad = self.jitted_value_and_grad
-
-        @numba.njit(error_model="numpy")
-        def grad(x: Any, p: Any = ()) -> Any:
-            return value_and_grad(x, p)[1]
-
-        return grad
-
-    @functools.cached_property
-    def jitted_hess(self) -> Any:
-        """Return the Hessian."""
-        function, places = self.second_derivatives
-        store_at, n = storing(tuple(places)), self.sizes[0]
-
-        @numba.njit(error_model="numpy")
-        def hess(x: Any, p: Any = ()) -> Any:
-            matrix = np.zeros(n * n)
-            store_at(matrix, function(x, p))
-            return matrix.reshape(n, n)
-
-        return hess
+    def _parts(self, kind: str) -> tuple[Any, Sequence[int]]:
+        """Return a function, and where all it returns but the first number goes."""
+        if kind == "hessian":
+            return self.second_derivatives
+        return self.value_and_gradient, range(self.sizes[0])
 
 
-def jitted_at(address: int, words: np.ndarray, n: int, kind: str) -> Any:
-    """Return the kernel at an address as a jitted function of x.
+class _Numbers:
+    """Numbers at an address, in code that is being written."""
 
-    Parameters
-    ----------
-    words : ndarray
-        The constants that it takes.
-    n : int
-        The number of coordinates.
-    kind : str
-        "value", "grad", "value_and_grad" or "hess".
-    """
+    def __init__(self, builder: Any, address: Any) -> None:
+        self.builder, self.address = builder, address
 
-    @numba.njit(error_model="numpy")
-    def value_and_grad(x: Any) -> Any:
-        gradient = np.empty(n)
-        return evaluate(address, x, words, gradient), gradient
+    def __getitem__(self, place: int) -> Value:
+        return Value(self.builder, self.builder.load(self.at(place)))
 
-    @numba.njit(error_model="numpy")
-    def value(x: Any) -> float:
-        return value_and_grad(x)[0]
+    def at(self, place: int) -> Any:
+        """Return the address of one of them."""
+        return self.builder.gep(self.address, [WORD(place)], inbounds=True)
 
-    @numba.njit(error_model="numpy")
-    def grad(x: Any) -> Any:
-        return value_and_grad(x)[1]
 
-    @numba.njit(error_model="numpy")
-    def hess(x: Any) -> Any:
-        matrix = np.empty((n, n))
-        evaluate(address, x, words, matrix)
-        return matrix
-
-    chosen = {"value": value, "grad": grad, "hess": hess}
-    return chosen.get(kind, value_and_grad)
+def _module(function: types.FunctionType, places: Sequence[int]) -> str:
+    """Return the module of ``double f(double *x, double *p, double *out)``."""
+    entry = function_of(ENTRY, DOUBLE, [POINTER] * 3)
+    builder = ir.IRBuilder(entry.append_basic_block())
+    x, p, out = (_Numbers(builder, address) for address in entry.args)
+    first, *rest = (
+        number.value if isinstance(number, Value) else DOUBLE(number)
+        for number in writing(function)(x, p)
+    )
+    for number, place in zip(rest, places, strict=True):
+        builder.store(number, out.at(place))
+    builder.ret(first)
+    return str(entry.module)
 
 
 @functools.lru_cache(maxsize=256)
@@ -224,28 +151,3 @@ def native_objective(
 ) -> NativeObjective:
     """Return the native form of a formula, one however often it is asked for."""
     return NativeObjective(expression, gradient, variables, parameters)
-
-
-@functools.lru_cache(maxsize=256)
-def native_schedule(schedules: tuple[str | None, ...]) -> Any:
-    """Return the hyperparameters of update t: (t, h) -> tuple.
-
-    A hyperparameter without a schedule, None, is passed through from ``h``.
-    """
-    return straight(lowered_schedule(schedules, Style.LATENCY), len(schedules))
-
-
-@functools.lru_cache(maxsize=256)
-def lowered_schedule(
-    schedules: tuple[str | None, ...], style: Style = Style.PYTHON
-) -> types.FunctionType:
-    """Return the same as plain Python."""
-    constants = [sp.Symbol(f"h{j}", real=True) for j in range(len(schedules))]
-    t = {"t": symbol("t")}
-    outputs = [
-        constants[j] if schedule is None else read(schedule, t, closed=True)
-        for j, schedule in enumerate(schedules)
-    ]
-    places = {s: f"h[{j}]" for j, s in enumerate(constants)}
-    places[symbol("t")] = "t"
-    return lower("schedule", ("t", "h"), outputs, places, style=style)

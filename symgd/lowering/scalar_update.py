@@ -7,16 +7,17 @@ holds another one.
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
 
-from symgd.language.formula import symbol
+from symgd.language.formula import read, symbol
 from symgd.lowering.code_printer import Style
+from symgd.lowering.inlining import straight
 from symgd.lowering.source import lower
-from symgd.lowering.tracing import straight
 from symgd.rules.reductions import staged
 from symgd.rules.rule import Rule
 
@@ -112,3 +113,28 @@ def lane_update(rule: Rule, n: int) -> Callable[..., Any]:
         return result
 
     return update
+
+
+@functools.lru_cache(maxsize=256)
+def native_schedule(schedules: tuple[str | None, ...]) -> Any:
+    """Return the hyperparameters of update t: (t, h) -> tuple.
+
+    A hyperparameter without a schedule, None, is passed through from ``h``.
+    """
+    return straight(lowered_schedule(schedules, Style.LATENCY), len(schedules))
+
+
+@functools.lru_cache(maxsize=256)
+def lowered_schedule(
+    schedules: tuple[str | None, ...], style: Style = Style.PYTHON
+) -> types.FunctionType:
+    """Return the same as plain Python."""
+    constants = [sp.Symbol(f"h{j}", real=True) for j in range(len(schedules))]
+    t = {"t": symbol("t")}
+    outputs = [
+        constants[j] if schedule is None else read(schedule, t, closed=True)
+        for j, schedule in enumerate(schedules)
+    ]
+    places = {s: f"h[{j}]" for j, s in enumerate(constants)}
+    places[symbol("t")] = "t"
+    return lower("schedule", ("t", "h"), outputs, places, style=style)

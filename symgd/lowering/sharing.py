@@ -12,9 +12,10 @@ from typing import Any
 import sympy as sp
 
 from symgd.errors import FormulaError
-from symgd.language.nodes import is_constant, made, share_of
+from symgd.language.nodes import SHARES, choice, is_constant, made
 
 MAX_OPERATIONS = 20_000
+SHARES_OF = tuple(SHARES.values())
 
 # Where an expression is evaluated: the conditions on the way there, each with the
 # value that it must have. () is everywhere.
@@ -142,7 +143,7 @@ class _Sharing:
             if isinstance(node, sp.ITE):
                 return sp.ITE(*parts, evaluate=False)
             pairs = zip(parts[1::2], parts[::2], strict=True)
-            return sp.Piecewise(*pairs, evaluate=False)
+            return choice(*pairs)
         if isinstance(node, sp.Pow) and node.exp.is_Rational:
             return self._rebuilt_power(node, guard)
         arguments = [self.rewritten(argument, guard) for argument in node.args]
@@ -216,9 +217,7 @@ def _under(guard: list[tuple[Any, bool]], expression: sp.Expr) -> sp.Expr:
     """Return an expression that is only evaluated where the guard holds."""
     for condition, wanted in reversed(guard):
         branches = (expression, sp.nan) if wanted else (sp.nan, expression)
-        expression = sp.Piecewise(
-            (branches[0], condition), (branches[1], True), evaluate=False
-        )
+        expression = choice((branches[0], condition), (branches[1], True))
     return expression
 
 
@@ -245,30 +244,35 @@ def prepared(
                 if isinstance(factor, sp.Heaviside):
                     x, at_zero = arguments[place].args
                     return _branch(x, at_zero, sp.Mul(*rest))
-                if isinstance(factor, share_of):
-                    return _inside(arguments[place], sp.Mul(*rest))
+                if isinstance(factor, SHARES_OF):
+                    return shared_out(factor, sp.Mul(*rest))
                 if _vanishes_somewhere(factor):
                     return _inside(arguments[place], sp.Mul(*rest))
-        if isinstance(node, share_of):
-            return node.func(*arguments, evaluate=False).as_branches()
+        if isinstance(node, SHARES_OF):
+            return shared_out(node, sp.S.One)
         return made(node.func, arguments)
+
+    def shared_out(share: Any, rest: sp.Expr) -> sp.Expr:
+        arguments = map(renewed, share.args)
+        chosen, count = share.func(*arguments, evaluate=False).as_branches()
+        return _inside(chosen, rest) / count
 
     return tuple(renewed(output) for output in outputs)
 
 
 def _branch(x: sp.Expr, at_zero: sp.Expr, rest: sp.Expr) -> sp.Expr:
     branches = ((rest, x > 0), (sp.S.Zero, x < 0), (at_zero * rest, True))
-    return sp.Piecewise(*branches, evaluate=False)
+    return choice(*branches)
 
 
 def _vanishes_somewhere(node: sp.Basic) -> bool:
     return isinstance(node, sp.Piecewise) and any(e == 0 for e, _ in node.args)
 
 
-def _inside(choice: sp.Piecewise, rest: sp.Expr) -> sp.Expr:
+def _inside(chosen: sp.Piecewise, rest: sp.Expr) -> sp.Expr:
     """Return a product as a choice of products, 0 where the choice is 0."""
-    branches = ((e if e == 0 else e * rest, c) for e, c in choice.args)
-    return sp.Piecewise(*branches, evaluate=False)
+    branches = ((e if e == 0 else e * rest, c) for e, c in chosen.args)
+    return choice(*branches)
 
 
 def _is_trivial(node: sp.Basic) -> bool:

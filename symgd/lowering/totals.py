@@ -10,19 +10,11 @@ from typing import Any
 
 import sympy as sp
 from llvmlite import ir
-from numba.core import cgutils
 
 from symgd.arithmetic.primitives import fma
 from symgd.calculus.program import FINITE, LARGEST, PRODUCT, SUM, Total
-from symgd.lowering.places import (
-    DOUBLE,
-    LANES,
-    PACK,
-    WORD,
-    Here,
-    Places,
-    in_lanes,
-)
+from symgd.lowering.building import DOUBLE, WORD, declared
+from symgd.lowering.places import LANES, PACK, Here, Places, in_lanes
 from symgd.lowering.tracing import Value, writing
 
 _FMA = writing(fma)
@@ -87,7 +79,7 @@ def joined(builder: Any, kind: str, a: Any, b: Any) -> Any:
         whole = ir.VectorType(WORD, a.type.count) if vector else WORD
         name = f"llvm.smax.v{a.type.count}i64" if vector else "llvm.smax.i64"
         kind_of = ir.FunctionType(whole, [whole, whole])
-        larger = cgutils.get_or_insert_function(builder.module, kind_of, name)
+        larger = declared(builder.module, name, kind_of)
         bits = [builder.bitcast(number, whole) for number in (a, b)]
         return builder.bitcast(builder.call(larger, bits), a.type)
     if kind == FINITE:

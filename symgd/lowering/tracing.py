@@ -15,25 +15,20 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numba as nb
 from llvmlite import ir
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from symgd.arithmetic import primitives
+from symgd.lowering.building import (
+    DOUBLE,
+    TRUTH,
+    WORD,
+    counting,
+    declared,
+    memory,
+    splat,
+)
 
 _IR = ir.IRBuilder
-_DOUBLE, _WORD, _TRUTH = ir.DoubleType(), ir.IntType(64), ir.IntType(1)
-
-
-def splat(builder: Any, number: Any, vector: Any) -> Any:
-    """Return the vector that has a number in every lane."""
-    if isinstance(number, ir.Constant):
-        return ir.Constant(vector, [number] * vector.count)
-    word, nothing = ir.IntType(32), ir.Constant(vector, ir.Undefined)
-    one = builder.insert_element(nothing, number, ir.Constant(word, 0))
-    zeros = ir.Constant(ir.VectorType(word, vector.count), [0] * vector.count)
-    return builder.shuffle_vector(one, nothing, zeros)
 
 
 class Value:
@@ -98,7 +93,7 @@ class Value:
         def __gt__(self, other: Any) -> Value: ...
 
     def __neg__(self) -> Value:
-        negate = self.builder.fneg if self.element == _DOUBLE else self.builder.neg
+        negate = self.builder.fneg if self.element == DOUBLE else self.builder.neg
         return Value(self.builder, negate(self.value))
 
     def __abs__(self) -> Value:
@@ -109,7 +104,7 @@ def _binary(name: str, floats: Any, integers: Any) -> None:
     """Teach values an operator, with a constant on either side of it."""
 
     def write(a: Value, b: Value) -> Value:
-        build = floats if a.element == _DOUBLE else integers
+        build = floats if a.element == DOUBLE else integers
         return Value(a.builder, build(a.builder, a.value, b.value))
 
     def method(self: Value, other: Any) -> Value:
@@ -171,11 +166,8 @@ def _call_llvm(builder: Any, name: str, *numbers: Any) -> Any:
     kind = numbers[0].type
     vector = isinstance(kind, ir.VectorType)
     suffix = f"v{kind.count}f64" if vector else "f64"
-    function = cgutils.get_or_insert_function(
-        builder.module,
-        ir.FunctionType(kind, [kind] * len(numbers)),
-        f"llvm.{name}.{suffix}",
-    )
+    typed = ir.FunctionType(kind, [kind] * len(numbers))
+    function = declared(builder.module, f"llvm.{name}.{suffix}", typed)
     return builder.call(function, numbers)
 
 
@@ -189,7 +181,7 @@ def _choose(condition: Any, yes: Any, no: Any) -> Any:
     if isinstance(condition, bool):
         return yes if condition else no
     whole = isinstance(yes, int) or isinstance(no, int)
-    kind = _TRUTH if isinstance(yes, bool) else _WORD if whole else _DOUBLE
+    kind = TRUTH if isinstance(yes, bool) else WORD if whole else DOUBLE
     for branch in (yes, no):
         kind = branch.element if isinstance(branch, Value) else kind
     _, yes, no = _alike((condition, yes, no), kind)
@@ -202,7 +194,7 @@ def _library(function: Callable[..., float], *arguments: Any) -> Any:
     if not any(isinstance(argument, Value) for argument in arguments):
         return function(*arguments)
     values = _alike(arguments)
-    everywhere = Value(values[0].builder, _TRUTH(1)).spread(values[0])
+    everywhere = Value(values[0].builder, TRUTH(1)).spread(values[0])
     return _repaired(everywhere, function, values[0], *values)
 
 
@@ -211,12 +203,12 @@ def _repaired(
 ) -> Value:
     """Call the C library's function for the lanes where something is wrong."""
     builder, values = wrong.builder, [v.value for v in _alike(arguments)]
-    kind = ir.FunctionType(_DOUBLE, [_DOUBLE] * len(values))
-    name = primitives.C_NAMES[function]
-    library = cgutils.get_or_insert_function(builder.module, kind, name)
+    kind = ir.FunctionType(DOUBLE, [DOUBLE] * len(values))
+    library = declared(builder.module, primitives.C_NAMES[function], kind)
     for promise in ("nounwind", "readnone", "willreturn"):  # so that it can be left out
         set.add(library.attributes, promise)
-    place = cgutils.alloca_once_value(builder, result.value)
+    place = memory(builder, result.value.type)
+    builder.store(result.value, place)
     if not isinstance(result.value.type, ir.VectorType):
         with builder.if_then(wrong.value, likely=False):
             builder.store(builder.call(library, values), place)
@@ -225,12 +217,12 @@ def _repaired(
     mask = builder.bitcast(wrong.value, ir.IntType(width))
     with (
         builder.if_then(builder.icmp_unsigned("!=", mask, mask.type(0)), likely=False),
-        cgutils.for_range(builder, _WORD(width)) as loop,
-        builder.if_then(builder.extract_element(wrong.value, loop.index)),
+        counting(builder, WORD(0), WORD(width)) as lane,
+        builder.if_then(builder.extract_element(wrong.value, lane)),
     ):
-        one = [builder.extract_element(value, loop.index) for value in values]
+        one = [builder.extract_element(value, lane) for value in values]
         number = builder.call(library, one)
-        pack = builder.insert_element(builder.load(place), number, loop.index)
+        pack = builder.insert_element(builder.load(place), number, lane)
         builder.store(pack, place)
     return Value(builder, builder.load(place))
 
@@ -254,8 +246,8 @@ WRITING: dict[Any, Callable[..., Any]] = {
     primitives.whole: functools.partial(_call, "rint"),
     primitives.whole_below: functools.partial(_call, "floor"),
     primitives.with_sign: functools.partial(_call, "copysign"),
-    primitives.bits: operator.methodcaller("cast", _WORD),
-    primitives.from_bits: operator.methodcaller("cast", _DOUBLE),
+    primitives.bits: operator.methodcaller("cast", WORD),
+    primitives.from_bits: operator.methodcaller("cast", DOUBLE),
     primitives.repaired: _repaired,
 }
 WRITING = {known: _of_values(known, write) for known, write in WRITING.items()}
@@ -283,65 +275,3 @@ def writing(function: Any) -> Callable[..., Any]:
 
 
 BUILTINS = {f.__name__: f for f in (abs, enumerate, int, len, range, tuple, zip)}
-
-
-class _Elements:
-    """An array in code that is being written: its elements are values."""
-
-    def __init__(self, context: Any, builder: Any, kind: Any, array: Any) -> None:
-        self.context, self.builder, self.kind = context, builder, kind
-        self.array = context.make_array(kind)(context, builder, array)
-
-    def __getitem__(self, index: Any) -> Value:
-        places = index if isinstance(index, tuple) else (index,)
-        words = [p.value if isinstance(p, Value) else _WORD(p) for p in places]
-        context, builder, kind = self.context, self.builder, self.kind
-        address = cgutils.get_item_pointer(context, builder, kind, self.array, words)
-        number = context.unpack_value(builder, kind.dtype, address)
-        return Value(builder, context.cast(builder, number, kind.dtype, nb.float64))
-
-
-def argument(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-    """Return an argument of numba's as a function that is being written sees it."""
-    if isinstance(kind, nb.types.Array):
-        return _Elements(context, builder, kind, value)
-    if isinstance(kind, nb.types.BaseTuple):
-        parts = cgutils.unpack_tuple(builder, value)
-        pairs = zip(kind, parts, strict=True)
-        return tuple(argument(context, builder, k, v) for k, v in pairs)
-    if isinstance(kind, nb.types.Integer):
-        return Value(builder, context.cast(builder, value, kind, nb.int64))
-    if isinstance(kind, nb.types.Float):
-        return Value(builder, context.cast(builder, value, kind, nb.float64))
-    return Value(builder, value)
-
-
-def straight(function: Any, outputs: int) -> Any:
-    """Return a straight-line function as numba calls it, written out at every call.
-
-    Parameters
-    ----------
-    function : function
-        Of numbers, arrays and tuples; it returns a tuple of numbers.
-    outputs : int
-        How many.
-    """
-    if nb.config.DISABLE_JIT:
-        return function
-    result = nb.types.UniTuple(nb.float64, outputs)
-
-    def typed(*kinds: Any) -> Any:
-        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            pairs = zip(sig.args, args, strict=True)
-            given = [argument(context, builder, k, v) for k, v in pairs]
-            numbers = [
-                each.value if isinstance(each, Value) else _DOUBLE(each)
-                for each in writing(function)(*given)
-            ]
-            return context.make_tuple(builder, result, numbers)
-
-        return result(*kinds), generate
-
-    if function.__code__.co_argcount == 2:
-        return intrinsic(lambda _context, a, b: typed(a, b))
-    return intrinsic(lambda _context, a, b, c, d, e, f, g: typed(a, b, c, d, e, f, g))

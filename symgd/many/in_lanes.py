@@ -17,8 +17,9 @@ import numpy as np
 from symgd.descent.progress import ProgressOfMany
 from symgd.descent.settings import Settings
 from symgd.descent.trajectory_run import RuleRun, initial_kernel
+from symgd.kernels.shared import shared
 from symgd.many.problem import Ends, Problem
-from symgd.native import compiled, machine
+from symgd.native import machine
 from symgd.native import records as layout
 from symgd.native.interrupts import Interrupts
 from symgd.native.status import RUNNING, Status
@@ -46,7 +47,7 @@ class _Lanes:
         self.parameters = self._columns(problem.parameters)
         varied = self.hyper.shape[1] > 1, self.parameters.shape[1] > 1
         form = _form(problem, first, varied)
-        self.blocks = blocks_kernel()
+        self.blocks = shared("blocks")
         self.loops = lane_kernel(problem, first, form), first.descend
         block = form[0] * form[1]
         sizes = (n, self.width, len(self.hyper), len(self.parameters))
@@ -147,8 +148,8 @@ def lane_kernel(problem: Problem, first: RuleRun, form: Any) -> machine.Kernel:
         from symgd.kernels import lanes
         from symgd.kernels.trajectory import Sizes
         from symgd.lowering.code_printer import Style
-        from symgd.lowering.scalar_objective import lowered_schedule, native
-        from symgd.lowering.scalar_update import lane_update
+        from symgd.lowering.entries import native
+        from symgd.lowering.scalar_update import lane_update, lowered_schedule
         from symgd.lowering.watching import watch
 
         width, registers, bounded, patient, targeted, varied = form
@@ -174,18 +175,6 @@ def lane_kernel(problem: Problem, first: RuleRun, form: Any) -> machine.Kernel:
     names = list(rule.hyperparameters)
     key = json.dumps([rule.equations, names, first.schedules, form])
     return objective.compiled(("lanes", key), layout.LANES, build)
-
-
-def blocks_kernel() -> machine.Kernel:
-    """Return the loop over blocks, one for all objectives."""
-
-    def build() -> Any:
-        from symgd.kernels import blocks
-        from symgd.lowering.scalar_objective import native
-
-        return native(blocks.entry, layout.BLOCKS)
-
-    return compiled.kernel(("blocks",), layout.BLOCKS, build)
 
 
 def run(

@@ -10,17 +10,16 @@ import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 
 from symgd.descent.progress import ProgressOfMany
 from symgd.descent.run import drive
 from symgd.descent.solver_run import LBFGS_ITERATIONS, NEWTON_VARIABLES
-from symgd.descent.spectral_run import spectral_each_kernel
 from symgd.errors import FormulaError
+from symgd.kernels.shared import shared
 from symgd.many.problem import Ends, Problem
-from symgd.native import compiled, machine
+from symgd.native import machine
 from symgd.native import records as layout
 from symgd.native.interrupts import Interrupts
 from symgd.native.status import RUNNING, Status
@@ -114,9 +113,9 @@ class _Loop:
         self.function = problem.objective.kernel("evaluation")
         self.space: tuple[int, ...]
         if problem.automatic:
-            self.kernel, self.space = spectral_each_kernel(), layout.spectral_space(n)
+            self.kernel, self.space = shared("spectral_each"), layout.spectral_space(n)
         else:
-            self.kernel, self.space = solver_each_kernel(), layout.solver_space(n)
+            self.kernel, self.space = shared("solver_each"), layout.solver_space(n)
         self.last = settings.maxiter
         # What needs more is repeated alone, in slices; likewise a further stage.
         if problem.automatic or n <= NEWTON_VARIABLES:
@@ -155,15 +154,3 @@ class _Loop:
             status = table.status[piece]
         ended = np.isin(status, (Status.STALLED, Status.ABNORMAL))
         return piece[ended | (status == RUNNING)]
-
-
-def solver_each_kernel() -> machine.Kernel:
-    """Return the loop over starts of the default method's first stage."""
-
-    def build() -> Any:
-        from symgd.kernels import solver
-        from symgd.lowering.scalar_objective import native
-
-        return native(solver.each_entry, layout.SOLVER_EACH)
-
-    return compiled.kernel(("solver each",), layout.SOLVER_EACH, build)

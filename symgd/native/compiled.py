@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 from symgd.native import machine, store
@@ -23,8 +23,16 @@ from symgd.native.machine import Kernel, NotPortable
 CAPACITY = 256  # kernels in this process
 FACTS = 4096  # formulas known in this process
 PACKAGES = ("numba", "numpy", "sympy", "mpmath")
-# Settings of numba that change nothing in the code.
+# Settings of numba that change nothing in the code; those that hold without numba, too.
 HARMLESS = {"NUMBA_NUM_THREADS", "NUMBA_THREADING_LAYER", "NUMBA_CACHE_DIR"}
+OBEYED = {
+    *("NUMBA_DISABLE_JIT", "NUMBA_ENABLE_AVX"),
+    *("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"),
+}
+
+LONG = 2.0  # seconds
+# Called, by another thread, when a kernel takes longer to make; for the command line.
+when_long: Callable[[], None] | None = None
 
 # Taken now: what is on the disk later may be another version than what runs here.
 _SOURCES = store.sources()
@@ -65,17 +73,22 @@ _facts = _Recent(FACTS)
 @functools.cache
 def _setting() -> str:
     """Return what every entry of the store depends on, beside what it is of."""
-    settings = [
-        f"{name}={value}"
-        for name, value in sorted(os.environ.items())
-        if name.startswith("NUMBA_") and name not in HARMLESS
-    ]
+    settings = [f"{name}={value}" for name, value in sorted(_settings().items())]
     return store.digest(
         (
             *(str(_SOURCES), sys.version, *machine.machine()),
             *(*map(_installed, PACKAGES), _configuration(), *settings),
         )
     )
+
+
+def _settings() -> dict[str, str]:
+    """Return the settings of numba in the environment that change code."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("NUMBA_") and name not in HARMLESS
+    }
 
 
 def _installed(package: str) -> str:
@@ -119,7 +132,7 @@ def key_of(parts: Sequence[str]) -> str:
 
 
 def kernel(parts: Sequence[str], signature: str, build: Callable[[], Any]) -> Kernel:
-    """Return a kernel.
+    """Return a kernel that numba compiles.
 
     Several threads may ask for the same: it is compiled once.
 
@@ -130,31 +143,146 @@ def kernel(parts: Sequence[str], signature: str, build: Callable[[], Any]) -> Ke
     signature : str
         As of :class:`Kernel`.
     build : callable
-        Compiles it, to a ``numba.cfunc``, or writes it, a module of LLVM's text; called
-        only if nothing is stored.
+        Compiles it, to a ``numba.cfunc``; called only if nothing is stored.
     """
-    in_python = interpreted()
-    name = (in_python, signature, *parts)
+
+    def make(key: str) -> Kernel:
+        return _compiled(key, signature, build())
+
+    if interpreted():
+        return _in_python(parts, signature, build)
+    return _made(parts, signature, make, _numbas_lock)
+
+
+def written(
+    parts: Sequence[str],
+    signature: str,
+    write: Callable[[], str],
+    interpret: Callable[[], Kernel] | None = None,
+) -> Kernel:
+    """Return a kernel that symgd writes: numba has no part in it.
+
+    Parameters
+    ----------
+    parts, signature
+        As of :func:`kernel`.
+    write : callable
+        Returns a module of LLVM's text; called only if nothing is stored.
+    interpret : callable
+        Returns a twin in Python, for when nothing is to be compiled. Without one, the
+        kernel is machine code all the same: nobody could step through its text.
+    """
+
+    def code() -> bytes:
+        return machine.optimised(write())
+
+    if interpreted():
+        plain = interpret or (lambda: machine.linked(code(), signature))
+        return _in_python(parts, signature, plain)
+    return _assembled(parts, signature, code)
+
+
+def shipped(
+    parts: Sequence[str],
+    signature: str,
+    read: Callable[[], str],
+    build: Callable[[], Any],
+) -> Kernel:
+    """Return a kernel that travels with symgd; where it is of no use, numba's own.
+
+    Parameters
+    ----------
+    parts, signature, build
+        As of :func:`kernel`.
+    read : callable
+        Returns a module of LLVM's text, or raises NotPortable.
+    """
+
+    def code() -> bytes:
+        # What is told to numba is for numba to do; and what is on the disk by now may
+        # be of a later version than what runs.
+        if _settings().keys() - OBEYED or _configuration() or not _unchanged():
+            raise NotPortable("what numba compiles here may be something else")
+        return machine.optimised(read(), widened=True)
+
+    if not interpreted():
+        with contextlib.suppress(NotPortable):
+            return _assembled(parts, signature, code)
+    return kernel(parts, signature, build)
+
+
+def _in_python(
+    parts: Sequence[str], signature: str, build: Callable[[], Any]
+) -> Kernel:
+    """Return a kernel, nothing being compiled by numba or stored."""
+    name = (True, signature, *parts)
     if (known := _kernels.get(name)) is not None:
         return known
-    if in_python:
-        made = build()
-        if isinstance(made, str):  # nobody could step through that
-            code = machine.optimised(made)
-            return _kernels.enter(name, machine.linked(code, signature))
-        return _kernels.enter(name, _of_this_process(made, signature))
+    return _kernels.enter(name, _of_this_process(build(), signature))
+
+
+def _assembled(
+    parts: Sequence[str], signature: str, code: Callable[[], bytes]
+) -> Kernel:
+    """Return a kernel whose machine code needs no numba."""
+
+    def make(key: str) -> Kernel:
+        content = code()
+        made = machine.linked(content, signature)
+        _put(key, content)
+        return made
+
+    return _made(parts, signature, make, lambda: _writing)
+
+
+def _made(
+    parts: Sequence[str],
+    signature: str,
+    make: Callable[[str], Kernel],
+    lock: Callable[[], contextlib.AbstractContextManager[Any]],
+) -> Kernel:
+    """Return a kernel of this process or of the store; if there is none, make it."""
+    name = (False, signature, *parts)
+    if (known := _kernels.get(name)) is not None:
+        return known
     key = key_of(("kernel", signature, *parts))
     if (stored := _stored(key, signature)) is not None:
         return _kernels.enter(name, stored)
-    from numba.core.compiler_lock import global_compiler_lock
-
-    # numba compiles in one thread at a time anyway, and with a lock of our own beside
-    # its own two threads could wait for each other.
-    with global_compiler_lock:
+    with lock():
         if (known := _kernels.get(name)) is not None:
             return known
-        with raised_at_once():
-            return _kernels.enter(name, _compiled(key, signature, build()))
+        with raised_at_once(), _patience():
+            return _kernels.enter(name, make(key))
+
+
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    """Tell whoever wants to know when something takes long."""
+    if when_long is None:
+        yield
+        return
+    timer = threading.Timer(LONG, when_long)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+# Who writes a kernel waits for nothing else, so who compiles one may wait for this.
+_writing = threading.RLock()
+
+
+def _numbas_lock() -> Any:
+    """Return the lock of what numba compiles.
+
+    numba compiles in one thread at a time anyway, and with a lock of our own beside its
+    own two threads could wait for each other.
+    """
+    from numba.core.compiler_lock import global_compiler_lock
+
+    return global_compiler_lock
 
 
 def _stored(key: str, signature: str) -> Kernel | None:
@@ -168,11 +296,7 @@ def _stored(key: str, signature: str) -> Kernel | None:
 
 
 def _compiled(key: str, signature: str, function: Any) -> Kernel:
-    """Keep what was compiled, if it can be used without numba; return it."""
-    if isinstance(function, str):
-        code = machine.optimised(function)
-        _put(key, code)
-        return machine.linked(code, signature)
+    """Keep what numba compiled, if it can be used without numba; return it."""
     try:
         name = function.native_name.removeprefix("cfunc.")
         code = machine.emitted(function.inspect_llvm(), name, signature)
@@ -215,5 +339,10 @@ def _get(key: str) -> bytes | None:
 
 def _put(key: str, content: bytes) -> None:
     """Store an entry, unless it might be of other sources than its key says."""
-    if _SOURCES is not None and not interpreted() and store.sources() == _SOURCES:
+    if not interpreted() and _unchanged():
         store.put(key, content)
+
+
+def _unchanged() -> bool:
+    """Return whether what runs is what is on the disk."""
+    return _SOURCES is not None and store.sources() == _SOURCES

@@ -166,35 +166,51 @@ def emitted(text: str, function: str, signature: str) -> bytes:
     """
     import llvmlite.binding as llvm
 
-    if llvm.llvm_version_info < (16,):
-        raise NotPortable("this LLVM has other types of pointers")
+    module, here = with_entry(text, function, signature), _target()
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_global_dead_code_eliminate_pass()
+    tuning = llvm.create_pipeline_tuning_options()
+    passes.run(module, llvm.create_pass_builder(here, tuning))
+    refuse_addresses(module)
+    return here.emit_object(module)
+
+
+def with_entry(text: str, function: str, signature: str) -> Any:
+    """Return the module of a function that numba has compiled, to be called by ENTRY.
+
+    Raises
+    ------
+    NotPortable
+        If it isn't as expected, see :func:`emitted`.
+    """
     returned, taken = signature.split(":")
-    try:
-        module = llvm.parse_assembly(text + _entry(function, returned, taken))
-        type_of_function = str(module.get_function(function).global_value_type)
-    except RuntimeError as error:
-        raise NotPortable(f"the code is not as expected: {error}") from None
+    module = parsed(text + _entry(function, returned, taken))
+    type_of_function = str(module.get_function(function).global_value_type)
     inner = ", ".join(["ptr", "ptr", *(LLVM_TYPES[letter] for letter in taken)])
     if type_of_function != f"i32 ({inner})":
         raise NotPortable("numba's calling convention is not the known one")
     for item in (*module.functions, *module.global_variables):
         if not item.is_declaration and item.name != ENTRY:
             item.linkage = "internal"
-    target = _target()
-    passes = llvm.create_new_module_pass_manager()
-    passes.add_global_dead_code_eliminate_pass()
-    tuning = llvm.create_pipeline_tuning_options()
-    passes.run(module, llvm.create_pass_builder(target, tuning))
+    return module
+
+
+def refuse_addresses(module: Any) -> None:
+    """Raise NotPortable if a module holds an address of this process."""
     if _ADDRESS.search(str(module)):
         raise NotPortable("the code holds an address of this process")
-    return target.emit_object(module)
 
 
-def optimised(text: str) -> bytes:
-    """Return the machine code of a module that symgd has written itself.
+def optimised(text: str, *, widened: bool = False) -> bytes:
+    """Return the machine code of a module that is nobody's but symgd's.
 
-    Its entry is called ENTRY. Loops are as wide as they are written, so LLVM need not
-    look for what could be done side by side.
+    Its entry is called ENTRY.
+
+    Parameters
+    ----------
+    widened : bool
+        Whether LLVM is to look for what loops can do side by side. What symgd writes
+        is as wide as it is to be.
 
     Raises
     ------
@@ -203,27 +219,51 @@ def optimised(text: str) -> bytes:
     """
     import llvmlite.binding as llvm
 
-    target = _target()
+    module, here = parsed(text), _target()
+    module.triple = here.triple
+    module.data_layout = str(here.target_data)
+    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+    tuning.loop_vectorization, tuning.slp_vectorization = widened, False
+    # Longer loops take twice as long to emit, and ran no faster where it was measured.
+    tuning.loop_unrolling = not widened
+    builder = llvm.create_pass_builder(here, tuning)
+    builder.getModulePassManager().run(module, builder)
+    return here.emit_object(module)
+
+
+def parsed(text: str) -> Any:
+    """Return a module of LLVM's text.
+
+    Raises
+    ------
+    NotPortable
+        If LLVM doesn't accept it.
+    """
+    import llvmlite.binding as llvm
+
+    if llvm.llvm_version_info < (16,):
+        raise NotPortable("this LLVM has other types of pointers")
     try:
         module = llvm.parse_assembly(text)
         module.verify()
     except RuntimeError as error:
         raise NotPortable(f"the code is not as expected: {error}") from None
-    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
-    tuning.loop_vectorization = tuning.slp_vectorization = False
-    builder = llvm.create_pass_builder(target, tuning)
-    builder.getModulePassManager().run(module, builder)
-    return target.emit_object(module)
+    return module
 
 
 def _target() -> Any:
+    return target(*_processor())
+
+
+def target(name: str, features: str) -> Any:
+    """Return what emits code for a processor."""
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     options = {"opt": 3, "reloc": "pic", "codemodel": "default"}
     triple = llvm.Target.from_default_triple()
-    return triple.create_target_machine(*_processor(), **options)
+    return triple.create_target_machine(name, features, **options)
 
 
 def _entry(function: str, returned: str, taken: str) -> str:
@@ -232,6 +272,7 @@ def _entry(function: str, returned: str, taken: str) -> str:
     passed = ", ".join(["ptr %result", "ptr %exception", *arguments])
     return f"""
 define {kind} @{ENTRY}({", ".join(arguments)}) {{
+begin:
   %result = alloca {kind}
   %exception = alloca ptr
   store {kind} zeroinitializer, ptr %result

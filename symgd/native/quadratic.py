@@ -5,6 +5,7 @@ Offsets into a struct, elsewhere.
 
 from __future__ import annotations
 
+TRUST_REGION = "i:pppppp"  # how the loop is called, see ``machine.Kernel``
 FACTS = 11  # integers
 PARAMETERS, FUNCTION, BLOCKS = 0, 1, 2
 BEST = 3  # the row of the best point

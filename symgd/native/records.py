@@ -55,6 +55,7 @@ DIVERGED = int(Status.DIVERGED)
 ABNORMAL = int(Status.ABNORMAL)
 
 # How the kernels are called, see ``machine.Kernel``.
+EVALUATION = "d:ppp"  # of value and gradient, and of the Hessian
 TRAJECTORY = "i:pppppppppp"
 INITIAL = "i:iippp"
 LANES = "i:piiiipppp"

@@ -15,6 +15,7 @@ import numpy as np
 from symgd.calculus.elements import DIRECTION
 from symgd.errors import InputError
 from symgd.native.machine import PythonKernel, address
+from symgd.native.records import EVALUATION
 
 # It stands above: what is asked of one is its space, arrays, hess and kernels.
 Objective: TypeAlias = Any
@@ -58,7 +59,7 @@ class Along:
         self.direction = np.zeros(len(objective.space))
         self.arrays = objective.arrays.directed(self.direction)
         parts = ("hessp", self.arrays.key)
-        self.kernel = objective.compiled(parts, "d:ppp", self._built)
+        self.kernel = objective.written(parts, EVALUATION, self._built)
         self._words: array[float] = array("d")
 
     def _built(self) -> str:
@@ -88,7 +89,7 @@ class HessianByColumns(PythonKernel):
     def __init__(self, objective: Objective) -> None:
         self.along = Along(objective)
         self.parameters = tuple(objective.parameters)
-        super().__init__(self._columns, "d:ppp")
+        super().__init__(self._columns, EVALUATION)
 
     def _columns(self, x: int, p: int, out: int) -> float:
         count = len(self.parameters)

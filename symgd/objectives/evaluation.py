@@ -41,15 +41,17 @@ class Evaluation:
 
     @property
     def _numba_type_(self) -> Any:
+        from symgd.lowering.jitted import jitted
+
         if self.objective.arrays is None:
-            return getattr(self.objective.native, f"jitted_{self.kind}")._numba_type_
+            return jitted(self.objective.native, self.kind)._numba_type_
         if self._jitted is None:
             self._jitted = self._at_address()
         return self._jitted._numba_type_
 
     def _at_address(self) -> Any:
         """Return a jitted function of x that calls the kernel where it is."""
-        from symgd.lowering.scalar_objective import jitted_at
+        from symgd.lowering.jitted import jitted_at
 
         space, kind = self.objective.space, self.kind
         self._kernel = self.objective.kernel(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import json
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.language.plain import constant, count
 from symgd.native import compiled
+from symgd.native.records import EVALUATION
 from symgd.objectives.space import Space
 
 if TYPE_CHECKING:
@@ -365,7 +366,7 @@ class Objective:
 
     @functools.cached_property
     def native(self) -> NativeObjective:
-        """What numba compiles."""
+        """The formula as straight-line code."""
         from symgd.language.formula import symbol
         from symgd.lowering.scalar_objective import native_objective
 
@@ -397,7 +398,13 @@ class Objective:
                 threads = self._in_threads(self.arrays, self.workers)
                 self._kernels["threads",] = threads
             return self._kernels["threads",]
-        return self.compiled((kind,), "d:ppp", lambda: self._built(kind))
+        if self.arrays is not None:
+            return self.written((kind,), EVALUATION, self._loops)
+        return self.written(
+            *((kind,), EVALUATION),
+            lambda: self.native.written(kind),
+            lambda: self.native.interpreted(kind),
+        )
 
     @property
     def workers(self) -> int:
@@ -408,11 +415,10 @@ class Objective:
             return 1
         return cores() if self._workers is None else self._workers
 
-    def _built(self, kind: str) -> Any:
-        if self.arrays is None:
-            return getattr(self.native, kind)()
+    def _loops(self) -> str:
         from symgd.lowering import array_objective as programs
 
+        assert self.arrays is not None
         return programs.evaluation(self.arrays.program(), self.arrays.layout)
 
     def _in_threads(self, arrays: Arrays, workers: int) -> Kernel:
@@ -421,16 +427,24 @@ class Objective:
         from symgd.objectives.parallel import PIECES, Steps, parallel
 
         program = arrays.program()
-        pieces = self.compiled(
+        pieces = self.written(
             ("pieces",), PIECES, lambda: programs.pieces(program, arrays.layout)
         )
         return parallel(Steps(pieces, program, workers))
 
-    def compiled(self, parts: tuple[str, ...], signature: str, build: Any) -> Kernel:
+    def compiled(self, parts: tuple[str, ...], *how: Any) -> Kernel:
         """Return a kernel that depends on the formula and on ``parts``."""
+        return self._kept(parts, compiled.kernel, how)
+
+    def written(self, parts: tuple[str, ...], *how: Any) -> Kernel:
+        """Return the same of one that symgd writes."""
+        return self._kept(parts, compiled.written, how)
+
+    def _kept(
+        self, parts: tuple[str, ...], make: Callable[..., Kernel], how: tuple[Any, ...]
+    ) -> Kernel:
         if parts not in self._kernels:
-            whole = (*parts, *self.code_key)
-            self._kernels[parts] = compiled.kernel(whole, signature, build)
+            self._kernels[parts] = make((*parts, *self.code_key), *how)
             if self._text is not None and self.arrays is None:
                 compiled.remember(self.formula_key, self._facts)
         return self._kernels[parts]

@@ -18,6 +18,7 @@ from typing import Any
 
 from symgd.calculus.program import PRODUCT, Gather, Let, Nest, Program, Step
 from symgd.native.machine import Kernel, PythonKernel, address
+from symgd.native.records import EVALUATION
 
 ENOUGH = 1 << 20  # elements; fewer are done before a thread has begun
 PIECES = "i:ippppiip"  # how a kernel of pieces is called
@@ -105,7 +106,7 @@ class Steps:
 
 def parallel(steps: Steps) -> Kernel:
     """Return an evaluation, ``double f(x, p, gradient)``, whose loops are shared."""
-    return PythonKernel(steps.value, "d:ppp")
+    return PythonKernel(steps.value, EVALUATION)
 
 
 def _width(step: Step) -> int:

@@ -18,8 +18,8 @@ from symgd.arithmetic import elementary as vectormath
 from symgd.arithmetic import primitives
 from symgd.arithmetic import special as numeric
 from symgd.lowering import packs
+from symgd.lowering.inlining import straight
 from symgd.lowering.source import HELPERS
-from symgd.lowering.tracing import straight
 
 WIDTH = 8
 LARGEST = float(np.finfo(float).max)

@@ -741,7 +741,7 @@ def in_a_process(*arguments, folder=None):
 def test_a_formula_is_compiled_in_one_process_and_used_in_the_next(options):
     formula = f"(1 - x)**2 + 3*(y - x**2)**2 + {len(options)}"
     first, imported = in_a_process("minimize", formula, *options)
-    assert set(imported) >= {"numba", "sympy"}
+    assert "sympy" in imported
     second, imported = in_a_process("minimize", formula, *options)
     assert imported == []
 

@@ -14,9 +14,9 @@ from symgd.language.formula import read, symbol
 from symgd.language.functions import TABLE
 from symgd.lowering import sharing
 from symgd.lowering.code_printer import Style
+from symgd.lowering.inlining import straight
 from symgd.lowering.sharing import share
 from symgd.lowering.source import lower, source_of
-from symgd.lowering.tracing import straight
 
 x, y = symbol("x"), symbol("y")
 

@@ -144,6 +144,61 @@ def test_an_error_while_building_is_raised_and_leaves_nothing():
     assert compiled.kernel(["a"], "d:d", Builder())(2.0) == 3.0
 
 
+# ------------------------------------------------------------------- written
+
+PLUS_ONE = """
+define double @symgd_entry(double %x) {
+  %y = fadd double %x, 1.0
+  ret double %y
+}
+"""
+
+
+def test_a_kernel_is_written_once_and_kept(monkeypatch):
+    written = []
+
+    def write():
+        written.append(PLUS_ONE)
+        return PLUS_ONE
+
+    made = compiled.written(["a"], "d:d", write)
+    assert made(2.0) == 3.0
+    assert compiled.written(["a"], "d:d", write) is made
+    assert (len(written), entries()) == (1, 1)
+    forget(monkeypatch)
+    assert compiled.written(["a"], "d:d", fail)(2.0) == 3.0
+
+
+def test_a_text_that_is_not_llvms_is_an_error_and_leaves_nothing():
+    with pytest.raises(NotPortable, match="not as expected"):
+        compiled.written(["a"], "d:d", lambda: "x + 1")
+    assert entries() == 0
+    assert compiled.written(["a"], "d:d", lambda: PLUS_ONE)(2.0) == 3.0
+
+
+def test_nobody_steps_through_what_is_written_unless_it_has_a_twin(monkeypatch):
+    monkeypatch.setattr(compiled, "interpreted", lambda: True)
+    twin = machine.Kernel.__new__(machine.Kernel)
+    assert compiled.written(["a"], "d:d", fail, lambda: twin) is twin
+    assert compiled.written(["b"], "d:d", lambda: PLUS_ONE)(2.0) == 3.0
+    assert entries() == 0
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.01, 1), (30, 0)])
+def test_what_takes_long_is_said(monkeypatch, seconds, said):
+    told = []
+    monkeypatch.setattr(compiled, "LONG", seconds)
+    monkeypatch.setattr(compiled, "when_long", lambda: told.append("long"))
+
+    def write():
+        time.sleep(0.1)
+        return PLUS_ONE
+
+    for _ in range(2):
+        compiled.written(["a"], "d:d", write)
+    assert len(told) == said
+
+
 # ------------------------------------------------------------------- threads
 
 
@@ -217,6 +272,28 @@ def test_a_thread_in_the_midst_of_compiling_can_ask_for_kernels():
             return compiled.kernel(["a"], "d:d", build)(1.0)
 
     assert in_threads(first, second) == [2.0, 2.0]
+
+
+def test_a_thread_in_the_midst_of_compiling_can_ask_for_what_another_writes():
+    from numba.core.compiler_lock import global_compiler_lock
+
+    writing, holding = threading.Event(), threading.Event()
+
+    def slow():
+        writing.set()
+        holding.wait(10)
+        return PLUS_ONE
+
+    def first():
+        return compiled.written(["a"], "d:d", slow)(1.0)
+
+    def second():
+        writing.wait(10)
+        with global_compiler_lock:
+            holding.set()
+            return compiled.written(["a"], "d:d", fail)(1.0)
+
+    assert in_threads(first, second, seconds=15) == [2.0, 2.0]
 
 
 def test_a_kernel_may_need_another_to_be_built():
@@ -445,13 +522,14 @@ def test_before_numba_is_there_its_variable_says(monkeypatch, given, expected, l
 
 EVERYTHING = """
 import json, sys
-from symgd import minimize, minimize_many, sweep
+from symgd import Objective, minimize, minimize_many, sweep
 f, start, starts = "(x - 1)**2 + (y + x)**4", [0.5, -1], [[0.5, -1], [1, 1], [-1, 2]]
 scheduled = {"method": "momentum", "step_size": "0.1/sqrt(t)", "bounds": [(-1, 1)] * 2}
 runs = [minimize(f, start, method="gd", maxiter=20)]
 runs += [minimize(f, start, maxiter=20, **scheduled)]
 if sys.argv[1] == "all":  # what takes long to compile
     runs += [minimize(f, start, method=m, maxiter=20) for m in ("auto", "amsgrad")]
+    assert Objective("x**2 + 3*y**2").hess([1, 2]).tolist() == [[2, 0], [0, 6]]
     runs += list(minimize_many(f, starts, method="momentum", maxiter=20))
     runs += list(minimize_many(f, starts, maxiter=20))
     runs += [sweep(f, start, method="gd", step_size=[0.01, 0.1], maxiter=20).best]

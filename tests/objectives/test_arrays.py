@@ -16,7 +16,7 @@ from symgd import (
     race,
     sweep,
 )
-from symgd.native import compiled
+from symgd.native import machine
 
 LINE = "sum((y[i] - a*t[i] - b)**2 for i in range(n))"
 CHAIN = "sum(100*(x[i + 1] - x[i]**2)**2 + (1 - x[i])**2 for i in range(n - 1))"
@@ -29,13 +29,13 @@ LOGISTIC = (
 def count(monkeypatch):
     """Return a function that says how often something was compiled since."""
     times = []
-    compile_ = compiled._compiled
+    optimised = machine.optimised
 
-    def counted(*arguments):
-        times.append(arguments[0])
-        return compile_(*arguments)
+    def counted(text, **options):
+        times.append(text)
+        return optimised(text, **options)
 
-    monkeypatch.setattr(compiled, "_compiled", counted)
+    monkeypatch.setattr(machine, "optimised", counted)
 
     def since():
         number = len(times)
@@ -398,7 +398,6 @@ def test_conditions_on_indices_narrow_the_ranges():
 
 
 def test_what_python_raises_under_a_native_loop_is_raised(monkeypatch):
-    from symgd.native import machine
 
     def fails(*_):
         raise MemoryError("none left")

@@ -1,0 +1,93 @@
+"""The loops that are the same for all formulas, and that travel with symgd.
+
+``kernels/shipped`` has each of them as LLVM's text, made by ``kernels.shipping`` from
+what numba compiles: for no processor in particular, so that only the last steps are
+left to the machine where it runs. The text says of which sources it was made. Where
+they have changed since, and wherever else it is of no use, numba compiles the loop.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from symgd.native import compiled, store
+from symgd.native.machine import Kernel, NotPortable
+from symgd.native.quadratic import TRUST_REGION
+from symgd.native.records import (
+    BLOCKS,
+    LARGE,
+    SOLVER,
+    SOLVER_EACH,
+    SPECTRAL,
+    SPECTRAL_EACH,
+)
+
+SHIPPED = Path(__file__).with_name("shipped")
+
+
+class SharedLoop(NamedTuple):
+    """Where a loop is written, and how it is called."""
+
+    module: str
+    signature: str
+    entry: str = "entry"
+
+    def built(self) -> Any:
+        """Compile it with numba."""
+        from symgd.lowering.entries import native
+
+        module = importlib.import_module(f"symgd.kernels.{self.module}")
+        return native(getattr(module, self.entry), self.signature)
+
+
+LOOPS = {
+    "solver": SharedLoop("solver", SOLVER),
+    "solver_each": SharedLoop("solver", SOLVER_EACH, "each_entry"),
+    "spectral": SharedLoop("spectral", SPECTRAL),
+    "spectral_each": SharedLoop("spectral", SPECTRAL_EACH, "each_entry"),
+    "trust_region": SharedLoop("trust_region", TRUST_REGION),
+    "blocks": SharedLoop("blocks", BLOCKS),
+    "large": SharedLoop("large", LARGE),
+}
+
+
+def shared(name: str) -> Kernel:
+    """Return a loop, one of LOOPS."""
+    loop = LOOPS[name]
+    return compiled.shipped((name,), loop.signature, lambda: text_of(name), loop.built)
+
+
+def text_of(name: str) -> str:
+    """Return a loop as it travels with symgd.
+
+    Raises
+    ------
+    NotPortable
+        If it isn't there, is of other sources than those here, or is for machines of
+        another kind than this one.
+    """
+    import gzip
+    import zlib
+
+    try:
+        packed = (SHIPPED / f"{name}.ll.gz").read_bytes()
+        text = gzip.decompress(packed).decode()
+        digest, *files = text[: text.index("\n")].removeprefix("; of ").split()
+        fresh = digest == digest_of(files)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise NotPortable(f"the loop {name!r} can't be read: {error}") from None
+    if not fresh:
+        raise NotPortable(f"the loop {name!r} is of other sources")
+    if sys.byteorder != "little" or sys.maxsize < 2**32:
+        raise NotPortable("numbers lie in memory in another way here")
+    return text
+
+
+def digest_of(files: Iterable[str]) -> str:
+    """Return a digest of some of symgd's sources, however their lines end."""
+    texts = ((store.PACKAGE / file).read_text("utf-8") for file in files)
+    return store.digest(texts)

@@ -31,6 +31,8 @@ from symgd.calculus.program import (
     index_at,
 )
 
+FARTHEST = 2**48  # of a shift, so that 64 bits hold its sum with the end of a range
+
 
 def quickened(program: Program) -> Program:
     """Return a program that computes the same with fewer and quicker loops."""
@@ -241,7 +243,8 @@ def _shift(add: Add, loops: Sequence[Loop]) -> tuple[sp.Expr, ...] | None:
         return None
     pairs = zip(add.indices, loops, strict=True)
     shift = tuple(sp.expand(index - loop.index) for index, loop in pairs)
-    return shift if all(each.is_Integer for each in shift) else None
+    near = all(each.is_Integer and abs(each) < FARTHEST for each in shift)
+    return shift if near else None
 
 
 def _by_box(regions: Iterable[Region]) -> tuple[Region, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import sympy as sp
 
+from symgd.calculus.guarding import END
 from symgd.calculus.program import Add, Gather, Let, Loop, Nest, Program, Step, index_at
 from symgd.language.formula import symbol, text_of
 
@@ -56,6 +57,9 @@ class _Names:
 
     def _name(self, own: str) -> str:
         """Return a readable name for one of the program's own: an index, or a value."""
+        if own.startswith(END):
+            array, axis = own.removeprefix(END).split()
+            return f"shape({array})[{axis}] - 1"
         kind, number = own[1], own[2:].replace("]", "")
         free = [name for name in INDICES if name not in self.taken]
         if kind == "i" and int(number) < len(free):

@@ -7,155 +7,245 @@ Shape inference and bounds checking, by interval arithmetic.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import sympy as sp
 
-from symgd.calculus.structure import Access, Range, accesses, extreme, numbers_of
-from symgd.errors import FormulaError, InputError, shortened
+from symgd.calculus.iterations import TooManyError, iterations
+from symgd.calculus.structure import (
+    Access,
+    Range,
+    accesses,
+    all_ranges,
+    numbers_of,
+    within,
+)
+from symgd.calculus.whole import Span, Spans
+from symgd.errors import FormulaError, shortened
 from symgd.language.formula import text_of
 
 LONGEST = 2**48  # iterations of a sum
-ENUMERATED = 200_000  # iterations that are looked at one by one, where bounds are vague
+
+_Found = TypeVar("_Found")
 
 
-def inferred_shapes(
-    expression: sp.Expr,
-    ranks: Mapping[str, int],
-    sizes: Mapping[str, int],
-    arrays: Mapping[str, Any],
-) -> dict[str, tuple[int, ...]]:
-    """Return the least shapes that hold all accesses to some arrays.
+class Reach:
+    """What the accesses of a formula reach, with given sizes and data.
 
-    ``arrays`` are the data, in which indices are looked up.
+    Parameters
+    ----------
+    expression : SymPy expression
+    sizes : mapping of str to int
+    arrays : mapping of str to ndarray
+        The data, in which indices are looked up.
+    formula : str
+        As the user wrote it, for messages.
+
+    Raises
+    ------
+    FormulaError
+        If a sum is longer than anybody can wait for, or a part of an index may become
+        a number that loops can't hold.
     """
-    tops = {name: [0] * rank for name, rank in ranks.items()}
-    for access in accesses(expression):
-        if access.name in tops:
-            spans = _spans(access, sizes, arrays)
-            for axis, span in enumerate(spans or ()):
-                tops[access.name][axis] = max(tops[access.name][axis], span[1] + 1)
-    return {name: tuple(shape) for name, shape in tops.items()}
 
+    def __init__(
+        self,
+        expression: sp.Expr,
+        sizes: Mapping[str, int],
+        arrays: Mapping[str, Any],
+        formula: str,
+    ) -> None:
+        self.sizes, self.arrays, self.formula = sizes, arrays, formula
+        self._tight: dict[tuple[Range, ...], Spans] = {}
+        self._quick: dict[tuple[Range, ...], Spans] = {(): Spans(sizes, arrays)}
+        for ranges in all_ranges(expression):
+            self._quick[ranges] = self._of_ranges(ranges)
+        found = accesses(expression)
+        self._accesses = [a for a in found if not self._quick[a.ranges].empty]
+        for access in self._accesses:
+            for index in access.node.indices:
+                self._check_parts(access, index)
 
-def check_ranges(
-    expression: sp.Expr,
-    sizes: Mapping[str, int],
-    shapes: Mapping[str, Sequence[int]],
-    arrays: Mapping[str, Any],
-    formula: str,
-) -> None:
-    """Raise FormulaError if an index may be outside of its array."""
-    for access in accesses(expression):
-        spans = _spans(access, sizes, arrays) or ()
-        shape = shapes[access.name]
-        for axis, (low, high) in enumerate(spans):
-            if low >= 0 and high < shape[axis]:
-                continue
-            wrong = _wrong_index(access, axis, shape[axis], sizes, arrays)
-            if wrong is None:
-                continue
-            what = "elements" if len(shape) == 1 else f"along axis {axis}"
-            problem = (
-                f"the index {text_of(access.node.indices[axis])} of "
-                f"{text_of(access.node)} becomes {wrong}, but {access.name} has "
-                f"{shape[axis]} {what}"
-            )
-            raise FormulaError(problem, formula, suggestion=_about(sizes))
+    def _of_ranges(self, ranges: tuple[Range, ...]) -> Spans:
+        """Return how far indices go; refuse ranges that go too far."""
+        _, *bounds = ranges[-1]
 
+        def check(*ends: Any) -> None:
+            farthest = max(map(abs, ends))
+            if farthest > LONGEST:
+                problem = f"a sum has a range up to {shortened(str(farthest))}"
+                raise FormulaError(f"{problem}, which is too long to compute")
 
-def _about(sizes: Mapping[str, int]) -> str | None:
-    listed = ", ".join(f"{name} = {size}" for name, size in sorted(sizes.items()))
-    return f"here {listed}" if listed else None
+        def found(tight: bool) -> Spans:
+            check(0, *(bound for bound in bounds if bound.is_Integer))
+            spans = Spans(self.sizes, self.arrays, ranges, tight)
+            check(*(end for bound in bounds for end in spans.of(bound)))
+            return spans
 
+        first, last = map(text_of, bounds)
+        return self._either(found, f"in a range from {first} to {last}")
 
-def _wrong_index(
-    access: Access,
-    axis: int,
-    length: int,
-    sizes: Mapping[str, int],
-    arrays: Mapping[str, Any],
-) -> int | None:
-    """Return an index that is outside, or None if all are inside after all."""
-    low, high = (_spans(access, sizes, arrays) or ())[axis]
-    try:
-        for place in _enumerated(access.ranges, numbers_of(sizes)):
-            index = _looked_up(access.node.indices[axis].xreplace(place), arrays)
-            if not 0 <= index < length:
-                return index
-    except OverflowError:
-        return high if high >= length else low
-    return None
+    def _check_parts(self, access: Access, index: sp.Expr) -> None:
+        """Refuse an index of which a part may be too large for a loop."""
 
+        def found(tight: bool) -> Span:
+            spans = self._tightly if tight else self._quick.__getitem__
+            return spans(access.ranges).of(index)
 
-def _enumerated(
-    ranges: Sequence[Range], numbers: Mapping[sp.Symbol, sp.Integer]
-) -> Iterator[dict[sp.Symbol, sp.Integer]]:
-    """Yield the values of all indices, one iteration after the other."""
-    count = 0
-    pending = [(0, dict(numbers))]
-    while pending:
-        depth, known = pending.pop()
-        count += 1
-        if count > ENUMERATED:
-            raise OverflowError
-        if depth == len(ranges):
-            yield known
-            continue
-        name, low, high = ranges[depth]
-        first, last = (int(bound.xreplace(known)) for bound in (low, high))
-        if last - first > ENUMERATED:
-            raise OverflowError
-        pending += [
-            (depth + 1, {**known, name: sp.Integer(k)}) for k in range(first, last + 1)
-        ]
+        where = f"in the index {text_of(index)} of {text_of(access.node)}"
+        self._either(found, where)
 
+    def _either(self, found: Callable[[bool], _Found], where: str) -> _Found:
+        """Return what is found the quick way, or else when one looks more closely."""
+        try:
+            return found(False)
+        except FormulaError:
+            pass
+        try:
+            return found(True)
+        except FormulaError as error:
+            problem, advice = f"{error.problem}, {where}", error.suggestion
+            raise FormulaError(problem, self.formula, suggestion=advice) from None
 
-def _looked_up(index: sp.Expr, arrays: Mapping[str, Any]) -> int:
-    """Return an index whose own indices are numbers."""
-    values = {
-        node: sp.Integer(
-            int(
-                arrays[str(node.base.label)][
-                    tuple(_looked_up(part, arrays) for part in node.indices)
-                ]
-            )
+    def _tightly(self, ranges: tuple[Range, ...]) -> Spans:
+        """Return how far indices go where the loops inside aren't empty."""
+        if ranges not in self._tight:
+            used = _not_empty(ranges, numbers_of(self.sizes))
+            self._tight[ranges] = Spans(self.sizes, self.arrays, used, tight=True)
+        return self._tight[ranges]
+
+    # -------------------------------------------------------------------- lengths
+
+    def shapes(self, ranks: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+        """Return the least shapes that hold all accesses to some arrays."""
+        tops = {name: [0] * rank for name, rank in ranks.items()}
+        for access in self._accesses:
+            if access.name in tops:
+                shape = tops[access.name]
+                for axis in range(len(shape)):
+                    shape[axis] = max(shape[axis], 1 + self._top(access, axis))
+        return {name: tuple(shape) for name, shape in tops.items()}
+
+    def _top(self, access: Access, axis: int) -> int:
+        """Return the largest index; -1 if there is none."""
+        index = access.node.indices[axis]
+        if access.guards and index.has(sp.Indexed):
+            span = self._looked_at(access, axis, self._needed(access, axis))[1]
+        else:
+            span = self._span(self._within(access), index)
+        return -1 if span is None else span[1]
+
+    def _span(self, ranges: tuple[Range, ...], index: sp.Expr) -> Span | None:
+        """Return the smallest and the largest index; None if there is none."""
+        spans = self._tightly(ranges)
+        return None if spans.empty else spans.of(index)
+
+    def _within(self, access: Access) -> tuple[Range, ...]:
+        return within(access, self.sizes.keys()) if access.guards else access.ranges
+
+    # ------------------------------------------------------------- what is outside
+
+    def guarded(
+        self, shapes: Mapping[str, Sequence[int]]
+    ) -> dict[sp.Indexed, frozenset[int]]:
+        """Return the accesses that only conditions keep inside of arrays, with axes.
+
+        Raises
+        ------
+        FormulaError
+            If an index may be outside of its array.
+        """
+        found: dict[sp.Indexed, frozenset[int]] = {}
+        for access in self._accesses:
+            shape = shapes[access.name]
+            for axis, length in enumerate(shape):
+                if self._is_guarded(access, axis, length, len(shape)):
+                    axes = found.get(access.node, frozenset())
+                    found[access.node] = axes | {axis}
+        return found
+
+    def _is_guarded(self, access: Access, axis: int, length: int, rank: int) -> bool:
+        """Return whether only a condition keeps an index inside."""
+        index = access.node.indices[axis]
+        if _inside(self._quick_span(access, index), length):
+            return False
+        if _inside(self._span(access.ranges, index), length):
+            return False
+        if access.guards and _inside(self._span(self._within(access), index), length):
+            return True
+        for ranges in dict.fromkeys((self._needed(access, axis), access.ranges)):
+            every, possible = self._looked_at(access, axis, ranges)
+            if _inside(possible, length):
+                return not _inside(every, length)
+        assert possible is not None
+        wrong = possible[1] if possible[1] >= length else possible[0]
+        what = "elements" if rank == 1 else f"along axis {axis}"
+        problem = (
+            f"the index {text_of(index)} of {text_of(access.node)} becomes {wrong}, "
+            f"but {access.name} has {length} {what}"
         )
-        for node in index.atoms(sp.Indexed)
-        if str(node.base.label) in arrays
-    }
-    return int(index.xreplace(values))
+        raise FormulaError(problem, self.formula, suggestion=self._about(access))
+
+    def _quick_span(self, access: Access, index: sp.Expr) -> Span | None:
+        try:
+            return self._quick[access.ranges].of(index)
+        except FormulaError:
+            return -1, -1  # it takes a closer look
+
+    def _about(self, access: Access) -> str | None:
+        sizes = sorted(self.sizes.items())
+        about = "here " + ", ".join(f"{name} = {size}" for name, size in sizes)
+        if access.guards:
+            about += "; a condition guards an index where indices and data decide it"
+        return about if sizes or access.guards else None
+
+    def _looked_at(
+        self, access: Access, axis: int, ranges: tuple[Range, ...]
+    ) -> tuple[Span | None, Span | None]:
+        """Return the span of an index, and that where its conditions may hold.
+
+        Both are of what it becomes in some loops, or of what it may, if they are long.
+        """
+        index = access.node.indices[axis]
+        spans = Spans(self.sizes, self.arrays, ranges, tight=True)
+        every: Span | None = None
+        possible: Span | None = None
+        try:
+            for some in iterations(ranges, spans):
+                values, fine = some.whole(index)
+                every = _joined(every, values, fine)
+                possible = _joined(
+                    possible, values, fine & some.possible(access.guards)
+                )
+        except TooManyError:
+            return self._span(ranges, index), self._span(self._within(access), index)
+        return every, possible
+
+    def _needed(self, access: Access, axis: int) -> tuple[Range, ...]:
+        """Return the ranges on which an index and its conditions depend."""
+        parts = [access.node.indices[axis], *(c for c, _ in access.guards)]
+        names = {s for part in parts for s in part.atoms(sp.Symbol)}
+        needed: list[Range] = []
+        for index, low, high in reversed(access.ranges):
+            if index in names:
+                needed.insert(0, (index, low, high))
+                names |= low.atoms(sp.Symbol) | high.atoms(sp.Symbol)
+        return tuple(needed)
 
 
-def _spans(
-    access: Access, sizes: Mapping[str, int], arrays: Mapping[str, Any]
-) -> list[tuple[int, int]] | None:
-    """Return the smallest and largest value of each index; None if nothing is done."""
-    try:
-        return _spans_of(access, numbers_of(sizes), arrays)
-    except ZeroDivisionError:
-        problem = f"a divisor is 0 in an index of {text_of(access.node)}, or its range"
-        raise FormulaError(problem) from None
+def _inside(span: Span | None, length: int) -> bool:
+    return span is None or (span[0] >= 0 and span[1] < length)
 
 
-def _spans_of(
-    access: Access, numbers: Mapping[sp.Symbol, sp.Integer], arrays: Mapping[str, Any]
-) -> list[tuple[int, int]] | None:
-    ranges: list[Range] = []
-    spans: dict[sp.Basic, tuple[int, int]] = {}
-    for name, low, high in _not_empty(access.ranges, numbers):
-        ends = [_span(bound, ranges, spans, arrays) for bound in (low, high)]
-        if ends[1][1] < ends[0][0]:
-            return None
-        spans[name] = ends[0][0], ends[1][1]
-        ranges.append((name, low, high))
-    return [
-        _span(index.xreplace(numbers), ranges, spans, arrays)
-        for index in access.node.indices
-    ]
+def _joined(span: Span | None, values: Any, where: Any) -> Span | None:
+    """Return the span of some values and of those before."""
+    chosen = np.broadcast_to(values, np.broadcast(values, where).shape)[where]
+    if chosen.size == 0:
+        return span
+    low, high = int(chosen.min()), int(chosen.max())
+    return (low, high) if span is None else (min(low, span[0]), max(high, span[1]))
 
 
 def _not_empty(
@@ -178,93 +268,3 @@ def _not_empty(
             else:
                 known[place] = name, low, sp.Min(high, sp.floor(rest / -slope))
     return known
-
-
-def check_bounds(expression: sp.Expr, sizes: Mapping[str, int], formula: str) -> None:
-    """Raise FormulaError if a sum is longer than anybody can wait for."""
-    numbers = numbers_of(sizes)
-    for node in expression.atoms(sp.Sum, sp.Product):
-        for bound in (bound for limit in node.limits for bound in limit[1:]):
-            number = bound.xreplace(numbers)
-            if number.is_Integer and abs(number) > LONGEST:
-                problem = f"a sum has a range up to {shortened(str(number))}"
-                raise FormulaError(f"{problem}, which is too long to compute", formula)
-
-
-def _span(
-    index: sp.Expr,
-    ranges: Sequence[Range],
-    spans: Mapping[sp.Basic, tuple[int, int]],
-    arrays: Mapping[str, Any],
-) -> tuple[int, int]:
-    """Return the smallest and the largest value of an index."""
-    low, high = (extreme(index, ranges, largest) for largest in (False, True))
-    if low is not None and high is not None and low.is_Integer and high.is_Integer:
-        return int(low), int(high)
-    if isinstance(index, sp.Symbol):
-        if index not in spans:
-            raise InputError(f"the size {index} is not known")
-        return spans[index]
-    if isinstance(index, sp.Indexed):
-        return _data_span(index, ranges, spans, arrays)
-    if isinstance(index, sp.Integer):
-        return int(index), int(index)
-    parts = [_span(part, ranges, spans, arrays) for part in _operands(index)]
-    if isinstance(index, sp.Add):
-        return sum(p[0] for p in parts), sum(p[1] for p in parts)
-    if isinstance(index, sp.Mul):
-        corners = [1]
-        for part in parts:
-            corners = [c * end for c in corners for end in part]
-        return min(corners), max(corners)
-    if isinstance(index, (sp.floor, sp.ceiling)):
-        rounded = math.floor if isinstance(index, sp.floor) else math.ceil
-        if parts[1][0] <= 0 <= parts[1][1]:
-            raise FormulaError(f"the divisor of {text_of(index)} may be 0")
-        corners = [rounded(sp.Rational(a, b)) for a in parts[0] for b in parts[1]]
-        return min(corners), max(corners)
-    if isinstance(index, sp.Mod):
-        least, most = parts[1]
-        if least <= 0 <= most:
-            raise FormulaError(f"the divisor of {text_of(index)} may be 0")
-        return (0, most - 1) if least > 0 else (least + 1, 0)
-    if isinstance(index, (sp.Abs, sp.Pow)):
-        corners = [abs(end) if isinstance(index, sp.Abs) else end for end in parts[0]]
-        if parts[0][0] <= 0 <= parts[0][1]:
-            corners.append(0)
-        power = int(index.exp) if isinstance(index, sp.Pow) else 1
-        return min(c**power for c in corners), max(c**power for c in corners)
-    if isinstance(index, (sp.Max, sp.Min)):
-        pick = max if isinstance(index, sp.Max) else min
-        return pick(p[0] for p in parts), pick(p[1] for p in parts)
-    raise FormulaError(f"{text_of(index)} can't be an index or a bound of a sum")
-
-
-def _operands(index: sp.Expr) -> Sequence[sp.Expr]:
-    if isinstance(index, (sp.floor, sp.ceiling)):
-        return index.args[0].as_numer_denom()
-    return index.args
-
-
-def _data_span(
-    access: sp.Indexed,
-    ranges: Sequence[Range],
-    spans: Mapping[sp.Basic, tuple[int, int]],
-    arrays: Mapping[str, Any],
-) -> tuple[int, int]:
-    name = str(access.base.label)
-    if name not in arrays:
-        problem = f"{text_of(access)} is an index, so {name} must be data"
-        raise FormulaError(problem)
-    if arrays[name].dtype.kind not in "iu":
-        problem = f"{name} has indices, which must be integers, not"
-        raise InputError(f"{problem} {arrays[name].dtype}")
-    box = []
-    for axis, index in enumerate(access.indices):
-        low, high = _span(index, ranges, spans, arrays)
-        length = arrays[name].shape[axis]
-        box.append(slice(min(max(low, 0), length), min(max(high, 0), length - 1) + 1))
-    chosen = arrays[name][tuple(box)]
-    if chosen.size == 0:
-        return 0, 0
-    return int(np.min(chosen)), int(np.max(chosen))

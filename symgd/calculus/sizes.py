@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import sympy as sp
 
-from symgd.calculus.structure import Access, accesses, extreme, numbers_of
+from symgd.calculus.structure import Access, accesses, extreme, numbers_of, within
 from symgd.errors import InputError
 from symgd.language.formula import symbol
 
@@ -29,7 +29,8 @@ def inferred_sizes(
     InputError
         If two arrays say otherwise of a size.
     """
-    sizes, listed = dict(given), accesses(expression)
+    sizes = dict(given)
+    listed = [_where_it_counts(access, names) for access in accesses(expression)]
     while found := _allowed(listed, shapes, names, sizes):
         for name, candidates in found.items():
             (size, array), *others = sorted(candidates)
@@ -41,6 +42,12 @@ def inferred_sizes(
                     problem = f"{told[0]}, but {told[1]}: which is {name}?"
                     raise InputError(f"{problem} {advice}")
     return sizes
+
+
+def _where_it_counts(access: Access, names: set[str]) -> Access:
+    """Return an access with the ranges in which its conditions may hold."""
+    ranges = within(access, names) if access.guards else access.ranges
+    return Access(access.node, ranges)
 
 
 def _allowed(
@@ -102,13 +109,16 @@ def _solved(end: sp.Expr, size: sp.Symbol, length: int) -> int | None:
     return low
 
 
-def lengths(expression: sp.Expr, name: str, rank: int) -> list[sp.Expr | None]:
+def lengths(
+    expression: sp.Expr, names: set[str], name: str, rank: int
+) -> list[sp.Expr | None]:
     """Return an array's lengths in terms of sizes, where one access is the last."""
     found: list[sp.Expr | None] = []
     for axis in range(rank):
         ends = []
         for access in accesses(expression):
             if access.name == name:
+                access = _where_it_counts(access, names)
                 top = extreme(access.node.indices[axis], access.ranges, True)
                 ends.append(sp.nan if top is None else top + 1)
         last = [

@@ -6,9 +6,9 @@ an unrolled one is ``written_out``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import sympy as sp
 
@@ -18,14 +18,20 @@ from symgd.language.formula import names_in, symbol, text_of
 
 # An index with its bounds, both inclusive; the outermost first.
 Range: TypeAlias = tuple[sp.Symbol, sp.Expr, sp.Expr]
+# A condition, and whether it must hold or must not.
+Guard: TypeAlias = tuple[Any, bool]
 
 
 @dataclass(frozen=True)
 class Access:
-    """An access to an array, and the ranges of the indices around it."""
+    """An access to an array, the ranges of the indices around it, and its conditions.
+
+    Where one of these isn't as it is wanted, nothing depends on what is read.
+    """
 
     node: sp.Indexed
     ranges: tuple[Range, ...]
+    guards: tuple[Guard, ...] = ()
 
     @property
     def name(self) -> str:
@@ -42,22 +48,64 @@ def accesses(expression: sp.Basic) -> list[Access]:
     """Return all accesses in an expression, those inside of indices too."""
     found: dict[Access, None] = {}
 
-    def visit(node: sp.Basic, ranges: tuple[Range, ...]) -> None:
+    def visit(
+        node: sp.Basic, ranges: tuple[Range, ...], guards: tuple[Guard, ...]
+    ) -> None:
         if isinstance(node, (sp.Sum, sp.Product)):
-            for index, low, high in reversed(node.limits):
-                ranges = (*ranges, (index, low, high))
-            visit(node.function, ranges)
+            visit(node.function, (*ranges, *ranges_of(node)), guards)
             return
         if isinstance(node, sp.Indexed):
-            found[Access(node, ranges)] = None
+            found[Access(node, ranges, guards)] = None
             for index in node.indices:
-                visit(index, ranges)
+                visit(index, ranges, guards)
             return
-        for part in node.args:
-            visit(part, ranges)
+        for part, added in _guarded(node):
+            visit(part, ranges, guards + added)
+
+    visit(expression, (), ())
+    return list(found)
+
+
+def ranges_of(node: sp.Expr) -> tuple[Range, ...]:
+    """Return the ranges of a sum or product, the outermost first."""
+    return tuple(tuple(limit) for limit in reversed(node.limits))
+
+
+def all_ranges(expression: sp.Basic) -> list[tuple[Range, ...]]:
+    """Return the ranges of each sum and product, with those around it."""
+    found: dict[tuple[Range, ...], None] = {}
+
+    def visit(node: sp.Basic, ranges: tuple[Range, ...]) -> None:
+        if isinstance(node, (sp.Sum, sp.Product)):
+            ranges = (*ranges, *ranges_of(node))
+            found[ranges] = None
+            visit(node.function, ranges)
+        elif node.has(sp.Sum, sp.Product):
+            for part in node.args:
+                visit(part, ranges)
 
     visit(expression, ())
     return list(found)
+
+
+def _guarded(node: sp.Basic) -> Iterator[tuple[sp.Basic, tuple[Guard, ...]]]:
+    """Yield the parts of a node, each with the conditions under which it counts."""
+    if isinstance(node, sp.Piecewise):
+        passed: tuple[Guard, ...] = ()
+        for value, condition in node.args:
+            yield condition, passed
+            yield value, (*passed, (condition, True))
+            passed = (*passed, (condition, False))
+    elif isinstance(node, sp.ITE):
+        test, yes, no = node.args
+        yield from [(test, ()), (yes, ((test, True),)), (no, ((test, False),))]
+    elif isinstance(node, (sp.And, sp.Or)):  # in no order: any may decide it
+        goes_on = isinstance(node, sp.And)
+        for part in node.args:
+            others = (other for other in node.args if other != part)
+            yield part, tuple((other, goes_on) for other in others)
+    else:
+        yield from ((part, ()) for part in node.args)
 
 
 def index_arrays(expression: sp.Expr) -> set[str]:
@@ -160,8 +208,8 @@ def narrowed(expression: sp.Expr) -> sp.Expr:
         body, limits = narrowed(expression.function), list(expression.limits)
         neutral = sp.S.Zero if isinstance(expression, sp.Sum) else sp.S.One
         if isinstance(body, sp.Piecewise) and len(body.args) == 2:
-            (value, condition), (other, _) = body.args
-            if other == neutral:
+            (value, condition), (other, rest) = body.args
+            if other == neutral and rest == sp.true:
                 left = [c for c in sp.And.make_args(condition) if not _moved(c, limits)]
                 body = value
                 if left:
@@ -170,6 +218,27 @@ def narrowed(expression: sp.Expr) -> sp.Expr:
     if not expression.args or not has_arrays(expression):
         return expression
     return expression.func(*map(narrowed, expression.args))
+
+
+def within(access: Access, sizes: Set[str]) -> tuple[Range, ...]:
+    """Return the ranges in which the conditions of an access may hold.
+
+    Those conditions count that compare whole numbers: sizes, and indices.
+    """
+    limits = [sp.Tuple(*each) for each in reversed(access.ranges)]
+    known = sizes | {index.name for index, _, _ in access.ranges}
+    for condition, wanted in access.guards:
+        for part in _parts(condition, wanted):
+            if {s.name for s in part.free_symbols} <= known:
+                _moved(part, limits)
+    return tuple(tuple(limit) for limit in reversed(limits))
+
+
+def _parts(condition: sp.Basic, wanted: bool) -> Sequence[sp.Basic]:
+    """Return conditions that all hold where one is as it is wanted."""
+    if isinstance(condition, sp.And if wanted else sp.Or):
+        return [part for each in condition.args for part in _parts(each, wanted)]
+    return [condition if wanted else sp.Not(condition)]
 
 
 def _moved(condition: sp.Basic, limits: list[sp.Tuple]) -> bool:

@@ -24,16 +24,17 @@ def _refused(problem: str, suggestion: str | None = None) -> FormulaError:
     return FormulaError(problem, suggestion=suggestion)
 
 
-def _is_whole(value: sp.Expr) -> bool:
+def is_whole(value: sp.Expr) -> bool:
+    """Return whether a value is a whole number if all names in it are."""
     if isinstance(value, sp.Pow):
-        return _is_whole(value.base) and value.exp.is_Integer and value.exp > 0
+        return is_whole(value.base) and value.exp.is_Integer and value.exp > 0
     if isinstance(value, _WHOLE_IF_ARGUMENTS_ARE):
-        return all(map(_is_whole, value.args))
+        return all(map(is_whole, value.args))
     return isinstance(value, _WHOLE_LEAVES)
 
 
 def _check_whole(value: sp.Expr, what: str) -> None:
-    if not _is_whole(value):
+    if not is_whole(value):
         rounded = value.has(sp.Float)
         raise _refused(
             f"{what} is a whole number: integers and names with + - * // %",

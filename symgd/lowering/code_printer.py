@@ -205,6 +205,17 @@ class NumericPrinter(Printer):
     def _code_kept(self, expr: Any) -> _Code:
         return self._code(expr.args[0])
 
+    def _code_floor(self, expr: Any) -> _Code:
+        """Round a quotient, which is exact where it is whole; x*(1/49) may be less."""
+        above, below = expr.args[0].as_numer_denom()
+        if not below.is_Integer or below == 1:
+            return self._call(NODES[type(expr)].name, expr.args)
+        quotient = self._quotient([above], [below])
+        name = NODES[type(expr)].name
+        return _Code(f"{name}({quotient.text})", _ATOM, quotient.ready + _CALL)
+
+    _code_ceiling = _code_floor
+
     def _code_exp(self, expr: sp.exp) -> _Code:
         return self._call("exp", expr.args)
 

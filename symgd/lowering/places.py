@@ -18,8 +18,10 @@ import sympy as sp
 from llvmlite import ir
 
 from symgd.calculus.program import outermost
+from symgd.calculus.whole import LEAST, MOST, operands
 from symgd.errors import FormulaError
 from symgd.language.formula import text_of
+from symgd.language.functions import real_abs
 from symgd.lowering.building import DOUBLE, WORD, memory
 from symgd.lowering.code_printer import Style
 from symgd.lowering.source import lower
@@ -93,7 +95,7 @@ class Places:
     def integer(self, expression: sp.Expr, here: Here) -> Any:
         """Return an index or a bound."""
         build = self.builder
-        if expression.is_Integer:
+        if expression.is_Integer and LEAST <= expression <= MOST:
             return WORD(int(expression))
         if isinstance(expression, sp.Symbol):
             if expression in here.indices:
@@ -104,11 +106,12 @@ class Places:
             op = build.add if isinstance(expression, sp.Add) else build.mul
             parts = [self.integer(part, here) for part in expression.args]
             return functools.reduce(op, parts)
-        if isinstance(expression, sp.floor):
-            above, below = expression.args[0].as_numer_denom()
-            return self._floored(self.integer(above, here), self.integer(below, here))
+        if isinstance(expression, (sp.floor, sp.ceiling)):
+            whole, a, b = (self.integer(part, here) for part in operands(expression))
+            rounded = build.add(whole, self._floored(a, b))
+            return rounded if isinstance(expression, sp.floor) else build.neg(rounded)
         if isinstance(expression, sp.Mod):
-            a, b = (self.integer(part, here) for part in expression.args)
+            a, b = (self.integer(part, here) for part in operands(expression))
             return build.sub(a, build.mul(self._floored(a, b), b))
         if isinstance(expression, (sp.Max, sp.Min)):
             sign = ">" if isinstance(expression, sp.Max) else "<"
@@ -117,11 +120,7 @@ class Places:
         if isinstance(expression, sp.Indexed):
             place, kind = self._place_of_data(expression, here)
             return self._integer_at(place, kind)
-        if isinstance(expression, sp.ceiling):
-            above, below = expression.args[0].as_numer_denom()
-            negative = build.neg(self.integer(above, here))
-            return build.neg(self._floored(negative, self.integer(below, here)))
-        if isinstance(expression, sp.Abs):
+        if isinstance(expression, (sp.Abs, real_abs)):
             inside = self.integer(expression.args[0], here)
             return self.extreme(">", inside, build.neg(inside))
         if isinstance(expression, sp.Pow) and expression.exp.is_Integer:

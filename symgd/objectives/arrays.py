@@ -15,6 +15,7 @@ import sympy as sp
 from symgd.calculus import ranges, structure
 from symgd.calculus.elements import DIRECTION, directional, free_indices, gradient_entry
 from symgd.calculus.gathering import quickened
+from symgd.calculus.guarding import ends_of, kept_inside
 from symgd.calculus.listing import listing
 from symgd.calculus.program import Program, gradient_program
 from symgd.calculus.sizes import inferred_sizes, lengths
@@ -58,6 +59,10 @@ class Arrays:
         Those that are known.
     shapes : dict of str to tuple, or None
         Of the variables; None until all sizes are known.
+    guarded : dict of accesses to axes
+        Those that only conditions keep inside of arrays.
+    ends : dict of str to int
+        The last places of these arrays, by the names they have in :attr:`safe`.
     """
 
     def __init__(
@@ -104,6 +109,8 @@ class Arrays:
         self.ranks = {name: found.get(name, 0) for name in self.variables}
         self.sizes: dict[str, int] = dict(sizes)
         self.shapes: dict[str, tuple[int, ...]] | None = None
+        self.guarded: Mapping[sp.Indexed, frozenset[int]] = {}
+        self.ends: Mapping[str, int] = {}
         self._infer({})
 
     def _read(
@@ -139,16 +146,13 @@ class Arrays:
         )
         if self.size_names - set(self.sizes):
             return
-        ranges.check_bounds(self.expression, self.sizes, self.formula)
-        least = ranges.inferred_shapes(
-            self.expression, self.ranks, self.sizes, self.data
-        )
+        reach = ranges.Reach(self.expression, self.sizes, self.data, self.formula)
+        least = reach.shapes(self.ranks)
         known = {name: tuple(shapes.get(name, least[name])) for name in self.variables}
         self._check_lengths(known, least)
         everything = {**lengths, **known}
-        ranges.check_ranges(
-            self.expression, self.sizes, everything, self.data, self.formula
-        )
+        self.guarded = reach.guarded(everything)
+        self.ends = ends_of(self.guarded, everything)
         for name, shape in known.items():
             if size_of(shape) > MOST:
                 raise InputError(f"{name} would have {size_of(shape):,} elements")
@@ -201,10 +205,15 @@ class Arrays:
     def replaced(self, **parts: Any) -> Arrays:
         """Return the same with other parts: ``expression=``, ``data=`` and the like."""
         other = object.__new__(type(self))
-        derived = ("space", "layout", "indices")
+        derived = ("space", "layout", "indices", "safe")
         kept = {k: v for k, v in self.__dict__.items() if k not in derived}
         other.__dict__.update(kept, **parts)
         return other
+
+    @functools.cached_property
+    def safe(self) -> sp.Expr:
+        """The expression with indices that stay inside whatever conditions say."""
+        return kept_inside(self.expression, self.guarded)
 
     def unknown_sizes(self) -> InputError:
         """Return the error for sizes that nothing tells."""
@@ -249,7 +258,7 @@ class Arrays:
         """Where kernels find the numbers."""
         return Layout(
             self.parameters,
-            tuple(sorted(self.size_names)),
+            tuple(sorted({*self.size_names, *self.ends})),
             tuple(self.ranks.items()),
             tuple((name, column_of(column)) for name, column in self.data.items()),
         )
@@ -258,7 +267,8 @@ class Arrays:
         """Return the constants of a kernel."""
         if self.shapes is None:
             raise self.unknown_sizes()
-        return self.layout.filled(parameters, self.sizes, self.shapes, self.data)
+        sizes = {**self.sizes, **self.ends}
+        return self.layout.filled(parameters, sizes, self.shapes, self.data)
 
     @property
     def static(self) -> dict[str, int]:
@@ -268,7 +278,7 @@ class Arrays:
     def program(self) -> Program:
         """Return the loops of value and gradient."""
         static = tuple(self.static.items())
-        return _program(self.expression, self.variables, static)
+        return _program(self.safe, self.variables, static)
 
     def directed(self, direction: np.ndarray) -> Arrays:
         """Return the derivative along a direction, whose elements are data.
@@ -285,7 +295,8 @@ class Arrays:
             for places in [space.places(name, "variable")]
         }
         return self.replaced(
-            expression=directional(self.expression, self.variables),
+            expression=directional(self.safe, self.variables),
+            guarded={},
             parameters=(*self.parameters, *scalars),
             data={**self.data, **parts},
         )
@@ -300,7 +311,7 @@ class Arrays:
         """Return the derivative by each variable; by an array's, by one element."""
         entries = []
         for name, free in self.indices.items():
-            ends = lengths(self.expression, name, len(free))
+            ends = lengths(self.expression, self.size_names, name, len(free))
             entries.append(gradient_entry(self.expression, name, free, ends))
         return sp.ImmutableMatrix(entries)
 
@@ -314,7 +325,8 @@ class Arrays:
     def key(self) -> str:
         """What the code depends on, beside the formula."""
         columns = [[n, c.rank, c.kind, c.dense] for n, c in self.layout.data]
-        return json.dumps([columns, self.layout.variables, self.static])
+        guarded = sorted([text_of(a), sorted(axes)] for a, axes in self.guarded.items())
+        return json.dumps([columns, self.layout.variables, self.static, guarded])
 
     @property
     def work(self) -> int:

@@ -52,6 +52,7 @@ class Batched:
     def __init__(self, arrays: Arrays) -> None:
         import numpy as np
 
+        arrays = arrays.replaced(expression=arrays.safe, guarded={})
         sums = _over_rows(arrays)
         self.rows = _length(sums[0], arrays)
         self.order: np.ndarray = np.arange(self.rows, dtype=np.int64)

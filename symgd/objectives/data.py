@@ -25,7 +25,7 @@ ROWS_MUST_BE_FINITE = 'drop such rows with missing="drop", or mend the data'
 # As which type a loop reads each type, by kind and bytes; most stay what they are.
 _KEPT = ("f8", "f4", "i8", "i4", "i2", "i1", "u4", "u2", "u1", "b1")
 _READ_AS = dict(zip(_KEPT, _KEPT, strict=True))
-_READ_AS |= {"f2": "f4", "f12": "f8", "f16": "f8", "u8": "f8"}
+_READ_AS |= {"f2": "f4", "f12": "f8", "f16": "f8", "u8": "i8"}
 
 _REMEDIES = {
     "complex": "give its real and its imaginary part as two columns",
@@ -95,7 +95,7 @@ class DataTable:
 
         They are views, with the strides of the data, where it has such a type:
         float64, float32, signed integers, unsigned ones of at most 32 bits, and bool.
-        float16 becomes float32, and any other number float64.
+        float16 becomes float32, uint64 int64, and any other number float64.
 
         Raises
         ------

@@ -174,7 +174,7 @@ def test_names_of_a_frame_that_are_the_same():
         ([True, 2.0, 3], "f8"),
         (range(1, 4), "i8"),
         (np.array([1, 2, 3], dtype="f2"), "f4"),
-        (np.array([1, 2, 3], dtype="u8"), "f8"),
+        (np.array([1, 2, 3], dtype="u8"), "i8"),
         (np.array([1, 2, 3], dtype=np.longdouble), "f8"),
         (np.array([1, 2, 3], dtype=">f8"), "f8"),
         (np.array([1, 2, 3], dtype=">i2"), "i2"),

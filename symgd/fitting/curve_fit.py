@@ -5,6 +5,7 @@ Nonlinear regression; least squares are the loss ``squared``.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import numbers
 import time
@@ -17,7 +18,7 @@ import numpy as np
 from symgd.descent import settings as arguments
 from symgd.descent.settings import Seed
 from symgd.errors import InputError, unknown_name
-from symgd.fitting import losses
+from symgd.fitting import losses, verdict
 from symgd.fitting import model as fit_model
 from symgd.fitting.fit_result import Fit, Source, check_rows
 from symgd.fitting.levenberg_marquardt import End, Limits, Onlooker, Point
@@ -41,6 +42,8 @@ OURS = ("auto", "levenberg_marquardt")
 NORMAL_MAD = 1.482602218505602  # the normal distribution's s by its median deviation
 SIZES = 1e-70, 1e70  # of a target: squares of residuals are numbers, and not the last
 SQUARES = 1e-240, 1e240  # of derivatives, summed
+STOPPED = (Status.MAXITER, Status.TIME_LIMIT, Status.INTERRUPTED)
+LOWER = 1.0 - 1e-3  # of a sum: what is worth another end than that of the given start
 OPTIONS = (
     *("bounds", "loss", "weights", "sigma", "absolute_sigma", "method", "missing"),
     *("maxiter", "gtol", "time_limit", "rng", "progress"),
@@ -82,7 +85,10 @@ def fit(
     x0 : sequence, mapping by name, or None
         The start. Parameters that a mapping leaves out, or all, are chosen: those in
         which the model is linear by least squares, the others by trying values on
-        the scales of the columns.
+        the scales of the columns. Where a given start ends poorly (without success, no
+        better than a constant, undetermined, or with residuals that follow a line), a
+        start is searched all the same, and if that ends lower, it is taken, and
+        ``fit.note`` says so.
     bounds : mapping of name to pair, or sequence of pairs, optional
     loss : str or SymPy expression
         ``"squared"``, rho = r**2/2 (so that ``fun`` is SciPy's ``cost``);
@@ -154,19 +160,30 @@ def fit(
         scale = _scale(regression.counted, start, *sides)
         regression = regression.with_loss(cost, scale)
     begun = time.perf_counter()
+    note = ""
     if isinstance(method, str) and method in OURS:
-        end = _descended(regression.counted, start, *sides, checked, progress)
+        watched = checked, progress
+        end = _descended(regression.counted, start, *sides, *watched)
+        if x0 is not None and _is_poor(regression.counted, end, sides):
+            search = _search(regression.counted, sides, rng, start)
+            if lower := _lower(search, end, *watched):
+                searched = _described(search, space.names, rng)
+                note, start_source = _led(end, lower[0]), f"given, then {searched}"
+                end, start = lower
     else:
         from symgd.fitting.by_methods import minimized
 
         settings |= {"rng": rng, "progress": progress, **rest}
         end = minimized(regression.counted, start, limits, method, settings)
+    held = _held(end.x, sides)
+    end = verdict.judged(regression.counted, end, ~held)
     return Fit(
         *(regression, source),
         **end._asdict(),
         start=start,
         start_source=start_source,
-        at_bound=(end.x == sides[0]) | (end.x == sides[1]),
+        note=note,
+        at_bound=held,
         absolute_sigma=bool(absolute_sigma),
         seconds=time.perf_counter() - begun,
     )
@@ -356,6 +373,46 @@ def _check_finite(regression: Regression, x: np.ndarray) -> None:
     if math.isfinite(predicted[row]):
         what = "the model's derivative is not finite"
     raise InputError(f"{problem}, {what} in row {row} ({', '.join(at)})")
+
+
+def _held(x: np.ndarray, sides: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    return (x == sides[0]) | (x == sides[1])
+
+
+def _is_poor(
+    regression: Regression, end: End, sides: tuple[np.ndarray, np.ndarray]
+) -> bool:
+    if end.status in STOPPED:
+        return False
+    return verdict.is_poor(regression, end, ~_held(end.x, sides))
+
+
+def _search(
+    regression: Regression, sides: tuple[np.ndarray, np.ndarray], rng: Seed, near: Any
+) -> Search:
+    unknown = np.full(len(near), np.nan)
+    return Search(regression, unknown, *sides, arguments.generator(rng), near)
+
+
+def _lower(
+    search: Search, end: End, limits: Limits, progress: bool
+) -> tuple[End, np.ndarray] | None:
+    """Return where a start found by search ends, and that start, if it is lower."""
+    start = search.best()
+    if start is None:
+        return None
+    again = dataclasses.replace(limits, nit=0)
+    sides = search.lower, search.upper
+    found = _descended(search.whole, start, *sides, again, progress)
+    return (found, start) if found.fun < LOWER * end.fun else None
+
+
+def _led(end: End, lower: End) -> str:
+    """Say where the start that was given led."""
+    return (
+        f"the given start led to a sum of {number(end.fun)} ({end.status.name}); "
+        f"a start found by search ends at {number(lower.fun)}, which is what you see"
+    )
 
 
 def _scale(

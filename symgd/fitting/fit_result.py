@@ -70,6 +70,9 @@ class Fit:
         for another method.
     start, start_source : ndarray, str
         Where it began, and how that was chosen.
+    note : str
+        What else there is to say: where the given start led, if a start that was found
+        by search ended lower.
     scale : float
         What residuals were divided by for a robust loss without sigma.
     method : str
@@ -103,6 +106,7 @@ class Fit:
         offset: float,
         start: np.ndarray,
         start_source: str,
+        note: str,
         at_bound: np.ndarray,
         absolute_sigma: bool,
         method: str,
@@ -112,7 +116,7 @@ class Fit:
         self.x, self.fun = x, fun
         self.status, self.message = status, message
         self.nit, self.nfev, self.offset = nit, nfev, offset
-        self.start, self.start_source = start, start_source
+        self.start, self.start_source, self.note = start, start_source, note
         self.absolute_sigma, self.method = absolute_sigma, method
         self.seconds = seconds
         self._held = at_bound
@@ -366,6 +370,7 @@ class Fit:
             "method": self.method,
             "start": self.start.tolist(),
             "start_source": self.start_source,
+            "note": self.note,
             "seconds": self.seconds,
         }
 

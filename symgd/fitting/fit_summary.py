@@ -19,6 +19,7 @@ def summary(fit: Fit) -> str:
         *_warnings(fit),
         _quality(fit),
         f"{fit.status.name}: {fit.message}",
+        *([f"note: {fit.note}"] if fit.note else []),
         f"({fit.nit} iterations, {fit.nfev} evaluations, method {fit.method}; "
         f"start: {fit.start_source})",
     ]

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
 from symgd.fitting.levenberg_marquardt import Limits
 from symgd.fitting.regression import Regression
@@ -22,6 +23,7 @@ ROWS = 200  # on which starts are tried
 DRAWS = 300
 REFINED = 6  # of them, by a short descent each
 ITERATIONS = 40
+CHOOSING = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.floor, sp.ceiling, sp.Mod)
 REWEIGHTED = 5  # solutions on the way to the absolute loss
 
 
@@ -40,14 +42,35 @@ def linear_parameters(formulas: RowFormulas) -> list[int]:
     rows = formulas.hessian.tolist()
     bent = np.array([[each != 0 for each in row] for row in rows])
     chosen: list[int] = []
+    choosing = _choosing(formulas.model)
+    choosers = [p in choosing for p in formulas.parameters]
     for place in np.argsort(bent.sum(axis=1), kind="stable").tolist():
-        if not bent[place, [*chosen, place]].any():
+        if not (choosers[place] or bent[place, [*chosen, place]].any()):
             chosen.append(place)
     return sorted(chosen)
 
 
+def _choosing(model: sp.Expr) -> set[sp.Basic]:
+    """Return the names that a choice depends on: where it changes, nothing is linear.
+
+    >>> from symgd.language.formula import read
+    >>> _choosing(read("a*x + b*max(x - c, 0)"))
+    {c, x}
+    """
+    found: set[sp.Basic] = set()
+    for node in model.atoms(*CHOOSING):
+        found |= node.free_symbols
+    for node in model.atoms(sp.Piecewise):
+        for _, condition in node.args:
+            found |= condition.free_symbols
+    return found
+
+
 class Search:
-    """A search for a start, with some parameters perhaps given (the others NaN)."""
+    """A search for a start, with some parameters perhaps given (the others NaN).
+
+    A point ``near`` which the start may be is tried too.
+    """
 
     def __init__(
         self,
@@ -56,7 +79,9 @@ class Search:
         lower: Any,
         upper: Any,
         rng: Any,
+        near: Any = None,
     ) -> None:
+        self.whole, self.near = regression, near
         step = max(1, regression.count // ROWS)
         thinned = {s: each[::step] for s, each in regression.columns.items()}
         self.regression = regression.with_data(thinned).counted
@@ -120,6 +145,8 @@ class Search:
             x = self.given.copy()
             x[self.other] = [self._drawn(p) if draw else 1.0 for p in self.other]
             yield np.clip(x, self.lower, self.upper)
+        if self.near is not None:
+            yield self.near
 
     def _drawn(self, place: int) -> float:
         """Draw a value of a parameter that a scale of some column suggests.

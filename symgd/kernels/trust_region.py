@@ -39,12 +39,12 @@ from symgd.native.quadratic import (
     RADIUS,
     RESOLUTION,
     SCALE,
-    SEEN,
     SIZE,
     SLICE,
     SLOPE,
     SQUARES,
     STEP,
+    UNITS,
     UPPER,
     VALUE,
     VECTORS,
@@ -62,6 +62,7 @@ INVISIBLE = 1e-20  # a relative change of the sum that no convergence waits for
 NOISE = 1e-13  # a relative change of the sum that may be rounding alone
 LOUD = 1e-10  # likewise, where none that is larger than NOISE is expected
 SADDLE = 1e-10  # of the largest curvature: a negative one that isn't rounding
+STALE = 0.1  # of its unit: a norm below which that no longer is one
 ORTHOGONAL = 1e-16  # a cosine that is 0
 SWEEPS = 30
 
@@ -157,7 +158,7 @@ def _spectrum(
     Parameters that aren't free have none. Eigenvalues that are rounding become 0; but
     where the slope isn't, as between kinks, so small that steps are long.
     """
-    scale, free, fall = vectors[SEEN], vectors[FREE], vectors[SLOPE]
+    scale, free, fall = vectors[UNITS], vectors[FREE], vectors[SLOPE]
     squares, along = vectors[SQUARES], vectors[ALONG]
     n, a, v = scale.shape[0], matrices[0], matrices[1]
     for i in range(n):
@@ -190,12 +191,45 @@ def _spectrum(
 
 
 @jit
+def _norm(model: Any, n: int, k: int) -> float:
+    """Return the norm of a column of the Jacobian."""
+    return sqrt(abs(model[_place(n, k, k)]))
+
+
+@jit
 def _observe(model: Any, vectors: Any) -> None:
-    """Let units follow the largest column norms of the Jacobian, the trial's too."""
+    """Let units follow the largest column norms of the Jacobian."""
     n = vectors.shape[1]
     for k in range(n):
-        norm = sqrt(abs(model[_place(n, k, k)]))
-        vectors[SEEN, k] = max(vectors[SCALE, k], norm)
+        vectors[SCALE, k] = max(vectors[SCALE, k], _norm(model, n, k))
+
+
+@jit
+def _measure(facts: Any, limits: Any, vectors: Any) -> None:
+    """Let the region be as large as the best point is far from 0."""
+    facts[FIRST], far = 1, 0.0
+    for k in range(vectors.shape[1]):
+        far += (vectors[SCALE, k] * vectors[facts[BEST], k]) ** 2
+    limits[RADIUS] = FIRST_RADIUS * (sqrt(far) if far > 0.0 else 1.0)
+
+
+@jit
+def _renew(model: Any, facts: Any, limits: Any, vectors: Any) -> bool:
+    """Let units be the norms at the point; return whether any had become stale.
+
+    A parameter whose column has shrunk far below its unit no longer counts in a step:
+    its share of the curvature is taken for rounding.
+    """
+    n, stale = vectors.shape[1], False
+    for k in range(n):
+        norm = _norm(model, n, k)
+        stale = stale or 0.0 < norm < STALE * vectors[SCALE, k]
+    if stale:
+        for k in range(n):
+            norm = _norm(model, n, k)
+            vectors[SCALE, k] = norm if norm > 0.0 else vectors[SCALE, k]
+        _measure(facts, limits, vectors)
+    return stale
 
 
 @jit
@@ -220,6 +254,8 @@ def _offset(
     """
     if model[SIZE] == 0.0:
         return 0.0
+    for k in range(x.shape[0]):
+        vectors[UNITS, k] = _norm(model, x.shape[0], k)
     _release(model, x, vectors)
     _spectrum(model, factored, level, vectors, matrices)
     newton, size, largest = 0.0, abs(model[SIZE]), 0.0
@@ -283,7 +319,7 @@ def _stride(model: Any, x: Any, facts: Any, limits: Any, vectors: Any, m: Any) -
     n, free, step = x.shape[0], vectors[FREE], vectors[STEP]
     _release(model, x, vectors)
     for k in range(n):
-        step[k], vectors[SEEN, k] = 0.0, vectors[SCALE, k]
+        step[k], vectors[UNITS, k] = 0.0, vectors[SCALE, k]
     for _round in range(n):
         _spectrum(model, facts[FACTORED], limits[LEVEL], vectors, m)
         _within(vectors[SQUARES], vectors[ALONG], limits[RADIUS], vectors[LENGTHS])
@@ -328,22 +364,11 @@ def _resize(gain: float, length: float, facts: Any, limits: Any) -> None:
 
 
 @jit
-def _take(offset: float, facts: Any, limits: Any, vectors: Any) -> None:
+def _take(offset: float, model: Any, facts: Any, limits: Any, vectors: Any) -> None:
     """Let the trial be the best point."""
     facts[BEST] = 1 - facts[BEST]
     limits[OFFSET] = offset
-    for k in range(vectors.shape[1]):
-        vectors[SCALE, k] = vectors[SEEN, k]
-
-
-@jit
-def _begin(offset: float, facts: Any, limits: Any, vectors: Any) -> None:
-    """Take the start, and a region as large as it is far from 0."""
-    _take(offset, facts, limits, vectors)
-    far = 0.0
-    for k in range(vectors.shape[1]):
-        far += (vectors[SCALE, k] * vectors[facts[BEST], k]) ** 2
-    limits[RADIUS] = FIRST_RADIUS * (sqrt(far) if far > 0.0 else 1.0)
+    _observe(model, vectors)
 
 
 @jit
@@ -363,7 +388,7 @@ def _judge(
     _resize(gain, sqrt(length), facts, limits)
     if gain >= LEAST_GAIN:
         facts[NIT] += 1
-        _take(offset, facts, limits, vectors)
+        _take(offset, trial, facts, limits, vectors)
 
 
 @jit
@@ -388,6 +413,18 @@ def _try(model: Any, x: Any, trial: Any, limits: Any, vectors: Any) -> int:
     small = model[SIZE] <= limits[FLOOR] / NEARLY**2
     rounding = limits[OFFSET] <= NEARLY or small
     return STALLED if rounding else ABNORMAL
+
+
+@jit
+def _go_on(model: Any, x: Any, facts: Any, limits: Any, vectors: Any, m: Any) -> int:
+    """Make the next trial, in new units where there is none in those as they are."""
+    trial = vectors[1 - facts[BEST]]
+    _stride(model, x, facts, limits, vectors, m)
+    status = _try(model, x, trial, limits, vectors)
+    if status != RUNNING and _renew(model, facts, limits, vectors):
+        _stride(model, x, facts, limits, vectors, m)
+        status = _try(model, x, trial, limits, vectors)
+    return status
 
 
 @jit
@@ -416,20 +453,18 @@ def descend(
             call_at(facts[FUNCTION], ends)
         facts[KNOWN] = 0
         facts[NFEV] += 1
-        _observe(trial, vectors)
         offset = inf
         if _is_finite(trial, n):
             offset = _offset(trial, x, factored, limits[LEVEL], vectors, matrices)
         if facts[NFEV] == 1:
-            _begin(offset, facts, limits, vectors)
+            _take(offset, trial, facts, limits, vectors)
+            _measure(facts, limits, vectors)
         else:
             _judge(offset, facts, limits, vectors, best, trial)
         x, model = vectors[facts[BEST]], models[facts[BEST]]
         status = _reached(model[SIZE], facts, limits)
         if status == RUNNING:
-            _stride(model, x, facts, limits, vectors, matrices)
-            trial = vectors[1 - facts[BEST]]
-            status = _try(model, x, trial, limits, vectors)
+            status = _go_on(model, x, facts, limits, vectors, matrices)
         if status != RUNNING:
             return status
     return RUNNING

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from symgd.descent.large_run import LargeRun
+from symgd.descent.run import FARTHEST
 from symgd.descent.settings import Seed, Settings, generator
 from symgd.errors import InputError
 from symgd.native import exchange
@@ -108,7 +109,20 @@ class BatchRun(LargeRun):
         rows.frombytes(self.order.tobytes())
         return super().arrays() | {"order": rows}
 
+    def possible(self) -> dict[int, tuple[int, int]]:
+        """Return between what each of the counters can be."""
+        pairs = {
+            layout.CURSOR: (0, self.batched.rows),
+            layout.EPOCH: (0, FARTHEST),
+            layout.RANDOM: (1, 2_147_483_562),
+            layout.RANDOM + 1: (1, LARGEST_SEED),
+        }
+        return super().possible() | pairs
+
     def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
-        """Be where another run was when it was stored."""
+        """Be where another run was when it was stored; raises likewise."""
         super().restore(stored, plan)
-        self.order[:] = stored["order"]
+        rows = stored["order"]
+        if sorted(rows.tolist()) != list(range(self.batched.rows)):
+            raise ValueError("that is no order of the rows")
+        self.order[:] = rows

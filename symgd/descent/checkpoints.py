@@ -1,7 +1,8 @@
 """Checkpoints: the whole state of a run in a file, from which it goes on.
 
 A file is replaced only by a whole one, and the one before is kept until then. What is
-in it is checked by a digest, and compared with what is asked to go on.
+in it is checked by a digest, compared with what is asked to go on, and must be what a
+run can be: no file makes a loop read or write outside of its arrays, or run for ever.
 """
 
 from __future__ import annotations
@@ -10,24 +11,35 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import time
 import warnings
 import zipfile
 import zlib
 from array import array
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from symgd.descent.run import Run
+from symgd.descent.run import Run, all_finite, floats
 from symgd.errors import InputError
 from symgd.native.status import RUNNING, Status
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# Returns the arrays that belong to some facts.
+Expected: TypeAlias = Callable[[dict[str, Any]], Mapping[str, Any]]
 
 SECONDS = 2.0  # from one checkpoint to the next
 SHARE = 0.02  # of a run's time may be spent on them
 FORMAT = 2
+LONGEST_FACTS, HEADER = 2**24, 4096  # bytes; of what is before an array
+_BINARY = getattr(os, "O_BINARY", 0)
 _DAMAGE = (
     *(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error),
-    *(AttributeError, TypeError, NotImplementedError),  # what else NumPy makes of it
+    *(AttributeError, TypeError, NotImplementedError, RuntimeError, MemoryError),
 )
 
 
@@ -39,14 +51,30 @@ class Checkpoint:
             self.path = Path(file)
         except TypeError:
             raise InputError(f"checkpoint must be a file, not {file!r}") from None
-        if self.path.is_dir() or not self.path.resolve().parent.is_dir():
-            problem = "there is no such folder, or it is a folder itself"
+        if problem := self._problem():
             raise InputError(f"checkpoint {self.path} can't be written: {problem}")
         self.previous = self.path.with_name(f"{self.path.name}.previous")
         self.identity = identity
         self.start = array("d")
         self.source = ""  # how the start was chosen
         self._next = time.perf_counter() + SECONDS
+
+    def _problem(self) -> str:
+        """Say why there can be no such file, if so."""
+        try:
+            if self.path.is_dir() or not self.path.resolve().parent.is_dir():
+                return "there is no such folder, or it is a folder itself"
+            if self.path.exists() and not self.path.is_file():
+                return "it is a pipe or a device, not a file"
+            # The longest name that is needed beside it.
+            os.lstat(self.path.with_name(f".{self.path.name}.previous.part"))
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            return str(error.strerror or error)
+        except ValueError as error:  # a zero in the name
+            return str(error)
+        return ""
 
     # ---------------------------------------------------------------- writing
 
@@ -106,25 +134,41 @@ class Checkpoint:
         damaged: list[str] = []
         for path in found:
             try:
-                facts, arrays = _read(path)
+                status, start, source = self._restored(path, run)
             except FileNotFoundError:
                 continue
+            except InputError:
+                raise
             except _DAMAGE:
                 damaged.append(f"{path} is no checkpoint of symgd, or a damaged one")
                 continue
-            self._compare(path, facts)
             if damaged:
                 problem = f"{damaged[0]}; the one before, {path}, is used"
                 warnings.warn(problem, RuntimeWarning, stacklevel=2)
-            run.restore(arrays, facts["plan"])
-            start = array("d", arrays["start"].tobytes())
-            return _status(facts["status"]), start, facts["source"]
+            return status, start, source
         if damaged:
             problem = "name another file, or delete it to begin again"
             raise InputError(f"{'; '.join(damaged)}: {problem}")
         return None
 
+    def _restored(self, path: Path, run: Run) -> tuple[int, array[float], str]:
+        """Put a run where a checkpoint is; raise InputError, or one of _DAMAGE."""
+
+        def expected(facts: dict[str, Any]) -> Mapping[str, array[Any]]:
+            self._compare(path, facts)
+            return run.arrays() | {"start": floats(run.n)}
+
+        facts, content = _read(path, expected)
+        start = array("d", content.pop("start").tobytes())
+        status, source = int(facts["status"]), str(facts["source"])
+        if not all_finite(start) or status not in (RUNNING, *Status):
+            raise ValueError("no run begins, or ends, like that")
+        run.restore(content, facts["plan"])
+        return _status(status), start, source
+
     def _compare(self, path: Path, facts: dict[str, Any]) -> None:
+        if not isinstance(facts, dict) or not isinstance(facts.get("plan"), dict):
+            raise ValueError("its facts are others")
         if facts["format"] != FORMAT:
             raise InputError(f"the checkpoint {path} is of another version of symgd")
         theirs = facts["identity"]
@@ -160,7 +204,8 @@ def _write(path: Path, facts: str, arrays: dict[str, array[Any]]) -> None:
         name: np.asarray(numbers) for name, numbers in arrays.items()
     }
     digest = np.frombuffer(_digest(facts.encode(), content), dtype=np.uint8)
-    with path.open("wb") as file:
+    path.unlink(missing_ok=True)  # a pipe would wait for a reader
+    with path.open("xb") as file:
         np.savez(file, facts=words, digest=digest, **content)
         file.flush()
         os.fsync(file.fileno())
@@ -179,15 +224,88 @@ def _keep(path: Path, previous: Path) -> None:
     os.replace(part, previous)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read(
+    path: Path, expected: Expected | None = None
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the facts and the arrays of a checkpoint.
+
+    Parameters
+    ----------
+    path : Path
+    expected : Expected
+        Other arrays, or of other lengths, aren't read; but there may be any number of
+        rows recorded.
+
+    Raises
+    ------
+    InputError, or one of _DAMAGE
+    """
+    with _opened(path) as archive:
+        text = _member(archive, "facts").tobytes()
+        facts = json.loads(text)
+        names = {name.removesuffix(".npy") for name in archive.namelist()}
+        arrays = {} if expected is None else expected(facts)
+        _check_sizes(archive, arrays, names - {"facts", "digest"})
+        content = {name: _member(archive, name) for name in names - {"facts"}}
+    if content.pop("digest").tobytes() != _digest(text, content):
+        raise ValueError("its digest is wrong")
+    _check_types(content, arrays)
+    return facts, content
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a file, without waiting for what isn't one."""
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
+    with open(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise ValueError("it is a pipe or a device")
+        with zipfile.ZipFile(file) as archive:
+            yield archive
+
+
+def _check_sizes(
+    archive: zipfile.ZipFile, arrays: Mapping[str, array[Any]], names: set[str]
+) -> None:
+    """Raise ValueError if a file doesn't have these arrays, before they are read."""
+    if arrays and names != arrays.keys():
+        raise ValueError("it has other arrays")
+    for name in arrays.keys() - {"recorded"}:
+        size = arrays[name].itemsize * len(arrays[name])
+        if not size < archive.getinfo(f"{name}.npy").file_size <= size + HEADER:
+            raise ValueError(f"its {name} has another length")
+
+
+def _check_types(
+    content: Mapping[str, np.ndarray], arrays: Mapping[str, array[Any]]
+) -> None:
+    """Raise ValueError if arrays that were read differ in type, or in length."""
     import numpy as np
 
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        content = {name: arrays[name] for name in arrays.files}
-    facts, digest = content.pop("facts").tobytes(), content.pop("digest").tobytes()
-    if digest != _digest(facts, content):
-        raise ValueError("its digest is wrong")
-    return json.loads(facts), content
+    for name, numbers in arrays.items():
+        like = np.asarray(numbers)
+        same = name == "recorded" or content[name].shape == like.shape
+        if not same or content[name].dtype != like.dtype:
+            raise ValueError(f"its {name} is of another kind")
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """Return an array that is stored as it is: it is no larger than its file."""
+    import numpy as np
+
+    item = archive.getinfo(f"{name}.npy")
+    if item.compress_type != zipfile.ZIP_STORED:
+        raise ValueError("symgd compresses nothing")
+    if name == "facts" and item.file_size > LONGEST_FACTS:
+        raise ValueError("its facts are too long")
+    with archive.open(item) as file:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError("its arrays are of another format")
+        shape, _, kind = np.lib.format.read_array_header_1_0(file)
+        numbers = np.frombuffer(file.read(), dtype=kind)
+    if shape != numbers.shape:
+        raise ValueError(f"its {name} has another length")
+    return numbers
 
 
 def _digest(facts: bytes, content: dict[str, Any]) -> bytes:

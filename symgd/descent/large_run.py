@@ -246,6 +246,20 @@ class LargeRun(Run):
             "recorded": self.recorded,
         }
 
+    def possible(self) -> dict[int, tuple[int, int]]:
+        """Return between what each of the counters can be."""
+        gathers = bool(self.facts[exchange.GATHERS])
+        kept = self.t - self.t % exchange.KEEP if gathers and self.t >= 0 else 0
+        pairs = {
+            layout.PLACE: (0, 1 if gathers else 2),
+            layout.AHEAD: (-1, 0),
+            layout.KEPT: (kept, kept),
+        }
+        return super().possible() | pairs
+
+    def _finite(self) -> Sequence[array[float]]:
+        return (self.x,)  # at the end, the state may be that of an update beyond
+
     @property
     def method_key(self) -> str:
         """The rule, as plain text."""

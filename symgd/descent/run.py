@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SLICE_SECONDS = 0.02
 MEMORY = 2**24  # numbers recorded in one slice at most
+NO_END = 2**62  # of iterations
+FARTHEST = 2**53  # iterations that a run can have come
 SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
 
 
@@ -198,10 +200,57 @@ class Run:
         return {}
 
     def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
-        """Be where another run was when it was stored."""
+        """Be where another run was when it was stored.
+
+        Raises
+        ------
+        ValueError
+            If no run can have been there.
+        """
         self.recorded = array("d", stored["recorded"].tobytes())
         for name, numbers in self.arrays().items():
             numbers[:] = array(numbers.typecode, stored[name].tobytes())
+        self._check_counts()
+        self._check_numbers()
+
+    def possible(self) -> dict[int, tuple[int, int]]:
+        """Return between what each of the counters can be; the others are 0."""
+        settings = self.settings
+        pairs = {
+            layout.T: (-1, FARTHEST),
+            layout.LAST: (0, NO_END),
+            layout.EVERY: (0, settings.every),
+            layout.PATIENCE: (settings.patience, settings.patience),
+            layout.VARIABLES: (self.n, self.n),
+            layout.PENDING: (0, 1),
+        }
+        counts = (layout.WAITED, layout.EVALUATIONS)
+        return pairs | dict.fromkeys(counts, (0, FARTHEST))
+
+    def _check_counts(self) -> None:
+        possible = self.possible()
+        for place, count in enumerate(self.counters):
+            low, high = possible.get(place, (0, 0))
+            if not low <= count <= high:
+                raise ValueError(f"counter {place} can't be {count}")
+        every = self.counters[layout.EVERY]
+        rows = self.t // every + 1 if every else 0
+        if every not in (0, self.settings.every):
+            raise ValueError(f"each {every} rows can't be recorded")
+        if len(self.recorded) != rows * self.columns:
+            raise ValueError(f"there can't be {len(self.recorded)} numbers recorded")
+
+    def _check_numbers(self) -> None:
+        settings, limits = self.settings, self.limits
+        asked = [settings.gtol, settings.ftol, settings.target]
+        if list(limits[: layout.BEST]) != asked or math.isnan(limits[layout.BEST]):
+            raise ValueError("it has other limits")
+        if not all(map(all_finite, [limits[layout.NORM :], *self._finite()])):
+            raise ValueError("it has numbers that aren't finite")
+
+    def _finite(self) -> Sequence[array[float]]:
+        """Return what is finite between two slices."""
+        return self.slots, self.gradient
 
     def trace(self) -> Trace | None:
         """Return what was recorded; None, with a warning, if that was too much."""
@@ -305,6 +354,15 @@ class SearchRun(Run):
             return super().blame()
         falls = "falls" if self.settings.sign > 0 else "rises"
         return f"f {falls} without bound, beyond 1e100,"
+
+
+def all_finite(numbers: array[float]) -> bool:
+    """Return whether all numbers are finite."""
+    if len(numbers) <= MANY:
+        return all(map(math.isfinite, numbers))
+    import numpy as np
+
+    return bool(np.isfinite(np.frombuffer(numbers)).all())
 
 
 def floats(count: int) -> array[float]:

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from symgd.descent.run import SearchRun, floats
+from symgd.descent.run import FARTHEST, NO_END, SearchRun, floats
 from symgd.descent.settings import Settings
 from symgd.errors import FormulaError
 from symgd.kernels.shared import shared
@@ -19,7 +19,6 @@ from symgd.objectives.points import Bounds
 NEWTON_VARIABLES = 50  # the Hessian is used up to so many
 LBFGS_ITERATIONS = 2000  # before Newton's method is tried
 NEWTON_ITERATIONS = 200
-NO_END = 2**62
 
 
 class SolverRun(SearchRun):
@@ -109,10 +108,25 @@ class SolverRun(SearchRun):
         names = ("stages", "stage_end", "stalled_at")
         return {name: getattr(self, name) for name in names}
 
+    def possible(self) -> dict[int, tuple[int, int]]:
+        """Return between what each of the counters can be."""
+        pairs = {
+            layout.PAIRS: (0, layout.MEMORY),
+            layout.NEWEST: (0, layout.MEMORY - 1),
+            layout.STALE: (0, layout.MEMORY),
+            layout.IDLE: (0, FARTHEST),
+            layout.NEWTON: (0, int(self.n <= NEWTON_VARIABLES)),
+        }
+        return super().possible() | pairs
+
     def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
-        """Be where another run was when it was stored."""
+        """Be where another run was when it was stored; raises likewise."""
         super().restore(stored, plan)
-        self.stages = [(name, iterations) for name, iterations in plan["stages"]]
-        self.stage_end, self.stalled_at = plan["stage_end"], plan["stalled_at"]
-        if self.counters[layout.NEWTON]:
-            self._get_hessian()
+        self.stages = [(str(name), int(count)) for name, count in plan["stages"]]
+        self.stage_end = int(plan["stage_end"])
+        self.stalled_at = int(plan["stalled_at"])
+        ends = [self.stage_end, *(count for _, count in self.stages)]
+        if self.stage_end < self.t or max(ends) < NO_END:
+            raise ValueError("its stages come to no end")
+        if self.counters[layout.NEWTON] and not self._get_hessian():
+            raise ValueError("there is no Hessian")

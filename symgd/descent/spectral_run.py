@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
-from symgd.descent.run import SearchRun, floats
+from symgd.descent.run import FARTHEST, SearchRun, floats
 from symgd.descent.settings import AUTOMATIC, Settings
 from symgd.kernels.shared import shared
 from symgd.native import records as layout
@@ -36,6 +36,10 @@ class SpectralRun(SearchRun):
     def _continue(self) -> int:
         status = self.descend(*self.arguments)
         return self.ending(status, status == Status.STALLED)
+
+    def possible(self) -> dict[int, tuple[int, int]]:
+        """Return between what each of the counters can be."""
+        return super().possible() | {layout.IDLE: (0, FARTHEST)}
 
     def arrays(self) -> dict[str, array[Any]]:
         """Return all numbers that the run consists of, by name."""

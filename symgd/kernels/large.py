@@ -26,6 +26,7 @@ from symgd.native.exchange import (
     FIRST,
     FUNCTION,
     GATHERS,
+    KEEP,
     LOOK,
     ONLINE,
     ROOM,
@@ -64,8 +65,6 @@ from symgd.native.records import (
     T,
 )
 from symgd.native.status import RUNNING
-
-KEEP = 64  # passes from one iterate that is kept to the next
 
 
 @jit

@@ -20,3 +20,5 @@ ROOM_HYPERPARAMETERS = 40  # as the last update used them
 ROOM = 128
 MOST_TOTALS = ROOM_HYPERPARAMETERS - ROOM_TOTALS
 MOST_HYPERPARAMETERS = ROOM - ROOM_HYPERPARAMETERS
+
+KEEP = 64  # passes from one iterate that is kept to the next

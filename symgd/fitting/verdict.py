@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from symgd.fitting.breaks import jumping
 from symgd.fitting.levenberg_marquardt import End, Limits
 from symgd.fitting.regression import Regression, is_ill_conditioned
 from symgd.fitting.row_formulas import row_formulas, unused
@@ -40,6 +41,8 @@ def is_poor(regression: Regression, end: End, free: np.ndarray) -> bool:
     """Return whether another start might well end lower."""
     if _is_linear(regression) or _is_met(regression, end.fun):
         return False
+    if jumping(regression.formulas):  # no descent moves them
+        return True
     if not end.status.success or idle(regression, end.x, free).any():
         return True
     left = end.fun / max(_sum_of_a_constant(regression), 1e-300)

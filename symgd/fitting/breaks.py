@@ -6,25 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from symgd.fitting.row_formulas import RowFormulas
-
 COARSE = 200  # places that are tried at first
 Cost = Callable[[float], float]
-
-
-def jumping(formulas: RowFormulas) -> list[int]:
-    """Return places of parameters that the model has no slope in, anywhere.
-
-    >>> import sympy as sp
-    >>> from symgd.fitting import losses
-    >>> from symgd.fitting.row_formulas import row_formulas
-    >>> a, c, t, y = sp.symbols("a c t y", real=True)
-    >>> model, one = a * sp.Heaviside(t - c), sp.S.One
-    >>> squared = losses.read("squared", {})
-    >>> jumping(row_formulas(model, (a, c), y, one, one, squared))
-    [1]
-    """
-    return [p for p, slope in enumerate(formulas.jacobian) if slope == 0]
 
 
 def between(values: np.ndarray) -> np.ndarray:

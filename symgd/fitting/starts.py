@@ -18,10 +18,10 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import sympy as sp
 
 from symgd.fitting import scales
-from symgd.fitting.breaks import best_of, between, jumping
+from symgd.fitting.breaks import best_of, between
+from symgd.fitting.goodness import beside_a_constant, is_met, is_structured
 from symgd.fitting.levenberg_marquardt import Limits
 from symgd.fitting.regression import Regression
 from symgd.fitting.row_formulas import RowFormulas
@@ -34,48 +34,9 @@ ITERATIONS = 40
 WAVY = 2000  # rows, where there are waves
 TURNS = 30
 TRIES = 8
+ENOUGH = 0.01  # of a constant's sum
 ROUNDS = 3  # of jumps that depend on each other
-CHOOSING = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.floor, sp.ceiling, sp.Mod)
 REWEIGHTED = 5  # solutions on the way to the absolute loss
-
-
-def linear_parameters(formulas: RowFormulas) -> list[int]:
-    """Return places of parameters in which the model is linear, jointly.
-
-    >>> import sympy as sp
-    >>> from symgd.fitting import losses
-    >>> from symgd.fitting.row_formulas import row_formulas
-    >>> a, b, c, t, y = sp.symbols("a b c t y", real=True)
-    >>> model, one = a * sp.exp(-b * t) + c, sp.S.One
-    >>> squared = losses.read("squared", {})
-    >>> linear_parameters(row_formulas(model, (a, b, c), y, one, one, squared))
-    [0, 2]
-    """
-    rows = formulas.hessian.tolist()
-    bent = np.array([[each != 0 for each in row] for row in rows])
-    chosen: list[int] = []
-    choosing = _choosing(formulas.model)
-    choosers = [p in choosing for p in formulas.parameters]
-    for place in np.argsort(bent.sum(axis=1), kind="stable").tolist():
-        if not (choosers[place] or bent[place, [*chosen, place]].any()):
-            chosen.append(place)
-    return sorted(chosen)
-
-
-def _choosing(model: sp.Expr) -> set[sp.Basic]:
-    """Return the names that a choice depends on: where it changes, nothing is linear.
-
-    >>> from symgd.language.formula import read
-    >>> _choosing(read("a*x + b*max(x - c, 0)"))
-    {c, x}
-    """
-    found: set[sp.Basic] = set()
-    for node in model.atoms(*CHOOSING):
-        found |= node.free_symbols
-    for node in model.atoms(sp.Piecewise):
-        for _, condition in node.args:
-            found |= condition.free_symbols
-    return found
 
 
 class Search:
@@ -96,7 +57,7 @@ class Search:
         self.whole, self.near = regression, near
         self.given, self.lower, self.upper, self.rng = given, lower, upper, rng
         unknown = np.isnan(given)
-        self.linear = [p for p in linear_parameters(regression.formulas) if unknown[p]]
+        self.linear = [p for p in regression.formulas.linear if unknown[p]]
         self.other = [
             p for p in np.flatnonzero(unknown).tolist() if p not in self.linear
         ]
@@ -107,7 +68,7 @@ class Search:
         waves = any(part.kind == "wave" for part in found)
         self.found = found
         self.terms = terms_of(regression.formulas, self.linear, self.other)
-        self.jumps = [p for p in jumping(regression.formulas) if p in self.other]
+        self.jumps = [p for p in regression.formulas.jumping if p in self.other]
         self._use(self._thinned(WAVY if waves else ROWS, waves))
 
     def _use(self, regression: Regression) -> None:
@@ -140,6 +101,8 @@ class Search:
             draws = [self._completed(x) for x in group if self._is_resolved(x)]
             draws = sorted((d for d in draws if d[1] is not None), key=lambda d: d[0])
             ends += [self._refined(x) for _, x in draws[:REFINED]]
+            if any(self._is_enough(*end) for end in ends):
+                break
         ends = [end for end in ends if self._is_resolved(end[1])] or ends
         if not ends:
             return None
@@ -175,6 +138,15 @@ class Search:
 
         best = best_of(known, lambda v: self.regression.gauss_newton(at(v)).fun)
         return x if best is None else at(best)
+
+    def _is_enough(self, fun: float, x: np.ndarray) -> bool:
+        """Return whether a start needn't be bettered: what it leaves has no pattern."""
+        if not self._is_resolved(x):
+            return False
+        if is_met(self.regression, x, fun):
+            return True
+        small = beside_a_constant(self.regression, x, fun) <= ENOUGH
+        return small and not is_structured(self.regression, x)
 
     def _refined(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         limits = Limits(1e-3, ITERATIONS)

@@ -341,12 +341,15 @@ def _sides(limits: Bounds) -> tuple[Sequence[float], Sequence[float]]:
 
 def _described(search: Search, names: tuple[str, ...], rng: Seed) -> str:
     linear = ", ".join(names[p] for p in search.linear)
-    other = ", ".join(names[p] for p in search.other)
+    jumps = ", ".join(names[p] for p in search.jumps)
+    other = ", ".join(names[p] for p in search.other if p not in search.jumps)
     parts = []
     if linear:
         parts.append(f"{linear} by linear least squares")
     if other:
         parts.append(f"{other} by trial ({arguments.source_of(rng)})")
+    if jumps:
+        parts.append(f"{jumps} among the rows, as the sum has no slope there")
     if len(search.linear) + len(search.other) < len(names):
         parts.append("the others given")
     return ", ".join(parts)

@@ -13,7 +13,7 @@ import sympy as sp
 
 from symgd.fitting.levenberg_marquardt import Limits, Point, descend, symmetric
 from symgd.fitting.losses import SMOOTHING, Loss, read
-from symgd.fitting.row_formulas import RowFormulas, row_formulas
+from symgd.fitting.row_formulas import RowFormulas, row_formulas, unused
 from symgd.fitting.rows import Rows
 from symgd.native.layout import column_of
 from symgd.native.quadratic import root_of
@@ -211,6 +211,26 @@ class Regression:
     def unit(self) -> np.ndarray:
         """What makes a difference in each row a residual, weighted."""
         return np.sqrt(self.weight) / (self.sigma * self.scale)
+
+    @functools.cached_property
+    def sum_of_a_constant(self) -> float:
+        """The least sum of losses that a constant in place of the model has."""
+        target, weight, sigma = self.target, self.weight, self.sigma
+        if self.loss.squares and weight.strides == sigma.strides == (0,):
+            scale = float(weight[0] / sigma[0] ** 2)
+            return float(target.var()) * self.count * scale / 2.0
+        at = np.average(target, weights=weight / sigma**2)
+        if self.loss.squares:
+            return float(np.sum(((target - at) * self.unit) ** 2)) / 2.0
+        old = self.formulas
+        letter = unused("c", {each.name for each in self.columns})
+        parts = (letter, (letter,), old.target, old.sigma, old.weight, old.loss)
+        formulas, open = row_formulas(*parts), np.full(1, np.inf)
+        constant = Regression(formulas, self.columns, self.constants, self.scale)
+        return min(
+            constant.minimize(np.array([start]), -open, open, Limits(1e-6, 200))[0].fun
+            for start in (np.median(target), at)
+        )
 
     def _values(self, column: sp.Expr) -> np.ndarray:
         if column is sp.S.One:

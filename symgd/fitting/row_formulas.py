@@ -11,6 +11,7 @@ import sympy as sp
 from symgd.calculus import derivatives
 from symgd.fitting.losses import RESIDUAL, RESOLUTION, Loss
 
+CHOOSING = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.floor, sp.ceiling, sp.Mod)
 OFF = sp.Symbol("[off]", real=True)  # the residual of a row
 
 
@@ -37,6 +38,8 @@ class RowFormulas:
     [[off]**2/2, [off]**2, [j0]*[off], [j0]**2, y**2]
     >>> line.firsts
     {[off]: a*t - y, [j0]: t}
+    >>> line.linear, line.jumping
+    ([0], [])
     """
 
     model: sp.Expr
@@ -63,6 +66,24 @@ class RowFormulas:
     def hessian(self) -> sp.ImmutableMatrix:
         """The model's second derivatives by its parameters."""
         return derivatives.hessian(self.jacobian, self.parameters)
+
+    @functools.cached_property
+    def linear(self) -> list[int]:
+        """Places of parameters in which the model is linear, jointly."""
+        rows = self.hessian.tolist()
+        bent = np.array([[each != 0 for each in row] for row in rows])
+        choosing = choosers(self.model)
+        chosen: list[int] = []
+        for place in np.argsort(bent.sum(axis=1), kind="stable").tolist():
+            chooses = self.parameters[place] in choosing
+            if not (chooses or bent[place, [*chosen, place]].any()):
+                chosen.append(place)
+        return sorted(chosen)
+
+    @functools.cached_property
+    def jumping(self) -> list[int]:
+        """Places of parameters that the model has no slope in, anywhere."""
+        return [p for p, slope in enumerate(self.jacobian) if slope == 0]
 
     @property
     def curve(self) -> list[sp.Expr]:
@@ -144,6 +165,22 @@ class RowFormulas:
 def row_formulas(*parts: sp.Basic) -> RowFormulas:
     """Return formulas, those of an earlier fit of the same model if there was one."""
     return RowFormulas(*parts)
+
+
+def choosers(model: sp.Expr) -> set[sp.Basic]:
+    """Return the names that a choice depends on: where it changes, nothing is linear.
+
+    >>> from symgd.language.formula import read
+    >>> sorted(choosers(read("a*x + b*max(x - c, 0)")), key=str)
+    [c, x]
+    """
+    found: set[sp.Basic] = set()
+    for node in model.atoms(*CHOOSING):
+        found |= node.free_symbols
+    for node in model.atoms(sp.Piecewise):
+        for _, condition in node.args:
+            found |= condition.free_symbols
+    return found
 
 
 def unused(name: str, taken: set[str]) -> sp.Symbol:

@@ -3,67 +3,40 @@
 For given values of the rest, parameters in which the model is linear are found by
 linear least squares, so that only the rest must be searched (G. H. Golub and V.
 Pereyra, The differentiation of pseudo-inverses and nonlinear least squares problems
-whose variables separate, SIAM J. Numerical Analysis 10, 1973).
+whose variables separate, SIAM J. Numerical Analysis 10, 1973). Those are tried on
+the columns' scales, on those of the formula (:mod:`symgd.fitting.scales`), at
+frequencies of a spectrum (:mod:`symgd.fitting.spectrum`), term after term on what is
+left, as peaks are; places of jumps are searched (:mod:`symgd.fitting.breaks`).
 
 Elsewhere: initial guesses, and variable projection.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
-import sympy as sp
 
+from symgd.fitting import scales
+from symgd.fitting.breaks import best_of, between
+from symgd.fitting.goodness import beside_a_constant, is_met, is_structured
 from symgd.fitting.levenberg_marquardt import Limits
 from symgd.fitting.regression import Regression
 from symgd.fitting.row_formulas import RowFormulas
+from symgd.fitting.spectrum import frequencies, sampling_limit
 
 ROWS = 200  # on which starts are tried
 DRAWS = 300
 REFINED = 6  # of them, by a short descent each
 ITERATIONS = 40
-CHOOSING = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.floor, sp.ceiling, sp.Mod)
+WAVY = 2000  # rows, where there are waves
+TURNS = 30
+TRIES = 8
+ENOUGH = 0.01  # of a constant's sum
+ROUNDS = 3  # of jumps that depend on each other
 REWEIGHTED = 5  # solutions on the way to the absolute loss
-
-
-def linear_parameters(formulas: RowFormulas) -> list[int]:
-    """Return places of parameters in which the model is linear, jointly.
-
-    >>> import sympy as sp
-    >>> from symgd.fitting import losses
-    >>> from symgd.fitting.row_formulas import row_formulas
-    >>> a, b, c, t, y = sp.symbols("a b c t y", real=True)
-    >>> model, one = a * sp.exp(-b * t) + c, sp.S.One
-    >>> squared = losses.read("squared", {})
-    >>> linear_parameters(row_formulas(model, (a, b, c), y, one, one, squared))
-    [0, 2]
-    """
-    rows = formulas.hessian.tolist()
-    bent = np.array([[each != 0 for each in row] for row in rows])
-    chosen: list[int] = []
-    choosing = _choosing(formulas.model)
-    choosers = [p in choosing for p in formulas.parameters]
-    for place in np.argsort(bent.sum(axis=1), kind="stable").tolist():
-        if not (choosers[place] or bent[place, [*chosen, place]].any()):
-            chosen.append(place)
-    return sorted(chosen)
-
-
-def _choosing(model: sp.Expr) -> set[sp.Basic]:
-    """Return the names that a choice depends on: where it changes, nothing is linear.
-
-    >>> from symgd.language.formula import read
-    >>> _choosing(read("a*x + b*max(x - c, 0)"))
-    {c, x}
-    """
-    found: set[sp.Basic] = set()
-    for node in model.atoms(*CHOOSING):
-        found |= node.free_symbols
-    for node in model.atoms(sp.Piecewise):
-        for _, condition in node.args:
-            found |= condition.free_symbols
-    return found
 
 
 class Search:
@@ -82,50 +55,124 @@ class Search:
         near: Any = None,
     ) -> None:
         self.whole, self.near = regression, near
-        step = max(1, regression.count // ROWS)
-        thinned = {s: each[::step] for s, each in regression.columns.items()}
-        self.regression = regression.with_data(thinned).counted
         self.given, self.lower, self.upper, self.rng = given, lower, upper, rng
         unknown = np.isnan(given)
-        self.linear = [p for p in linear_parameters(regression.formulas) if unknown[p]]
+        self.linear = [p for p in regression.formulas.linear if unknown[p]]
         self.other = [
             p for p in np.flatnonzero(unknown).tolist() if p not in self.linear
         ]
-        used = regression.formulas.model.free_symbols
-        columns = [each for s, each in self.regression.columns.items() if s in used]
+        model, parameters = regression.formulas.model, regression.parameters
+        free = [parameters[p] for p in self.other]
+        found = scales.parts(model, free) if free else []
+        found = [replace(part, place=self.other[part.place]) for part in found]
+        waves = any(part.kind == "wave" for part in found)
+        self.found = found
+        self.terms = terms_of(regression.formulas, self.linear, self.other)
+        self.jumps = [p for p in regression.formulas.jumping if p in self.other]
+        self._use(self._thinned(WAVY if waves else ROWS, waves))
+
+    def _use(self, regression: Regression) -> None:
+        """Look at the rows of a regression."""
+        self.regression = regression
+        used, table = regression.formulas.model.free_symbols, regression.columns
+        columns = [each for s, each in table.items() if s in used]
         self.columns = [np.asarray(each, dtype=np.float64) for each in columns]
-        self.wanted = self.regression.target
-        self.unit = np.sqrt(self.regression.weight) / self.regression.sigma
+        self.wanted = regression.target
+        self.unit = np.sqrt(regression.weight) / regression.sigma
+        parameters = regression.parameters
+        self.scales = scales.Scales(self.found, parameters, table, self.rng)
+
+    def _thinned(self, most: int, scattered: bool) -> Regression:
+        """Return the regression of some rows; evenly chosen, they have aliases."""
+        count = self.whole.count
+        step = max(1, count // most)
+        rows: Any = slice(None, None, step)
+        if scattered and step > 1:
+            rows = np.sort(np.random.default_rng(0).choice(count, most, replace=False))
+        columns = self.whole.columns.items()
+        return self.whole.with_data({s: each[rows] for s, each in columns}).counted
 
     def best(self) -> np.ndarray | None:
         """Return the best start found; None if the model is finite at none."""
         if not self.other:
             return self._completed(self.given)[1]
-        draws = [self._completed(x) for x in self._candidates()]
-        draws = sorted((d for d in draws if d[1] is not None), key=lambda d: d[0])
-        ends = [self._refined(x) for _, x in draws[:REFINED]]
-        return min(ends, key=lambda end: end[0])[1] if ends else None
+        ends = []
+        for group in (self._candidates(), self._scaled(), self._in_turn()):
+            draws = [self._completed(x) for x in group if self._is_resolved(x)]
+            draws = sorted((d for d in draws if d[1] is not None), key=lambda d: d[0])
+            ends += [self._refined(x) for _, x in draws[:REFINED]]
+            if any(self._is_enough(*end) for end in ends):
+                break
+        ends = [end for end in ends if self._is_resolved(end[1])] or ends
+        if not ends:
+            return None
+        x = min(ends, key=lambda end: end[0])[1]
+        return self._broken(x) if self.jumps else x
+
+    def _broken(self, x: np.ndarray) -> np.ndarray:
+        """Search the places of jumps among all rows, one after the other."""
+        regression = self.whole.counted
+        whole = copy.copy(self)
+        whole._use(regression)
+        for _ in range(ROUNDS if len(self.jumps) > 1 else 1):
+            for p in self.jumps:
+                x = whole._moved(p, x)
+        return x
+
+    @np.errstate(all="ignore")
+    def _moved(self, place: int, x: np.ndarray) -> np.ndarray:
+        """Return a point with a jump where the sum is least."""
+        places = [np.array([x[place]])]
+        for k in self.scales.of(place, "choice"):
+            factor, powers, rest = self.scales.at(x)[k]
+            if powers[0] == 1.0:
+                places.append(between(-rest / factor))
+        known = np.unique(np.concatenate(places))
+        known = known[(known >= self.lower[place]) & (known <= self.upper[place])]
+
+        def at(value: float) -> np.ndarray:
+            there = x.copy()
+            there[place] = value
+            solved = self._completed(there)[1]
+            return there if solved is None else np.asarray(solved)
+
+        best = best_of(known, lambda v: self.regression.gauss_newton(at(v)).fun)
+        return x if best is None else at(best)
+
+    def _is_enough(self, fun: float, x: np.ndarray) -> bool:
+        """Return whether a start needn't be bettered: what it leaves has no pattern."""
+        if not self._is_resolved(x):
+            return False
+        if is_met(self.regression, x, fun):
+            return True
+        small = beside_a_constant(self.regression, x, fun) <= ENOUGH
+        return small and not is_structured(self.regression, x)
 
     def _refined(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         limits = Limits(1e-3, ITERATIONS)
         point, _, _ = self.regression.minimize(x, self.lower, self.upper, limits)
         return point.fun, point.x
 
-    @np.errstate(over="ignore", invalid="ignore")  # such starts are not taken
     def _completed(self, x: np.ndarray) -> tuple[float, Any]:
         """Solve for what is linear; return the cost, and the point if it is finite."""
+        cost, found, _ = self._solved_for(x, self.linear)
+        finite = found is not None and self.regression.gauss_newton(found).finite
+        return cost, found if finite else None
+
+    @np.errstate(over="ignore", invalid="ignore")  # such starts are not taken
+    def _solved_for(self, x: np.ndarray, places: list[int]) -> tuple[float, Any, Any]:
+        """Solve for some linear parameters; return cost, point and residuals."""
         x = x.copy()
         x[self.linear] = 0.0
         predicted, jacobian = self.regression.curve(x)
-        design = jacobian[:, self.linear] * self.unit[:, None]
+        design = jacobian[:, places] * self.unit[:, None]
         rest = (self.wanted - predicted) * self.unit
         if not (np.isfinite(design).all() and np.isfinite(rest).all()):
-            return np.inf, None
-        x[self.linear] = self._solved(design, rest)
+            return np.inf, None, rest
+        x[places] = self._solved(design, rest)
         x = np.clip(x, self.lower, self.upper)
-        residuals = rest - design @ x[self.linear]
-        finite = self.regression.gauss_newton(x).finite
-        return float(abs(residuals).sum()), x if finite else None
+        residuals = rest - design @ x[places]
+        return float(abs(residuals).sum()), x, residuals
 
     def _solved(self, design: np.ndarray, rest: np.ndarray) -> np.ndarray:
         """Return the linear parameters, for any other loss than squares robustly."""
@@ -139,6 +186,8 @@ class Search:
             solved = np.linalg.lstsq(rows, rest * root, rcond=1e-12)[0]
         return solved
 
+    # ------------------------------------------------------------- candidates
+
     def _candidates(self) -> Any:
         """Yield points: all ones, then draws on the scales that the columns have."""
         for draw in range(DRAWS):
@@ -147,6 +196,94 @@ class Search:
             yield np.clip(x, self.lower, self.upper)
         if self.near is not None:
             yield self.near
+
+    def _scaled(self) -> Any:
+        """Yield draws on the scales that the formula has."""
+        for _ in range(DRAWS if self.scales.parts else 0):
+            yield self._redrawn(self._somewhere(), self.other)
+
+    def _in_turn(self) -> Any:
+        """Yield points where one term after the other was placed on what was left."""
+        for _ in range(TURNS if self.terms and self.scales.parts else 0):
+            yield self._placed(self._redrawn(self._somewhere(), self.other))
+
+    def _placed(self, x: np.ndarray) -> np.ndarray:
+        solved = [p for p in self.linear if all(p not in t.linear for t in self.terms)]
+        done: set[int] = set()
+        for term in self.terms:
+            _, _, left = self._solved_for(x, solved)
+            solved = [*solved, *term.linear]
+            own = [p for p in term.other if p not in done]
+            done.update(own)
+            tries = [self._aimed(x, own, left) for _ in range(TRIES)]
+            x = min(tries, key=lambda each: self._solved_for(each, solved)[0])
+        return x
+
+    def _aimed(self, x: np.ndarray, places: list[int], left: np.ndarray) -> np.ndarray:
+        """Return a point whose places are where most is left, others redrawn."""
+        x = self._redrawn(x, places)
+        for p in places:
+            value = self._frequency(p, x, left)
+            if value is None and self.rng.uniform() < 0.8:
+                value = self._centre(p, x, left)
+            x[p] = x[p] if value is None else value
+        return np.clip(x, self.lower, self.upper)
+
+    @np.errstate(all="ignore")
+    def _centre(self, place: int, x: np.ndarray, left: np.ndarray) -> float | None:
+        """Return where something added to a column is 0 in the row with most left."""
+        mine = self.scales.of(place, "meet", "choice")
+        if not mine or not np.isfinite(left).all():
+            return None
+        factor, powers, rest = self.scales.at(x)[mine[0]]
+        value = float((-rest / factor)[np.argmax(abs(left))])
+        usable = powers[0] == 1.0 and np.isfinite(value) and np.ptp(rest) > 0.0
+        return value if usable else None
+
+    def _frequency(self, place: int, x: np.ndarray, left: np.ndarray) -> float | None:
+        """Return a frequency that is in the residuals."""
+        mine = self.scales.of(place, "wave")
+        if not mine:
+            return None
+        factor, powers, _ = self.scales.at(x)[mine[0]]
+        if not (np.isfinite(factor).all() and np.ptp(factor) > 0.0):
+            # A phase, which is anything.
+            return float(self.rng.uniform(-np.pi, np.pi)) if powers[0] == 1.0 else None
+        if not np.isfinite(left).all():
+            return None
+        found = frequencies(factor, left, sampling_limit(factor))
+        if not len(found):
+            return None
+        rank = min(int(self.rng.geometric(0.5)) - 1, len(found) - 1)
+        return float(found[rank] ** (1.0 / powers[0]))
+
+    def _is_resolved(self, x: np.ndarray) -> bool:
+        """Return whether no frequency is above what the rows can tell."""
+        waves = [k for k, p in enumerate(self.scales.parts) if p.kind == "wave"]
+        if not waves:
+            return True
+        with np.errstate(all="ignore"):
+            for k in waves:
+                factor, powers, _ = self.scales.at(x)[k]
+                rate = abs(x[self.scales.parts[k].place]) ** powers[0]
+                if np.ptp(factor) > 0.0 and rate > 1.05 * sampling_limit(factor):
+                    return False
+        return True
+
+    def _somewhere(self) -> np.ndarray:
+        x = self.given.copy()
+        x[self.linear] = 0.0
+        x[self.other] = [self._drawn(p) for p in self.other]
+        return np.clip(x, self.lower, self.upper)
+
+    def _redrawn(self, x: np.ndarray, places: list[int]) -> np.ndarray:
+        """Return a point with some parameters on scales of the formula."""
+        x = x.copy()
+        for p in self.rng.permutation(places).tolist():
+            value = self.scales.drawn(p, x)
+            if value is not None and self.lower[p] <= value <= self.upper[p]:
+                x[p] = value
+        return x
 
     def _drawn(self, place: int) -> float:
         """Draw a value of a parameter that a scale of some column suggests.
@@ -167,3 +304,25 @@ class Search:
         if kind == 1:
             return float(self.rng.uniform(column.min(), column.max()))
         return float(sign * factor * (span if kind == 2 else 1.0 / span))
+
+
+class Term(NamedTuple):
+    """Linear parameters, and those that what they multiply depends on."""
+
+    linear: list[int]
+    other: list[int]
+
+
+def terms_of(formulas: RowFormulas, linear: list[int], other: list[int]) -> list[Term]:
+    """Return the terms of a model that can be placed one after the other."""
+    found: dict[tuple[int, ...], list[int]] = {}
+    names = formulas.parameters
+    for p in linear:
+        used = formulas.jacobian[p].free_symbols
+        own = tuple(q for q in other if names[q] in used)
+        if own:
+            found.setdefault(own, []).append(p)
+    terms = [Term(places, list(own)) for own, places in found.items()]
+    placed = {q for own in found for q in own}
+    rest = [q for q in other if q not in placed]
+    return [Term([], rest), *terms] if rest else terms

@@ -1,0 +1,47 @@
+"""How good a point of a fit is: beside a constant, and by what pattern is left."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from symgd.fitting.regression import Regression
+
+ROUNDING = 1e7  # of the size that rounding the target makes: no more can be told
+SURE = 0.5  # of a constant's squares: a curve that is better by any loss
+TINY = 1e-300
+FEW = 8  # residuals, too few to have a structure
+STRUCTURED = 1.0  # Durbin and Watson's number, 2 for independent residuals
+
+
+def is_met(regression: Regression, x: np.ndarray, fun: float) -> bool:
+    """Return whether what is left is rounding."""
+    if not regression.loss.squares:
+        return fun == 0.0
+    return 2.0 * fun <= ROUNDING * regression.gauss_newton(x).floor
+
+
+def beside_a_constant(regression: Regression, x: np.ndarray, fun: float) -> float:
+    """Return a sum of losses as a share of the least one that a constant has.
+
+    Where the loss isn't of squares, squares may tell it, at less cost.
+    """
+    if not regression.loss.squares:
+        target, weight = regression.target, regression.weight / regression.sigma**2
+        off = target - np.average(target, weights=weight)
+        rest = regression.residuals(x) * regression.sigma
+        share = float(np.sum(weight * rest**2) / max(np.sum(weight * off**2), TINY))
+        if share < SURE:
+            return share
+    return fun / max(regression.sum_of_a_constant, TINY)
+
+
+def is_structured(regression: Regression, x: np.ndarray) -> bool:
+    """Return whether neighbours have like residuals (Durbin and Watson 1950)."""
+    rest = regression.residuals(x)
+    used = regression.formulas.model.free_symbols - {regression.formulas.target}
+    columns = [each for s, each in regression.columns.items() if s in used]
+    if columns:
+        rest = rest[np.argsort(columns[0], kind="stable")]
+    size = float(np.sum(rest**2))
+    apart = float(np.sum(np.diff(rest) ** 2))
+    return len(rest) >= FEW and apart < STRUCTURED * size

@@ -1,0 +1,183 @@
+"""On which scales parameters act: where parts of a formula are of size 1, or meet.
+
+A parameter in an argument of exp, a power or a sine acts where that argument changes by
+about 1 over the rows; one that is added to something acts where the two are of one
+size, as a centre among the rows does. Constants of the formula (Boltzmann's, say) and
+the columns together give those scales.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from symgd.fitting.rows import Rows
+
+WAVES = (sp.sin, sp.cos)
+CHOICES = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside)
+MOST = 60  # parts looked at
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a formula in which a parameter p is alone: factor*p**power + rest.
+
+    Attributes
+    ----------
+    kind : str
+        "vary", an argument that should change by about 1 over the rows; "wave", the
+        same of a sine; "meet", what has a scale where it is 0; "choice", the same,
+        where a choice depends on it.
+    place : int
+        The parameter's.
+    factor, power, rest : SymPy expression
+    """
+
+    kind: str
+    place: int
+    factor: sp.Expr
+    power: sp.Expr
+    rest: sp.Expr
+
+
+def parts(model: sp.Expr, parameters: Sequence[sp.Symbol]) -> list[Part]:
+    """Return where a model tells the scales of parameters.
+
+    >>> from symgd.language.formula import read
+    >>> m, h = sp.symbols("m h", real=True)
+    >>> for part in parts(read("exp(-m*h/4)"), [m]):
+    ...     print(part.kind, part.factor, part.power)
+    vary -h/4 1
+    """
+    found: dict[Part, None] = {}
+    for kind, expression in _places(model):
+        terms = sp.Add.make_args(expression)
+        for place, name in enumerate(parameters):
+            own = [term for term in terms if name in term.free_symbols]
+            rest = sp.Add(*(term for term in terms if name not in term.free_symbols))
+            if kind in ("meet", "choice") and rest == 0:
+                continue
+            for term in own if len(own) <= 2 else ():
+                if power := monomial(term, name):
+                    found[Part(kind, place, *power, rest)] = None
+    return list(found)[:MOST]
+
+
+def _places(model: sp.Expr) -> Iterator[tuple[str, sp.Expr]]:
+    """Yield what should be of the size of 1, and sums whose terms should be alike."""
+    seen: set[sp.Basic] = set()
+    for node in sp.preorder_traversal(model):
+        if node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, sp.core.relational.Relational):
+            yield "choice", node.lhs - node.rhs
+        elif isinstance(node, (sp.Max, sp.Min)):
+            first, *others = node.args
+            yield from (("choice", first - other) for other in others)
+        elif isinstance(node, (sp.Abs, sp.sign, sp.Heaviside)):
+            yield "choice", node.args[0]
+        elif isinstance(node, sp.Add) and node is not model:
+            yield "meet", node
+        elif isinstance(node, sp.Pow) and node.exp.free_symbols:
+            yield "vary", node.exp * sp.log(sp.Abs(node.base))
+            yield "meet", node.base - 1
+        elif isinstance(node, sp.Function) and not isinstance(node, sp.Piecewise):
+            kind = "wave" if isinstance(node, WAVES) else "vary"
+            yield from ((kind, argument) for argument in node.args)
+
+
+def monomial(term: sp.Expr, name: sp.Symbol) -> tuple[sp.Expr, sp.Expr] | None:
+    """Return factor and power where a term is factor*name**power.
+
+    >>> x, s = sp.symbols("x s", real=True)
+    >>> monomial(-3 * x / s**2, s)
+    (-3*x, -2)
+    """
+    factor, rest = term.as_independent(name, as_Add=False)
+    base, power = rest.as_base_exp()
+    if name in power.free_symbols or base == rest != name:
+        return None
+    if base == name:
+        return factor, power
+    inner = monomial(base, name)
+    return inner and (factor * inner[0] ** power, inner[1] * power)
+
+
+class Scales:
+    """Draws values of parameters on the scales of a formula's parts.
+
+    Parameters
+    ----------
+    found : list of Part
+    parameters : sequence of symbols
+    columns : mapping of symbol to ndarray
+    rng : numpy.random.Generator
+    """
+
+    def __init__(
+        self,
+        found: Sequence[Part],
+        parameters: Sequence[sp.Symbol],
+        columns: Mapping[sp.Symbol, np.ndarray],
+        rng: Any,
+    ) -> None:
+        self.parts, self.rng = list(found), rng
+        values = [v for p in found for v in (p.factor, p.power, p.rest)]
+        self._rows = Rows(values, parameters, columns) if values else None
+
+    def of(self, place: int, *kinds: str) -> list[int]:
+        """Return which parts are a parameter's, of some kinds or of any."""
+        each = enumerate(self.parts)
+        return [
+            k for k, p in each if p.place == place and (p.kind in kinds or not kinds)
+        ]
+
+    def at(self, x: np.ndarray) -> np.ndarray:
+        """Return factor, power and rest of each part at x, shape (parts, 3, rows)."""
+        assert self._rows is not None
+        values = self._rows.each(x.tolist())
+        return values.T.reshape(len(self.parts), 3, -1)
+
+    @np.errstate(all="ignore")
+    def drawn(self, place: int, x: np.ndarray) -> float | None:
+        """Return a value of a parameter on a scale of one of its parts, or None."""
+        mine = self.of(place)
+        if not mine:
+            return None
+        part = int(self.rng.choice(mine))
+        factor, powers, rest = self.at(x)[part]
+        if self.parts[part].kind in ("meet", "choice"):
+            return self._solved(self._among(-rest / factor, False), powers[0])
+        size = 10.0 ** self.rng.uniform(-0.3, 0.3) / self._among(factor, True)
+        if self.rng.uniform() < 0.5:
+            varied = float(np.ptp(factor))
+            size = 10.0 ** self.rng.uniform(-0.5, 1.2) / varied if varied else size
+        sign = 1.0 if self.rng.uniform() < 0.8 else -1.0
+        return self._solved(sign * abs(size), powers[0])
+
+    def _among(self, values: np.ndarray, by_size: bool) -> float:
+        """Return one of some values: any, or one whose rank is low as often as high."""
+        known = values[np.isfinite(values) & (values != 0.0)]
+        if not len(known):
+            return math.nan
+        if not by_size and self.rng.uniform() < 0.5:
+            return float(self.rng.choice(known))
+        known = known[np.argsort(abs(known), kind="stable")]
+        rank = len(known) ** self.rng.uniform() - 1.0
+        return float(known[min(int(rank), len(known) - 1)])
+
+    def _solved(self, value: float, power: float) -> float | None:
+        """Return a parameter that, to a power, has a value, or that value's size."""
+        if not (math.isfinite(value) and power):
+            return None
+        found = abs(value) ** (1.0 / power)
+        negative = value < 0.0 and (power % 2.0 == 1.0 or power % 1.0 != 0.0)
+        if not math.isfinite(found):
+            return None
+        return -found if negative else found

@@ -1,0 +1,135 @@
+"""Starts that nobody gave: scales, frequencies, peaks and breaks are found."""
+
+import numpy as np
+import pytest
+
+from symgd.fitting.curve_fit import fit
+
+UP, YEAR = np.linspace(0.0, 8000.0, 20), np.linspace(0.0, 200.0, 400)
+WARM, COLD = np.linspace(300.0, 900.0, 15), np.linspace(280.0, 330.0, 12)
+LINE, STEPS = np.linspace(0.0, 40.0, 160), np.arange(0.0, 21.0, 0.2)
+JITTERED = np.sort(np.arange(300) + np.random.default_rng(5).uniform(-0.3, 0.3, 300))
+GAUSS, LORENTZ = "a{0}*exp(-((x - m{0})/s{0})**2)", "a{0}/(1 + ((x - m{0})/s{0})**2)"
+
+
+def peaks(shape, *numbers):
+    return " + ".join(shape.format(k) for k in numbers)
+
+
+SCALES = {
+    "air": ("n*exp(-m*9.81*x/(1.380649e-23*290))", UP, {"n": 2, "m": 4.8e-26}),
+    "level": ("A*exp(-E1/(1.380649e-23*x))", WARM, {"A": 4e3, "E1": 8e-21}),
+    "rate": ("A*exp(-Ea/(8.314*x))", COLD, {"A": 2e13, "Ea": 78000}),
+    "diode": (
+        "I*(exp(1.602e-19*x/(n*1.380649e-23*300)) - 1)",
+        *(LINE / 70, {"I": 1e-12, "n": 1.3}),
+    ),
+    "black body": (
+        "a*x**3/(exp(6.626e-34*x/(1.380649e-23*T)) - 1)",
+        *(np.linspace(1e13, 9e14, 30), {"a": 1e-47, "T": 5000}),
+    ),
+    "emission": (
+        "A*x**2*exp(-W*1.602e-19/(1.380649e-23*x))",
+        *(3 * WARM, {"A": 6e5, "W": 4.5}),
+    ),
+    "nernst": ("c - 8.314*x/(z*96485)*log(r)", WARM, {"c": 0.3, "z": 2, "r": 5}),
+    "dose": ("V*x**n/(K**n + x**n)", WARM * 1e-9, {"V": 1e5, "K": 4e-7, "n": 1.4}),
+    "tiny decay": ("a*exp(-x/s)", LINE * 1e-12, {"a": 3e8, "s": 9e-12}),
+    "photons": (
+        "a*exp(-6.626e-34*2.998e8/(x*1.380649e-23*T))",
+        *(LINE[5:] * 1e-6, {"a": 7, "T": 900}),
+    ),
+}
+WAVES = {
+    "many periods": ("a*sin(w*x + p) + c", YEAR, {"a": 2, "w": 3.1, "p": 1, "c": 5}),
+    "a period": ("a*sin(2*pi*x/T + p)", YEAR, {"a": 2, "T": 3.7, "p": 1}),
+    "two parts": (
+        "a*sin(w*x) + b*cos(w*x) + c",
+        *(YEAR, {"a": 2, "b": -1, "w": 5.2, "c": 3}),
+    ),
+    "uneven rows": ("a*sin(w*x + p)", JITTERED, {"a": 2, "w": 2.1, "p": -2}),
+    "damped": ("a*exp(-g*x)*cos(w*x)", YEAR, {"a": 4, "g": 0.02, "w": 2.7}),
+    "on a line": (
+        "a*sin(w*x + p) + b*x + c",
+        *(YEAR, {"a": 1, "w": 4.4, "p": 2, "b": 0.1, "c": -3}),
+    ),
+    "a frequency alone": ("sin(w*x)", YEAR, {"w": 2.2}),
+    "hertz": ("a*cos(2*pi*f*x)", YEAR / 1e6, {"a": 3, "f": 3.3e5}),
+    "slow": ("a*sin(w*x + p) + c", YEAR, {"a": 2, "w": 0.05, "p": 1, "c": 5}),
+    "two waves": (
+        "a*sin(w*x) + b*sin(v*x)",
+        *(YEAR, {"a": 3, "w": 1.7, "b": 2, "v": 4.1}),
+    ),
+}
+PEAKS = {
+    "two": (peaks(GAUSS, 0, 1), LINE, [9, 5, 14, 21, 2, 2]),
+    "three": (peaks(GAUSS, 0, 1, 2), LINE, [9, 5, 7, 8, 18, 31, 2, 1.5, 2.5]),
+    "two on a floor": (peaks(GAUSS, 0, 1) + " + c", LINE, [9, 5, 3, 14, 21, 2, 2]),
+    "two on a slope": (
+        *(peaks(GAUSS, 0, 1) + " + c + d*x", LINE),
+        *([9, 5, 3, 0.1, 14, 21, 2, 2],),
+    ),
+    "two with tails": (peaks(LORENTZ, 0, 1), LINE, [9, 5, 14, 24, 2, 1.2]),
+    "three with tails": (
+        *(peaks(LORENTZ, 0, 1, 2), LINE),
+        *([9, 5, 7, 8, 18, 31, 2, 1.5, 2.5],),
+    ),
+    "a dip and a peak": (peaks(GAUSS, 0, 1), LINE, [-9, 5, 14, 26, 2, 3]),
+    "narrow": (peaks(GAUSS, 0), STEPS, [7, 7.3, 0.15]),
+    "narrow on a floor": (peaks(GAUSS, 0) + " + c", STEPS, [7, 2, 12.7, 0.2]),
+    "narrow with tails": (peaks(LORENTZ, 0), STEPS, [7, 3.1, 0.12]),
+    "narrow and wide": (peaks(GAUSS, 0, 1), STEPS, [7, 5, 3.1, 12, 0.25, 3]),
+}
+BREAKS = {
+    "a step": ("lo if x < c else hi", np.arange(20.0), {"lo": -9.5, "hi": 0.5}),
+    "half": ("a + b*Heaviside(x - c)", LINE, {"a": 1, "b": 3}),
+    "a sign": ("a + b*sign(x - c)", LINE, {"a": 1, "b": -3}),
+    "two lines": ("max(a*x + b, k*x + d)", LINE, {"a": -1, "b": 9, "k": 1, "d": -8}),
+    "a roof": ("min(a*x, b)", LINE, {"a": 2, "b": 31}),
+    "a size": ("abs(a)*exp(-b*x) + d", LINE, {"a": 3, "b": 0.2, "d": 1}),
+    "a slope's size": ("abs(a)*x + b", LINE, {"a": 3, "b": 0.2}),
+    "two pieces": (
+        "a + b*x if x < c else d + k*x",
+        *(LINE, {"a": 1, "b": 0.3, "d": 9, "k": -0.5}),
+    ),
+    "a hinge": ("a + b*x + d*max(x - k, 0)", LINE, {"a": 1, "b": 1, "d": -2, "k": 13}),
+    "many rows": ("lo if x < c else hi", np.arange(3000.0), {"lo": -9.5, "hi": 0.5}),
+}
+
+
+def is_found(model, x, truth):
+    """Return whether a fit without a start meets what the model gives at the truth."""
+    flat = {"x": x, "y": np.ones(len(x))}
+    if isinstance(truth, dict):
+        middle = float(x[len(x) // 3]) - 0.25 * float(x[1] - x[0])
+        truth = {"c": middle} | truth if "c)" in model or "< c" in model else truth
+    y = fit(model, flat, "y", truth, maxiter=0).predict({"x": x})
+    found = fit(model, {"x": x, "y": y}, "y")
+    met = np.linalg.norm(found.residuals) <= 1e-6 * np.linalg.norm(y - y.mean())
+    return met and found.success
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_scales_come_from_the_formula(name):
+    assert is_found(*SCALES[name])
+
+
+@pytest.mark.parametrize("name", WAVES)
+def test_frequencies_come_from_a_spectrum(name):
+    assert is_found(*WAVES[name])
+
+
+@pytest.mark.parametrize("name", PEAKS)
+def test_peaks_are_placed_one_after_the_other(name):
+    assert is_found(*PEAKS[name])
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_breaks_are_found_among_the_rows(name):
+    assert is_found(*BREAKS[name])
+
+
+def test_no_frequency_is_above_the_sampling_limit():
+    y = 2 * np.sin(3.1 * YEAR + 1) + 5 + 0.3 * np.cos(77 * YEAR)
+    found = fit("a*sin(w*x + p) + c", {"x": YEAR, "y": y}, "y")
+    assert abs(found.parameters["w"]) == pytest.approx(3.1, rel=1e-3)

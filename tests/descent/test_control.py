@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -248,8 +249,8 @@ def test_control_c_ends_the_default_method_from_many_starts(monkeypatch):
     def pressed(self, piece):
         left = advance(self, piece)
         if not noted.is_set():
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-            assert noted.wait(NET)
+            while not noted.wait(0.01):  # one may come just before the thread waits
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         return left
 
     monkeypatch.setattr(Interrupts, "_note", seen)
@@ -296,7 +297,9 @@ def test_control_c_ends_a_sweep():
 def test_control_c_in_a_callback_ends_the_run(control_c):
     def slow(state):
         control_c()
-        assert threading.Event().wait(NET)
+        end = time.monotonic() + NET
+        while time.monotonic() < end:  # in one long wait a signal may be missed
+            time.sleep(0.001)
 
     result = minimize("x**2", 1.0, callback=slow, **ENDLESS)
     assert result.status == Status.INTERRUPTED

@@ -42,7 +42,8 @@ OURS = ("auto", "levenberg_marquardt")
 NORMAL_MAD = 1.482602218505602  # the normal distribution's s by its median deviation
 SIZES = 1e-70, 1e70  # of a target: squares of residuals are numbers, and not the last
 SQUARES = 1e-240, 1e240  # of derivatives, summed
-STOPPED = (Status.MAXITER, Status.TIME_LIMIT, Status.INTERRUPTED)
+STOPPED = (Status.TIME_LIMIT, Status.INTERRUPTED)
+LONG = 1000  # iterations without an end: a start that led nowhere
 LOWER = 1.0 - 1e-3  # of a sum: what is worth another end than that of the given start
 OPTIONS = (
     *("bounds", "loss", "weights", "sigma", "absolute_sigma", "method", "missing"),
@@ -359,7 +360,8 @@ def _check_finite(regression: Regression, x: np.ndarray) -> None:
     if regression.counted.gauss_newton(x).finite:
         return
     predicted, jacobian = regression.curve(x)
-    broken = ~np.isfinite(predicted + jacobian.sum(axis=1)) & (regression.weight > 0.0)
+    finite = np.isfinite(predicted) & np.isfinite(jacobian).all(axis=1)
+    broken = ~finite & (regression.weight > 0.0)
     names = [each.name for each in regression.parameters]
     where = ", ".join(f"{n} = {v!r}" for n, v in zip(names, x.tolist(), strict=True))
     problem = f"the start can't be used: at {where}"
@@ -385,7 +387,8 @@ def _held(x: np.ndarray, sides: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
 def _is_poor(
     regression: Regression, end: End, sides: tuple[np.ndarray, np.ndarray]
 ) -> bool:
-    if end.status in STOPPED:
+    cut_short = end.status == Status.MAXITER and end.nit < LONG
+    if end.status in STOPPED or cut_short:
         return False
     return verdict.is_poor(regression, end, ~_held(end.x, sides))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import sympy as sp
 
 from symgd.fitting.regression import Regression
 
@@ -36,7 +37,10 @@ def beside_a_constant(regression: Regression, x: np.ndarray, fun: float) -> floa
 
 
 def is_structured(regression: Regression, x: np.ndarray) -> bool:
-    """Return whether neighbours have like residuals (Durbin and Watson 1950)."""
+    """Return whether neighbours have like residuals, or opposite ones.
+
+    That is what the number of Durbin and Watson (1950) tells.
+    """
     rest = regression.residuals(x)
     used = regression.formulas.model.free_symbols - {regression.formulas.target}
     columns = [each for s, each in regression.columns.items() if s in used]
@@ -44,4 +48,10 @@ def is_structured(regression: Regression, x: np.ndarray) -> bool:
         rest = rest[np.argsort(columns[0], kind="stable")]
     size = float(np.sum(rest**2))
     apart = float(np.sum(np.diff(rest) ** 2))
-    return len(rest) >= FEW and apart < STRUCTURED * size
+    alike = apart < STRUCTURED * size or apart > (4.0 - STRUCTURED) * size
+    return len(rest) >= FEW and alike
+
+
+def has_waves(regression: Regression) -> bool:
+    """Return whether the model has sines, whose residuals' pattern may be any."""
+    return bool(regression.formulas.model.has(sp.sin, sp.cos))

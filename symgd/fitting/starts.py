@@ -14,6 +14,8 @@ Elsewhere: initial guesses, and variable projection.
 from __future__ import annotations
 
 import copy
+import functools
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -21,7 +23,7 @@ import numpy as np
 
 from symgd.fitting import scales
 from symgd.fitting.breaks import best_of, between
-from symgd.fitting.goodness import beside_a_constant, is_met, is_structured
+from symgd.fitting.goodness import beside_a_constant, has_waves, is_met, is_structured
 from symgd.fitting.levenberg_marquardt import Limits
 from symgd.fitting.regression import Regression
 from symgd.fitting.row_formulas import RowFormulas
@@ -34,6 +36,7 @@ ITERATIONS = 40
 WAVY = 2000  # rows, where there are waves
 TURNS = 30
 TRIES = 8
+CHANGES = 2
 ENOUGH = 0.01  # of a constant's sum
 ROUNDS = 3  # of jumps that depend on each other
 REWEIGHTED = 5  # solutions on the way to the absolute loss
@@ -96,18 +99,22 @@ class Search:
         """Return the best start found; None if the model is finite at none."""
         if not self.other:
             return self._completed(self.given)[1]
-        ends = []
-        for group in (self._candidates(), self._scaled(), self._in_turn()):
-            draws = [self._completed(x) for x in group if self._is_resolved(x)]
+        ends: list[tuple[float, np.ndarray]] = []
+        groups: list[Callable[[], Any]] = [self._candidates, self._scaled]
+        groups += [self._in_turn, *[functools.partial(self._changed, ends)] * CHANGES]
+        for group in groups:
+            draws = [self._completed(x) for x in group() if self._is_resolved(x)]
             draws = sorted((d for d in draws if d[1] is not None), key=lambda d: d[0])
             ends += [self._refined(x) for _, x in draws[:REFINED]]
             if any(self._is_enough(*end) for end in ends):
                 break
+        x = self._least(ends)
+        return self._broken(x) if self.jumps and x is not None else x
+
+    def _least(self, ends: list[tuple[float, np.ndarray]]) -> np.ndarray | None:
+        """Return the best of some ends."""
         ends = [end for end in ends if self._is_resolved(end[1])] or ends
-        if not ends:
-            return None
-        x = min(ends, key=lambda end: end[0])[1]
-        return self._broken(x) if self.jumps else x
+        return min(ends, key=lambda end: end[0])[1] if ends else None
 
     def _broken(self, x: np.ndarray) -> np.ndarray:
         """Search the places of jumps among all rows, one after the other."""
@@ -145,6 +152,8 @@ class Search:
             return False
         if is_met(self.regression, x, fun):
             return True
+        if has_waves(self.regression):
+            return False
         small = beside_a_constant(self.regression, x, fun) <= ENOUGH
         return small and not is_structured(self.regression, x)
 
@@ -206,6 +215,17 @@ class Search:
         """Yield points where one term after the other was placed on what was left."""
         for _ in range(TURNS if self.terms and self.scales.parts else 0):
             yield self._placed(self._redrawn(self._somewhere(), self.other))
+
+    def _changed(self, ends: list[tuple[float, np.ndarray]]) -> Any:
+        """Yield the best end with some parameters redrawn, if it leaves a pattern."""
+        best = self._least(ends)
+        if best is None or not is_structured(self.regression, best):
+            return
+        _, _, left = self._solved_for(best, self.linear)
+        for _ in range(DRAWS):
+            count = int(self.rng.integers(1, 3))
+            some = self.rng.permutation(self.other)[:count].tolist()
+            yield self._aimed(best, some, left)
 
     def _placed(self, x: np.ndarray) -> np.ndarray:
         solved = [p for p in self.linear if all(p not in t.linear for t in self.terms)]

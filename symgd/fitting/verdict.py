@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from symgd.fitting.goodness import beside_a_constant, is_met, is_structured
+from symgd.fitting.goodness import beside_a_constant, has_waves, is_met, is_structured
 from symgd.fitting.levenberg_marquardt import End
 from symgd.fitting.regression import Regression, is_ill_conditioned
 from symgd.language.text import number
@@ -46,7 +46,9 @@ def _might_be_lower(regression: Regression, end: End, free: np.ndarray) -> bool:
     left = beside_a_constant(regression, end.x, end.fun)
     if left <= GOOD:
         return is_ill_conditioned(regression.gauss_newton(end.x))
-    return left > POOR or is_structured(regression, end.x)
+    if left > POOR or has_waves(regression):
+        return True
+    return is_structured(regression, end.x)
 
 
 def idle(regression: Regression, x: np.ndarray, free: np.ndarray) -> np.ndarray:

@@ -75,6 +75,10 @@ PEAKS = {
         *([9, 5, 7, 8, 18, 31, 2, 1.5, 2.5],),
     ),
     "a dip and a peak": (peaks(GAUSS, 0, 1), LINE, [-9, 5, 14, 26, 2, 3]),
+    "one by the other": (
+        "a*(exp(-((x - m)/s)**2) + r*exp(-((x - m - d)/s)**2)) + c",
+        *(LINE, {"a": 5, "m": 12, "s": 1.5, "r": 0.5, "d": 6, "c": 0}),
+    ),
     "narrow": (peaks(GAUSS, 0), STEPS, [7, 7.3, 0.15]),
     "narrow on a floor": (peaks(GAUSS, 0) + " + c", STEPS, [7, 2, 12.7, 0.2]),
     "narrow with tails": (peaks(LORENTZ, 0), STEPS, [7, 3.1, 0.12]),

@@ -14,6 +14,7 @@ import pytest
 
 SKIPS = (
     "users as POSIX has them",  # files of other users, on Windows
+    "there are no named pipes",  # likewise
     "instructions of one kind",  # of x86-64, on other machines
     "this processor can't run code for that one",  # as for AVX2, on older ones
     "this LLVM doesn't know that system",  # as macOS, where it is built for one

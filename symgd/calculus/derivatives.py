@@ -13,8 +13,9 @@ from collections.abc import Iterable
 import sympy as sp
 
 from symgd.errors import FormulaError
+from symgd.language.as_written import choice
 from symgd.language.formula import text_of
-from symgd.language.nodes import NOT_REAL, SHARES, choice, contains, kept
+from symgd.language.nodes import NOT_REAL, SHARES, contains, kept
 
 MOST_FACTORS = 8  # of a product that is differentiated factor by factor
 
@@ -148,7 +149,7 @@ class _Derivative:
     def _of_Max(self, node: sp.Max) -> sp.Expr:
         share = SHARES[sp.Max if isinstance(node, sp.Max) else sp.Min]
         moving = [a for a in node.args if self.moves(a)]
-        return sp.Add(*(share(a, *node.args) * self.of(a) for a in moving))
+        return sp.Add(*(share(a, node) * self.of(a) for a in moving))
 
     _of_Min = _of_Max
 

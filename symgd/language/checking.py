@@ -13,6 +13,7 @@ from typing import Any
 import sympy as sp
 
 from symgd.errors import FormulaError, guess, shortened
+from symgd.language.as_written import made
 from symgd.language.folding import Folding, numeric
 from symgd.language.functions import NODES, REAL
 from symgd.language.indexing import Scope, Uses, check_bound, check_index
@@ -113,7 +114,7 @@ class _Checker:
         arguments = [self.rebuilt(argument, depth, scope) for argument in node.args]
         if not any(argument.free_symbols for argument in arguments):
             _check_size(node, arguments)
-        return REAL.get(node.func, node.func)(*arguments)
+        return made(REAL.get(node.func, node.func), arguments)
 
     def _name(self, node: sp.Basic, name: str, scope: Scope) -> sp.Expr:
         if scope.indices.get(name, node) != node:

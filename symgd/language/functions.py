@@ -16,6 +16,7 @@ from sympy.codegen.cfunctions import expm1, log1p
 
 from symgd.arithmetic import elementary as vectormath
 from symgd.arithmetic import special as numeric
+from symgd.language import as_written
 
 
 class sigmoid(sp.Function):
@@ -181,12 +182,18 @@ TABLE = (
     _rewritten("hypot", lambda x, y: sp.sqrt(x**2 + y**2), math.hypot, arity=(2, 2)),
     Function("Abs", real_abs, abs, aliases=("abs",), node=sp.Abs),
     Function("sign", real_sign, numeric.sign, node=sp.sign),
-    _row("Max", sp.Max, numeric.maximum, "max", "maximum", arity=(2, None)),
-    _row("Min", sp.Min, numeric.minimum, "min", "minimum", arity=(2, None)),
+    Function(
+        *("Max", as_written.largest, numeric.maximum, (2, None)),
+        *(("max", "maximum"), sp.Max),
+    ),
+    Function(
+        *("Min", as_written.smallest, numeric.minimum, (2, None)),
+        *(("min", "minimum"), sp.Min),
+    ),
     _row("Heaviside", sp.Heaviside, numeric.heaviside, arity=(1, 2)),
     _row("floor", sp.floor, numeric.floor),
     _row("ceiling", sp.ceiling, numeric.ceiling, "ceil"),
-    _row("Mod", sp.Mod, numeric.mod, "mod", arity=(2, 2)),
+    Function("Mod", as_written.remainder, numeric.mod, (2, 2), ("mod",), sp.Mod),
     _row("erf", sp.erf, math.erf),
     _row("erfc", sp.erfc, math.erfc),
     _row("gamma", sp.gamma, math.gamma),

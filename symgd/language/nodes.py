@@ -5,14 +5,13 @@ The nodes of the expression tree, and the natural sort order of names.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sympy as sp
-from sympy.functions.elementary.piecewise import ExprCondPair
 
+from symgd.language.as_written import choice, made
 from symgd.language.functions import NODES
 
 MAX_NODES = 50_000
@@ -96,24 +95,13 @@ class kept(sp.Function):
         return inner if exp is None else f"{inner}^{{{exp}}}"
 
 
-def choice(*branches: tuple[Any, Any]) -> sp.Piecewise:
-    """Return the value of the first branch whose condition holds, as it is written.
-
-    SymPy's constructor rewrites comparisons, and unfolds choices in conditions.
-    """
-    pairs = (
-        sp.Tuple.__new__(ExprCondPair, sp.sympify(value), sp.sympify(condition))
-        for value, condition in branches
-    )
-    return sp.Basic.__new__(sp.Piecewise, *pairs)
-
-
 class _Share(sp.Function):
     """The derivative of a Max or Min by an argument: 1 if it alone is extreme, else 0.
 
     Of several that are, each has an equal share. The first argument is the one whose
-    share this is, the others are all. They are compared as they are computed: a
-    difference of them could be the rounding of one.
+    share this is, the second the Max or Min: one for all shares, so that their size
+    grows with their number. They are compared as they are computed: a difference of
+    them could be the rounding of one.
     """
 
     is_extended_real = True
@@ -121,33 +109,28 @@ class _Share(sp.Function):
     kind: type
 
     @classmethod
-    def eval(cls, argument: sp.Expr, *arguments: sp.Expr) -> sp.Expr | None:
-        """Return the share where all are numbers."""
-        if not all(a.is_number for a in arguments):
-            return None
-        extreme = cls.kind(*arguments)
-        reached = [a == extreme for a in arguments]
-        return sp.Rational(int(argument == extreme), max(1, sum(reached)))
+    def eval(cls, argument: sp.Expr, extreme: sp.Expr) -> sp.Expr | None:
+        """Return the share of what alone is left."""
+        return sp.S.One if argument == extreme else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """Return the derivative, away from the jumps."""
         return sp.S.Zero
 
-    def as_branches(self) -> tuple[sp.Piecewise, sp.Expr]:
-        """Return the same as a choice by comparisons, and what it is divided by.
+    def as_branches(self) -> sp.Piecewise:
+        """Return the same as a choice by comparisons, but of more than two: see ties.
 
-        SymPy must not rewrite the comparisons. The divisor is the same for all
-        arguments, and so stands outside of the choice.
+        SymPy must not rewrite the comparisons.
         """
-        argument, *arguments = self.args
-        if len(arguments) > 2:
-            extreme, count = _extreme_and_count(self.kind, tuple(arguments))
-            return _where_extreme(argument, extreme), count
-        other = arguments[1] if argument == arguments[0] else arguments[0]
+        argument, extreme = self.args
+        if len(extreme.args) > 2:
+            return _where_extreme(argument, extreme)
+        one, two = extreme.args
+        other = two if argument == one else one
         better = sp.Gt if self.kind is sp.Max else sp.Lt
         alone = (sp.S.One, better(argument, other, evaluate=False))
         tied = (sp.S.Half, sp.Eq(argument, other, evaluate=False))
-        return choice(alone, tied, (sp.S.Zero, True)), sp.S.One
+        return choice(alone, tied, (sp.S.Zero, True))
 
 
 class share_of_max(_Share):
@@ -168,17 +151,15 @@ def _where_extreme(argument: sp.Expr, extreme: sp.Expr) -> sp.Piecewise:
     return choice(reached, (sp.S.Zero, True))
 
 
-@functools.lru_cache(maxsize=16)  # each argument's share asks for it
-def _extreme_and_count(
-    kind: type, arguments: tuple[sp.Expr, ...]
-) -> tuple[sp.Expr, sp.Expr]:
-    extreme = kind(*arguments, evaluate=False)
-    return extreme, sp.Add(*(_where_extreme(a, extreme) for a in arguments))
+def ties(extreme: sp.Expr) -> sp.Expr:
+    """Return what the branches of the shares in a Max or Min are divided by."""
+    if len(extreme.args) <= 2:
+        return sp.S.One
+    return sp.Add(*(_where_extreme(a, extreme) for a in extreme.args))
 
 
 SHARES = {sp.Max: share_of_max, sp.Min: share_of_min}
 EXPRESSIONS = (sp.Add, sp.Mul, sp.Pow, sp.Piecewise, kept, *SHARES.values(), *NODES)
-COMPARING = (sp.Max, sp.Min, sp.And, sp.Or, sp.Not, sp.ITE, sp.core.relational.Rel)
 
 
 def is_constant(node: sp.Basic) -> bool:
@@ -205,23 +186,8 @@ def contains(node: sp.Basic, wanted: Iterable[sp.Basic]) -> bool:
     return False
 
 
-def made(kind: Any, arguments: Iterable[Any]) -> Any:
-    """Build a node; comparisons, and what is made of them, as they are.
-
-    SymPy would compare all pairs of a Max, and rewrite comparisons, which may then
-    round to another side.
-    """
-    if issubclass(kind, sp.Piecewise):
-        return choice(*(pair.args for pair in arguments))
-    if issubclass(kind, ExprCondPair):
-        return sp.Tuple.__new__(kind, *arguments)
-    if issubclass(kind, COMPARING):
-        return kind(*arguments, evaluate=False)
-    return kind(*arguments)
-
-
 def replaced(node: Any, known: Mapping[Any, Any]) -> Any:
-    """Replace nodes by others, all else built by :func:`made`."""
+    """Replace nodes by others, all else as ``as_written.made`` builds it."""
     done = dict(known)
 
     def renewed(part: Any) -> Any:

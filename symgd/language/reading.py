@@ -21,6 +21,7 @@ import sympy as sp
 
 from symgd.errors import FormulaError, guess, shortened
 from symgd.language import mistakes
+from symgd.language.as_written import both, decided, either, relation
 from symgd.language.folding import Folding, numeric
 from symgd.language.functions import CONSTANTS, Function
 from symgd.language.indexing import Scope, Uses, check_bound, check_index
@@ -220,7 +221,7 @@ class Reader:
         while isinstance(rest, ast.IfExp):
             branches.append((self._value(rest.body), self._condition(rest.test)))
             rest = rest.orelse
-        return sp.Piecewise(*branches, (self._value(rest), True))
+        return decided(*branches, (self._value(rest), sp.true))
 
     def _read_Call(self, node: ast.Call) -> sp.Expr:
         name = node.func.id if isinstance(node.func, ast.Name) else None
@@ -238,7 +239,7 @@ class Reader:
         if any(isinstance(argument, ast.GeneratorExp) for argument in node.args):
             raise self._error(node, *mistakes.no_generator(name))
         if name == "Piecewise":
-            return sp.Piecewise(*(self._branch(branch) for branch in node.args))
+            return decided(*(self._branch(branch) for branch in node.args))
         if name not in self.functions:
             raise self._error(node.func, *self._unknown_function(name, node))
         row = self.functions[name]
@@ -314,7 +315,7 @@ class Reader:
         inner = node.args[0]
         body = self._value(inner.elt if isinstance(inner, ast.GeneratorExp) else inner)
         if conditions:
-            body = sp.Piecewise((body, sp.And(*conditions)), (kind.empty, True))
+            body = decided((body, both(*conditions)), (kind.empty, sp.true))
         self.scope = enclosing
         with self._at(node):
             result = self.folding.built(kind, body, limits)
@@ -377,7 +378,7 @@ class Reader:
             return sp.true if node.value else sp.false
         if isinstance(node, ast.BoolOp):
             parts = [self._condition(value) for value in node.values]
-            return (sp.And if isinstance(node.op, ast.And) else sp.Or)(*parts)
+            return (both if isinstance(node.op, ast.And) else either)(*parts)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             return sp.Not(self._condition(node.operand))
         if isinstance(node, ast.IfExp):
@@ -387,7 +388,9 @@ class Reader:
             values = [self._value(v) for v in (node.left, *node.comparators)]
             if all(type(op) in _RELATIONS for op in node.ops):
                 pairs = zip(node.ops, values, values[1:], strict=False)
-                return sp.And(*(_RELATIONS[type(op)](a, b) for op, a, b in pairs))
+                return both(
+                    *(relation(_RELATIONS[type(op)], a, b) for op, a, b in pairs)
+                )
         raise self._error(node, "a condition is expected here, such as x > 0")
 
     # -------------------------------------------------- SymPy, kept within bounds
@@ -474,7 +477,10 @@ class Reader:
             raise self._error(node, f"{shortened(place)} is too large for float64")
         if nonzero and number == 0.0:
             raise self._error(node, f"{shortened(place)} is too small for float64")
-        return build()
+        result = build()
+        # SymPy's exponents have no end, and the ratio of integers would have as many
+        # digits: exp(-1e20) is 0.
+        return sp.Float(float(result)) if result.is_Float else result
 
 
 def _unexpanded(name: str, arguments: list[sp.Expr]) -> list[sp.Expr]:

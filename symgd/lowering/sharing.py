@@ -12,7 +12,8 @@ from typing import Any
 import sympy as sp
 
 from symgd.errors import FormulaError
-from symgd.language.nodes import SHARES, choice, is_constant, made
+from symgd.language.as_written import choice, made
+from symgd.language.nodes import SHARES, is_constant, ties
 
 MAX_OPERATIONS = 20_000
 SHARES_OF = tuple(SHARES.values())
@@ -230,6 +231,7 @@ def prepared(
     likewise a choice of which one branch is 0.
     """
     done: dict[sp.Basic, Any] = {}
+    counts: dict[sp.Basic, Any] = {}
 
     def renewed(node: Any) -> Any:
         if node not in done:
@@ -240,22 +242,26 @@ def prepared(
         arguments = [renewed(argument) for argument in node.args]
         if isinstance(node, sp.Mul):
             for place, factor in enumerate(node.args):
-                rest = arguments[:place] + arguments[place + 1 :]
+                if not isinstance(factor, (sp.Heaviside, sp.Piecewise, *SHARES_OF)):
+                    continue
+                rest = sp.Mul(*arguments[:place], *arguments[place + 1 :])
                 if isinstance(factor, sp.Heaviside):
                     x, at_zero = arguments[place].args
-                    return _branch(x, at_zero, sp.Mul(*rest))
+                    return _branch(x, at_zero, rest)
                 if isinstance(factor, SHARES_OF):
-                    return shared_out(factor, sp.Mul(*rest))
+                    return shared_out(factor, rest)
                 if _vanishes_somewhere(factor):
-                    return _inside(arguments[place], sp.Mul(*rest))
+                    return _inside(arguments[place], rest)
         if isinstance(node, SHARES_OF):
             return shared_out(node, sp.S.One)
         return made(node.func, arguments)
 
     def shared_out(share: Any, rest: sp.Expr) -> sp.Expr:
-        arguments = map(renewed, share.args)
-        chosen, count = share.func(*arguments, evaluate=False).as_branches()
-        return _inside(chosen, rest) / count
+        argument, extreme = map(renewed, share.args)
+        if extreme not in counts:
+            counts[extreme] = ties(extreme)
+        chosen = share.func(argument, extreme, evaluate=False).as_branches()
+        return _inside(chosen, rest) / counts[extreme]
 
     return tuple(renewed(output) for output in outputs)
 
@@ -265,8 +271,8 @@ def _branch(x: sp.Expr, at_zero: sp.Expr, rest: sp.Expr) -> sp.Expr:
     return choice(*branches)
 
 
-def _vanishes_somewhere(node: sp.Basic) -> bool:
-    return isinstance(node, sp.Piecewise) and any(e == 0 for e, _ in node.args)
+def _vanishes_somewhere(node: sp.Piecewise) -> bool:
+    return any(e == 0 for e, _ in node.args)
 
 
 def _inside(chosen: sp.Piecewise, rest: sp.Expr) -> sp.Expr:

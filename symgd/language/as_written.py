@@ -1,0 +1,125 @@
+"""Nodes that stay as they are written: extremes, remainders, conditions and choices.
+
+SymPy's constructors compare all pairs of a maximum, make a polynomial of a power in a
+remainder, and rewrite comparisons. That takes long for a short text, and what has been
+rewritten may round to another side. Here only numbers are computed, each for itself.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from typing import Any
+
+import sympy as sp
+from sympy.functions.elementary.piecewise import ExprCondPair
+
+DIGITS = 50  # of constants that are compared
+
+
+def extreme(kind: Any, *arguments: Any) -> Any:
+    """Return a maximum or minimum, of one number at most and of other arguments."""
+    parts: dict[Any, None] = {}
+    for argument in map(sp.sympify, arguments):
+        inner = argument.args if isinstance(argument, kind) else (argument,)
+        parts.update(dict.fromkeys(inner))
+    numbers = [part for part in parts if part.is_number]
+    if len(numbers) > 1:
+        best = (max if kind is sp.Max else min)(numbers, key=_comparable)
+        parts = {p: None for p in parts if not p.is_number} | {best: None}
+    return kind(*parts, evaluate=False)
+
+
+largest = functools.partial(extreme, sp.Max)
+smallest = functools.partial(extreme, sp.Min)
+
+
+def _comparable(number: sp.Expr) -> sp.Expr:
+    return number if number.is_Rational else number.evalf(DIGITS)
+
+
+def remainder(above: Any, below: Any) -> Any:
+    """Return what is left of a division that is rounded down."""
+    above, below = sp.sympify(above), sp.sympify(below)
+    if not (above.is_number and below.is_number):
+        same = above.is_zero or above in (below, -below)
+        return sp.S.Zero if same else sp.Mod(above, below, evaluate=False)
+    quotient = above / below
+    if quotient.is_Rational:
+        return (quotient - quotient.p // quotient.q) * below
+    # As many digits as the whole part of the quotient has, and more.
+    digits = DIGITS + max(0, int(sp.log(abs(quotient.evalf(5)), 10).evalf(5)))
+    above, below = above.evalf(digits), below.evalf(digits)
+    return (above - sp.floor(above / below) * below).evalf(DIGITS)
+
+
+def relation(kind: Any, left: sp.Expr, right: sp.Expr) -> Any:
+    """Return a comparison, its number to the right; true or false of two numbers."""
+    if left.is_number and right.is_number:
+        return kind(left, right)
+    made = kind(left, right, evaluate=False)
+    return made.reversed if left.is_number else made
+
+
+def junction(kind: Any, *conditions: Any) -> Any:
+    """Return all conditions, or any of them, as one."""
+    parts: dict[Any, None] = {}
+    for condition in map(sp.sympify, conditions):
+        inner = condition.args if isinstance(condition, kind) else (condition,)
+        parts.update(dict.fromkeys(inner))
+    if kind.zero in parts:
+        return kind.zero
+    parts.pop(kind.identity, None)
+    if len(parts) < 2:
+        return next(iter(parts), kind.identity)
+    node = sp.Basic.__new__(kind, *sp.ordered(parts))
+    node._argset = frozenset(parts)
+    return node
+
+
+both = functools.partial(junction, sp.And)
+either = functools.partial(junction, sp.Or)
+
+
+def choice(*branches: tuple[Any, Any]) -> sp.Piecewise:
+    """Return the value of the first branch whose condition holds."""
+    pairs = (
+        sp.Tuple.__new__(ExprCondPair, sp.sympify(value), sp.sympify(condition))
+        for value, condition in branches
+    )
+    return sp.Basic.__new__(sp.Piecewise, *pairs)
+
+
+def decided(*branches: tuple[Any, Any]) -> Any:
+    """Return the same, of the branches that may be taken; a value if it is known."""
+    open_ones = []
+    for value, condition in branches:
+        if condition != sp.false:
+            open_ones.append((value, condition))
+        if condition == sp.true:
+            break
+    if not open_ones:
+        return sp.nan
+    return open_ones[0][0] if open_ones[0][1] == sp.true else choice(*open_ones)
+
+
+def made(kind: Any, arguments: Iterable[Any]) -> Any:
+    """Build a node of any kind; those of this file as they are."""
+    if kind in _OWN:
+        return _OWN[kind](*arguments)
+    if issubclass(kind, sp.Piecewise):
+        return choice(*(pair.args for pair in arguments))
+    if issubclass(kind, ExprCondPair):
+        return sp.Tuple.__new__(kind, *arguments)
+    if issubclass(kind, (sp.Not, sp.ITE, sp.core.relational.Rel)):
+        return kind(*arguments, evaluate=False)
+    return kind(*arguments)
+
+
+_OWN: dict[Any, Any] = {
+    sp.Max: largest,
+    sp.Min: smallest,
+    sp.Mod: remainder,
+    sp.And: both,
+    sp.Or: either,
+}

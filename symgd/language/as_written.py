@@ -54,9 +54,14 @@ def remainder(above: Any, below: Any) -> Any:
 
 
 def relation(kind: Any, left: sp.Expr, right: sp.Expr) -> Any:
-    """Return a comparison, its number to the right; true or false of two numbers."""
+    """Return a comparison, its number to the right; true or false of two numbers.
+
+    Equal are two in SymPy's order: it has none of its own.
+    """
     if left.is_number and right.is_number:
         return kind(left, right)
+    if kind in (sp.Eq, sp.Ne):
+        left, right = sp.ordered((left, right))
     made = kind(left, right, evaluate=False)
     return made.reversed if left.is_number else made
 

@@ -319,7 +319,7 @@ def find_start(
     space = run.objective.space
     if x0 is not None:
         x = points.read_point(x0, space, limits)
-        if (status := run.begin(x)) == Status.DIVERGED:
+        if (status := run.begun(x)) == Status.DIVERGED:
             shown = range(min(len(x), 10))
             where = ", ".join(f"{space[k]} = {x[k]!r}" for k in shown)
             where += ", ..." if len(x) > 10 else ""
@@ -327,14 +327,18 @@ def find_start(
         return status, x, "given"
     if not run.bounded:
         x = array("d", bytes(8 * len(space)))
-        if (status := run.begin(x)) != Status.DIVERGED and any(run.gradient):
+        status = run.begun(x)
+        if status == Status.TIME_LIMIT:
+            return status, x, "the origin"
+        if status != Status.DIVERGED and any(run.gradient):
             return status, x, "the origin"
     source = arguments.generator(rng)
     for attempt in range(200):
         scale = 1.0 + attempt // 20
         x = array("d", points.random_points(source, limits, scale, 1)[0])
-        status = run.begin(x)
-        if status != Status.DIVERGED and (run.bounded or any(run.gradient)):
+        status = run.begun(x)
+        usable = status == Status.TIME_LIMIT or run.bounded or any(run.gradient)
+        if status != Status.DIVERGED and usable:
             place = "a random point, as the origin can't be used"
             if run.bounded:
                 place = "a random point inside the bounds"

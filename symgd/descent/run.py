@@ -13,6 +13,7 @@ import time
 import warnings
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from symgd.descent.result import Criterion, Result, Trace
@@ -22,6 +23,7 @@ from symgd.native import records as layout
 from symgd.native.interrupts import Interrupts
 from symgd.native.machine import raise_pending
 from symgd.native.status import RUNNING, Status
+from symgd.native.stopping import stoppable
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import MANY, Bounds
 
@@ -125,6 +127,22 @@ class Run:
         self.limits[layout.BEST] = math.inf
         self.limits[layout.REACH] = 1.0
         return self.advance(0)
+
+    def begun(self, x: Sequence[float]) -> int:
+        """Begin; TIME_LIMIT if that took too long, and nothing is known of f."""
+        with self.stoppable() as cut:
+            status = self.begin(x)
+            if not cut[0] or status != Status.DIVERGED:
+                return status
+        self._be_at(array("d", x), array("d", [math.nan]) * self.n)
+        self.limits[layout.VALUE] = self.limits[layout.NORM] = math.nan
+        return int(Status.TIME_LIMIT)
+
+    def stoppable(self) -> AbstractContextManager[Sequence[int]]:
+        """Let a long evaluation be cut short: the flag is not 0 then."""
+        if self.objective.arrays is None:
+            return nullcontext((0,))
+        return stoppable(self.settings.time_limit)
 
     def _reset(self) -> None:
         self.counters[:] = array("q", bytes(8 * layout.COUNTERS))
@@ -295,6 +313,9 @@ class Run:
 
     def message(self, status: Status) -> str:
         """Say why the run ended, with the numbers."""
+        if self.t < 0 and status == Status.TIME_LIMIT:
+            limit = f"the time limit of {self.settings.time_limit:g} s was reached"
+            return f"{limit} before f was known at the start"
         if status == Status.DIVERGED:
             last = "this is the last finite iterate"
             return f"{self.blame()} in iteration {self.t + 1}; {last}"
@@ -411,9 +432,9 @@ def drive(
     """
     begun = time.perf_counter()
     try:
-        with Interrupts() as interrupts:
+        with Interrupts() as interrupts, run.stoppable() as cut:
             try:
-                ended = _slices(run, status, watchers, every, interrupts)
+                ended = _slices(run, status, watchers, every, interrupts, cut)
             except KeyboardInterrupt:
                 ended = Status.INTERRUPTED
             interrupts.answered = ended == Status.INTERRUPTED
@@ -423,7 +444,12 @@ def drive(
 
 
 def _slices(
-    run: Run, status: int, watchers: Sequence[Watcher], every: int, stop: Interrupts
+    run: Run,
+    status: int,
+    watchers: Sequence[Watcher],
+    every: int,
+    stop: Interrupts,
+    cut: Sequence[int],
 ) -> Status:
     # An evaluation may take a microsecond, or seconds where there are many rows.
     settings, iterations = run.settings, 32 if run.objective.arrays is None else 1
@@ -439,6 +465,9 @@ def _slices(
         last = min(settings.maxiter, start + iterations)
         last = min(last, start - start % every + every) if every else last
         status = run.advance(last)
+        if cut[0] and status not in (Status.CONVERGED, Status.TARGET_REACHED):
+            # An evaluation was cut short; what the kernel made of it says nothing.
+            return Status.INTERRUPTED if stop.noted else Status.TIME_LIMIT
         elapsed = max(time.perf_counter() - before, 1e-7)
         wanted = min(SLICE_SECONDS, deadline - before) / elapsed
         wanted *= max(run.t - start, 1)

@@ -42,7 +42,7 @@ def _ended(writer: Writer, program: Program, here: Here) -> Value:
     value, *numbers = writer.computed(values, here)
     for add, number in zip(program.adds, numbers, strict=True):
         writer.add(add, number, here)
-    return value
+    return writer.unless_stopped(value)
 
 
 def pieces(program: Program, layout: Layout) -> str:
@@ -235,7 +235,7 @@ def in_blocks(
     stack = writer.memory(DOUBLE, DEEPEST * max(1, len(totals)))
     depth = writer.memory(WORD)
     build.store(WORD(0), depth)
-    with writer.counting(*which) as block:
+    with writer.counting(*which, long=True) as block:
         low = build.add(ends[0], build.mul(block, WORD(size)))
         high = build.add(low, WORD(size))
         high = build.select(build.icmp_signed("<", high, ends[1]), high, ends[1])
@@ -251,7 +251,8 @@ def in_blocks(
     for k, total in enumerate(totals):
         value = build.load(build.gep(stack, [WORD(k)], inbounds=True))
         neutral = DOUBLE(NEUTRAL[total.kind])
-        results.append(Value(build, build.select(none, neutral, value)))
+        whole = Value(build, build.select(none, neutral, value))
+        results.append(writer.unless_stopped(whole))
     return results
 
 

@@ -46,8 +46,13 @@ def memory(builder: Any, kind: Any) -> Any:
 
 
 @contextmanager
-def counting(builder: Any, start: Any, stop: Any, step: int = 1) -> Iterator[Any]:
-    """Write a loop from start up to stop; what is written inside is its body."""
+def counting(
+    builder: Any, start: Any, stop: Any, step: int = 1, ended: Any = None
+) -> Iterator[Any]:
+    """Write a loop from start up to stop; what is written inside is its body.
+
+    ``ended`` may write what ends it before, looked at before each round.
+    """
     before = builder.block
     head = builder.append_basic_block("loop")
     body = builder.append_basic_block("body")
@@ -56,7 +61,10 @@ def counting(builder: Any, start: Any, stop: Any, step: int = 1) -> Iterator[Any
     builder.position_at_end(head)
     count = builder.phi(WORD)
     count.add_incoming(start, before)
-    builder.cbranch(builder.icmp_signed("<", count, stop), body, after)
+    goes_on = builder.icmp_signed("<", count, stop)
+    if ended is not None:
+        goes_on = builder.and_(goes_on, builder.not_(ended()))
+    builder.cbranch(goes_on, body, after)
     builder.position_at_end(body)
     yield count
     count.add_incoming(builder.add(count, WORD(step)), builder.block)

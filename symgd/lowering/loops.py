@@ -24,21 +24,27 @@ from symgd.lowering.places import LANES, PACK, Here, Places, in_lanes, index_slo
 from symgd.lowering.totals import Totals
 from symgd.lowering.tracing import Value
 
+STRETCH = 2**16  # iterations of an innermost loop between two looks at the flag
+
 
 class Writer(Places):
     """Writes the loops of a program into a function."""
 
     def counting(
-        self, start: Any, stop: Any, step: int = 1
+        self, start: Any, stop: Any, step: int = 1, *, long: bool = False
     ) -> AbstractContextManager[Any]:
-        """Write a loop from start up to stop; what is written inside is its body."""
-        return counting(self.builder, start, stop, step)
+        """Write a loop from start up to stop; what is written inside is its body.
+
+        A long one looks at the flag before each round.
+        """
+        ended = self.told_to_stop if long else None
+        return counting(self.builder, start, stop, step, ended)
 
     def nest(self, nest: Nest, start: Any, stop: Any, here: Here) -> list[Value]:
         """Write a loop over part of its range; return its totals, one number each."""
         sums = Totals(self, nest.totals)
         if any(isinstance(step, Nest) for step in nest.steps):
-            with self.counting(start, stop) as place:
+            with self.counting(start, stop, long=True) as place:
                 self._iteration(nest, here.at(nest.loop.index, place), sums)
             return sums.ended()
         index = nest.loop.index
@@ -59,8 +65,10 @@ class Writer(Places):
         whole = self.builder.and_(self.builder.sub(stop, start), WORD(-LANES))
         whole = self.extreme(">", whole, WORD(0))
         rest = self.builder.add(start, whole)
-        with self.counting(start, rest, LANES) as place:
-            body(here.at(index, place, lanes=True))
+        with self.counting(start, rest, STRETCH, long=True) as first:
+            last = self.extreme("<", self.builder.add(first, WORD(STRETCH)), rest)
+            with self.counting(first, last, LANES) as place:
+                body(here.at(index, place, lanes=True))
         with self.counting(rest, stop) as place:
             body(here.at(index, place))
 

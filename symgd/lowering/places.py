@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ from symgd.calculus.whole import LEAST, MOST, operands
 from symgd.errors import FormulaError
 from symgd.language.formula import text_of
 from symgd.language.functions import real_abs
-from symgd.lowering.building import DOUBLE, WORD, memory
+from symgd.lowering.building import DOUBLE, TRUTH, WORD, memory
 from symgd.lowering.code_printer import Style
 from symgd.lowering.source import lower
 from symgd.lowering.tracing import Value, writing
@@ -87,6 +88,22 @@ class Places:
         loaded = self.builder.load(place, align=align)
         loaded.set_metadata("invariant.load", self.builder.module.add_metadata([]))
         return loaded
+
+    def told_to_stop(self) -> Any:
+        """Return whether what is computed is to be cut short, as of now."""
+        build = self.builder
+        if ("stop",) not in self.layout.words:
+            return TRUTH(0)
+        place = build.inttoptr(self.word("stop"), WORD.as_pointer())
+        return build.icmp_signed(
+            "!=", build.load_atomic(place, "monotonic", 8), WORD(0)
+        )
+
+    def unless_stopped(self, number: Value) -> Value:
+        """Return a number, or NaN where it is that of loops that were cut short."""
+        nan = ir.Constant(DOUBLE, math.nan)
+        chosen = self.builder.select(self.told_to_stop(), nan, number.value)
+        return Value(self.builder, chosen)
 
     def element(self, base: Any, place: Any) -> Any:
         """Return the address of a number of an array."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -29,6 +30,17 @@ def run(
     problem: Problem, workers: int, progress: ProgressOfMany, interrupts: Interrupts
 ) -> Ends:
     """Run each descent for itself."""
+    with problem.stoppable() as cut:
+        return _run(problem, workers, progress, interrupts, cut)
+
+
+def _run(
+    problem: Problem,
+    workers: int,
+    progress: ProgressOfMany,
+    interrupts: Interrupts,
+    cut_short: Sequence[int],
+) -> Ends:
     count, n = problem.starts.shape
     table = Ends(
         x=problem.starts.copy(),
@@ -42,7 +54,7 @@ def run(
     if settings.time_limit < math.inf:
         deadline = time.perf_counter() + settings.time_limit
     searching = problem.rule is None or problem.automatic
-    shared = _Loop(problem, table) if searching else None
+    shared = _Loop(problem, table, cut_short) if searching else None
 
     def stopped() -> bool:
         return interrupts.noted or time.perf_counter() >= deadline
@@ -94,7 +106,7 @@ def _alone(
     left = max(0.0, deadline - time.perf_counter())
     settings = dataclasses.replace(problem.settings, time_limit=left)
     run = problem.run(which, settings)
-    status = run.begin(problem.starts[which])
+    status = run.begun(problem.starts[which])
     if status == RUNNING:
         noted = [lambda _: "interrupted" if interrupts.noted else ""]
         status = drive(run, status, noted)
@@ -107,8 +119,8 @@ def _alone(
 class _Loop:
     """The first iterations, start after start in one native loop."""
 
-    def __init__(self, problem: Problem, table: Ends) -> None:
-        self.problem, self.table = problem, table
+    def __init__(self, problem: Problem, table: Ends, cut: Sequence[int]) -> None:
+        self.problem, self.table, self.cut = problem, table, cut
         settings, n = problem.settings, problem.starts.shape[1]
         self.function = problem.objective.kernel("evaluation")
         self.space: tuple[int, ...]
@@ -149,6 +161,10 @@ class _Loop:
         )
         machine.raise_pending()
         status = table.status[piece]
+        if self.cut[0]:  # what else a kernel made of what was cut short says nothing
+            sure = np.isin(status, (Status.CONVERGED, Status.TARGET_REACHED))
+            table.status[piece[~sure]] = RUNNING
+            return piece[:0]
         if self.last == settings.maxiter:
             table.status[piece[status == RUNNING]] = Status.MAXITER
             status = table.status[piece]

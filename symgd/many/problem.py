@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from symgd.descent.run import Run
 from symgd.descent.settings import Settings
 from symgd.errors import InputError, unknown_name
 from symgd.native import compiled
+from symgd.native.stopping import stoppable
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 from symgd.rules import family
@@ -86,6 +88,12 @@ class Problem:
             problem = f"{name} must be a number or {self.count} finite numbers, one "
             raise InputError(f"{problem}for each start; its shape is {column.shape}")
         return column
+
+    def stoppable(self) -> AbstractContextManager[Sequence[int]]:
+        """Let long evaluations be cut short: the flag is not 0 then."""
+        if self.objective.arrays is None:
+            return nullcontext((0,))
+        return stoppable(self.settings.time_limit)
 
     @property
     def fits_lanes(self) -> bool:

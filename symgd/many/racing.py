@@ -274,7 +274,7 @@ def _labels(entries: Sequence[Entry]) -> list[str]:
 
 def _prepare(run: Run, start: Sequence[float]) -> None:
     """Compile what a run may need, so that it is not in its time."""
-    run.begin(start)
+    run.begun(start)
     if isinstance(run, SolverRun) and run.n <= NEWTON_VARIABLES:
         with suppress(FormulaError):  # there is none
             run.objective.kernel("hessian")
@@ -283,7 +283,7 @@ def _prepare(run: Run, start: Sequence[float]) -> None:
 def _timed(run: Run, start: Sequence[float]) -> Status:
     """Make a run, and set its seconds: if it is short, those of the best of a few."""
     run.seconds = 0.0
-    ended = drive(run, run.begin(start))
+    ended = drive(run, run.begun(start))
     if ended in CUT or run.seconds >= LONG:
         return ended
     last = run.settings.maxiter
@@ -305,7 +305,7 @@ def _repeating(settings: Settings, run: Run, ended: Status) -> Settings:
 
 def _traced(run: Run, start: Sequence[float]) -> Trace | None:
     """Return the iterates of a run, or None if it was interrupted."""
-    interrupted = drive(run, run.begin(start)) == Status.INTERRUPTED
+    interrupted = drive(run, run.begun(start)) == Status.INTERRUPTED
     return None if interrupted else run.trace()
 
 

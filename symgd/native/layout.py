@@ -2,8 +2,9 @@
 
 A kernel takes the addresses of ``x``, of the constants ``p`` and of what it writes. For
 a program with arrays, ``p`` is a row of 64-bit words: parameters, as floats; then
-sizes, and for each array where it begins and how it is laid out, as integers. So a
-kernel is compiled for names and types, never for lengths or addresses.
+sizes, for each array where it begins and how it is laid out, as integers, and where the
+flag is that tells it to stop. So a kernel is compiled for names and types, never for
+lengths or addresses.
 
 Elsewhere these words are array descriptors: pointers, shapes, strides.
 """
@@ -16,6 +17,9 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from symgd.native.machine import address
+from symgd.native.stopping import flag
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ class Layout:
         for name, column in self.data:
             names.append(("address", name))
             names += [("stride", name, axis) for axis in range(column.rank)]
+        if self.variables:
+            names.append(("stop",))
         return {name: place for place, name in enumerate(names)}
 
     def filled(
@@ -81,6 +87,8 @@ class Layout:
             integers["address", name] = data[name].__array_interface__["data"][0]
             strides = enumerate(data[name].strides)
             integers |= {("stride", name, axis): stride for axis, stride in strides}
+        if self.variables:
+            integers["stop",] = address(flag())
         words = array("d", bytes(8 * len(self.words)))
         for name in self.parameters:
             words[self.words["parameter", name]] = parameters[name]

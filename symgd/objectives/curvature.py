@@ -16,6 +16,7 @@ from symgd.calculus.elements import DIRECTION
 from symgd.errors import InputError
 from symgd.native.machine import PythonKernel, address
 from symgd.native.records import EVALUATION
+from symgd.native.stopping import stoppable
 
 # It stands above: what is asked of one is its space, arrays, hess and kernels.
 Objective: TypeAlias = Any
@@ -29,7 +30,8 @@ def hessp(objective: Objective, x: Any, v: Any) -> np.ndarray:
     out = np.empty_like(point)
     along = Along(objective)
     along.direction[:] = direction
-    along(address(point), along.words(objective.parameters), address(out))
+    with stoppable():
+        along(address(point), along.words(objective.parameters), address(out))
     return out
 
 

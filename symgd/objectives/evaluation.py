@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from symgd.errors import InputError
 from symgd.native.machine import address
+from symgd.native.stopping import stoppable
 
 MATRIX = 10_000  # rows of a Hessian at most: 800 MB
 
@@ -95,10 +97,15 @@ class Evaluation:
         kernel = self.objective.kernel("hessian" if hessian else "evaluation")
         out = np.zeros((n, n) if hessian else n)
         p = self.objective.parameter_values()
-        value = kernel(*map(address, (x, p, out)))
+        with self._stoppable():
+            value = kernel(*map(address, (x, p, out)))
         if self.kind == "value_and_grad":
             return value, out
         return value if self.kind == "value" else out
+
+    def _stoppable(self) -> Any:
+        """Let Ctrl-C be heard meanwhile, where it may take long."""
+        return nullcontext() if self.objective.arrays is None else stoppable()
 
     def _points(self, x: Any) -> np.ndarray:
         space = self.objective.space

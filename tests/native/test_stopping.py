@@ -1,0 +1,100 @@
+"""A long evaluation hears Ctrl-C and its time limit, and is no number then."""
+
+import math
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+import symgd
+from symgd.native.status import Status
+from symgd.native.stopping import flag, stoppable
+
+LONG = "sum((x - i)**2/n for i in range(n))"
+DEEP = "sum(sum((x - i*j)**2/n for j in range(n)) for i in range(m))"
+
+
+def long(text=LONG, n=10**12, **sizes):
+    return symgd.Objective(text, sizes={"n": n, **sizes})
+
+
+@pytest.fixture
+def raised():
+    flag()[0] = 1
+    yield
+    flag()[0] = 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_is_cut_short_is_nan(raised, workers):
+    text = "sum((x[i] - 1)**2 for i in range(n))"
+    objective = symgd.Objective(text, sizes={"n": 3}, workers=workers)
+    assert math.isnan(objective.value(np.zeros(3)))
+
+
+def test_what_is_not_cut_short_is_the_same():
+    with stoppable():
+        assert long(n=10).value([1.0]) == pytest.approx(20.5)
+
+
+@pytest.mark.parametrize("objective", [long(), long(DEEP, m=4)], ids=["flat", "deep"])
+@pytest.mark.parametrize("minimize", [symgd.minimize, symgd.maximize])
+@pytest.mark.parametrize("method", ["auto", "adam"])
+def test_a_time_limit_is_heard(objective, minimize, method):
+    result = minimize(objective, [1.0], method=method, time_limit=0.05)
+    assert result.status == Status.TIME_LIMIT
+    assert not result.success
+    assert math.isnan(result.fun)
+    assert result.x.tolist() == [1.0]
+    assert "before f was known" in result.message
+
+
+def test_many_hear_it():
+    ends = symgd.minimize_many(long(), [[1.0], [2.0]], time_limit=0.05)
+    assert set(ends.status.tolist()) == {Status.TIME_LIMIT}
+    assert np.isnan(ends.fun).all()
+
+
+@pytest.mark.parametrize("kind", ["value", "grad", "value_and_grad", "hess"])
+def test_ctrl_c_is_heard(kind):
+    evaluate, x = getattr(long(), kind), [1.0]
+    evaluate.objective.kernel("hessian" if kind == "hess" else "evaluation")
+    with pytest.raises(KeyboardInterrupt):
+        _pressed(lambda: evaluate(x))
+
+
+def test_ctrl_c_is_heard_along_a_direction():
+    with pytest.raises(KeyboardInterrupt):
+        _pressed(lambda: long().hessp([1.0], [1.0]))
+
+
+def _pressed(function):
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        return function()
+    finally:
+        timer.join()
+
+
+def test_the_last_finished_iterate_is_the_result():
+    seen = []
+
+    def cut(state):
+        seen.append((state.x.tolist(), state.fun))
+        flag()[0] = 1  # as if the time were over within the next evaluation
+
+    result = symgd.minimize(long(n=1000), [1.0], method="adam", callback=cut)
+    assert result.status == Status.TIME_LIMIT
+    assert (result.x.tolist(), result.fun) == seen[-1]
+    assert flag()[0] == 0
+
+
+def test_what_is_before_is_as_it_was():
+    before = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(before)
+    with stoppable(), stoppable(1e6) as own:
+        assert own[0] == 0
+    assert signal.set_wakeup_fd(before) == before

@@ -31,6 +31,7 @@ from symgd.native.interrupts import Interrupts
 from symgd.native.status import Status
 from symgd.objectives import points
 from symgd.objectives.data import DataTable
+from symgd.objectives.numbers_given import named as with_names
 from symgd.objectives.points import Bounds
 from symgd.objectives.space import Space
 
@@ -309,6 +310,7 @@ def _start(
     """Return the start, and how it was found."""
     names = space.names
     given = np.full(len(names), np.nan)
+    x0 = with_names(x0)
     if isinstance(x0, Mapping):
         named = {str(name): value for name, value in x0.items()}
         for name in named:

@@ -25,7 +25,7 @@ from symgd.many.many_results import Results, Sweep
 from symgd.many.problem import Problem
 from symgd.native.interrupts import Interrupts
 from symgd.native.status import Status
-from symgd.objectives import points
+from symgd.objectives import numbers_given, points
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 from symgd.rules.rule import Rule
@@ -108,7 +108,7 @@ def minimize_many(
     ):
         expected = "trace takes the numbers of the descents whose iterates to keep"
         raise InputError(f"{expected}, such as [0, 5], not {trace!r}")
-    given = given.sized(x0[0] if np.ndim(x0) == 2 and len(x0) else None)
+    given = given.sized(_first_row(x0))
     limits = points.read_bounds(bounds, given.space)
     starts = _starts(x0, given, limits, rng)
     problem = Problem(
@@ -214,10 +214,7 @@ def _starts(x0: Any, objective: Objective, limits: Bounds, rng: Seed) -> np.ndar
             raise InputError(f"x0 is a number of starts, at least 1, not {x0}")
         source = arguments.generator(rng)
         return points.random_points(source, limits, 1.0, int(x0))
-    try:
-        starts = np.array(x0, dtype=np.float64, order="C")
-    except (TypeError, ValueError):
-        raise InputError("x0 must be an array of shape (N, n), or a number") from None
+    starts = np.array(_rows(x0, objective, limits), order="C")
     if starts.ndim != 2 or starts.shape[1] != n or len(starts) == 0:
         names = objective.space.described()
         problem = f"x0 has shape {starts.shape}; expected (N, {n}), for {names}"
@@ -230,6 +227,28 @@ def _starts(x0: Any, objective: Objective, limits: Bounds, rng: Seed) -> np.ndar
         problem = "is not finite or is outside the bounds"
         raise InputError(f"start {row} {problem}: {starts[row].tolist()}")
     return starts
+
+
+def _first_row(x0: Any) -> Any:
+    """Return the first of several starts, whose length tells that of arrays."""
+    if isinstance(x0, (Sequence, np.ndarray)) and len(x0) and np.iterable(x0[0]):
+        return x0[0]
+    return None
+
+
+def _rows(x0: Any, objective: Objective, limits: Bounds) -> np.ndarray:
+    """Return starts as rows; those with names go by these."""
+    space = objective.space
+    columns = getattr(x0, "columns", None)
+    if columns is not None and any(str(name) in space.names for name in columns):
+        points_by_name = {str(name): np.asarray(x0[name]) for name in columns}
+        count = len(x0)
+        x0 = [{k: v[i] for k, v in points_by_name.items()} for i in range(count)]
+    if isinstance(x0, Sequence) and not isinstance(x0, (str, bytes)):
+        x0 = [numbers_given.named(row) for row in x0]
+        if x0 and all(isinstance(row, Mapping) for row in x0):
+            x0 = [points.read_point(row, space, limits) for row in x0]
+    return numbers_given.as_array(x0, "x0")
 
 
 def _workers(workers: int | None) -> int:

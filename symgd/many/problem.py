@@ -16,6 +16,7 @@ from symgd.descent.settings import Settings
 from symgd.errors import InputError, unknown_name
 from symgd.native import compiled
 from symgd.native.stopping import stoppable
+from symgd.objectives.numbers_given import as_array
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 from symgd.rules import family
@@ -83,7 +84,7 @@ class Problem:
     def _column(self, name: str, value: Any) -> Any:
         if np.ndim(value) == 0:
             return value
-        column = np.array(value, dtype=np.float64)
+        column = np.array(as_array(value, name))
         if column.shape != (self.count,) or not np.isfinite(column).all():
             problem = f"{name} must be a number or {self.count} finite numbers, one "
             raise InputError(f"{problem}for each start; its shape is {column.shape}")

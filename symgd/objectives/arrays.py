@@ -22,6 +22,7 @@ from symgd.calculus.sizes import inferred_sizes, lengths
 from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.language.formula import names_in, natural_order, text_of
 from symgd.native.layout import Layout, column_of, size_of
+from symgd.objectives.numbers_given import named, shape_of
 from symgd.objectives.space import Space
 
 if TYPE_CHECKING:
@@ -229,17 +230,18 @@ class Arrays:
         """Return the shapes of variables that a start tells."""
         if x0 is None:
             return {}
+        x0 = named(x0)
         if isinstance(x0, Mapping):
             given = {str(name): value for name, value in x0.items()}
         else:
             given = {self.variables[0]: x0} if len(self.variables) == 1 else {}
         vectors = [name for name, rank in self.ranks.items() if rank]
-        flat = not isinstance(x0, Mapping) and np.ndim(x0) == 1
+        flat = not isinstance(x0, Mapping) and len(shape_of(x0, "x0")) == 1
         if flat and len(vectors) == 1 and self.ranks[vectors[0]] == 1:
             return {vectors[0]: (len(x0) - len(self.variables) + 1,)}
         shapes = {}
         for name, value in given.items():
-            shape = np.shape(value)
+            shape = shape_of(value, f"x0, {name}")
             if self.ranks.get(name, 0) and len(shape) == self.ranks[name]:
                 shapes[name] = shape
         return shapes

@@ -17,6 +17,7 @@ from symgd.errors import InputError
 from symgd.native.machine import PythonKernel, address
 from symgd.native.records import EVALUATION
 from symgd.native.stopping import stoppable
+from symgd.objectives.numbers_given import as_array, named
 
 # It stands above: what is asked of one is its space, arrays, hess and kernels.
 Objective: TypeAlias = Any
@@ -37,9 +38,10 @@ def hessp(objective: Objective, x: Any, v: Any) -> np.ndarray:
 
 def _point(objective: Objective, values: Any, what: str) -> np.ndarray:
     space = objective.space
+    values = named(values)
     if isinstance(values, Mapping):
         values = space.flat(values, what)
-    point = np.array(values, dtype=np.float64)
+    point = np.array(as_array(values, what))
     if point.shape in ((), *space.shapes) and point.size == len(space):
         point = point.reshape(-1)
     if point.shape != (len(space),):

@@ -11,6 +11,7 @@ import numpy as np
 from symgd.errors import InputError
 from symgd.native.machine import address
 from symgd.native.stopping import stoppable
+from symgd.objectives.numbers_given import as_array, named, shape_of
 
 MATRIX = 10_000  # rows of a Hessian at most: 800 MB
 
@@ -64,6 +65,7 @@ class Evaluation:
 
     def __call__(self, x: Any, **parameters: float) -> Any:
         """Evaluate at a point or at an array of points, one a row."""
+        x = named(x)
         if parameters:
             changed = self.objective.with_parameters(**parameters)
             return getattr(changed, self.kind)(x)
@@ -85,9 +87,10 @@ class Evaluation:
         arrays = self.objective.arrays
         if arrays is None:
             return True
-        if arrays.shapes is None or isinstance(x, Mapping) or np.ndim(x) == 0:
+        if arrays.shapes is None or isinstance(x, Mapping):
             return False
-        return np.shape(x)[-1] == len(self.objective.space)
+        shape = shape_of(x, "x")
+        return bool(shape) and shape[-1] == len(self.objective.space)
 
     def _at(self, x: np.ndarray) -> Any:
         n, hessian = x.size, self.kind == "hess"
@@ -111,7 +114,7 @@ class Evaluation:
         space = self.objective.space
         if isinstance(x, Mapping):
             x = space.flat(x, "x")
-        points = np.ascontiguousarray(np.asarray(x, dtype=np.float64))
+        points = np.ascontiguousarray(as_array(x, "x"))
         if points.shape == () or (points.shape,) == space.shapes:
             points = points.reshape(-1)
         if points.ndim == 0 or points.shape[-1] != len(space):

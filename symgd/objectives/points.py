@@ -5,15 +5,14 @@ Bounds are box constraints; projection onto them is clipping, which kernels do.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
-import numbers
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from symgd.errors import InputError
+from symgd.objectives.numbers_given import as_array, as_number, named
 from symgd.objectives.space import Space
 
 MANY = 1000  # coordinates; beyond, NumPy is worth its import
@@ -68,12 +67,13 @@ def read_bounds(bounds: Any, space: Space) -> Bounds:
 
         pair = (np.broadcast_to(bounds.lb, n), np.broadcast_to(bounds.ub, n))
         bounds = list(zip(*pair, strict=True))
+    bounds = named(bounds)
     if isinstance(bounds, Mapping):
         for name, pair in bounds.items():
             places = space.places(str(name), "variable in bounds")
             _enter_pairs(limits, places, str(name), pair)
         return limits
-    if not _iterable(bounds) or isinstance(bounds, str):
+    if not _iterable(bounds) or isinstance(bounds, (str, bytes, Set)):
         raise InputError(f"bounds must be a mapping or pairs, not {bounds!r}")
     pairs = list(bounds)
     if n == 1 and len(pairs) == 2 and not any(map(_iterable, pairs)):
@@ -98,7 +98,8 @@ def _enter_pairs(limits: Bounds, places: range, name: str, pair: Any) -> None:
 
     each = []
     for side, none in zip(sides, (-math.inf, math.inf), strict=True):
-        values = np.asarray(none if side is None else side, dtype=np.float64).ravel()
+        values = as_array(none if side is None else side, f"the bounds of {name}")
+        values = values.ravel()
         if values.size not in (1, len(places)):
             problem = f"the bounds of {name} have {values.size} numbers"
             raise InputError(f"{problem}; expected {len(places)}, or one")
@@ -118,8 +119,9 @@ def _iterable(value: Any) -> bool:
 def _pair(name: str, pair: Any) -> tuple[float, float]:
     try:
         low, high = pair
-        low = -math.inf if low is None else float(low)
-        high = math.inf if high is None else float(high)
+        what = f"the bounds of {name}"
+        low = -math.inf if low is None else as_number(low, what)
+        high = math.inf if high is None else as_number(high, what)
     except (TypeError, ValueError):
         problem = f"the bounds of {name} must be a pair (lower, upper), not {pair!r}"
         raise InputError(problem) from None
@@ -134,42 +136,34 @@ def _pair(name: str, pair: Any) -> tuple[float, float]:
 
 def read_point(x0: Any, space: Space, limits: Bounds) -> array[float]:
     """Return a start as a vector, checked against names, length and bounds."""
+    x0 = named(x0)
     if isinstance(x0, Mapping):
         point = space.flat(x0, "x0")
-    elif isinstance(x0, numbers.Real) or not _iterable(x0) or isinstance(x0, str):
-        point = _numbers_of([x0], x0)
     elif hasattr(x0, "shape"):
         point = _from_array(x0, space)
+    elif not _iterable(x0) or isinstance(x0, (str, bytes, Set)):
+        point = array("d", [as_number(x0, "x0")])
     else:
-        point = _numbers_of(x0, x0, space)
+        point = _from_sequence(list(x0), space)
     if len(point) != len(space):
         raise _wrong_shape((len(point),), space)
     _check_inside(point, space, limits)
     return point
 
 
-def _numbers_of(values: Any, given: Any, space: Space | None = None) -> array[float]:
-    try:
-        return array("d", [float(value) for value in values])
-    except (TypeError, ValueError):
-        if space is not None and not space.is_plain:
-            import numpy as np
-
-            with contextlib.suppress(TypeError, ValueError):
-                return _from_array(np.asarray(values, dtype=np.float64), space)
-        raise InputError(f"x0 must be numbers, not {given!r}") from None
+def _from_sequence(values: Sequence[Any], space: Space) -> array[float]:
+    if space.is_plain or not any(map(_iterable, values)):
+        return array("d", [as_number(value, "x0") for value in values])
+    return _from_array(as_array(values, "x0"), space)
 
 
 def _from_array(x0: Any, space: Space) -> array[float]:
     """Return the numbers of an array: of a point, or shaped as the only variable is."""
     import numpy as np
 
-    if x0.ndim != 1 and x0.ndim > 0 and tuple(x0.shape) not in (*space.shapes,):
-        raise _wrong_shape(x0.shape, space)
-    try:
-        values = np.asarray(x0, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"x0 must be numbers, not {x0!r}") from None
+    values = as_array(x0, "x0")
+    if values.ndim > 1 and values.shape not in (*space.shapes,):
+        raise _wrong_shape(values.shape, space)
     point = array("d")
     point.frombytes(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
     return point
@@ -220,7 +214,10 @@ def random_points(source: Any, limits: Bounds, scale: float, count: int) -> Any:
     normal = scale * source.standard_normal((count, lower.size))
     closed = np.isfinite(lower) & np.isfinite(upper)
     with np.errstate(invalid="ignore", over="ignore"):
-        inside = lower + uniform * (upper - lower)
+        width = upper - lower
+        inside = lower + uniform * width
+        between = (1.0 - uniform) * lower + uniform * upper
+        inside = np.where(np.isfinite(width), inside, between)
     x = np.where(closed, inside, normal)
     x = np.where(np.isfinite(lower) & ~closed, lower + np.abs(normal), x)
     x = np.where(np.isfinite(upper) & ~closed, upper - np.abs(normal), x)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from symgd.errors import InputError, unknown_name
+from symgd.objectives.numbers_given import as_array, as_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,19 +140,11 @@ class Space(Sequence[str]):
         places = self.places(name, f"variable in {what}")
         shape = self.shapes[self.names.index(name)] if name in self.names else ()
         if not shape:
-            try:
-                point[places[0]] = float(value)
-            except (TypeError, ValueError):
-                raise InputError(
-                    f"{what} must be numbers: {name} = {value!r}"
-                ) from None
+            point[places[0]] = as_number(value, f"{what}, {name}")
             return
         import numpy as np
 
-        try:
-            numbers = np.asarray(value, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise InputError(f"{what} must be numbers: {name} = {value!r}") from None
+        numbers = as_array(value, f"{what}, {name}")
         if numbers.ndim and numbers.shape != shape:
             problem = f"{name} in {what} has shape {numbers.shape}; expected {shape}"
             raise InputError(problem)

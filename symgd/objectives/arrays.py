@@ -22,6 +22,7 @@ from symgd.calculus.sizes import inferred_sizes, lengths
 from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.language.formula import names_in, natural_order, text_of
 from symgd.native.layout import Layout, column_of, size_of
+from symgd.native.room import memory
 from symgd.objectives.numbers_given import named, shape_of
 from symgd.objectives.space import Space
 
@@ -157,6 +158,10 @@ class Arrays:
         for name, shape in known.items():
             if size_of(shape) > MOST:
                 raise InputError(f"{name} would have {size_of(shape):,} elements")
+            if 8 * size_of(shape) > memory():
+                problem = f"{name} would have {size_of(shape):,} elements, of"
+                size = f"{8 * size_of(shape):,} bytes"
+                raise InputError(f"{problem} {size}: more than this process can have")
             if 0 in shape:
                 problem = f"no element of {name} is used: its size would be {shape}"
                 raise FormulaError(problem, self.formula)

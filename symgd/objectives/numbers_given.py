@@ -32,12 +32,15 @@ def named(value: Any) -> Any:
 
 
 def as_number(value: Any, what: str) -> float:
-    """Return one number as a float, or raise InputError that says what it is for."""
+    """Return one number as a float, or raise InputError that says what it is for.
+
+    ``what`` is a name, or the message as far as the number itself: it ends in " = ".
+    """
     if isinstance(value, (numbers.Real, Decimal)):
         try:
             return float(value)
         except OverflowError:
-            problem = f"{what}: {shortened(str(value), 40)} is too large for float64"
+            problem = f"{_of(what)}{shortened(str(value), 40)} is too large for float64"
             raise InputError(problem) from None
         except (TypeError, ValueError):
             raise _refused(value, what) from None
@@ -66,7 +69,7 @@ def as_array(values: Any, what: str) -> Any:
     if isinstance(values, (Set, str, bytes)):
         raise _refused(values, what)
     if np.ma.is_masked(values):
-        raise InputError(f"{what}: {shortened(str(values), 60)} has masked entries")
+        raise InputError(f"{_of(what)}{shortened(str(values), 60)} has masked entries")
     try:
         array = np.asarray(values)
     except (TypeError, ValueError, OverflowError):
@@ -95,15 +98,20 @@ def shape_of(values: Any, what: str) -> tuple[int, ...]:
 
 
 def _ragged(values: Any, what: str) -> InputError:
-    problem = f"{what}: rows of different lengths, or no numbers"
+    problem = f"{_of(what)}rows of different lengths, or no numbers"
     return InputError(f"{problem}: {shortened(repr(values), 60)}")
 
 
 def _refused(value: Any, what: str, kind: str = "") -> InputError:
     if isinstance(value, Set):
-        return InputError(f"{what}: a set has no order: give a list, or a mapping")
+        return InputError(f"{_of(what)}a set has no order: give a list, or a mapping")
     if getattr(getattr(value, "dtype", None), "kind", "") == "c":
         kind = "complex"
     shown = shortened(repr(value), 60)
     kind = kind or ("complex" if isinstance(value, complex) else type(value).__name__)
-    return InputError(f"{what} must be numbers, not {shown} ({kind})")
+    what = what if what.endswith(" = ") else f"{what} must be numbers, not "
+    return InputError(f"{what}{shown} ({kind})")
+
+
+def _of(what: str) -> str:
+    return what if what.endswith(" = ") else f"{what}: "

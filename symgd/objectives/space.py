@@ -140,11 +140,11 @@ class Space(Sequence[str]):
         places = self.places(name, f"variable in {what}")
         shape = self.shapes[self.names.index(name)] if name in self.names else ()
         if not shape:
-            point[places[0]] = as_number(value, f"{what}, {name}")
+            point[places[0]] = as_number(value, f"{what} must be numbers: {name} = ")
             return
         import numpy as np
 
-        numbers = as_array(value, f"{what}, {name}")
+        numbers = as_array(value, f"{what} must be numbers: {name} = ")
         if numbers.ndim and numbers.shape != shape:
             problem = f"{name} in {what} has shape {numbers.shape}; expected {shape}"
             raise InputError(problem)

@@ -23,6 +23,7 @@ from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.language.formula import names_in, natural_order, text_of
 from symgd.native.layout import Layout, column_of, size_of
 from symgd.native.room import memory
+from symgd.objectives.mapped import check_file
 from symgd.objectives.numbers_given import named, shape_of
 from symgd.objectives.space import Space
 
@@ -274,6 +275,8 @@ class Arrays:
         """Return the constants of a kernel."""
         if self.shapes is None:
             raise self.unknown_sizes()
+        for name, column in self.data.items():
+            check_file(name, column)
         sizes = {**self.sizes, **self.ends}
         return self.layout.filled(parameters, sizes, self.shapes, self.data)
 

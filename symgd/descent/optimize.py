@@ -318,6 +318,8 @@ def find_start(
     """
     space = run.objective.space
     if x0 is not None:
+        if not isinstance(rng, (int, type(None))):
+            arguments.generator(rng)  # which it doesn't take; but it must be one
         x = points.read_point(x0, space, limits)
         if (status := run.begun(x)) == Status.DIVERGED:
             shown = range(min(len(x), 10))

@@ -6,16 +6,17 @@ This is common subexpression elimination (CSE); its one function is ``share``.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import sympy as sp
 
 from symgd.errors import FormulaError
 from symgd.language.as_written import choice, made
-from symgd.language.nodes import SHARES, is_constant, ties
+from symgd.language.nodes import SHARES, is_constant, kept, ties
 
 MAX_OPERATIONS = 20_000
+LONGEST_CHOICE = 16  # branches that are written as one expression
 SHARES_OF = tuple(SHARES.values())
 
 # Where an expression is evaluated: the conditions on the way there, each with the
@@ -77,8 +78,12 @@ class _Sharing:
                 node = self._split(queue.popleft())[1]
                 if _is_trivial(node):
                     continue
+                if isinstance(node, section) and guard:
+                    pending.setdefault((), deque()).append(node)
+                    continue
                 home = self._home(node, guard)
-                self.counts[node, guard if home is None else home] += 1
+                uses = 2 if isinstance(node, section) else 1  # it has a name anyway
+                self.counts[node, guard if home is None else home] += uses
                 if home is not None:
                     continue
                 if len(self.counts) > MAX_OPERATIONS:
@@ -254,6 +259,8 @@ def prepared(
                     return _inside(arguments[place], rest)
         if isinstance(node, SHARES_OF):
             return shared_out(node, sp.S.One)
+        if isinstance(node, sp.Piecewise):
+            return _in_sections([pair.args for pair in arguments])
         return made(node.func, arguments)
 
     def shared_out(share: Any, rest: sp.Expr) -> sp.Expr:
@@ -277,8 +284,23 @@ def _vanishes_somewhere(node: sp.Piecewise) -> bool:
 
 def _inside(chosen: sp.Piecewise, rest: sp.Expr) -> sp.Expr:
     """Return a product as a choice of products, 0 where the choice is 0."""
-    branches = ((e if e == 0 else e * rest, c) for e, c in chosen.args)
-    return choice(*branches)
+    return _in_sections([(e if e == 0 else e * rest, c) for e, c in chosen.args])
+
+
+class section(kept):
+    """The later branches of a long choice, computed for themselves, under a name.
+
+    Nested, they would be too deep for Python's parser, and each would be guarded by all
+    conditions before.
+    """
+
+
+def _in_sections(branches: Sequence[Any]) -> sp.Piecewise:
+    parts = list(branches)
+    while len(parts) > LONGEST_CHOICE + 1:
+        last = parts[-LONGEST_CHOICE:]
+        parts[-LONGEST_CHOICE:] = [(section(choice(*last)), sp.true)]
+    return choice(*parts)
 
 
 def _is_trivial(node: sp.Basic) -> bool:

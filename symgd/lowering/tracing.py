@@ -253,7 +253,7 @@ WRITING: dict[Any, Callable[..., Any]] = {
 WRITING = {known: _of_values(known, write) for known, write in WRITING.items()}
 
 
-@functools.cache
+@functools.lru_cache(maxsize=256)
 def writing(function: Any) -> Callable[..., Any]:
     """Return a straight-line function that writes instructions instead of computing."""
     if function in WRITING:

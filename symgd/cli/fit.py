@@ -12,7 +12,6 @@ from symgd.cli import option_texts
 from symgd.cli.options import (
     START_HELP,
     Bounds,
-    Gtol,
     Json,
     Maxiter,
     PlotFile,
@@ -65,6 +64,8 @@ Sets = Annotated[
 Seed = Annotated[int | None, typer.Option(help="For the choice of a start.")]
 ProgressBar = Annotated[bool, typer.Option("--progress", help="Show a progress bar.")]
 
+FitGtol = Annotated[float, typer.Option(help="Converged when the offset is no larger.")]
+
 
 @dataclass(kw_only=True)
 class FitOptions:
@@ -83,7 +84,7 @@ class FitOptions:
     method: Method = "auto"
     sets: Sets = None
     maxiter: Maxiter = 10_000
-    gtol: Gtol = 1e-8
+    gtol: FitGtol = 1e-8
     time_limit: TimeLimit = None
     seed: Seed = None
     progress: ProgressBar = False

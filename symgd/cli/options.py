@@ -83,7 +83,11 @@ Missing = Annotated[
 ]
 Maxiter = Annotated[int, typer.Option(help="The largest number of iterations.")]
 Gtol = Annotated[
-    float, typer.Option(help="Converged when no component of the gradient is larger.")
+    float | None,
+    typer.Option(
+        help="Converged when no component of the gradient is larger; by default, when"
+        " nothing is left to gain."
+    ),
 ]
 Ftol = Annotated[float, typer.Option(help="An improvement by no more is none.")]
 Patience = Annotated[
@@ -147,7 +151,7 @@ class DescentOptions(ObjectiveOptions):
     rule_file: RuleFiles = None
     sets: Sets = None
     maxiter: Maxiter = 10_000
-    gtol: Gtol = 1e-8
+    gtol: Gtol = None
     ftol: Ftol = 0.0
     patience: Patience = 0
     target: Target = None

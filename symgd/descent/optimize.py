@@ -36,7 +36,7 @@ def minimize(
     method: str | Rule = "auto",
     bounds: Any = None,
     maxiter: int = 10_000,
-    gtol: float = 1e-8,
+    gtol: float | None = None,
     ftol: float = 0.0,
     patience: int = 0,
     target: float | None = None,
@@ -154,7 +154,7 @@ def maximize(
     method: str | Rule = "auto",
     bounds: Any = None,
     maxiter: int = 10_000,
-    gtol: float = 1e-8,
+    gtol: float | None = None,
     ftol: float = 0.0,
     patience: int = 0,
     target: float | None = None,
@@ -321,7 +321,7 @@ def find_start(
         if not isinstance(rng, (int, type(None))):
             arguments.generator(rng)  # which it doesn't take; but it must be one
         x = points.read_point(x0, space, limits)
-        if (status := run.begun(x)) == Status.DIVERGED:
+        if (status := run.begin_in_time(x)) == Status.DIVERGED:
             shown = range(min(len(x), 10))
             where = ", ".join(f"{space[k]} = {x[k]!r}" for k in shown)
             where += ", ..." if len(x) > 10 else ""
@@ -329,7 +329,7 @@ def find_start(
         return status, x, "given"
     if not run.bounded:
         x = array("d", bytes(8 * len(space)))
-        status = run.begun(x)
+        status = run.begin_in_time(x)
         if status == Status.TIME_LIMIT:
             return status, x, "the origin"
         if status != Status.DIVERGED and any(run.gradient):
@@ -338,7 +338,7 @@ def find_start(
     for attempt in range(200):
         scale = 1.0 + attempt // 20
         x = array("d", points.random_points(source, limits, scale, 1)[0])
-        status = run.begun(x)
+        status = run.begin_in_time(x)
         usable = status == Status.TIME_LIMIT or run.bounded or any(run.gradient)
         if status != Status.DIVERGED and usable:
             place = "a random point, as the origin can't be used"

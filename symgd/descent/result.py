@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import functools
-import math
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symgd.descent.drawing import drawn
-from symgd.errors import FormulaError, unknown_name
+from symgd.errors import unknown_name
 from symgd.language.text import number, plain, replacing
-from symgd.native.machine import address
 from symgd.native.status import Status
 from symgd.objectives.objective import Objective
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
-
-CURVATURE_VARIABLES = 50  # up to so many the Hessian is looked at
 
 
 class Trace:
@@ -115,14 +111,14 @@ class Result:
     jac : ndarray, shape (n,)
         The objective's gradient there.
     grad_norm : float
-        The largest component of the gradient; with bounds, of the projected one,
-        P(x - g) - x.
+        The largest component of the gradient, but for those that bounds hold against
+        the descent.
     nit, nfev, njev : int
         Updates made; evaluations of value and gradient, which come together.
     success : bool
     kind : str
-        "minimum", "maximum", "stationary point" (the Hessian shows that it is neither
-        what was sought) or "last point".
+        "minimum", "maximum", "stationary point" (it is not what was sought, see
+        ``message``) or "last point".
     status : Status
     message : str
         Why the run ended, with the numbers.
@@ -217,20 +213,17 @@ class Result:
         """The point by name: floats, and arrays in their shapes."""
         return self.objective.space.values(self._x)
 
-    @functools.cached_property
+    @property
     def kind(self) -> str:
         """What was found: "minimum", "maximum", "stationary point" or "last point".
 
-        A stationary point is where the gradient is small but the exact Hessian shows
-        a saddle point, or the opposite extreme. Where the Hessian decides nothing, as
-        at an inflection, the gradient is believed.
+        A stationary point is where the gradient is small, but f is lower nearby (higher
+        for a maximum), curves the other way, or has no lowest value to reach.
         """
+        if self.status == Status.STATIONARY:
+            return "stationary point"
         if not self.success:
             return "last point"
-        if self.status == Status.CONVERGED and curves_the_other_way(
-            *(self.objective, self._x, self._jac, self._bounds, self.maximized)
-        ):
-            return "stationary point"
         return "maximum" if self.maximized else "minimum"
 
     def plot(
@@ -315,61 +308,7 @@ FIELDS = (
 )
 
 
-def curves_the_other_way(
-    objective: Objective,
-    x: array[float],
-    jac: array[float],
-    bounds: Sequence[tuple[float, float]] | None,
-    maximized: bool = False,
-) -> bool:
-    """Return whether the exact Hessian shows a saddle point, or the opposite extreme.
-
-    Not where a bound holds a coordinate, nor for very many variables.
-    """
-    n, sign = len(x), -1.0 if maximized else 1.0
-    pairs = bounds or [(-math.inf, math.inf)] * n
-    held = (
-        not low < each - sign * g < high
-        for each, g, (low, high) in zip(x, jac, pairs, strict=True)
-    )
-    if n > CURVATURE_VARIABLES or any(held):
-        return False
-    hessian, p = array("d", bytes(8 * n * n)), objective.parameter_values()
-    try:
-        kernel = objective.kernel("hessian")
-    except FormulaError:
-        return False  # no Hessian here
-    kernel(*map(address, (x, p, hessian)))
-    rows = [[sign * h for h in hessian[i * n : (i + 1) * n]] for i in range(n)]
-    return not _nearly_semidefinite(rows)
-
-
 def _vector(numbers: Any) -> np.ndarray:
     import numpy as np
 
     return np.array(numbers, dtype=np.float64)
-
-
-def _nearly_semidefinite(matrix: list[list[float]]) -> bool:
-    """Return whether no eigenvalue is below -1e-6 of the largest: by Cholesky's method.
-
-    A matrix that isn't finite says nothing, which counts as yes.
-    """
-    n = len(matrix)
-    size = max(sum(map(abs, row)) for row in matrix)
-    if not size < float("inf") or size == 0.0:
-        return True
-    rows: list[list[float]] = []
-    for i in range(n):
-        row: list[float] = []
-        for j in range(i + 1):
-            inner = sum(
-                a * b for a, b in zip(row, rows[j] if j < i else row, strict=False)
-            )
-            left = matrix[i][j] - inner + (1e-6 * size if i == j else 0.0)
-            if i == j and left < 0.0:
-                return False
-            pivot = left**0.5 if i == j else rows[j][j]
-            row.append(pivot if i == j else left / pivot if pivot else 0.0)
-        rows.append(row)
-    return True

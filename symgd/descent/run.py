@@ -16,6 +16,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from symgd.descent.ends import (
+    CURVATURE_VARIABLES,
+    ROUGHLY,
+    Ending,
+    examined,
+    hessian_of,
+)
 from symgd.descent.result import Criterion, Result, Trace
 from symgd.descent.settings import Settings
 from symgd.language.text import number
@@ -34,7 +41,10 @@ SLICE_SECONDS = 0.02
 MEMORY = 2**24  # numbers recorded in one slice at most
 NO_END = 2**62  # of iterations
 FARTHEST = 2**53  # iterations that a run can have come
-SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
+NOISE = 4e-15  # a part of f that can't be measured
+TIGHTER = 1e-3  # of the norm, asked for where more is left to gain
+SETTLED = 0.1  # of the norm at the start
+LEFT = 10.0  # times what counts as an improvement, where patience is lost
 
 
 class Run:
@@ -72,6 +82,9 @@ class Run:
         self.recorded = array("d")
         self.seconds = 0.0  # spent in it, compilation excluded
         self.stopped_by = "interrupted"
+        self.origin = floats(n if n <= CURVATURE_VARIABLES else 0)
+        self.begun = floats(2)  # value and norm at the start
+        self.ending: Ending | None = None
 
     def _sides(self) -> tuple[array[float], array[float]]:
         return self.bounds.lower, self.bounds.upper
@@ -98,6 +111,16 @@ class Run:
         return float(self.limits[layout.VALUE])
 
     @property
+    def first(self) -> float:
+        """The value that is minimised, at the start."""
+        return self.begun[0]
+
+    @property
+    def first_norm(self) -> float:
+        """The norm at the start."""
+        return self.begun[1]
+
+    @property
     def norm(self) -> float:
         """The largest component of the (projected) gradient at the iterate."""
         return float(self.limits[layout.NORM])
@@ -111,7 +134,7 @@ class Run:
 
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start; DIVERGED if the objective is not finite there."""
-        settings = self.settings
+        settings, self.ending = self.settings, None
         self.recorded = array("d")
         self._set_start(x if isinstance(x, array) else array("d", x))
         self._reset()
@@ -126,9 +149,12 @@ class Run:
         self.limits[layout.TARGET] = settings.target
         self.limits[layout.BEST] = math.inf
         self.limits[layout.REACH] = 1.0
+        if self.origin:
+            self.origin[:] = array("d", x)
+        self.begun[0] = math.nan
         return self.advance(0)
 
-    def begun(self, x: Sequence[float]) -> int:
+    def begin_in_time(self, x: Sequence[float]) -> int:
         """Begin; TIME_LIMIT if that took too long, and nothing is known of f."""
         with self.stoppable() as cut:
             status = self.begin(x)
@@ -162,7 +188,63 @@ class Run:
         self.counters[layout.LAST] = last
         status = self._continue()
         raise_pending()
+        if math.isnan(self.first) and status != Status.DIVERGED:
+            self.begun[:] = array("d", [self.fun, self.norm])
+        return self.judged(status)
+
+    def judged(self, status: int) -> int:
+        """Say how a run has ended, by what the end is; RUNNING if it is to go on."""
+        if status == Status.CONVERGED:
+            return self._examined()
+        if status == Status.STALLED and self.impatient:
+            return int(Status.STALLED if self._has_settled() else Status.ABNORMAL)
         return status
+
+    def recall(self, status: Status) -> None:
+        """Find out again what the end is, of a run that was stored after it."""
+        if self.ending is None and status in (Status.CONVERGED, Status.STATIONARY):
+            self.ending = examined(self, self.close)
+
+    @property
+    def close(self) -> float:
+        """How much of x Newton's step may change where an end is exact."""
+        return ROUGHLY if self.settings.relative else math.inf
+
+    def _examined(self) -> int:
+        """Return how a run has ended whose gradient is within the tolerance."""
+        self.ending = end = examined(self, self.close)
+        if end.verdict in (layout.EXACT, layout.UNKNOWN):
+            return int(Status.CONVERGED)
+        more = end.verdict == layout.INEXACT or end.moved > self.close
+        if more and self.settings.relative and self.norm > 0.0:
+            self.tighten()
+            return RUNNING
+        return int(Status.STATIONARY)
+
+    def tighten(self) -> None:
+        """Ask for a smaller gradient."""
+        self.limits[layout.GTOL] = TIGHTER * self.norm
+
+    @property
+    def impatient(self) -> bool:
+        """Whether the value has not improved for long enough."""
+        patience = self.settings.patience
+        return patience > 0 and self.counters[layout.WAITED] >= patience
+
+    def _has_settled(self) -> bool:
+        """Return whether a run has ended well, of which patience was lost."""
+        f, noise = self.fun, self.settings.ftol + NOISE * abs(self.fun)
+        if f > self.limits[layout.BEST] + noise or self._has_not_moved():
+            return False
+        if self.norm <= SETTLED * self.first_norm:
+            return True
+        self.ending = end = examined(self, ROUGHLY)
+        if end.verdict == layout.UNKNOWN or hessian_of(self.objective) is None:
+            return f < self.first
+        return end.verdict == layout.EXACT or end.promised <= LEFT * noise
+
+    def _has_not_moved(self) -> bool:
+        return bool(self.origin) and self.norm > 0.0 and self.x == self.origin
 
     def _continue(self) -> int:
         raise NotImplementedError
@@ -211,6 +293,8 @@ class Run:
             "slots": self.slots,
             "gradient": self.gradient,
             "recorded": self.recorded,
+            "origin": self.origin,
+            "begun": self.begun,
         }
 
     def plan(self) -> dict[str, Any]:
@@ -260,10 +344,14 @@ class Run:
 
     def _check_numbers(self) -> None:
         settings, limits = self.settings, self.limits
-        asked = [settings.gtol, settings.ftol, settings.target]
-        if list(limits[: layout.BEST]) != asked or math.isnan(limits[layout.BEST]):
+        tighter = settings.relative and 0.0 <= limits[layout.GTOL] <= settings.gtol
+        same = tighter or limits[layout.GTOL] == settings.gtol
+        asked = [settings.ftol, settings.target]
+        others = list(limits[layout.FTOL : layout.BEST]) == asked
+        if not (same and others) or math.isnan(limits[layout.BEST]):
             raise ValueError("it has other limits")
-        if not all(map(all_finite, [limits[layout.NORM :], *self._finite()])):
+        finite = [limits[layout.NORM :], self.origin, *self._finite()]
+        if not all(map(all_finite, finite)):
             raise ValueError("it has numbers that aren't finite")
 
     def _finite(self) -> Sequence[array[float]]:
@@ -319,12 +407,53 @@ class Run:
         if status == Status.DIVERGED:
             last = "this is the last finite iterate"
             return f"{self.blame()} in iteration {self.t + 1}; {last}"
-        settings = self.settings
+        if status == Status.STATIONARY:
+            return f"{self._gradient_told()}, but {self._not_a_minimum()}"
+        told = self.told(status)
+        if not status.success and self.fun > self.first + NOISE * abs(self.first):
+            sign = self.settings.sign
+            rose = "rose" if sign > 0 else "fell"
+            told += f"; f {rose} from {number(sign * self.first)} at the start"
+        return told
+
+    def _gradient_told(self) -> str:
+        """Say how large the gradient is, beside its tolerance."""
+        gtol = self.limits[layout.GTOL]
         what = "projected gradient" if self.bounded else "gradient"
         norm = f"the largest component of the {what} is {number(self.norm)}"
-        gtol = f"gtol = {settings.gtol:g}"
-        above = f"{norm}, {'within' if self.norm <= settings.gtol else 'above'} {gtol}"
-        above = norm if settings.gtol < 0.0 else above
+        if gtol < 0.0:
+            return norm
+        within = "within" if self.norm <= gtol else "above"
+        return f"{norm}, {within} gtol = {gtol:.3g}"
+
+    def _left_told(self) -> str:
+        """Say what is left to gain, where that decided."""
+        end = self.ending
+        if end is None or not self.settings.relative or math.isnan(end.promised):
+            return ""
+        gain = f"lower f by {number(end.promised)}"
+        gain = gain if self.settings.sign > 0 else gain.replace("lower", "raise")
+        return f"; Newton's step would {gain} and change x by {end.moved:.1g} of itself"
+
+    def _not_a_minimum(self) -> str:
+        """Say why the end of a run is not what was sought."""
+        end, sign = self.ending, self.settings.sign
+        best, lower = ("minimum", "lower") if sign > 0 else ("maximum", "higher")
+        if end is None or end.verdict == layout.SADDLE:
+            return f"f curves the other way: it is no {best}"
+        if end.verdict == layout.FLAT:
+            falls = "falls" if sign > 0 else "rises"
+            return f"f still {falls}, by less than shows in it: no {best} is attained"
+        names, x = self.objective.space, end.x
+        where = ", ".join(f"{names[k]} = {number(x[k])}" for k in range(min(len(x), 4)))
+        where += ", ..." if len(x) > 4 else ""
+        value = number(sign * end.fun)
+        return f"f is {lower} nearby: {value} at {where}; it is no {best}"
+
+    def told(self, status: Status) -> str:
+        """Say why a run ended as it did, with the numbers."""
+        settings = self.settings
+        above = self._gradient_told()
         f = number(settings.sign * self.fun)
         goal = number(settings.sign * settings.target)
         stalled = "no lower value was found: f changes by no more than its rounding"
@@ -333,8 +462,14 @@ class Run:
                 f"f did not improve by more than ftol = {settings.ftol:g} "
                 f"in {settings.patience} iterations"
             )
+        lost = "no step along the search direction lowers f"
+        if self.impatient and self._has_not_moved():
+            lost = f"{stalled}: x has not moved, its steps are 0"
+        elif self.impatient:
+            best = number(settings.sign * self.limits[layout.BEST])
+            lost = f"{stalled}, nor is it at a minimum: the best was {best}"
         return {
-            Status.CONVERGED: above,
+            Status.CONVERGED: above + self._left_told(),
             Status.TARGET_REACHED: f"f = {f} has reached the target {goal}",
             Status.STALLED: f"{stalled}; {above}",
             Status.MAXITER: f"maxiter = {settings.maxiter} was reached; {above}",
@@ -342,39 +477,8 @@ class Run:
                 f"the time limit of {settings.time_limit:g} s was reached; {above}"
             ),
             Status.INTERRUPTED: f"{self.stopped_by} after iteration {self.t}; {above}",
-            Status.ABNORMAL: (
-                f"no step along the search direction lowers f, as at a kink; {above}"
-            ),
+            Status.ABNORMAL: f"{lost}; {above}",
         }[status]
-
-
-class SearchRun(Run):
-    """A run that searches along directions, and ends where no step is acceptable."""
-
-    @property
-    def impatient(self) -> bool:
-        """Whether the value has not improved for long enough."""
-        patience = self.settings.patience
-        return patience > 0 and self.counters[layout.WAITED] >= patience
-
-    def ending(self, status: int, beyond_measure: bool) -> int:
-        """Return the status of a run that can do no more: STALLED or ABNORMAL.
-
-        What a step promises says nothing at a kink, but there the gradient is not
-        small.
-        """
-        if status not in (Status.STALLED, Status.ABNORMAL) or self.impatient:
-            return status
-        reach = self.norm * max(1.0, max(map(abs, self.x)))
-        smooth = beyond_measure and reach <= SMOOTH * abs(self.fun)
-        return int(Status.STALLED if smooth else Status.ABNORMAL)
-
-    def blame(self) -> str:
-        """Say what was not finite."""
-        if self.t < 0:
-            return super().blame()
-        falls = "falls" if self.settings.sign > 0 else "rises"
-        return f"f {falls} without bound, beyond 1e100,"
 
 
 def all_finite(numbers: array[float]) -> bool:
@@ -384,6 +488,23 @@ def all_finite(numbers: array[float]) -> bool:
     import numpy as np
 
     return bool(np.isfinite(np.frombuffer(numbers)).all())
+
+
+def projected_norm(
+    x: Sequence[float],
+    gradient: Sequence[float],
+    lower: Sequence[float],
+    upper: Sequence[float],
+) -> float:
+    """Return the largest component of the gradient that no bound holds."""
+    return max(
+        (
+            abs(g)
+            for each, g, low, high in zip(x, gradient, lower, upper, strict=True)
+            if not ((each <= low and g > 0.0) or (each >= high and g < 0.0))
+        ),
+        default=0.0,
+    )
 
 
 def floats(count: int) -> array[float]:
@@ -486,6 +607,7 @@ def result_of(
 ) -> Result:
     """Return the end of a run as it is reported: about the objective itself."""
     run.conclude()
+    run.recall(status)
     sign = run.settings.sign
     pairs = list(zip(run.lower, run.upper, strict=True)) if run.bounded else None
     return Result(
@@ -534,6 +656,7 @@ def _criteria(run: Run, status: Status) -> dict[str, Criterion]:
         "maxiter": (settings.maxiter, max(run.t, 0), Status.MAXITER),
         "time_limit": (settings.time_limit, run.seconds, Status.TIME_LIMIT),
     }
+    lost = status in (Status.STALLED, Status.ABNORMAL) and 0 < patience <= waited
     unset = {
         name
         for name, off in (
@@ -546,7 +669,9 @@ def _criteria(run: Run, status: Status) -> dict[str, Criterion]:
     }
     return {
         name: Criterion(
-            limit, reached, status == fires and (name != "patience" or waited >= limit)
+            limit,
+            reached,
+            lost if name == "patience" else status == fires,
         )
         for name, (limit, reached, fires) in pairs.items()
         if name not in unset

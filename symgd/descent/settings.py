@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Seed: TypeAlias = Union[int, "np.random.Generator", "np.random.RandomState", None]
 
+TIGHT = 1e-8  # of the gradient, where gtol is not given
 AUTOMATIC = "auto"  # the step size that asks for steps found on the way
 
 
@@ -37,6 +38,12 @@ class Settings:
     time_limit: float
     every: int
     progress: bool
+    relative: bool = False  # gtol is not given: how much is left to gain decides
+
+    @property
+    def slope(self) -> float:
+        """What slope is allowed to be left."""
+        return 0.0 if self.relative else max(0.0, self.gtol)
 
     def of(self, objective: Any, batches: bool = False) -> Settings:
         """Return the settings as they apply to an objective.
@@ -57,7 +64,7 @@ class Settings:
             if getattr(self, name) != unset:
                 problem = f"the objective changes with {clock}, so {name}"
                 raise InputError(f"{problem} can't be tested: its values don't compare")
-        return dataclasses.replace(self, gtol=-1.0)
+        return dataclasses.replace(self, gtol=-1.0, relative=False)
 
     @classmethod
     def checked(
@@ -82,7 +89,8 @@ class Settings:
         return cls(
             sign=sign,
             maxiter=count("maxiter", maxiter),
-            gtol=_number("gtol", gtol),
+            gtol=TIGHT if gtol is None else _number("gtol", gtol),
+            relative=gtol is None,
             ftol=_finite("ftol", ftol),
             patience=count("patience", patience),
             target=goal,

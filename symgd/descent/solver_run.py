@@ -6,13 +6,14 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from symgd.descent.run import FARTHEST, NO_END, SearchRun, floats
+from symgd.descent.run import FARTHEST, NO_END, floats
+from symgd.descent.search_run import SearchRun
 from symgd.descent.settings import Settings
 from symgd.errors import FormulaError
 from symgd.kernels.shared import shared
 from symgd.native import records as layout
 from symgd.native.machine import address
-from symgd.native.status import RUNNING, Status
+from symgd.native.status import RUNNING
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 
@@ -37,16 +38,12 @@ class SolverRun(SearchRun):
         self.matrices = floats(0)
         self.stages: list[tuple[str, int]] = []
         self.stage_end = 0
-        self.stalled_at = -1
         self.arguments = self._arguments()
 
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start, and plan the stages."""
-        self.stages, self.stage_end = [], NO_END
-        if self.n <= NEWTON_VARIABLES:
-            self.stages = [("newton", NEWTON_ITERATIONS), ("lbfgs", NO_END)]
-            self.stage_end = LBFGS_ITERATIONS
-        self.stalled_at = -1
+        self.counters[layout.T] = -1
+        self._plan()
         return super().begin(x)
 
     def _arguments(self) -> tuple[int, ...]:
@@ -61,32 +58,38 @@ class SolverRun(SearchRun):
         while True:
             self.counters[layout.LAST] = min(last, self.stage_end)
             status = self.solve(*self.arguments)
-            if status == Status.STALLED:
-                self.stalled_at = self.t
-            if not self._stage_is_over(status) or not self._next_stage():
-                break
-        # Newton's promise of what is left to gain is better than the gradient's.
-        return self.ending(status, self.stalled_at == self.t)
+            over = status == RUNNING and self.stage_end <= self.t < last
+            if not over or not self.next_stage():
+                return status
 
-    def _stage_is_over(self, status: int) -> bool:
-        if status == RUNNING:
-            return self.stage_end <= self.t < self.settings.maxiter
-        return status in (Status.STALLED, Status.ABNORMAL) and not self.impatient
+    def restart(self) -> None:
+        """Forget what was learnt elsewhere, and begin with the first stage."""
+        self._plan()
+        self._set_stage("lbfgs", self.stage_end)
 
-    def _next_stage(self) -> bool:
+    def next_stage(self) -> bool:
         """Prepare the next stage that can be had; return whether there is one."""
         while self.stages:
             name, iterations = self.stages[0]
             possible = name != "newton" or self._get_hessian()
             del self.stages[0]  # not before: Ctrl-C may have come while compiling
-            if not possible:
-                continue
-            self.counters[layout.NEWTON] = int(name == "newton")
-            self.counters[layout.PAIRS] = 0
-            self.counters[layout.IDLE] = 0
-            self.stage_end = self.t + iterations
-            return True
+            if possible:
+                self._set_stage(name, self.t + iterations)
+                return True
         return False
+
+    def _set_stage(self, name: str, end: int) -> None:
+        self.counters[layout.NEWTON] = int(name == "newton")
+        self.counters[layout.PAIRS] = self.counters[layout.IDLE] = 0
+        self.limits[layout.REACH] = 1.0
+        self.stage_end = end
+
+    def _plan(self) -> None:
+        """Plan the stages to come."""
+        self.stages, self.stage_end = [], NO_END
+        if self.n <= NEWTON_VARIABLES:
+            self.stages = [("newton", NEWTON_ITERATIONS), ("lbfgs", NO_END)]
+            self.stage_end = max(self.t, 0) + LBFGS_ITERATIONS
 
     def _get_hessian(self) -> bool:
         """Compile the Hessian; return whether there is one, not too large for that."""
@@ -105,8 +108,8 @@ class SolverRun(SearchRun):
 
     def plan(self) -> dict[str, Any]:
         """Return the stages to come."""
-        names = ("stages", "stage_end", "stalled_at")
-        return {name: getattr(self, name) for name in names}
+        own = {name: getattr(self, name) for name in ("stages", "stage_end")}
+        return super().plan() | own
 
     def possible(self) -> dict[int, tuple[int, int]]:
         """Return between what each of the counters can be."""
@@ -124,7 +127,6 @@ class SolverRun(SearchRun):
         super().restore(stored, plan)
         self.stages = [(str(name), int(count)) for name, count in plan["stages"]]
         self.stage_end = int(plan["stage_end"])
-        self.stalled_at = int(plan["stalled_at"])
         ends = [self.stage_end, *(count for _, count in self.stages)]
         if self.stage_end < self.t or max(ends) < NO_END:
             raise ValueError("its stages come to no end")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
-from symgd.descent.run import FARTHEST, SearchRun, floats
+from symgd.descent.run import FARTHEST, floats
+from symgd.descent.search_run import SearchRun
 from symgd.descent.settings import AUTOMATIC, Settings
 from symgd.kernels.shared import shared
 from symgd.native import records as layout
 from symgd.native.machine import address
-from symgd.native.status import Status
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 
@@ -34,8 +34,14 @@ class SpectralRun(SearchRun):
         self.arguments = [self.function.address, *map(address, [*arrays, self.rows])]
 
     def _continue(self) -> int:
-        status = self.descend(*self.arguments)
-        return self.ending(status, status == Status.STALLED)
+        return self.descend(*self.arguments)
+
+    def restart(self) -> None:
+        """Forget what was learnt elsewhere."""
+        self.limits[layout.STEP] = 0.0
+        self.limits[layout.FLATTEST] = self.norm
+        self.counters[layout.IDLE] = 0
+        self.values[:] = array("d", [self.fun]) * len(self.values)
 
     def possible(self) -> dict[int, tuple[int, int]]:
         """Return between what each of the counters can be."""

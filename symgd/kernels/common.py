@@ -12,7 +12,9 @@ from typing import Any
 from symgd.lowering.jitting import jit
 from symgd.native.records import (
     BEST,
+    BOTTOM,
     CONVERGED,
+    EVALUATIONS,
     EVERY,
     FTOL,
     GTOL,
@@ -30,7 +32,7 @@ from symgd.native.status import RUNNING
 
 SUFFICIENT_DECREASE = 1e-4
 ROUNDING = 1e-16  # a decrease by this fraction of the value is none
-LOWEST = -1e100  # a value below shows that there is no lowest
+LOWEST = -1e100  # times the value at the start, or 1: below, there is no lowest value
 NOISE = 4e-15  # a decrease that promises less than this can't be measured
 
 
@@ -93,6 +95,29 @@ def is_finite(f: float, g: Any) -> bool:
 
 
 @jit
+def is_held(x: float, g: float, lower: float, upper: float) -> bool:
+    """Return whether a bound holds a coordinate against the descent."""
+    return (x <= lower and g > 0.0) or (x >= upper and g < 0.0)
+
+
+@jit
+def is_usable(f: float, g: Any, x: Any, lower: Any, upper: Any) -> bool:
+    """Return whether value and gradient are finite, but for slopes out of bounds."""
+    zero = 0.0 * f
+    for k in range(g.shape[0]):
+        zero += 0.0 if is_held(x[k], g[k], lower[k], upper[k]) else 0.0 * g[k]
+    return zero == 0.0
+
+
+@jit
+def begin(counters: Any, limits: Any, f: float) -> None:
+    """Enter the value at the start."""
+    counters[EVALUATIONS] += 1
+    limits[VALUE] = f
+    limits[BOTTOM] = LOWEST * max(1.0, abs(f))
+
+
+@jit
 def judged(counters: Any, limits: Any) -> int:
     """Return whether the run ends with an iterate."""
     f = limits[VALUE]
@@ -118,8 +143,8 @@ def commit(
     counters[T] += 1
     norm = 0.0
     for k in range(x.shape[0]):
-        step = min(max(-g[k], lower[k] - x[k]), upper[k] - x[k])
-        norm = max(norm, abs(step))
+        if not is_held(x[k], g[k], lower[k], upper[k]):
+            norm = max(norm, abs(g[k]))
     limits[NORM] = norm
     if counters[EVERY] != 0 and counters[T] % counters[EVERY] == 0:
         row = rows[counters[ROWS]]

@@ -21,6 +21,7 @@ from symgd.lowering.packs import (
     part,
     stored,
 )
+from symgd.lowering.watching import steepness
 from symgd.native.records import WATCHED, LaneRows
 
 LONGEST = 240  # iterations between two looks at the lanes
@@ -81,10 +82,8 @@ def _steps(
     def largest_projected(fg: Any, s: Any, lower: Any, upper: Any) -> Any:
         largest = 0.0
         for k, g in enumerate(fg[1:]):
-            step, x = -g, s[k * width]
-            step = choose(step > lower[k] - x, step, lower[k] - x)
-            step = choose(step < upper[k] - x, step, upper[k] - x)
-            largest = choose(abs(step) > largest, abs(step), largest)
+            size = steepness(g, s[k * width], lower[k], upper[k])
+            largest = choose(size > largest, size, largest)
         return largest
 
     def observe(fg: Any, s: Any, seen: Any, ftol: Any, lower: Any, upper: Any) -> Any:

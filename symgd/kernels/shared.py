@@ -19,6 +19,8 @@ from symgd.native.machine import Kernel, NotPortable
 from symgd.native.quadratic import TRUST_REGION
 from symgd.native.records import (
     BLOCKS,
+    EXAMINATION,
+    EXAMINATION_EACH,
     LARGE,
     SOLVER,
     SOLVER_EACH,
@@ -49,6 +51,8 @@ LOOPS = {
     "solver_each": SharedLoop("solver", SOLVER_EACH, "each_entry"),
     "spectral": SharedLoop("spectral", SPECTRAL),
     "spectral_each": SharedLoop("spectral", SPECTRAL_EACH, "each_entry"),
+    "examination": SharedLoop("examination", EXAMINATION),
+    "examination_each": SharedLoop("examination", EXAMINATION_EACH, "each_entry"),
     "trust_region": SharedLoop("trust_region", TRUST_REGION),
     "blocks": SharedLoop("blocks", BLOCKS),
     "large": SharedLoop("large", LARGE),

@@ -17,20 +17,22 @@ from math import inf, sqrt
 from typing import Any
 
 from symgd.kernels.common import (
-    LOWEST,
     NOISE,
     ROUNDING,
     SUFFICIENT_DECREASE,
+    begin,
     commit,
     copy,
     diagonalise,
-    is_finite,
+    is_held,
+    is_usable,
 )
 from symgd.lowering.intrinsics import evaluate, floats, integers
 from symgd.lowering.jitting import jit
 from symgd.native.records import (
     ABNORMAL,
     BEST,
+    BOTTOM,
     COUNTERS,
     DIVERGED,
     EVALUATIONS,
@@ -57,6 +59,8 @@ from symgd.native.status import RUNNING
 CURVATURE = 0.9
 TRIALS = 50
 MAX_IDLE = 21
+UNMEASURED = 1e-11  # a promise of more of the value than that shows in it
+FARTHER = 16.0  # times a step that does not move x
 FLOOR = 1e-14  # of an eigenvalue, as a fraction of the largest
 
 
@@ -64,7 +68,8 @@ FLOOR = 1e-14  # of an eigenvalue, as a fraction of the largest
 def _dot(a: Any, b: Any, free: Any) -> float:
     total = 0.0
     for k in range(a.shape[0]):
-        total += free[k] * a[k] * b[k]
+        if free[k] != 0.0:  # what is held may be infinite
+            total += a[k] * b[k]
     return total
 
 
@@ -85,8 +90,7 @@ def _free(x: Any, g: Any, lower: Any, upper: Any, free: Any) -> bool:
     """
     changed = False
     for k in range(x.shape[0]):
-        held = (x[k] <= lower[k] and g[k] > 0.0) or (x[k] >= upper[k] and g[k] < 0.0)
-        mark = 0.0 if held else 1.0
+        mark = 0.0 if is_held(x[k], g[k], lower[k], upper[k]) else 1.0
         changed = changed or mark != free[k]
         free[k] = mark
     return changed
@@ -97,7 +101,8 @@ def _largest(g: Any, free: Any) -> float:
     """Return the largest component on the free coordinates."""
     largest = 0.0
     for k in range(g.shape[0]):
-        largest = max(largest, free[k] * abs(g[k]))
+        if free[k] != 0.0:
+            largest = max(largest, abs(g[k]))
     return largest
 
 
@@ -107,7 +112,7 @@ def _scaled_gradient(g: Any, free: Any, direction: Any) -> None:
     largest = _largest(g, free)
     scale = min(1.0, 1.0 / largest) if largest > 0.0 else 1.0
     for k in range(g.shape[0]):
-        direction[k] = -scale * free[k] * g[k]
+        direction[k] = -scale * g[k] if free[k] != 0.0 else 0.0
 
 
 @jit
@@ -130,7 +135,7 @@ def _lbfgs_direction(
         Whether any pair could be used; otherwise the direction is the gradient's.
     """
     for k in range(g.shape[0]):
-        direction[k] = -free[k] * g[k]
+        direction[k] = -g[k] if free[k] != 0.0 else 0.0
     scale = 0.0
     for age in range(counters[PAIRS]):
         place = (counters[NEWEST] - age) % MEMORY
@@ -182,7 +187,8 @@ def _newton_direction(
     for i in range(n):
         along = 0.0
         for k in range(n):
-            along += v[k, i] * free[k] * g[k]
+            if free[k] != 0.0:
+                along += v[k, i] * g[k]
         if along != 0.0:
             step = -along / max(abs(a[i, i]), FLOOR * largest)
             for k in range(n):
@@ -220,22 +226,26 @@ def _line_search(
         decrease, moved = 0.0, False
         for k in range(n):
             trial[k] = min(max(x[k] + step * direction[k], lower[k]), upper[k])
-            decrease += g[k] * (trial[k] - x[k])
-            moved = moved or trial[k] != x[k]
-        if not moved:
+            if trial[k] != x[k]:
+                decrease += g[k] * (trial[k] - x[k])
+                moved = True
+        if not moved and high < inf:
             break
+        if not moved:  # in units of x, the step is nothing yet
+            low, step = step, FARTHER * step
+            continue
         trial_f = evaluate(function, trial, p, trial_g)
         counters[EVALUATIONS] += 1
-        if trial_f < LOWEST:
+        if trial_f < limits[BOTTOM]:
             return -inf
         trial_slope = 0.0
         for k in range(n):
             if lower[k] < trial[k] < upper[k]:
                 trial_slope += trial_g[k] * direction[k]
-        finite = is_finite(trial_f, trial_g)
+        finite = is_usable(trial_f, trial_g, trial, lower, upper)
         flatter = CURVATURE * slope <= trial_slope
         # Near a minimum values differ by rounding only; slopes are still exact there.
-        level = trial_f <= f + NOISE * abs(f)
+        level = trial_f <= f + NOISE * abs(f) and -decrease <= UNMEASURED * abs(f)
         bends = flatter and trial_slope <= -CURVATURE * slope
         if finite and level and bends and _largest(trial_g, free) <= 0.5 * steepest:
             return trial_f
@@ -302,9 +312,8 @@ def solve(
     """
     direction, free, trial, trial_g = work[0], work[1], work[2], work[3]
     if counters[T] < 0:
-        limits[VALUE] = evaluate(function, x, p, g)
-        counters[EVALUATIONS] += 1
-        if not is_finite(limits[VALUE], g):
+        begin(counters, limits, evaluate(function, x, p, g))
+        if not is_usable(limits[VALUE], g, x, lower, upper):
             return DIVERGED
         status = commit(counters, limits, x, g, lower, upper, rows)
         if status != RUNNING:
@@ -339,7 +348,8 @@ def solve(
         place = (counters[NEWEST] + 1) % MEMORY
         for k in range(x.shape[0]):
             pairs[place, 0, k] = trial[k] - x[k]
-            pairs[place, 1, k] = trial_g[k] - g[k]
+            change = trial_g[k] - g[k]
+            pairs[place, 1, k] = change if abs(change) < inf else 0.0
             x[k] = trial[k]
             g[k] = trial_g[k]
         counters[NEWEST] = place

@@ -24,19 +24,21 @@ from math import inf
 from typing import Any
 
 from symgd.kernels.common import (
-    LOWEST,
     NOISE,
     ROUNDING,
     SUFFICIENT_DECREASE,
+    begin,
     commit,
     copy,
-    is_finite,
+    is_held,
+    is_usable,
 )
 from symgd.lowering.intrinsics import evaluate, floats, integers
 from symgd.lowering.jitting import jit
 from symgd.native.records import (
     ABNORMAL,
     BEST,
+    BOTTOM,
     COUNTERS,
     DIVERGED,
     EVALUATIONS,
@@ -72,8 +74,10 @@ def _direction(
     """Set the direction; return the slope along it."""
     slope = 0.0
     for k in range(x.shape[0]):
-        direction[k] = min(max(-step * g[k], lower[k] - x[k]), upper[k] - x[k])
-        slope += g[k] * direction[k]
+        direction[k] = 0.0
+        if not is_held(x[k], g[k], lower[k], upper[k]):
+            direction[k] = min(max(-step * g[k], lower[k] - x[k]), upper[k] - x[k])
+            slope += g[k] * direction[k]
     return slope
 
 
@@ -95,6 +99,7 @@ def _spectral_step(
     ss, sy, yy = 0.0, 0.0, 0.0
     for k in range(x.shape[0]):
         s, y = new_x[k] - x[k], new_g[k] - g[k]
+        y = y if abs(y) < inf else 0.0
         ss += s * s
         sy += s * y
         if s != 0.0 or lower[k] < x[k] < upper[k]:
@@ -123,6 +128,7 @@ def _line_search(
     f: float,
     highest: float,
     slope: float,
+    bottom: float,
     x: Any,
     lower: Any,
     upper: Any,
@@ -151,9 +157,9 @@ def _line_search(
             break
         trial_f = evaluate(function, trial, p, trial_g)
         counters[EVALUATIONS] += 1
-        if trial_f < LOWEST:
+        if trial_f < bottom:
             return -inf, part
-        if not is_finite(trial_f, trial_g):
+        if not is_usable(trial_f, trial_g, trial, lower, upper):
             trial_f = inf
         if trial_f <= highest + SUFFICIENT_DECREASE * part * slope:
             return trial_f, part
@@ -205,9 +211,8 @@ def descend(
     n = x.shape[0]
     direction, trial, trial_g = work[0], work[1], work[2]
     if counters[T] < 0:
-        limits[VALUE] = evaluate(function, x, p, g)
-        counters[EVALUATIONS] += 1
-        if not is_finite(limits[VALUE], g):
+        begin(counters, limits, evaluate(function, x, p, g))
+        if not is_usable(limits[VALUE], g, x, lower, upper):
             return DIVERGED
         limits[STEP] = 0.0
         status = commit(counters, limits, x, g, lower, upper, rows)
@@ -223,14 +228,16 @@ def descend(
         slope = _direction(step, x, g, lower, upper, direction)
         promised = -slope
         new_f, part = _line_search(
-            *(function, p, counters, f, highest, slope, x, lower, upper, work)
+            *(function, p, counters, f, highest, slope, limits[BOTTOM]),
+            *(x, lower, upper, work),
         )
         if new_f == inf and not blind:
             # If this step is less than rounding, another may do: one that lowers f.
             blind, step = True, _blind_step(limits[NORM], t == 0, x)
             slope = _direction(step, x, g, lower, upper, direction)
             new_f, part = _line_search(
-                *(function, p, counters, f, f, slope, x, lower, upper, work)
+                *(function, p, counters, f, f, slope, limits[BOTTOM]),
+                *(x, lower, upper, work),
             )
         if new_f == -inf:
             return DIVERGED

@@ -72,8 +72,9 @@ def _inlined(function: Any) -> Any:
 
 @_inlined
 def _step(g: float, x: float, lower: float, upper: float, bounded: bool) -> float:
-    """Return the step down the gradient, projected onto the bounds if there are any."""
-    return min(max(-g, lower - x), upper - x) if bounded else -g
+    """Return the step down the gradient, unless a bound holds x against it."""
+    held = bounded and ((x <= lower and g > 0.0) or (x >= upper and g < 0.0))
+    return 0.0 if held else -g
 
 
 @_inlined

@@ -37,6 +37,7 @@ from symgd.lowering.loops import Writer
 from symgd.lowering.places import Here
 from symgd.lowering.totals import Totals
 from symgd.lowering.tracing import Value, writing
+from symgd.lowering.watching import steepness
 from symgd.native import exchange
 from symgd.native.layout import Layout
 from symgd.native.machine import ENTRY
@@ -293,10 +294,4 @@ class _Move:
 
 
 _CHOSEN = writing(choose)
-
-
-def _projected(slope: Value, x: Value, lower: Value, upper: Value) -> Value:
-    """Return the length of the step down the gradient that the bounds allow."""
-    step, low, high = -slope, lower - x, upper - x
-    step = _CHOSEN(step < low, low, step)
-    return abs(_CHOSEN(step > high, high, step))
+_projected = writing(steepness)

@@ -9,9 +9,11 @@ Overflow and NaN are detected no more often than this needs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sympy as sp
 
+from symgd.arithmetic.primitives import choose
 from symgd.language.formula import symbol
 from symgd.rules.rule import Rule
 
@@ -93,3 +95,12 @@ def _value_is_watched(rule: Rule, expression: sp.Expr) -> bool:
         or (isinstance(node, sp.Pow) and node.exp.is_Integer and node.exp > 0)
         for node in sp.preorder_traversal(expression)
     )
+
+
+def steepness(slope: Any, x: Any, lower: Any, upper: Any) -> Any:
+    """Return the size of a component of the projected gradient, as a straight line.
+
+    It is 0 where a bound holds x against the descent.
+    """
+    size = choose((x <= lower) & (slope > 0.0), 0.0, abs(slope))
+    return choose((x >= upper) & (slope < 0.0), 0.0, size)

@@ -41,7 +41,7 @@ def minimize_many(
     method: str | Rule = "auto",
     bounds: Any = None,
     maxiter: int = 10_000,
-    gtol: float = 1e-8,
+    gtol: float | None = None,
     ftol: float = 0.0,
     patience: int = 0,
     target: float | None = None,

@@ -18,6 +18,8 @@ from symgd.descent.progress import ProgressOfMany
 from symgd.descent.settings import Settings
 from symgd.descent.trajectory_run import RuleRun, initial_kernel
 from symgd.kernels.shared import shared
+from symgd.many.examined_ends import left_to_run
+from symgd.many.in_turn import run_alone
 from symgd.many.problem import Ends, Problem
 from symgd.native import machine
 from symgd.native import records as layout
@@ -184,6 +186,7 @@ def run(
     lanes = _Lanes(problem)
     lanes.begin()
     status = lanes.ends[0]
+    deadline = time.perf_counter() + problem.settings.time_limit
     interrupts.shown_in(lanes.shape[layout.STOP :])
     with ThreadPoolExecutor(workers) as pool:
         each = pool.map if workers > 1 else map
@@ -198,7 +201,11 @@ def run(
         ended = _rounds(status, problem.settings, play, interrupts)
     status[status == RUNNING] = ended
     progress(lanes.ends[1], problem.count, lanes.fg[0])
-    return lanes.table()
+    table = lanes.table()
+    if not interrupts.noted:
+        left = left_to_run(problem, table).tolist()
+        run_alone(problem, left, table, workers, deadline, progress, interrupts)
+    return table
 
 
 def _rounds(

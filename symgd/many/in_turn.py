@@ -19,6 +19,7 @@ from symgd.descent.run import drive
 from symgd.descent.solver_run import LBFGS_ITERATIONS, NEWTON_VARIABLES
 from symgd.errors import FormulaError
 from symgd.kernels.shared import shared
+from symgd.many.examined_ends import ExaminedEnds
 from symgd.many.problem import Ends, Problem
 from symgd.native import machine
 from symgd.native import records as layout
@@ -53,8 +54,7 @@ def _run(
     settings, deadline = problem.settings, math.inf
     if settings.time_limit < math.inf:
         deadline = time.perf_counter() + settings.time_limit
-    searching = problem.rule is None or problem.automatic
-    shared = _Loop(problem, table, cut_short) if searching else None
+    shared = _Loop(problem, table, cut_short) if problem.searches else None
 
     def stopped() -> bool:
         return interrupts.noted or time.perf_counter() >= deadline
@@ -62,29 +62,48 @@ def _run(
     def first(piece: np.ndarray) -> np.ndarray:
         return piece if shared is None or stopped() else shared.advance(piece)
 
-    def rest(which: int) -> None:
-        if not stopped():
-            _alone(problem, which, table, deadline, interrupts)
-
     # What is begun can't be stopped: less at a time where that takes long.
     quick = shared is not None and settings.time_limit == math.inf and n <= 10
     size = 128 if quick else max(1, min(16, 400 // n))
     pieces = [np.arange(i, min(i + size, count)) for i in range(0, count, size)]
+    unfinished: list[int] = []
     with ThreadPoolExecutor(workers) as pool:
-        unfinished: list[int] = []
         for done, remaining in enumerate(pool.map(first, pieces), start=1):
             unfinished += remaining.tolist()
             ended = min(done * size, count) - len(unfinished)
             progress(table.nit, ended, table.fun)
-        if unfinished and not stopped():
-            with suppress(KeyboardInterrupt):  # which has been noted
-                _prepare(problem, unfinished[0])
-            ended = count - len(unfinished)
-            for done, _ in enumerate(pool.map(rest, unfinished), start=1):
-                progress(table.nit, ended + done, table.fun)
+    run_alone(problem, unfinished, table, workers, deadline, progress, interrupts)
     cut = Status.INTERRUPTED if interrupts.noted else Status.TIME_LIMIT
     table.status[table.status == RUNNING] = cut
     return table
+
+
+def run_alone(
+    problem: Problem,
+    which: Sequence[int],
+    table: Ends,
+    workers: int,
+    deadline: float,
+    progress: ProgressOfMany,
+    interrupts: Interrupts,
+) -> None:
+    """Make some of the descents as ``minimize`` does, and enter their ends."""
+
+    def stopped() -> bool:
+        return interrupts.noted or time.perf_counter() >= deadline
+
+    def run(each: int) -> None:
+        if not stopped():
+            _alone(problem, each, table, deadline, interrupts)
+
+    if not len(which) or stopped():
+        return
+    with suppress(KeyboardInterrupt):  # which has been noted
+        _prepare(problem, which[0])
+    ended = problem.count - len(which)
+    with ThreadPoolExecutor(workers) as pool:
+        for done, _ in enumerate(pool.map(run, which), start=1):
+            progress(table.nit, ended + done, table.fun)
 
 
 def _prepare(problem: Problem, which: int) -> None:
@@ -106,7 +125,7 @@ def _alone(
     left = max(0.0, deadline - time.perf_counter())
     settings = dataclasses.replace(problem.settings, time_limit=left)
     run = problem.run(which, settings)
-    status = run.begun(problem.starts[which])
+    status = run.begin_in_time(problem.starts[which])
     if status == RUNNING:
         noted = [lambda _: "interrupted" if interrupts.noted else ""]
         status = drive(run, status, noted)
@@ -133,6 +152,7 @@ class _Loop:
         if problem.automatic or n <= NEWTON_VARIABLES:
             self.last = min(self.last, LBFGS_ITERATIONS)
         self.parameters = problem.constants()
+        self.ends = ExaminedEnds(problem, table)
 
     def advance(self, piece: np.ndarray) -> np.ndarray:
         """Run this piece; return the numbers of those that have not ended by it."""
@@ -160,11 +180,14 @@ class _Loop:
             *(machine.address(array) for array in (*arrays, table.nfev)),
         )
         machine.raise_pending()
-        status = table.status[piece]
         if self.cut[0]:  # what else a kernel made of what was cut short says nothing
-            sure = np.isin(status, (Status.CONVERGED, Status.TARGET_REACHED))
+            sure = np.isin(
+                table.status[piece], (Status.CONVERGED, Status.TARGET_REACHED)
+            )
             table.status[piece[~sure]] = RUNNING
             return piece[:0]
+        self.ends.examine(piece)
+        status = table.status[piece]
         if self.last == settings.maxiter:
             table.status[piece[status == RUNNING]] = Status.MAXITER
             status = table.status[piece]

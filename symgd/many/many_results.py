@@ -128,7 +128,7 @@ class Results(Sequence[Result]):
         if cut:
             settings = dataclasses.replace(settings, maxiter=int(self.nit[which]))
         run = self._problem.run(which, settings)
-        again = drive(run, run.begun(self.start[which]))
+        again = drive(run, run.begin_in_time(self.start[which]))
         return run, ended if cut else again
 
     def __iter__(self) -> Iterator[Result]:

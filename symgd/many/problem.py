@@ -97,6 +97,11 @@ class Problem:
         return stoppable(self.settings.time_limit)
 
     @property
+    def searches(self) -> bool:
+        """Whether the descents search for their steps."""
+        return self.rule is None or self.automatic
+
+    @property
     def fits_lanes(self) -> bool:
         """Whether the descents can run in lanes."""
         if self.rule is None or self.automatic or compiled.interpreted():

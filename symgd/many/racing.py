@@ -49,7 +49,7 @@ def race(
     *,
     bounds: Any = None,
     maxiter: int = 10_000,
-    gtol: float = 1e-8,
+    gtol: float | None = None,
     ftol: float = 0.0,
     patience: int = 0,
     target: float | None = None,
@@ -274,7 +274,7 @@ def _labels(entries: Sequence[Entry]) -> list[str]:
 
 def _prepare(run: Run, start: Sequence[float]) -> None:
     """Compile what a run may need, so that it is not in its time."""
-    run.begun(start)
+    run.begin_in_time(start)
     if isinstance(run, SolverRun) and run.n <= NEWTON_VARIABLES:
         with suppress(FormulaError):  # there is none
             run.objective.kernel("hessian")
@@ -283,7 +283,7 @@ def _prepare(run: Run, start: Sequence[float]) -> None:
 def _timed(run: Run, start: Sequence[float]) -> Status:
     """Make a run, and set its seconds: if it is short, those of the best of a few."""
     run.seconds = 0.0
-    ended = drive(run, run.begun(start))
+    ended = drive(run, run.begin_in_time(start))
     if ended in CUT or run.seconds >= LONG:
         return ended
     last = run.settings.maxiter
@@ -305,7 +305,7 @@ def _repeating(settings: Settings, run: Run, ended: Status) -> Settings:
 
 def _traced(run: Run, start: Sequence[float]) -> Trace | None:
     """Return the iterates of a run, or None if it was interrupted."""
-    interrupted = drive(run, run.begun(start)) == Status.INTERRUPTED
+    interrupted = drive(run, run.begin_in_time(start)) == Status.INTERRUPTED
     return None if interrupted else run.trace()
 
 

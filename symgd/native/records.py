@@ -36,7 +36,7 @@ EPOCH = 18  # how often all rows have been shuffled
 RANDOM = 19  # the generator's state: two numbers
 KEPT = 21  # the iterate that is kept, to come back to
 
-LIMITS = 9
+LIMITS = 10
 GTOL, FTOL, TARGET = 0, 1, 2
 BEST = 3  # the value by which improvement is measured
 NORM = 4  # the largest component of the (projected) gradient at the iterate
@@ -44,6 +44,7 @@ VALUE = 5  # of the objective at the iterate
 REACH = 6  # how far the last search went along a gradient that did not bend
 STEP = 7  # the next spectral step; 0 where nothing is known of the curvature
 FLATTEST = 8  # the smallest NORM so far
+BOTTOM = 9  # a value below shows that there is no lowest
 
 WATCHED = 4  # numbers that lanes are compared with: norm, ftol, target, patience
 TRACE_ROWS = 4096  # recorded in one slice at most
@@ -66,6 +67,8 @@ SPECTRAL = "i:ipppppppppp"
 LARGE = "i:pppppppppppppp"
 LARGE_STEP = "i:pppppppppi"
 SPECTRAL_EACH = "i:ippiiipppppppppppp"
+EXAMINATION = "i:iipppppppppp"
+EXAMINATION_EACH = "i:iippiiippppppppppp"
 
 MEMORY = 10  # pairs that L-BFGS remembers
 VECTORS = 6  # of working space, beside the pairs
@@ -84,6 +87,18 @@ def spectral_space(n: int) -> tuple[int, int]:
     """Return how many numbers spectral steps need: for values, vectors."""
     return HISTORY, SPECTRAL_VECTORS * n
 
+
+# What an end is, see ``kernels.examination``.
+EXACT, INEXACT, LOWER, FLAT, SADDLE, UNKNOWN = range(6)
+FACTS = 7
+FIRST = 0  # the value at the start
+VALUE_THERE = 1  # that at the end
+CLOSE = 2  # the longest step, as a part of x, that Newton's method may have left
+PROMISED = 3  # what that step would lower the value by
+MOVED = 4  # the largest part of x by which it would change it
+LOWER_VALUE = 5  # that at the lowest point that was found, or inf
+SLOPE = 6  # a point is lower if it is so by more than this for each unit of x
+EXAMINED_VECTORS = 9  # of working space
 
 SHAPE = 17  # integers that describe a block: see ``blocks.entry``
 STOP = 16  # of these, becomes 1 when no further block is to begin

@@ -24,6 +24,7 @@ class Status(enum.IntEnum):
     DIVERGED = 5
     TIME_LIMIT = 6
     INTERRUPTED = 7
+    STATIONARY = 8
 
     @property
     def sentence(self) -> str:
@@ -48,4 +49,5 @@ _SENTENCES = {
     Status.DIVERGED: "A quantity stopped being finite.",
     Status.TIME_LIMIT: "The time limit was reached.",
     Status.INTERRUPTED: "The run was interrupted.",
+    Status.STATIONARY: "The gradient is small, but not at a minimum.",
 }

@@ -1,0 +1,96 @@
+"""What an end is: examined by the exact Hessian, and by values nearby.
+
+The driver of ``kernels.examination``. Elsewhere: second-order optimality conditions.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from typing import Any, NamedTuple, TypeAlias
+
+from symgd.descent.settings import TIGHT
+from symgd.errors import FormulaError
+from symgd.kernels.shared import shared
+from symgd.native import records as layout
+from symgd.native.machine import Kernel, address
+from symgd.objectives.objective import Objective
+
+# It stands above: what is asked of one is its point, gradient, bounds and start.
+Run: TypeAlias = Any
+
+CURVATURE_VARIABLES = 50  # up to so many the Hessian is looked at
+# How much of x Newton's step may still change, at the end of the default method, where
+# f no longer falls measurably, and at the end of a rule, which has its own pace.
+CLOSE, AT_ROUNDING, ROUGHLY = 1e-7, 1e-5, 1e-2
+LOWER_PLACE, LOWER_SLOPES = 4, 5  # of the vectors that the kernel works with
+
+
+class Ending(NamedTuple):
+    """What an end is.
+
+    Attributes
+    ----------
+    verdict : int
+        EXACT, INEXACT, LOWER, FLAT, SADDLE or UNKNOWN, see ``kernels.examination``.
+    promised, moved : float
+        What Newton's step would lower f by, and the largest part of x that it would
+        change.
+    fun, x, gradient : float, array, array
+        The lower point that was found, if any.
+    evaluations : int
+    """
+
+    verdict: int
+    promised: float = math.nan
+    moved: float = math.nan
+    fun: float = math.inf
+    x: array[float] = array("d")
+    gradient: array[float] = array("d")
+    evaluations: int = 0
+
+
+def hessian_of(objective: Objective) -> Kernel | None:
+    """Return the Hessian's kernel, where there is one that can be looked at."""
+    if len(objective.space) > CURVATURE_VARIABLES:
+        return None
+    try:
+        return objective.kernel("hessian")
+    except FormulaError:
+        return None
+
+
+def examined(run: Run, close: float) -> Ending:
+    """Say what the point is where a run has come to.
+
+    Parameters
+    ----------
+    run : Run
+    close : float
+        How much of x Newton's step may change where an end is exact.
+    """
+    hessian = hessian_of(run.objective)
+    if hessian is None:
+        steep = run.norm > TIGHT * min(1.0, run.first_norm) and math.isfinite(close)
+        return Ending(layout.INEXACT if steep else layout.UNKNOWN)
+    n = run.n
+    counters = array("q", bytes(8 * layout.COUNTERS))
+    counters[layout.VARIABLES] = n
+    facts = array("d", bytes(8 * layout.FACTS))
+    facts[layout.FIRST], facts[layout.VALUE_THERE] = run.first, run.fun
+    facts[layout.CLOSE], facts[layout.SLOPE] = close, run.settings.slope
+    work = array("d", bytes(8 * layout.EXAMINED_VECTORS * n))
+    matrices = array("d", bytes(8 * 2 * n * n))
+    arrays: list[Any] = [counters, facts, run.x, run.gradient[:], run.origin]
+    arrays += [run.parameters, run.lower, run.upper, work, matrices]
+    kernel, function = shared("examination"), run.objective.kernel("evaluation")
+    verdict = kernel(function.address, hessian.address, *map(address, arrays))
+    return Ending(
+        verdict,
+        facts[layout.PROMISED],
+        facts[layout.MOVED],
+        facts[layout.LOWER_VALUE],
+        work[n * LOWER_PLACE : n * (LOWER_PLACE + 1)],
+        work[n * LOWER_SLOPES : n * (LOWER_SLOPES + 1)],
+        counters[layout.EVALUATIONS],
+    )

@@ -1,0 +1,261 @@
+"""Ends at kinks: whether 0 is a mean of the gradients around, as at a minimum.
+
+Elsewhere: the Clarke subdifferential, by gradient sampling.
+
+Sources: Burke, Lewis and Overton 2005, "A robust gradient sampling algorithm for
+nonsmooth, nonconvex optimization", section 2; Wolfe 1976, "Finding the nearest point in
+a polytope".
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from array import array
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import sympy as sp
+
+from symgd.language.formula import text_of
+from symgd.native.machine import address
+from symgd.objectives.objective import Objective
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from symgd.descent.run import Run
+
+Point: TypeAlias = "tuple[array[float], float, array[float]]"  # x, f, gradient
+
+DISTANCES = (1e-9, 1e-8, 1e-7, 1e-6)  # parts of x, within which gradients are taken
+NEAREST = 1e-6  # of the largest gradient: a mean by no more is 0
+UNBOUNDED = 0.9  # of the fall in the part of the way before
+GENUINE = 128.0  # times as far away f must still fall, so that a lower point counts
+NODES = 2000  # of a formula, in which kinks are looked for
+NAMES = {sp.Abs: "abs", sp.Max: "max", sp.Min: "min"}
+EQUAL = 1e-6  # of their size: what differs by less is equal there
+
+
+class Kink(NamedTuple):
+    """What was found around an end.
+
+    Attributes
+    ----------
+    is_minimum : bool
+        Whether 0 is a mean of the gradients around, and f is lower nowhere near.
+    is_hole : bool
+        Whether f seems to fall there without bound.
+    lower : (x, f, gradient), or None
+        A lower point.
+    pieces : tuple of str
+        What has a kink there, where that can be told.
+    evaluations : int
+    """
+
+    is_minimum: bool
+    is_hole: bool
+    lower: Point | None
+    pieces: tuple[str, ...]
+    evaluations: int
+
+    def told(self, gradient: str) -> str:
+        """Say why this is a minimum, or none."""
+        if self.is_hole:
+            return f"f falls without bound near this point; {gradient}"
+        where = f"a kink of {' and of '.join(self.pieces)}" if self.pieces else "a kink"
+        return f"0 is a mean of the gradients around: this is at {where}; {gradient}"
+
+
+class _Surroundings:
+    """Values and gradients near the end of a run."""
+
+    def __init__(self, run: Run) -> None:
+        import numpy as np
+
+        self.kernel = run.objective.kernel("evaluation")
+        self.parameters = run.parameters
+        self.x = np.array(run.x)
+        self.lower, self.upper = np.array(run.lower), np.array(run.upper)
+        moved = np.abs(self.x - np.array(run.origin))
+        self.units = np.maximum(np.abs(self.x), moved)
+        self.units[self.units == 0.0] = self.units.max() or 1.0
+        self.evaluations = 0
+
+    def at(self, x: np.ndarray) -> Point:
+        """Evaluate a point, brought inside the bounds."""
+        import numpy as np
+
+        point = array("d", np.clip(x, self.lower, self.upper))
+        gradient = array("d", bytes(8 * len(point)))
+        f = float(self.kernel(*map(address, (point, self.parameters, gradient))))
+        self.evaluations += 1
+        return point, f, gradient
+
+    def directions(self) -> np.ndarray:
+        """Return along what to look: the coordinates, and between them."""
+        import numpy as np
+
+        n = len(self.x)
+        rng = np.random.default_rng(0)
+        between = rng.choice([-1.0, 1.0], (2 * n + 8, n)) * rng.uniform(0.3, 1.0)
+        return np.concatenate([np.eye(n), -np.eye(n), between])
+
+
+def kink_at(run: Run) -> Kink:
+    """Look around the end of a run."""
+    import numpy as np
+
+    around, f = _Surroundings(run), run.fun
+    nearest, pieces = None, tuple(kinks_of(run.objective, run.x))
+    if _is_hole(around, np.array(run.gradient)):
+        return Kink(False, True, None, (), around.evaluations)
+    for distance in DISTANCES:
+        steps = distance * around.units * around.directions()
+        points = [around.at(around.x + step) for step in steps]
+        finite = [math.isfinite(p[1]) and np.isfinite(p[2]).all() for p in points]
+        if not any(finite):
+            continue
+        kept = [p for p, good in zip(points, finite, strict=True) if good]
+        lowest = min(kept, key=lambda point: point[1])
+        if lowest[1] < f and (lower := _further(around, lowest, f)):
+            return Kink(False, False, lower, pieces, around.evaluations)
+        gradients = np.array([p[2] for p in kept]) * around.units
+        gradients = _unheld(around, gradients)
+        mean = nearest_to_origin(gradients)
+        nearest = mean if nearest is None else nearest
+        if np.linalg.norm(mean) <= NEAREST * np.linalg.norm(gradients, axis=1).max():
+            return Kink(True, False, None, pieces, around.evaluations)
+    lower = _along(around, nearest, f)
+    return Kink(False, False, lower, pieces, around.evaluations)
+
+
+def _is_hole(around: _Surroundings, gradient: np.ndarray) -> bool:
+    """Return whether f falls by as much in each tenth of the way to the end.
+
+    So it does with a logarithm, or faster; towards a minimum it falls by less and less.
+    """
+    import numpy as np
+
+    steep = np.abs(gradient * around.units)
+    if not (steep > 0.0).any():
+        return False
+    direction = -np.sign(gradient) * around.units * (steep == steep.max())
+    values = [around.at(around.x - d * direction)[1] for d in (1e-3, 1e-6, 1e-9)]
+    first, second = values[0] - values[1], values[1] - values[2]
+    return bool(first > 0.0 and second > UNBOUNDED * first)
+
+
+def _further(around: _Surroundings, point: Point, f: float) -> Point | None:
+    """Return the lowest point farther on, if f falls there and not only here."""
+    import numpy as np
+
+    step, lowest, factor = np.array(point[0]) - around.x, point, 2.0
+    while factor <= 1e9:
+        trial = around.at(around.x + factor * step)
+        if not trial[1] < lowest[1]:
+            break
+        lowest, factor = trial, 2.0 * factor
+    usable = all(map(math.isfinite, lowest[2]))
+    return lowest if factor > GENUINE and lowest[1] < f and usable else None
+
+
+def _along(around: _Surroundings, mean: Any, f: float) -> Point | None:
+    """Return a lower point down a mean of gradients, if there is one."""
+    if mean is None or not any(mean):
+        return None
+    direction = -mean * around.units / abs(mean).max()
+    for power in range(40):
+        trial = around.at(around.x + 0.5**power * direction)
+        if trial[1] < f - 4e-15 * abs(f) and all(map(math.isfinite, trial[2])):
+            return trial
+    return None
+
+
+def _unheld(around: _Surroundings, gradients: np.ndarray) -> np.ndarray:
+    """Return gradients with 0 for what bounds hold against all of them."""
+    import numpy as np
+
+    low = (around.x <= around.lower) & (gradients.mean(axis=0) > 0.0)
+    high = (around.x >= around.upper) & (gradients.mean(axis=0) < 0.0)
+    return np.where(low | high, 0.0, gradients)
+
+
+def nearest_to_origin(points: np.ndarray) -> np.ndarray:
+    """Return the mean of points that is nearest to the origin: Wolfe's algorithm."""
+    import numpy as np
+
+    size = np.linalg.norm(points, axis=1).max()
+    if size == 0.0:
+        return np.zeros(points.shape[1])
+    chosen = [int(np.argmin(np.linalg.norm(points, axis=1)))]
+    weights = np.ones(1)
+    for _ in range(10 * len(points)):
+        mean = weights @ points[chosen]
+        new = int(np.argmin(points @ mean))
+        if new in chosen or points[new] @ mean >= mean @ mean - 1e-14 * size * size:
+            return mean
+        chosen.append(new)
+        weights = np.append(weights, 0.0)
+        while True:
+            wanted = _affine(points[chosen])
+            if (wanted > 1e-13).all():
+                weights = wanted
+                break
+            out = wanted <= 1e-13
+            part = np.min(weights[out] / np.maximum(weights - wanted, 1e-300)[out])
+            weights = weights + min(part, 1.0) * (wanted - weights)
+            kept = weights > 1e-13
+            kept[np.argmax(weights)] = True
+            if kept.all():
+                kept[np.argmin(weights)] = False
+            chosen = [place for place, stays in zip(chosen, kept, strict=True) if stays]
+            weights = weights[kept] / weights[kept].sum()
+    return weights @ points[chosen]
+
+
+def _affine(points: np.ndarray) -> np.ndarray:
+    """Return the weights, of sum 1, of the point of a plane nearest to the origin."""
+    import numpy as np
+
+    count = len(points)
+    matrix = np.ones((count + 1, count + 1))
+    matrix[0, 0] = 0.0
+    matrix[1:, 1:] = points @ points.T
+    scale = max(1e-300, np.abs(matrix[1:, 1:]).max())
+    matrix[1:, 1:] /= scale
+    right = np.zeros(count + 1)
+    right[0] = 1.0
+    return np.linalg.lstsq(matrix, right, rcond=None)[0][1:]
+
+
+def kinks_of(objective: Objective, x: array[float]) -> Iterator[str]:
+    """Yield the parts of a formula that have a kink at a point, as text."""
+    if objective.arrays is not None:
+        return
+    values = dict(zip(objective.space.names, map(sp.Float, x), strict=True))
+    values |= {name: sp.Float(v) for name, v in objective.parameters.items()}
+    nodes = sp.preorder_traversal(objective.expression)
+    for node in itertools.islice(nodes, NODES):
+        if isinstance(node, tuple(NAMES)) and _switches(node, values):
+            yield _named(node)
+
+
+def _named(node: Any) -> str:
+    """Return a choice as it is written in a formula."""
+    return f"{NAMES[type(node)]}({', '.join(map(text_of, node.args))})"
+
+
+def _switches(node: Any, values: dict[str, Any]) -> bool:
+    """Return whether which part of a choice counts is about to change."""
+    numbers = {s: values[s.name] for s in node.free_symbols if s.name in values}
+    try:
+        parts = [float(each.evalf(subs=numbers)) for each in node.args]
+        sizes = [abs(float(s)) for s in numbers.values()]
+    except (TypeError, ValueError):
+        return False
+    size = max([1e-300, *map(abs, parts), *sizes])
+    if isinstance(node, sp.Abs):
+        return abs(parts[0]) <= EQUAL * max(1e-300, *sizes)
+    ordered = sorted(parts, reverse=isinstance(node, sp.Max))
+    return len(ordered) > 1 and abs(ordered[0] - ordered[1]) <= EQUAL * size

@@ -1,0 +1,164 @@
+"""Runs that search along directions: where they end, and how they go on from there."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from symgd.descent.ends import AT_ROUNDING, CLOSE, Ending, examined
+from symgd.descent.run import NOISE, Run, projected_norm
+from symgd.native import records as layout
+from symgd.native.status import RUNNING, Status
+
+if TYPE_CHECKING:
+    from symgd.descent.kinks import Kink
+
+MOST_ESCAPES = 50  # from ends that are no minima
+BEYOND_MEASURE = 1e3 * NOISE  # of f, which may have lost digits on the way
+SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
+
+
+class SearchRun(Run):
+    """A run that searches along directions, and ends where no step is acceptable.
+
+    An end that is no minimum is left, where f is lower nearby.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.escapes = 0
+        self.kink: Kink | None = None
+
+    def begin(self, x: Sequence[float]) -> int:
+        """Evaluate the start; DIVERGED if the objective is not finite there."""
+        self.escapes, self.kink = 0, None
+        return super().begin(x)
+
+    def judged(self, status: int) -> int:
+        """Say how a run has ended, by what the end is; RUNNING if it is to go on."""
+        if status not in (Status.CONVERGED, Status.STALLED, Status.ABNORMAL):
+            return status
+        if self.impatient:
+            return super().judged(status)
+        close = self.close if status == Status.CONVERGED else AT_ROUNDING
+        self.ending = end = examined(self, close)
+        self.counters[layout.EVALUATIONS] += end.evaluations
+        if end.verdict == layout.EXACT:
+            return int(Status.CONVERGED)
+        if end.verdict == layout.LOWER and self._leaves(end.x, end.fun, end.gradient):
+            return self._goes_on()
+        if status == Status.CONVERGED:
+            return self._converged(end)
+        return self._out_of_steps(status, end)
+
+    @property
+    def close(self) -> float:
+        """How much of x Newton's step may change where an end is exact."""
+        return CLOSE if self.settings.relative else math.inf
+
+    def recall(self, status: Status) -> None:
+        """Find out again what the end is, of a run that was stored after it."""
+        at_rounding = self.norm > self.limits[layout.GTOL]
+        if self.ending is None and status in (Status.CONVERGED, Status.STATIONARY):
+            end = examined(self, AT_ROUNDING if at_rounding else self.close)
+            self.ending = end
+            if at_rounding and end.verdict != layout.EXACT:
+                from symgd.descent.kinks import kink_at
+
+                self.kink = kink_at(self)
+
+    def _converged(self, end: Ending) -> int:
+        """Return how a run has ended that may have more to gain."""
+        if end.verdict in (layout.LOWER, layout.FLAT, layout.SADDLE):
+            return int(Status.STATIONARY)
+        if end.verdict == layout.UNKNOWN or not self.settings.relative:
+            return int(Status.CONVERGED)
+        if self.norm == 0.0:
+            return int(Status.STATIONARY)
+        self.tighten()
+        if not self.counters[layout.NEWTON]:
+            self.next_stage()
+        return RUNNING
+
+    def _out_of_steps(self, status: int, end: Ending) -> int:
+        """Return how a run has ended that finds no step."""
+        if self.next_stage():
+            return RUNNING
+        ended = self.ending_of(status, end)
+        if ended == Status.STALLED or not self.origin:
+            return ended
+        from symgd.descent.kinks import kink_at
+
+        self.kink = kink = kink_at(self)
+        self.counters[layout.EVALUATIONS] += kink.evaluations
+        if kink.lower is not None and self._leaves(*kink.lower):
+            return self._goes_on()
+        return int(Status.CONVERGED if kink.is_minimum else Status.ABNORMAL)
+
+    def ending_of(self, status: int, end: Ending) -> int:
+        """Return the status of a run that can do no more: STALLED or ABNORMAL.
+
+        What a step promises says nothing at a kink, but there the gradient is not
+        small.
+        """
+        if math.isnan(end.promised):
+            reach = self.norm * max(1.0, max(map(abs, self.x)))
+            smooth = status == Status.STALLED and reach <= SMOOTH * abs(self.fun)
+        else:
+            smooth = end.promised <= BEYOND_MEASURE * abs(self.fun)
+        return int(Status.STALLED if smooth else Status.ABNORMAL)
+
+    def _leaves(self, x: array[float], fun: float, gradient: array[float]) -> bool:
+        """Go on from a lower point, as with an iteration; return whether it may."""
+        if self.escapes >= MOST_ESCAPES:
+            return False
+        self._harvest()
+        self.escapes += 1
+        self.counters[layout.T] += 1
+        self.slots[: self.n], self.gradient[:] = x, gradient
+        self.limits[layout.VALUE] = fun
+        self.limits[layout.NORM] = projected_norm(x, gradient, self.lower, self.upper)
+        if self.counters[layout.EVERY] and self.t % self.counters[layout.EVERY] == 0:
+            row = array("d", [self.t, fun, self.norm, *x])
+            self.recorded += row + array("d", [math.nan] * len(self.constants))
+        return True
+
+    def _goes_on(self) -> int:
+        self.limits[layout.GTOL] = self.settings.gtol
+        self.restart()
+        reached = self.fun <= self.settings.target
+        return int(Status.TARGET_REACHED) if reached else RUNNING
+
+    def restart(self) -> None:
+        """Forget what was learnt elsewhere."""
+        raise NotImplementedError
+
+    def next_stage(self) -> bool:
+        """Go on in another way; return whether there is one."""
+        return False
+
+    def plan(self) -> dict[str, Any]:
+        """Return what else is to be known to go on, as JSON can hold it."""
+        return super().plan() | {"escapes": self.escapes}
+
+    def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+        """Be where another run was when it was stored; raises likewise."""
+        super().restore(stored, plan)
+        self.escapes = int(plan["escapes"])
+
+    def told(self, status: Status) -> str:
+        """Say why a run ended as it did, with the numbers."""
+        hole = self.kink is not None and self.kink.is_hole
+        at_kink = status == Status.CONVERGED and self.kink is not None
+        if self.kink is not None and (at_kink or (hole and status == Status.ABNORMAL)):
+            return self.kink.told(self._gradient_told())
+        return super().told(status)
+
+    def blame(self) -> str:
+        """Say what was not finite."""
+        if self.t < 0:
+            return super().blame()
+        falls = "falls" if self.settings.sign > 0 else "rises"
+        return f"f {falls} without bound, beyond 1e100,"

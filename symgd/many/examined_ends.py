@@ -1,0 +1,76 @@
+"""The ends of many descents, examined as those of a single one."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from symgd.descent.ends import CLOSE, ROUGHLY, hessian_of
+from symgd.kernels.shared import shared
+from symgd.many.problem import Ends, Problem
+from symgd.native import machine
+from symgd.native import records as layout
+from symgd.native.status import RUNNING, Status
+
+
+class ExaminedEnds:
+    """Ends that have converged: those that are not exact are to be run alone."""
+
+    def __init__(self, problem: Problem, table: Ends) -> None:
+        self.problem, self.table = problem, table
+        self.kernel = shared("examination_each")
+        self.function = problem.objective.kernel("evaluation")
+        self.hessian = hessian_of(problem.objective)
+        self.parameters = problem.constants()
+        self.close = CLOSE if problem.searches else ROUGHLY
+        if not problem.settings.relative:
+            self.close = math.inf
+
+    def examine(self, piece: np.ndarray) -> None:
+        """Set the status of some of them, neighbours, to RUNNING if not exact."""
+        problem, table = self.problem, self.table
+        n = problem.starts.shape[1]
+        counters = np.zeros(layout.COUNTERS, dtype=np.int64)
+        counters[layout.VARIABLES] = n
+        counters[layout.PARAMETERS] = self.parameters.shape[1]
+        facts = np.zeros(layout.FACTS)
+        facts[layout.CLOSE], facts[layout.SLOPE] = self.close, problem.settings.slope
+        lower, upper = np.array(problem.bounds.lower), np.array(problem.bounds.upper)
+        work = np.zeros(layout.EXAMINED_VECTORS * n)
+        matrices = np.zeros(0 if self.hessian is None else 2 * n * n)
+        arrays: tuple[np.ndarray, ...] = (
+            problem.starts,
+            self.parameters,
+            lower,
+            upper,
+            work,
+            matrices,
+        )
+        # A rule's evaluations are its updates.
+        counts = table.nfev if problem.searches else table.nfev.copy()
+        arrays += (table.x, table.fun, table.jac, table.status, counts)
+        self.kernel(
+            self.function.address,
+            0 if self.hessian is None else self.hessian.address,
+            *map(machine.address, (counters, facts)),
+            *(problem.count, int(piece[0]), int(piece[-1]) + 1),
+            *map(machine.address, arrays),
+        )
+        machine.raise_pending()
+
+
+def left_to_run(problem: Problem, table: Ends) -> np.ndarray:
+    """Return the numbers of a rule's descents that are to be run alone.
+
+    So that the last word on an end is that of a single run: those that have converged
+    but are not exact, and those of which patience was lost.
+    """
+    converged = table.status == Status.CONVERGED
+    left = table.status == Status.STALLED
+    if converged.any():
+        arrays = {k: np.ascontiguousarray(v) for k, v in vars(table).items()}
+        copy = Ends(**arrays | {"status": table.status.copy()})
+        ExaminedEnds(problem, copy).examine(np.arange(problem.count))
+        left |= copy.status == RUNNING
+    return np.flatnonzero(left)

@@ -1,0 +1,200 @@
+"""What an end is called: a success only where no lower point is near."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from symgd import Objective, maximize, minimize, minimize_many
+from symgd.descent.kinks import nearest_to_origin
+from symgd.native.status import Status
+
+NOT_ATTAINED = (Status.STATIONARY, Status.ABNORMAL, Status.DIVERGED, Status.MAXITER)
+LEAST = -math.exp(-1.0)  # of x*log(x)
+
+# formula, start, bounds, minima: lowest values that a run may end at as a success
+MINIMA = {
+    "at a bound, nanometres": ("((x-5e-9)*1e9)**2", [2e-9], [(1e-9, 9e-9)], [0.0]),
+    "at a bound, steep": ("x**0.1", [1.0], [(0, None)], [0.0]),
+    "one steep, one not": (
+        *("50*a**0.2 + b**2 - b", [3.0, 1.0], [(0, 10), (0, 1)]),
+        [-0.25],
+    ),
+    "small units": ("1e-12*(x-3)**2", [0.0], None, [0.0]),
+    "small units of one": ("(x-1e3)**2 + 1e-12*(y-3)**2", [0.0, 0.0], None, [0.0]),
+    "large units": ("1e12*(x-0.3)**2", [5.0], None, [0.0]),
+    "large values": ("1e110*(x-1)**2 - 2e110", [3.0], None, [-2e110]),
+    "a plateau beside it": (
+        *("Piecewise((x*log(x), x > 0), (0, True))", [1.0], None),
+        [LEAST],
+    ),
+    "a plateau far down": (
+        *("Piecewise((x**2 - x + 1000, x > 0), (1000, True))", [1.0], None),
+        [999.75],
+    ),
+    "a saddle": ("x**2 - y**2 + y**4", [1.0, 0.0], None, [-0.25]),
+    "the top of a hat": ("(x**2 + y**2 - 1)**2", [0.0, 0.0], None, [0.0]),
+    "a hill": ("-cos(x) - cos(y)", [math.pi, math.pi], None, [-2.0]),
+    "an inflection": ("x**3*(x + 4)", [2.0], None, [-27.0]),
+    "the other bound": ("x**2 - y**2", [1.0, 0.0], [(-1, 1), (0, 1)], [-1.0]),
+    "the far side of a hill": ("-1/(1 + x**2)", [1e5], None, [-1.0]),
+    "flat but a minimum": ("x**4 + y**6", [1.0, 1.0], None, [0.0]),
+    "a plateau that is lowest": ("max(x**3, -1)", [3.0], None, [-1.0]),
+    "a kink of two": ("abs(3*x-1) + abs(7*y-2)", [1.0, 1.0], None, [0.0]),
+    "a kink on a slope": ("(x-1)**2 + 3*abs(x-0.3)", [2.0], None, [0.49]),
+    "a kink of a maximum": (
+        *("max(x**2 + 3, (x - 2)**2 + 1, 0.1*x + 2)", [1.3], None),
+        [3.25],
+    ),
+    "three at once": ("max(abs(x), abs(y), abs(x+y-1))", [3.0, 4.0], None, [1 / 3]),
+    "a kink that is a hill": ("x**2 - abs(x)", [0.0], None, [-0.25]),
+}
+WITHOUT = {  # a minimum, or one that can be reached
+    "falls to 0": ("exp(-x)", [0.0]),
+    "falls slowly": ("-log(x)", [1.0]),
+    "falls ever faster": ("x**3", [1.0]),
+    "falls from an inflection": ("x**5", [1.0]),
+    "falls from a hill": ("-x**4", [0.0]),
+    "falls from a flat saddle": ("x**2 - y**4", [1.0, 0.0]),
+    "falls from a kink": ("abs(x) - abs(y)", [1.0, 0.0]),
+    "falls into a hole": ("log(x**2)", [1.7]),
+}
+
+
+@pytest.mark.parametrize("name", MINIMA)
+def test_a_success_is_at_a_minimum(name):
+    formula, start, bounds, minima = MINIMA[name]
+    result = minimize(formula, start, bounds=bounds)
+    gaps = [abs(result.fun - least) / max(1.0, abs(least)) for least in minima]
+    assert result.success, result
+    assert min(gaps) < 1e-8
+    assert result.kind == "minimum"
+    opposite = maximize(f"-({formula})", start, bounds=bounds)
+    np.testing.assert_allclose(opposite.x, result.x, atol=1e-300)
+    assert opposite.kind == "maximum"
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_what_has_no_minimum_is_no_success(name):
+    formula, start = WITHOUT[name]
+    result = minimize(formula, start)
+    assert result.status in NOT_ATTAINED
+    assert not result.success
+
+
+@pytest.mark.parametrize("method", ["auto", "gd with automatic steps"])
+def test_many_starts_end_as_each_does_alone(method):
+    how = {} if method == "auto" else {"method": "gd", "step_size": "auto"}
+    rng = np.random.default_rng(1)
+    starts = np.concatenate([rng.normal(size=(12, 2)), [[0, 0], [1, 0], [0, 1]]])
+    for formula in ("x**2 - y**2 + y**4", "(x**2 + y**2 - 1)**2"):
+        objective = Objective(formula)
+        results = minimize_many(objective, starts, **how)
+        for row, start in enumerate(starts):
+            alone = minimize(objective, start, **how)
+            assert results.status[row] == alone.status
+            assert results.nfev[row] == alone.nfev
+            assert results.x[row].tolist() == alone.x.tolist()
+
+
+@given(
+    factor=st.floats(-12, 12),
+    offset=st.sampled_from([0.0, 1.0, -300.0]),
+    unit=st.floats(-12, 12),
+)
+@settings(max_examples=60)
+def test_units_change_neither_the_end_nor_what_it_is_called(factor, offset, unit):
+    a, c = 10.0**factor, 10.0**unit
+    result = minimize(SCALED.with_parameters(a=a, b=offset * a, c=c), [-1.2 / c, 1 / c])
+    assert result.status == Status.CONVERGED
+    np.testing.assert_allclose(np.array(result.x) * c, [1.0, 1.0], atol=2e-6)
+
+
+SCALED = Objective(
+    "a*((1 - c*x)**2 + 100*(c*y - (c*x)**2)**2) + b",
+    parameters={"a": 1, "b": 0, "c": 1},
+)
+
+
+@given(factor=st.floats(-12, 12), unit=st.floats(-12, 12))
+@settings(max_examples=30)
+def test_a_saddle_is_left_in_all_units(factor, unit):
+    a, c = 10.0**factor, 10.0**unit
+    result = minimize(SADDLE.with_parameters(a=a, c=c), [1 / c, 0.0])
+    assert result.success
+    np.testing.assert_allclose(result.fun / a, -0.25, rtol=1e-9)
+
+
+SADDLE = Objective("a*((c*x)**2 - (c*y)**2 + (c*y)**4)", parameters={"a": 1, "c": 1})
+
+
+def test_a_given_tolerance_is_absolute():
+    assert minimize("1e-12*(x-3)**2", 0.0, gtol=1e-8).nit == 0
+    assert minimize("1e-12*(x-3)**2", 0.0).x == pytest.approx(3.0)
+
+
+def test_a_message_tells_what_decided():
+    told = minimize("cosh(x) + x").message
+    assert "Newton's step would lower f by" in told
+    assert "kink of abs(x - 0.3)" in minimize("(x-1)**2 + 3*abs(x-0.3)", 2.0).message
+    assert "no minimum is attained" in minimize("exp(-x)", 0.0).message
+    assert "no maximum is attained" in maximize("-exp(-x)", 0.0).message
+    nearby = minimize("x**4 - x**2", 0.0, method="gd", step_size=0.1)
+    assert nearby.status == Status.STATIONARY
+    assert "f is lower nearby: -0." in nearby.message
+
+
+@pytest.mark.parametrize(
+    ("run", "told"),
+    [
+        ({"method": "gd", "step_size": 1.1, "patience": 10}, "the best was 1"),
+        ({"method": "momentum", "step_size": 2, "patience": 6}, "the best was"),
+        ({"method": "adam", "step_size": 5, "patience": 2}, "the best was"),
+        ({"method": "gd", "step_size": 1.0, "patience": 5}, "the best was 1"),
+        ({"method": "gd", "step_size": 0.0, "patience": 5}, "its steps are 0"),
+        ({"method": "gd", "step_size": 1.1, "maxiter": 300}, "f rose from 1"),
+    ],
+)
+def test_what_rises_or_stands_still_is_no_success(run, told):
+    result = minimize("x**2", 1.0, **run)
+    assert not result.success
+    assert told in result.message
+    many = minimize_many("x**2", [[1.0], [1.0]], **run)
+    assert many.status.tolist() == [result.status] * 2
+
+
+def test_patience_that_is_lost_near_a_minimum_is_a_success():
+    result = minimize(
+        "x**2 + 1", 1.0, method="gd", step_size=0.3, ftol=1e-6, patience=3
+    )
+    assert result.status == Status.STALLED
+    assert result.success
+
+
+def test_a_rule_with_small_units_has_not_converged_at_its_start():
+    result = minimize("1e-12*(x-3)**2", 0.0, method="gd", step_size=0.1, maxiter=50)
+    assert result.status == Status.MAXITER
+    result = minimize("1e-12*(x-3)**2", 0.0, method="gd", step_size=4e11)
+    assert result.success
+    assert result.x == pytest.approx(3.0, rel=1e-2)
+
+
+def test_a_bound_that_is_near_holds_nothing():
+    run = {"method": "gd", "step_size": 1e-20, "maxiter": 20}
+    result = minimize("((x-5e-9)*1e9)**2", [2e-9], bounds=[(1e-9, 9e-9)], **run)
+    assert result.status == Status.MAXITER
+    held = minimize("x", [0.5], bounds=[(0, 1)], method="gd", step_size=0.1)
+    assert held.status == Status.CONVERGED
+    assert held.x == 0.0
+
+
+@given(st.integers(1, 4), st.integers(1, 8), st.integers(0, 2**32))
+@settings(max_examples=60)
+def test_the_nearest_point_of_a_hull(n, count, seed):
+    points = np.random.default_rng(seed).normal(0.3, 1.0, (count, n))
+    nearest = nearest_to_origin(points)
+    # By the theorem of Wolfe's paper: no point lies on the other side of its plane.
+    slack = points @ nearest - nearest @ nearest
+    assert slack.min() >= -1e-9 * (points**2).sum(axis=1).max()

@@ -13,6 +13,7 @@ import sympy as sp
 
 from symgd.errors import FormulaError
 from symgd.language.nodes import SHARES, choice, is_constant, made
+from symgd.lowering.limits import with_limits
 
 MAX_OPERATIONS = 20_000
 SHARES_OF = tuple(SHARES.values())
@@ -227,7 +228,7 @@ def prepared(
     """Return expressions with other symbols, and with steps as branches.
 
     ``step*rest`` becomes a branch, so that an infinite rest can't become 0*inf;
-    likewise a choice of which one branch is 0.
+    likewise a choice of which one branch is 0. And x*log(x) is 0 at 0.
     """
     done: dict[sp.Basic, Any] = {}
 
@@ -248,6 +249,8 @@ def prepared(
                     return shared_out(factor, sp.Mul(*rest))
                 if _vanishes_somewhere(factor):
                     return _inside(arguments[place], sp.Mul(*rest))
+            if (limit := with_limits(arguments)) is not None:
+                return limit
         if isinstance(node, SHARES_OF):
             return shared_out(node, sp.S.One)
         return made(node.func, arguments)

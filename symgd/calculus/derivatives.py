@@ -137,7 +137,7 @@ class _Derivative:
 
     def _of_Pow(self, node: sp.Pow) -> sp.Expr:
         base, exponent = node.args
-        if exponent.is_number and not exponent.is_integer and reaches_0(base):
+        if _is_root(exponent) and reaches_0(base):
             return exponent * _in_valley(base, exponent - 1) * self.of(base)
         if isinstance(base, sp.cosh) and exponent.is_number:
             (x,) = base.args  # cosh and sinh overflow, their quotient doesn't
@@ -186,6 +186,11 @@ class _Derivative:
         if slope.has(sp.Derivative, sp.Subs, sp.DiracDelta):
             raise _NoDerivative(node)
         return slope
+
+
+def _is_root(exponent: sp.Expr) -> bool:
+    positive = exponent.is_number and exponent.is_positive
+    return bool(positive and not exponent.is_integer)
 
 
 def _in_valley(base: sp.Expr, exponent: sp.Expr) -> sp.Expr:

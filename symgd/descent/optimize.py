@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from array import array
 from collections.abc import Callable, Mapping
@@ -319,7 +320,11 @@ def find_start(
     space = run.objective.space
     if x0 is not None:
         x = points.read_point(x0, space, limits)
-        if (status := run.begin(x)) == Status.DIVERGED:
+        status = run.begin(x)
+        if status == Status.DIVERGED and math.isfinite(run.fun):
+            x = points.beside_a_wall(x, run.gradient, limits)
+            status = run.begin(x)
+        if status == Status.DIVERGED:
             shown = range(min(len(x), 10))
             where = ", ".join(f"{space[k]} = {x[k]!r}" for k in shown)
             where += ", ..." if len(x) > 10 else ""

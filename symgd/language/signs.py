@@ -5,6 +5,8 @@ SymPy's own assumptions take log(x) for a complex number, and ask long.
 
 from __future__ import annotations
 
+import functools
+
 import sympy as sp
 
 from symgd.language.functions import real_abs, sigmoid, softplus
@@ -13,6 +15,7 @@ from symgd.language.nodes import kept
 _POSITIVE = (sp.exp, sp.cosh, sigmoid, softplus)
 
 
+@functools.lru_cache(maxsize=4096)  # derivatives ask again
 def is_nonnegative(node: sp.Expr) -> bool:
     """Return whether a value can't be below 0, where it is one.
 
@@ -41,6 +44,7 @@ def is_nonnegative(node: sp.Expr) -> bool:
     return False
 
 
+@functools.lru_cache(maxsize=4096)
 def is_positive(node: sp.Expr) -> bool:
     """Return whether a value is above 0, but for underflow.
 

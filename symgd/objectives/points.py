@@ -10,13 +10,14 @@ import functools
 import math
 import numbers
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from symgd.errors import InputError
 from symgd.objectives.space import Space
 
 MANY = 1000  # coordinates; beyond, NumPy is worth its import
+BESIDE = 1e-8  # how far from a wall a run begins, of the width between bounds
 
 
 class Bounds:
@@ -49,6 +50,25 @@ class Bounds:
         """Set the bounds of one coordinate."""
         self.lower[place], self.upper[place] = low, high
         self.finite = self.finite or math.isfinite(low) or math.isfinite(high)
+
+
+def beside_a_wall(
+    x: Sequence[float], gradient: Sequence[float], limits: Bounds
+) -> array[float]:
+    """Return a point, moved a little where f is infinitely steep, as x*log(x) at 0.
+
+    There no step has a length. It is moved to where f falls, but not out of bounds.
+    """
+    moved = array("d", x)
+    for place, slope in enumerate(gradient):
+        if math.isinf(slope):
+            low, high = limits.lower[place], limits.upper[place]
+            width = min(1.0, high - low)
+            step = math.copysign(BESIDE * max(width, abs(x[place])), -slope)
+            if not low <= x[place] + step <= high:
+                step = -step
+            moved[place] = min(max(x[place] + step, low), high)
+    return moved
 
 
 def read_bounds(bounds: Any, space: Space) -> Bounds:

@@ -11,6 +11,8 @@ from typing import Any
 
 import sympy as sp
 
+from symgd.calculus.removable import removable
+from symgd.calculus.stable import both_sides
 from symgd.errors import FormulaError
 from symgd.language.nodes import SHARES, choice, is_constant, made
 from symgd.lowering.limits import with_limits
@@ -238,6 +240,8 @@ def prepared(
         return done[node]
 
     def rebuilt(node: Any) -> Any:
+        if isinstance(node, removable):
+            return renewed(both_sides(node))
         arguments = [renewed(argument) for argument in node.args]
         if isinstance(node, sp.Mul):
             for place, factor in enumerate(node.args):

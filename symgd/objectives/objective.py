@@ -307,10 +307,11 @@ class Objective:
         derivative by one element, whose indices are ``arrays.indices``.
         """
         from symgd.calculus import derivatives
+        from symgd.calculus.stable import stable
 
         if self.arrays is not None:
             return self.arrays.gradient()
-        return derivatives.gradient(self.expression, self.symbols)
+        return derivatives.gradient(stable(self.expression), self.symbols)
 
     @functools.cached_property
     def hessian(self) -> sp.ImmutableMatrix:
@@ -367,12 +368,13 @@ class Objective:
     @functools.cached_property
     def native(self) -> NativeObjective:
         """The formula as straight-line code."""
+        from symgd.calculus.stable import stable
         from symgd.language.formula import symbol
         from symgd.lowering.scalar_objective import native_objective
 
         names = tuple(symbol(name) for name in self.parameters)
         return native_objective(
-            self.expression, tuple(self.gradient), self.symbols, names
+            stable(self.expression), tuple(self.gradient), self.symbols, names
         )
 
     def kernel(self, kind: str) -> Kernel:

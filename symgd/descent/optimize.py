@@ -21,7 +21,7 @@ from symgd.native.interrupts import Interrupts
 from symgd.native.status import RUNNING, Status
 from symgd.native.version import __version__
 from symgd.objectives import points
-from symgd.objectives.objective import Objective
+from symgd.objectives.objective import Objective, objective_of
 from symgd.objectives.points import Bounds
 from symgd.rules.rule import Rule
 
@@ -218,7 +218,7 @@ def _optimize(
     **options: Any,
 ) -> Result:
     """Minimise sign*objective, and report about the objective itself."""
-    given = objective if isinstance(objective, Objective) else Objective(objective)
+    given = objective_of(objective, x0, bounds)
     arguments.refuse_of_objective(hyperparameters)
     given = given.sized(x0)
     batch = 0 if batch_size is None else count("batch_size", batch_size)
@@ -322,8 +322,11 @@ def find_start(
         x = points.read_point(x0, space, limits)
         status = run.begin(x)
         if status == Status.DIVERGED and math.isfinite(run.fun):
-            x = points.beside_a_wall(x, run.gradient, limits)
-            status = run.begin(x)
+            beside = points.beside_a_wall(x, run.gradient, limits)
+            if (status := run.begin(beside)) == Status.DIVERGED:
+                run.begin(x)
+            else:
+                x = beside
         if status == Status.DIVERGED:
             shown = range(min(len(x), 10))
             where = ", ".join(f"{space[k]} = {x[k]!r}" for k in shown)

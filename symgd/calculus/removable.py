@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -34,6 +35,8 @@ _CIRCLES = (
 )  # radii on which a function is looked at
 _POINTS = 128  # on a circle
 MOST_TERMS = 48
+MOST_PARTS = 12  # terms or factors of what is looked at, so that cost stays linear
+MOST_CANDIDATES = 24
 _DIGITS = 60
 
 
@@ -154,9 +157,9 @@ def without_singularity(node: sp.Expr) -> tuple[sp.Expr, sp.Expr, sp.Expr] | Non
     ((1 - exp([t]))/[t], -k*x, -x)
     """
     parts = node.args
-    if not any(map(_may_vanish, _divisors(node))):
+    if len(parts) > MOST_PARTS or not any(map(_may_vanish, _divisors(node))):
         return None
-    for argument in dict.fromkeys(_candidates(node)):
+    for argument in dict.fromkeys(itertools.islice(_candidates(node), MOST_CANDIDATES)):
         template, rest = _split(node.func, parts, argument)
         if _is_undefined(template) and series(template) is not None:
             return template, argument, rest

@@ -181,6 +181,19 @@ def softplus(x: float) -> float:
     return choose(x < 0.0, 0.0, x) + log1p(exp(-abs(x)))
 
 
+def exp_less(x: float, y: float) -> float:
+    """Return exp(x - y)."""
+    return exp(x - y)
+
+
+def log_cosh(x: float) -> float:
+    """Return log(cosh(x)) without overflow, also where cosh(x) is nearly 1."""
+    size = abs(x)
+    near = sinh(choose(size < 1.0, size, 1.0))
+    far = size + (log1p(exp(-2.0 * size)) - LN2)
+    return choose(size < 1.0, 0.5 * log1p(near * near), far)
+
+
 def _split(x: float) -> tuple[float, float]:
     """Return e and m with x = 2**e*m and m between sqrt(1/2) and sqrt(2).
 

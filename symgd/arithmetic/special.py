@@ -41,6 +41,11 @@ def heaviside(x: float, at_zero: float = 0.5) -> float:
     return choose(x > 0.0, 1.0, beside)
 
 
+def held(x: float) -> float:
+    """Return the number as it is."""
+    return x
+
+
 def floor(x: float) -> float:
     """Return the floor as a float: math.floor gives an int, which overflows int64."""
     return whole_below(x)

@@ -16,6 +16,7 @@ from symgd.errors import FormulaError
 from symgd.language.as_written import choice
 from symgd.language.formula import text_of
 from symgd.language.nodes import NOT_REAL, SHARES, contains, kept
+from symgd.language.signs import reaches_0
 
 MOST_FACTORS = 8  # of a product that is differentiated factor by factor
 
@@ -137,6 +138,11 @@ class _Derivative:
 
     def _of_Pow(self, node: sp.Pow) -> sp.Expr:
         base, exponent = node.args
+        if _is_root(exponent) and reaches_0(base):
+            return exponent * _in_valley(base, exponent - 1) * self.of(base)
+        if isinstance(base, sp.cosh) and exponent.is_number:
+            (x,) = base.args  # cosh and sinh overflow, their quotient doesn't
+            return exponent * node * sp.tanh(x) * self.of(x)
         if exponent.is_number or base.is_number or base.is_positive:
             inner = self.of(base) * exponent / base
             return node * (self.of(exponent) * sp.log(base) + inner)
@@ -181,6 +187,23 @@ class _Derivative:
         if slope.has(sp.Derivative, sp.Subs, sp.DiracDelta):
             raise _NoDerivative(node)
         return slope
+
+
+def _is_root(exponent: sp.Expr) -> bool:
+    positive = exponent.is_number and exponent.is_positive
+    return bool(positive and not exponent.is_integer)
+
+
+def _in_valley(base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
+    """Return a power of what is least where it is 0, and there 0 if that is infinite.
+
+    The derivative of the base is 0 there, and so is the product: the limit, or at the
+    tip of a norm a subgradient.
+    """
+    power = base**exponent
+    if not exponent.is_negative:
+        return power
+    return choice((sp.S.Zero, sp.Eq(base, 0, evaluate=False)), (power, True))
 
 
 class _NoDerivative(Exception):

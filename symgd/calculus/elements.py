@@ -16,7 +16,7 @@ from typing import Any
 
 import sympy as sp
 
-from symgd.calculus.program import outermost, place_of, slopes
+from symgd.calculus.program import named_as, outermost, place_of, slopes
 from symgd.language.formula import array, symbol
 from symgd.language.nodes import Product, Sum
 
@@ -32,7 +32,7 @@ def directional(expression: sp.Expr, variables: Iterable[str]) -> sp.Expr:
 
     def along(node: sp.Expr) -> sp.Expr:
         sums = outermost(node, sp.Sum, sp.Product)
-        named = {each: sp.Symbol(f"[s{k}]", real=True) for k, each in enumerate(sums)}
+        named = {each: named_as(f"[s{k}]", each) for k, each in enumerate(sums)}
         back = {name: each for each, name in named.items()}
         flat = node.xreplace(named)
         terms = []
@@ -98,7 +98,7 @@ def _terms(
     node: sp.Expr, variable: str, factor: sp.Expr, limits: tuple[Any, ...]
 ) -> list[_Term]:
     sums = outermost(node, sp.Sum, sp.Product)
-    named = {each: sp.Symbol(f"[s{k}]", real=True) for k, each in enumerate(sums)}
+    named = {each: named_as(f"[s{k}]", each) for k, each in enumerate(sums)}
     back = {name: each for each, name in named.items()}
     terms = []
     flat = node.xreplace(named)

@@ -20,6 +20,7 @@ import sympy as sp
 
 from symgd.calculus import derivatives
 from symgd.language.nodes import replaced
+from symgd.language.signs import is_nonnegative
 
 SUM, PRODUCT = "sum", "product"
 LARGEST = "largest"  # of sizes; NaN and infinity are larger than all numbers
@@ -170,9 +171,9 @@ class _Writer:
         self.variables = frozenset(variables)
         self.names = 0
 
-    def name(self) -> sp.Symbol:
+    def name(self, meaning: sp.Expr = sp.S.NegativeOne) -> sp.Symbol:
         self.names += 1
-        return sp.Symbol(f"[t{self.names}]", real=True)
+        return named_as(f"[t{self.names}]", meaning)
 
     def scope(
         self,
@@ -187,7 +188,7 @@ class _Writer:
         may round to another side.
         """
         sums = outermost(expression, sp.Sum, sp.Product)
-        named = {node: self.name() for node in sums}
+        named = {node: self.name(node) for node in sums}
         value = expression.xreplace(named)
         own = [Let(self.name(), value)] if factor else []
         result = own[0].name if own else value
@@ -299,6 +300,12 @@ class _Writer:
                 totals.append(Total(self.name(), add.value))
                 outer.append(Add(add.array, add.indices, totals[-1].name))
         return Nest(loop, tuple(steps), tuple(totals), tuple(kept)), outer
+
+
+def named_as(name: str, meaning: sp.Expr) -> sp.Symbol:
+    """Return a symbol for an expression, which keeps that it is nowhere negative."""
+    known = {"nonnegative": True} if is_nonnegative(meaning) else {}
+    return sp.Symbol(name, real=True, **known)
 
 
 def slopes(

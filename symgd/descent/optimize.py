@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from array import array
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ from symgd.native.interrupts import Interrupts
 from symgd.native.status import RUNNING, Status
 from symgd.native.version import __version__
 from symgd.objectives import points
-from symgd.objectives.objective import Objective
+from symgd.objectives.objective import Objective, objective_of
 from symgd.objectives.points import Bounds
 from symgd.rules.rule import Rule
 
@@ -217,7 +218,7 @@ def _optimize(
     **options: Any,
 ) -> Result:
     """Minimise sign*objective, and report about the objective itself."""
-    given = objective if isinstance(objective, Objective) else Objective(objective)
+    given = objective_of(objective, x0, bounds)
     arguments.refuse_of_objective(hyperparameters)
     given = given.sized(x0)
     batch = 0 if batch_size is None else count("batch_size", batch_size)
@@ -321,7 +322,14 @@ def find_start(
         if not isinstance(rng, (int, type(None))):
             arguments.generator(rng)  # which it doesn't take; but it must be one
         x = points.read_point(x0, space, limits)
-        if (status := run.begin_in_time(x)) == Status.DIVERGED:
+        status = run.begin_in_time(x)
+        if status == Status.DIVERGED and math.isfinite(run.fun):
+            beside = points.beside_a_wall(x, run.gradient, limits)
+            if (status := run.begin_in_time(beside)) == Status.DIVERGED:
+                run.begin_in_time(x)
+            else:
+                x = beside
+        if status == Status.DIVERGED:
             shown = range(min(len(x), 10))
             where = ", ".join(f"{space[k]} = {x[k]!r}" for k in shown)
             where += ", ..." if len(x) > 10 else ""

@@ -148,8 +148,20 @@ def refuse_of_objective(keywords: Iterable[str]) -> None:
             raise InputError(f"{problem}: Objective(..., {name}=)")
 
 
+_OTHERS = {  # arguments of other libraries
+    "constraints": "there are no constraints: give bounds, or add a penalty to the "
+    "formula, such as 1e3*max(0, 1 - x)**2 for x >= 1",
+    "args": "name constants in the formula: Objective(..., parameters={'a': 1})",
+    "jac": "derivatives are symgd's own, and exact",
+    "hess": "derivatives are symgd's own, and exact",
+    "options": "give what it holds as arguments, maxiter=100 say",
+}
+
+
 def no_hyperparameters(name: str) -> InputError:
     """Return the error for a keyword that the default method doesn't know."""
+    if name in _OTHERS:
+        return InputError(f"unknown argument {name!r}: {_OTHERS[name]}")
     if name in ("callback", "callback_every", "checkpoint"):
         return InputError(f"{name!r} is an argument of minimize and maximize only")
     hint = guess(name, ("maxiter", "gtol", "ftol", "patience", "target", "time_limit"))

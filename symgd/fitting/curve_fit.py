@@ -149,7 +149,8 @@ def fit(
     cost = losses.read(loss, hyperparameters)
     rest = _not_of_the_loss(hyperparameters, cost, method)
     factors = {"sigma": sigma, "weights": weights}
-    regression, source = _regression(model, data, table, target, factors, cost)
+    named = tuple(str(n) for g in (x0, bounds) if isinstance(g, Mapping) for n in g)
+    regression, source = _regression(model, data, table, target, factors, cost, named)
     _check_size(regression.counted, target)
     space = Space([each.name for each in regression.parameters])
     limits = points.read_bounds(bounds, space)
@@ -211,10 +212,11 @@ def _regression(
     target: str,
     given: Mapping[str, Any],
     loss: losses.Loss,
+    named: tuple[str, ...],
 ) -> tuple[Regression, Source]:
     """Read the model and the columns."""
     varying = tuple(what for what, value in given.items() if value is not None)
-    known = fit_model.read(model, table.names, target, varying, loss)
+    known = fit_model.read(model, table.names, target, varying, loss, named)
     wanted = [*known.columns, target]
     loose = {w: v for w, v in given.items() if not _plain(v)}
     for what, value in given.items():
@@ -334,8 +336,32 @@ def _start(
     search = Search(counted, given, lower, upper, arguments.generator(rng))
     best = search.best()
     if best is None or not counted.gauss_newton(best).finite:
-        raise InputError("no start was found where the model is finite: give x0")
+        raise InputError(_nowhere_finite(counted, best))
     return best, _described(search, names, rng)
+
+
+def _nowhere_finite(regression: Regression, tried: np.ndarray | None) -> str:
+    """Say that no start was found, and which row is to blame if one always is."""
+    problem = "no start was found where the model is finite"
+    ones = np.ones(len(regression.parameters))
+    points = [ones, 0.5 * ones, 2.0 * ones, 0.1 * ones]
+    points += [] if tried is None else [tried]
+    with np.errstate(all="ignore"):
+        values = [regression.curve(x)[0] for x in points]
+    broken = ~np.isfinite(values) & (regression.weight > 0.0)
+    if not (always := broken.all(axis=0)).any():
+        return f"{problem}: give x0"
+    row = int(np.argmax(always))
+    value = float(values[0][row])
+    return f"{problem}: it is {value!r} in row {row} ({_row(regression, row)})"
+
+
+def _row(regression: Regression, row: int) -> str:
+    """Return the columns of the model in a row."""
+    used = regression.formulas.model.free_symbols
+    columns = regression.columns.items()
+    at = [f"{s.name} = {float(c[row])!r}" for s, c in columns if s in used]
+    return ", ".join(at)
 
 
 def _sides(limits: Bounds) -> tuple[Sequence[float], Sequence[float]]:
@@ -370,16 +396,10 @@ def _check_finite(regression: Regression, x: np.ndarray) -> None:
     if not broken.any():
         raise InputError(f"{problem}, the sum over rows is not finite")
     row = int(np.argmax(broken))
-    used = regression.formulas.model.free_symbols
-    at = [
-        f"{s.name} = {float(each[row])!r}"
-        for s, each in regression.columns.items()
-        if s in used
-    ]
     what = f"the model is {float(predicted[row])!r}"
     if math.isfinite(predicted[row]):
         what = "the model's derivative is not finite"
-    raise InputError(f"{problem}, {what} in row {row} ({', '.join(at)})")
+    raise InputError(f"{problem}, {what} in row {row} ({_row(regression, row)})")
 
 
 def _held(x: np.ndarray, sides: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -453,7 +473,10 @@ def _descended(
     message = _message(status, offset, limits, regression.loss)
     if lost := _without_square(regression, point):
         status = Status.ABNORMAL
-        message = f"squares of the derivative by {lost} leave float64: use another unit"
+        message = (
+            f"squares of the derivative by {lost} leave float64: give x0 where {lost} "
+            "matters, or use another unit"
+        )
     return End(
         *(point.x, point.fun, status, message),
         *(limits.nit, limits.nfev, offset, "levenberg_marquardt"),

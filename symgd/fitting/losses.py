@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sympy as sp
 
 from symgd.calculus.derivatives import gradient
+from symgd.calculus.stable import stable
 from symgd.errors import InputError, guess
 from symgd.language import formula
 from symgd.language.nodes import replaced
@@ -161,7 +162,7 @@ def _is_finite_at_0(value: sp.Expr, constants: Mapping[sp.Symbol, float]) -> boo
 
 @functools.lru_cache(maxsize=64)
 def _derivatives(loss: Formula, score: str = "") -> tuple[sp.Expr, sp.Expr, sp.Expr]:
-    value = formula.read(loss)
+    value = stable(formula.read(loss))
     if RESIDUAL not in value.free_symbols:
         raise InputError(f"the loss has no r, the residual, in it: {loss!r}")
     score = formula.read(score) if score else gradient(value, (RESIDUAL,))[0]

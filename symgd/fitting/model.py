@@ -10,8 +10,9 @@ import sympy as sp
 from symgd.errors import InputError, guess, unknown_name
 from symgd.fitting.losses import Loss
 from symgd.fitting.row_formulas import RowFormulas, row_formulas, unused
-from symgd.language import formula
+from symgd.language import formula, naming
 from symgd.language.formula import Formula
+from symgd.language.functions import CONSTANTS
 
 MEANT = ("target", "sigma", "weights")  # columns that the model doesn't name
 
@@ -41,6 +42,7 @@ def read(
     target: str,
     varying: tuple[str, ...],
     loss: Loss,
+    declared: tuple[str, ...] = (),
 ) -> Model:
     """Return a model, the one of an earlier fit if there was one.
 
@@ -48,6 +50,8 @@ def read(
     ----------
     names : tuple of str
         Of all columns.
+    declared : tuple of str
+        Parameters that have a start or bounds by name; they may be E or pi.
     varying : tuple of str
         Which of sigma and weights aren't 1.
 
@@ -63,7 +67,12 @@ def read(
         problem = "target is the name of a column of the data"
         raise InputError(f"{problem}, not {type(target).__name__}")
     kept = isinstance(model, (str, sp.Basic))
-    return (_read if kept else _read.__wrapped__)(model, names, target, varying, loss)
+    meant = tuple(sorted({*declared} & CONSTANTS.keys()))
+    of_model = _read if kept else _read.__wrapped__
+    known = of_model(model, names, target, varying, loss, meant)
+    if isinstance(model, str):
+        naming.warn_of_constant(model, (*names, *meant))
+    return known
 
 
 @functools.lru_cache(maxsize=64)
@@ -73,17 +82,19 @@ def _read(
     target: str,
     varying: tuple[str, ...],
     loss: Loss,
+    meant_names: tuple[str, ...],
 ) -> Model:
-    expression = formula.read(model, {n: formula.symbol(n) for n in names})
+    known = {n: formula.symbol(n) for n in (*names, *meant_names)}
+    expression = formula.read(model, known)
     if target not in names:
         raise unknown_name("column for the target", target, names)
     used = formula.natural_order(s.name for s in expression.free_symbols)
     columns = tuple(name for name in used if name in names)
     parameters = tuple(name for name in used if name not in columns)
     if not parameters:
-        known = ", ".join(columns) or "none"
+        listed = ", ".join(columns) or "none"
         problem = "the model has no parameters: all of its names are columns"
-        raise InputError(f"{problem} ({known})")
+        raise InputError(f"{problem} ({listed})")
     _check_columns(columns, parameters, names, target)
     taken = set(used)
     meant = {what: unused(what, taken) for what in MEANT}
@@ -104,7 +115,9 @@ def _check_columns(
         raise InputError(f"{problem}, which is to predict it: rename the parameter")
     others = [name for name in names if name != target]
     hints = [f"{name!r}{hint}" for name in parameters if (hint := guess(name, others))]
-    if hints and not columns:
-        listed = ", ".join(others)
-        problem = f"the model uses none of the columns {listed}"
-        raise InputError(f"{problem}: {', '.join(hints)} is no column")
+    if not columns and (hints or len(parameters) > 1):
+        problem = f"the model uses none of the columns {', '.join(others)}"
+        advice = f"{', '.join(hints)} is no column" if hints else ""
+        listed = ", ".join(parameters)
+        advice = advice or f"its names, {listed}, are all parameters"
+        raise InputError(f"{problem}: {advice}")

@@ -48,6 +48,56 @@ class softplus(sp.Function):
         return sp.log(1 + sp.exp(self.args[0]))._eval_evalf(prec)
 
 
+class held(sp.Function):
+    """A number that the whole doesn't depend on: its derivative is 0."""
+
+    is_extended_real = True
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        return sp.S.Zero
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        return self.args[0]._eval_evalf(prec)
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"({printer._print(self.args[0])})"
+
+
+class exp_less(sp.Function):
+    """exp(x - y), of numbers that are rounded first: exactly 1 where they are equal."""
+
+    is_extended_real = True
+    is_positive = True
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        return self if argindex == 1 else -self
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        return sp.exp(self.args[0] - self.args[1])._eval_evalf(prec)
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"exp({printer._print(self.args[0])} - ({printer._print(self.args[1])}))"
+
+
+class log_cosh(sp.Function):
+    """log(cosh(x)), kept whole so that it neither overflows nor cancels."""
+
+    is_extended_real = True
+    is_nonnegative = True
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        return sp.tanh(self.args[0])
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        return sp.log(sp.cosh(self.args[0]))._eval_evalf(prec)
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"log(cosh({printer._print(self.args[0])}))"
+
+
 class cbrt(sp.Function):
     """The real cube root, odd, unlike SymPy's principal root of a negative number."""
 
@@ -212,5 +262,11 @@ TABLE = (
 FUNCTIONS = {name: row for row in TABLE for name in (row.name, *row.aliases)}
 NODES = {row.node: row for row in TABLE if row.node is not None}
 NODES |= {real_abs: FUNCTIONS["Abs"], real_sign: FUNCTIONS["sign"]}
+# What formulas are rewritten to; text has no name for them.
+NODES |= {
+    held: _row("held", held, numeric.held),
+    exp_less: _row("exp_less", exp_less, vectormath.exp_less, arity=(2, 2)),
+    log_cosh: _row("log_cosh", log_cosh, vectormath.log_cosh),
+}
 REAL = {sp.Abs: real_abs, sp.sign: real_sign}
 CONSTANTS = {"pi": sp.pi, "π": sp.pi, "E": sp.E}

@@ -96,6 +96,41 @@ def no_generator(name: str) -> tuple[str, str | None]:
     return problem, "write out the arguments, as in max(a, b)"
 
 
+_PREFIXED = {  # of NumPy and others, without parentheses
+    "sum": f"a sum has an index: {_A_SUM}",
+    "prod": "a product has an index: write prod(x[i] for i in range(n))",
+    "mean": "write sum(x[i] for i in range(n))/n",
+    "average": "write sum(x[i] for i in range(n))/n",
+    "dot": "write sum(a[i]*x[i] for i in range(n))",
+    "norm": "write sqrt(sum(x[i]**2 for i in range(n))), or hypot(x, y)",
+    "where": "write a if condition else b",
+    "select": "write a if condition else b",
+    "power": "write a**b",
+    "square": "write x**2",
+    "clip": "write min(max(x, low), high)",
+    "fabs": "write abs(x)",
+    "fsum": f"a sum has an index: {_A_SUM}",
+    "logsumexp": "write log(sum(exp(x[i]) for i in range(n)))",
+    "sinc": "write sin(pi*x)/(pi*x)",
+    "relu": "write max(x, 0)",
+}
+
+
+def prefixed(name: str, source: str) -> tuple[str, str | None]:
+    """Return why a function of a module isn't one here, and what to write instead."""
+    return f"{source!r} is not a function of formulas", _PREFIXED.get(name)
+
+
+def unknown_function(name: str) -> tuple[str, str] | None:
+    """Return what to write for a function that others have, or Python."""
+    if name == "len":
+        length = "a length is a name, as n is in sum(x[i] for i in range(n))"
+        return "formulas have no len", f"{length}; a start x0 tells it"
+    if name in _PREFIXED and name not in ("sum", "prod"):
+        return f"unknown function {name!r}", _PREFIXED[name]
+    return None
+
+
 def form_of_sum(node: ast.Call) -> tuple[str, str] | None:
     """Return what is wrong with the form of a sum or product, and the right one."""
     name = node.func.id if isinstance(node.func, ast.Name) else ""
@@ -145,12 +180,33 @@ def explained(text: str, source: str, error: Exception) -> FormulaError:
     resort. ``source`` is ``text`` with comments blanked, place for place.
     """
     return (
-        _assignment(text, source)
+        _constrained(text, source)
+        or _tilde(text, source)
+        or _assignment(text, source)
         or _keyword(text, source)
         or _slip(text, source)
         or _unknown_sign(text, source)
         or _python_says(text, source, error)
     )
+
+
+def _constrained(text: str, source: str) -> FormulaError | None:
+    pattern = r"\b(s\.\s*t\.|subject\s+to\b|such\s+that\b|st\b(?=[^=]*[<>]))"
+    if (match := re.search(pattern, source)) is None:
+        return None
+    problem = "constraints are no part of a formula"
+    advice = "give bounds, or add a penalty, such as 1e3*max(0, 1 - x)**2 for x >= 1"
+    return FormulaError(problem, text, *match.span(), advice)
+
+
+def _tilde(text: str, source: str) -> FormulaError | None:
+    if (place := source.find("~")) < 0:
+        return None
+    right = source[place + 1 :].strip() or "the right-hand side"
+    problem = "'~' does not belong in a formula: an expression is expected"
+    left = source[:place].strip()
+    target = f", with target={left!r}" if left.isidentifier() else ""
+    return FormulaError(problem, text, place, place + 1, f"write {right} alone{target}")
 
 
 def _assignment(text: str, source: str) -> FormulaError | None:

@@ -228,6 +228,9 @@ class Reader:
         if isinstance(node.func, ast.Attribute) and node.func.attr in self.functions:
             problem = f"{self._source(node.func)!r}: functions have no prefix here"
             raise self._error(node.func, problem, f"write {node.func.attr}(...)")
+        if isinstance(node.func, ast.Attribute) and _is_dotted(node):
+            source = self._source(node.func)
+            raise self._error(node.func, *mistakes.prefixed(node.func.attr, source))
         if name is None:
             problem = "a number or a product in parentheses can't be called"
             raise self._error(node, problem, self._as_product(node))
@@ -260,11 +263,17 @@ class Reader:
     def _unknown_function(self, name: str, node: ast.Call) -> tuple[str, str | None]:
         if name in _REDUCTIONS:
             return f"{name}(...) reduces over coordinates: only rules have them", None
+        if known := mistakes.unknown_function(name):
+            return known
         hint = guess(name, [*self.functions, "Piecewise"])
         if len(name) == 1 or name in self.names:
-            return f"{name!r} is not a function", self._as_product(node)
-        known = ", ".join(sorted({row.name for row in self.functions.values()}))
-        return f"unknown function {name!r}{hint}", f"known functions: {known}"
+            product, inner = self._as_product(node), node.args
+            if len(inner) == 1 and isinstance(inner[0], ast.Constant) and self.arrays:
+                element = f"write {name}[{self._source(inner[0])}] for an element"
+                product = f"{element} (they are counted from 0), or{product[5:]}"
+            return f"{name!r} is not a function", product
+        listed = ", ".join(sorted({row.name for row in self.functions.values()}))
+        return f"unknown function {name!r}{hint}", f"known functions: {listed}"
 
     def _branch(self, node: ast.expr) -> tuple[sp.Expr, Any]:
         if not isinstance(node, ast.Tuple) or len(node.elts) != 2:
@@ -481,6 +490,14 @@ class Reader:
         # SymPy's exponents have no end, and the ratio of integers would have as many
         # digits: exp(-1e20) is 0.
         return sp.Float(float(result)) if result.is_Float else result
+
+
+def _is_dotted(call: ast.Call) -> bool:
+    """Return whether what is called is a name in a module, as np.sum is."""
+    node = call.func
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name)
 
 
 def _unexpanded(name: str, arguments: list[sp.Expr]) -> list[sp.Expr]:

@@ -11,9 +11,12 @@ from typing import Any
 
 import sympy as sp
 
+from symgd.calculus.removable import removable
+from symgd.calculus.stable import both_sides
 from symgd.errors import FormulaError
 from symgd.language.as_written import choice, made
 from symgd.language.nodes import SHARES, is_constant, kept, ties
+from symgd.lowering.limits import with_limits
 
 MAX_OPERATIONS = 20_000
 LONGEST_CHOICE = 16  # branches that are written as one expression
@@ -233,7 +236,7 @@ def prepared(
     """Return expressions with other symbols, and with steps as branches.
 
     ``step*rest`` becomes a branch, so that an infinite rest can't become 0*inf;
-    likewise a choice of which one branch is 0.
+    likewise a choice of which one branch is 0. And x*log(x) is 0 at 0.
     """
     done: dict[sp.Basic, Any] = {}
     counts: dict[sp.Basic, Any] = {}
@@ -244,6 +247,8 @@ def prepared(
         return done[node]
 
     def rebuilt(node: Any) -> Any:
+        if isinstance(node, removable):
+            return renewed(both_sides(node))
         arguments = [renewed(argument) for argument in node.args]
         if isinstance(node, sp.Mul):
             for place, factor in enumerate(node.args):
@@ -257,6 +262,8 @@ def prepared(
                     return shared_out(factor, rest)
                 if _vanishes_somewhere(factor):
                     return _inside(arguments[place], rest)
+            if (limit := with_limits(arguments)) is not None:
+                return limit
         if isinstance(node, SHARES_OF):
             return shared_out(node, sp.S.One)
         if isinstance(node, sp.Piecewise):

@@ -27,7 +27,7 @@ from symgd.many.race_result import Race
 from symgd.native.interrupts import Interrupts
 from symgd.native.status import RUNNING, Status
 from symgd.objectives import points
-from symgd.objectives.objective import Objective
+from symgd.objectives.objective import Objective, objective_of
 from symgd.objectives.points import Bounds
 from symgd.rules import family
 from symgd.rules.rule import Rule
@@ -106,7 +106,7 @@ def race(
     >>> done["gd step_size=0.2"].nit, done["gd step_size=0.01"].nit
     (38, 947)
     """
-    given = objective if isinstance(objective, Objective) else Objective(objective)
+    given = objective_of(objective, x0, bounds)
     settings = Settings.checked(
         sign=1.0,
         maxiter=maxiter,

@@ -19,6 +19,7 @@ from symgd.calculus.guarding import ends_of, kept_inside
 from symgd.calculus.listing import listing
 from symgd.calculus.program import Program, gradient_program
 from symgd.calculus.sizes import inferred_sizes, lengths
+from symgd.calculus.stable import stable
 from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.language.formula import names_in, natural_order, text_of
 from symgd.native.layout import Layout, column_of, size_of
@@ -219,8 +220,11 @@ class Arrays:
 
     @functools.cached_property
     def safe(self) -> sp.Expr:
-        """The expression with indices that stay inside whatever conditions say."""
-        return kept_inside(self.expression, self.guarded)
+        """The expression as it is computed: stable, and nowhere beside its arrays.
+
+        Indices stay inside whatever conditions say.
+        """
+        return kept_inside(stable(self.expression), self.guarded)
 
     def unknown_sizes(self) -> InputError:
         """Return the error for sizes that nothing tells."""

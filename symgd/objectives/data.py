@@ -211,7 +211,8 @@ def _numbers(name: str, value: Any) -> np.ndarray:
     if column.ndim == 0:
         raise InputError(
             f"column {name!r} is {shortened(repr(value))}, not an array:"
-            f" a single number goes into parameters={{{name!r}: ...}}"
+            f" a single number goes into parameters={{{name!r}: ...}} of an objective,"
+            " or into the formula"
         )
     if column.ndim > 3:
         raise InputError(f"column {name!r} has {column.ndim} dimensions; at most 3")

@@ -168,6 +168,7 @@ class Objective:
         """Read the formula, and return its variables in order."""
         from symgd.calculus.structure import has_arrays
         from symgd.language.formula import natural_order, text_of
+        from symgd.language.naming import written_names
 
         given, constants = self._declared, self.parameters
         if has_arrays(self.expression):
@@ -176,11 +177,16 @@ class Objective:
         if self._is_given:
             raise InputError("the formula has no indices, so no data and no sizes")
         used = {s.name for s in self.expression.free_symbols}
+        written = used  # of a text, with what cancels
+        if self._text is not None:
+            written = used | set(
+                written_names(self._text, [*(given or ()), *constants])
+            )
         for name in constants:
-            if name not in used:
+            if name not in written:
                 raise InputError(f"unused parameter {name!r}: it is not in the formula")
         if given is None:
-            given = tuple(natural_order(used - set(constants)))
+            given = tuple(natural_order(written - set(constants)))
         if not given or not used & set(given):
             raise FormulaError(
                 "the formula has no variable: a constant has no minimum to find",
@@ -307,10 +313,11 @@ class Objective:
         derivative by one element, whose indices are ``arrays.indices``.
         """
         from symgd.calculus import derivatives
+        from symgd.calculus.stable import stable
 
         if self.arrays is not None:
             return self.arrays.gradient()
-        return derivatives.gradient(self.expression, self.symbols)
+        return derivatives.gradient(stable(self.expression), self.symbols)
 
     @functools.cached_property
     def hessian(self) -> sp.ImmutableMatrix:
@@ -367,12 +374,13 @@ class Objective:
     @functools.cached_property
     def native(self) -> NativeObjective:
         """The formula as straight-line code."""
+        from symgd.calculus.stable import stable
         from symgd.language.formula import symbol
         from symgd.lowering.scalar_objective import native_objective
 
         names = tuple(symbol(name) for name in self.parameters)
         return native_objective(
-            self.expression, tuple(self.gradient), self.symbols, names
+            stable(self.expression), tuple(self.gradient), self.symbols, names
         )
 
     def kernel(self, kind: str) -> Kernel:
@@ -564,6 +572,26 @@ class Objective:
             rf"$\displaystyle f\left({inner}\right) = {latex},"
             rf"\quad \nabla f = {gradient}$"
         )
+
+
+def objective_of(objective: Any, *given: Any) -> Objective:
+    """Return an objective of a formula, whose names mappings by name may tell.
+
+    A name that stands for a constant elsewhere, as E does, is a variable if it has a
+    start or bounds. What may be a slip, as a variable Pi, is a warning.
+    """
+    if isinstance(objective, Objective):
+        return objective
+    if not isinstance(objective, str):
+        return Objective(objective)
+    from symgd.language import naming
+
+    meant = naming.constants_meant(objective, *given)
+    names = naming.written_names(objective, meant) if meant else None
+    made = Objective(objective, names)
+    if made.arrays is None:
+        naming.warn_of_misread(objective, made.variables, *given)
+    return made
 
 
 def _objective(

@@ -16,6 +16,7 @@ from symgd.objectives.numbers_given import as_array, as_number, named
 from symgd.objectives.space import Space
 
 MANY = 1000  # coordinates; beyond, NumPy is worth its import
+BESIDE = 1e-8  # how far from a wall a run begins, of the width between bounds
 
 
 class Bounds:
@@ -50,6 +51,25 @@ class Bounds:
         self.finite = self.finite or math.isfinite(low) or math.isfinite(high)
 
 
+def beside_a_wall(
+    x: Sequence[float], gradient: Sequence[float], limits: Bounds
+) -> array[float]:
+    """Return a point, moved a little where f is infinitely steep, as x*log(x) at 0.
+
+    There no step has a length. It is moved to where f falls, but not out of bounds.
+    """
+    moved = array("d", x)
+    for place, slope in enumerate(gradient):
+        if math.isinf(slope):
+            low, high = limits.lower[place], limits.upper[place]
+            width = min(1.0, high - low)
+            step = math.copysign(BESIDE * max(width, abs(x[place])), -slope)
+            if not low <= x[place] + step <= high:
+                step = -step
+            moved[place] = min(max(x[place] + step, low), high)
+    return moved
+
+
 def read_bounds(bounds: Any, space: Space) -> Bounds:
     """Return lower and upper bounds, infinite where there are none.
 
@@ -75,15 +95,61 @@ def read_bounds(bounds: Any, space: Space) -> Bounds:
         return limits
     if not _iterable(bounds) or isinstance(bounds, (str, bytes, Set)):
         raise InputError(f"bounds must be a mapping or pairs, not {bounds!r}")
-    pairs = list(bounds)
-    if n == 1 and len(pairs) == 2 and not any(map(_iterable, pairs)):
-        pairs = [tuple(pairs)]
+    pairs = bounds if isinstance(bounds, tuple) else list(bounds)
+    if len(pairs) == 2 and (sides := _sides(pairs, n)) is not None:
+        pairs = sides
     if len(pairs) != n:
         names = f"expected {n}, for {space.described()}"
         raise InputError(f"bounds has {len(pairs)} pairs; {names}")
     for place, pair in enumerate(pairs):
         limits.enter(place, *_pair(space[place], pair))
     return limits
+
+
+def _sides(given: Sequence[Any], n: int) -> list[Any] | None:
+    """Return the pairs of two sides, ``([lows], [highs])`` or ``(low, high)``.
+
+    None where what is given are pairs. Two lists of two numbers may be either.
+    """
+    several = [_iterable(side) and not isinstance(side, str) for side in given]
+    if n == 2 and all(several):
+        return _sides_of_two(given)
+    if isinstance(given, list) and n > 1 and not all(several):
+        return None
+    lists = zip(given, several, strict=True)
+    sides = [list(side) if many else [side] * n for side, many in lists]
+    fits = all(len(side) == n for side in sides)
+    return list(zip(*sides, strict=True)) if fits else None
+
+
+def _sides_of_two(given: Sequence[Any]) -> list[Any] | None:
+    """Return the pairs of the sides of two variables; None where these are pairs."""
+    pairs = [list(pair) for pair in given]
+    lists = all(isinstance(pair, list) or hasattr(pair, "shape") for pair in given)
+    if not lists or any(len(pair) != 2 for pair in pairs):
+        return None
+    sides = [list(pair) for pair in zip(*pairs, strict=True)]
+    if not _is_plausible(sides) or (_is_plausible(pairs) and isinstance(given, list)):
+        return None
+    if isinstance(given, tuple) and not _is_plausible(pairs):
+        return sides
+    (a, b), (c, d) = pairs
+    raise InputError(
+        f"bounds={given!r} may be two pairs or two sides: write one pair for each "
+        f"variable, [({a}, {b}), ({c}, {d})] or [({a}, {c}), ({b}, {d})]"
+    )
+
+
+def _is_plausible(pairs: Sequence[Any]) -> bool:
+    """Return whether each pair has a lower and a higher end."""
+    try:
+        return all(
+            (-math.inf if low is None else float(low))
+            < (math.inf if high is None else float(high))
+            for low, high in pairs
+        )
+    except (TypeError, ValueError):
+        return False
 
 
 def _enter_pairs(limits: Bounds, places: range, name: str, pair: Any) -> None:

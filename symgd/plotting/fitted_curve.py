@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from symgd.language.formula import symbol
 from symgd.plotting.figures import checked, write
+from symgd.plotting.titles import title_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +54,7 @@ def plot(fit: Fit, *, ax: Axes | None = None, level: float = 0.95) -> Axes:
         ax.plot(target, target - fit.residuals, ".", alpha=0.6)
         ax.axline((float(target[0]),) * 2, slope=1.0, color="0.5")
         ax.set(xlabel=fit.source.target, ylabel=f"predicted {fit.source.target}")
-    ax.set_title(fit.model)
+    ax.set_title(title_of(regression.formulas.model))
     return ax
 
 

@@ -15,7 +15,6 @@ from matplotlib.lines import Line2D
 
 from symgd.descent.result import Result
 from symgd.errors import InputError, unknown_name
-from symgd.language.formula import text_of
 from symgd.native.status import Status
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import read_bounds
@@ -31,6 +30,7 @@ from symgd.plotting.figures import (
     checked,
     write,
 )
+from symgd.plotting.titles import title_of
 from symgd.rules import family
 
 KINDS = {"curve": 1, "contour": 2, "surface": 2, "convergence": None}
@@ -322,8 +322,7 @@ def _draw(ax: Axes, picture: Picture, results: Sequence[Result]) -> None:
     picture.results += results
     if new:
         vars(ax)["_symgd"] = picture
-        title = _shortened(text_of(results[0].objective.expression), 56)
-        ax.set_title(title, fontsize="medium")
+        ax.set_title(title_of(results[0].objective.expression), fontsize="medium")
         _BACKGROUNDS[picture.kind](ax, picture)
     for result in results:
         _draw_path(ax, picture, result)

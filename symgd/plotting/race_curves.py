@@ -16,10 +16,10 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from symgd.descent.result import Result
-from symgd.errors import InputError, shortened, unknown_name
-from symgd.language.formula import text_of
+from symgd.errors import InputError, unknown_name
 from symgd.native.status import Status
 from symgd.plotting.figures import CASING, END, INK, PATHS, QUANTITIES, checked, write
+from symgd.plotting.titles import title_of
 
 if TYPE_CHECKING:
     from symgd.many.race_result import Race
@@ -145,7 +145,7 @@ def _values(run: Result, race: Race, quantity: str) -> np.ndarray:
 
 def _draw(ax: Axes, race: Race, quantity: str) -> None:
     first = next(iter(race.values()))
-    ax.set_title(shortened(text_of(first.objective.expression), 56), fontsize="medium")
+    ax.set_title(title_of(first.objective.expression), fontsize="medium")
     ax.set(xlabel="iteration", ylabel=QUANTITIES[quantity])
     ax.grid(alpha=0.3)
     curves = _curves(race, quantity)

@@ -17,10 +17,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from symgd.errors import InputError, shortened, unknown_name
-from symgd.language.formula import text_of
+from symgd.errors import InputError, unknown_name
 from symgd.native.status import Status
 from symgd.plotting.figures import DOTS, END, INK, PATHS, UNDEFINED, checked, write
+from symgd.plotting.titles import title_of
 
 if TYPE_CHECKING:
     from symgd.many.many_results import Sweep
@@ -303,7 +303,7 @@ def _start_values(sweep: Sweep) -> list[float]:
 def _draw(ax: Axes, shown: Shown, sweep: Sweep) -> None:
     flat = len(shown.sides) == 1
     marks = (_draw_curve if flat else _draw_map)(ax, shown, sweep)
-    formula = shortened(text_of(sweep.results.objective.expression), 48)
+    formula = title_of(sweep.results.objective.expression, 48)
     title = f"{sweep.results.method} on {formula}"
     ax.set_title(title, fontsize="medium", pad=24 if marks else 6)
     if marks:

@@ -140,7 +140,27 @@ def test_a_sympy_model_and_names_that_are_functions(data):
     gamma, t = sp.Symbol("gamma"), sp.Symbol("t")
     found = fit(gamma * sp.exp(-sp.Symbol("beta") * t), data, "y")
     assert list(found.parameters) == ["beta", "gamma"]
-    assert fit("x10*t + x2 + E", data, "y").names == ("x2", "x10")
+    assert fit("x10*t + x2 + E**2", data, "y").names == ("x2", "x10")
+
+
+def test_a_parameter_e_is_no_constant_once_it_is_named():
+    T = np.linspace(280, 330, 6)
+    data = {"T": T, "y": 5e6 * np.exp(-40000 / (8.314 * T))}
+    with pytest.warns(UserWarning, match=r"'E' in .* is Euler's number"):
+        assert fit("A*exp(-E/(8.314*T))", data, "y").names == ("A",)
+    found = fit("A*exp(-E/(8.314*T))", data, "y", bounds={"E": (0, None)})
+    assert found.parameters["E"] == pytest.approx(40000)
+
+
+def test_a_model_without_a_column_is_refused(data):
+    with pytest.raises(InputError, match="none of the columns"):
+        fit("a*exp(-b*time) + c", data, "y")
+    assert fit("level", data, "y").success
+
+
+def test_a_row_where_no_start_is_finite_is_named(data):
+    with pytest.raises(InputError, match=r"it is (nan|-inf) in row 0 \(t = 0.0\)"):
+        fit("a*log(t - 1)", {"t": [0.0, 2, 3, 4], "y": [1.0, 2, 3, 5]}, "y")
 
 
 # -------------------------------------------------------------------- bounds

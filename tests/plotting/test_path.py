@@ -104,7 +104,11 @@ def test_curve_over_the_bounds_and_the_path_on_it(parabola, ax):
     assert (path.get_marker(), path.get_linestyle()) == ("o", "-")
     assert start.get_xdata().tolist() == [0.747]
     assert end.get_xdata().tolist() == parabola.x.tolist()
-    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("x", "f(x)", "x**2")
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == (
+        "x",
+        "f(x)",
+        "$x^{2}$",
+    )
 
 
 def test_curve_without_bounds_surrounds_the_path(ax):

@@ -55,7 +55,7 @@ def test_two_axes_are_a_map(grid, ax):
     assert grid.plot(ax=ax) is ax
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("step_size", "momentum")
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "linear")
-    assert ax.get_title().startswith("momentum on (1 - x)**2")
+    assert ax.get_title().startswith(r"momentum on $\left(1 - x\right)^{2}")
     (mesh,) = ax.collections
     gap = grid.fun - grid.best.fun
     diverged = grid.status == Status.DIVERGED

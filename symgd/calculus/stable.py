@@ -1,0 +1,307 @@
+"""Formulas rewritten where their parts overflow though the whole is a plain number.
+
+``log(1 + exp(x))``, ``log(exp(a) + exp(b) + ...)``, ``exp(a)/(exp(a) + exp(b))``,
+``1/(1 + exp(-x))``, ``log(cosh(x))``, and logarithms of products, as of likelihoods.
+From a sum of exponentials the largest is taken out as a factor; that number is held,
+since the whole doesn't depend on which it is, and so derivatives are stable likewise.
+
+This is the log-sum-exp trick, also for quotients. What needs nothing stays as it is.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import sympy as sp
+from sympy.codegen.cfunctions import log1p
+
+from symgd.calculus.derivatives import gradient
+from symgd.calculus.removable import T, kind_of, removable, without_singularity
+from symgd.language.as_written import choice, made
+from symgd.language.functions import (
+    exp_less,
+    held,
+    log_cosh,
+    real_abs,
+    real_sign,
+    sigmoid,
+    softplus,
+)
+from symgd.language.nodes import Product, Sum, kept
+from symgd.language.signs import is_nonnegative, is_positive
+
+_GROWING = (sp.exp, sp.cosh, sp.sinh, sigmoid)
+MOST_FACTORS = 4  # of a logarithm's product that can't be split by signs
+
+_Term = tuple[sp.Expr, sp.Expr]  # a factor, and the argument of an exponential
+
+
+@functools.lru_cache(maxsize=256)
+def stable(expression: sp.Expr) -> sp.Expr:
+    """Return an expression of the same value that doesn't overflow on the way.
+
+    >>> from symgd.language.formula import read
+    >>> stable(read("log(1 + exp(x)) + 1/(1 + exp(-y))"))
+    sigmoid(y) + softplus(x)
+    >>> stable(read("log(exp(-x**2)*exp(-y**2)/3)"))
+    -x**2 - y**2 + log(1/3)
+    """
+    return _Pass().of(expression)
+
+
+def both_sides(node: removable) -> sp.Piecewise:
+    """Return a function without its singularity as a choice: near, and elsewhere."""
+    near, radius = node.near()
+    (x,) = node.args
+    far = _far(node.template, node.order).xreplace({T: x})
+    return choice((near, sp.Lt(sp.Abs(x), radius, evaluate=False)), (far, True))
+
+
+@functools.lru_cache(maxsize=256)
+def _far(template: sp.Expr, order: int) -> sp.Expr:
+    if order == 0:
+        return _Pass(removes=False).of(template)
+    return gradient(_far(template, order - 1), (T,))[0]
+
+
+class _Pass:
+    """One walk over one expression; what is shared is rewritten once."""
+
+    def __init__(self, removes: bool = True) -> None:
+        self.removes = removes  # singularities
+        self.done: dict[sp.Basic, Any] = {}
+
+    def of(self, node: Any) -> Any:
+        if not node.args or isinstance(node, sp.Indexed):
+            return node
+        if node not in self.done:
+            self.done[node] = self._rewritten(node)
+        return self.done[node]
+
+    def _rewritten(self, node: Any) -> Any:
+        if (result := self._in_another_form(node)) is not None:
+            return result
+        if isinstance(node, (sp.Sum, sp.Product)):
+            return node.func(self.of(node.function), *node.limits)
+        arguments = [self.of(argument) for argument in node.args]
+        same = all(new is old for new, old in zip(arguments, node.args, strict=True))
+        return node if same else made(node.func, arguments)
+
+    def _in_another_form(self, node: Any) -> Any:
+        """Return a node in a stable form; None where its own is."""
+        if isinstance(node, sp.log) and len(node.args) == 1:
+            return self.logarithm(node.args[0])
+        if isinstance(node, log1p):
+            return self._softplus(sp.S.One + node.args[0])
+        if isinstance(node, (sp.Mul, sp.Add)) and self.removes:
+            found = without_singularity(node)
+            if found is not None:
+                template, argument, rest = found
+                function = kind_of(template)(self.of(argument))
+                return node.func(function, self.of(rest))
+        if isinstance(node, (sp.Mul, sp.Pow)) and not node.is_number:
+            return self._quotient(node)
+        return None
+
+    # ------------------------------------------------------------------- logarithms
+
+    def logarithm(self, inner: sp.Expr) -> sp.Expr | None:
+        """Return log of an expression, rewritten; None where it can stay."""
+        if (whole := self._logarithm_of_factor(inner)) is not None:
+            return whole
+        factors = sp.Mul.make_args(inner)
+        if len(factors) < 2:
+            return None
+        taken, rest = [], []
+        for factor in factors:
+            part = self._logarithm_of_factor(factor)
+            if part is None and len(factors) > MOST_FACTORS and is_positive(factor):
+                part = sp.log(self.of(factor))
+            taken += [] if part is None else [part]
+            rest += [factor] if part is None else []
+        if not taken:
+            return None
+        if len(rest) > MOST_FACTORS:
+            signs = sp.Mul(*map(real_sign, rest))
+            taken += [sp.log(real_abs(self.of(f))) for f in rest] + [sp.log(signs)]
+        elif rest:
+            taken.append(sp.log(self.of(sp.Mul(*rest))))
+        return sp.Add(*taken)
+
+    def _logarithm_of_factor(self, factor: sp.Expr) -> sp.Expr | None:
+        """Return the logarithm of what is positive or a long product, if rewritten."""
+        if isinstance(factor, (sp.exp, kept)):
+            inner = factor.args[0]
+            return (
+                self.of(inner) if isinstance(factor, sp.exp) else self.logarithm(inner)
+            )
+        if isinstance(factor, sp.cosh):
+            return log_cosh(self.of(factor.args[0]))
+        if isinstance(factor, sigmoid):
+            return -softplus(-self.of(factor.args[0]))
+        if isinstance(factor, sp.Product):
+            return self._logarithm_of_product(factor)
+        if isinstance(factor, sp.Pow):
+            base, exponent = factor.args
+            if base.is_number and base.is_positive and not exponent.is_number:
+                return self.of(exponent) * sp.log(base)
+            part = self.logarithm(base) if is_positive(base) else None
+            return None if part is None else self.of(exponent) * part
+        return self._softplus(factor) if isinstance(factor, sp.Add) else None
+
+    def _logarithm_of_product(self, node: sp.Expr) -> sp.Expr:
+        """Return a sum of logarithms; signs don't matter if their product is 1."""
+        summed, signs = [], []
+        for factor in sp.Mul.make_args(node.function):
+            part = self._logarithm_of_factor(factor)
+            if part is None:
+                inner = self.of(factor)
+                positive = is_nonnegative(factor)
+                part = sp.log(inner if positive else real_abs(inner))
+                signs += [] if positive else [real_sign(inner)]
+            summed.append(part)
+        total = Sum(sp.Add(*summed), *node.limits)
+        if not signs:
+            return total
+        return total + sp.log(Product(sp.Mul(*signs), *node.limits))
+
+    def _softplus(self, total: sp.Expr) -> sp.Expr | None:
+        """Return the logarithm of a sum with exponentials; None where there is none."""
+        if total.func is sp.Add and len(total.args) == 2:
+            opposite = sp.S.One - total
+            opposite = self.of(opposite) if opposite.has(*_GROWING) else opposite
+            if isinstance(opposite, sigmoid):
+                return -softplus(opposite.args[0])
+        terms = _exponentials(total)
+        if terms is None:
+            return None
+        if two := _number_and_exponential(terms):
+            number, factor, inner = two
+            return sp.log(number) + softplus(self.of(inner) + sp.log(factor / number))
+        largest, rest = self._taken_out(terms)
+        return largest + sp.log(rest)
+
+    # --------------------------------------------------------------------- quotients
+
+    def _quotient(self, node: sp.Expr) -> sp.Expr | None:
+        """Return a product in which exponentials are divided by sums of them."""
+        exponents: list[sp.Expr] = []
+        others: list[sp.Expr] = []
+        sums: list[tuple[list[_Term], sp.Expr]] = []
+        for factor in sp.Mul.make_args(node):
+            base, exponent = factor.as_base_exp()
+            terms = None
+            if isinstance(factor, sp.exp):
+                exponents.append(factor.args[0])
+                continue
+            if exponent.is_number:
+                base = base.args[0] if isinstance(base, kept) else base
+                terms = _exponentials(base)
+            if terms is None:
+                others.append(factor)
+            else:
+                sums.append((terms, exponent))
+        if not any(power.is_negative for _, power in sums):
+            return None
+        known = self._logistic(exponents, sums)
+        if known is None:
+            known = self._balanced(exponents, sums)
+        return sp.Mul(known, *map(self.of, others))
+
+    def _logistic(
+        self, exponents: list[sp.Expr], sums: list[tuple[list[_Term], sp.Expr]]
+    ) -> sp.Expr | None:
+        """Return 1/(c + d*exp(x)) or exp(x)/(c + d*exp(x)) by the logistic function."""
+        if len(sums) != 1 or sums[0][1] != -1:
+            return None
+        if (two := _number_and_exponential(sums[0][0])) is None:
+            return None
+        number, factor, inner = two
+        argument = self.of(inner) + sp.log(factor / number)
+        if not exponents:
+            return sigmoid(-argument) / number
+        if sp.Add(*exponents) == inner:
+            return sigmoid(argument) / factor
+        return None
+
+    def _balanced(
+        self, exponents: list[sp.Expr], sums: list[tuple[list[_Term], sp.Expr]]
+    ) -> sp.Expr:
+        """Return a product in which the largest exponentials are taken out of sums."""
+        above: list[sp.Expr] = list(map(self.of, exponents))
+        below: list[sp.Expr] = []
+        factors = []
+        for terms, power in sums:
+            largest, rest = self._taken_out(terms)
+            factors.append(rest**power)
+            if power.is_negative:
+                below.append(-power * largest)
+            else:
+                above.append(power * largest)
+        grown, shrunk = sp.Add(*above), sp.Add(*below)
+        both = sp.S.One if grown == shrunk else exp_less(grown, shrunk)
+        return sp.Mul(both, *factors)
+
+    def _taken_out(self, terms: Sequence[_Term]) -> tuple[sp.Expr, sp.Expr]:
+        """Return the largest exponent, and the sum divided by its exponential."""
+        inner = [self.of(exponent) for _, exponent in terms]
+        different = list(dict.fromkeys(inner))
+        if len(different) == 1:
+            return different[0], sp.Add(*(self.of(factor) for factor, _ in terms))
+        largest = held(sp.Max(*different, evaluate=False))
+        parts = zip(terms, inner, strict=True)
+        return largest, sp.Add(
+            *(self.of(factor) * exp_less(each, largest) for (factor, _), each in parts)
+        )
+
+
+def _exponentials(total: sp.Expr) -> list[_Term] | None:
+    """Return the terms of a sum as factors of exponentials; None if it has none."""
+    if not isinstance(total, (sp.Add, sp.cosh, sp.sinh)):
+        return None
+    terms: list[_Term] = []
+    for term in sp.Add.make_args(total):
+        factors, exponents = [], []
+        signs: tuple[tuple[Any, int], ...] = ((sp.S.One, 1),)
+        for factor in sp.Mul.make_args(term):
+            base, exponent = factor.as_base_exp()
+            if isinstance(factor, sp.exp):
+                exponents.append(factor.args[0])
+            elif base.is_number and base.is_positive and not exponent.is_number:
+                exponents.append(exponent * sp.log(base))
+            elif isinstance(factor, (sp.cosh, sp.sinh)) and len(signs) == 1:
+                odd = -1 if isinstance(factor, sp.sinh) else 1
+                inner = factor.args[0]
+                signs = ((sp.S.Half, 1), (sp.S.Half * odd, -1))
+                exponents.append(inner)
+            else:
+                factors.append(factor)
+        if len(signs) == 2:
+            *others, inner = exponents
+            terms += [
+                (sp.Mul(part, *factors), sp.Add(*others, way * inner))
+                for part, way in signs
+            ]
+        else:
+            terms.append((sp.Mul(*factors), sp.Add(*exponents)))
+    moving = any(not exponent.is_number for _, exponent in terms)
+    bounded = any(exponent == 0 for _, exponent in terms) and all(
+        is_nonnegative(-exponent) for _, exponent in terms
+    )
+    return terms if moving and not bounded else None
+
+
+def _number_and_exponential(
+    terms: Sequence[_Term],
+) -> tuple[sp.Expr, sp.Expr, sp.Expr] | None:
+    """Return c, d and x of c + d*exp(x), where c and d are positive numbers."""
+    if len(terms) != 2:
+        return None
+    (number, none), (factor, inner) = sorted(terms, key=lambda term: term[1] != 0)
+    if none != 0 or not (number.is_number and factor.is_number):
+        return None
+    if not (number.is_positive and factor.is_positive):
+        return None
+    return number, factor, inner

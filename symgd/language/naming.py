@@ -1,0 +1,103 @@
+"""The names that a text has, also those that cancel, and those that may be misread."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+
+from symgd.language.functions import CONSTANTS
+from symgd.language.nodes import natural_order
+
+# Names that hardly anybody means as a variable, and what is meant.
+_MEANT = {
+    "Pi": "the number is pi",
+    "PI": "the number is pi",
+    "inf": "a formula has no infinity",
+    "nan": "a formula has no NaN",
+}
+
+
+def written_names(text: str, declared: Iterable[str] = ()) -> list[str]:
+    """Return the names of a text that was read and has no arrays, in natural order.
+
+    What cancels is a name, too; pi and E are if they are declared.
+
+    >>> written_names("x10 + y - y + 2*sin(pi*x2)")
+    ['x2', 'x10', 'y']
+    """
+    tree = _tree(text)
+    called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
+    found = {
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and id(node) not in called
+    }
+    return natural_order(found - (CONSTANTS.keys() - set(declared)))
+
+
+def constants_meant(text: str, *given: object) -> set[str]:
+    """Return the constants of a text that mappings by name take for variables.
+
+    >>> constants_meant("exp(-E/x)", {"E": 1, "x": 2})
+    {'E'}
+    """
+    meant = _named(given) & CONSTANTS.keys()
+    if not meant or "[" in text:
+        return set()
+    with contextlib.suppress(SyntaxError, ValueError):  # which reading explains
+        return meant & set(written_names(text, meant))
+    return set()
+
+
+def warn_of_misread(text: str, variables: Iterable[str], *given: object) -> None:
+    """Warn of variables by which something else may be meant, if nobody named them."""
+    named = _named(given)
+    for name in variables:
+        if name not in named and (meant := _meant(name, text)):
+            what = f"{name!r} is a variable in {text!r}: {meant}"
+            warnings.warn(f"{what}; if it is one, name it in x0", stacklevel=5)
+
+
+def _named(given: Iterable[object]) -> set[str]:
+    return {str(n) for each in given if isinstance(each, Mapping) for n in each}
+
+
+def _meant(name: str, text: str) -> str | None:
+    if name == "e" and any(_powers_of_e(text)):
+        return "Euler's number is E, and its powers are exp(x)"
+    return _MEANT.get(name)
+
+
+def warn_of_constant(text: str, parameters: Iterable[str]) -> None:
+    """Warn where Euler's number is no base of a power: a parameter may be meant."""
+    if "E" in parameters or "E" not in written_names(text, ["E"]):
+        return
+    tree = _tree(text)
+    bases = {id(power.left) for power in _powers(tree)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == "E" and id(node) not in bases:
+            what = f"'E' in {text!r} is Euler's number, 2.718..."
+            advice = "if it is a parameter, name it in x0, x0={'E': 1}, or in bounds"
+            warnings.warn(f"{what}: {advice}", stacklevel=5)
+            return
+
+
+def _powers_of_e(text: str) -> Iterator[bool]:
+    for power in _powers(_tree(text)):
+        base = power.left
+        if isinstance(base, ast.Name) and base.id == "e":
+            yield not isinstance(power.right, ast.Constant)
+
+
+def _powers(tree: ast.expr) -> Iterator[ast.BinOp]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+            yield node
+
+
+def _tree(text: str) -> ast.expr:
+    plain = re.sub(r"\s", " ", re.sub(r"\ufeff|#[^\n]*", " ", text)).strip()
+    return ast.parse(plain, mode="eval").body

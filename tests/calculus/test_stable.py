@@ -1,0 +1,224 @@
+"""Values and derivatives where a formula, as written, is 0*infinity or overflows."""
+
+import mpmath
+import numpy as np
+import pytest
+import sympy as sp
+
+from symgd import InputError, Objective, fit, minimize
+from symgd.calculus.stable import stable
+from symgd.language.formula import read, symbol
+
+# A formula, a point, and value and gradient there: limits, or a subgradient.
+AT_LIMITS = [
+    ("x*log(x)", [0], 0, [-np.inf]),
+    ("x*log(x) + y*log(y) + 2*x", [0, 1], 0, [-np.inf, 1]),
+    ("(1 - x)*log(1 - x)", [1], 0, [np.inf]),
+    ("x*(log(x) - 1)*y", [0, 3], 0, [-np.inf, 0]),
+    ("x**2*log(x)", [0], 0, [0]),
+    ("x*log(x/3)", [0], 0, [-np.inf]),
+    ("a*x**b", [2, 1.5, 0], 0, [0, 0, 0]),
+    ("x**n/(k**n + x**n)", [2, 1.5, 0], 0, [0, 0, 0]),
+    ("exp(-1/x**2)", [0], 0, [0]),
+    ("sqrt(x**2 + y**2)", [0, 0], 0, [0, 0]),
+    ("sqrt((x - 1)**2 + (y - 2)**2) + 0.1*x", [1, 2], 0.1, [0.1, 0]),
+    ("(x**2 + 2*y**4)**0.3", [0, 0], 0, [0, 0]),
+    ("(x**2 + y**2)**1.5", [0, 0], 0, [0, 0]),
+    ("hypot(x, y) + sqrt(abs(x))", [0, 0], 0, [0, 0]),
+    ("sqrt(sum(x[i]**2 for i in range(3))) + x[0]", [0, 0, 0], 0, [1, 0, 0]),
+    ("sum(x[i]*log(x[i]) for i in range(2))", [0, 1], 0, [-np.inf, 1]),
+    ("1/cosh(x)**2", [800], 0, [0]),
+]
+
+
+@pytest.mark.parametrize(("formula", "x", "value", "slopes"), AT_LIMITS)
+def test_what_has_a_limit_has_it(formula, x, value, slopes):
+    objective = Objective(formula)
+    assert objective.value(x) == value
+    np.testing.assert_array_equal(objective.grad(x), slopes)
+
+
+@pytest.mark.parametrize("formula", ["(x**2 + y**2)**1.5", "hypot(x, y)"])
+def test_at_the_tip_of_a_norm_the_curvature_is_0(formula):
+    np.testing.assert_array_equal(Objective(formula).hess([0, 0]), np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("formula", ["log(x)", "y/x", "x/sqrt(x**2 + y**2)", "x/y + y"])
+def test_what_has_no_limit_is_an_error(formula):
+    objective = Objective(formula)
+    with pytest.raises(InputError, match=r"f is (-inf|inf|nan)"):
+        minimize(objective, [0] * len(objective.variables))
+
+
+@pytest.mark.parametrize(
+    ("formula", "x", "least"),
+    [
+        ("x*log(x)", [0], -float(mpmath.exp(-1))),
+        ("x*log(x) + (1 - x)*log(1 - x)", [1], -float(mpmath.log(2))),
+        ("x - sqrt(x)", [0], -0.25),
+    ],
+)
+def test_a_run_begins_on_a_bound_where_f_is_infinitely_steep(formula, x, least):
+    result = minimize(formula, x, bounds=[(0, 1)])
+    assert result.success
+    assert result.fun == pytest.approx(least, abs=1e-12)
+
+
+@pytest.mark.parametrize("model", ["a*x**b", "a*x**b/(9**b + x**b)"])
+def test_a_fit_has_a_row_at_dose_0(model):
+    x = np.array([0.0, 1.0, 2.0, 4.0, 8.0, 16.0])
+    y = 2 * x**1.5 if "9" not in model else 2 * x**1.5 / (9**1.5 + x**1.5)
+    for start in (None, [1, 1]):
+        result = fit(model, {"x": x, "y": y}, target="y", x0=start)
+        assert list(result.parameters.values()) == pytest.approx([2, 1.5])
+
+
+# What would need thousands of digits, in another form.
+SAME = {
+    "log(1 - 1/(1 + exp(-x)))": "-log(1 + exp(x))",
+    "log(1 - sigmoid(x))": "-log(1 + exp(x))",
+}
+
+
+def check_against_many_digits(formula, points, *, beside=0, tolerance=2e-12):
+    """Compare value, gradient and Hessian with SymPy's of the formula as written."""
+    objective = Objective(formula)
+    symbols = [symbol(name) for name in objective.variables]
+    plain = read(SAME.get(formula, formula))
+    first = [sp.diff(plain, s) for s in symbols]
+    second = [sp.diff(d, s) for d in first for s in symbols]
+    exact = [sp.lambdify(symbols, f, "mpmath") for f in (plain, *first, *second)]
+    for point in points:
+        x = np.array(point, dtype=float)
+        parts = [objective.value(x)], objective.grad(x), objective.hess(x).ravel()
+        with mpmath.workdps(900):
+            there = [mpmath.mpf(float(each)) + beside for each in x]
+            wanted = [float(f(*there)) for f in exact]
+        np.testing.assert_allclose(
+            np.concatenate(parts), wanted, rtol=tolerance, atol=tolerance
+        )
+
+
+GROWING = [
+    "log(1 + exp(x))",
+    "log(2 + 3*exp(-x))",
+    "log1p(exp(2*x - 1))",
+    "log(1 + 2**x)",
+    "log(exp(x) + exp(y) + 2*exp(-x))",
+    "log(1 + exp(x) + exp(y))",
+    "exp(x)/(exp(x) + exp(y))",
+    "log(exp(y)/(exp(x) + exp(y) + 3))",
+    "1/(1 + exp(-x))",
+    "2/(3 + exp(-x))",
+    "exp(x)/(2 + 3*exp(x))",
+    "exp(x)/(1 + exp(x))**2",
+    "log(1/(1 + exp(-x)))",
+    "log(1 - 1/(1 + exp(-x)))",
+    "log(sigmoid(x))",
+    "log(1 - sigmoid(x))",
+    "log(cosh(x))",
+    "log(cosh(x)*exp(-y/8))",
+    "(exp(x) - exp(-x))/(exp(x) + exp(-x))",
+    "sinh(x)/cosh(x)",
+    "1/cosh(x)",
+    "log(exp(-x)*exp(y)/3)",
+    "log(sqrt(1 + exp(2*x)))",
+    "(3*exp(x) - 2*exp(y))/(exp(x) + exp(y))",
+    "log((1 + exp(x))*(1 + exp(y)))",
+    "log(1 + exp(x + y))",
+]
+SIZES = [-1e300, -1e5, -800.0, -30.0, -1.3, 0.0, 1e-9, 0.4, 7.0, 720.0, 3e4, 1e300]
+
+
+@pytest.mark.parametrize("formula", GROWING)
+def test_nothing_overflows_on_the_way_to_a_plain_number(formula):
+    count = len(Objective(formula).variables)
+    points = [[x] * count for x in SIZES] + [
+        [x, y][:count] for x, y in zip(SIZES, reversed(SIZES), strict=True)
+    ]
+    if formula == "log(1 + exp(x + y))":  # 1e300 + 1e300 is no whole number off
+        points = [p for p in points if abs(p[0]) < 1e299]
+    check_against_many_digits(formula, points)
+
+
+@pytest.mark.parametrize(
+    ("formula", "point"),
+    [
+        ("log(w*exp(-(x - m)**2/2) + (1 - w)*exp(-(x + m)**2/2))", [60, 0.3, 0.5]),
+        ("a/(1 + b*exp(-k*x))", [2, 3, -5, 400]),
+        ("y*log(1/(1 + exp(-x))) + (1 - y)*log(1 - 1/(1 + exp(-x)))", [900, 0.25]),
+        ("log(exp(-x)*s*exp(-y)/(t*u*v))", [800, 1, 2, 3, 900, 4]),
+    ],
+)
+def test_coefficients_may_be_variables(formula, point):
+    objective = Objective(formula)
+    named = dict(zip(objective.variables, point, strict=True))
+    check_against_many_digits(formula, [[named[v] for v in objective.variables]])
+
+
+VANISHING = [
+    *("sin(x)/x", "(1 - cos(x))/x**2", "(exp(x) - 1)/x", "log(1 + x)/x", "sinh(x)/x"),
+    *("tan(x)/x", "x/(exp(x) - 1)", "tanh(x)/x", "atan(x)/x", "asin(x)/x", "erf(x)/x"),
+    *("(exp(x) - 1 - x)/x**2", "1/tanh(x) - 1/x", "x/tanh(x)", "expm1(x)/x"),
+    *("log1p(x)/x", "x/log(1 + x)", "(x - sin(x))/x**3", "sin(3*x)/x", "x/sin(x)"),
+    *("3*(sin(x) - x*cos(x))/x**3", "(sin(x)/x)**2", "(2**x - 1)/x", "sinh(x)/sin(x)"),
+    *("1/x - 1/sin(x)", "log(sinh(x)/x)", "(cosh(x) - 1)/x**2", "(x**3 - x)/(2*x)"),
+]
+NEAR = [0.0, 1e-300, 1e-9, -1e-9, 1e-5, 0.001, 0.03, -0.1, 0.24, 0.26, -0.51, 0.9]
+
+
+@pytest.mark.parametrize("formula", VANISHING)
+def test_a_removable_singularity_is_removed(formula):
+    check_against_many_digits(
+        formula, [[x] for x in NEAR], beside=mpmath.mpf(10) ** -60
+    )
+
+
+@pytest.mark.parametrize(
+    ("formula", "points"),
+    [
+        ("log(x)/(x - 1)", [[1], [1.01], [0.5]]),
+        ("(x**2 - 1)/(x - 1)", [[1], [1.01], [0.5]]),
+        ("(10 - x)/(exp((10 - x)/10) - 1)", [[10], [10.5], [40], [-900]]),
+        ("(1 - exp(-x*y))/x", [[0, 2], [1e-9, 2], [1, 0], [3, 0.1]]),
+        ("(x**y - 1)/y", [[2, 0], [2, 1e-9], [2, 1]]),
+    ],
+)
+def test_elsewhere_than_at_0_and_of_several_variables(formula, points):
+    check_against_many_digits(formula, points, beside=mpmath.mpf(10) ** -60)
+
+
+def test_sums_over_arrays_are_as_stable():
+    loss = "sum(log(1 + exp(-y[i]*x[i])) + sin(x[i])/x[i] for i in range(3))"
+    x, y = np.array([0.0, -900.0, 1e300]), np.array([1.0, 1.0, 1.0])
+    objective = Objective(loss, data={"y": y})
+    expected = [np.log(2) + 1, 900 + np.sin(900) / 900, 0]
+    assert objective.value(x) == pytest.approx(sum(expected))
+    assert objective.grad(x)[0] == -0.5
+    assert np.isfinite(objective.hess(x)).all()
+
+
+def test_a_likelihood_as_it_is_written():
+    text = "-log(prod(exp(-(d[i] - m)**2/(2*s**2))/(s*sqrt(2*pi)) for i in range(n)))"
+    data = np.random.default_rng(0).normal(3, 2, 500)
+    result = minimize(Objective(text, data={"d": data}), {"m": 0, "s": 1})
+    assert result.success
+    assert list(result.x) == pytest.approx([data.mean(), data.std()])
+
+
+def test_logarithms_of_products_keep_their_sign():
+    product = Objective("log(prod(x[i] for i in range(3)))")
+    assert product.value([-1, -2, 3]) == pytest.approx(np.log(6))
+    assert np.isnan(product.value([-1, 2, 3]))
+    assert product.value([1e-200] * 3) == pytest.approx(-600 * np.log(10))
+
+
+def test_a_run_begins_where_a_formula_overflows():
+    result = minimize("log(1 + exp(w)) - 0.3*w", 800)
+    assert result.success
+    assert result.fun == pytest.approx(0.6108643020548935)
+
+
+def test_what_needs_nothing_stays_as_it_is():
+    for text in ("x/y + exp(-x**2)", "log(1 + x**2)", "1/(2 + exp(-x**2))", "cos(x)/x"):
+        assert stable(read(text)) == read(text)

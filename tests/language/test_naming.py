@@ -1,0 +1,96 @@
+"""Names that cancel, names that may be misread, and what people write elsewhere."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from symgd import FormulaError, InputError, Objective, minimize
+from symgd.language.naming import written_names
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("x**2 + y - y", ("x", "y")),
+        ("x**2 + 0*z + y/y", ("x", "y", "z")),
+        ("x10*x2 + sin(pi*x10)  # and t", ("x2", "x10")),
+    ],
+)
+def test_a_name_that_cancels_is_a_variable(text, names):
+    assert tuple(written_names(text)) == names == Objective(text).variables
+    start = dict.fromkeys(names, 2.0)
+    assert set(minimize(text, start, maxiter=3).x.shape) == {len(names)}
+
+
+def test_a_parameter_may_cancel():
+    assert Objective("x**2 + a - a", parameters={"a": 1}).variables == ("x",)
+
+
+def test_what_has_a_start_is_no_constant():
+    result = minimize("(E - 1)**2 + (pi - 2)**2", {"E": 3, "pi": 3})
+    assert result.x == pytest.approx([1, 2])
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [("e**x - 2*x", "exp"), ("x**2 + Pi**2", "pi"), ("x**2 + inf**2", "infinity")],
+)
+def test_a_name_that_is_a_slip_is_pointed_out(text, word):
+    with pytest.warns(UserWarning, match=word):
+        minimize(text, maxiter=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        names = Objective(text).variables
+        minimize(text, dict.fromkeys(names, 1.0), maxiter=1)
+        minimize("(e - 1)**2", maxiter=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("np.sum(x**2)", "sum(x[i] for i in range(n))"),
+        ("np.linalg.norm(x)", "hypot"),
+        ("np.where(x, 1, 2)", "a if condition else b"),
+        ("np.mean(x)", "/n"),
+        ("(x(1) - 2)**2", "x[1] for an element"),
+        ("x**2 s.t. x >= 1", "bounds"),
+        ("x**2 subject to x > 1", "bounds"),
+        ("sum(x[i] for i in range(len(x)))", "a length is a name"),
+        ("y ~ a*x + b", "write a*x + b alone, with target='y'"),
+    ],
+)
+def test_what_others_write_gets_a_true_hint(text, advice):
+    with pytest.raises(FormulaError) as refused:
+        Objective(text)
+    assert advice in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["constraints", "args", "jac", "options"])
+def test_arguments_of_others_are_explained(name):
+    with pytest.raises(InputError, match=f"unknown argument '{name}': "):
+        minimize("x**2", [1], **{name: 1})
+
+
+@pytest.mark.parametrize(
+    ("bounds", "count"),
+    [
+        (([0, 0, 0], [9, 8, 7]), 3),
+        ((np.zeros(3), [9, 8, 7]), 3),
+        (([0, 0], [9, 8]), 2),
+        ((0, 9), 2),
+        (([0, 0], np.inf), 2),
+    ],
+)
+def test_bounds_may_be_two_sides(bounds, count):
+    names = "xyz"[:count]
+    formula = " + ".join(f"({name} + 1)**2" for name in names)
+    result = minimize(formula, [1] * count, bounds=bounds)
+    assert result.x.tolist() == [0] * count
+
+
+def test_bounds_that_may_be_two_things_are_refused():
+    with pytest.raises(InputError, match=r"\[\(0, 5\), \(1, 6\)\] or \[\(0, 1\)"):
+        minimize("x**2 + y**2", [3, 3], bounds=([0, 5], [1, 6]))
+    pairs = minimize("(x - 9)**2 + (y - 9)**2", [1, 1], bounds=[[0, 5], [1, 6]])
+    assert pairs.x.tolist() == [5, 6]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from symgd.descent.run import Run
 
-Point: TypeAlias = "tuple[array[float], float, array[float]]"  # x, f, gradient
+Evaluated: TypeAlias = "tuple[array[float], float, array[float]]"  # x, f, gradient
 
 DISTANCES = (1e-9, 1e-8, 1e-7, 1e-6)  # parts of x, within which gradients are taken
 NEAREST = 1e-6  # of the largest gradient: a mean by no more is 0
@@ -55,7 +55,7 @@ class Kink(NamedTuple):
 
     is_minimum: bool
     is_hole: bool
-    lower: Point | None
+    lower: Evaluated | None
     pieces: tuple[str, ...]
     evaluations: int
 
@@ -82,7 +82,7 @@ class _Surroundings:
         self.units[self.units == 0.0] = self.units.max() or 1.0
         self.evaluations = 0
 
-    def at(self, x: np.ndarray) -> Point:
+    def at(self, x: np.ndarray) -> Evaluated:
         """Evaluate a point, brought inside the bounds."""
         import numpy as np
 
@@ -146,7 +146,7 @@ def _is_hole(around: _Surroundings, gradient: np.ndarray) -> bool:
     return bool(first > 0.0 and second > UNBOUNDED * first)
 
 
-def _further(around: _Surroundings, point: Point, f: float) -> Point | None:
+def _further(around: _Surroundings, point: Evaluated, f: float) -> Evaluated | None:
     """Return the lowest point farther on, if f falls there and not only here."""
     import numpy as np
 
@@ -160,7 +160,7 @@ def _further(around: _Surroundings, point: Point, f: float) -> Point | None:
     return lowest if factor > GENUINE and lowest[1] < f and usable else None
 
 
-def _along(around: _Surroundings, mean: Any, f: float) -> Point | None:
+def _along(around: _Surroundings, mean: Any, f: float) -> Evaluated | None:
     """Return a lower point down a mean of gradients, if there is one."""
     if mean is None or not any(mean):
         return None

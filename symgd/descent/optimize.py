@@ -340,14 +340,14 @@ def find_start(
         status = run.begin_in_time(x)
         if status == Status.TIME_LIMIT:
             return status, x, "the origin"
-        if status != Status.DIVERGED and any(run.gradient):
+        if status != Status.DIVERGED and run.first_norm > 0.0:
             return status, x, "the origin"
     source = arguments.generator(rng)
     for attempt in range(200):
         scale = 1.0 + attempt // 20
         x = array("d", points.random_points(source, limits, scale, 1)[0])
         status = run.begin_in_time(x)
-        usable = status == Status.TIME_LIMIT or run.bounded or any(run.gradient)
+        usable = status == Status.TIME_LIMIT or run.bounded or run.first_norm > 0.0
         if status != Status.DIVERGED and usable:
             place = "a random point, as the origin can't be used"
             if run.bounded:

@@ -28,7 +28,7 @@ from symgd.descent.settings import Settings
 from symgd.language.text import number
 from symgd.native import records as layout
 from symgd.native.interrupts import Interrupts
-from symgd.native.machine import raise_pending
+from symgd.native.machine import address, raise_pending
 from symgd.native.status import RUNNING, Status
 from symgd.native.stopping import stoppable
 from symgd.objectives.objective import Objective
@@ -260,6 +260,7 @@ class Run:
 
     def ended_at(
         self,
+        start: Sequence[float],
         x: Sequence[float],
         fun: float,
         jac: Sequence[float],
@@ -269,6 +270,15 @@ class Run:
         patient: bool,
     ) -> None:
         """Be a run that has ended there, in another kernel's hands."""
+        origin, slope = array("d", start), floats(self.n)
+        kernel = self.objective.kernel("evaluation")
+        first = kernel(*map(address, (origin, self.parameters, slope)))
+        sides = self.bounds.lower, self.bounds.upper
+        self.begun[:] = array("d", [first, projected_norm(origin, slope, *sides)])
+        if self.origin:
+            self.origin[:] = origin
+        self.limits[layout.GTOL] = self.settings.gtol
+        self.limits[layout.BEST] = fun
         self._be_at(array("d", x), array("d", jac))
         self.limits[layout.VALUE], self.limits[layout.NORM] = fun, norm
         self.counters[layout.T], self.counters[layout.EVALUATIONS] = nit, nfev
@@ -418,13 +428,13 @@ class Run:
 
     def _gradient_told(self) -> str:
         """Say how large the gradient is, beside its tolerance."""
-        gtol = self.limits[layout.GTOL]
+        gtol = self.settings.gtol
         what = "projected gradient" if self.bounded else "gradient"
         norm = f"the largest component of the {what} is {number(self.norm)}"
         if gtol < 0.0:
             return norm
         within = "within" if self.norm <= gtol else "above"
-        return f"{norm}, {within} gtol = {gtol:.3g}"
+        return f"{norm}, {within} gtol = {gtol:g}"
 
     def _left_told(self) -> str:
         """Say what is left to gain, where that decided."""

@@ -84,8 +84,9 @@ class Results(Sequence[Result]):
     def grad_norm(self) -> np.ndarray:
         """The largest component of each (projected) gradient."""
         bounds = self._problem.bounds
-        step = np.clip(-self.jac, bounds.lower - self.x, bounds.upper - self.x)
-        return np.abs(step).max(axis=1)
+        held = (self.x <= bounds.lower) & (self.jac > 0.0)
+        held |= (self.x >= bounds.upper) & (self.jac < 0.0)
+        return np.where(held, 0.0, np.abs(self.jac)).max(axis=1)
 
     def _index(self, which: int) -> int:
         count = self._problem.count
@@ -106,7 +107,7 @@ class Results(Sequence[Result]):
         else:
             run, ended = self._problem.run(which), Status(self.status[which])
             run.ended_at(
-                *(self.x[which], float(self.fun[which]), self.jac[which]),
+                *(start, self.x[which], float(self.fun[which]), self.jac[which]),
                 *(float(self.grad_norm[which]), int(self.nit[which])),
                 int(self.nfev[which]),
                 patient=ended == Status.STALLED and self.settings.patience > 0,

@@ -31,13 +31,18 @@ BOX = [(-2, 0.5), (None, 3)]
 # -------------------------------------------------------------- what it computes
 
 
+def unheld(x, g, low, high):
+    """Return the gradient without what bounds hold."""
+    return np.where(((x <= low) & (g > 0)) | ((x >= high) & (g < 0)), 0.0, g)
+
+
 def described(objective, start, bounds, steps):
     """Follow the papers: iterates, and the steps taken."""
     low, high = np.array(bounds).T if bounds else (-np.inf, np.inf)
     x = np.array(start, dtype=float)
     f, g = objective.value_and_grad(x)
     history, path, taken = [f], [x], [math.nan]
-    alpha = 1 / np.abs(np.clip(x - g, low, high) - x).max()
+    alpha = 1 / np.abs(unheld(x, g, low, high)).max()
     for k in range(1, steps + 1):
         d = np.clip(x - alpha * g, low, high) - x
         part = 1.0
@@ -61,7 +66,7 @@ def described(objective, start, bounds, steps):
             short = (s @ y) / (y[~held] @ y[~held])
             alpha = (s @ s) / (s @ y) if (k + 1) % 2 else short
         else:
-            reach = np.abs(np.clip(x - g, low, high) - x).max()
+            reach = np.abs(unheld(x, g, low, high)).max()
             alpha = max(1.0, np.abs(x).max()) / reach
     return np.array(path), np.array(taken)
 
@@ -259,10 +264,10 @@ FLAT = "1 + (x - y/3 - 1/7)**2 + 3*(y - z/7 - 1/3)**2 + 7*(z - 1/11)**2"
         (ROSENBROCK, [-1.2, 1], {"maxiter": 5}, Status.MAXITER),
         (ROSENBROCK, [-1.2, 1], {"maxiter": 0}, Status.MAXITER),
         (ROSENBROCK, [-1.2, 1], {"time_limit": 0}, Status.TIME_LIMIT),
-        ("(x - 1/3)**2 + 5", 0.0, {"gtol": 0.0}, Status.STALLED),
-        (FLAT, [1, 2, 3], {"gtol": 0.0}, Status.STALLED),
-        ("abs(x) + 1e-3*abs(x - 3)", 0.5, {}, Status.ABNORMAL),
-        ("max(x**2 + y**2, (x - 2)**2 + y**2)", [3, -3], {}, Status.ABNORMAL),
+        ("(x - 1/3)**2 + 5", 0.0, {"gtol": 0.0}, Status.CONVERGED),
+        (FLAT, [1, 2, 3], {"gtol": 0.0}, Status.CONVERGED),
+        ("abs(x) + 1e-3*abs(x - 3)", 0.5, {}, Status.CONVERGED),
+        ("max(x**2 + y**2, (x - 2)**2 + y**2)", [3, -3], {}, Status.CONVERGED),
         ("x", 0.0, {}, Status.DIVERGED),
         ("x - x**2", 0.0, {}, Status.DIVERGED),
         ("x**3", -1.0, {}, Status.DIVERGED),

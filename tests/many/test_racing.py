@@ -123,7 +123,7 @@ def test_nothing_is_compiled_in_a_run(monkeypatch):
     # The default method goes on to Newton's, the rule has a state that begins with x.
     rule = Rule("raced", "y = y - 0.001*g\nx = y", initial={"y": "x"})
     raced = race("exp(x) - 3*x + (y**2 - 2)**2", [1, 1], ["auto", rule], gtol=0)
-    assert raced["auto"].status == Status.STALLED
+    assert raced["auto"].success
 
 
 def test_traces_can_be_thinned_and_left_out(bowl):

@@ -85,6 +85,8 @@ def examined(run: Run, close: float) -> Ending:
     arrays += [run.parameters, run.lower, run.upper, work, matrices]
     kernel, function = shared("examination"), run.objective.kernel("evaluation")
     verdict = kernel(function.address, hessian.address, *map(address, arrays))
+    if verdict == layout.UNKNOWN:
+        return Ending(verdict)
     return Ending(
         verdict,
         facts[layout.PROMISED],

@@ -17,6 +17,7 @@ from sympy.codegen.cfunctions import expm1, log1p
 from symgd.arithmetic import elementary as vectormath
 from symgd.arithmetic import special as numeric
 from symgd.language import as_written
+from symgd.language.plain import CONSTANT_NAMES
 
 
 class sigmoid(sp.Function):
@@ -269,4 +270,4 @@ NODES |= {
     log_cosh: _row("log_cosh", log_cosh, vectormath.log_cosh),
 }
 REAL = {sp.Abs: real_abs, sp.sign: real_sign}
-CONSTANTS = {"pi": sp.pi, "π": sp.pi, "E": sp.E}
+CONSTANTS = {name: sp.E if name == "E" else sp.pi for name in CONSTANT_NAMES}

@@ -8,8 +8,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 
-from symgd.language.functions import CONSTANTS
-from symgd.language.nodes import natural_order
+from symgd.language.plain import CONSTANT_NAMES
 
 # Names that hardly anybody means as a variable, and what is meant.
 _MEANT = {
@@ -28,6 +27,8 @@ def written_names(text: str, declared: Iterable[str] = ()) -> list[str]:
     >>> written_names("x10 + y - y + 2*sin(pi*x2)")
     ['x2', 'x10', 'y']
     """
+    from symgd.language.nodes import natural_order
+
     tree = _tree(text)
     called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
     found = {
@@ -35,7 +36,7 @@ def written_names(text: str, declared: Iterable[str] = ()) -> list[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Name) and id(node) not in called
     }
-    return natural_order(found - (CONSTANTS.keys() - set(declared)))
+    return natural_order(found - (CONSTANT_NAMES - set(declared)))
 
 
 def constants_meant(text: str, *given: object) -> set[str]:
@@ -44,7 +45,7 @@ def constants_meant(text: str, *given: object) -> set[str]:
     >>> constants_meant("exp(-E/x)", {"E": 1, "x": 2})
     {'E'}
     """
-    meant = _named(given) & CONSTANTS.keys()
+    meant = _named(given) & CONSTANT_NAMES
     if not meant or "[" in text:
         return set()
     with contextlib.suppress(SyntaxError, ValueError):  # which reading explains

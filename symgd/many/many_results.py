@@ -102,7 +102,8 @@ class Results(Sequence[Result]):
             return [self[i] for i in range(*which.indices(len(self)))]
         which = self._index(int(which))
         traced, start = which in self._traced, self.start[which].copy()
-        if traced or self.status[which] == Status.DIVERGED:
+        # Where a descent says more of its end than tables hold, it is made again.
+        if traced or self.status[which] in (Status.DIVERGED, Status.ABNORMAL):
             run, ended = self._repeated(which, traced)
         else:
             run, ended = self._problem.run(which), Status(self.status[which])

@@ -172,7 +172,7 @@ def test_a_time_limit_leaves_where_they_were(monkeypatch):
         ({"x0": 0}, "at least 1"),
         ({"x0": [[1, math.nan]]}, "start 0 is not finite"),
         ({"x0": [[0, 0], [5, 0]], "bounds": [(-1, 1)] * 2}, "start 1"),
-        ({"x0": "many"}, "must be an array"),
+        ({"x0": "many"}, "must be numbers"),
         ({"method": "gd", "step": 1}, "did you mean 'step_size'"),
         ({"method": "gd", "step_size": [1, 2, 3]}, "2 finite numbers"),
         ({"step_size": 0.1}, "'auto' has no hyperparameters"),

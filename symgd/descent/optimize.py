@@ -70,9 +70,10 @@ def minimize(
         Iterates are projected onto them; None or an infinity leaves a side open.
     maxiter : int
         The largest number of iterations.
-    gtol : float
-        CONVERGED when no component of the gradient is larger; with bounds, of the
-        projected gradient P(x - g) - x.
+    gtol : float, optional
+        CONVERGED when no component of the gradient is larger, but for variables that
+        bounds hold against the descent. None is 1e-8, and that Newton's step has
+        nothing left to gain: so the end is the same in other units of f and x.
     ftol, patience : float, int
         STALLED when the value has not improved by more than ``ftol`` in ``patience``
         iterations; not tested if ``patience`` is 0.

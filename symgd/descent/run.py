@@ -441,9 +441,9 @@ class Run:
         end = self.ending
         if end is None or not self.settings.relative or math.isnan(end.promised):
             return ""
-        gain = f"lower f by {number(end.promised)}"
-        gain = gain if self.settings.sign > 0 else gain.replace("lower", "raise")
-        return f"; Newton's step would {gain} and change x by {end.moved:.1g} of itself"
+        changes = "lowers" if self.settings.sign > 0 else "raises"
+        gain = f"{changes} f by {end.promised:.1g}"
+        return f"; Newton's step {gain}, and changes x by {end.moved:.1g} of its size"
 
     def _not_a_minimum(self) -> str:
         """Say why the end of a run is not what was sought."""

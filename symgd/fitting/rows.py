@@ -187,11 +187,13 @@ class _Plan:
 
 def _lets(named: Mapping[sp.Symbol, sp.Expr]) -> tuple[Let, ...]:
     """Return values by their names, and before them what several of them share."""
-    from symgd.lowering.sharing import share
+    from symgd.lowering.sharing import prepared, share
 
     accesses = set[sp.Basic]().union(*(v.atoms(sp.Indexed) for v in named.values()))
     plain = {each: sp.Symbol(f"[{each}]", real=True) for each in accesses}
-    shared, rest = share(tuple(value.xreplace(plain) for value in named.values()))
+    # Before anything has a name: a share of a maximum names its arguments.
+    values = prepared([value.xreplace(plain) for value in named.values()], {})
+    shared, rest = share(values)
     steps = [*shared, *zip(named, rest, strict=True)]
     known = {plain[each]: each for each in accesses}
     known |= {name: sp.Symbol(f"[{name}]", real=True) for name, _ in shared}

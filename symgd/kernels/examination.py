@@ -42,7 +42,7 @@ from symgd.native.records import (
     VARIABLES,
 )
 
-NULL = 1e-6  # a curvature below this part of the largest is none
+NULL = 1e-6  # a curvature, or a rise, below this part of the largest is none
 WEAK = 1e-2  # of what f fell: what rises by less, as far away as the run came, is weak
 SPENT = 1e-20  # of what f fell: what promises less has nothing left to gain
 UNSEEN = 1e-16  # of what f fell: a lower value isn't lower by less than that
@@ -201,7 +201,7 @@ def examine(
     for i in range(n):
         largest = max(largest, abs(a[i, i]))
     least = max(NOISE * abs(f), UNSEEN * fallen)
-    downwards, endless = False, False
+    endless, lowest, highest = False, 0.0, fallen
     for i in range(n):
         curvature, slope, farthest = a[i, i], 0.0, 0.0
         for k in range(n):
@@ -210,13 +210,13 @@ def examine(
                 farthest = max(farthest, abs(scale[k] * v[k, i]) / units[k])
         if farthest == 0.0:
             continue
-        downwards = downwards or curvature < -NULL * largest
         if slope != 0.0:
             size = slope / max(abs(curvature), TINY)
             facts[PROMISED] += 0.5 * slope * size
             for k in range(n):
                 step[k] -= size * scale[k] * v[k, i]
         rise = 0.5 * curvature / farthest / farthest
+        lowest, highest = min(lowest, rise), max(highest, rise)
         if rise <= WEAK * fallen or curvature <= NULL * largest or fallen == 0.0:
             for k in range(n):
                 along[k] = scale[k] * v[k, i] / farthest
@@ -242,7 +242,7 @@ def examine(
             return INEXACT
         if endless and far > FAR:
             return FLAT
-    return SADDLE if downwards else EXACT
+    return SADDLE if lowest < -NULL * highest else EXACT
 
 
 def entry(

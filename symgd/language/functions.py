@@ -17,7 +17,7 @@ from sympy.codegen.cfunctions import expm1, log1p
 from symgd.arithmetic import elementary as vectormath
 from symgd.arithmetic import special as numeric
 from symgd.language import as_written
-from symgd.language.plain import CONSTANT_NAMES
+from symgd.language.text import CONSTANT_NAMES
 
 
 class sigmoid(sp.Function):

@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 
-from symgd.language.plain import CONSTANT_NAMES
+from symgd.language.text import CONSTANT_NAMES
 
 # Names that hardly anybody means as a variable, and what is meant.
 _MEANT = {

@@ -8,8 +8,6 @@ from typing import Any
 
 from symgd.errors import InputError
 
-CONSTANT_NAMES = frozenset({"E", "pi", "π"})
-
 
 def count(name: str, value: Any) -> int:
     """Return a whole number, 0 or more, or raise InputError."""

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+CONSTANT_NAMES = frozenset({"E", "pi", "π"})  # in formulas
+
 
 @contextmanager
 def replacing(file: str | Path) -> Iterator[TextIO]:

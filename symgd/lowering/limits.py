@@ -27,13 +27,13 @@ def with_limits(factors: Sequence[sp.Expr]) -> sp.Expr | None:
     y*Piecewise((0, Eq(x, 0)), (x*log(x), True))
     >>> with_limits([y, sp.log(x)])
     """
-    found = _vanishing(factors)
-    if found is None:
-        return None
-    small, large, where = found
-    pair = factors[small] * factors[large]
-    rest = [f for place, f in enumerate(factors) if place not in (small, large)]
-    return sp.Mul(*rest, choice((sp.S.Zero, where), (pair, True)))
+    left, pairs = list(factors), []
+    while (found := _vanishing(left)) is not None:
+        small, large, where = found
+        pair = left[small] * left[large]
+        pairs.append(choice((sp.S.Zero, where), (pair, True)))
+        left = [f for place, f in enumerate(left) if place not in (small, large)]
+    return sp.Mul(*left, *pairs) if pairs else None
 
 
 def _vanishing(factors: Sequence[sp.Expr]) -> _Pair | None:
@@ -47,8 +47,27 @@ def _vanishing(factors: Sequence[sp.Expr]) -> _Pair | None:
                         nought = sp.Eq(other, 0, evaluate=False)
                         where = sp.And(nought, where, evaluate=False)
                     return small, large, where
+        if (pair := _of_a_power(large, factors)) is not None:
+            return pair
         if (small_ := _smaller(factor, factors)) is not None:
             return small_, large, sp.Eq(factors[small_], 0, evaluate=False)
+    return None
+
+
+def _of_a_power(large: int, factors: Sequence[sp.Expr]) -> _Pair | None:
+    """Return how x makes x*(x/k)**(n - 1) vanish, whatever n > 0 is."""
+    factor = factors[large]
+    if not isinstance(factor, sp.Pow) or factor.exp.is_number:
+        return None
+    for zero in sp.Mul.make_args(factor.base):
+        for small, other in enumerate(factors):
+            if small == large or zero.is_number:
+                continue
+            power = _power_of(other, [zero])
+            if power is not None and power.is_number:
+                nought = sp.Eq(other, 0, evaluate=False)
+                vanishes = sp.Gt(factor.exp + power, 0, evaluate=False)
+                return small, large, sp.And(nought, vanishes, evaluate=False)
     return None
 
 

@@ -73,6 +73,14 @@ def test_a_fit_has_a_row_at_dose_0(model):
         assert list(result.parameters.values()) == pytest.approx([2, 1.5])
 
 
+def test_a_growth_that_begins_infinitely_steep_is_fitted():
+    x = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0])
+    y = 1 - np.exp(-((x / 2.5) ** 0.66))
+    result = fit("1 - exp(-(x/k)**n)", {"x": x, "y": y}, target="y")
+    assert result.success
+    assert list(result.parameters.values()) == pytest.approx([2.5, 0.66])
+
+
 # What would need thousands of digits, in another form.
 SAME = {
     "log(1 - 1/(1 + exp(-x)))": "-log(1 + exp(x))",

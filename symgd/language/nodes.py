@@ -111,7 +111,10 @@ class _Share(sp.Function):
     @classmethod
     def eval(cls, argument: sp.Expr, extreme: sp.Expr) -> sp.Expr | None:
         """Return the share of what alone is left."""
-        return sp.S.One if argument == extreme else None
+        if argument == extreme:
+            return sp.S.One
+        numbers = argument.is_Number and extreme.is_Number
+        return sp.S.Zero if numbers else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """Return the derivative, away from the jumps."""

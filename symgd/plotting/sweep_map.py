@@ -36,6 +36,7 @@ COLOURS = {
     Status.TARGET_REACHED: "#6fa5cb",
     Status.STALLED: "#aecde3",
     Status.MAXITER: "#f2cf8f",
+    Status.STATIONARY: "#d9a98f",
     Status.ABNORMAL: "#c98463",
     Status.DIVERGED: UNDEFINED,
     Status.TIME_LIMIT: "#e9dcb5",

@@ -507,14 +507,13 @@ def projected_norm(
     upper: Sequence[float],
 ) -> float:
     """Return the largest component of the gradient that no bound holds."""
-    return max(
-        (
-            abs(g)
-            for each, g, low, high in zip(x, gradient, lower, upper, strict=True)
-            if not ((each <= low and g > 0.0) or (each >= high and g < 0.0))
-        ),
-        default=0.0,
-    )
+    sides = zip(x, gradient, lower, upper, strict=True)
+    return max((abs(each[1]) for each in sides if not is_held(*each)), default=0.0)
+
+
+def is_held(x: float, slope: float, lower: float, upper: float) -> bool:
+    """Return whether a bound holds a coordinate against the descent."""
+    return (x <= lower and slope > 0.0) or (x >= upper and slope < 0.0)
 
 
 def floats(count: int) -> array[float]:
@@ -667,6 +666,8 @@ def _criteria(run: Run, status: Status) -> dict[str, Criterion]:
         "time_limit": (settings.time_limit, run.seconds, Status.TIME_LIMIT),
     }
     lost = status in (Status.STALLED, Status.ABNORMAL) and 0 < patience <= waited
+    small = status == Status.CONVERGED and run.norm <= settings.gtol  # not at a kink
+    fired = {"patience": lost, "gtol": small}
     unset = {
         name
         for name, off in (
@@ -681,7 +682,7 @@ def _criteria(run: Run, status: Status) -> dict[str, Criterion]:
         name: Criterion(
             limit,
             reached,
-            lost if name == "patience" else status == fires,
+            fired.get(name, status == fires),
         )
         for name, (limit, reached, fires) in pairs.items()
         if name not in unset

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from symgd.descent.ends import AT_ROUNDING, CLOSE, Ending, examined
-from symgd.descent.run import NOISE, Run, projected_norm
+from symgd.descent.run import NOISE, Run, is_held, projected_norm
 from symgd.native import records as layout
 from symgd.native.status import RUNNING, Status
 
@@ -147,6 +147,14 @@ class SearchRun(Run):
         """Be where another run was when it was stored; raises likewise."""
         super().restore(stored, plan)
         self.escapes = int(plan["escapes"])
+        if not 0 <= self.escapes <= MOST_ESCAPES:
+            raise ValueError(f"it can't have left {self.escapes} ends")
+
+    def _finite(self) -> Sequence[array[float]]:
+        """Return what is finite between two slices: not slopes that bounds hold."""
+        sides = zip(self.x, self.gradient, self.lower, self.upper, strict=True)
+        free = (g for each in sides if not is_held(*each) for g in each[1:2])
+        return self.slots, array("d", free)
 
     def told(self, status: Status) -> str:
         """Say why a run ended as it did, with the numbers."""

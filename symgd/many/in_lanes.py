@@ -202,9 +202,11 @@ def run(
     status[status == RUNNING] = ended
     progress(lanes.ends[1], problem.count, lanes.fg[0])
     table = lanes.table()
-    if not interrupts.noted:
-        left = left_to_run(problem, table).tolist()
-        run_alone(problem, left, table, workers, deadline, progress, interrupts)
+    left = left_to_run(problem, table)
+    table.status[left] = RUNNING  # for which there may be no time
+    run_alone(problem, left.tolist(), table, workers, deadline, progress, interrupts)
+    cut = Status.INTERRUPTED if interrupts.noted else Status.TIME_LIMIT
+    table.status[table.status == RUNNING] = cut
     return table
 
 

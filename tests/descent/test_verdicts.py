@@ -198,3 +198,23 @@ def test_the_nearest_point_of_a_hull(n, count, seed):
     # By the theorem of Wolfe's paper: no point lies on the other side of its plane.
     slack = points @ nearest - nearest @ nearest
     assert slack.min() >= -1e-9 * (points**2).sum(axis=1).max()
+
+
+def test_a_kink_is_no_small_gradient():
+    result = minimize("abs(3*x - 1)", 1.0)
+    assert result.status == Status.CONVERGED
+    assert not result.criteria["gtol"].fired
+
+
+def test_an_end_with_an_infinite_slope_at_its_bound_is_returned_again(tmp_path):
+    run = {"bounds": [(0, None)], "checkpoint": tmp_path / "c"}
+    first, again = (minimize("x**0.1", 1.0, **run) for _ in range(2))
+    assert first.x == again.x == [0.0]
+    assert repr(first) == repr(again)
+
+
+def test_ends_for_which_no_time_is_left_are_no_successes(monkeypatch):
+    monkeypatch.setattr("symgd.many.in_lanes.run_alone", lambda *_: None)
+    still = {"method": "gd", "step_size": 0.1}
+    results = minimize_many("x**2 - y**2 + y**4", [[1.0, 0.0], [1.0, 0.5]], **still)
+    assert results.success.tolist() == [False, True]

@@ -6,10 +6,11 @@ The nodes of the expression tree, and the natural sort order of names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import sympy as sp
+from mpmath.libmp import prec_to_dps
 
 from symgd.language.as_written import choice, made
 from symgd.language.functions import NODES
@@ -113,12 +114,32 @@ class _Share(sp.Function):
         """Return the share of what alone is left."""
         if argument == extreme:
             return sp.S.One
-        numbers = argument.is_Number and extreme.is_Number
+        numbers = argument.is_comparable and extreme.is_comparable
         return sp.S.Zero if numbers else None
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """Return the derivative, away from the jumps."""
         return sp.S.Zero
+
+    def _eval_subs(self, old: sp.Basic, new: sp.Basic) -> sp.Expr:
+        return self._with(lambda part: part._subs(old, new))
+
+    def _xreplace(self, rule: Mapping[Any, Any]) -> tuple[Any, bool]:
+        if self in rule:
+            return rule[self], True
+        share = self._with(lambda part: part.xreplace(rule))
+        return share, share != self
+
+    def _with(self, change: Callable[[Any], Any]) -> sp.Expr:
+        # The Max or Min forgets which of its arguments have become equal.
+        argument, extreme = self.args
+        changed = change(argument)
+        alternatives = [change(other) for other in extreme.args]
+        if all(other.is_comparable for other in alternatives):
+            size = min(map(_digits, alternatives))
+            changed, *alternatives = (a.evalf(size) for a in (changed, *alternatives))
+        share = self.func(changed, self.kind(*alternatives))
+        return share / max(1, alternatives.count(changed))
 
     def as_branches(self) -> sp.Piecewise:
         """Return the same as a choice by comparisons, but of more than two: see ties.
@@ -146,6 +167,11 @@ class share_of_min(_Share):
     """See :class:`_Share`."""
 
     kind = sp.Min
+
+
+def _digits(number: sp.Expr) -> int:
+    """Return the decimals to which all parts of a number are known."""
+    return min((prec_to_dps(f._prec) for f in number.atoms(sp.Float)), default=100)
 
 
 def _where_extreme(argument: sp.Expr, extreme: sp.Expr) -> sp.Piecewise:

@@ -162,6 +162,22 @@ def test_a_kink_is_left_for_the_minimum():
     assert result.fun == pytest.approx(3.25, abs=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["max", "min"])
+def test_shares_of_ties_sum_to_one_when_numbers_are_put_in_with_sympy(kind):
+    x, y, z = map(symbol, "xyz")
+    slopes = derivatives.gradient(read(f"{kind}(x, y, z)"), (x, y, z))
+    third = sp.Rational(1, 3)
+    at_once = [slope.xreplace(dict.fromkeys((x, y, z), third)) for slope in slopes]
+    assert at_once == [third] * 3
+    one_by_one = [slope.subs({x: 1, y: 1, z: 1}) for slope in slopes]
+    assert sum(one_by_one) == 1
+    assert [s.subs({x: sp.pi, y: 1, z: 5}) for s in slopes] == (
+        [0, 0, 1] if kind == "max" else [0, 1, 0]
+    )
+    written = derivatives.gradient(read(f"{kind}(1/3, x + 1/3)"), (x,))[0]
+    assert float(written.evalf(40, subs={x: sp.Float(0, 40)})) == 0.5
+
+
 def test_a_gradient_with_shares_is_an_objective_too():
     slope = Objective("max(x, y, 2*x - 3)*x").gradient[0]
     again = Objective(slope, ["x", "y"])

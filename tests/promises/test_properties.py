@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -142,7 +143,16 @@ def test_amsgrad_without_eps_ignores_the_scale_of_the_objective(start, power):
 def exact(expression, point, digits=40):
     """Evaluate an expression with SymPy, at the exact value of each float."""
     values = {symbol(n): sp.Float(v, digits) for n, v in point.items()}
-    return complex(expression.evalf(digits, subs=values))
+    return complex(expression.xreplace(values).evalf(digits))
+
+
+def is_tied(expression, point):
+    """Return whether rounding may decide what the extreme of a Max or Min is."""
+    for node in expression.atoms(sp.Max, sp.Min):
+        values = sorted(exact(part, point).real for part in node.args)
+        if any(b - a <= 1e-9 * (1 + abs(a)) for a, b in pairwise(values)):
+            return True
+    return False
 
 
 @given(formulas, st.lists(points(3), min_size=3, max_size=3))
@@ -151,6 +161,7 @@ def test_compiled_functions_agree_with_high_precision(formula, places):
     objective = Objective(formula, NAMES)
     for x in places:
         point = dict(zip(NAMES, x.tolist(), strict=True))
+        assume(not is_tied(objective.expression, point))
         value, gradient = objective.value_and_grad(x)
         expected = exact(objective.expression, point)
         assert expected.imag == 0
@@ -173,6 +184,7 @@ def test_generated_code_agrees_with_high_precision(formula, x):
     places = {s: f"x[{i}]" for i, s in enumerate(symbols)}
     results = lower("f", ("x",), outputs, places)(x.tolist())
     point = dict(zip(NAMES, x.tolist(), strict=True))
+    assume(not is_tied(expression, point))
     for output, result in zip(outputs, results, strict=True):
         expected = exact(output, point).real
         assert result == pytest.approx(expected, rel=1e-9, abs=1e-9)

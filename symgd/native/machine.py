@@ -248,6 +248,10 @@ def parsed(text: str) -> Any:
         module.verify()
     except RuntimeError as error:
         raise NotPortable(f"the code is not as expected: {error}") from None
+    # Nothing is raised through a kernel: there is no way back to tell the system of.
+    for function in module.functions:
+        if not function.is_declaration:
+            function.add_function_attribute("nounwind")
     return module
 
 

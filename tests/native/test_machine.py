@@ -51,6 +51,11 @@ def test_code_is_written_and_linked():
     assert kernel(2.5) == 3.5
 
 
+def test_no_table_for_unwinding_is_made():
+    # Each would be registered with the system, and taken back in the right order.
+    assert b".eh_frame" not in machine.emitted(PLUS_ONE, "f", "d:d")
+
+
 def test_addresses_integers_and_floats_are_passed():
     code = machine.emitted(SUM, "sum of both", "i:ipd")
     numbers = array("d", [1.0, 2.0, 3.0])

@@ -11,7 +11,6 @@ from math import inf
 from typing import Any
 
 from symgd.arithmetic.primitives import choose
-from symgd.kernels.trajectory import Sizes
 from symgd.lowering.intrinsics import floats, integers
 from symgd.lowering.packs import (
     any_nonzero,
@@ -25,6 +24,20 @@ from symgd.lowering.watching import steepness
 from symgd.native.records import WATCHED, LaneRows
 
 LONGEST = 240  # iterations between two looks at the lanes
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The numbers of variables, slots of each, hyperparameters and parameters.
+
+    ``online`` says whether the last parameter is the number of the update.
+    """
+
+    variables: int
+    width: int
+    hyperparameters: int
+    parameters: int
+    online: bool = False
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,20 @@ class Value:
         return _call("fabs", self)
 
 
+class Numbers:
+    """Numbers at an address, in code that is being written."""
+
+    def __init__(self, builder: Any, address: Any) -> None:
+        self.builder, self.address = builder, address
+
+    def __getitem__(self, place: int) -> Value:
+        return Value(self.builder, self.builder.load(self.at(place)))
+
+    def at(self, place: int) -> Any:
+        """Return the address of one of them."""
+        return self.builder.gep(self.address, [WORD(place)], inbounds=True)
+
+
 def _binary(name: str, floats: Any, integers: Any) -> None:
     """Teach values an operator, with a constant on either side of it."""
 

@@ -148,7 +148,6 @@ def lane_kernel(problem: Problem, first: RuleRun, form: Any) -> machine.Kernel:
 
     def build() -> Any:
         from symgd.kernels import lanes
-        from symgd.kernels.trajectory import Sizes
         from symgd.lowering.code_printer import Style
         from symgd.lowering.entries import native
         from symgd.lowering.scalar_update import lane_update, lowered_schedule
@@ -161,7 +160,7 @@ def lane_kernel(problem: Problem, first: RuleRun, form: Any) -> machine.Kernel:
             objective.native.in_lanes(slots),
             lowered_schedule(tuple(first.schedules), Style.THROUGHPUT),
             lane_update(rule, n),
-            Sizes(
+            lanes.Sizes(
                 n, slots, len(rule.hyperparameters), k, objective.iteration is not None
             ),
             lanes.Form(

@@ -15,7 +15,7 @@ import functools
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from symgd.errors import SymgdError
@@ -229,6 +229,77 @@ def optimised(text: str, *, widened: bool = False) -> bytes:
     builder = llvm.create_pass_builder(here, tuning)
     builder.getModulePassManager().run(module, builder)
     return here.emit_object(module)
+
+
+def specialised(
+    loop: Any, signature: str, parts: Mapping[str, str], form: Sequence[int | str]
+) -> bytes:
+    """Return the machine code of a loop for known sizes and functions.
+
+    Parameters
+    ----------
+    loop : module
+        Its entry takes as its last argument the address of integers, its form.
+    signature : str
+        Of the loop, as of :class:`Kernel`.
+    parts : mapping of str to str
+        LLVM's text of functions, whose entries get these names.
+    form : sequence of int and str
+        The names of parts stand for their addresses.
+    """
+    import llvmlite.binding as llvm
+
+    loop.get_function(ENTRY).name = "loop"
+    whole = parsed(_bound(signature, form, parts))
+    for name, text in parts.items():
+        part = parsed(text)
+        part.get_function(ENTRY).name = name
+        whole.link_in(part)
+    whole.link_in(loop)
+    here = _target()
+    whole.triple, whole.data_layout = here.triple, str(here.target_data)
+    for function in whole.functions:
+        if not function.is_declaration and function.name != ENTRY:
+            function.linkage = "internal"
+            function.add_function_attribute("alwaysinline")
+    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+    tuning.slp_vectorization = False
+    builder = llvm.create_pass_builder(here, tuning)
+    # What is known is put in place first: memory on the stack has a size then.
+    first = llvm.create_new_module_pass_manager()
+    first.add_ipsccp_pass()
+    first.add_instruction_combine_pass()
+    first.add_always_inliner_pass()
+    first.add_sroa_pass()
+    first.add_instruction_combine_pass()
+    first.add_always_inliner_pass()
+    first.run(whole, builder)
+    builder.getModulePassManager().run(whole, builder)
+    return here.emit_object(whole)
+
+
+def _bound(signature: str, form: Sequence[int | str], parts: Iterable[str]) -> str:
+    """Return the entry that calls a loop with its form."""
+    returned, taken = signature.split(":")
+    kind, kinds = LLVM_TYPES[returned], [LLVM_TYPES[letter] for letter in taken]
+    numbers = ", ".join(
+        f"i64 ptrtoint (ptr @{each} to i64)" if isinstance(each, str) else f"i64 {each}"
+        for each in form
+    )
+    named = ", ".join(
+        f"{each}{' noalias' if each == 'ptr' else ''} %a{k}"
+        for k, each in enumerate(kinds[:-1])
+    )
+    passed = ", ".join(f"{each} %a{k}" for k, each in enumerate(kinds[:-1]))
+    declared = "\n".join(f"declare void @{name}()" for name in parts)
+    return f"""
+{declared}
+declare {kind} @loop({", ".join(kinds)})
+@form = internal constant [{len(form)} x i64] [{numbers}]
+define {kind} @{ENTRY}({named}) {{
+  %value = call {kind} @loop({passed}, ptr @form)
+  ret {kind} %value
+}}"""
 
 
 def parsed(text: str) -> Any:

@@ -17,8 +17,9 @@ from typing import Any
 import sympy as sp
 
 from symgd.calculus.program import named_as, outermost, place_of, slopes
+from symgd.language.as_written import made
 from symgd.language.formula import array, symbol
-from symgd.language.nodes import Product, Sum
+from symgd.language.nodes import REPEATED, Product, Sum, replaced
 
 DIRECTION = "[v]"  # before a variable's name: its part of a direction
 
@@ -31,10 +32,10 @@ def directional(expression: sp.Expr, variables: Iterable[str]) -> sp.Expr:
     variables = frozenset(variables)
 
     def along(node: sp.Expr) -> sp.Expr:
-        sums = outermost(node, sp.Sum, sp.Product)
+        sums = outermost(node, *REPEATED)
         named = {each: named_as(f"[s{k}]", each) for k, each in enumerate(sums)}
         back = {name: each for each, name in named.items()}
-        flat = node.xreplace(named)
+        flat = replaced(node, named)
         terms = []
         for access, slope in slopes(flat, variables, named.values()).items():
             if access in back:
@@ -43,7 +44,7 @@ def directional(expression: sp.Expr, variables: Iterable[str]) -> sp.Expr:
                 name, indices = place_of(access)
                 way = DIRECTION + name
                 terms.append(slope * (array(way)[indices] if indices else symbol(way)))
-        return sp.Add(*terms).xreplace(back)
+        return replaced(sp.Add(*terms), back)
 
     def inside(node: sp.Expr) -> sp.Expr:
         if isinstance(node, sp.Sum):
@@ -59,7 +60,7 @@ def _others(node: sp.Expr) -> sp.Expr:
         limit[0]: sp.Symbol(f"{limit[0].name}_", real=True) for limit in node.limits
     }
     same = sp.And(*(sp.Eq(new, old) for old, new in renamed.items()))
-    body = sp.Piecewise((1, same), (node.function.xreplace(renamed), True))
+    body = sp.Piecewise((1, same), (replaced(node.function, renamed), True))
     limits = [tuple(part.xreplace(renamed) for part in limit) for limit in node.limits]
     return Product(body, *limits)
 
@@ -97,13 +98,13 @@ def gradient_entry(
 def _terms(
     node: sp.Expr, variable: str, factor: sp.Expr, limits: tuple[Any, ...]
 ) -> list[_Term]:
-    sums = outermost(node, sp.Sum, sp.Product)
+    sums = outermost(node, *REPEATED)
     named = {each: named_as(f"[s{k}]", each) for k, each in enumerate(sums)}
     back = {name: each for each, name in named.items()}
     terms = []
-    flat = node.xreplace(named)
+    flat = replaced(node, named)
     for access, slope in slopes(flat, {variable}, named.values()).items():
-        value = factor * slope.xreplace(back)
+        value = factor * replaced(slope, back)
         if access not in back:
             terms.append(_Term(value, limits, place_of(access)[1]))
             continue
@@ -139,12 +140,12 @@ def _solved(term: _Term, free: Sequence[sp.Symbol], ends: Sequence[Any]) -> sp.E
 
 def _replaced(node: sp.Basic, known: Mapping[sp.Symbol, sp.Expr]) -> sp.Basic:
     """Replace symbols, but not where a sum inside has an index of that name."""
-    if isinstance(node, (sp.Sum, sp.Product)):
+    if isinstance(node, REPEATED):
         own = {limit[0] for limit in node.limits}
         known = {name: value for name, value in known.items() if name not in own}
     if not node.args or not known:
         return known.get(node, node)
-    return node.func(*(_replaced(part, known) for part in node.args))
+    return made(node.func, [_replaced(part, known) for part in node.args])
 
 
 def _solvable(index: sp.Expr, limits: Sequence[Any]) -> int | None:

@@ -30,6 +30,7 @@ from symgd.calculus.program import (
     Total,
     index_at,
 )
+from symgd.language.nodes import replaced
 
 FARTHEST = 2**48  # of a shift, so that 64 bits hold its sum with the end of a range
 
@@ -190,9 +191,9 @@ class _Shifted:
         return Region(
             tuple(loop.start + by for loop, by in pairs),
             tuple(loop.stop + by for loop, by in pairs),
-            tuple(Let(back[let.name], let.value.xreplace(back)) for let in lets),
-            slope.xreplace(back),
-            tuple(Total(t.name, t.value.xreplace(back)) for t in totals),
+            tuple(Let(back[let.name], replaced(let.value, back)) for let in lets),
+            replaced(slope, back),
+            tuple(Total(t.name, replaced(t.value, back)) for t in totals),
         )
 
     def without(self) -> Nest:

@@ -12,6 +12,7 @@ from typing import Any
 
 import sympy as sp
 
+from symgd.language.as_written import made
 from symgd.language.formula import symbol
 
 END = "[end]"  # before an array's name and an axis: the last place there
@@ -29,7 +30,7 @@ def kept_inside(expression: sp.Expr, guarded: Mapping[sp.Indexed, Set[int]]) -> 
             index = arguments[1 + axis]
             arguments[1 + axis] = sp.Max(0, sp.Min(index, last))
         same = all(new is old for new, old in zip(arguments, node.args, strict=True))
-        return node if same else node.func(*arguments)
+        return node if same else made(node.func, arguments)
 
     return safe(expression) if guarded else expression
 

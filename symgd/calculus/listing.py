@@ -10,7 +10,20 @@ from collections.abc import Iterable
 import sympy as sp
 
 from symgd.calculus.guarding import END
-from symgd.calculus.program import Add, Gather, Let, Loop, Nest, Program, Step, index_at
+from symgd.calculus.program import (
+    MAXIMUM,
+    PRODUCT,
+    SUM,
+    Add,
+    Gather,
+    Let,
+    Loop,
+    Nest,
+    Program,
+    Step,
+    Total,
+    index_at,
+)
 from symgd.language.formula import symbol, text_of
 
 INDICES = "ijklmpqr"
@@ -70,7 +83,7 @@ class _Names:
         space = "    " * depth
         if isinstance(step, Let):
             return [f"{space}{self.text(step.name)} = {self.text(step.value)}"]
-        starts = {"sum": "0.0", "product": "1.0", "largest": "0.0"}
+        starts = {SUM: "0.0", PRODUCT: "1.0", MAXIMUM: "-inf"}
         lines = [f"{space}{self.text(t.name)} = {starts[t.kind]}" for t in step.totals]
         if isinstance(step, Gather):
             return lines + self._gather(step, depth)
@@ -85,12 +98,15 @@ class _Names:
         return f"for {self.text(loop.index)} in range({ends}):"
 
     def _iteration(self, nest: Nest, depth: int) -> list[str]:
-        space, signs = "    " * depth, {"sum": "+=", "product": "*="}
-        lines = [
-            f"{space}{self.text(t.name)} {signs[t.kind]} {self.text(t.value)}"
-            for t in nest.totals
-        ]
+        space = "    " * depth
+        lines = [space + self._total(total) for total in nest.totals]
         return lines + [self.add(add, depth) for add in nest.adds]
+
+    def _total(self, total: Total) -> str:
+        name, value = self.text(total.name), self.text(total.value)
+        if total.kind == MAXIMUM:
+            return f"{name} = max({name}, {value})"
+        return f"{name} {'*=' if total.kind == PRODUCT else '+='} {value}"
 
     def add(self, add: Add, depth: int) -> str:
         """Return the line that adds to the gradient."""

@@ -19,10 +19,11 @@ from typing import TypeAlias
 import sympy as sp
 
 from symgd.calculus import derivatives
-from symgd.language.nodes import replaced
+from symgd.calculus.unmoved import Unmoved
+from symgd.language.nodes import Maximum, replaced
 from symgd.language.signs import is_nonnegative
 
-SUM, PRODUCT = "sum", "product"
+SUM, PRODUCT, MAXIMUM = "sum", "product", "maximum"
 LARGEST = "largest"  # of sizes; NaN and infinity are larger than all numbers
 FINITE = "finite"  # 0 if all numbers are finite, else NaN
 
@@ -187,17 +188,20 @@ class _Writer:
         A factor gets a name, as it is compared with 0: a comparison that SymPy rewrites
         may round to another side.
         """
-        sums = outermost(expression, sp.Sum, sp.Product)
-        named = {node: self.name(node) for node in sums}
-        value = expression.xreplace(named)
+        sums = Unmoved(expression, self.name)
+        inner, named, value = sums.inner, sums.outermost, sums.value
         own = [Let(self.name(), value)] if factor else []
         result = own[0].name if own else value
+        known = {node: self.valued(node, name, depth) for node, name in inner.items()}
+        first = [step for steps in known.values() for step in steps]
         if adjoint is None:
-            steps = [s for node in sums for s in self.valued(node, named[node], depth)]
-            return (*steps, *own), result, []
+            for node, name in named.items():
+                first += self.valued(node, name, depth)
+            return (*first, *own), result, []
         reached = adjoint(result)
-        found = slopes(value, self.variables, named.values())
-        first: list[Step] = []
+        found = slopes(value, self.variables, (*inner.values(), *named.values()))
+        around = self.variables
+        self.variables = around.union(name.name for name in inner.values())
         then: list[Step] = []
         adds: list[Add] = []
         for node, name in named.items():
@@ -211,6 +215,13 @@ class _Writer:
                     then += self.descended(node, None, depth, slope, adds, factors)
             else:
                 first += self.descended(node, name, depth, slope, adds)
+        for node, name in reversed(inner.items()):
+            slope = reached * found.pop(name, sp.S.Zero)
+            slope += sp.Add(*(add.value for add in adds if add.array == name.name))
+            if slope != 0:
+                then += self.descended(node, None, depth, slope, adds, known[node])
+        adds = [add for add in adds if add.array in around]
+        self.variables = around
         for access, slope in found.items():
             array, indices = place_of(access)
             adds.append(Add(array, indices, reached * slope))
@@ -218,7 +229,7 @@ class _Writer:
 
     def valued(self, node: sp.Expr, name: sp.Symbol, depth: int) -> list[Step]:
         """Return the steps that give a sum or a product its name."""
-        if isinstance(node, sp.Sum):
+        if not isinstance(node, sp.Product):
             return [self.loops(node, depth, [name])[0]]
         product, zeros = self.name(), self.name()
         nest, _ = self.loops(node, depth, [product, zeros])
@@ -270,7 +281,7 @@ class _Writer:
             own = index_at(depth + len(loops))
             loops.append(Loop(own, low.xreplace(renamed), high.xreplace(renamed) + 1))
             renamed[index] = own
-        body = node.function.xreplace(renamed)
+        body = replaced(node.function, renamed)
         factor = isinstance(node, sp.Product)
         steps, value, adds = self.scope(body, depth + len(loops), adjoint, factor)
         values = [value]
@@ -278,7 +289,8 @@ class _Writer:
             zero = sp.Eq(value, 0)
             values = [sp.Piecewise((1, zero), (value, True))]
             values.append(sp.Piecewise((1, zero), (0, True)))
-        kinds = [PRODUCT if factor else SUM, SUM]
+        largest = isinstance(node, Maximum)
+        kinds = [PRODUCT if factor else MAXIMUM if largest else SUM, SUM]
         totals: list[Total] = []
         while loops:
             inner = [self.name() if len(loops) > 1 else name for name in names]

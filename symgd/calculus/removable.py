@@ -16,6 +16,7 @@ import mpmath
 import sympy as sp
 from sympy.codegen.cfunctions import expm1, log1p
 
+from symgd.language.as_written import made
 from symgd.language.nodes import kept
 from symgd.language.signs import is_positive
 
@@ -235,7 +236,9 @@ def _in_terms_of(node: sp.Expr, u: sp.Expr) -> sp.Expr | None:
             return None
         if isinstance(node, expm1):
             return sp.exp(parts[0]) - 1
-        return sp.log(1 + parts[0]) if isinstance(node, log1p) else node.func(*parts)
+        if isinstance(node, log1p):
+            return sp.log(1 + parts[0])
+        return made(node.func, parts)
     return None
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sympy as sp
 from sympy.codegen.cfunctions import log1p
@@ -29,13 +29,20 @@ from symgd.language.functions import (
     sigmoid,
     softplus,
 )
-from symgd.language.nodes import Product, Sum, kept
+from symgd.language.nodes import REPEATED, Maximum, Product, Sum, kept
 from symgd.language.signs import is_nonnegative, is_positive
 
 _GROWING = (sp.exp, sp.cosh, sp.sinh, sigmoid)
 MOST_FACTORS = 4  # of a logarithm's product that can't be split by signs
 
-_Term = tuple[sp.Expr, sp.Expr]  # a factor, and the argument of an exponential
+
+class _Term(NamedTuple):
+    """A factor times a sum, over limits, of a number times an exponential."""
+
+    factor: sp.Expr
+    exponent: sp.Expr
+    number: sp.Expr = sp.S.One
+    limits: tuple[sp.Tuple, ...] = ()
 
 
 @functools.lru_cache(maxsize=256)
@@ -83,7 +90,7 @@ class _Pass:
     def _rewritten(self, node: Any) -> Any:
         if (result := self._in_another_form(node)) is not None:
             return result
-        if isinstance(node, (sp.Sum, sp.Product)):
+        if isinstance(node, REPEATED):
             return node.func(self.of(node.function), *node.limits)
         arguments = [self.of(argument) for argument in node.args]
         same = all(new is old for new, old in zip(arguments, node.args, strict=True))
@@ -149,7 +156,7 @@ class _Pass:
                 return self.of(exponent) * sp.log(base)
             part = self.logarithm(base) if is_positive(base) else None
             return None if part is None else self.of(exponent) * part
-        return self._softplus(factor) if isinstance(factor, sp.Add) else None
+        return self._softplus(factor) if isinstance(factor, (sp.Add, sp.Sum)) else None
 
     def _logarithm_of_product(self, node: sp.Expr) -> sp.Expr:
         """Return a sum of logarithms; signs don't matter if their product is 1."""
@@ -246,23 +253,42 @@ class _Pass:
 
     def _taken_out(self, terms: Sequence[_Term]) -> tuple[sp.Expr, sp.Expr]:
         """Return the largest exponent, and the sum divided by its exponential."""
-        inner = [self.of(exponent) for _, exponent in terms]
-        different = list(dict.fromkeys(inner))
-        if len(different) == 1:
-            return different[0], sp.Add(*(self.of(factor) for factor, _ in terms))
-        largest = held(sp.Max(*different, evaluate=False))
-        parts = zip(terms, inner, strict=True)
-        return largest, sp.Add(
-            *(self.of(factor) * exp_less(each, largest) for (factor, _), each in parts)
-        )
+        terms = [term._replace(exponent=self.of(term.exponent)) for term in terms]
+        different = list(dict.fromkeys(map(_largest, terms)))
+        if len(different) == 1 and not any(term.limits for term in terms):
+            return different[0], sp.Add(*(self.of(term.factor) for term in terms))
+        largest = held(made(sp.Max, different))
+        return largest, sp.Add(*(self._divided(term, largest) for term in terms))
+
+    def _divided(self, term: _Term, largest: sp.Expr) -> sp.Expr:
+        """Return a term divided by the exponential of the largest exponent."""
+        part = self.of(term.number) * exp_less(term.exponent, largest)
+        part = Sum(part, *term.limits) if term.limits else part
+        return self.of(term.factor) * part
+
+
+def _largest(term: _Term) -> sp.Expr:
+    return Maximum(term.exponent, *term.limits) if term.limits else term.exponent
 
 
 def _exponentials(total: sp.Expr) -> list[_Term] | None:
     """Return the terms of a sum as factors of exponentials; None if it has none."""
-    if not isinstance(total, (sp.Add, sp.cosh, sp.sinh)):
+    if not isinstance(total, (sp.Add, sp.Sum, sp.cosh, sp.sinh)):
         return None
+    terms = _terms(total)
+    moving = any(not term.exponent.is_number for term in terms)
+    bounded = any(term.exponent == 0 for term in terms) and all(
+        is_nonnegative(-term.exponent) for term in terms
+    )
+    return terms if moving and not bounded else None
+
+
+def _terms(total: sp.Expr) -> list[_Term]:
     terms: list[_Term] = []
     for term in sp.Add.make_args(total):
+        if (sums := _summed(term)) is not None:
+            terms += sums
+            continue
         factors, exponents = [], []
         signs: tuple[tuple[Any, int], ...] = ((sp.S.One, 1),)
         for factor in sp.Mul.make_args(term):
@@ -281,25 +307,37 @@ def _exponentials(total: sp.Expr) -> list[_Term] | None:
         if len(signs) == 2:
             *others, inner = exponents
             terms += [
-                (sp.Mul(part, *factors), sp.Add(*others, way * inner))
+                _Term(sp.Mul(part, *factors), sp.Add(*others, way * inner))
                 for part, way in signs
             ]
         else:
-            terms.append((sp.Mul(*factors), sp.Add(*exponents)))
-    moving = any(not exponent.is_number for _, exponent in terms)
-    bounded = any(exponent == 0 for _, exponent in terms) and all(
-        is_nonnegative(-exponent) for _, exponent in terms
-    )
-    return terms if moving and not bounded else None
+            terms.append(_Term(sp.Mul(*factors), sp.Add(*exponents)))
+    return terms
+
+
+def _summed(term: sp.Expr) -> list[_Term] | None:
+    """Return the terms of one that has a sum over indices with exponentials."""
+    sums = [factor for factor in sp.Mul.make_args(term) if isinstance(factor, sp.Sum)]
+    if len(sums) != 1:
+        return None
+    (node,) = sums
+    inner = _terms(node.function)
+    if all(each.exponent == 0 for each in inner) or any(each.limits for each in inner):
+        return None
+    others = sp.Mul(*(f for f in sp.Mul.make_args(term) if f is not node))
+    return [
+        _Term(others, each.exponent, each.factor, tuple(node.limits)) for each in inner
+    ]
 
 
 def _number_and_exponential(
     terms: Sequence[_Term],
 ) -> tuple[sp.Expr, sp.Expr, sp.Expr] | None:
     """Return c, d and x of c + d*exp(x), where c and d are positive numbers."""
-    if len(terms) != 2:
+    if len(terms) != 2 or any(term.limits for term in terms):
         return None
-    (number, none), (factor, inner) = sorted(terms, key=lambda term: term[1] != 0)
+    one, two = sorted(terms, key=lambda term: term.exponent != 0)
+    (number, none), (factor, inner) = one[:2], two[:2]
     if none != 0 or not (number.is_number and factor.is_number):
         return None
     if not (number.is_positive and factor.is_positive):

@@ -13,8 +13,11 @@ from typing import Any, TypeAlias
 import sympy as sp
 
 from symgd.calculus.program import outermost
+from symgd.calculus.unmoved import moves
 from symgd.errors import FormulaError
+from symgd.language.as_written import made
 from symgd.language.formula import names_in, symbol, text_of
+from symgd.language.nodes import REPEATED, Maximum, Product, Sum
 
 # An index with its bounds, both inclusive; the outermost first.
 Range: TypeAlias = tuple[sp.Symbol, sp.Expr, sp.Expr]
@@ -41,7 +44,7 @@ class Access:
 
 def has_arrays(expression: sp.Expr) -> bool:
     """Return whether an expression has sums or accesses."""
-    return expression.has(sp.Sum, sp.Product, sp.Indexed)
+    return expression.has(*REPEATED, sp.Indexed)
 
 
 def accesses(expression: sp.Basic) -> list[Access]:
@@ -51,7 +54,7 @@ def accesses(expression: sp.Basic) -> list[Access]:
     def visit(
         node: sp.Basic, ranges: tuple[Range, ...], guards: tuple[Guard, ...]
     ) -> None:
-        if isinstance(node, (sp.Sum, sp.Product)):
+        if isinstance(node, REPEATED):
             visit(node.function, (*ranges, *ranges_of(node)), guards)
             return
         if isinstance(node, sp.Indexed):
@@ -76,11 +79,11 @@ def all_ranges(expression: sp.Basic) -> list[tuple[Range, ...]]:
     found: dict[tuple[Range, ...], None] = {}
 
     def visit(node: sp.Basic, ranges: tuple[Range, ...]) -> None:
-        if isinstance(node, (sp.Sum, sp.Product)):
+        if isinstance(node, REPEATED):
             ranges = (*ranges, *ranges_of(node))
             found[ranges] = None
             visit(node.function, ranges)
-        elif node.has(sp.Sum, sp.Product):
+        elif node.has(*REPEATED):
             for part in node.args:
                 visit(part, ranges)
 
@@ -152,7 +155,7 @@ def rows_in_common(
 def bound_names(expression: sp.Expr) -> set[str]:
     """Return the names in the bounds of sums."""
     names: set[str] = set()
-    for node in expression.atoms(sp.Sum, sp.Product):
+    for node in expression.atoms(*REPEATED):
         bounds = [bound for limit in node.limits for bound in limit[1:]]
         names |= {s.name for bound in bounds for s in bound.atoms(sp.Symbol)}
     return names
@@ -170,9 +173,7 @@ def size_names(expression: sp.Expr) -> set[str]:
             names |= {s.name for s in index.atoms(sp.Symbol) - indices - inner}
     names |= bound_names(expression)
     indices = {
-        limit[0].name
-        for node in expression.atoms(sp.Sum, sp.Product)
-        for limit in node.limits
+        limit[0].name for node in expression.atoms(*REPEATED) for limit in node.limits
     }
     plain, _ = names_in(expression)
     return {name for name in names if name in plain and name not in indices}
@@ -217,7 +218,7 @@ def narrowed(expression: sp.Expr) -> sp.Expr:
         return expression.func(body, *limits)
     if not expression.args or not has_arrays(expression):
         return expression
-    return expression.func(*map(narrowed, expression.args))
+    return made(expression.func, map(narrowed, expression.args))
 
 
 def within(access: Access, sizes: Set[str]) -> tuple[Range, ...]:
@@ -277,33 +278,43 @@ OPERATIONS = 4000  # in these terms
 def written_out(expression: sp.Expr, sizes: Mapping[str, int]) -> sp.Expr:
     """Return an expression whose short inner sums are sums of terms.
 
-    The rows of data are then worked on side by side, rather than the few columns.
+    The rows of data are then worked on side by side, rather than the few columns. Sums
+    that don't move with those around them stay: they are computed once.
     """
 
     def outer(node: sp.Basic) -> sp.Basic:
-        if isinstance(node, (sp.Sum, sp.Product)):
-            return node.func(inner(node.function), *node.limits)
-        return node.func(*map(outer, node.args)) if node.args else node
+        if isinstance(node, REPEATED):
+            return node.func(inner(node.function, _own(node)), *node.limits)
+        return made(node.func, map(outer, node.args)) if node.args else node
 
-    def inner(node: sp.Basic) -> sp.Basic:
-        if not node.has(sp.Sum, sp.Product):
+    def inner(node: sp.Basic, around: frozenset[sp.Basic]) -> sp.Basic:
+        if not node.has(*REPEATED):
             return node
-        if isinstance(node, (sp.Sum, sp.Product)):
+        if isinstance(node, REPEATED):
+            if not moves(node, around):
+                return outer(node)
+            body = inner(node.function, around | _own(node))
             if not _is_short(node, sizes):
-                return node.func(inner(node.function), *node.limits)
-            terms = _terms(node, inner(node.function), sizes)
-            return (sp.Add if isinstance(node, sp.Sum) else sp.Mul)(*terms)
-        return node.func(*map(inner, node.args))
+                return node.func(body, *node.limits)
+            return made(_WRITTEN[node.func], _terms(node, body, sizes))
+        return made(node.func, [inner(part, around) for part in node.args])
 
     return outer(expression)
+
+
+_WRITTEN = {Sum: sp.Add, Product: sp.Mul, Maximum: sp.Max}
+
+
+def _own(node: sp.Expr) -> frozenset[sp.Basic]:
+    return frozenset(limit[0] for limit in node.limits)
 
 
 def static_sizes(expression: sp.Expr, sizes: Mapping[str, int]) -> dict[str, int]:
     """Return the sizes that become part of the code: those of what is written out."""
     used: set[str] = set()
-    for outer in expression.atoms(sp.Sum, sp.Product):
-        for node in outer.function.atoms(sp.Sum, sp.Product):
-            if _is_short(node, sizes):
+    for outer in expression.atoms(*REPEATED):
+        for node in outer.function.atoms(*REPEATED):
+            if moves(node, _own(outer)) and _is_short(node, sizes):
                 bounds = [bound for limit in node.limits for bound in limit[1:]]
                 used |= {s.name for bound in bounds for s in bound.atoms(sp.Symbol)}
     return {name: sizes[name] for name in sorted(used)}
@@ -324,7 +335,7 @@ def _count(node: sp.Expr, sizes: Mapping[str, int]) -> int:
         if not (first.is_Integer and last.is_Integer):
             return -1
         count *= max(0, int(last - first) + 1)
-    inside = [_count(n, sizes) for n in outermost(node.function, sp.Sum, sp.Product)]
+    inside = [_count(n, sizes) for n in outermost(node.function, *REPEATED)]
     return -1 if -1 in inside else count * max(1, sum(inside))
 
 

@@ -1,7 +1,8 @@
 """Makes the loops that travel with symgd; to be run when one of them has changed.
 
 ``python -m symgd.kernels.shipping`` writes ``kernels/shipped``, ``... shipping FOLDER``
-another folder. ``tests/kernels`` says when that is due.
+another folder, ``... --only NAME`` some of them. ``tests/kernels`` says when that is
+due.
 
 numba translates a loop without optimising it. LLVM then simplifies it as far as that
 can be done for all processors: no loop is made wider or longer. What is left is plain
@@ -54,14 +55,16 @@ KNOWN = frozenset(
 
 
 def main() -> None:
-    """Write all loops to a folder."""
+    """Write loops to a folder."""
     # Before numba is loaded: what it optimises, it optimises for this processor.
     os.environ["NUMBA_OPT"] = "0"
     parser = argparse.ArgumentParser("python -m symgd.kernels.shipping")
     parser.add_argument("folder", nargs="?", type=Path, default=SHIPPED)
-    folder = parser.parse_args().folder
+    parser.add_argument("--only", nargs="+", choices=LOOPS, default=LOOPS)
+    given = parser.parse_args()
+    folder = given.folder
     folder.mkdir(exist_ok=True)
-    for name in LOOPS:
+    for name in given.only:
         packed = gzip.compress(text_of(name).encode(), mtime=0)
         (folder / f"{name}.ll.gz").write_bytes(packed)
         print(f"{name}: {len(packed)} bytes")

@@ -11,6 +11,7 @@ from typing import Any
 
 import sympy as sp
 from mpmath.libmp import prec_to_dps
+from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from symgd.language.as_written import choice, made
 from symgd.language.functions import NODES
@@ -69,6 +70,16 @@ class Product(_Repeated, sp.Product):
 
     __slots__ = ()
     empty = sp.S.One
+
+
+class Maximum(_Repeated, ExprWithLimits):
+    """The largest value of a body; without any it is -inf."""
+
+    __slots__ = ()
+    empty = sp.S.NegativeInfinity
+
+
+REPEATED = (sp.Sum, sp.Product, Maximum)
 
 
 class kept(sp.Function):

@@ -39,7 +39,10 @@ class _FormulaPrinter(StrPrinter):
     def _print_Product(self, expr: sp.Product) -> str:
         return f"prod({self._repeated(expr)})"
 
-    def _repeated(self, expr: sp.Sum | sp.Product) -> str:
+    def _print_Maximum(self, expr: Any) -> str:
+        return f"max({self._repeated(expr)})"
+
+    def _repeated(self, expr: Any) -> str:
         parts = [self._print(expr.function)]
         for index, low, high in reversed(expr.limits):
             start = "" if low.is_zero else f"{self._print(low)}, "

@@ -10,7 +10,7 @@ import functools
 import sympy as sp
 
 from symgd.language.functions import real_abs, sigmoid, softplus
-from symgd.language.nodes import kept
+from symgd.language.nodes import REPEATED, kept
 
 _POSITIVE = (sp.exp, sp.cosh, sigmoid, softplus)
 
@@ -35,7 +35,7 @@ def is_nonnegative(node: sp.Expr) -> bool:
         return any(map(is_nonnegative, node.args))
     if isinstance(node, kept):
         return is_nonnegative(node.args[0])
-    if isinstance(node, (sp.Sum, sp.Product)):
+    if isinstance(node, REPEATED):
         return is_nonnegative(node.function)
     if isinstance(node, sp.Piecewise):
         return all(is_nonnegative(value) for value, _ in node.args)

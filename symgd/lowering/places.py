@@ -23,6 +23,7 @@ from symgd.calculus.whole import LEAST, MOST, operands
 from symgd.errors import FormulaError
 from symgd.language.formula import text_of
 from symgd.language.functions import real_abs
+from symgd.language.nodes import replaced
 from symgd.lowering.building import DOUBLE, TRUTH, WORD, memory
 from symgd.lowering.code_printer import Style
 from symgd.lowering.source import lower
@@ -384,7 +385,7 @@ def _straight(
     for output in outputs:
         for access in outermost(output, sp.Indexed):
             accesses.setdefault(access, sp.Symbol(f"[a{len(accesses)}]", real=True))
-    flat = [output.xreplace(accesses) for output in outputs]
+    flat = [replaced(output, accesses) for output in outputs]
     inner = set(accesses.values())
     symbols = sorted(
         {s for output in flat for s in output.atoms(sp.Symbol)} - inner,

@@ -5,6 +5,7 @@ Accumulators of reductions, and how two partial ones are combined.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,13 +13,13 @@ import sympy as sp
 from llvmlite import ir
 
 from symgd.arithmetic.primitives import fma
-from symgd.calculus.program import FINITE, LARGEST, PRODUCT, SUM, Total
+from symgd.calculus.program import FINITE, LARGEST, MAXIMUM, PRODUCT, SUM, Total
 from symgd.lowering.building import DOUBLE, WORD, declared
 from symgd.lowering.places import LANES, PACK, Here, Places, in_lanes
 from symgd.lowering.tracing import Value, writing
 
 _FMA = writing(fma)
-NEUTRAL = {SUM: 0.0, PRODUCT: 1.0, LARGEST: 0.0, FINITE: 0.0}
+NEUTRAL = {SUM: 0.0, PRODUCT: 1.0, MAXIMUM: -math.inf, LARGEST: 0.0, FINITE: 0.0}
 
 
 class Totals:
@@ -82,6 +83,8 @@ def joined(builder: Any, kind: str, a: Any, b: Any) -> Any:
         larger = declared(builder.module, name, kind_of)
         bits = [builder.bitcast(number, whole) for number in (a, b)]
         return builder.bitcast(builder.call(larger, bits), a.type)
+    if kind == MAXIMUM:
+        return builder.select(builder.fcmp_ordered(">", a, b), a, b)
     if kind == FINITE:
         return _FMA(Value(builder, b), 0.0, Value(builder, a)).value
     return (builder.fmul if kind == PRODUCT else builder.fadd)(a, b)

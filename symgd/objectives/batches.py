@@ -18,6 +18,7 @@ from symgd.calculus.program import outermost
 from symgd.calculus.structure import numbers_of
 from symgd.errors import FormulaError, InputError
 from symgd.language.formula import array, symbol
+from symgd.language.nodes import replaced
 from symgd.objectives.arrays import Arrays
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Batched:
         sums = _over_rows(arrays)
         self.rows = _length(sums[0], arrays)
         self.order: np.ndarray = np.arange(self.rows, dtype=np.int64)
-        expression = arrays.expression.xreplace({node: _batch(node) for node in sums})
+        expression = replaced(arrays.expression, {node: _batch(node) for node in sums})
         self.arrays = arrays.replaced(
             expression=expression,
             parameters=(*arrays.parameters, SCALE),
@@ -78,7 +79,7 @@ def _over_rows(arrays: Arrays) -> list[sp.Expr]:
     if len({node.limits[-1][1:] for node in sums}) > 1:
         raise FormulaError("there are sums over different rows: no batches", formula)
     names = {node: sp.Symbol(f"[s{k}]", real=True) for k, node in enumerate(sums)}
-    rest = expression.xreplace(names)
+    rest = replaced(expression, names)
     fixed = {*arrays.parameters, *arrays.size_names}
     for name in names.values():
         slope = sp.diff(rest, name)
@@ -108,7 +109,7 @@ def _batch(node: sp.Expr) -> sp.Expr:
     """Return a sum over the rows of a batch."""
     *inner, (index, low, _) = node.limits
     row = {index: low + array(ORDER)[index]}
-    body = node.function.xreplace(row)
+    body = replaced(node.function, row)
     limits = [tuple(part.xreplace(row) for part in limit) for limit in inner]
     batch = (index, symbol(FIRST), symbol(LAST) - 1)
     return symbol(SCALE) * node.func(body, *limits, batch)

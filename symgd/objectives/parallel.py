@@ -10,13 +10,23 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 import os
 from array import array
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from symgd.calculus.program import PRODUCT, Gather, Let, Nest, Program, Step
+from symgd.calculus.program import (
+    MAXIMUM,
+    PRODUCT,
+    SUM,
+    Gather,
+    Let,
+    Nest,
+    Program,
+    Step,
+)
 from symgd.native.machine import Kernel, PythonKernel, address
 from symgd.native.records import EVALUATION
 
@@ -136,4 +146,11 @@ def pairwise(parts: Sequence[array[float]], kinds: Sequence[str]) -> array[float
 
 def _joined(kinds: Sequence[str], a: Any, b: Any) -> array[float]:
     columns = zip(a, b, kinds, strict=True)
-    return array("d", (x * y if kind == PRODUCT else x + y for x, y, kind in columns))
+    return array("d", (_JOINED[kind](x, y) for x, y, kind in columns))
+
+
+_JOINED = {
+    SUM: operator.add,
+    PRODUCT: operator.mul,
+    MAXIMUM: lambda a, b: a if a > b else b,
+}

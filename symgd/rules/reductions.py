@@ -12,6 +12,7 @@ from typing import Any
 
 import sympy as sp
 
+from symgd.language.as_written import made
 from symgd.language.functions import Function
 
 
@@ -109,7 +110,7 @@ def staged(expressions: Sequence[sp.Expr], coordinates: int) -> Staged:
             return sp.sqrt(total(arguments[0] ** 2))
         if isinstance(node, mean):
             return total(arguments[0]) / coordinates
-        return node.func(*arguments)
+        return made(node.func, arguments)
 
     outputs = tuple(taken_out(expression) for expression in expressions)
     return Staged(

@@ -95,13 +95,13 @@ def check_against_many_digits(formula, points, *, beside=0, tolerance=2e-12):
     plain = read(SAME.get(formula, formula))
     first = [sp.diff(plain, s) for s in symbols]
     second = [sp.diff(d, s) for d in first for s in symbols]
-    exact = [sp.lambdify(symbols, f, "mpmath") for f in (plain, *first, *second)]
+    exact = sp.lambdify(symbols, [plain, *first, *second], "mpmath", cse=True)
     for point in points:
         x = np.array(point, dtype=float)
         parts = [objective.value(x)], objective.grad(x), objective.hess(x).ravel()
         with mpmath.workdps(900):
             there = [mpmath.mpf(float(each)) + beside for each in x]
-            wanted = [float(f(*there)) for f in exact]
+            wanted = list(map(float, exact(*there)))
         np.testing.assert_allclose(
             np.concatenate(parts), wanted, rtol=tolerance, atol=tolerance
         )
@@ -204,6 +204,47 @@ def test_sums_over_arrays_are_as_stable():
     assert objective.value(x) == pytest.approx(sum(expected))
     assert objective.grad(x)[0] == -0.5
     assert np.isfinite(objective.hess(x)).all()
+
+
+OVER_INDICES = [
+    ("log({sum})", "exp(x[{i}])"),
+    ("log(y/3*{sum})", "exp(x[{i}])*({i} + 1)"),
+    ("log(2 + {sum} + 3*exp(-y))", "exp(x[{i}])"),
+    ("exp(y)/{sum}", "exp(x[{i}])"),
+    ("exp(x[1] + y)/sqrt({sum})", "exp(2*x[{i}])/({i} + 2)"),
+    ("log({sum})", "cosh(x[{i}])"),
+    ("log({sum}/(1 + {sum}))", "exp(x[{i}] + y)"),
+]
+
+
+@pytest.mark.parametrize(("whole", "term"), OVER_INDICES)
+def test_a_sum_over_indices_is_as_stable_as_its_terms(whole, term):
+    rows = " + ".join(term.format(i=i) for i in range(3))
+    objectives = [
+        Objective(whole.format(sum=text), variables=["x", "y"] if "y" in text + whole
+                  else ["x"])
+        for text in (f"sum({term.format(i='i')} for i in range(3))", f"({rows})")
+    ]  # fmt: skip
+    count = 3 + len(objectives[0].variables) - 1
+    for size in (1.0, 30.0, 800.0, 1e5, 1e300):
+        x = size * np.array([-1.0, 0.25, 0.5, 0.75])[:count]
+        found, expected = (
+            np.concatenate([[o.value(x)], o.grad(x), o.hess(x).ravel()])
+            for o in objectives
+        )
+        assert np.isfinite(found).all() or not np.isfinite(expected).all()
+        np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-13)
+
+
+def test_a_softmax_has_the_gradient_of_one():
+    x = np.linspace(-1000, 1000, 700)
+    shares = np.exp(x - x.max()) / np.exp(x - x.max()).sum()
+    text = "log(sum(exp(x[i]) for i in range(n))) - sum(w[i]*x[i] for i in range(n))"
+    objective = Objective(text, data={"w": shares})
+    assert objective.value(x) == pytest.approx(
+        x.max() + np.log(np.exp(x - x.max()).sum()) - shares @ x, rel=1e-15
+    )
+    assert np.abs(objective.grad(x)).max() < 1e-15
 
 
 def test_a_likelihood_as_it_is_written():

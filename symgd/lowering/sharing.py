@@ -16,7 +16,7 @@ from symgd.calculus.stable import both_sides
 from symgd.errors import FormulaError
 from symgd.language.as_written import choice, made
 from symgd.language.nodes import SHARES, is_constant, kept, ties
-from symgd.lowering.limits import with_limits
+from symgd.lowering.limits import Logarithms, with_limits
 
 MAX_OPERATIONS = 20_000
 LONGEST_CHOICE = 16  # branches that are written as one expression
@@ -240,6 +240,7 @@ def prepared(
     """
     done: dict[sp.Basic, Any] = {}
     counts: dict[sp.Basic, Any] = {}
+    known = Logarithms()
 
     def renewed(node: Any) -> Any:
         if node not in done:
@@ -262,7 +263,7 @@ def prepared(
                     return shared_out(factor, rest)
                 if _vanishes_somewhere(factor):
                     return _inside(arguments[place], rest)
-            if (limit := with_limits(arguments)) is not None:
+            if (limit := with_limits(arguments, known)) is not None:
                 return limit
         if isinstance(node, SHARES_OF):
             return shared_out(node, sp.S.One)

@@ -318,6 +318,7 @@ FIRST = {
     "rule of scalars": ("minimize", ["x**2 + y**4", [1, 2]], {"method": "amsgrad"}),
     "initial state": ("minimize", ["x**2", 1.0], {"method": "bb", "bounds": [(0, 2)]}),
     "many": ("minimize_many", ["(x - 1)**2 + y**4", [[1, 2], [3, 4]]], {}),
+    "many by a rule": ("minimize_many", ["x**2 + y**4", [[1, 2]]], {"method": "adam"}),
     "fit": ("fit", ["a*exp(-b*t)", COLUMNS, "y"], {}),
     "robust fit": ("fit", ["a*t + b", COLUMNS, "y"], {"loss": "huber"}),
 }

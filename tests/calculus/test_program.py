@@ -198,7 +198,7 @@ def check(objective, seed=0, tolerance=TOLERANCE, written_out=False):
 
 
 @given(formulas(), st.integers(0, 5), st.integers(0, 5))
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_drawn_formulas_agree_with_what_they_are_written_out(formula, n, seed):
     objective = drawn(formula, n, seed)
     check(objective, seed, written_out=True)
@@ -207,7 +207,7 @@ def test_drawn_formulas_agree_with_what_they_are_written_out(formula, n, seed):
 
 
 @given(formulas(), st.integers(6, 20), st.integers(0, 5))
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_drawn_formulas_agree_with_forward_differentiation(formula, n, seed):
     check(drawn(formula, n, seed), seed)
 

@@ -285,7 +285,8 @@ class Run:
         self.counters[layout.WAITED] = self.settings.patience if patient else 0
 
     def _be_at(self, x: array[float], gradient: array[float]) -> None:
-        self.slots[: self.n], self.gradient = x, gradient
+        # In place: kernels know the addresses.
+        self.slots[: self.n], self.gradient[:] = x, gradient
 
     # ---------------------------------------------------- stored and continued
 

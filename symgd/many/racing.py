@@ -142,7 +142,8 @@ def race(
                 ended = _timed(run, start)
                 result = result_of(run, ended, given, start, source)
                 results[label] = result
-                if settings.every and ended != Status.INTERRUPTED:
+                unknown = run.t < 0  # f at the start, when the time was over
+                if settings.every and not unknown and ended != Status.INTERRUPTED:
                     again = make[label](_repeating(settings, run, ended))
                     result.trace = _traced(again, start)
                 if ended == Status.INTERRUPTED or interrupts.noted:

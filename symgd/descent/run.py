@@ -29,7 +29,7 @@ from symgd.language.text import number
 from symgd.native import records as layout
 from symgd.native.interrupts import Interrupts
 from symgd.native.machine import address, raise_pending
-from symgd.native.status import RUNNING, Status
+from symgd.native.status import CUT, RUNNING, Status
 from symgd.native.stopping import stoppable
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import MANY, Bounds
@@ -160,9 +160,14 @@ class Run:
             status = self.begin(x)
             if not cut[0] or status != Status.DIVERGED:
                 return status
+        self.be_unknown_at(x)
+        return int(Status.TIME_LIMIT)
+
+    def be_unknown_at(self, x: Sequence[float]) -> None:
+        """Be at a start of which nothing is known but where it is."""
         self._be_at(array("d", x), array("d", [math.nan]) * self.n)
         self.limits[layout.VALUE] = self.limits[layout.NORM] = math.nan
-        return int(Status.TIME_LIMIT)
+        self.counters[layout.T] = -1
 
     def stoppable(self) -> AbstractContextManager[Sequence[int]]:
         """Let a long evaluation be cut short: the flag is not 0 then."""
@@ -272,7 +277,8 @@ class Run:
         """Be a run that has ended there, in another kernel's hands."""
         origin, slope = array("d", start), floats(self.n)
         kernel = self.objective.kernel("evaluation")
-        first = kernel(*map(address, (origin, self.parameters, slope)))
+        with self.stoppable():
+            first = kernel(*map(address, (origin, self.parameters, slope)))
         sides = self.bounds.lower, self.bounds.upper
         self.begun[:] = array("d", [first, projected_norm(origin, slope, *sides)])
         if self.origin:
@@ -412,9 +418,10 @@ class Run:
 
     def message(self, status: Status) -> str:
         """Say why the run ended, with the numbers."""
-        if self.t < 0 and status == Status.TIME_LIMIT:
+        if self.t < 0 and status in CUT:
             limit = f"the time limit of {self.settings.time_limit:g} s was reached"
-            return f"{limit} before f was known at the start"
+            cut = limit if status == Status.TIME_LIMIT else self.stopped_by
+            return f"{cut} before f was known at the start"
         if status == Status.DIVERGED:
             last = "this is the last finite iterate"
             return f"{self.blame()} in iteration {self.t + 1}; {last}"

@@ -62,6 +62,9 @@ def test_many_hear_it():
     ends = symgd.minimize_many(long(), [[1.0], [2.0]], time_limit=0.05)
     assert set(ends.status.tolist()) == {Status.TIME_LIMIT}
     assert np.isnan(ends.fun).all()
+    one = ends.best  # nothing is evaluated for it
+    assert (one.status, one.nit) == (Status.TIME_LIMIT, 0)
+    assert "before f was known" in one.message
 
 
 @pytest.mark.parametrize("kind", ["value", "grad", "value_and_grad", "hess"])

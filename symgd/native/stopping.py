@@ -40,8 +40,10 @@ class stoppable:
     costs some microseconds.
     """
 
-    __slots__ = ("before", "forward", "listens", "outer", "own", "raised", "seconds")
-    __slots__ += ("watcher",)
+    __slots__ = (
+        *("before", "forward", "listens", "outer"),
+        *("own", "raised", "seconds", "watcher"),
+    )
 
     def __init__(self, seconds: float = math.inf) -> None:
         self.seconds, self.raised = seconds, False

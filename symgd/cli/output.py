@@ -105,7 +105,7 @@ def errors_reported() -> Iterator[None]:
         compiled.when_long = _say_what_takes_long
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _note
+            warnings.showwarning = _note  # type: ignore[assignment]
             yield
     except BrokenPipeError:
         raise

@@ -77,10 +77,8 @@ def refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
             f"write 1 if {source} else 0" if isinstance(node, ast.Compare) else None,
         )
     if isinstance(node, ast.Lambda):
-        return (
-            "a function is not a formula",
-            f"write {source.partition(':')[2].strip()} alone",
-        )
+        body = source.partition(":")[2].strip()
+        return "lambda makes a function, not a formula", f"write {body} alone"
     if isinstance(node, ast.Tuple):
         return "a formula is one expression, not several", None
     if isinstance(node, ast.Subscript):

@@ -588,21 +588,22 @@ def objective_of(objective: Any, *given: Any, **more: Any) -> Objective:
 
     constants = {str(name) for name in more.get("parameters") or ()}
     meant = naming.constants_meant(objective, *given) - constants
-    made = (
-        _with_names(objective, meant, more) if meant else Objective(objective, **more)
-    )
+    names = _names_with(objective, meant, more) if meant else None
+    made = Objective(objective, names, **more)
     naming.warn_of_misread(objective, made.variables, *given)
     return made
 
 
-def _with_names(text: str, names: Iterable[str], more: Mapping[str, Any]) -> Objective:
-    """Return the objective of a text in which these names are variables, too."""
+def _names_with(
+    text: str, names: Iterable[str], more: Mapping[str, Any]
+) -> Sequence[str]:
+    """Return the variables of a text of which these names are some."""
     from symgd.language.nodes import natural_order
 
     others: tuple[str, ...] = ()
     with contextlib.suppress(FormulaError):  # there may be no others
         others = Objective(text, **more).variables
-    return Objective(text, natural_order({*others, *names}), **more)
+    return natural_order({*others, *names})
 
 
 def _objective(

@@ -61,6 +61,13 @@ def in_words_of_options(message: str) -> str:
     return "\n".join([problem, *rest])
 
 
+def shown(result: Any) -> str:
+    """Return a result as it is printed, with what the command has for advice."""
+    from symgd.descent.result import MANY_STARTS
+
+    return repr(result).replace(MANY_STARTS, "try another --start")
+
+
 def print_json(**values: Any) -> None:
     """Print one JSON object."""
     print(json.dumps(_plain(values), indent=2, allow_nan=False))

@@ -107,6 +107,7 @@ class Seen(NamedTuple):
 
 NOWHERE = Seen(array("d"), math.inf, 0)
 SAME = 4e-15  # a part of f that says nothing
+MANY_STARTS = "minimize_many tries many starts"
 SHOWN = 4  # coordinates on one line
 
 
@@ -199,6 +200,7 @@ class Result:
         self.seconds = seconds
         self.criteria = criteria
         self._lowest = lowest
+        self.one_of_many = False  # whether descents from other starts are known
 
     @functools.cached_property
     def x(self) -> np.ndarray:
@@ -328,6 +330,13 @@ class Result:
             shown += ["..."] * (len(best.x) > SHOWN)
             yield f"{where}, {', '.join(shown)} (result.best)"
 
+    @property
+    def _may_be_local(self) -> bool:
+        """Whether it is a minimum in bounds, with all that one descent can know."""
+        found = self.kind in ("minimum", "maximum")
+        sought = self.status != Status.TARGET_REACHED
+        return found and sought and self._bounds is not None
+
     def __repr__(self) -> str:
         space, x = self.objective.space, self._x
         places = range(len(space))
@@ -339,6 +348,13 @@ class Result:
         if head == "stationary point":
             best = "maximum" if self.maximized else "minimum"
             head = f"{head}, but no {best} (try another start)"
+        elsewhere = []
+        if self._may_be_local:
+            head = f"local {head}"
+            which = "higher" if self.maximized else "lower"
+            which += " (and -f lower)" * self.maximized  # which can be minimised
+            told = f"f may be {which} elsewhere in the bounds: {MANY_STARTS}"
+            elsewhere = [] if self.one_of_many else [told]
         counts = f"{self.nit} iterations, {self.nfev} evaluations, method {self.method}"
         criteria = ", ".join(f"{name} {each}" for name, each in self.criteria.items())
         return "\n".join(
@@ -347,6 +363,7 @@ class Result:
                 *shown,
                 f"{self.status.name}: {self.message}",
                 *self._best_told(),
+                *elsewhere,
                 f"({counts}; start: {self.start_source})",
                 f"criteria: {criteria}",
             ]

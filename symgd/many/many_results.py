@@ -116,7 +116,9 @@ class Results(Sequence[Result]):
                 int(self.nfev[which]),
                 patient=ended == Status.STALLED and self.settings.patience > 0,
             )
-        return result_of(run, ended, self.objective, start, "given")
+        result = result_of(run, ended, self.objective, start, "given")
+        result.one_of_many = True
+        return result
 
     @property
     def settings(self) -> Settings:

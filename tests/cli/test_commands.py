@@ -833,3 +833,9 @@ def test_a_name_with_a_start_or_bounds_is_meant(option):
     result = run("minimize", "(E - 1)**2 + (Pi - 1)**2", option, value)
     assert result.stderr == ""
     assert "  E = 1\n  Pi = 1\n" in result.stdout
+
+
+def test_what_may_be_local_is_said_in_words_of_options():
+    result = run("minimize", "sin(x) + x/10", "--start", "1", "--bounds", "x=-9:9")
+    assert result.stdout.startswith("local minimum: f = ")
+    assert "elsewhere in the bounds: try another --start\n" in result.stdout

@@ -11,7 +11,7 @@ import typer
 
 from symgd.cli import option_texts
 from symgd.cli.options import DescentOptions, taking
-from symgd.cli.output import NO_SUCCESS, errors_reported, print_json
+from symgd.cli.output import NO_SUCCESS, errors_reported, print_json, shown
 
 if TYPE_CHECKING:
     from symgd.descent.callbacks import State
@@ -117,7 +117,7 @@ def _deliver(result: Result, run: RunOptions) -> None:
     if run.as_json:
         print_json(**result.to_dict())
     else:
-        print(repr(result), flush=True)
+        print(shown(result), flush=True)
 
 
 class IteratePrinter:

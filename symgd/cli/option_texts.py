@@ -43,6 +43,8 @@ def point(text: str | None) -> Any:
     """
     if text is None:
         return None
+    if not text.strip():
+        raise InputError("--start is empty: give x=1,y=2, or 1,2 in order")
     parts = [part.strip() for part in split(text)]
     if not any("=" in part for part in parts):
         return [constant(part, "--start") for part in parts]

@@ -118,16 +118,21 @@ class ObjectiveOptions:
 
     def objective_with(self, text: str, constants: dict[str, Any]) -> Objective:
         """Return the objective that a text is, with these constants."""
-        from symgd.objectives.objective import Objective
+        from symgd.objectives.objective import objective_of
 
-        return Objective(
+        return objective_of(
             text,
+            *self.named(),
             parameters=constants,
             iteration=self.iteration,
             data=self.columns,
             sizes=option_texts.sizes(self.sizes),
             missing="error" if self.missing is None else self.missing,
         )
+
+    def named(self) -> tuple[Any, ...]:
+        """Return what names variables beside the formula: by a start, by bounds."""
+        return ()
 
     @functools.cached_property
     def columns(self) -> Any:
@@ -158,6 +163,10 @@ class DescentOptions(ObjectiveOptions):
     time_limit: TimeLimit = None
     as_json: Json = False
     plot: PlotFile = None
+
+    def named(self) -> tuple[Any, ...]:
+        """Return what names variables beside the formula: by a start, by bounds."""
+        return option_texts.point(self.start), option_texts.bounds(self.bounds)
 
     def chosen(self) -> str | Rule | None:
         """Return the method, by name or as the rule of a file; None if none is given.

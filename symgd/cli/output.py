@@ -6,6 +6,7 @@ import json
 import math
 import re
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -43,6 +44,8 @@ IN_PYTHON = (
     (r"give x0 or bounds$", "give --start or --bounds"),
     (r"or a symgd\.Rule$", "or a file, by --rule-file"),
     (r"; tell them apart by labels: .*", ""),
+    (r"; if it is one, name it in the start, .*$", ""),  # show has no start
+    (r"in the start, x0=\{'(\w+)': 1, \.\.\.\}$", r"in the start, --start \1=1"),
 )
 
 
@@ -56,6 +59,13 @@ def in_words_of_options(message: str) -> str:
     for pattern, option in IN_PYTHON:
         problem = re.sub(pattern, option, problem)
     return "\n".join([problem, *rest])
+
+
+def shown(result: Any) -> str:
+    """Return a result as it is printed, with what the command has for advice."""
+    from symgd.descent.result import MANY_STARTS
+
+    return repr(result).replace(MANY_STARTS, "try another --start")
 
 
 def print_json(**values: Any) -> None:
@@ -95,12 +105,15 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def errors_reported() -> Iterator[None]:
     """Turn bad input into a message and exit status 2; Ctrl-C, into a word and 130.
 
-    On a terminal it is said, too, when something takes long to compile.
+    Warnings become notes. On a terminal it is said, too, when something takes long to
+    compile.
     """
     if sys.stderr.isatty():
         compiled.when_long = _say_what_takes_long
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = _note  # type: ignore[assignment]
+            yield
     except BrokenPipeError:
         raise
     except KeyboardInterrupt:
@@ -113,6 +126,10 @@ def errors_reported() -> Iterator[None]:
             "out of memory: a trace or plot keeps every iterate of a long run, "
             "a sweep an end for each combination"
         )
+
+
+def _note(message: Warning | str, *_: Any) -> None:
+    print(f"note: {in_words_of_options(str(message))}", file=sys.stderr)
 
 
 def _say_what_takes_long() -> None:

@@ -12,7 +12,7 @@ import typer
 from symgd.cli import option_texts
 from symgd.cli.minimize import ProgressBar, Seed
 from symgd.cli.options import DescentOptions, check_hyperparameter, taking
-from symgd.cli.output import NO_SUCCESS, errors_reported, print_json
+from symgd.cli.output import NO_SUCCESS, errors_reported, print_json, shown
 from symgd.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def race(options: Options) -> None:
         print_json(**done.to_dict())
     else:
         best_is = "best" if success else "none succeeded; the lowest"
-        print(f"{done!r}\n\n{best_is}: {done.best_label}\n{done.best!r}", flush=True)
+        print(f"{done!r}\n\n{best_is}: {done.best_label}", flush=True)
+        print(shown(done.best), flush=True)
     if not success:
         raise typer.Exit(NO_SUCCESS)
 

@@ -11,7 +11,7 @@ import typer
 
 from symgd.cli import option_texts
 from symgd.cli.options import START_HELP, DescentOptions, given_text, taking
-from symgd.cli.output import NO_SUCCESS, errors_reported, print_json, print_table
+from symgd.cli.output import NO_SUCCESS, errors_reported, print_json, print_table, shown
 from symgd.errors import InputError
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _print(done: Sweep, best: Result) -> None:
     place = (f"{name} = {number(value)}" for name, value in done.best_at.items())
     best_is = "best" if done.success.any() else "none succeeded; the lowest"
     print(f"\n{best_is}:", ", ".join(place))
-    print(repr(best), flush=True)
+    print(shown(best), flush=True)
     if len(done.shape) == 1 and done.shape[0] <= LONGEST:
         print()
         print_table(*_list(done))

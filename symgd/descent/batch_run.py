@@ -58,6 +58,7 @@ class BatchRun(LargeRun):
         names = {**objective.parameters, SCALE: 1.0}
         self.parameters = self.batched.arrays.words(names)
         self.whole = objective.kernel("evaluation")
+        self.remembers = False  # f is of a batch
 
     def _prepare(self) -> None:
         super()._prepare()

@@ -88,7 +88,7 @@ class LargeRun(Run):
         )
         self.facts[exchange.LOOK] = self._used[-1].address
         self.facts[exchange.STAGES] = update.stages
-        self.facts[exchange.GATHERS] = int(gathers)
+        self.gathers = self.facts[exchange.GATHERS] = int(gathers)
         self.facts[exchange.WIDTH] = 1 + len(self.state)
         self.facts[exchange.CONSTANTS] = len(self.constants)
         self.facts[exchange.ONLINE] = self._iteration_place()
@@ -196,6 +196,7 @@ class LargeRun(Run):
     def _set_start(self, x: array[float]) -> None:
         self.iterates[: self.n] = x
         self._gradient_of = -1
+        self.facts[exchange.GATHERS] = self.gathers
 
     def _set_initial_state(self, x: array[float]) -> None:
         from symgd.language.formula import symbol

@@ -336,6 +336,7 @@ def find_start(
             where += ", ..." if len(x) > 10 else ""
             raise InputError(f"the start can't be used: at {where}, {run.blame()}")
         return status, x, "given"
+    why = ""
     if not run.bounded:
         x = array("d", bytes(8 * len(space)))
         status = run.begin_in_time(x)
@@ -343,6 +344,8 @@ def find_start(
             return status, x, "the origin"
         if status != Status.DIVERGED and run.first_norm > 0.0:
             return status, x, "the origin"
+        flat = status != Status.DIVERGED
+        why = "f is flat at the origin" if flat else f"{run.blame()} at the origin"
     source = arguments.generator(rng)
     for attempt in range(200):
         scale = 1.0 + attempt // 20
@@ -350,9 +353,8 @@ def find_start(
         status = run.begin_in_time(x)
         usable = status == Status.TIME_LIMIT or run.bounded or run.first_norm > 0.0
         if status != Status.DIVERGED and usable:
-            place = "a random point, as the origin can't be used"
-            if run.bounded:
-                place = "a random point inside the bounds"
+            inside = "a random point inside the bounds"
+            place = inside if run.bounded else f"a random point, as {why}"
             return status, x, f"{place} ({arguments.source_of(rng)})"
     raise InputError(
         "no start was found where f is finite and not flat; give x0 or bounds"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -97,8 +98,22 @@ class Criterion(NamedTuple):
         return f"{number(self.reached)} of {self.limit:g}{fired}"
 
 
+class Seen(NamedTuple):
+    """An iterate that a run was at."""
+
+    x: Any
+    fun: float
+    nit: int
+
+
+NOWHERE = Seen(array("d"), math.inf, 0)
+SAME = 4e-15  # a part of f that says nothing
+MANY_STARTS = "minimize_many tries many starts"
+SHOWN = 4  # coordinates on one line
+
+
 class Result:
-    """The end of a run; all fields describe the same point.
+    """The end of a run; all fields but ``best`` describe the same point.
 
     The names are SciPy's, so that code written for ``OptimizeResult`` works, also as
     ``result["x"]``.
@@ -137,6 +152,12 @@ class Result:
         How the start was chosen.
     bounds : ndarray, shape (n, 2), or None
     trace : Trace or None
+    best : Seen or None
+        The iterate of lowest f seen (highest, if maximised), with ``x``, ``fun`` and
+        ``nit``; None where the run ended at it. A run is seen at its start, some 32
+        iterations later, then at growing distances of at most a few hundredths of a
+        second, and in each row of its trace. None, too, where values of f can't be
+        compared, as of batches, or there are more than a million variables.
     objective : Objective
     """
 
@@ -161,6 +182,7 @@ class Result:
         maximized: bool,
         seconds: float,
         criteria: dict[str, Criterion],
+        lowest: Seen | None,
     ) -> None:
         # Plain numbers: NumPy is imported when an array is asked for.
         self._x, self._jac, self._start, self._bounds = x, jac, start, bounds
@@ -178,6 +200,8 @@ class Result:
         self.maximized = maximized
         self.seconds = seconds
         self.criteria = criteria
+        self._lowest = lowest
+        self.one_of_many = False  # whether descents from other starts are known
 
     @functools.cached_property
     def x(self) -> np.ndarray:
@@ -198,6 +222,21 @@ class Result:
     def bounds(self) -> np.ndarray | None:
         """The bounds, a row for each variable."""
         return None if self._bounds is None else _vector(self._bounds)
+
+    @property
+    def best(self) -> Seen | None:
+        """The iterate of lowest f seen, unless the run ended at it."""
+        if self._lowest is None:
+            return None
+        sign, (x, fun, nit) = -1.0 if self.maximized else 1.0, self._lowest
+        if self.trace is not None:
+            place = int((sign * self.trace.fun).argmin())
+            if sign * self.trace.fun[place] <= sign * fun:
+                x, fun = self.trace.x[place], float(self.trace.fun[place])
+                nit = int(self.trace.t[place])
+        if sign * fun < sign * self.fun - SAME * abs(self.fun):
+            return Seen(_vector(x), fun, nit)
+        return None
 
     @property
     def success(self) -> bool:
@@ -240,6 +279,7 @@ class Result:
         >>> symgd.minimize("(x - 1)**2").to_dict()["values"]
         {'x': 1.0}
         """
+        best = self.best
         return {
             "success": self.success,
             "kind": self.kind,
@@ -260,6 +300,7 @@ class Result:
             "start_source": self.start_source,
             "seconds": self.seconds,
             "criteria": {k: c._asdict() for k, c in self.criteria.items()},
+            "best": best and {**best._asdict(), "x": best.x.tolist()},
         }
 
     def keys(self) -> tuple[str, ...]:
@@ -277,6 +318,26 @@ class Result:
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())
 
+    def _best_told(self) -> Iterator[str]:
+        """Say where f was seen to be lower than at the end."""
+        if (best := self.best) is not None:
+            lowest = "highest" if self.maximized else "lowest"
+            place = f"after {best.nit} iterations" if best.nit else "at the start"
+            where = f"{lowest} f seen: {number(best.fun)} {place}"
+            shown = [
+                f"{self.objective.space[k]} = {number(best.x[k])}"
+                for k in range(min(len(best.x), SHOWN))
+            ]
+            shown += ["..."] * (len(best.x) > SHOWN)
+            yield f"{where}, {', '.join(shown)} (result.best)"
+
+    @property
+    def _may_be_local(self) -> bool:
+        """Whether it is a minimum in bounds, with all that one descent can know."""
+        found = self.kind in ("minimum", "maximum")
+        sought = self.status != Status.TARGET_REACHED
+        return found and sought and self._bounds is not None
+
     def __repr__(self) -> str:
         space, x = self.objective.space, self._x
         places = range(len(space))
@@ -288,6 +349,13 @@ class Result:
         if head == "stationary point":
             best = "maximum" if self.maximized else "minimum"
             head = f"{head}, but no {best} (try another start)"
+        elsewhere = []
+        if self._may_be_local:
+            head = f"local {head}"
+            which = "higher" if self.maximized else "lower"
+            which += " (and -f lower)" * self.maximized  # which can be minimised
+            told = f"f may be {which} elsewhere in the bounds: {MANY_STARTS}"
+            elsewhere = [] if self.one_of_many else [told]
         counts = f"{self.nit} iterations, {self.nfev} evaluations, method {self.method}"
         criteria = ", ".join(f"{name} {each}" for name, each in self.criteria.items())
         return "\n".join(
@@ -295,6 +363,8 @@ class Result:
                 f"{head}: f = {number(self.fun)} at",
                 *shown,
                 f"{self.status.name}: {self.message}",
+                *self._best_told(),
+                *elsewhere,
                 f"({counts}; start: {self.start_source})",
                 f"criteria: {criteria}",
             ]
@@ -305,7 +375,7 @@ FIELDS = (
     *("x", "fun", "jac", "grad_norm", "nit", "nfev", "njev", "success", "kind"),
     *("status", "message", "method", "hyperparameters", "variables", "values", "start"),
     *("start_source", "bounds", "trace", "objective", "maximized"),
-    *("seconds", "criteria"),
+    *("seconds", "criteria", "best"),
 )
 
 

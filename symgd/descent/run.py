@@ -23,13 +23,13 @@ from symgd.descent.ends import (
     examined,
     hessian_of,
 )
-from symgd.descent.result import Criterion, Result, Trace
+from symgd.descent.result import NOWHERE, Criterion, Result, Seen, Trace
 from symgd.descent.settings import Settings
 from symgd.language.text import number
 from symgd.native import records as layout
 from symgd.native.interrupts import Interrupts
 from symgd.native.machine import address, raise_pending
-from symgd.native.status import RUNNING, Status
+from symgd.native.status import CUT, RUNNING, Status
 from symgd.native.stopping import stoppable
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import MANY, Bounds
@@ -45,6 +45,7 @@ NOISE = 4e-15  # a part of f that can't be measured
 TIGHTER = 1e-3  # of the norm, asked for where more is left to gain
 SETTLED = 0.1  # of the norm at the start
 LEFT = 10.0  # times what counts as an improvement, where patience is lost
+REMEMBERED = 2**20  # variables of an iterate that is kept, at most
 
 
 class Run:
@@ -55,6 +56,7 @@ class Run:
     scalars: frozenset[str] = frozenset()  # of the state, the same for all coordinates
     scheduled: frozenset[str] = frozenset()  # hyperparameters that change with t
     hyperparameters: Mapping[str, Formula] = {}
+    descends = False  # whether f never rises from one iterate to the next
 
     def __init__(
         self,
@@ -85,6 +87,9 @@ class Run:
         self.origin = floats(n if n <= CURVATURE_VARIABLES else 0)
         self.begun = floats(2)  # value and norm at the start
         self.ending: Ending | None = None
+        comparable = objective.iteration is None and not self.descends
+        self.remembers = comparable and n <= REMEMBERED
+        self.lowest = NOWHERE
 
     def _sides(self) -> tuple[array[float], array[float]]:
         return self.bounds.lower, self.bounds.upper
@@ -160,9 +165,14 @@ class Run:
             status = self.begin(x)
             if not cut[0] or status != Status.DIVERGED:
                 return status
+        self.be_unknown_at(x)
+        return int(Status.TIME_LIMIT)
+
+    def be_unknown_at(self, x: Sequence[float]) -> None:
+        """Be at a start of which nothing is known but where it is."""
         self._be_at(array("d", x), array("d", [math.nan]) * self.n)
         self.limits[layout.VALUE] = self.limits[layout.NORM] = math.nan
-        return int(Status.TIME_LIMIT)
+        self.counters[layout.T] = -1
 
     def stoppable(self) -> AbstractContextManager[Sequence[int]]:
         """Let a long evaluation be cut short: the flag is not 0 then."""
@@ -249,6 +259,11 @@ class Run:
     def _continue(self) -> int:
         raise NotImplementedError
 
+    def look(self) -> None:
+        """Keep the iterate if f is the lowest there that was looked at."""
+        if self.remembers and self.fun < self.lowest.fun:
+            self.lowest = Seen(self.x, self.fun, max(self.t, 0))
+
     def _harvest(self) -> None:
         count = self.counters[layout.ROWS]
         self.counters[layout.ROWS] = 0
@@ -272,11 +287,14 @@ class Run:
         """Be a run that has ended there, in another kernel's hands."""
         origin, slope = array("d", start), floats(self.n)
         kernel = self.objective.kernel("evaluation")
-        first = kernel(*map(address, (origin, self.parameters, slope)))
+        with self.stoppable():
+            first = kernel(*map(address, (origin, self.parameters, slope)))
         sides = self.bounds.lower, self.bounds.upper
         self.begun[:] = array("d", [first, projected_norm(origin, slope, *sides)])
         if self.origin:
             self.origin[:] = origin
+        if self.remembers and first < fun:
+            self.lowest = Seen(origin, first, 0)
         self.limits[layout.GTOL] = self.settings.gtol
         self.limits[layout.BEST] = fun
         self._be_at(array("d", x), array("d", jac))
@@ -285,7 +303,8 @@ class Run:
         self.counters[layout.WAITED] = self.settings.patience if patient else 0
 
     def _be_at(self, x: array[float], gradient: array[float]) -> None:
-        self.slots[: self.n], self.gradient = x, gradient
+        # In place: kernels know the addresses.
+        self.slots[: self.n], self.gradient[:] = x, gradient
 
     # ---------------------------------------------------- stored and continued
 
@@ -411,9 +430,10 @@ class Run:
 
     def message(self, status: Status) -> str:
         """Say why the run ended, with the numbers."""
-        if self.t < 0 and status == Status.TIME_LIMIT:
+        if self.t < 0 and status in CUT:
             limit = f"the time limit of {self.settings.time_limit:g} s was reached"
-            return f"{limit} before f was known at the start"
+            cut = limit if status == Status.TIME_LIMIT else self.stopped_by
+            return f"{cut} before f was known at the start"
         if status == Status.DIVERGED:
             last = "this is the last finite iterate"
             return f"{self.blame()} in iteration {self.t + 1}; {last}"
@@ -561,6 +581,7 @@ def drive(
         If not 0, slices end at its multiples.
     """
     begun = time.perf_counter()
+    run.lowest = NOWHERE
     try:
         with Interrupts() as interrupts, run.stoppable() as cut:
             try:
@@ -607,7 +628,8 @@ def _slices(
 
 
 def _reason(run: Run, watchers: Sequence[Watcher]) -> str:
-    """Let all watchers look; return the first reason to stop."""
+    """Look, and let all watchers look; return the first reason to stop."""
+    run.look()
     return next(filter(None, [watcher(run) for watcher in watchers]), "")
 
 
@@ -638,7 +660,14 @@ def result_of(
         maximized=sign < 0,
         seconds=run.seconds,
         criteria=_criteria(run, status),
+        lowest=_lowest(run),
     )
+
+
+def _lowest(run: Run) -> Seen | None:
+    """Return the lowest iterate that was looked at, about the objective itself."""
+    x, fun, nit = run.lowest
+    return Seen(x, run.settings.sign * fun + 0.0, nit) if run.remembers else None
 
 
 def _signed(numbers: array[float], sign: float) -> array[float]:

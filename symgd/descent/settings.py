@@ -154,6 +154,7 @@ _OTHERS = {  # arguments of other libraries
     "args": "name constants in the formula: Objective(..., parameters={'a': 1})",
     "jac": "derivatives are symgd's own, and exact",
     "hess": "derivatives are symgd's own, and exact",
+    "tol": "give gtol, for the gradient, or ftol with patience, for f",
     "options": "give what it holds as arguments, maxiter=100 say",
 }
 
@@ -165,7 +166,10 @@ def no_hyperparameters(name: str) -> InputError:
     if name in ("callback", "callback_every", "checkpoint"):
         return InputError(f"{name!r} is an argument of minimize and maximize only")
     hint = guess(name, ("maxiter", "gtol", "ftol", "patience", "target", "time_limit"))
-    problem = f"unknown argument {name!r}{hint}: method 'auto' has no hyperparameters"
+    problem = f"unknown argument {name!r}"
+    if hint:
+        return InputError(problem + hint)
+    problem += ": method 'auto' has no hyperparameters"
     return InputError(f"{problem}; name a rule to give it any: method='gd', say")
 
 

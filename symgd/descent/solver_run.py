@@ -26,6 +26,7 @@ class SolverRun(SearchRun):
     """The default method: L-BFGS, Newton, L-BFGS, each from the best point so far."""
 
     name = "auto"
+    descends = True
 
     def __init__(
         self, objective: Objective, bounds: Bounds, settings: Settings

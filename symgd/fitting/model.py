@@ -72,6 +72,7 @@ def read(
     known = of_model(model, names, target, varying, loss, meant)
     if isinstance(model, str):
         naming.warn_of_constant(model, (*names, *meant))
+        naming.warn_of_misread(model, known.parameters, dict.fromkeys(declared))
     return known
 
 
@@ -88,7 +89,9 @@ def _read(
     expression = formula.read(model, known)
     if target not in names:
         raise unknown_name("column for the target", target, names)
-    used = formula.natural_order(s.name for s in expression.free_symbols)
+    found = {s.name for s in expression.free_symbols}
+    written = naming.written_names(model, known) if isinstance(model, str) else ()
+    used = formula.natural_order({*found, *written})  # also what cancels
     columns = tuple(name for name in used if name in names)
     parameters = tuple(name for name in used if name not in columns)
     if not parameters:

@@ -68,11 +68,17 @@ def refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
         kind = {str: "text", bytes: "text", complex: "a complex number"}
         what = kind.get(type(node.value), repr(node.value))
         return f"{what} is not part of a formula", None
+    if isinstance(node, ast.Compare) and source.count("==") == len(node.ops) == 1:
+        left, _, right = map(str.strip, source.partition("=="))
+        return "an equation is not a number", _equation(left, right)
     if isinstance(node, (ast.Compare, ast.BoolOp)):
         return (
             "a condition is not a number",
             f"write 1 if {source} else 0" if isinstance(node, ast.Compare) else None,
         )
+    if isinstance(node, ast.Lambda):
+        body = source.partition(":")[2].strip()
+        return "lambda makes a function, not a formula", f"write {body} alone"
     if isinstance(node, ast.Tuple):
         return "a formula is one expression, not several", None
     if isinstance(node, ast.Subscript):
@@ -182,6 +188,7 @@ def explained(text: str, source: str, error: Exception) -> FormulaError:
     return (
         _constrained(text, source)
         or _tilde(text, source)
+        or _statement(text, source)
         or _assignment(text, source)
         or _keyword(text, source)
         or _slip(text, source)
@@ -213,9 +220,40 @@ def _assignment(text: str, source: str) -> FormulaError | None:
     match = re.search(r"(?<![<>=!])=(?!=)", source)
     if match is None:
         return None
-    right = source[match.end() :].strip() or "the right-hand side"
+    left, right = source[: match.start()].strip(), source[match.end() :].strip()
     problem = "'=' does not belong in a formula: an expression is expected"
-    return FormulaError(problem, text, *match.span(), f"write {right} alone")
+    named = re.fullmatch(r"[^\W\d]\w*(\s*\([\w\s,]*\))?", left) is not None
+    if _parts(left) == _parts(right) == 1 and not named:
+        return FormulaError(problem, text, *match.span(), _equation(left, right))
+    advice = f"write {right} alone" if named and _parts(right) == 1 else None
+    return FormulaError(problem, text, *match.span(), advice)
+
+
+def _equation(left: str, right: str) -> str:
+    """Return what to minimise so that two sides are equal."""
+    subtracted = right if right.isalnum() else f"({right})"
+    both = f"({left} - {subtracted})**2"
+    return f"minimise {both}: it is least, 0, where both sides are equal"
+
+
+def _parts(text: str) -> int:
+    """Return of how many expressions a text is; 0 if it is none."""
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return 0
+    return len(tree.elts) if isinstance(tree, ast.Tuple) else 1
+
+
+def _statement(text: str, source: str) -> FormulaError | None:
+    match = re.match(r"\s*(def\s+\w+\s*\(|return\b)", source)
+    if match is None:
+        return None
+    problem = "a statement is not a formula: an expression is expected"
+    result = re.search(r"\breturn\b(.*)", source)
+    body = result[1].strip() if result else ""
+    advice = f"write {body} alone" if _parts(body) == 1 else "write what it returns"
+    return FormulaError(problem, text, *match.span(), advice)
 
 
 def _keyword(text: str, source: str) -> FormulaError | None:

@@ -46,7 +46,7 @@ def constants_meant(text: str, *given: object) -> set[str]:
     {'E'}
     """
     meant = _named(given) & CONSTANT_NAMES
-    if not meant or "[" in text:
+    if not meant:
         return set()
     with contextlib.suppress(SyntaxError, ValueError):  # which reading explains
         return meant & set(written_names(text, meant))
@@ -59,7 +59,8 @@ def warn_of_misread(text: str, variables: Iterable[str], *given: object) -> None
     for name in variables:
         if name not in named and (meant := _meant(name, text)):
             what = f"{name!r} is a variable in {text!r}: {meant}"
-            warnings.warn(f"{what}; if it is one, name it in x0", stacklevel=5)
+            advice = f"if it is one, name it in the start, x0={{{name!r}: 1, ...}}"
+            warnings.warn(f"{what}; {advice}", stacklevel=5)
 
 
 def _named(given: Iterable[object]) -> set[str]:
@@ -81,7 +82,7 @@ def warn_of_constant(text: str, parameters: Iterable[str]) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id == "E" and id(node) not in bases:
             what = f"'E' in {text!r} is Euler's number, 2.718..."
-            advice = "if it is a parameter, name it in x0, x0={'E': 1}, or in bounds"
+            advice = "if it is a parameter, name it in the start, x0={'E': 1, ...}"
             warnings.warn(f"{what}: {advice}", stacklevel=5)
             return
 

@@ -33,12 +33,14 @@ def constant(value: Any, what: str) -> float:
 
     Raises
     ------
-    FormulaError
+    FormulaError, InputError
         If it can't be read, or isn't finite; ``what`` says which it is.
     """
     number = plain_number(value)
     if number is not None:
         return number
+    if isinstance(value, str) and not value.strip():
+        raise InputError(f"{what} has no value: a number is missing")
     from symgd.language import formula
 
     return formula.constant(value, what)

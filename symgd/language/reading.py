@@ -261,9 +261,11 @@ class Reader:
         return f"write {text[:opening].rstrip()}*{text[opening:]} for a product"
 
     def _unknown_function(self, name: str, node: ast.Call) -> tuple[str, str | None]:
+        known = mistakes.unknown_function(name)
         if name in _REDUCTIONS:
-            return f"{name}(...) reduces over coordinates: only rules have them", None
-        if known := mistakes.unknown_function(name):
+            problem = f"{name}(...) reduces over coordinates: only rules have them"
+            return problem, known[1] if known and self.arrays else None
+        if known:
             return known
         hint = guess(name, [*self.functions, "Piecewise"])
         if len(name) == 1 or name in self.names:

@@ -26,7 +26,7 @@ from symgd.many.problem import Problem
 from symgd.native.interrupts import Interrupts
 from symgd.native.status import Status
 from symgd.objectives import numbers_given, points
-from symgd.objectives.objective import Objective
+from symgd.objectives.objective import Objective, objective_of
 from symgd.objectives.points import Bounds
 from symgd.rules.rule import Rule
 
@@ -91,7 +91,7 @@ def minimize_many(
     >>> results.x.round(6).ravel().tolist()
     [-1.0, 1.0, 1.0]
     """
-    given = _objective(objective, parameters)
+    given = _objective(objective, parameters, x0, bounds)
     settings = Settings.checked(
         sign=1.0,
         maxiter=maxiter,
@@ -158,7 +158,7 @@ def sweep(
     >>> grid.best.hyperparameters
     {'step_size': 0.5, 'momentum': 0.0}
     """
-    given = _objective(objective, parameters)
+    given = _objective(objective, parameters, x0, bounds)
     constants = {} if parameters is None else dict(parameters)
     both = [name for name in constants if name in options]
     if both:
@@ -199,12 +199,12 @@ def _axis(name: str, values: Any) -> np.ndarray:
         raise InputError(f"{problem}; race compares schedules") from None
 
 
-def _objective(objective: Any, parameters: Mapping[str, Any] | None) -> Objective:
+def _objective(
+    objective: Any, parameters: Mapping[str, Any] | None, *given: Any
+) -> Objective:
     """Return the objective; for a formula, ``parameters`` says what is constant."""
-    if isinstance(objective, Objective):
-        return objective
     firsts = {k: np.ravel(v)[0] for k, v in (parameters or {}).items() if np.size(v)}
-    return Objective(objective, parameters=firsts)
+    return objective_of(objective, *given, parameters=firsts)
 
 
 def _starts(x0: Any, objective: Objective, limits: Bounds, rng: Seed) -> np.ndarray:

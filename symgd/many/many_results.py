@@ -20,7 +20,7 @@ from symgd.errors import InputError
 from symgd.language.text import number
 from symgd.many.problem import Ends, Problem
 from symgd.native.replacing import replacing
-from symgd.native.status import Status
+from symgd.native.status import CUT, Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,7 +104,10 @@ class Results(Sequence[Result]):
         which = self._index(int(which))
         traced, start = which in self._traced, self.start[which].copy()
         # Where a descent says more of its end than tables hold, it is made again.
-        if traced or self.status[which] in (Status.DIVERGED, Status.ABNORMAL):
+        if math.isnan(self.fun[which]) and self.status[which] in CUT:
+            run, ended = self._problem.run(which), Status(self.status[which])
+            run.be_unknown_at(start)
+        elif traced or self.status[which] in (Status.DIVERGED, Status.ABNORMAL):
             run, ended = self._repeated(which, traced)
         else:
             run, ended = self._problem.run(which), Status(self.status[which])
@@ -114,7 +117,9 @@ class Results(Sequence[Result]):
                 int(self.nfev[which]),
                 patient=ended == Status.STALLED and self.settings.patience > 0,
             )
-        return result_of(run, ended, self.objective, start, "given")
+        result = result_of(run, ended, self.objective, start, "given")
+        result.one_of_many = True
+        return result
 
     @property
     def settings(self) -> Settings:
@@ -127,7 +132,7 @@ class Results(Sequence[Result]):
             self.settings, every=int(traced), time_limit=math.inf
         )
         ended = Status(self.status[which])
-        cut = ended in (Status.TIME_LIMIT, Status.INTERRUPTED)
+        cut = ended in CUT
         if cut:
             settings = dataclasses.replace(settings, maxiter=int(self.nit[which]))
         run = self._problem.run(which, settings)

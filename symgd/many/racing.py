@@ -25,7 +25,7 @@ from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.language.plain import plain_number
 from symgd.many.race_result import Race
 from symgd.native.interrupts import Interrupts
-from symgd.native.status import RUNNING, Status
+from symgd.native.status import CUT, RUNNING, Status
 from symgd.objectives import points
 from symgd.objectives.objective import Objective, objective_of
 from symgd.objectives.points import Bounds
@@ -35,7 +35,6 @@ from symgd.rules.rule import Rule
 if TYPE_CHECKING:
     from symgd.language.formula import Formula
 
-CUT = (Status.TIME_LIMIT, Status.INTERRUPTED)  # where a run ends is no property of it
 LONG = 0.02  # seconds that need no second measurement
 MEASURING = 0.1  # seconds for measuring again what is shorter
 MOST_REPEATS = 20
@@ -142,7 +141,8 @@ def race(
                 ended = _timed(run, start)
                 result = result_of(run, ended, given, start, source)
                 results[label] = result
-                if settings.every and ended != Status.INTERRUPTED:
+                unknown = run.t < 0  # f at the start, when the time was over
+                if settings.every and not unknown and ended != Status.INTERRUPTED:
                     again = make[label](_repeating(settings, run, ended))
                     result.trace = _traced(again, start)
                 if ended == Status.INTERRUPTED or interrupts.noted:

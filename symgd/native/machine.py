@@ -15,10 +15,11 @@ import functools
 import math
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from symgd.errors import SymgdError
+from symgd.errors import InputError, SymgdError
 
 LLVM_TYPES = {"p": "ptr", "i": "i64", "d": "double"}
 C_TYPES = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double}
@@ -27,6 +28,21 @@ ENTRY = "symgd_entry"
 LIBRARY = {"numba_gamma": "tgamma", "numba_lgamma": "lgamma"}
 # What holds an address of this process: a number as a pointer, or numba's variable.
 _ADDRESS = re.compile(r"inttoptr \(?i\d+ -?\d+ to |numba\.dynamic\.globals")
+
+
+_FEATURES = re.compile(r"[+-][\w.-]+(,[+-][\w.-]+)*")
+# Emits a function for the processor that is named.
+_PROBE = """
+import sys
+import llvmlite.binding as llvm
+llvm.initialize_native_target()
+llvm.initialize_native_asmprinter()
+print("begun", flush=True)
+target = llvm.Target.from_default_triple().create_target_machine(sys.argv[1])
+module = llvm.parse_assembly("define i64 @f() { ret i64 1 }")
+module.triple = target.triple
+target.emit_object(module)
+"""
 
 
 class NotPortable(SymgdError):
@@ -121,16 +137,41 @@ def register_width() -> int:
 
 
 def _processor() -> tuple[str, str]:
-    """Return the name and the features of the processor that code is made for."""
+    """Return the name and the features of the processor that code is made for.
+
+    Raises
+    ------
+    InputError
+        If LLVM would end the process over them.
+    """
     import llvmlite.binding as llvm
 
     name = os.environ.get("NUMBA_CPU_NAME")
     features = os.environ.get("NUMBA_CPU_FEATURES")
+    if features and not _FEATURES.fullmatch(features):
+        problem = "names processor features, each with + or -, such as +avx2,-avx512f"
+        raise InputError(f"NUMBA_CPU_FEATURES {problem}; not {features!r}")
+    if name not in (None, "generic", llvm.get_host_cpu_name()) and not _is_known(name):
+        problem = f"NUMBA_CPU_NAME is {name!r}, for which no code can be made here"
+        raise InputError(f"{problem}: name a processor that LLVM knows, or 'generic'")
     if features is None and name is not None and name.lower() == "generic":
         features = ""
     if features is None:
         features = _own_features()
     return llvm.get_host_cpu_name() if name is None else name, features
+
+
+@functools.cache
+def _is_known(name: str | None) -> bool:
+    """Return whether code can be made for a processor; LLVM aborts where it can't."""
+    import subprocess
+
+    command = [sys.executable, "-c", _PROBE, str(name)]
+    try:
+        tried = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return True  # which nobody can tell here
+    return tried.returncode == 0 or b"begun" not in tried.stdout
 
 
 def _own_features() -> str:

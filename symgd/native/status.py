@@ -40,6 +40,9 @@ class Status(enum.IntEnum):
         return self.name
 
 
+# Where a run ends by these is no property of it.
+CUT = (Status.TIME_LIMIT, Status.INTERRUPTED)
+
 _SENTENCES = {
     Status.CONVERGED: "The gradient is within the tolerance.",
     Status.MAXITER: "The iteration limit was reached.",

@@ -40,10 +40,13 @@ class stoppable:
     costs some microseconds.
     """
 
-    __slots__ = ("before", "forward", "listens", "outer", "own", "seconds", "watcher")
+    __slots__ = (
+        *("before", "forward", "listens", "outer"),
+        *("own", "raised", "seconds", "watcher"),
+    )
 
     def __init__(self, seconds: float = math.inf) -> None:
-        self.seconds = seconds
+        self.seconds, self.raised = seconds, False
 
     def __enter__(self) -> array[int]:
         self.own = own = flag()
@@ -99,10 +102,11 @@ class _Watcher:
             self._say(0)  # it may be the next one
 
     def leave(self, context: stoppable) -> None:
-        """Watch it no longer; its flag is as it was."""
+        """Watch it no longer; its flag is as it was, or as it became around it."""
         with self.lock:  # nobody raises it afterwards
             del self.entries[context]
-            context.own[0] = context.before
+            others = (each for each in list(self.entries) if each.own is context.own)
+            context.own[0] = context.before or int(any(each.raised for each in others))
 
     def _say(self, word: int) -> None:
         with contextlib.suppress(BlockingIOError):  # it is awake then
@@ -126,5 +130,5 @@ class _Watcher:
             left = {each: end - now for each, end in list(self.entries.items())}
             for context, seconds in left.items():
                 if seconds <= max(until, 0.0):
-                    context.own[0] = 1
+                    context.raised, context.own[0] = True, 1
         return [seconds for seconds in left.values() if 0.0 < seconds < math.inf]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from array import array
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -188,10 +189,8 @@ class Objective:
         if given is None:
             given = tuple(natural_order(written - set(constants)))
         if not given or not used & set(given):
-            raise FormulaError(
-                "the formula has no variable: a constant has no minimum to find",
-                self._text or text_of(self.expression),
-            )
+            shown = self._text or text_of(self.expression)
+            raise FormulaError(_constant(given or (), self.expression), shown)
         if len(given) > MAX_VARIABLES:
             problem = f"{len(given)} variables written out; at most {MAX_VARIABLES}"
             raise FormulaError(problem)
@@ -574,24 +573,37 @@ class Objective:
         )
 
 
-def objective_of(objective: Any, *given: Any) -> Objective:
+def objective_of(objective: Any, *given: Any, **more: Any) -> Objective:
     """Return an objective of a formula, whose names mappings by name may tell.
 
     A name that stands for a constant elsewhere, as E does, is a variable if it has a
-    start or bounds. What may be a slip, as a variable Pi, is a warning.
+    start or bounds. What may be a slip, as a variable Pi, is a warning. ``more`` is
+    what a text is with: ``parameters=`` and the like.
     """
     if isinstance(objective, Objective):
         return objective
     if not isinstance(objective, str):
-        return Objective(objective)
+        return Objective(objective, **more)
     from symgd.language import naming
 
-    meant = naming.constants_meant(objective, *given)
-    names = naming.written_names(objective, meant) if meant else None
-    made = Objective(objective, names)
-    if made.arrays is None:
-        naming.warn_of_misread(objective, made.variables, *given)
+    constants = {str(name) for name in more.get("parameters") or ()}
+    meant = naming.constants_meant(objective, *given) - constants
+    names = _names_with(objective, meant, more) if meant else None
+    made = Objective(objective, names, **more)
+    naming.warn_of_misread(objective, made.variables, *given)
     return made
+
+
+def _names_with(
+    text: str, names: Iterable[str], more: Mapping[str, Any]
+) -> Sequence[str]:
+    """Return the variables of a text of which these names are some."""
+    from symgd.language.nodes import natural_order
+
+    others: tuple[str, ...] = ()
+    with contextlib.suppress(FormulaError):  # there may be no others
+        others = Objective(text, **more).variables
+    return natural_order({*others, *names})
 
 
 def _objective(
@@ -615,6 +627,17 @@ def _objective(
     if objective.arrays is not None and shapes is not None:
         objective.arrays = objective.arrays.shaped(shapes)
     return objective
+
+
+def _constant(names: Sequence[str], value: Any) -> str:
+    """Return why a formula without a variable is refused."""
+    problem = "a constant has no minimum to find"
+    if not names:
+        return f"the formula has no variable: {problem}"
+    from symgd.language.formula import text_of
+
+    cancels = f"{', '.join(names)} cancel{'s' * (len(names) == 1)}"
+    return f"{cancels}: f is the constant {text_of(value)}, and {problem}"
 
 
 def _negated(objective: Objective) -> Objective:

@@ -101,6 +101,7 @@ def test_exit_status(arguments, status):
         (("3x^2",), "write 3*x**2"),
         (("x**2", "--set", "step_size"), "--set expects name=value"),
         (("x**2", "--start", "1,2"), "--start has 2 number(s); expected 1 number(s)"),
+        (("x**2", "--start", ""), "--start is empty: give x=1"),
         (("x*y", "--start", "x=1"), "--start has no value for y"),
         (("x*y", "--start", "x=1,2"), "--start expects"),
         (("x**2", "--start", "y=1"), "unknown variable in --start 'y'"),
@@ -810,3 +811,31 @@ def test_a_damaged_store_is_as_good_as_none(damage, filled, tmp_path):
     printed, imported = in_a_process("minimize", ROSENBROCK, *BY_HAND, folder=folder)
     assert printed == expected
     assert "numba" in imported
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("minimize", "x**2 + Pi**2", "--maxiter", "1"),
+        ("show", "x**2 + Pi**2"),
+        ("race", "x**2 + Pi**2", "--methods", "gd", "--maxiter", "1"),
+    ],
+)
+def test_a_name_that_is_a_slip_is_noted(arguments):
+    noted = "note: 'Pi' is a variable in 'x**2 + Pi**2': the number is pi\n"
+    assert run(*arguments).stderr == noted
+
+
+@pytest.mark.parametrize("option", ["--start", "--bounds"])
+def test_a_name_with_a_start_or_bounds_is_meant(option):
+    value = {"--start": "E=3,Pi=1", "--bounds": "E=0:5,Pi=0:5"}[option]
+    result = run("minimize", "(E - 1)**2 + (Pi - 1)**2", option, value)
+    assert result.stderr == ""
+    assert "  E = 1\n  Pi = 1\n" in result.stdout
+
+
+def test_what_may_be_local_is_said_in_words_of_options():
+    result = run("minimize", "sin(x) + x/10", "--start", "1", "--bounds", "x=-9:9")
+    assert result.stdout.startswith("local minimum: f = ")
+    assert "elsewhere in the bounds: try another --start\n" in result.stdout

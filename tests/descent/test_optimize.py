@@ -204,6 +204,26 @@ def test_a_stationary_point_that_is_no_minimum_is_named():
     assert repr(minimize("x**2", 1.0)).startswith("minimum")
 
 
+def test_an_end_in_bounds_is_a_local_one():
+    text, bounds = "sin(x) + x/10", [(-9, 9)]
+    least, most = minimize(text, 1, bounds=bounds), maximize(text, 1, bounds=bounds)
+    assert repr(least).startswith("local minimum: f = ")
+    assert "f may be lower elsewhere in the bounds: minimize_many" in repr(least)
+    assert repr(most).startswith("local maximum: f = ")
+    assert "f may be higher" in repr(most)
+    assert (least.kind, most.kind) == ("minimum", "maximum")
+    for other in (
+        minimize(text, 1),
+        minimize(text, 1, bounds=bounds, maxiter=1),
+        minimize(text, 1, bounds=bounds, target=0.5),
+    ):
+        assert "local" not in repr(other)
+        assert "minimize_many" not in repr(other)
+    one = symgd.minimize_many(text, [[1.0]], bounds=bounds)[0]
+    assert repr(one).startswith("local minimum")
+    assert "minimize_many" not in repr(one)
+
+
 def test_a_kink_that_is_a_minimum_is_a_success_and_is_named():
     result = minimize("abs(x) + 1e-3*abs(x - 3)", 0.0)
     assert result.x[0] == 0.0

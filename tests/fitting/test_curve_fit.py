@@ -426,3 +426,10 @@ def test_columns_that_are_not_what_is_meant(model, target, problem):
     data = {"t": [1.0, 2, 3], "y": [1.0, 2, 4]}
     with pytest.raises(InputError, match=problem):
         fit(model, data, target)
+
+
+def test_a_parameter_that_cancels_is_not_determined():
+    rows = {"x": [1.0, 2.0, 3.0], "y": [2.1, 3.9, 6.0]}
+    found = fit("a*x + b - b", rows, "y", {"b": 1})
+    assert list(found.parameters) == ["a", "b"]
+    assert "the data do not determine b" in repr(found)

@@ -99,7 +99,7 @@ def test_a_declared_name_hides_the_constant():
         ("3j*x", "complex number", "3j", None),
         ("'x'", "text is not", "'x'", None),
         ("x.real", "attribute", "x.real", None),
-        ("lambda x: x", "lambda", None, None),
+        ("lambda x: x", "lambda", None, "write x alone"),
         ("f'{x}'", "not part of a formula", None, None),
         ("[x]", "brackets", "[x]", "parentheses"),
         ("x!", "'!' is not known", "!", "factorial(n)"),

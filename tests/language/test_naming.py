@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from symgd import FormulaError, InputError, Objective, minimize
+from symgd import FormulaError, InputError, Objective, minimize, minimize_many
 from symgd.language.naming import written_names
 
 
@@ -58,12 +58,71 @@ def test_a_name_that_is_a_slip_is_pointed_out(text, word):
         ("x**2 subject to x > 1", "bounds"),
         ("sum(x[i] for i in range(len(x)))", "a length is a name"),
         ("y ~ a*x + b", "write a*x + b alone, with target='y'"),
+        ("x**2 = 4", "minimise (x**2 - 4)**2: it is least, 0, where"),
+        ("x**2 == a - b", "minimise (x**2 - (a - b))**2: it is least, 0, where"),
+        ("y = x**2 + 1", "write x**2 + 1 alone"),
+        ("f(x, y) = x*y", "write x*y alone"),
+        ("norm(x)", "sqrt(sum(x[i]**2 for i in range(n)))"),
+        ("lambda x: x**2", "write x**2 alone"),
+        ("def f(x): return x**2", "write x**2 alone"),
     ],
 )
 def test_what_others_write_gets_a_true_hint(text, advice):
     with pytest.raises(FormulaError) as refused:
         Objective(text)
     assert advice in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["x**2 =", "= 3", "x + y = 1, x = 2", "x = y = 3"])
+def test_where_nothing_true_can_be_said_there_is_no_hint(text):
+    with pytest.raises(FormulaError) as refused:
+        Objective(text)
+    assert refused.value.suggestion is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("x - x", "0"), ("sin(x*0)", "0"), ("x/x + 2", "3")]
+)
+def test_what_cancels_altogether_is_said(text, value):
+    with pytest.raises(FormulaError, match=f"x cancels: f is the constant {value}"):
+        Objective(text)
+
+
+def test_euler_s_number_is_a_variable_of_arrays_and_of_many_where_it_is_named():
+    text = "sum((x[i] - E)**2 for i in range(n)) + E**2"
+    start = {"x": [1.0, 2.0], "E": 3}
+    assert minimize(text, start).values["E"] == pytest.approx(0, abs=1e-6)
+    many = minimize_many("(x - E)**2 + x**2", [[3.0, 2.0]], bounds={"E": (-5, 5)})
+    assert many.objective.variables == ("E", "x")
+    assert many.x[0] == pytest.approx([0, 0], abs=1e-6)
+
+
+@pytest.mark.parametrize("x0", [None, [1.0, 1.0]])
+def test_the_way_to_name_a_variable_is_one(x0):
+    with pytest.warns(UserWarning, match=r"x0=\{'Pi': 1, \.\.\.\}"):
+        minimize("x**2 + Pi**2", x0, maxiter=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [("tol", "give gtol"), ("maxitr", r"\(did you mean 'maxiter'\?\)$")],
+)
+def test_one_hint_is_enough(given, hint):
+    with pytest.raises(InputError, match=hint) as refused:
+        minimize("x**2", [1], **{given: 1})
+    assert "hyperparameter" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ("(x - 1)**2", "the origin"),
+        ("1/x**2 + x**2", "a random point, as f is inf at the origin (seed 0)"),
+        ("x**2 - x**4", "a random point, as f is flat at the origin (seed 0)"),
+    ],
+)
+def test_why_a_run_begins_where_it_does(text, source):
+    assert minimize(text, maxiter=1).start_source == source
 
 
 @pytest.mark.parametrize("name", ["constraints", "args", "jac", "options"])

@@ -5,6 +5,7 @@ import gc
 import json
 import math
 import platform
+import re
 import subprocess
 import sys
 from array import array
@@ -12,6 +13,7 @@ from array import array
 import llvmlite.binding as llvm
 import pytest
 
+from symgd.errors import InputError
 from symgd.native import machine
 from symgd.native.machine import Kernel, NotPortable
 
@@ -222,6 +224,7 @@ import json, os, sys
 import numba
 from numba.core import codegen
 from numba.core.registry import cpu_target
+from symgd.errors import InputError
 from symgd.native import machine
 same = []
 for given in json.loads(sys.argv[1]):
@@ -293,3 +296,22 @@ def test_a_kernel_may_stand_for_any_function():
     assert kernel(5) == 2.5
     with pytest.raises(ctypes.ArgumentError):
         kernel("5")
+
+
+@pytest.mark.parametrize("features", ["foo,bar", "avx2", "+avx2, -avx", "+", "help"])
+def test_features_that_llvm_would_abort_over_are_refused(monkeypatch, features):
+    monkeypatch.setenv("NUMBA_CPU_FEATURES", features)
+    with pytest.raises(InputError, match=f"NUMBA_CPU_FEATURES .*{re.escape(features)}"):
+        machine.machine()
+
+
+@pytest.mark.parametrize("features", ["", "+sse2", "+avx2,-avx512f,+sse4.2"])
+def test_features_are_taken(monkeypatch, features):
+    monkeypatch.setenv("NUMBA_CPU_FEATURES", features)
+    assert machine.machine()[-1] == features
+
+
+def test_a_processor_that_llvm_does_not_know_is_refused(monkeypatch):
+    monkeypatch.setenv("NUMBA_CPU_NAME", "nonsense")
+    with pytest.raises(InputError, match="NUMBA_CPU_NAME is 'nonsense'"):
+        machine.machine()

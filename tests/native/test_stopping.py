@@ -4,13 +4,20 @@ import math
 import os
 import signal
 import threading
+from array import array
 
 import numpy as np
 import pytest
 
 import symgd
+from symgd.descent.large_run import LargeRun
+from symgd.descent.methods import run_of
+from symgd.descent.run import drive
+from symgd.descent.settings import Settings
 from symgd.native.status import Status
 from symgd.native.stopping import flag, stoppable
+from symgd.objectives.objective import objective_of
+from symgd.objectives.points import read_bounds
 
 LONG = "sum((x - i)**2/n for i in range(n))"
 DEEP = "sum(sum((x - i*j)**2/n for j in range(n)) for i in range(m))"
@@ -55,6 +62,9 @@ def test_many_hear_it():
     ends = symgd.minimize_many(long(), [[1.0], [2.0]], time_limit=0.05)
     assert set(ends.status.tolist()) == {Status.TIME_LIMIT}
     assert np.isnan(ends.fun).all()
+    one = ends.best  # nothing is evaluated for it
+    assert (one.status, one.nit) == (Status.TIME_LIMIT, 0)
+    assert "before f was known" in one.message
 
 
 @pytest.mark.parametrize("kind", ["value", "grad", "value_and_grad", "hess"])
@@ -98,3 +108,54 @@ def test_what_is_before_is_as_it_was():
     with stoppable(), stoppable(1e6) as own:
         assert own[0] == 0
     assert signal.set_wakeup_fd(before) == before
+
+
+def test_a_race_hears_it():
+    methods = ["auto", "gd", ("gd", {"step_size": "auto"}), "adam"]
+    done = symgd.race(long(), [1.0], methods, time_limit=0.05)
+    assert {result.status for result in done.values()} == {Status.TIME_LIMIT}
+    assert all(math.isnan(result.fun) for result in done.values())
+
+
+def test_what_was_raised_around_it_stays_raised():
+    with stoppable(1e6) as own:
+        with stoppable(0.0) as inner:
+            _wait_for(inner)
+        assert own[0] == 0
+        with stoppable(0.0), stoppable(1e6) as inner:
+            _wait_for(inner)
+            with stoppable(1e6):
+                pass
+            assert own[0] == 1
+        assert own[0] == 0
+
+
+def _wait_for(raised):
+    for _ in range(1000):
+        if raised[0]:
+            return
+        threading.Event().wait(0.01)
+    pytest.fail("the time limit was not heard")
+
+
+AUTOMATIC = {"method": "gd", "step_size": "auto"}
+WAYS = [{"method": "auto"}, AUTOMATIC, {"method": "adam"}]
+
+
+@pytest.mark.parametrize("text", ["(x - 1)**2", long(n=1000)], ids=["one", "sum"])
+@pytest.mark.parametrize("way", WAYS, ids=["auto", "spectral", "rule"])
+def test_a_run_that_was_cut_short_begins_again(text, way):
+    objective = objective_of(text)
+    limits = read_bounds(None, objective.space)
+    usual = {"sign": 1.0, "maxiter": 10_000, "gtol": None, "ftol": 0.0, "patience": 0}
+    usual |= {"target": None, "time_limit": None, "trace": False, "progress": False}
+    settings = Settings.checked(**usual).of(objective)
+    hyper = {k: v for k, v in way.items() if k != "method"}
+    run = run_of(objective, limits, settings, way["method"], hyper)
+    gradient = None if isinstance(run, LargeRun) else run.gradient
+    run._be_at(array("d", [3.0]), array("d", [math.nan]))
+    if gradient is not None:  # else its address is passed with each call
+        assert run.gradient is gradient
+    drive(run, run.begin([0.0]))
+    whole = symgd.minimize(text, [0.0], **way)
+    assert (list(run.x), run.t) == (whole.x.tolist(), whole.nit)

@@ -86,7 +86,7 @@ def examined(run: Run, close: float) -> Ending:
     kernel, function = shared("examination"), run.objective.kernel("evaluation")
     verdict = kernel(function.address, hessian.address, *map(address, arrays))
     if verdict == layout.UNKNOWN:
-        return Ending(verdict)
+        return Ending(verdict, evaluations=counters[layout.EVALUATIONS])
     return Ending(
         verdict,
         facts[layout.PROMISED],

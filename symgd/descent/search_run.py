@@ -86,6 +86,8 @@ class SearchRun(Run):
         """Return how a run has ended that finds no step."""
         if self.next_stage():
             return RUNNING
+        if end.verdict == layout.FLAT:
+            return int(Status.STATIONARY)
         ended = self.ending_of(status, end)
         if ended == Status.STALLED or not self.origin:
             return ended

@@ -98,7 +98,7 @@ PROMISED = 3  # what that step would lower the value by
 MOVED = 4  # the largest part of x by which it would change it
 LOWER_VALUE = 5  # that at the lowest point that was found, or inf
 SLOPE = 6  # a point is lower if it is so by more than this for each unit of x
-EXAMINED_VECTORS = 9  # of working space
+EXAMINED_VECTORS = 10  # of working space
 
 SHAPE = 17  # integers that describe a block: see ``blocks.entry``
 STOP = 16  # of these, becomes 1 when no further block is to begin

@@ -328,7 +328,11 @@ def _ran_away(
         moved = x[k] - origin[k]
         if free[k] == 0.0 or g[k] == 0.0 or abs(step[k]) <= FAR * units[k]:
             continue
-        if abs(moved) < LONG * abs(origin[k]):
+        size = abs(origin[k])
+        if size == 0.0:
+            for j in range(x.shape[0]):
+                size = max(size, units[j] if j != k else 0.0)
+        if abs(moved) < LONG * size:
             continue
         copy(x, trial)
         trial[k] = origin[k] + AWAY * moved

@@ -118,7 +118,8 @@ class Result:
     success : bool
     kind : str
         "minimum", "maximum", "stationary point" (it is not what was sought, see
-        ``message``) or "last point".
+        ``message``), "point at the target", "point within the tolerance" or "last
+        point".
     status : Status
     message : str
         Why the run ended, with the numbers.
@@ -160,6 +161,7 @@ class Result:
         maximized: bool,
         seconds: float,
         criteria: dict[str, Criterion],
+        found: str = "",
     ) -> None:
         # Plain numbers: NumPy is imported when an array is asked for.
         self._x, self._jac, self._start, self._bounds = x, jac, start, bounds
@@ -177,6 +179,7 @@ class Result:
         self.maximized = maximized
         self.seconds = seconds
         self.criteria = criteria
+        self._found = found
 
     @functools.cached_property
     def x(self) -> np.ndarray:
@@ -217,6 +220,9 @@ class Result:
     def kind(self) -> str:
         """What was found: "minimum", "maximum", "stationary point" or "last point".
 
+        Or a "point at the target", or a "point within the tolerance", where ``target``
+        or a loose ``gtol`` ended the run before it was at a minimum.
+
         A stationary point is where the gradient is small, but f is lower nearby (higher
         for a maximum), curves the other way, or has no lowest value to reach.
         """
@@ -224,6 +230,8 @@ class Result:
             return "stationary point"
         if not self.success:
             return "last point"
+        if self._found:
+            return self._found
         return "maximum" if self.maximized else "minimum"
 
     def plot(

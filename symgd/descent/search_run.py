@@ -91,13 +91,14 @@ class SearchRun(Run):
         ended = self.ending_of(status, end)
         if ended == Status.STALLED or not self.origin:
             return ended
-        from symgd.descent.kinks import kink_at
+        from symgd.descent.kinks import kink_at, may_have_kinks
 
         self.kink = kink = kink_at(self)
         self.counters[layout.EVALUATIONS] += kink.evaluations
         if kink.lower is not None and self._leaves(*kink.lower):
             return self._goes_on()
-        return int(Status.CONVERGED if kink.is_minimum else Status.ABNORMAL)
+        at_kink = kink.is_minimum and may_have_kinks(self.objective)
+        return int(Status.CONVERGED if at_kink else Status.ABNORMAL)
 
     def ending_of(self, status: int, end: Ending) -> int:
         """Return the status of a run that can do no more: STALLED or ABNORMAL.
@@ -130,8 +131,10 @@ class SearchRun(Run):
     def _goes_on(self) -> int:
         self.limits[layout.GTOL] = self.settings.gtol
         self.restart()
-        reached = self.fun <= self.settings.target
-        return int(Status.TARGET_REACHED) if reached else RUNNING
+        if self.fun <= self.settings.target:
+            return int(Status.TARGET_REACHED)
+        small = self.norm <= self.settings.gtol
+        return self.judged(int(Status.CONVERGED)) if small else RUNNING
 
     def restart(self) -> None:
         """Forget what was learnt elsewhere."""
@@ -157,6 +160,10 @@ class SearchRun(Run):
         sides = zip(self.x, self.gradient, self.lower, self.upper, strict=True)
         free = (g for each in sides if not is_held(*each) for g in each[1:2])
         return self.slots, array("d", free)
+
+    def found(self, status: Status) -> str:
+        """Return what a success is, where it is no minimum; else nothing."""
+        return "" if self.kink is not None else super().found(status)
 
     def told(self, status: Status) -> str:
         """Say why a run ended as it did, with the numbers."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from symgd.descent.ends import CLOSE, ROUGHLY, hessian_of
+from symgd.descent.felt import lower_nearby
 from symgd.kernels.shared import shared
 from symgd.many.problem import Ends, Problem
 from symgd.native import machine
@@ -58,6 +60,24 @@ class ExaminedEnds:
             *map(machine.address, arrays),
         )
         machine.raise_pending()
+        if self.hessian is None:
+            for each in piece[table.status[piece] == Status.CONVERGED]:
+                self._feel(int(each), counts, (lower, upper))
+
+    def _feel(
+        self, each: int, counts: np.ndarray, sides: tuple[np.ndarray, np.ndarray]
+    ) -> None:
+        """Set the status of one to RUNNING if f is lower nearby."""
+        table, start = self.table, np.ascontiguousarray(self.problem.starts[each])
+        constants = np.ascontiguousarray(self.parameters[each])
+        point = table.x[each], float(table.fun[each]), table.jac[each]
+        slope = np.zeros(len(start))
+        first = self.function(*map(machine.address, (start, constants, slope)))
+        ways: Any = self.function, constants, point, sides
+        found = lower_nearby(*ways, float(first), self.problem.settings.slope)
+        counts[each] += found.evaluations
+        if found.fun < math.inf:
+            table.status[each] = RUNNING
 
 
 def left_to_run(problem: Problem, table: Ends) -> np.ndarray:

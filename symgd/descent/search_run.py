@@ -15,6 +15,7 @@ from symgd.native.status import RUNNING, Status
 if TYPE_CHECKING:
     from symgd.descent.kinks import Kink
 
+SMALL = 1e-6  # of the gradient at the start, where no curvature is known
 MOST_ESCAPES = 50  # from ends that are no minima
 BEYOND_MEASURE = 1e3 * NOISE  # of f, which may have lost digits on the way
 SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
@@ -109,6 +110,8 @@ class SearchRun(Run):
         if math.isnan(end.promised):
             reach = self.norm * max(1.0, max(map(abs, self.x)))
             smooth = status == Status.STALLED and reach <= SMOOTH * abs(self.fun)
+            small = min(self.settings.gtol, SMALL * self.first_norm)
+            smooth = smooth or self.norm <= small
         else:
             smooth = end.promised <= BEYOND_MEASURE * abs(self.fun)
         return int(Status.STALLED if smooth else Status.ABNORMAL)
@@ -120,9 +123,13 @@ class SearchRun(Run):
         self._harvest()
         self.escapes += 1
         self.counters[layout.T] += 1
+        far = sum(abs(b - a) for a, b in zip(self.x, x, strict=True))
+        slope = (self.fun - fun) / far if far > 0.0 else 0.0
         self.slots[: self.n], self.gradient[:] = x, gradient
         self.limits[layout.VALUE] = fun
         self.limits[layout.NORM] = projected_norm(x, gradient, self.lower, self.upper)
+        # At the start, where it may be 0, the gradient says nothing of what is small.
+        self.begun[1] = max(self.begun[1], self.norm, slope if slope < math.inf else 0)
         if self.counters[layout.EVERY] and self.t % self.counters[layout.EVERY] == 0:
             row = array("d", [self.t, fun, self.norm, *x])
             self.recorded += row + array("d", [math.nan] * len(self.constants))

@@ -180,7 +180,6 @@ SHIFTED = Objective(
     ("formula", "start", "fun"),
     [
         ("sum((x[i]**2-1)**2 for i in range(n))", 0.0, 0.0),
-        ("sum(1 - cos(x[i]) for i in range(n))", math.pi, 0.0),
         ("sum(x[i]**2 for i in range(n)) - 3*x[7]**2 + x[7]**4", 0.0, -1.0),
     ],
 )

@@ -16,7 +16,7 @@ from benchmarks.peers import with_ours
 from symgd.lowering.inlining import straight
 from symgd.lowering.intrinsics import local, store
 from symgd.lowering.jitting import JIT_OPTIONS
-from symgd.lowering.scalar_update import native_schedule, native_update
+from symgd.lowering.scalar_update import RuleCode
 from symgd.native.status import RUNNING, Status
 from symgd.rules.family import find
 
@@ -59,10 +59,11 @@ def without_checks(task: Task) -> Callable[[], np.ndarray]:
     rule = find(with_ours.method(task.rule))
     native_objective = with_ours.objective(task.problem).native
     hyper = np.array([task.hyper[name] for name in rule.hyperparameters])
-    schedule = native_schedule((None,) * len(hyper))
+    code = RuleCode(rule, (None,) * len(hyper), task.problem.size, initial=False)
+    schedule = straight(code.schedule, len(hyper))
     n, width, outputs = task.problem.size, 1 + len(rule.state), task.problem.size + 1
     value_and_gradient = straight(native_objective.value_and_gradient, outputs)
-    update, steps = native_update(rule, n).slots, task.steps
+    update, steps = straight(code.update.slots, width), task.steps
 
     @numba.njit(**JIT_OPTIONS)
     def loop(x: Any, h: Any, p: Any) -> None:

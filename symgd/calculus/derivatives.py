@@ -59,6 +59,7 @@ class _Symbols:
 
     def __init__(self) -> None:
         self._known: dict[sp.Basic, frozenset[sp.Symbol]] = {}
+        self.real: set[sp.Basic] = set()  # nodes of derivatives that were looked at
 
     def of(self, node: sp.Basic) -> frozenset[sp.Symbol]:
         """Return the symbols in a node."""
@@ -88,7 +89,7 @@ class _Derivative:
             what = f"{text_of(jump.node)} has no derivative by {self.variable.name}"
             problem = f"{what} that a descent can use, in"
             raise FormulaError(problem, text_of(term)) from None
-        if contains(derivative, NOT_REAL):
+        if contains(derivative, NOT_REAL, self.symbols.real):
             name = self.variable.name
             problem = f"the derivative by {name} is not real and finite, of"
             raise FormulaError(problem, text_of(term))
@@ -183,10 +184,11 @@ class _Derivative:
 
     def _of_Function(self, node: sp.Function) -> sp.Expr:
         moving = [(i, a) for i, a in enumerate(node.args, 1) if self.moves(a)]
-        slope = sp.Add(*(node.fdiff(i) * self.of(a) for i, a in moving))
-        if slope.has(sp.Derivative, sp.Subs, sp.DiracDelta):
+        outer = [node.fdiff(i) for i, _ in moving]
+        if any(_is_unknown(slope, node.args) for slope in outer):
             raise _NoDerivative(node)
-        return slope
+        pairs = zip(outer, moving, strict=True)
+        return sp.Add(*(slope * self.of(a) for slope, (_, a) in pairs))
 
 
 def _is_root(exponent: sp.Expr) -> bool:
@@ -204,6 +206,21 @@ def _in_valley(base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
     if not exponent.is_negative:
         return power
     return choice((sp.S.Zero, sp.Eq(base, 0, evaluate=False)), (power, True))
+
+
+def _is_unknown(slope: sp.Expr, arguments: tuple[sp.Expr, ...]) -> bool:
+    """Return whether SymPy doesn't know a function's derivative.
+
+    Its arguments, which may be long, aren't looked into.
+    """
+    pending: list[sp.Basic] = [slope]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, (sp.Derivative, sp.Subs, sp.DiracDelta)):
+            return True
+        if part not in arguments:
+            pending.extend(part.args)
+    return False
 
 
 class _NoDerivative(Exception):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symgd.descent.drawing import drawn
 from symgd.errors import unknown_name
-from symgd.language.text import number, plain, replacing
+from symgd.language.text import number, plain
+from symgd.native.replacing import replacing
 from symgd.native.status import Status
 from symgd.objectives.objective import Objective
 

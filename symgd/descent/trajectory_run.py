@@ -20,6 +20,7 @@ from symgd.rules.rule import Rule
 
 if TYPE_CHECKING:
     from symgd.language.formula import Formula
+    from symgd.lowering.scalar_update import RuleCode
 
 
 class RuleRun(Run):
@@ -102,47 +103,88 @@ def rule_kernel(
 ) -> Kernel:
     """Return the loop of a rule on an objective."""
     names = tuple(rule.hyperparameters)
-
-    def build() -> Any:
-        from symgd.kernels.trajectory import Sizes, entry, trajectory
-        from symgd.lowering import scalar_update as updates
-        from symgd.lowering.entries import native
-        from symgd.lowering.inlining import straight
-        from symgd.lowering.watching import watch
-
-        n, k = len(objective.space), len(objective.parameters)
-        online = objective.iteration is not None
-        sizes = Sizes(n, 1 + len(rule.state), len(names), k, online)
-        loop = trajectory(
-            straight(objective.native.value_and_gradient, 1 + n),
-            updates.native_schedule(tuple(schedules)),
-            updates.native_update(rule, n),
-            sizes,
-            bounded,
-            watch(rule, objective.expression, bounded),
-        )
-        return native(entry(loop, sizes), layout.TRAJECTORY)
-
+    parts = _Parts(objective, rule, schedules, initial=False, bounded=bounded)
     key = json.dumps([rule.equations, names, schedules, bounded])
-    return objective.compiled(("trajectory", key), layout.TRAJECTORY, build)
+    return objective.written(("trajectory", key), layout.TRAJECTORY, *parts.how())
 
 
 def initial_kernel(
     objective: Objective, rule: Rule, schedules: Sequence[str | None]
 ) -> Kernel:
     """Return the loop that sets the state of a rule before the first update."""
-    n, names = len(objective.space), tuple(rule.hyperparameters)
+    parts = _Parts(objective, rule, schedules, initial=True)
+    key = json.dumps([len(objective.space), rule.text, schedules])
+    return compiled.written(("initial", key), layout.INITIAL, *parts.how())
 
-    def build() -> Any:
-        from symgd.kernels import initial
-        from symgd.kernels.trajectory import Sizes
-        from symgd.lowering import scalar_update as updates
-        from symgd.lowering.entries import native
 
-        sizes = Sizes(n, 1 + len(rule.state), len(names), 0)
-        schedule = updates.native_schedule(tuple(schedules))
-        loop = initial.entry(schedule, updates.native_initial(rule, n), sizes)
-        return native(loop, layout.INITIAL)
+class _Parts:
+    """What the loop of a rule on an objective consists of."""
 
-    key = json.dumps([n, rule.text, schedules])
-    return compiled.kernel(("initial", key), layout.INITIAL, build)
+    def __init__(
+        self,
+        objective: Objective,
+        rule: Rule,
+        schedules: Sequence[str | None],
+        *,
+        initial: bool,
+        bounded: bool = False,
+    ) -> None:
+        self.objective, self.rule, self.schedules = objective, rule, tuple(schedules)
+        self.initial, self.bounded = initial, bounded
+        self.loop = "initial" if initial else "trajectory"
+
+    def how(self) -> tuple[Any, ...]:
+        """Return how the kernel is written, interpreted, and assembled."""
+        return self._written, self._interpreted, self._assembled
+
+    def _code(self) -> RuleCode:
+        from symgd.lowering.scalar_update import RuleCode
+
+        return RuleCode(
+            self.rule, self.schedules, len(self.objective.space), self.initial
+        )
+
+    def _form(self, code: RuleCode, functions: Mapping[str, Any]) -> Any:
+        from symgd.lowering.watching import watch
+
+        watched = watch(self.rule, self.objective.expression, self.bounded)
+        return layout.TrajectoryForm(
+            *(code.n, code.width, code.hyper, len(self.objective.parameters)),
+            *(code.update.totals, code.update.stages, int(self.bounded)),
+            online=int(self.objective.iteration is not None),
+            gradient=int(watched.gradient),
+            slots=sum(1 << j for j in watched.slots),
+            **functions,
+        )
+
+    def _written(self) -> Any:
+        code = self._code()
+        texts = code.written()
+        if not self.initial:
+            texts["value"] = self.objective.native.written("evaluation")
+        functions = {"value": 0} | {name: name for name in texts}
+        return texts, self._form(code, functions)
+
+    def _assembled(self, written: Any) -> bytes:
+        from symgd.kernels.shared import specialised
+
+        return specialised(self.loop, *written)
+
+    def _interpreted(self) -> Kernel:
+        from importlib import import_module
+
+        import numpy as np
+
+        from symgd.lowering.entries import Interpreted
+
+        code = self._code()
+        kernels = code.interpreted()
+        if not self.initial:
+            kernels["value"] = self.objective.kernel("evaluation")
+        addresses = {"value": 0} | {name: k.address for name, k in kernels.items()}
+        form = np.array(self._form(code, addresses), dtype=np.int64)
+        entry = import_module(f"symgd.kernels.{self.loop}").entry
+        signature = layout.INITIAL if self.initial else layout.TRAJECTORY
+        kernel = Interpreted(lambda *state: entry(*state, address(form)), signature)
+        kernel.owner = kernels
+        return kernel

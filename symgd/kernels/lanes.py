@@ -10,21 +10,38 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from llvmlite import ir
+
 from symgd.arithmetic.primitives import choose
-from symgd.kernels.trajectory import Sizes
-from symgd.lowering.intrinsics import floats, integers
-from symgd.lowering.packs import (
-    any_nonzero,
-    for_each,
-    loaded,
-    numbers_of_rows,
-    part,
-    stored,
+from symgd.lowering.building import (
+    DOUBLE,
+    POINTER,
+    WORD,
+    counting,
+    function_of,
+    memory,
 )
+from symgd.lowering.packs import Block
+from symgd.lowering.tracing import Numbers, Value, writing
 from symgd.lowering.watching import steepness
+from symgd.native.machine import ENTRY
 from symgd.native.records import WATCHED, LaneRows
 
 LONGEST = 240  # iterations between two looks at the lanes
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The numbers of variables, slots of each, hyperparameters and parameters.
+
+    ``online`` says whether the last parameter is the number of the update.
+    """
+
+    variables: int
+    width: int
+    hyperparameters: int
+    parameters: int
+    online: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,18 +156,13 @@ def _steps(
         noticed = choose(goes_on & (longest < limit), 0.0, alive[0])
         return s, (best, wait, noticed), fg
 
-    n = sizes.variables * width
-    return (
-        for_each(begun, form.width, n, 6),
-        for_each(step, form.width, n, 6),
-        for_each(last_look, form.width, n, 3, sizes.variables + 1),
-    )
+    return begun, step, last_look
 
 
 def iteration(
     value_and_gradient: Any, schedule: Any, update: Any, sizes: Sizes, form: Form
-) -> Any:
-    """Return the loop over the iterations of a block, as a function of addresses.
+) -> str:
+    """Return the module of the loop over the iterations of a block.
 
     Parameters
     ----------
@@ -161,54 +173,89 @@ def iteration(
 
     Returns
     -------
-    function
+    str
         ``iterate(table, t, steps, stop, shortest, watched, lower, upper, reached)``
         advances the lanes in a table (see ``LaneRows``) from iteration t, at first
         so many steps, then until a lane may have a reason to stop, or to ``stop``;
         ``reached`` says how far it came, and with how many steps since it looked.
     """
+    begin, advance, look = _steps(value_and_gradient, schedule, update, sizes, form)
+    kinds = [POINTER, *[WORD] * 4, *[POINTER] * 4]
+    function = function_of(ENTRY, WORD, kinds)
+    build = ir.IRBuilder(function.append_basic_block())
+    table, t, steps, stop, shortest, watched, lower, upper, reached = function.args
+    block = Block(build, table, form.registers, form.width)
     n, width, n_h, n_p = (
         *(sizes.variables, sizes.width, sizes.hyperparameters, sizes.parameters),
     )
-    size, registers, lane_width = n * width, form.registers, form.width
     rows = LaneRows.of(n, width, n_h, n_p)
-    marks_row, end_slots, end_marks, end_fg, alive_row, h_row, p_row, all_rows = rows
-    block = registers * lane_width
-    read_h = loaded if form.varied[0] else numbers_of_rows
-    read_p = loaded if form.varied[1] else numbers_of_rows
-    begin, advance, look = _steps(value_and_gradient, schedule, update, sizes, form)
+    bounds = Numbers(build, lower), Numbers(build, upper)
+    numbers = Numbers(build, watched)
+    limits = tuple(numbers[k] for k in range(WATCHED))
+    h = block.loaded(rows.hyper, n_h, alike=not form.varied[0])
+    p = block.loaded(rows.parameters, n_p, alike=not form.varied[1])
+    s, seen = block.memory(n * width), block.memory(6)
+    marks, fg = block.memory(3), block.memory(1 + n)
+    s.write(block.loaded(0, n * width))
+    marks.write(block.loaded(rows.marks, 3))
+    done, since = memory(build, WORD), memory(build, WORD)
+    build.store(t, done)
+    build.store(steps, since)
 
-    def iterate(
-        table: Any, t: int, steps: int, stop: int, shortest: int, watched: Any,
-        lower: Any, upper: Any, reached: Any,
-    ) -> int:  # fmt: skip
-        table = floats(table, (all_rows, block))
-        watched, reached = floats(watched, (WATCHED,)), integers(reached, (2,))
-        lower, upper = floats(lower, (n,)), floats(upper, (n,))
-        s = loaded(table, 0, size, registers, lane_width)
-        marks = loaded(table, marks_row, 3, registers, lane_width)
-        h = read_h(table, h_row, n_h, registers, lane_width)
-        p = read_p(table, p_row, n_p, registers, lane_width)
-        limits = (watched[0], watched[1], watched[2], watched[3])
-        while True:
-            stored(table, 0, s)
-            stored(table, marks_row, marks)
-            states = begin((s, marks), ())
-            for i in range(steps):
-                now = t + i + 1.0
-                states = advance((states, h, p), (now, limits, lower, upper))
-            alive = loaded(table, alive_row, 1, registers, lane_width)
-            now = t + steps + 1.0
-            ends = look((states, p, alive), (now, limits, lower, upper))
-            s, marks = part(ends, 0), part(ends, 1)
-            t += steps
-            if any_nonzero(marks, 2) or t >= stop:
-                break
-            steps = min(max(shortest, min(t // 16, LONGEST)), stop - t)
-        stored(table, end_slots, s)
-        stored(table, end_marks, marks)
-        stored(table, end_fg, part(ends, 2))
-        reached[0], reached[1] = t, steps
-        return 0
+    again = build.append_basic_block("again")
+    build.branch(again)
+    build.position_at_end(again)
+    block.store(0, s.read())
+    block.store(rows.marks, marks.read())
+    for own in block.each():
+        s[own], seen[own] = writing(begin)(s[own], marks[own])
+    now, count = build.load(done), build.load(since)
+    with counting(build, WORD(0), count) as i:
+        at = _time(build, build.add(now, i))
+        for own in block.each():
+            state = s[own], seen[own]
+            s[own], seen[own] = writing(advance)(
+                state, h[own], p[own], at, limits, *bounds
+            )
+    alive = block.loaded(rows.alive, 1)
+    reached_t = build.add(now, count)
+    at = _time(build, reached_t)
+    for own in block.each():
+        state = s[own], seen[own]
+        s[own], marks[own], fg[own] = writing(look)(
+            state, p[own], alive[own], at, limits, *bounds
+        )
+    build.store(reached_t, done)
+    noticed = block.any_nonzero([own[2] for own in marks.read()])
+    ended = build.or_(noticed, build.icmp_signed(">=", reached_t, stop))
+    more, end = build.append_basic_block("more"), build.append_basic_block("end")
+    build.cbranch(ended, end, more)
 
-    return iterate
+    build.position_at_end(more)
+    next_steps = _smaller(build, build.ashr(reached_t, WORD(4)), WORD(LONGEST))
+    next_steps = build.select(
+        build.icmp_signed(">", shortest, next_steps), shortest, next_steps
+    )
+    left = build.sub(stop, reached_t)
+    build.store(_smaller(build, next_steps, left), since)
+    build.branch(again)
+
+    build.position_at_end(end)
+    block.store(rows.end_slots, s.read())
+    block.store(rows.end_marks, marks.read())
+    block.store(rows.end_fg, fg.read())
+    words = build.bitcast(reached, WORD.as_pointer())
+    for place, word in enumerate((reached_t, count)):
+        build.store(word, build.gep(words, [WORD(place)], inbounds=True))
+    build.ret(WORD(0))
+    return str(function.module)
+
+
+def _time(build: Any, t: Any) -> Value:
+    """Return the number of the next iteration."""
+    number = build.sitofp(t, DOUBLE)
+    return Value(build, build.fadd(number, DOUBLE(1.0)))
+
+
+def _smaller(build: Any, a: Any, b: Any) -> Any:
+    return build.select(build.icmp_signed("<", a, b), a, b)

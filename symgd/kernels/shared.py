@@ -10,22 +10,24 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from symgd.native import compiled, store
+from symgd.native import compiled, machine, store
 from symgd.native.machine import Kernel, NotPortable
 from symgd.native.quadratic import TRUST_REGION
 from symgd.native.records import (
     BLOCKS,
     EXAMINATION,
     EXAMINATION_EACH,
+    INITIAL_LOOP,
     LARGE,
     SOLVER,
     SOLVER_EACH,
     SPECTRAL,
     SPECTRAL_EACH,
+    TRAJECTORY_LOOP,
 )
 
 SHIPPED = Path(__file__).with_name("shipped")
@@ -56,6 +58,8 @@ LOOPS = {
     "trust_region": SharedLoop("trust_region", TRUST_REGION),
     "blocks": SharedLoop("blocks", BLOCKS),
     "large": SharedLoop("large", LARGE),
+    "trajectory": SharedLoop("trajectory", TRAJECTORY_LOOP),
+    "initial": SharedLoop("initial", INITIAL_LOOP),
 }
 
 
@@ -63,6 +67,30 @@ def shared(name: str) -> Kernel:
     """Return a loop, one of LOOPS."""
     loop = LOOPS[name]
     return compiled.shipped((name,), loop.signature, lambda: text_of(name), loop.built)
+
+
+def specialised(name: str, parts: Mapping[str, str], form: Sequence[Any]) -> bytes:
+    """Return the machine code of a loop for known sizes and functions.
+
+    Parameters
+    ----------
+    name : str
+        Of LOOPS; the last argument of the loop is the address of its form.
+    parts : mapping of str to str
+        LLVM's text of functions, whose entries get these names.
+    form : sequence of int and str
+        The names of functions stand for their addresses.
+    """
+    loop = LOOPS[name]
+    try:
+        module = machine.parsed(text_of(name))
+    except NotPortable:
+        with compiled.numbas_lock():
+            function = loop.built()
+            inner = function.native_name.removeprefix("cfunc.")
+            text = function.inspect_llvm()
+        module = machine.with_entry(text, inner, loop.signature)
+    return machine.specialised(module, loop.signature, parts, form)
 
 
 def text_of(name: str) -> str:

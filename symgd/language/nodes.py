@@ -213,9 +213,16 @@ def is_constant(node: sp.Basic) -> bool:
     return True
 
 
-def contains(node: sp.Basic, wanted: Iterable[sp.Basic]) -> bool:
-    """Return whether any of some nodes is in another; what is shared is seen once."""
-    wanted, seen, pending = frozenset(wanted), {node}, [node]
+def contains(
+    node: sp.Basic, wanted: Iterable[sp.Basic], seen: set[sp.Basic] | None = None
+) -> bool:
+    """Return whether any of some nodes is in another; what is shared is seen once.
+
+    ``seen`` is kept by who asks for many nodes: what is known to hold none.
+    """
+    wanted, seen = frozenset(wanted), set() if seen is None else seen
+    pending = [] if node in seen else [node]
+    seen.update(pending)
     while pending:
         part = pending.pop()
         if part in wanted:

@@ -1,4 +1,4 @@
-"""Numbers and lists as people write them."""
+"""Numbers and lists as people give them: checked, and made plain."""
 
 from __future__ import annotations
 

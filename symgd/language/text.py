@@ -1,31 +1,11 @@
-"""Numbers and tables for people, and files written whole."""
+"""Numbers and tables for people to read."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TextIO
+from collections.abc import Sequence
+from typing import Any
 
 CONSTANT_NAMES = frozenset({"E", "pi", "π"})  # in formulas
-
-
-@contextmanager
-def replacing(file: str | Path) -> Iterator[TextIO]:
-    """Write a text file under another name, and give it its name when it is whole."""
-    target = Path(file)
-    if target.exists() and not target.is_file():  # a pipe, a terminal
-        with target.open("w", encoding="utf-8") as out:
-            yield out
-        return
-    part = target.with_name(f".{target.name}.part")
-    try:
-        with part.open("w", encoding="utf-8") as out:
-            yield out
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def plain(value: Any) -> Any:

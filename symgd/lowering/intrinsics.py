@@ -57,23 +57,20 @@ def _array(
     return array._getvalue()
 
 
-@intrinsic(prefer_literal=True)
+@intrinsic
 def _local(_context: Any, rows: Any, columns: Any) -> Any:
-    """Return an array of rows x columns numbers on the stack."""
-    shape = rows.literal_value, columns.literal_value
+    """Return an array of rows x columns numbers on the stack; not to be in a loop."""
     kind = types.Array(types.float64, 2, "C")
-    return kind(rows, columns), _on_stack(kind, shape)
 
-
-def _on_stack(kind: Any, shape: tuple[int, ...]) -> Any:
-    def generate(context: Any, builder: Any, _sig: Any, _args: Any) -> Any:
-        element = context.get_data_type(kind.dtype)
-        storage = ir.ArrayType(element, max(1, math.prod(shape)))
-        memory = cgutils.alloca_once(builder, storage)
-        lengths = [ir.Constant(ir.IntType(64), length) for length in shape]
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        lengths = [
+            context.cast(builder, length, given, types.intp)
+            for length, given in zip(args, sig.args, strict=True)
+        ]
+        memory = builder.alloca(ir.DoubleType(), size=builder.mul(*lengths))
         return _array(context, builder, kind, memory, lengths)
 
-    return generate
+    return kind(rows, columns), generate
 
 
 def _at_address(element: Any) -> Any:
@@ -124,7 +121,7 @@ def as_table(_context: Any, array: Any, columns: Any) -> Any:
 
 @intrinsic
 def _call_at(_context: Any, address: Any, arguments: Any) -> Any:
-    """Call the kernel at an address, with arrays and integers; it returns a status."""
+    """Call the kernel at an address, with arrays and numbers; it returns a status."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         word = ir.IntType(64)
@@ -135,6 +132,8 @@ def _call_at(_context: Any, address: Any, arguments: Any) -> Any:
             if isinstance(kind, types.Array):
                 data = context.make_array(kind)(context, builder, value).data
                 passed.append(builder.bitcast(data, ir.IntType(8).as_pointer()))
+            elif isinstance(kind, types.Float):
+                passed.append(context.cast(builder, value, kind, types.float64))
             else:
                 passed.append(context.cast(builder, value, kind, types.int64))
         function = ir.FunctionType(word, [value.type for value in passed])
@@ -188,8 +187,11 @@ def _function_at(address: int, returned: Any) -> Callable[..., Any]:
         return INTERPRETED[int(address)]
     native = ctypes.CFUNCTYPE(returned)(int(address))
 
-    def call(*words: int) -> Any:
-        return native(*map(ctypes.c_int64, words))
+    def call(*words: float) -> Any:
+        kinds = (
+            ctypes.c_double if isinstance(w, float) else ctypes.c_int64 for w in words
+        )
+        return native(*(kind(w) for kind, w in zip(kinds, words, strict=True)))
 
     return call
 
@@ -226,8 +228,15 @@ if numba.config.DISABLE_JIT:
         return _function_at(function, ctypes.c_double)(*addresses)
 
     def call_at(function: int, arguments: tuple[Any, ...]) -> int:
-        """Call a kernel with arrays and integers."""
-        passed = (a.ctypes.data if hasattr(a, "ctypes") else int(a) for a in arguments)
+        """Call a kernel with arrays and numbers."""
+        passed = (
+            a.ctypes.data
+            if hasattr(a, "ctypes")
+            else float(a)
+            if isinstance(a, float)
+            else int(a)
+            for a in arguments
+        )
         return _function_at(function, ctypes.c_int64)(*passed)
 
 else:

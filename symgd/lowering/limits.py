@@ -7,6 +7,7 @@ error. A product that has none stays NaN.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,72 +20,150 @@ from symgd.language.nodes import kept
 _Pair = tuple[int, int, Any]  # the places of two factors, and where their product is 0
 
 
-def with_limits(factors: Sequence[sp.Expr]) -> sp.Expr | None:
+def with_limits(
+    factors: Sequence[sp.Expr], known: Logarithms | None = None
+) -> sp.Expr | None:
     """Return a product whose 0*infinity is a limit; None where there is none of it.
+
+    ``known`` is kept by who asks for many products, in which parts occur again.
 
     >>> x, y = sp.symbols("x y", real=True)
     >>> with_limits([x, y, sp.log(x)])
     y*Piecewise((0, Eq(x, 0)), (x*log(x), True))
     >>> with_limits([y, sp.log(x)])
     """
-    left, pairs = list(factors), []
-    while (found := _vanishing(left)) is not None:
-        small, large, where = found
-        pair = left[small] * left[large]
-        pairs.append(choice((sp.S.Zero, where), (pair, True)))
-        left = [f for place, f in enumerate(left) if place not in (small, large)]
-    return sp.Mul(*left, *pairs) if pairs else None
-
-
-def _vanishing(factors: Sequence[sp.Expr]) -> _Pair | None:
-    for large, factor in enumerate(factors):
-        for inner in _logarithms(factor):
-            zeros = _zeros(inner)
-            for small, other in enumerate(factors):
-                if small != large and (power := _power_of(other, zeros)) is not None:
-                    where: Any = sp.Eq(inner, 0, evaluate=False)
-                    if not power.is_number:  # x**b, where b may be 0 or less
-                        nought = sp.Eq(other, 0, evaluate=False)
-                        where = sp.And(nought, where, evaluate=False)
-                    return small, large, where
-        if (pair := _of_a_power(large, factors)) is not None:
-            return pair
-        if (small_ := _smaller(factor, factors)) is not None:
-            return small_, large, sp.Eq(factors[small_], 0, evaluate=False)
-    return None
-
-
-def _of_a_power(large: int, factors: Sequence[sp.Expr]) -> _Pair | None:
-    """Return how x makes x*(x/k)**(n - 1) vanish, whatever n > 0 is."""
-    factor = factors[large]
-    if not isinstance(factor, sp.Pow) or factor.exp.is_number:
+    product, pairs = _Factors(factors, known or Logarithms()), []
+    for large in range(len(factors)):
+        if large not in product.taken and (found := product.vanishing(large)):
+            small, large, where = found
+            pair = factors[small] * factors[large]
+            pairs.append(choice((sp.S.Zero, where), (pair, True)))
+            product.taken |= {small, large}
+    if not pairs:
         return None
-    for zero in sp.Mul.make_args(factor.base):
-        for small, other in enumerate(factors):
-            if small == large or zero.is_number:
-                continue
-            power = _power_of(other, [zero])
-            if power is not None and power.is_number:
-                nought = sp.Eq(other, 0, evaluate=False)
-                vanishes = sp.Gt(factor.exp + power, 0, evaluate=False)
-                return small, large, sp.And(nought, vanishes, evaluate=False)
-    return None
+    left = [f for place, f in enumerate(factors) if place not in product.taken]
+    return sp.Mul(*left, *pairs)
 
 
-def _logarithms(factor: sp.Expr) -> list[sp.Expr]:
-    """Return the arguments of the logarithms by which alone a factor is infinite."""
-    if isinstance(factor, kept):
-        return _logarithms(factor.args[0])
-    if isinstance(factor, sp.log):
-        return [factor.args[0]]
-    if isinstance(factor, sp.Pow) and factor.exp.is_Integer and factor.exp > 0:
-        return _logarithms(factor.base)
-    if not isinstance(factor, sp.Add) or any(
-        _is_inverse(n) for n in factor.atoms(sp.Pow)
-    ):
-        return []
-    parts = [f for term in factor.args for f in sp.Mul.make_args(term)]
-    return [inner for part in parts for inner in _logarithms(part)]
+class _Factors:
+    """The factors of one product, by what makes them 0; taken are those with a pair."""
+
+    def __init__(self, factors: Sequence[sp.Expr], known: Logarithms) -> None:
+        self.factors = factors
+        self.known = known
+        self.taken: set[int] = set()
+
+    @functools.cached_property
+    def _powers(self) -> dict[sp.Expr, list[tuple[int, sp.Expr]]]:
+        """The places and exponents of the factors that may vanish, by what does."""
+        powers: dict[sp.Expr, list[tuple[int, sp.Expr]]] = {}
+        for place, factor in enumerate(self.factors):
+            base, exponent = factor.as_base_exp()
+            if isinstance(base, (sp.Abs, real_abs)):
+                base = base.args[0]
+            if not exponent.is_number or exponent.is_positive:
+                powers.setdefault(base, []).append((place, exponent))
+        return powers
+
+    @functools.cached_property
+    def _exponentials(self) -> dict[sp.Expr, list[int]]:
+        """The places of the exponentials, by what a power in them divides by."""
+        places: dict[sp.Expr, list[int]] = {}
+        for place, factor in enumerate(self.factors):
+            for power in factor.args[0].atoms(sp.Pow) if _is_exp(factor) else ():
+                if power.exp.is_number and power.exp.is_negative:
+                    places.setdefault(power.base, []).append(place)
+        return places
+
+    def vanishing(self, large: int) -> _Pair | None:
+        """Return a factor that vanishes where another is infinite, and where."""
+        factor = self.factors[large]
+        for inner in self.known.of(factor):
+            zeros = _zeros(inner)
+            for small, power in self._small(large, _either_sign(zeros)):
+                where: Any = sp.Eq(inner, 0, evaluate=False)
+                if not power.is_number:  # x**b, where b may be 0 or less
+                    nought = sp.Eq(self.factors[small], 0, evaluate=False)
+                    where = sp.And(nought, where, evaluate=False)
+                return small, large, where
+        if (pair := self._of_a_power(large)) is not None:
+            return pair
+        return self._of_an_exponential(large)
+
+    def _small(self, large: int, zeros: Sequence[sp.Expr]) -> list[tuple[int, sp.Expr]]:
+        """Return the other factors that are powers of one of some zeros."""
+        found = [pair for zero in zeros for pair in self._powers.get(zero, ())]
+        gone = {large, *self.taken}
+        return sorted((p for p in found if p[0] not in gone), key=lambda pair: pair[0])
+
+    def _of_a_power(self, large: int) -> _Pair | None:
+        """Return how x makes x*(x/k)**(n - 1) vanish, whatever n > 0 is."""
+        factor = self.factors[large]
+        if not isinstance(factor, sp.Pow) or factor.exp.is_number:
+            return None
+        for zero in sp.Mul.make_args(factor.base):
+            zeros = () if zero.is_number else (zero,)
+            for small, power in self._small(large, _either_sign(zeros)):
+                if power.is_number:
+                    nought = sp.Eq(self.factors[small], 0, evaluate=False)
+                    vanishes = sp.Gt(factor.exp + power, 0, evaluate=False)
+                    return small, large, sp.And(nought, vanishes, evaluate=False)
+        return None
+
+    def _of_an_exponential(self, large: int) -> _Pair | None:
+        """Return the exponential that vanishes faster than a power grows."""
+        factor = self.factors[large]
+        if not (isinstance(factor, sp.Pow) and factor.exp.is_number):
+            return None
+        if not factor.exp.is_negative or factor.base.is_number:
+            return None
+        for small in self._exponentials.get(factor.base, ()):
+            if small not in self.taken:
+                nought = sp.Eq(self.factors[small], 0, evaluate=False)
+                return small, large, nought
+        return None
+
+
+class Logarithms:
+    """The logarithms by which alone a factor is infinite, of each node once."""
+
+    def __init__(self) -> None:
+        self._arguments: dict[sp.Basic, tuple[sp.Expr, ...]] = {}
+        self._divides: dict[sp.Basic, bool] = {}
+
+    def of(self, factor: sp.Expr) -> tuple[sp.Expr, ...]:
+        """Return their arguments, each once."""
+        if (known := self._arguments.get(factor)) is None:
+            known = self._arguments[factor] = self._of(factor)
+        return known
+
+    def _of(self, factor: sp.Expr) -> tuple[sp.Expr, ...]:
+        if isinstance(factor, kept):
+            return self.of(factor.args[0])
+        if isinstance(factor, sp.log):
+            return (factor.args[0],)
+        if isinstance(factor, sp.Pow) and factor.exp.is_Integer and factor.exp > 0:
+            return self.of(factor.base)
+        if not isinstance(factor, sp.Add) or self.divides(factor):
+            return ()
+        parts = (f for term in factor.args for f in sp.Mul.make_args(term))
+        return tuple(dict.fromkeys(inner for part in parts for inner in self.of(part)))
+
+    def divides(self, node: sp.Basic) -> bool:
+        """Return whether there is a power in a node that may be infinite."""
+        if (known := self._divides.get(node)) is None:
+            known = isinstance(node, sp.Pow) and _is_inverse(node)
+            known = known or any(map(self.divides, node.args))
+            self._divides[node] = known
+        return known
+
+
+def _is_exp(factor: sp.Expr) -> bool:
+    return isinstance(factor, sp.exp)
+
+
+def _either_sign(zeros: Sequence[sp.Expr]) -> list[sp.Expr]:
+    return [*zeros, *(-zero for zero in zeros)]
 
 
 def _is_inverse(node: sp.Pow) -> bool:
@@ -103,29 +182,3 @@ def _zeros(inner: sp.Expr) -> list[sp.Expr]:
         if not base.is_number:
             zeros.append(base)
     return zeros
-
-
-def _power_of(factor: sp.Expr, zeros: Sequence[sp.Expr]) -> sp.Expr | None:
-    """Return the exponent of a power of one of the zeros that may vanish with it."""
-    base, exponent = factor.as_base_exp()
-    if isinstance(base, (sp.Abs, real_abs)):
-        base = base.args[0]
-    if exponent.is_number and not exponent.is_positive:
-        return None
-    same = any(base == zero or base == -zero for zero in zeros)
-    return exponent if same else None
-
-
-def _smaller(factor: sp.Expr, factors: Sequence[sp.Expr]) -> int | None:
-    """Return the place of an exponential that vanishes faster than a power grows."""
-    if not (isinstance(factor, sp.Pow) and factor.exp.is_number):
-        return None
-    if not factor.exp.is_negative or factor.base.is_number:
-        return None
-    for place, other in enumerate(factors):
-        if isinstance(other, sp.exp) and any(
-            power.base == factor.base and power.exp.is_number and power.exp.is_negative
-            for power in other.args[0].atoms(sp.Pow)
-        ):
-            return place
-    return None

@@ -11,10 +11,10 @@ import sympy as sp
 from llvmlite import ir
 
 from symgd.calculus import derivatives
-from symgd.lowering.building import DOUBLE, POINTER, WORD, function_of
+from symgd.lowering.building import DOUBLE, POINTER, function_of
 from symgd.lowering.code_printer import Style
 from symgd.lowering.source import lower, source_of
-from symgd.lowering.tracing import Value, writing
+from symgd.lowering.tracing import Numbers, Value, writing
 from symgd.native.machine import ENTRY, Kernel
 from symgd.native.records import EVALUATION
 
@@ -113,25 +113,11 @@ class NativeObjective:
         return self.value_and_gradient, range(self.sizes[0])
 
 
-class _Numbers:
-    """Numbers at an address, in code that is being written."""
-
-    def __init__(self, builder: Any, address: Any) -> None:
-        self.builder, self.address = builder, address
-
-    def __getitem__(self, place: int) -> Value:
-        return Value(self.builder, self.builder.load(self.at(place)))
-
-    def at(self, place: int) -> Any:
-        """Return the address of one of them."""
-        return self.builder.gep(self.address, [WORD(place)], inbounds=True)
-
-
 def _module(function: types.FunctionType, places: Sequence[int]) -> str:
     """Return the module of ``double f(double *x, double *p, double *out)``."""
     entry = function_of(ENTRY, DOUBLE, [POINTER] * 3)
     builder = ir.IRBuilder(entry.append_basic_block())
-    x, p, out = (_Numbers(builder, address) for address in entry.args)
+    x, p, out = (Numbers(builder, address) for address in entry.args)
     first, *rest = (
         number.value if isinstance(number, Value) else DOUBLE(number)
         for number in writing(function)(x, p)

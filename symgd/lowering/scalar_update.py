@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
+from llvmlite import ir
 
 from symgd.language.formula import read, symbol
+from symgd.lowering.building import DOUBLE, POINTER, WORD, function_of
 from symgd.lowering.code_printer import Style
-from symgd.lowering.inlining import straight
 from symgd.lowering.source import lower
+from symgd.lowering.tracing import Numbers, Value, writing
+from symgd.native.machine import ENTRY, Kernel
+from symgd.native.records import SCHEDULE, UPDATE
 from symgd.rules.reductions import staged
 from symgd.rules.rule import Rule
 
@@ -46,23 +50,104 @@ class ScalarUpdate:
     stages: int
 
 
-@functools.lru_cache(maxsize=256)
-def native_update(rule: Rule, n: int) -> ScalarUpdate:
-    """Return a rule's update of one of n coordinates, as numba calls it."""
-    return _native(rule, tuple(rule.updates.values()), n)
+class RuleCode:
+    """The functions of a rule that a loop calls, in LLVM's text or in Python.
+
+    Parameters
+    ----------
+    rule : Rule
+    schedules : tuple of str or None
+        Of the hyperparameters.
+    n : int
+        The number of coordinates.
+    initial : bool
+        Whether the start and the initial state are computed, not an update.
+    """
+
+    def __init__(
+        self, rule: Rule, schedules: tuple[str | None, ...], n: int, initial: bool
+    ) -> None:
+        values = (symbol("x"), *rule.initial.values()), tuple(rule.updates.values())
+        self.n, self.width, self.hyper = n, len(values[1]), len(schedules)
+        slot = "s[{j}, k]"
+        self.update = _lowered(rule, values[not initial], n, slot, Style.LATENCY)
+        self.schedule = lowered_schedule(schedules, Style.LATENCY)
+
+    def written(self) -> dict[str, str]:
+        """Return the text of each function."""
+        return {
+            "schedule": self._schedule(),
+            "summands": self._part(self.update.summands),
+            "update": self._part(self.update.slots),
+        }
+
+    def _schedule(self) -> str:
+        function = function_of(ENTRY, WORD, [DOUBLE, POINTER, POINTER])
+        builder = ir.IRBuilder(function.append_basic_block())
+        t, h, out = function.args
+        numbers = Numbers(builder, h)
+        return _ended(builder, writing(self.schedule)(Value(builder, t), numbers), out)
+
+    def _part(self, part: Any) -> str:
+        kinds = [DOUBLE] * 3 + [POINTER, WORD] + [POINTER] * 3
+        function = function_of(ENTRY, WORD, kinds)
+        builder = ir.IRBuilder(function.append_basic_block())
+        *numbers, slots, k, hyper, totals, out = function.args
+        given = [Value(builder, each) for each in (*numbers, k)]
+        h, r = Numbers(builder, hyper), Numbers(builder, totals)
+        rows = _Rows(builder, slots, self.n)
+        return _ended(builder, writing(part)(*given[:3], rows, given[3], h, r), out)
+
+    def interpreted(self) -> dict[str, Kernel]:
+        """Return each function as a kernel in Python."""
+        from symgd.lowering.entries import Interpreted
+        from symgd.lowering.intrinsics import floats
+
+        n_h, n, width, totals = self.hyper, self.n, self.width, self.update.totals
+
+        def schedule(t: float, h: int, out: int) -> int:
+            floats(out, (n_h,))[:] = self.schedule(t, floats(h, (n_h,)))
+            return 0
+
+        def part(function: Any, size: int) -> Any:
+            def written(
+                t: float, g: float, f: float, s: int, k: int, h: int, r: int, out: int
+            ) -> int:
+                places = floats(s, (width, n)), k, floats(h, (n_h,))
+                found = function(t, g, f, *places, floats(r, (totals,)))
+                floats(out, (size,))[:] = found
+                return 0
+
+            return Interpreted(written, UPDATE)
+
+        return {
+            "schedule": Interpreted(schedule, SCHEDULE),
+            "summands": part(self.update.summands, totals),
+            "update": part(self.update.slots, width),
+        }
 
 
-@functools.lru_cache(maxsize=256)
-def native_initial(rule: Rule, n: int) -> ScalarUpdate:
-    """Return the start and the initial state, as numba calls it."""
-    return _native(rule, (symbol("x"), *rule.initial.values()), n)
+class _Rows:
+    """Rows of numbers at an address, in code that is being written."""
+
+    def __init__(self, builder: Any, address: Any, length: int) -> None:
+        self.builder, self.address, self.length = builder, address, length
+
+    def __getitem__(self, place: tuple[int, Value]) -> Value:
+        row, k = place
+        word = self.builder.add(WORD(row * self.length), k.value)
+        at = self.builder.gep(self.address, [word], inbounds=True)
+        return Value(self.builder, self.builder.load(at))
 
 
-def _native(rule: Rule, expressions: Sequence[sp.Expr], n: int) -> ScalarUpdate:
-    plain = _lowered(rule, expressions, n, "s[{j}, k]", Style.LATENCY)
-    summands = straight(plain.summands, plain.totals)
-    slots = straight(plain.slots, len(expressions))
-    return ScalarUpdate(summands, slots, plain.totals, plain.stages)
+def _ended(builder: Any, numbers: Sequence[Any], out: Any) -> str:
+    """Write numbers to an address, and the end; return the module."""
+    places = Numbers(builder, out)
+    for place, number in enumerate(numbers):
+        value = number.value if isinstance(number, Value) else DOUBLE(number)
+        builder.store(value, places.at(place))
+    builder.ret(WORD(0))
+    return str(builder.module)
 
 
 def _lowered(
@@ -116,19 +201,13 @@ def lane_update(rule: Rule, n: int) -> Callable[..., Any]:
 
 
 @functools.lru_cache(maxsize=256)
-def native_schedule(schedules: tuple[str | None, ...]) -> Any:
+def lowered_schedule(
+    schedules: tuple[str | None, ...], style: Style = Style.PYTHON
+) -> types.FunctionType:
     """Return the hyperparameters of update t: (t, h) -> tuple.
 
     A hyperparameter without a schedule, None, is passed through from ``h``.
     """
-    return straight(lowered_schedule(schedules, Style.LATENCY), len(schedules))
-
-
-@functools.lru_cache(maxsize=256)
-def lowered_schedule(
-    schedules: tuple[str | None, ...], style: Style = Style.PYTHON
-) -> types.FunctionType:
-    """Return the same as plain Python."""
     constants = [sp.Symbol(f"h{j}", real=True) for j in range(len(schedules))]
     t = {"t": symbol("t")}
     outputs = [

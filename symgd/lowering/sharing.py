@@ -16,7 +16,7 @@ from symgd.calculus.stable import both_sides
 from symgd.errors import FormulaError
 from symgd.language.as_written import choice, made
 from symgd.language.nodes import SHARES, is_constant, kept, ties
-from symgd.lowering.limits import with_limits
+from symgd.lowering.limits import Logarithms, with_limits
 
 MAX_OPERATIONS = 20_000
 LONGEST_CHOICE = 16  # branches that are written as one expression
@@ -61,7 +61,8 @@ class _Sharing:
     def __init__(self, outputs: tuple[sp.Expr, ...], late: Set[sp.Symbol]) -> None:
         self.shared: list[tuple[sp.Symbol, sp.Expr]] = []
         self.done: dict[tuple[sp.Basic, _Guard], sp.Basic] = {}
-        self.bases = _common_bases(outputs, late)
+        self.multiples = _multiples(outputs, late)
+        self.bases = {base for factor, base in self.multiples.values() if factor != 1}
         self.counts: Counter[tuple[sp.Basic, _Guard]] = Counter()
         self._count(outputs)
 
@@ -103,11 +104,13 @@ class _Sharing:
 
     def _split(self, node: sp.Basic) -> tuple[sp.Expr, sp.Basic]:
         """Return a factor and the rest, if others differ from the node by one."""
-        if isinstance(node, (sp.Add, sp.Mul)):
+        if not isinstance(node, (sp.Add, sp.Mul)):
+            return sp.S.One, node
+        if node not in self.multiples:
             factor, base = _primitive(node)
-            if base in self.bases:
-                return factor, base
-        return sp.S.One, node
+            known = (factor, base) if base in self.bases else (sp.S.One, node)
+            self.multiples[node] = known
+        return self.multiples[node]
 
     def _home(self, node: sp.Basic, guard: _Guard) -> _Guard | None:
         """Return the outermost guard, from () to this one, under which it is used."""
@@ -168,22 +171,36 @@ class _Sharing:
         return self.rewritten(base, guard) ** exponent
 
 
-def _common_bases(outputs: tuple[sp.Expr, ...], late: Set[sp.Symbol]) -> set[sp.Basic]:
-    """Return the sums and products of which several constant multiples occur."""
-    multiples: dict[sp.Basic, set[sp.Basic]] = {}
+def _multiples(
+    outputs: tuple[sp.Expr, ...], late: Set[sp.Symbol]
+) -> dict[sp.Basic, tuple[sp.Expr, sp.Basic]]:
+    """Return each sum and product as a factor and what several are multiples of."""
+    alike: dict[Any, list[sp.Basic]] = {}
     seen: set[sp.Basic] = set()
     pending: list[sp.Basic] = list(outputs)
     while pending:
         node = pending.pop()
-        if node not in seen:
-            seen.add(node)
-            pending.extend(node.args)
-            product = isinstance(node, sp.Mul) and not late & set(node.args)
-            if isinstance(node, sp.Add) or product:
-                base = _primitive(node)[1]
-                if not _is_trivial(base):
-                    multiples.setdefault(base, set()).add(node)
-    return {base for base, nodes in multiples.items() if len(nodes) > 1}
+        if node in seen:
+            continue
+        seen.add(node)
+        pending.extend(node.args)
+        if isinstance(node, sp.Add):  # multiples have the same terms, but for factors
+            terms = frozenset(term.as_coeff_Mul()[1] for term in node.args)
+            alike.setdefault(terms, []).append(node)
+        elif isinstance(node, sp.Mul):
+            alike.setdefault(node.as_coeff_Mul()[1], []).append(node)
+    known: dict[sp.Basic, tuple[sp.Expr, sp.Basic]] = {}
+    for nodes in alike.values():
+        known |= {node: (sp.S.One, node) for node in nodes}
+        own = [n for n in nodes if isinstance(n, sp.Add) or not late & set(n.args)]
+        if len(own) < 2:
+            continue
+        parts = {node: _primitive(node) for node in own}
+        uses = Counter(base for _, base in parts.values())
+        for node, (factor, base) in parts.items():
+            if uses[base] > 1 and not _is_trivial(base):
+                known[node] = factor, base
+    return known
 
 
 def _primitive(node: sp.Add | sp.Mul) -> tuple[sp.Expr, sp.Basic]:
@@ -240,6 +257,7 @@ def prepared(
     """
     done: dict[sp.Basic, Any] = {}
     counts: dict[sp.Basic, Any] = {}
+    known = Logarithms()
 
     def renewed(node: Any) -> Any:
         if node not in done:
@@ -262,7 +280,7 @@ def prepared(
                     return shared_out(factor, rest)
                 if _vanishes_somewhere(factor):
                     return _inside(arguments[place], rest)
-            if (limit := with_limits(arguments)) is not None:
+            if (limit := with_limits(arguments, known)) is not None:
                 return limit
         if isinstance(node, SHARES_OF):
             return shared_out(node, sp.S.One)

@@ -9,9 +9,11 @@ This is tracing by operator overloading, as JAX does it.
 
 from __future__ import annotations
 
+import dis
 import functools
 import operator
 import types
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,8 @@ from symgd.lowering.building import (
 )
 
 _IR = ir.IRBuilder
+_LOADS = ("LOAD_GLOBAL", "LOAD_NAME")
+MOST_COPIES = 32  # of an elementary function that are written into another
 
 
 class Value:
@@ -98,6 +102,20 @@ class Value:
 
     def __abs__(self) -> Value:
         return _call("fabs", self)
+
+
+class Numbers:
+    """Numbers at an address, in code that is being written."""
+
+    def __init__(self, builder: Any, address: Any) -> None:
+        self.builder, self.address = builder, address
+
+    def __getitem__(self, place: int) -> Value:
+        return Value(self.builder, self.builder.load(self.at(place)))
+
+    def at(self, place: int) -> Any:
+        """Return the address of one of them."""
+        return self.builder.gep(self.address, [WORD(place)], inbounds=True)
 
 
 def _binary(name: str, floats: Any, integers: Any) -> None:
@@ -268,10 +286,55 @@ def writing(function: Any) -> Callable[..., Any]:
 
     code, names = function.__code__, function.__globals__
     space = {name: twin(names[name]) for name in code.co_names if name in names}
+    for name in _called_often(code):
+        if _calls_others(names.get(name)):
+            space[name] = _written_once(names[name].__name__, space[name])
     space["__builtins__"] = BUILTINS
     cells = (types.CellType(twin(c.cell_contents)) for c in function.__closure__ or ())
     name, defaults = code.co_name, function.__defaults__
     return types.FunctionType(code, space, name, defaults, tuple(cells))
+
+
+def _called_often(code: types.CodeType) -> list[str]:
+    loads = (step for step in dis.get_instructions(code) if step.opname in _LOADS)
+    uses = Counter(step.argval for step in loads)
+    return [name for name, number in uses.items() if number > MOST_COPIES]
+
+
+def _calls_others(function: Any) -> bool:
+    """Return whether a function is more than a few primitives."""
+    if not isinstance(function, types.FunctionType) or function in WRITING:
+        return False
+    names = function.__globals__
+    called = [names.get(name) for name in function.__code__.co_names]
+    return any(isinstance(f, types.FunctionType) and f not in WRITING for f in called)
+
+
+def _written_once(name: str, write: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what calls a function that is in the module once, with the same bits.
+
+    A thousand copies of a sine would take LLVM half a minute.
+    """
+
+    def call(*arguments: Any) -> Any:
+        values = [a for a in arguments if isinstance(a, Value)]
+        if not values or any(value.element != DOUBLE for value in values):
+            return write(*arguments)
+        values = _alike(arguments)
+        builder, kind = values[0].builder, values[0].value.type
+        full_name = f"symgd.{name}.{len(values)}.{values[0].lanes}"
+        if full_name not in builder.module.globals:
+            typed = ir.FunctionType(kind, [kind] * len(values))
+            function = ir.Function(builder.module, typed, full_name)
+            function.linkage = "internal"
+            function.attributes.add("noinline")
+            inner = ir.IRBuilder(function.append_basic_block())
+            result = write(*(Value(inner, argument) for argument in function.args))
+            inner.ret(result.value)
+        function = builder.module.globals[full_name]
+        return Value(builder, builder.call(function, [v.value for v in values]))
+
+    return call
 
 
 BUILTINS = {f.__name__: f for f in (abs, enumerate, int, len, range, tuple, zip)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from array import array
 
 import numpy as np
 
@@ -62,19 +62,24 @@ class ExaminedEnds:
         machine.raise_pending()
         if self.hessian is None:
             for each in piece[table.status[piece] == Status.CONVERGED]:
-                self._feel(int(each), counts, (lower, upper))
+                self._feel(
+                    int(each), counts, (problem.bounds.lower, problem.bounds.upper)
+                )
 
     def _feel(
-        self, each: int, counts: np.ndarray, sides: tuple[np.ndarray, np.ndarray]
+        self, each: int, counts: np.ndarray, sides: tuple[array[float], array[float]]
     ) -> None:
         """Set the status of one to RUNNING if f is lower nearby."""
         table, start = self.table, np.ascontiguousarray(self.problem.starts[each])
         constants = np.ascontiguousarray(self.parameters[each])
-        point = table.x[each], float(table.fun[each]), table.jac[each]
+        x, jac = (array("d", each_of) for each_of in (table.x[each], table.jac[each]))
+        point = x, float(table.fun[each]), jac
         slope = np.zeros(len(start))
         first = self.function(*map(machine.address, (start, constants, slope)))
-        ways: Any = self.function, constants, point, sides
-        found = lower_nearby(*ways, float(first), self.problem.settings.slope)
+        slope_left = self.problem.settings.slope
+        found = lower_nearby(
+            self.function, constants, point, sides, float(first), slope_left
+        )
         counts[each] += found.evaluations
         if found.fun < math.inf:
             table.status[each] = RUNNING

@@ -146,22 +146,20 @@ def lane_kernel(problem: Problem, first: RuleRun, form: Any) -> machine.Kernel:
     """Return the loop over a block of lanes, of a rule on an objective."""
     objective, rule, n = problem.objective, first.rule, first.n
 
-    def build() -> Any:
+    def write() -> str:
         from symgd.kernels import lanes
-        from symgd.kernels.trajectory import Sizes
         from symgd.lowering.code_printer import Style
-        from symgd.lowering.entries import native
         from symgd.lowering.scalar_update import lane_update, lowered_schedule
         from symgd.lowering.watching import watch
 
         width, registers, bounded, patient, targeted, varied = form
         k, slots = len(objective.parameters), 1 + len(rule.state)
         watched = watch(rule, objective.expression, bounded)
-        loop = lanes.iteration(
+        return lanes.iteration(
             objective.native.in_lanes(slots),
             lowered_schedule(tuple(first.schedules), Style.THROUGHPUT),
             lane_update(rule, n),
-            Sizes(
+            lanes.Sizes(
                 n, slots, len(rule.hyperparameters), k, objective.iteration is not None
             ),
             lanes.Form(
@@ -172,11 +170,10 @@ def lane_kernel(problem: Problem, first: RuleRun, form: Any) -> machine.Kernel:
                 varied=varied,
             ),
         )
-        return native(loop, layout.LANES)
 
     names = list(rule.hyperparameters)
     key = json.dumps([rule.equations, names, first.schedules, form])
-    return objective.compiled(("lanes", key), layout.LANES, build)
+    return objective.written(("lanes", key), layout.LANES, write)
 
 
 def run(

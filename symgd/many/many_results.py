@@ -17,8 +17,9 @@ from symgd.descent.result import Result
 from symgd.descent.run import Run, drive, result_of
 from symgd.descent.settings import Settings
 from symgd.errors import InputError
-from symgd.language.text import number, replacing
+from symgd.language.text import number
 from symgd.many.problem import Ends, Problem
+from symgd.native.replacing import replacing
 from symgd.native.status import Status
 
 if TYPE_CHECKING:

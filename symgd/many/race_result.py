@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from symgd.descent.drawing import drawn
 from symgd.descent.result import Result, Trace
 from symgd.errors import unknown_name
-from symgd.language.text import brief, duration, number, plain, replacing
+from symgd.language.text import brief, duration, number, plain
+from symgd.native.replacing import replacing
 from symgd.native.status import Status
 
 if TYPE_CHECKING:

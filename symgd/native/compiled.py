@@ -151,14 +151,15 @@ def kernel(parts: Sequence[str], signature: str, build: Callable[[], Any]) -> Ke
 
     if interpreted():
         return _in_python(parts, signature, build)
-    return _made(parts, signature, make, _numbas_lock)
+    return _made(parts, signature, make, numbas_lock)
 
 
 def written(
     parts: Sequence[str],
     signature: str,
-    write: Callable[[], str],
+    write: Callable[[], Any],
     interpret: Callable[[], Kernel] | None = None,
+    assemble: Callable[[Any], bytes] = machine.optimised,
 ) -> Kernel:
     """Return a kernel that symgd writes: numba has no part in it.
 
@@ -171,10 +172,12 @@ def written(
     interpret : callable
         Returns a twin in Python, for when nothing is to be compiled. Without one, the
         kernel is machine code all the same: nobody could step through its text.
+    assemble : callable
+        Makes machine code of what is written.
     """
 
     def code() -> bytes:
-        return machine.optimised(write())
+        return assemble(write())
 
     if interpreted():
         plain = interpret or (lambda: machine.linked(code(), signature))
@@ -274,7 +277,7 @@ def _patience() -> Iterator[None]:
 _writing = threading.RLock()
 
 
-def _numbas_lock() -> Any:
+def numbas_lock() -> Any:
     """Return the lock of what numba compiles.
 
     numba compiles in one thread at a time anyway, and with a lock of our own beside its

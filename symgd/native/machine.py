@@ -15,7 +15,7 @@ import functools
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from symgd.errors import SymgdError
@@ -170,7 +170,7 @@ def emitted(text: str, function: str, signature: str) -> bytes:
     passes = llvm.create_new_module_pass_manager()
     passes.add_global_dead_code_eliminate_pass()
     tuning = llvm.create_pipeline_tuning_options()
-    passes.run(module, llvm.create_pass_builder(here, tuning))
+    run_passes(passes, module, llvm.create_pass_builder(here, tuning))
     refuse_addresses(module)
     return here.emit_object(module)
 
@@ -227,8 +227,92 @@ def optimised(text: str, *, widened: bool = False) -> bytes:
     # Longer loops take twice as long to emit, and ran no faster where it was measured.
     tuning.loop_unrolling = not widened
     builder = llvm.create_pass_builder(here, tuning)
-    builder.getModulePassManager().run(module, builder)
+    run_passes(builder.getModulePassManager(), module, builder)
     return here.emit_object(module)
+
+
+def specialised(
+    loop: Any, signature: str, parts: Mapping[str, str], form: Sequence[int | str]
+) -> bytes:
+    """Return the machine code of a loop for known sizes and functions.
+
+    Parameters
+    ----------
+    loop : module
+        Its entry takes as its last argument the address of integers, its form.
+    signature : str
+        Of the loop, as of :class:`Kernel`.
+    parts : mapping of str to str
+        LLVM's text of functions, whose entries get these names.
+    form : sequence of int and str
+        The names of parts stand for their addresses.
+    """
+    import llvmlite.binding as llvm
+
+    loop.get_function(ENTRY).name = "loop"
+    whole = parsed(_bound(signature, form, parts))
+    for name, text in parts.items():
+        part = parsed(text)
+        part.get_function(ENTRY).name = name
+        whole.link_in(part)
+    whole.link_in(loop)
+    here = _target()
+    whole.triple, whole.data_layout = here.triple, str(here.target_data)
+    for name in ("loop", *parts):
+        whole.get_function(name).linkage = "internal"
+        whole.get_function(name).add_function_attribute("alwaysinline")
+    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+    tuning.slp_vectorization = False
+    builder = llvm.create_pass_builder(here, tuning)
+    # What is known is put in place first: memory on the stack has a size then.
+    first = llvm.create_new_module_pass_manager()
+    first.add_ipsccp_pass()
+    first.add_instruction_combine_pass()
+    first.add_always_inliner_pass()
+    first.add_sroa_pass()
+    first.add_instruction_combine_pass()
+    first.add_always_inliner_pass()
+    run_passes(first, whole, builder)
+    run_passes(builder.getModulePassManager(), whole, builder)
+    return here.emit_object(whole)
+
+
+def _bound(signature: str, form: Sequence[int | str], parts: Iterable[str]) -> str:
+    """Return the entry that calls a loop with its form."""
+    returned, taken = signature.split(":")
+    kind, kinds = LLVM_TYPES[returned], [LLVM_TYPES[letter] for letter in taken]
+    numbers = ", ".join(
+        f"i64 ptrtoint (ptr @{each} to i64)" if isinstance(each, str) else f"i64 {each}"
+        for each in form
+    )
+    named = ", ".join(
+        f"{each}{' noalias' if each == 'ptr' else ''} %a{k}"
+        for k, each in enumerate(kinds[:-1])
+    )
+    passed = ", ".join(f"{each} %a{k}" for k, each in enumerate(kinds[:-1]))
+    declared = "\n".join(f"declare void @{name}()" for name in parts)
+    return f"""
+{declared}
+declare {kind} @loop({", ".join(kinds)})
+@form = internal constant [{len(form)} x i64] [{numbers}]
+define {kind} @{ENTRY}({named}) {{
+  %value = call {kind} @loop({passed}, ptr @form)
+  ret {kind} %value
+}}"""
+
+
+def run_passes(passes: Any, module: Any, builder: Any) -> None:
+    """Run a pass manager over a module, once, and free it with what it holds.
+
+    llvmlite frees it nowhere: its class inherits an empty ``_dispose`` before the one
+    that is meant. That would be 80 kB for every kernel.
+    """
+    from llvmlite.binding.ffi import ObjectRef
+    from llvmlite.binding.newpassmanagers import NewPassManager
+
+    passes.run(module, builder)
+    if type(passes)._dispose is ObjectRef._dispose:
+        NewPassManager._dispose(passes)
 
 
 def parsed(text: str) -> Any:

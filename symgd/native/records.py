@@ -9,7 +9,7 @@ Elsewhere they are the fields of a struct.
 from __future__ import annotations
 
 import itertools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from symgd.native.status import Status
 
@@ -58,7 +58,9 @@ ABNORMAL = int(Status.ABNORMAL)
 # How the kernels are called, see ``machine.Kernel``.
 EVALUATION = "d:ppp"  # of value and gradient, and of the Hessian
 TRAJECTORY = "i:pppppppppp"
+TRAJECTORY_LOOP = TRAJECTORY + "p"
 INITIAL = "i:iippp"
+INITIAL_LOOP = INITIAL + "p"
 LANES = "i:piiiipppp"
 BLOCKS = "i:iippiiippppppppppp"
 SOLVER = "i:iipppppppppppp"
@@ -99,6 +101,37 @@ MOVED = 4  # the largest part of x by which it would change it
 LOWER_VALUE = 5  # that at the lowest point that was found, or inf
 SLOPE = 6  # a point is lower if it is so by more than this for each unit of x
 EXAMINED_VECTORS = 10  # of working space
+
+TRAJECTORY_FORM = 14  # integers, see ``TrajectoryForm``
+
+
+class TrajectoryForm(NamedTuple):
+    """What the loop of rules is told of a rule and an objective, in this order.
+
+    Numbers of variables, of slots of each, of hyperparameters and parameters; of totals
+    over coordinates, and how often they are to be formed before an update; whether
+    there are bounds; whether the last parameter is the number of the update; whether
+    the gradient is watched, and which slots, as bits; then addresses of functions.
+    """
+
+    variables: int
+    width: int
+    hyperparameters: int
+    parameters: int
+    totals: int
+    stages: int
+    bounded: int
+    online: int
+    gradient: int
+    slots: int
+    value: Any
+    schedule: Any
+    summands: Any
+    update: Any
+
+
+SCHEDULE = "i:dpp"  # (t, h) -> hyperparameters
+UPDATE = "i:dddpippp"  # (t, g, f, s, k, hyper, totals) -> slots, or summands
 
 SHAPE = 17  # integers that describe a block: see ``blocks.entry``
 STOP = 16  # of these, becomes 1 when no further block is to begin

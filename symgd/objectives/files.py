@@ -1,4 +1,4 @@
-"""Files of data for the command line: text, NumPy's own, Parquet and Arrow."""
+"""Files of data, as columns: text, NumPy's own, Parquet and Arrow."""
 
 from __future__ import annotations
 

@@ -12,14 +12,18 @@ import pytest
 import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
+from llvmlite import ir
 
 from symgd import Objective
 from symgd.arithmetic import elementary as vectormath
 from symgd.arithmetic import primitives
 from symgd.arithmetic import special as numeric
-from symgd.lowering import packs
+from symgd.lowering import building
 from symgd.lowering.inlining import straight
+from symgd.lowering.packs import Block
 from symgd.lowering.source import HELPERS
+from symgd.lowering.tracing import writing
+from symgd.native import machine
 
 WIDTH = 8
 LARGEST = float(np.finfo(float).max)
@@ -39,26 +43,39 @@ def over(function, many):
     def of_numbers(x, y):
         return (function(*(x, y)[:arity]),)
 
-    def of_packs(numbers):
-        return (of_numbers(*numbers),)
-
-    one, each = straight(of_numbers, 1), packs.for_each(of_packs, WIDTH, 1)
+    if many:
+        return over_packs(of_numbers)
+    one = straight(of_numbers, 1)
 
     @numba.njit(error_model="numpy")
     def apply(x, y, out):
         for i in range(len(x)):
             out[i] = one(x[i], y[i])[0]
 
-    @numba.njit(error_model="numpy")
-    def apply_to_packs(x, y, out):
-        table = np.empty((2, WIDTH))
-        for start in range(0, len(x), WIDTH):
-            table[0], table[1] = x[start : start + WIDTH], y[start : start + WIDTH]
-            registers = each((packs.loaded(table, 0, 2, 1, WIDTH),), ())
-            packs.stored(table, 0, packs.part(registers, 0))
-            out[start : start + WIDTH] = table[0]
+    return apply
 
-    return apply_to_packs if many else apply
+
+def over_packs(function):
+    """Return the same of packs; of x, y and the result a register is a row."""
+    entry = building.function_of(machine.ENTRY, building.WORD, [building.POINTER])
+    builder = ir.IRBuilder(entry.append_basic_block())
+    block = Block(builder, entry.args[0], 1, WIDTH)
+    result = block.memory(1)
+    result.write([writing(function)(*block.loaded(0, 2)[0])])
+    block.store(2, result.read())
+    builder.ret(building.WORD(0))
+    kernel = machine.linked(machine.optimised(str(entry.module)), "i:p")
+
+    def apply(x, y, out):
+        for start in range(0, len(x), WIDTH):
+            table = np.zeros((3, WIDTH))
+            row = slice(start, start + WIDTH)
+            size = len(x[row])
+            table[0, :size], table[1, :size] = x[row], y[row]
+            kernel(machine.address(table))
+            out[row] = table[2, :size]
+
+    return apply
 
 
 COMPILED = {}

@@ -315,7 +315,10 @@ FIRST = {
     "steps": ("minimize", ["x**2 + 3*y**4"], {"method": "gd", "step_size": "auto"}),
     "arrays": ("minimize", [CHAIN, [0.5] * 6], {}),
     "rule": ("minimize", [CHAIN, [0.5] * 6], {"method": "adam", "maxiter": 9}),
+    "rule of scalars": ("minimize", ["x**2 + y**4", [1, 2]], {"method": "amsgrad"}),
+    "initial state": ("minimize", ["x**2", 1.0], {"method": "bb", "bounds": [(0, 2)]}),
     "many": ("minimize_many", ["(x - 1)**2 + y**4", [[1, 2], [3, 4]]], {}),
+    "many by a rule": ("minimize_many", ["x**2 + y**4", [[1, 2]]], {"method": "adam"}),
     "fit": ("fit", ["a*exp(-b*t)", COLUMNS, "y"], {}),
     "robust fit": ("fit", ["a*t + b", COLUMNS, "y"], {"loss": "huber"}),
 }

@@ -1,0 +1,105 @@
+"""Long formulas: the work grows with the length, and so does the code."""
+
+import re
+import sys
+
+import numpy as np
+import pytest
+import sympy as sp
+from sympy.core.cache import clear_cache
+
+from symgd import Objective
+from symgd.language.nodes import symbol
+from symgd.language.signs import is_nonnegative, is_positive
+from symgd.lowering.limits import with_limits
+from symgd.lowering.tracing import MOST_COPIES
+
+MOST = 8  # times the work for 4 times the length: a square would be 16
+TEXTS = {
+    "product of variables": lambda n: "*".join(f"x{i}" for i in range(n)),
+    "product of Gaussians": lambda n: "*".join(
+        f"(exp(-(x - {i})**2) + y**2)" for i in range(n)
+    ),
+    "product of logarithms": lambda n: "*".join(
+        f"(y + log(x + {i}))" for i in range(n)
+    ),
+    "product of powers": lambda n: "*".join(
+        f"(x**2 + {i})**(y/{i})" for i in range(1, n)
+    ),
+    "logarithm of a sum": lambda n: (
+        f"log({'+'.join(f'exp(x*{i} - y/{i})' for i in range(1, n))})"
+    ),
+    "sum of sines": lambda n: "+".join(f"sin({i}*x)*y" for i in range(n)),
+    "sum of squares": lambda n: "+".join(f"(x{i} - {i})**2" for i in range(n)),
+    "sum of max": lambda n: "+".join(f"max(x - {i}, y, {i}*y)" for i in range(n)),
+    "max": lambda n: f"max({', '.join(f'x - {i}*y' for i in range(n))})",
+    "choices": lambda n: "".join(f"{i}*x if x > {i}*y else " for i in range(n)) + "y",
+}
+
+
+def calls(function):
+    """Return how many calls of functions a call takes."""
+    count = [0]
+
+    def noted(frame, event, argument):
+        count[0] += event in ("call", "c_call")
+
+    clear_cache()  # SymPy's own, which would know some answers, and ours
+    is_nonnegative.cache_clear()
+    is_positive.cache_clear()
+    before = sys.getprofile()
+    sys.setprofile(noted)
+    try:
+        function()
+    finally:
+        sys.setprofile(before)
+    return count[0]
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_deriving_and_lowering_take_as_long_as_the_formula_is(kind):
+    few, many = (Objective(TEXTS[kind](n)) for n in (15, 60))
+    assert calls(lambda: many.gradient) <= MOST * calls(lambda: few.gradient)
+    lowered = [calls(lambda f=f: f.native.value_and_gradient) for f in (few, many)]
+    assert lowered[1] <= MOST * lowered[0]
+
+
+@pytest.mark.parametrize("kind", ["sum of sines", "max"])
+def test_the_code_is_as_long_as_the_formula_is(kind):
+    few, many = (
+        Objective(TEXTS[kind](n)).native.written("evaluation") for n in (40, 160)
+    )
+    assert many.count("\n") <= 5 * few.count("\n")
+
+
+@pytest.mark.parametrize("function", ["sin", "exp", "log", "erf", "atan"])
+def test_a_function_that_is_called_often_is_written_once(function):
+    def code(n):
+        terms = (f"{function}(x/{i + 1} + y)" for i in range(n))
+        return Objective("+".join(terms)).native.written("evaluation")
+
+    definition = re.compile(rf"define internal .*symgd\.{function}\.")
+    assert not definition.search(code(MOST_COPIES))
+    assert len(definition.findall(code(MOST_COPIES + 1))) == 1
+
+
+def test_what_is_written_once_has_the_bits_of_what_is_written_out():
+    inner = [f"x/{i + 1} + y" for i in range(MOST_COPIES + 8)]
+    functions = ("sin", "exp", "erf")
+    terms = [f"{f}({each})/{i + 2}" for i, each in enumerate(inner) for f in functions]
+    terms += [f"(x**2 + {i + 1})**(y/{i + 2})" for i, _ in enumerate(inner)]
+    objective = Objective("+".join(terms))
+    random = np.random.default_rng(0)
+    for x in (*random.normal(size=(20, 2)), [1e8, 1.0], [-1e3, 0.0], [0.0, 0.0]):
+        value, gradient = objective.value_and_grad(x)
+        plain = objective.native.value_and_gradient(tuple(map(float, x)), ())
+        assert np.array_equal([value, *gradient], plain, equal_nan=True)
+
+
+def test_each_factor_of_a_long_product_has_its_limit():
+    symbols = [symbol(f"x{i}") for i in range(12)]
+    factors = [*symbols, *map(sp.log, symbols)]
+    product = with_limits(factors)
+    assert product is not None
+    assert len(product.atoms(sp.Piecewise)) == len(symbols)
+    assert product.xreplace(dict.fromkeys(symbols, sp.S.Zero)) == 0

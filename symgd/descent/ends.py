@@ -9,6 +9,7 @@ import math
 from array import array
 from typing import Any, NamedTuple, TypeAlias
 
+from symgd.descent.felt import lower_nearby
 from symgd.descent.settings import TIGHT
 from symgd.errors import FormulaError
 from symgd.kernels.shared import shared
@@ -72,7 +73,7 @@ def examined(run: Run, close: float) -> Ending:
     hessian = hessian_of(run.objective)
     if hessian is None:
         steep = run.norm > TIGHT * min(1.0, run.first_norm) and math.isfinite(close)
-        return Ending(layout.INEXACT if steep else layout.UNKNOWN)
+        return Ending(layout.INEXACT) if steep else _felt(run)
     n = run.n
     counters = array("q", bytes(8 * layout.COUNTERS))
     counters[layout.VARIABLES] = n
@@ -86,7 +87,7 @@ def examined(run: Run, close: float) -> Ending:
     kernel, function = shared("examination"), run.objective.kernel("evaluation")
     verdict = kernel(function.address, hessian.address, *map(address, arrays))
     if verdict == layout.UNKNOWN:
-        return Ending(verdict)
+        return Ending(verdict, evaluations=counters[layout.EVALUATIONS])
     return Ending(
         verdict,
         facts[layout.PROMISED],
@@ -96,3 +97,14 @@ def examined(run: Run, close: float) -> Ending:
         work[n * LOWER_SLOPES : n * (LOWER_SLOPES + 1)],
         counters[layout.EVALUATIONS],
     )
+
+
+def _felt(run: Run) -> Ending:
+    """Say what an end is of which no Hessian is known."""
+    point = run.x, run.fun, run.gradient[:]
+    sides = run.bounds.lower, run.bounds.upper
+    kernel = run.objective.kernel("evaluation")
+    ways = kernel, run.parameters, point, sides
+    found = lower_nearby(*ways, run.first, run.settings.slope)
+    verdict = layout.LOWER if found.fun < math.inf else layout.UNKNOWN
+    return Ending(verdict, math.nan, math.nan, *found)

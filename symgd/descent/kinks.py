@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import sympy as sp
@@ -35,6 +35,37 @@ GENUINE = 128.0  # times as far away f must still fall, so that a lower point co
 NODES = 2000  # of a formula, in which kinks are looked for
 NAMES = {sp.Abs: "abs", sp.Max: "max", sp.Min: "min"}
 EQUAL = 1e-6  # of their size: what differs by less is equal there
+SIDES = 8  # kinks, of which all sides are looked at
+SMOOTH = frozenset(
+    {
+        "Add",
+        "Mul",
+        "Exp1",
+        "exp",
+        "log",
+        "sin",
+        "cos",
+        "sinh",
+        "cosh",
+        "tanh",
+        "atan",
+        "asinh",
+        "erf",
+        "erfc",
+        "sigmoid",
+        "softplus",
+        "log_cosh",
+        "Sum",
+        "Product",
+        "Tuple",
+        "Symbol",
+        "Dummy",
+        "Idx",
+        "Indexed",
+        "IndexedBase",
+        "Pi",
+    }
+)
 
 
 class Kink(NamedTuple):
@@ -92,14 +123,30 @@ class _Surroundings:
         self.evaluations += 1
         return point, f, gradient
 
-    def directions(self) -> np.ndarray:
-        """Return along what to look: the coordinates, and between them."""
+    def directions(self, slopes: np.ndarray) -> np.ndarray:
+        """Return along what to look: the coordinates, between them, and between kinks.
+
+        Parameters
+        ----------
+        slopes : array of shape (m, n)
+            Of what changes its sign at each kink that is known.
+        """
         import numpy as np
 
         n = len(self.x)
         rng = np.random.default_rng(0)
         between = rng.choice([-1.0, 1.0], (2 * n + 8, n)) * rng.uniform(0.3, 1.0)
-        return np.concatenate([np.eye(n), -np.eye(n), between])
+        slanted = rng.uniform(-1.0, 1.0, (2 * n + 8, n))
+        around = [np.eye(n), -np.eye(n), between, slanted]
+        if 0 < len(slopes) <= SIDES:
+            scaled = slopes * self.units
+            sides = np.array(list(itertools.product((-1.0, 1.0), repeat=len(slopes))))
+            sizes = np.linalg.norm(scaled, axis=1)
+            scaled = scaled[sizes > 0.0] / sizes[sizes > 0.0, None]
+            cells = sides[:, sizes > 0.0] @ np.linalg.pinv(scaled).T
+            largest = np.abs(cells).max(axis=1, keepdims=True)
+            around.append(cells / np.where(largest > 0.0, largest, 1.0))
+        return np.concatenate(around)
 
 
 def kink_at(run: Run) -> Kink:
@@ -107,11 +154,14 @@ def kink_at(run: Run) -> Kink:
     import numpy as np
 
     around, f = _Surroundings(run), run.fun
-    nearest, pieces = None, tuple(kinks_of(run.objective, run.x))
+    switches = list(kinks_of(run.objective, run.x))
+    nearest, pieces = None, tuple(_named(node) for node, _ in switches)
+    slopes = [slope for _, each in switches for slope in each]
+    directions = around.directions(np.array(slopes))
     if _is_hole(around, np.array(run.gradient)):
         return Kink(False, True, None, (), around.evaluations)
     for distance in DISTANCES:
-        steps = distance * around.units * around.directions()
+        steps = distance * around.units * directions
         points = [around.at(around.x + step) for step in steps]
         finite = [math.isfinite(p[1]) and np.isfinite(p[2]).all() for p in points]
         if not any(finite):
@@ -229,16 +279,35 @@ def _affine(points: np.ndarray) -> np.ndarray:
     return np.linalg.lstsq(matrix, right, rcond=None)[0][1:]
 
 
-def kinks_of(objective: Objective, x: array[float]) -> Iterator[str]:
-    """Yield the parts of a formula that have a kink at a point, as text."""
+def may_have_kinks(objective: Objective) -> bool:
+    """Return whether a formula has a part that may have a kink."""
+    return any(map(_may_switch, sp.preorder_traversal(objective.expression)))
+
+
+def _may_switch(node: Any) -> bool:
+    if isinstance(node, sp.Pow):
+        return bool(node.exp.is_number and not node.exp.is_integer)
+    return not (node.is_Number or node.func.__name__ in SMOOTH)
+
+
+def kinks_of(objective: Objective, x: array[float]) -> Iterator[tuple[Any, Any]]:
+    """Yield the parts of a formula that have a kink at a point, and slopes.
+
+    These are of what changes its sign there.
+    """
     if objective.arrays is not None:
         return
-    values = dict(zip(objective.space.names, map(sp.Float, x), strict=True))
+    names = objective.space.names
+    values = dict(zip(names, map(sp.Float, x), strict=True))
     values |= {name: sp.Float(v) for name, v in objective.parameters.items()}
     nodes = sp.preorder_traversal(objective.expression)
+    seen = set()
     for node in itertools.islice(nodes, NODES):
-        if isinstance(node, tuple(NAMES)) and _switches(node, values):
-            yield _named(node)
+        if not isinstance(node, tuple(NAMES)) or node in seen:
+            continue
+        seen.add(node)
+        if equal := _switches(node, values):
+            yield node, [_slopes(each, names, values) for each in equal]
 
 
 def _named(node: Any) -> str:
@@ -246,16 +315,36 @@ def _named(node: Any) -> str:
     return f"{NAMES[type(node)]}({', '.join(map(text_of, node.args))})"
 
 
-def _switches(node: Any, values: dict[str, Any]) -> bool:
-    """Return whether which part of a choice counts is about to change."""
+def _slopes(
+    expression: Any, names: Sequence[str], values: dict[str, Any]
+) -> list[float]:
+    """Return the gradient of a part of a formula; 0 where it has none."""
+    symbols = {s.name: s for s in expression.free_symbols}
+    numbers = {s: values[name] for name, s in symbols.items()}
+    slopes = []
+    for name in names:
+        slope = sp.diff(expression, symbols[name]) if name in symbols else sp.S.Zero
+        try:
+            slopes.append(float(slope.evalf(subs=numbers)))
+        except (TypeError, ValueError):
+            slopes.append(0.0)
+    return [slope if math.isfinite(slope) else 0.0 for slope in slopes]
+
+
+def _switches(node: Any, values: dict[str, Any]) -> list[Any]:
+    """Return what is about to change its sign, where a choice is to take another."""
     numbers = {s: values[s.name] for s in node.free_symbols if s.name in values}
     try:
         parts = [float(each.evalf(subs=numbers)) for each in node.args]
         sizes = [abs(float(s)) for s in numbers.values()]
     except (TypeError, ValueError):
-        return False
+        return []
     size = max([1e-300, *map(abs, parts), *sizes])
     if isinstance(node, sp.Abs):
-        return abs(parts[0]) <= EQUAL * max(1e-300, *sizes)
-    ordered = sorted(parts, reverse=isinstance(node, sp.Max))
-    return len(ordered) > 1 and abs(ordered[0] - ordered[1]) <= EQUAL * size
+        return list(node.args) if abs(parts[0]) <= EQUAL * max(1e-300, *sizes) else []
+    order = sorted(range(len(parts)), key=parts.__getitem__)
+    if isinstance(node, sp.Max):
+        order.reverse()
+    best = order[0]
+    near = [i for i in order[1:] if abs(parts[i] - parts[best]) <= EQUAL * size]
+    return [node.args[i] - node.args[best] for i in near]

@@ -134,7 +134,8 @@ class Result:
     success : bool
     kind : str
         "minimum", "maximum", "stationary point" (it is not what was sought, see
-        ``message``) or "last point".
+        ``message``), "point at the target", "point within the tolerance" or "last
+        point".
     status : Status
     message : str
         Why the run ended, with the numbers.
@@ -183,6 +184,7 @@ class Result:
         seconds: float,
         criteria: dict[str, Criterion],
         lowest: Seen | None,
+        found: str = "",
     ) -> None:
         # Plain numbers: NumPy is imported when an array is asked for.
         self._x, self._jac, self._start, self._bounds = x, jac, start, bounds
@@ -202,6 +204,7 @@ class Result:
         self.criteria = criteria
         self._lowest = lowest
         self.one_of_many = False  # whether descents from other starts are known
+        self._found = found
 
     @functools.cached_property
     def x(self) -> np.ndarray:
@@ -257,6 +260,9 @@ class Result:
     def kind(self) -> str:
         """What was found: "minimum", "maximum", "stationary point" or "last point".
 
+        Or a "point at the target", or a "point within the tolerance", where ``target``
+        or a loose ``gtol`` ended the run before it was at a minimum.
+
         A stationary point is where the gradient is small, but f is lower nearby (higher
         for a maximum), curves the other way, or has no lowest value to reach.
         """
@@ -264,6 +270,8 @@ class Result:
             return "stationary point"
         if not self.success:
             return "last point"
+        if self._found:
+            return self._found
         return "maximum" if self.maximized else "minimum"
 
     def plot(

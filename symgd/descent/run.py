@@ -24,7 +24,7 @@ from symgd.descent.ends import (
     hessian_of,
 )
 from symgd.descent.result import NOWHERE, Criterion, Result, Seen, Trace
-from symgd.descent.settings import Settings
+from symgd.descent.settings import TIGHT, Settings
 from symgd.language.text import number
 from symgd.native import records as layout
 from symgd.native.interrupts import Interrupts
@@ -480,6 +480,19 @@ class Run:
         value = number(sign * end.fun)
         return f"f is {lower} nearby: {value} at {where}; it is no {best}"
 
+    def found(self, status: Status) -> str:
+        """Return what a success is, where it is no minimum; else nothing."""
+        if status == Status.TARGET_REACHED:
+            return "point at the target"
+        if status != Status.CONVERGED or self.settings.relative:
+            return ""
+        end = self.ending
+        if end is None or math.isnan(end.moved):
+            loose = self.norm > max(TIGHT, SETTLED * self.first_norm)
+        else:
+            loose = end.moved > ROUGHLY and end.promised > NOISE * abs(self.fun)
+        return "point within the tolerance" if loose else ""
+
     def told(self, status: Status) -> str:
         """Say why a run ended as it did, with the numbers."""
         settings = self.settings
@@ -661,6 +674,7 @@ def result_of(
         seconds=run.seconds,
         criteria=_criteria(run, status),
         lowest=_lowest(run),
+        found=run.found(status),
     )
 
 

@@ -15,6 +15,7 @@ from symgd.native.status import RUNNING, Status
 if TYPE_CHECKING:
     from symgd.descent.kinks import Kink
 
+SMALL = 1e-6  # of the gradient at the start, where no curvature is known
 MOST_ESCAPES = 50  # from ends that are no minima
 BEYOND_MEASURE = 1e3 * NOISE  # of f, which may have lost digits on the way
 SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
@@ -86,16 +87,19 @@ class SearchRun(Run):
         """Return how a run has ended that finds no step."""
         if self.next_stage():
             return RUNNING
+        if end.verdict == layout.FLAT:
+            return int(Status.STATIONARY)
         ended = self.ending_of(status, end)
         if ended == Status.STALLED or not self.origin:
             return ended
-        from symgd.descent.kinks import kink_at
+        from symgd.descent.kinks import kink_at, may_have_kinks
 
         self.kink = kink = kink_at(self)
         self.counters[layout.EVALUATIONS] += kink.evaluations
         if kink.lower is not None and self._leaves(*kink.lower):
             return self._goes_on()
-        return int(Status.CONVERGED if kink.is_minimum else Status.ABNORMAL)
+        at_kink = kink.is_minimum and may_have_kinks(self.objective)
+        return int(Status.CONVERGED if at_kink else Status.ABNORMAL)
 
     def ending_of(self, status: int, end: Ending) -> int:
         """Return the status of a run that can do no more: STALLED or ABNORMAL.
@@ -106,6 +110,8 @@ class SearchRun(Run):
         if math.isnan(end.promised):
             reach = self.norm * max(1.0, max(map(abs, self.x)))
             smooth = status == Status.STALLED and reach <= SMOOTH * abs(self.fun)
+            small = min(self.settings.gtol, SMALL * self.first_norm)
+            smooth = smooth or self.norm <= small
         else:
             smooth = end.promised <= BEYOND_MEASURE * abs(self.fun)
         return int(Status.STALLED if smooth else Status.ABNORMAL)
@@ -117,9 +123,13 @@ class SearchRun(Run):
         self._harvest()
         self.escapes += 1
         self.counters[layout.T] += 1
+        far = sum(abs(b - a) for a, b in zip(self.x, x, strict=True))
+        slope = (self.fun - fun) / far if far > 0.0 else 0.0
         self.slots[: self.n], self.gradient[:] = x, gradient
         self.limits[layout.VALUE] = fun
         self.limits[layout.NORM] = projected_norm(x, gradient, self.lower, self.upper)
+        # At the start, where it may be 0, the gradient says nothing of what is small.
+        self.begun[1] = max(self.begun[1], self.norm, slope if slope < math.inf else 0)
         if self.counters[layout.EVERY] and self.t % self.counters[layout.EVERY] == 0:
             row = array("d", [self.t, fun, self.norm, *x])
             self.recorded += row + array("d", [math.nan] * len(self.constants))
@@ -128,8 +138,10 @@ class SearchRun(Run):
     def _goes_on(self) -> int:
         self.limits[layout.GTOL] = self.settings.gtol
         self.restart()
-        reached = self.fun <= self.settings.target
-        return int(Status.TARGET_REACHED) if reached else RUNNING
+        if self.fun <= self.settings.target:
+            return int(Status.TARGET_REACHED)
+        small = self.norm <= self.settings.gtol
+        return self.judged(int(Status.CONVERGED)) if small else RUNNING
 
     def restart(self) -> None:
         """Forget what was learnt elsewhere."""
@@ -155,6 +167,10 @@ class SearchRun(Run):
         sides = zip(self.x, self.gradient, self.lower, self.upper, strict=True)
         free = (g for each in sides if not is_held(*each) for g in each[1:2])
         return self.slots, array("d", free)
+
+    def found(self, status: Status) -> str:
+        """Return what a success is, where it is no minimum; else nothing."""
+        return "" if self.kink is not None else super().found(status)
 
     def told(self, status: Status) -> str:
         """Say why a run ended as it did, with the numbers."""

@@ -49,19 +49,37 @@ UNSEEN = 1e-16  # of what f fell: a lower value isn't lower by less than that
 TINY = 1e-150
 LITTLE, FAR = 1e-6, 1e-3  # parts of x: how small one is, how long a step
 DISTANCES = 5  # of probes, each a tenth of the one before
+NONE = 1e-10  # of the largest curvature: below, it is that of a singular Hessian
+EXACTLY = 1e-28  # of f: what promises less is the rounding of a gradient
+MIXTURES = 12  # of the directions without curvature
+OUTWARD = 1e2  # times as far from one distance to the next
+NEAR, STEPS = 1e-8, 5  # the first distance as a part of x, and how many there are
+NEAR_UNKNOWN, STEPS_UNKNOWN = 1e-16, 17  # the same where x has no size
+AWAY = 1e-6  # of the way: where a variable ran away, f was the same there
+LONG, SAME = 1e8, 1e-10  # how far away is; of f, what is the same there
+BEYOND_MEASURE = 4e-12  # of f, which may have lost digits on the way
 TIGHT = 1e-8  # of the gradient at the start, where no curvature is known
+STRAIGHT = 2.0  # the mark of what is free, and in which f doesn't curve
 
 
 @jit
-def _units(x: Any, origin: Any, units: Any) -> None:
-    """Set the size of each coordinate: how far it has come, or how large it is."""
-    largest = 0.0
+def _units(x: Any, origin: Any, units: Any) -> bool:
+    """Set the size of each coordinate: how far it has come, or how large it is.
+
+    Returns
+    -------
+    bool
+        Whether all have one: what is 0 and has always been takes that of the others.
+    """
+    largest, known = 0.0, True
     for k in range(x.shape[0]):
         units[k] = max(abs(x[k]), abs(x[k] - origin[k]))
         largest = max(largest, units[k])
     for k in range(x.shape[0]):
         if units[k] == 0.0:
             units[k] = largest if largest > 0.0 else 1.0
+            known = False
+    return known
 
 
 @jit
@@ -87,10 +105,22 @@ def _scales(a: Any, free: Any, units: Any, scale: Any) -> bool:
         scale[i] = free[i] * (1.0 / sqrt(size) if size > 0.0 else units[i])
         if not 0.0 <= scale[i] < inf:
             return False
+        if size == 0.0 and free[i] != 0.0:
+            free[i] = STRAIGHT
     for i in range(n):
         for j in range(n):
             a[i, j] = scale[i] * a[i, j] * scale[j]
     return True
+
+
+@jit
+def _cancelled(x: Any, trial: Any, free: Any, scale: Any) -> float:
+    """Return what a value may be wrong by, whose terms have cancelled each other."""
+    size = 0.0
+    for k in range(x.shape[0]):
+        if free[k] == 1.0:
+            size += max(abs(x[k]), abs(trial[k])) / scale[k]
+    return NOISE * size * size
 
 
 @jit
@@ -114,14 +144,11 @@ def _probe(
     bool
         Whether f never rises there, and falls somewhere.
     """
-    trial, trial_g, kept, kept_g = work[2], work[3], work[4], work[5]
+    free, scale, trial, trial_g = work[0], work[1], work[2], work[3]
     f, distance = facts[VALUE_THERE], sign
     rises, falls = False, False
     for _ in range(DISTANCES):
-        far = 0.0
-        for k in range(x.shape[0]):
-            trial[k] = min(max(x[k] + distance * along[k], lower[k]), upper[k])
-            far += abs(trial[k] - x[k])
+        far = _placed(x, distance, along, lower, upper, trial)
         distance *= 0.1
         if far == 0.0:
             break
@@ -129,12 +156,211 @@ def _probe(
         counters[EVALUATIONS] += 1
         rises = rises or not trial_f <= f
         falls = falls or trial_f < f
-        enough = min(f - least - facts[SLOPE] * far, facts[LOWER_VALUE])
-        if trial_f < enough and is_finite(trial_f, trial_g):
-            facts[LOWER_VALUE] = trial_f
-            copy(trial, kept)
-            copy(trial_g, kept_g)
+        seen = max(least, _cancelled(x, trial, free, scale))
+        _keep(facts, trial_f, f - seen - facts[SLOPE] * far, work)
     return falls and not rises
+
+
+@jit
+def _placed(
+    x: Any, distance: float, along: Any, lower: Any, upper: Any, trial: Any
+) -> float:
+    """Go along a direction, inside the bounds; return how far."""
+    far = 0.0
+    for k in range(x.shape[0]):
+        trial[k] = min(max(x[k] + distance * along[k], lower[k]), upper[k])
+        far += abs(trial[k] - x[k])
+    return far
+
+
+@jit
+def _keep(facts: Any, trial_f: float, enough: float, work: Any) -> None:
+    """Keep a point that is the lowest so far."""
+    if trial_f < min(enough, facts[LOWER_VALUE]) and is_finite(trial_f, work[3]):
+        facts[LOWER_VALUE] = trial_f
+        copy(work[2], work[4])
+        copy(work[3], work[5])
+
+
+@jit
+def _corrected(a: Any, v: Any, null: float, lower: Any, upper: Any, work: Any) -> float:
+    """Go to the bottom of a valley, across which f curves; return how far."""
+    free, scale, trial, trial_g, moves = work[0], work[1], work[2], work[3], work[9]
+    n, far = trial.shape[0], 0.0
+    for k in range(n):
+        moves[k] = 0.0
+    for i in range(n):
+        if not a[i, i] > null:
+            continue
+        slope = 0.0
+        for k in range(n):
+            if free[k] != 0.0:
+                slope += scale[k] * trial_g[k] * v[k, i]
+        for k in range(n):
+            moves[k] -= slope / a[i, i] * scale[k] * v[k, i]
+    for k in range(n):
+        before = trial[k]
+        trial[k] = min(max(before + moves[k], lower[k]), upper[k])
+        far += abs(trial[k] - before)
+    return far
+
+
+@jit
+def _outward(
+    function: Any,
+    p: Any,
+    counters: Any,
+    facts: Any,
+    least: float,
+    known: bool,
+    x: Any,
+    along: Any,
+    lower: Any,
+    upper: Any,
+    work: Any,
+    a: Any,
+    v: Any,
+    null: float,
+) -> None:
+    """Go outward for as long as f doesn't rise visibly, and keep the lowest point.
+
+    Beside each point, that at the bottom of the valley is looked at: valleys are bent.
+    """
+    free, scale, trial, trial_g = work[0], work[1], work[2], work[3]
+    f = facts[VALUE_THERE]
+    for side in range(2):
+        steps = STEPS if known else STEPS_UNKNOWN
+        distance = NEAR if known else NEAR_UNKNOWN
+        distance *= 1.0 - 2.0 * side
+        lowest = f
+        for _ in range(steps):
+            far = _placed(x, distance, along, lower, upper, trial)
+            distance *= OUTWARD
+            if far == 0.0:
+                break
+            here = evaluate(function, trial, p, trial_g)
+            counters[EVALUATIONS] += 1
+            seen = max(least, _cancelled(x, trial, free, scale))
+            _keep(facts, here, f - seen - facts[SLOPE] * far, work)
+            if is_finite(here, trial_g) and _corrected(a, v, null, lower, upper, work):
+                below = evaluate(function, trial, p, trial_g)
+                counters[EVALUATIONS] += 1
+                _keep(facts, below, f - seen - facts[SLOPE] * far, work)
+                here = min(here, below)
+            if not here <= lowest + seen:
+                break
+            lowest = min(here, lowest)
+
+
+@jit
+def _mixed(
+    function: Any,
+    p: Any,
+    counters: Any,
+    facts: Any,
+    least: float,
+    known: bool,
+    x: Any,
+    lower: Any,
+    upper: Any,
+    work: Any,
+    a: Any,
+    v: Any,
+    null: float,
+) -> None:
+    """Look for lower values along mixtures of the directions in which f is straight.
+
+    Where the Hessian is singular, it says nothing of them.
+    """
+    scale, units, along = work[1], work[6], work[8]
+    n, count = x.shape[0], 0
+    for i in range(n):
+        count += 1 if abs(a[i, i]) <= null else 0
+    seed = 1
+    for _ in range(MIXTURES if count > 1 else count):
+        farthest = 0.0
+        for k in range(n):
+            along[k] = 0.0
+        for i in range(n):
+            if abs(a[i, i]) > null:
+                continue
+            seed = (1103515245 * seed + 12345) % 2147483648
+            weight = seed / 1073741824.0 - 1.0
+            weight += 0.3 if weight > 0.0 else -0.3
+            longest = 0.0
+            for k in range(n):
+                longest = max(longest, abs(scale[k] * v[k, i]) / units[k])
+            for k in range(n):
+                if longest > 0.0:
+                    along[k] += weight * scale[k] * v[k, i] / longest
+        for k in range(n):
+            if x[k] <= lower[k]:
+                along[k] = abs(along[k])
+            elif x[k] >= upper[k]:
+                along[k] = -abs(along[k])
+            farthest = max(farthest, abs(along[k]) / units[k])
+        if farthest == 0.0:
+            continue
+        for k in range(n):
+            along[k] /= farthest
+        _outward(
+            *(function, p, counters, facts, least, known, x, along, lower, upper),
+            *(work, a, v, null),
+        )
+
+
+@jit
+def _ran_away(
+    function: Any,
+    p: Any,
+    counters: Any,
+    facts: Any,
+    x: Any,
+    g: Any,
+    origin: Any,
+    work: Any,
+) -> bool:
+    """Return whether a variable ran far away, and f was as low long before."""
+    free, trial, trial_g, units, step = work[0], work[2], work[3], work[6], work[7]
+    f = facts[VALUE_THERE]
+    same = SAME * max(facts[FIRST] - f, abs(f))
+    for k in range(x.shape[0]):
+        moved = x[k] - origin[k]
+        if free[k] == 0.0 or g[k] == 0.0 or abs(step[k]) <= FAR * units[k]:
+            continue
+        size = abs(origin[k])
+        if size == 0.0:
+            for j in range(x.shape[0]):
+                size = max(size, units[j] if j != k else 0.0)
+        if abs(moved) < LONG * size:
+            continue
+        copy(x, trial)
+        trial[k] = origin[k] + AWAY * moved
+        there = evaluate(function, trial, p, trial_g)
+        counters[EVALUATIONS] += 1
+        if abs(there - f) <= same:
+            return True
+    return False
+
+
+@jit
+def _moved(x: Any, origin: Any, work: Any) -> float:
+    """Return the largest part of its size by which Newton's step changes a variable.
+
+    The size of what is 0, and has always been, is that of the step itself, unless this
+    is rounding beside the others.
+    """
+    free, scale, units, step = work[0], work[1], work[6], work[7]
+    largest, moved = 0.0, 0.0
+    for k in range(x.shape[0]):
+        if free[k] != 0.0:
+            largest = max(largest, abs(x[k]) / scale[k])
+    for k in range(x.shape[0]):
+        if x[k] != 0.0 or origin[k] != 0.0:
+            moved = max(moved, abs(step[k]) / units[k])
+        elif free[k] != 0.0 and abs(step[k]) > NOISE * scale[k] * largest:
+            moved = max(moved, 1.0)
+    return moved
 
 
 @jit
@@ -180,14 +406,15 @@ def examine(
         EXACT; INEXACT, if there is more to gain; LOWER, if a lower point was found;
         FLAT, if f has nothing to gain though it falls on for ever; SADDLE, if f curves
         downwards though no lower point was found; UNKNOWN, if the Hessian is not
-        finite.
+        finite, and no lower point was found.
     """
     n, a, v = x.shape[0], matrices[0], matrices[1]
     free, scale, units, step, along = work[0], work[1], work[6], work[7], work[8]
     f = facts[VALUE_THERE]
     fallen = max(facts[FIRST] - f, 0.0)
     facts[PROMISED], facts[MOVED], facts[LOWER_VALUE] = 0.0, 0.0, inf
-    _units(x, origin, units)
+    known = _units(x, origin, units)
+    least = max(NOISE * abs(f), UNSEEN * fallen)
     for i in range(n):
         free[i] = 0.0 if is_held(x[i], g[i], lower[i], upper[i]) else 1.0
         step[i] = 0.0
@@ -195,13 +422,28 @@ def examine(
             a[i, j] = 0.0
     evaluate(hessian, x, p, a)
     if not _scales(a, free, units, scale):
-        return UNKNOWN
+        for i in range(n):
+            free[i] = STRAIGHT if free[i] != 0.0 else 0.0
+            scale[i] = free[i] * units[i]
+            for j in range(n):
+                a[i, j], v[i, j] = 0.0, 1.0 if i == j else 0.0
+        for i in range(n):
+            for k in range(n):
+                along[k] = units[k] if k == i and free[k] != 0.0 else 0.0
+            _outward(
+                *(function, p, counters, facts, least, known, x, along, lower, upper),
+                *(work, a, v, 0.0),
+            )
+        _mixed(
+            *(function, p, counters, facts, least, known, x, lower, upper, work),
+            *(a, v, 0.0),
+        )
+        return LOWER if facts[LOWER_VALUE] < inf else UNKNOWN
     diagonalise(a, v)
     largest = 0.0
     for i in range(n):
         largest = max(largest, abs(a[i, i]))
-    least = max(NOISE * abs(f), UNSEEN * fallen)
-    endless, lowest, highest = False, 0.0, fallen
+    endless, singular, lowest, highest = False, False, 0.0, fallen
     for i in range(n):
         curvature, slope, farthest = a[i, i], 0.0, 0.0
         for k in range(n):
@@ -228,17 +470,31 @@ def examine(
             _probe(
                 function, p, counters, facts, least, -down, x, along, lower, upper, work
             )
+            if curvature < -NONE * largest and not known:
+                _outward(
+                    *(function, p, counters, facts, least, known, x, along),
+                    *(lower, upper, work, a, v, inf),
+                )
+        singular = singular or abs(curvature) <= NONE * largest
+    if singular:
+        _mixed(
+            *(function, p, counters, facts, least, known, x, lower, upper, work),
+            *(a, v, NONE * largest),
+        )
     farthest, far = 0.0, 0.0
     for k in range(n):
         farthest = max(farthest, units[k])
     for k in range(n):
-        facts[MOVED] = max(facts[MOVED], abs(step[k]) / units[k])
         # What is nearly 0 and began there says nothing of how far is far.
         far = max(far, abs(step[k]) / max(units[k], LITTLE * farthest))
+    facts[MOVED] = _moved(x, origin, work)
     if facts[LOWER_VALUE] < inf:
         return LOWER
     if not facts[MOVED] <= facts[CLOSE]:
-        if not facts[PROMISED] <= SPENT * fallen:
+        spent = facts[PROMISED] <= BEYOND_MEASURE * max(fallen, abs(f))
+        if spent and _ran_away(function, p, counters, facts, x, g, origin, work):
+            return FLAT
+        if not facts[PROMISED] <= max(SPENT * fallen, EXACTLY * abs(f)):
             return INEXACT
         if endless and far > FAR:
             return FLAT

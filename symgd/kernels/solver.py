@@ -165,12 +165,35 @@ def _lbfgs_direction(
 
 
 @jit
+def _scale(a: Any, i: int) -> float:
+    """Return the unit of a coordinate in which no entry of the Hessian is above 1.
+
+    An entry may be as large as the product of the roots of two of the diagonal: it is
+    in a positive definite Hessian; of others, the diagonal may be 0.
+    """
+    size, largest = abs(a[i, i]), 0.0
+    for j in range(a.shape[0]):
+        largest = max(largest, abs(a[i, j]))
+        if abs(a[j, j]) > 0.0:
+            size = max(size, a[i, j] / a[j, j] * a[i, j])
+            size = max(size, -a[i, j] / a[j, j] * a[i, j])
+    size = size if size > 0.0 else largest
+    scale = 1.0 / sqrt(size) if size > 0.0 else 1.0
+    return scale if scale < inf else 1.0
+
+
+@jit
 def _newton_direction(
-    hessian: Any, matrices: Any, x: Any, g: Any, p: Any, free: Any, direction: Any
+    hessian: Any, matrices: Any, x: Any, g: Any, p: Any, work: Any
 ) -> None:
-    """Solve with the Hessian's absolute eigenvalues, on the free coordinates."""
+    """Solve with the Hessian's absolute eigenvalues, on the free coordinates.
+
+    They are those in units in which its diagonal is 1, so that the units of x change
+    nothing.
+    """
     n = x.shape[0]
-    a, v = matrices[0], matrices[1]
+    a, v, scale = matrices[0], matrices[1], work[2]
+    direction, free = work[0], work[1]
     for i in range(n):
         direction[i] = 0.0
         for j in range(n):
@@ -180,6 +203,11 @@ def _newton_direction(
         for j in range(n):
             if free[i] == 0.0 or free[j] == 0.0:
                 a[i, j] = 0.0
+    for i in range(n):
+        scale[i] = _scale(a, i)
+    for i in range(n):
+        for j in range(n):
+            a[i, j] *= scale[i] * scale[j]
     diagonalise(a, v)
     largest = 0.0
     for i in range(n):
@@ -188,11 +216,11 @@ def _newton_direction(
         along = 0.0
         for k in range(n):
             if free[k] != 0.0:
-                along += v[k, i] * g[k]
+                along += v[k, i] * scale[k] * g[k]
         if along != 0.0:
             step = -along / max(abs(a[i, i]), FLOOR * largest)
             for k in range(n):
-                direction[k] += free[k] * step * v[k, i]
+                direction[k] += free[k] * step * scale[k] * v[k, i]
 
 
 @jit
@@ -323,7 +351,7 @@ def solve(
         if _free(x, g, lower, upper, free):
             counters[STALE] = MEMORY
         if counters[NEWTON] != 0:
-            _newton_direction(hessian, matrices, x, g, p, free, direction)
+            _newton_direction(hessian, matrices, x, g, p, work)
             curved = True
         else:
             curved = _lbfgs_direction(counters, pairs, alpha, g, free, direction)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from array import array
 
 import numpy as np
 
 from symgd.descent.ends import CLOSE, ROUGHLY, hessian_of
+from symgd.descent.felt import lower_nearby
 from symgd.kernels.shared import shared
 from symgd.many.problem import Ends, Problem
 from symgd.native import machine
@@ -58,6 +60,29 @@ class ExaminedEnds:
             *map(machine.address, arrays),
         )
         machine.raise_pending()
+        if self.hessian is None:
+            for each in piece[table.status[piece] == Status.CONVERGED]:
+                self._feel(
+                    int(each), counts, (problem.bounds.lower, problem.bounds.upper)
+                )
+
+    def _feel(
+        self, each: int, counts: np.ndarray, sides: tuple[array[float], array[float]]
+    ) -> None:
+        """Set the status of one to RUNNING if f is lower nearby."""
+        table, start = self.table, np.ascontiguousarray(self.problem.starts[each])
+        constants = np.ascontiguousarray(self.parameters[each])
+        x, jac = (array("d", each_of) for each_of in (table.x[each], table.jac[each]))
+        point = x, float(table.fun[each]), jac
+        slope = np.zeros(len(start))
+        first = self.function(*map(machine.address, (start, constants, slope)))
+        slope_left = self.problem.settings.slope
+        found = lower_nearby(
+            self.function, constants, point, sides, float(first), slope_left
+        )
+        counts[each] += found.evaluations
+        if found.fun < math.inf:
+            table.status[each] = RUNNING
 
 
 def left_to_run(problem: Problem, table: Ends) -> np.ndarray:

@@ -186,10 +186,9 @@ class _Loop:
             )
             table.status[piece[~sure]] = RUNNING
             return piece[:0]
+        if self.last == settings.maxiter:
+            table.status[piece[table.status[piece] == RUNNING]] = Status.MAXITER
         self.ends.examine(piece)
         status = table.status[piece]
-        if self.last == settings.maxiter:
-            table.status[piece[status == RUNNING]] = Status.MAXITER
-            status = table.status[piece]
         ended = np.isin(status, (Status.STALLED, Status.ABNORMAL))
         return piece[ended | (status == RUNNING)]

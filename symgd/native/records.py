@@ -100,7 +100,7 @@ PROMISED = 3  # what that step would lower the value by
 MOVED = 4  # the largest part of x by which it would change it
 LOWER_VALUE = 5  # that at the lowest point that was found, or inf
 SLOPE = 6  # a point is lower if it is so by more than this for each unit of x
-EXAMINED_VECTORS = 9  # of working space
+EXAMINED_VECTORS = 10  # of working space
 
 TRAJECTORY_FORM = 14  # integers, see ``TrajectoryForm``
 

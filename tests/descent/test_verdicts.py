@@ -50,6 +50,35 @@ MINIMA = {
     ),
     "three at once": ("max(abs(x), abs(y), abs(x+y-1))", [3.0, 4.0], None, [1 / 3]),
     "a kink that is a hill": ("x**2 - abs(x)", [0.0], None, [-0.25]),
+    "nanometres from 0": ("((x-4e-9)**2 + (y-1e-9)**2)*1e18", [0, 0], None, [0.0]),
+    "a product of three": ("(x*y*z-8)**2", [0, 0, 0], None, [0.0]),
+    "a corner": ("-x*y*z", [0, 0, 0], [(0, 1)] * 3, [-1.0]),
+    "a monkey saddle": ("x*y*z + x**4 + y**4 + z**4", [0, 0, 0], None, [-1 / 256]),
+    "lower between the axes": ("-(x*y)**2 + x**6 + y**6", [0, 0], None, [-1 / 27]),
+    "a bent valley": (
+        *("x**4 - 3*x**2*y + 2*y**2 + x**6", [0, 0], None),
+        [-1 / 3456],
+    ),
+    "an infinite curvature": ("x**2*log(x)", [0], [(0, None)], [-0.5 * math.exp(-1)]),
+    "one that falls with it": ("-x**1.5", [0], [(0, 1)], [-1.0]),
+    "one beside another": (
+        *("x**2*log(x) + (y-1)**2", [0, 0], [(0, 1), (-2, 2)]),
+        [-0.5 * math.exp(-1)],
+    ),
+    "a flat valley": ("x**2 - 2*x*y + y**2 + 0.3*z**2", [0.1, 0.7, 0.2], None, [0.0]),
+    "a flat valley at 0": ("x**2 - 2*x*y + y**2", [0, 0], None, [0.0]),
+    "two kinks with a narrow corner": (
+        "abs(a+4.84*b-9.57) + abs(a+0.51*b-2.99) + abs(a+0.1*b-1.25)"
+        " + abs(a+2.25*b-5.55) + abs(a+0.9*b-3.76) + abs(a+4.54*b-11.81)"
+        " + abs(a+2.84*b-3.87)",
+        [0, 0],
+        None,
+        [6.710386100386],
+    ),
+    "an edge of kinks": (
+        *("abs(x+y-z) + abs(y+z-x) - 0.1*x - 0.1*y", [0, 0, 0], [(-1, 1)] * 3),
+        [-0.1],
+    ),
 }
 WITHOUT = {  # a minimum, or one that can be reached
     "falls to 0": ("exp(-x)", [0.0]),
@@ -60,6 +89,9 @@ WITHOUT = {  # a minimum, or one that can be reached
     "falls from a flat saddle": ("x**2 - y**4", [1.0, 0.0]),
     "falls from a kink": ("abs(x) - abs(y)", [1.0, 0.0]),
     "falls into a hole": ("log(x**2)", [1.7]),
+    "falls by ever less": ("atan(x)", [1.0]),
+    "falls between the axes": ("-x*y*z", [0.0, 0.0, 0.0]),
+    "falls along a bent valley": ("(y-x**2)*(y-2*x**2)", [0.0, 0.0]),
 }
 
 
@@ -128,6 +160,68 @@ def test_a_saddle_is_left_in_all_units(factor, unit):
 
 
 SADDLE = Objective("a*((c*x)**2 - (c*y)**2 + (c*y)**4)", parameters={"a": 1, "c": 1})
+
+
+@given(scale=st.floats(-12, 12), shift=st.floats(-12, 12))
+@settings(max_examples=40)
+def test_a_start_at_0_has_no_units(scale, shift):
+    c, s = 10.0**scale, 10.0**shift
+    result = minimize(SHIFTED.with_parameters(c=c, s=s), [0.0, 0.0])
+    assert result.success
+    np.testing.assert_allclose(np.array(result.x) * c / s, [1.0, -2.0], rtol=1e-5)
+
+
+SHIFTED = Objective(
+    "(c*x - s)**2 + (c*y + c*x + s)**2", parameters={"c": 1.0, "s": 1.0}
+)
+
+
+@pytest.mark.parametrize(
+    ("formula", "start", "fun"),
+    [
+        ("sum((x[i]**2-1)**2 for i in range(n))", 0.0, 0.0),
+        ("sum(x[i]**2 for i in range(n)) - 3*x[7]**2 + x[7]**4", 0.0, -1.0),
+    ],
+)
+def test_a_hill_of_many_variables_is_left(formula, start, fun):
+    objective = Objective(formula, sizes={"n": 60})
+    result = minimize(objective, [start] * 60)
+    assert result.success
+    assert result.fun == pytest.approx(fun, abs=1e-8)
+    rule = minimize(objective, [start] * 60, method="gd", step_size=1e-3)
+    assert rule.status == Status.STATIONARY
+    many = minimize_many(objective, [[start] * 60] * 2)
+    assert many.fun == pytest.approx([fun, fun], abs=1e-8)
+
+
+def test_a_minimum_of_many_variables_costs_few_gradients_more():
+    objective = Objective("sum((x[i]-1)**2*(i+1) for i in range(n))", sizes={"n": 300})
+    result = minimize(objective, [1.0] * 300)
+    assert result.status == Status.CONVERGED
+    assert result.nfev < 30
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-9, 1.0, 1e12])
+def test_the_units_of_one_variable_make_no_kink(unit):
+    x = np.linspace(0, 9, 30)
+    data = {"x": unit * x, "y": np.exp(-x / 2) / unit}
+    result = minimize(Objective(DECAY, data=data), {"a": 0.1 / unit, "t": unit})
+    assert "kink" not in result.message
+    if result.success:
+        found = result.values["a"] * unit, result.values["t"] / unit
+        np.testing.assert_allclose(found, [1.0, 2.0], rtol=1e-5)
+
+
+DECAY = "sum((y[i]-a*exp(-x[i]/t))**2 for i in range(n))"
+
+
+@pytest.mark.parametrize(("option", "kind"), [("gtol", "within"), ("target", "at")])
+def test_what_is_no_minimum_is_not_called_one(option, kind):
+    result = minimize("(x-3)**2", [0.0], **{option: 10})
+    assert result.success
+    assert result.kind.startswith(f"point {kind}")
+    assert "minimum" not in repr(result).split(":")[0]
+    assert minimize("(x-3)**2", [0.0], gtol=1e-3).kind == "minimum"
 
 
 def test_a_given_tolerance_is_absolute():

@@ -11,16 +11,13 @@ from typing import Any, NamedTuple, TypeAlias
 
 from symgd.descent.felt import lower_nearby
 from symgd.descent.settings import TIGHT
-from symgd.errors import FormulaError
 from symgd.kernels.shared import shared
 from symgd.native import records as layout
-from symgd.native.machine import Kernel, address
-from symgd.objectives.objective import Objective
+from symgd.native.machine import address
 
 # It stands above: what is asked of one is its point, gradient, bounds and start.
 Run: TypeAlias = Any
 
-CURVATURE_VARIABLES = 50  # up to so many the Hessian is looked at
 # How much of x Newton's step may still change, at the end of the default method, where
 # f no longer falls measurably, and at the end of a rule, which has its own pace.
 CLOSE, AT_ROUNDING, ROUGHLY = 1e-7, 1e-5, 1e-2
@@ -51,16 +48,6 @@ class Ending(NamedTuple):
     evaluations: int = 0
 
 
-def hessian_of(objective: Objective) -> Kernel | None:
-    """Return the Hessian's kernel, where there is one that can be looked at."""
-    if len(objective.space) > CURVATURE_VARIABLES:
-        return None
-    try:
-        return objective.kernel("hessian")
-    except FormulaError:
-        return None
-
-
 def examined(run: Run, close: float) -> Ending:
     """Say what the point is where a run has come to.
 
@@ -70,7 +57,7 @@ def examined(run: Run, close: float) -> Ending:
     close : float
         How much of x Newton's step may change where an end is exact.
     """
-    hessian = hessian_of(run.objective)
+    hessian = run.objective.quick_hessian()
     if hessian is None:
         steep = run.norm > TIGHT * min(1.0, run.first_norm) and math.isfinite(close)
         return Ending(layout.INEXACT) if steep else _felt(run)

@@ -17,11 +17,9 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from symgd.descent.ends import (
-    CURVATURE_VARIABLES,
     ROUGHLY,
     Ending,
     examined,
-    hessian_of,
 )
 from symgd.descent.result import NOWHERE, Criterion, Result, Seen, Trace
 from symgd.descent.settings import TIGHT, Settings
@@ -31,7 +29,7 @@ from symgd.native.interrupts import Interrupts
 from symgd.native.machine import address, raise_pending
 from symgd.native.status import CUT, RUNNING, Status
 from symgd.native.stopping import stoppable
-from symgd.objectives.objective import Objective
+from symgd.objectives.objective import QUICK_VARIABLES, Objective
 from symgd.objectives.points import MANY, Bounds
 
 if TYPE_CHECKING:
@@ -84,7 +82,7 @@ class Run:
         self.recorded = array("d")
         self.seconds = 0.0  # spent in it, compilation excluded
         self.stopped_by = "interrupted"
-        self.origin = floats(n if n <= CURVATURE_VARIABLES else 0)
+        self.origin = floats(n if n <= QUICK_VARIABLES else 0)
         self.begun = floats(2)  # value and norm at the start
         self.ending: Ending | None = None
         comparable = objective.iteration is None and not self.descends
@@ -249,7 +247,7 @@ class Run:
         if self.norm <= SETTLED * self.first_norm:
             return True
         self.ending = end = examined(self, ROUGHLY)
-        if end.verdict == layout.UNKNOWN or hessian_of(self.objective) is None:
+        if end.verdict == layout.UNKNOWN or self.objective.quick_hessian() is None:
             return f < self.first
         return end.verdict == layout.EXACT or end.promised <= LEFT * noise
 

@@ -9,7 +9,6 @@ from typing import Any
 from symgd.descent.run import FARTHEST, NO_END, floats
 from symgd.descent.search_run import SearchRun
 from symgd.descent.settings import Settings
-from symgd.errors import FormulaError
 from symgd.kernels.shared import shared
 from symgd.native import records as layout
 from symgd.native.machine import address
@@ -17,7 +16,6 @@ from symgd.native.status import RUNNING
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 
-NEWTON_VARIABLES = 50  # the Hessian is used up to so many
 LBFGS_ITERATIONS = 2000  # before Newton's method is tried
 NEWTON_ITERATIONS = 200
 
@@ -88,16 +86,16 @@ class SolverRun(SearchRun):
     def _plan(self) -> None:
         """Plan the stages to come."""
         self.stages, self.stage_end = [], NO_END
-        if self.n <= NEWTON_VARIABLES:
+        if self.objective.has_quick_hessian:
             self.stages = [("newton", NEWTON_ITERATIONS), ("lbfgs", NO_END)]
             self.stage_end = max(self.t, 0) + LBFGS_ITERATIONS
 
     def _get_hessian(self) -> bool:
         """Compile the Hessian; return whether there is one, not too large for that."""
-        try:
-            self.hessian = self.objective.kernel("hessian")
-        except FormulaError:
+        hessian = self.objective.quick_hessian()
+        if hessian is None:
             return False
+        self.hessian = hessian
         self.matrices = floats(2 * self.n * self.n)
         self.arguments = self._arguments()
         return True
@@ -119,7 +117,7 @@ class SolverRun(SearchRun):
             layout.NEWEST: (0, layout.MEMORY - 1),
             layout.STALE: (0, layout.MEMORY),
             layout.IDLE: (0, FARTHEST),
-            layout.NEWTON: (0, int(self.n <= NEWTON_VARIABLES)),
+            layout.NEWTON: (0, int(self.objective.has_quick_hessian)),
         }
         return super().possible() | pairs
 

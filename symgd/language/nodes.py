@@ -233,6 +233,16 @@ def contains(
     return False
 
 
+def length_of(node: sp.Basic, most: int) -> int:
+    """Return how many different nodes there are, or just more than ``most``."""
+    seen, pending = {node}, [node]
+    while pending and len(seen) <= most:
+        inner = [a for a in pending.pop().args if a not in seen]
+        seen.update(inner)
+        pending += inner
+    return len(seen)
+
+
 def replaced(node: Any, known: Mapping[Any, Any]) -> Any:
     """Replace nodes by others, all else as ``as_written.made`` builds it."""
     done = dict(known)

@@ -7,7 +7,7 @@ from array import array
 
 import numpy as np
 
-from symgd.descent.ends import CLOSE, ROUGHLY, hessian_of
+from symgd.descent.ends import CLOSE, ROUGHLY
 from symgd.descent.felt import lower_nearby
 from symgd.kernels.shared import shared
 from symgd.many.problem import Ends, Problem
@@ -23,7 +23,7 @@ class ExaminedEnds:
         self.problem, self.table = problem, table
         self.kernel = shared("examination_each")
         self.function = problem.objective.kernel("evaluation")
-        self.hessian = hessian_of(problem.objective)
+        self.hessian = problem.objective.quick_hessian()
         self.parameters = problem.constants()
         self.close = CLOSE if problem.searches else ROUGHLY
         if not problem.settings.relative:

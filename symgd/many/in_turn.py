@@ -16,8 +16,7 @@ import numpy as np
 
 from symgd.descent.progress import ProgressOfMany
 from symgd.descent.run import drive
-from symgd.descent.solver_run import LBFGS_ITERATIONS, NEWTON_VARIABLES
-from symgd.errors import FormulaError
+from symgd.descent.solver_run import LBFGS_ITERATIONS
 from symgd.kernels.shared import shared
 from symgd.many.examined_ends import ExaminedEnds
 from symgd.many.problem import Ends, Problem
@@ -109,9 +108,8 @@ def run_alone(
 def _prepare(problem: Problem, which: int) -> None:
     """Compile what a descent of its own needs: here, where Ctrl-C can stop it."""
     run = problem.run(which)
-    if problem.rule is None and run.n <= NEWTON_VARIABLES:
-        with suppress(FormulaError):  # there is none
-            run.objective.kernel("hessian")
+    if problem.rule is None:
+        run.objective.quick_hessian()
 
 
 def _alone(
@@ -149,7 +147,7 @@ class _Loop:
             self.kernel, self.space = shared("solver_each"), layout.solver_space(n)
         self.last = settings.maxiter
         # What needs more is repeated alone, in slices; likewise a further stage.
-        if problem.automatic or n <= NEWTON_VARIABLES:
+        if problem.automatic or problem.objective.has_quick_hessian:
             self.last = min(self.last, LBFGS_ITERATIONS)
         self.parameters = problem.constants()
         self.ends = ExaminedEnds(problem, table)

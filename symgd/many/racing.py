@@ -10,7 +10,7 @@ import math
 import time
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,8 @@ from symgd.descent.optimize import find_start
 from symgd.descent.result import Result, Trace
 from symgd.descent.run import Run, drive, result_of
 from symgd.descent.settings import Seed, Settings
-from symgd.descent.solver_run import NEWTON_VARIABLES, SolverRun
-from symgd.errors import FormulaError, InputError, unknown_name
+from symgd.descent.solver_run import SolverRun
+from symgd.errors import InputError, unknown_name
 from symgd.language.plain import plain_number
 from symgd.many.race_result import Race
 from symgd.native.interrupts import Interrupts
@@ -275,9 +275,8 @@ def _labels(entries: Sequence[Entry]) -> list[str]:
 def _prepare(run: Run, start: Sequence[float]) -> None:
     """Compile what a run may need, so that it is not in its time."""
     run.begin_in_time(start)
-    if isinstance(run, SolverRun) and run.n <= NEWTON_VARIABLES:
-        with suppress(FormulaError):  # there is none
-            run.objective.kernel("hessian")
+    if isinstance(run, SolverRun):
+        run.objective.quick_hessian()
 
 
 def _timed(run: Run, start: Sequence[float]) -> Status:

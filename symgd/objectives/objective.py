@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from symgd.objectives.evaluation import Evaluation
 
 MAX_VARIABLES = 1000
+# Compiling the Hessian takes seconds beyond: of so many variables, and of a formula
+# that has so many different parts.
+QUICK_VARIABLES, QUICK_LENGTH = 50, 400
 
 
 class Objective:
@@ -158,12 +161,19 @@ class Objective:
         # What has been read and compiled before needs no reading again.
         self._is_given = data is not None or bool(sizes)
         plain = not self._is_given and self._text is not None
-        self._facts = compiled.recalled(self.formula_key) if plain else None
+        self._facts: Any = compiled.recalled(self.formula_key) if plain else None
         if self._facts is None:
-            self._facts = {"variables": list(self._checked_variables())}
+            self._facts = self._read_facts()
         self.variables: tuple[str, ...] = tuple(self._facts["variables"])
         if self.arrays is not None and shapes:
             self.arrays = self.arrays.shaped(shapes)
+
+    def _read_facts(self) -> dict[str, Any]:
+        """Return what a later process need not find out again."""
+        from symgd.language.nodes import length_of
+
+        names = list(self._checked_variables())
+        return {"variables": names, "length": length_of(self.expression, QUICK_LENGTH)}
 
     def _checked_variables(self) -> tuple[str, ...]:
         """Read the formula, and return its variables in order."""
@@ -412,6 +422,24 @@ class Objective:
             lambda: self.native.written(kind),
             lambda: self.native.interpreted(kind),
         )
+
+    @property
+    def has_quick_hessian(self) -> bool:
+        """Whether the Hessian is of few variables and a short formula, if there is one.
+
+        Otherwise compiling it may well take longer than descents without it.
+        """
+        few = len(self.space) <= QUICK_VARIABLES
+        return few and self._facts["length"] <= QUICK_LENGTH
+
+    def quick_hessian(self) -> Kernel | None:
+        """Return the Hessian's kernel, where there is one to be had soon."""
+        if not self.has_quick_hessian:
+            return None
+        try:
+            return self.kernel("hessian")
+        except FormulaError:
+            return None
 
     @property
     def workers(self) -> int:

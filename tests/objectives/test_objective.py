@@ -281,3 +281,15 @@ def test_the_largest_of_several_is_found_whatever_their_rounding():
 def test_a_branch_that_is_not_taken_has_no_part_in_the_gradient():
     objective = Objective("x**(y if y > 0 else 2) + y**2", ["x", "y"])
     assert objective.grad([-3, -1]).tolist() == [-6, -2]
+
+
+def test_for_a_long_formula_no_hessian_is_compiled_unasked():
+    short, long = (
+        Objective(" + ".join(f"(x - {k})**2*cosh(y/{k})" for k in range(1, count)))
+        for count in (20, 300)
+    )
+    for objective, quick in ((short, True), (long, False)):
+        assert objective.has_quick_hessian == quick
+        assert minimize(objective, [0.5, 0.5]).success
+        assert (("hessian",) in objective._kernels) == quick
+    assert long.hess([0.0, 0.0]).shape == (2, 2)

@@ -159,7 +159,7 @@ def written(
     signature: str,
     write: Callable[[], Any],
     interpret: Callable[[], Kernel] | None = None,
-    assemble: Callable[[Any], bytes] = machine.optimised,
+    assemble: Callable[[Any], bytes] | None = None,
 ) -> Kernel:
     """Return a kernel that symgd writes: numba has no part in it.
 
@@ -173,11 +173,11 @@ def written(
         Returns a twin in Python, for when nothing is to be compiled. Without one, the
         kernel is machine code all the same: nobody could step through its text.
     assemble : callable
-        Makes machine code of what is written.
+        Makes machine code of what is written; by default ``machine.optimised``.
     """
 
     def code() -> bytes:
-        return assemble(write())
+        return (assemble or machine.optimised)(write())
 
     if interpreted():
         plain = interpret or (lambda: machine.linked(code(), signature))

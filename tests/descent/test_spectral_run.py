@@ -447,6 +447,8 @@ def test_each_descent_is_the_one_made_alone(formula, options):
         counts = results.nit[which], results.nfev[which]
         assert counts == (alone.nit, alone.nfev)
         again, text = results[which], repr(alone).replace(alone.start_source, "given")
+        lines = text.splitlines(keepends=True)  # but what is said of other starts
+        text = "".join(line for line in lines if "minimize_many" not in line)
         assert repr(again) == text
         assert again.hyperparameters == {"step_size": "auto"}
 

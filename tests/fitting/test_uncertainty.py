@@ -133,9 +133,10 @@ def test_a_product_is_all_that_is_determined(data):
 
 def test_a_parameter_without_effect(data):
     found = fit("a + b*t + 0*c + d*max(t - 100, 0)", data, "y")
-    assert found.undetermined == [{"d": 1.0}]
-    assert found.standard_errors["d"] == math.inf
-    assert "the data do not determine d\n" in str(found)
+    assert found.undetermined == [{"c": 1.0}, {"d": 1.0}]
+    assert found.standard_errors["c"] == found.standard_errors["d"] == math.inf
+    for name in "cd":
+        assert f"the data do not determine {name}\n" in str(found)
 
 
 def test_more_parameters_than_rows():

@@ -158,7 +158,7 @@ def test_parameters():
     ("formula", "options", "message"),
     [
         ("3", {}, "no variable"),
-        ("x - x", {}, "no variable"),
+        ("x - x", {}, "x cancels: f is the constant 0"),
         ("a**2", {"parameters": {"a": 1}}, "no variable"),
         ("x + y", {"variables": ["x"]}, "unknown name 'y'; known: x"),
         ("x", {"variables": ["x", "x"]}, "'x' stands twice"),

@@ -57,6 +57,32 @@ def examined(run: Run, close: float) -> Ending:
     close : float
         How much of x Newton's step may change where an end is exact.
     """
+    end = _by_curvature(run, close)
+    if end.verdict == layout.LOWER or not run.objective.has_jumps:
+        return end
+    from symgd.descent.jumps import lower_beside
+
+    kernel = run.objective.kernel("evaluation")
+    point = run.x, run.fun, run.gradient[:]
+    sides = run.bounds.lower, run.bounds.upper
+    sizes = sizes_of(run.x, run.origin or run.x)
+    found = lower_beside(kernel, run.parameters, point, sides, sizes)
+    count = end.evaluations + found.evaluations
+    if math.isinf(found.fun):
+        return end._replace(evaluations=count)
+    at = found.fun, found.x, found.gradient
+    return Ending(layout.LOWER, end.promised, end.moved, *at, count)
+
+
+def sizes_of(x: array[float], start: array[float]) -> array[float]:
+    """Return how large coordinates are, or how far they have come."""
+    pairs = zip(x, start, strict=True)
+    sizes = [max(abs(a), abs(a - b)) for a, b in pairs]
+    largest = max(sizes) or 1.0
+    return array("d", [size or largest for size in sizes])
+
+
+def _by_curvature(run: Run, close: float) -> Ending:
     hessian = run.objective.quick_hessian()
     if hessian is None:
         steep = run.norm > TIGHT * min(1.0, run.first_norm) and math.isfinite(close)

@@ -14,7 +14,7 @@ from mpmath.libmp import prec_to_dps
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from symgd.language.as_written import choice, made
-from symgd.language.functions import NODES
+from symgd.language.functions import NODES, real_sign
 
 MAX_NODES = 50_000
 MAX_DEPTH = 100
@@ -241,6 +241,12 @@ def length_of(node: sp.Basic, most: int) -> int:
         seen.update(inner)
         pending += inner
     return len(seen)
+
+
+def may_jump(expression: sp.Expr) -> bool:
+    """Return whether a value may jump: there are conditions, signs or whole numbers."""
+    jumping = (sp.Piecewise, sp.sign, sp.Heaviside, sp.floor, sp.ceiling, sp.Mod)
+    return bool(expression.has(*jumping, real_sign))
 
 
 def replaced(node: Any, known: Mapping[Any, Any]) -> Any:

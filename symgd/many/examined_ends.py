@@ -7,8 +7,9 @@ from array import array
 
 import numpy as np
 
-from symgd.descent.ends import CLOSE, ROUGHLY
+from symgd.descent.ends import CLOSE, ROUGHLY, sizes_of
 from symgd.descent.felt import lower_nearby
+from symgd.descent.jumps import lower_beside
 from symgd.kernels.shared import shared
 from symgd.many.problem import Ends, Problem
 from symgd.native import machine
@@ -60,7 +61,7 @@ class ExaminedEnds:
             *map(machine.address, arrays),
         )
         machine.raise_pending()
-        if self.hessian is None:
+        if self.hessian is None or problem.objective.has_jumps:
             for each in piece[table.status[piece] == Status.CONVERGED]:
                 self._feel(
                     int(each), counts, (problem.bounds.lower, problem.bounds.upper)
@@ -77,11 +78,21 @@ class ExaminedEnds:
         slope = np.zeros(len(start))
         first = self.function(*map(machine.address, (start, constants, slope)))
         slope_left = self.problem.settings.slope
-        found = lower_nearby(
-            self.function, constants, point, sides, float(first), slope_left
-        )
-        counts[each] += found.evaluations
-        if found.fun < math.inf:
+        lowest = math.inf
+        if self.hessian is None:
+            found = lower_nearby(
+                self.function, constants, point, sides, float(first), slope_left
+            )
+            counts[each] += found.evaluations
+            lowest = found.fun
+        if self.problem.objective.has_jumps:
+            sizes = sizes_of(x, array("d", start))
+            beside = lower_beside(
+                self.function, array("d", constants), point, sides, sizes
+            )
+            counts[each] += beside.evaluations
+            lowest = min(lowest, beside.fun)
+        if lowest < math.inf:
             table.status[each] = RUNNING
 
 

@@ -170,10 +170,12 @@ class Objective:
 
     def _read_facts(self) -> dict[str, Any]:
         """Return what a later process need not find out again."""
-        from symgd.language.nodes import length_of
+        from symgd.language.nodes import length_of, may_jump
 
         names = list(self._checked_variables())
-        return {"variables": names, "length": length_of(self.expression, QUICK_LENGTH)}
+        length = length_of(self.expression, QUICK_LENGTH)
+        jumps = may_jump(self.expression)
+        return {"variables": names, "length": length, "jumps": jumps}
 
     def _checked_variables(self) -> tuple[str, ...]:
         """Read the formula, and return its variables in order."""
@@ -422,6 +424,11 @@ class Objective:
             lambda: self.native.written(kind),
             lambda: self.native.interpreted(kind),
         )
+
+    @property
+    def has_jumps(self) -> bool:
+        """Whether the value may jump: there are conditions, signs or whole numbers."""
+        return bool(self._facts["jumps"])
 
     @property
     def has_quick_hessian(self) -> bool:

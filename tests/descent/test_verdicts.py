@@ -312,3 +312,38 @@ def test_ends_for_which_no_time_is_left_are_no_successes(monkeypatch):
     still = {"method": "gd", "step_size": 0.1}
     results = minimize_many("x**2 - y**2 + y**4", [[1.0, 0.0], [1.0, 0.5]], **still)
     assert results.success.tolist() == [False, True]
+
+
+# ------------------------------------------------------------------------ jumps
+
+JUMPS = [
+    ("sign(x) + x**2", [1.0], -1),
+    ("(x - 1)**2 if x >= 1 else (x - 1)**2 - 5", [3.0], -5),
+    ("Piecewise((x**2 - 1, x < 0), (x**2, True))", [1.0], -1),
+    ("sum(sign(x[i]) + x[i]**2 for i in range(n))", [1.0] * 3, -3),
+]
+
+
+@pytest.mark.parametrize(("formula", "start", "least"), JUMPS)
+def test_what_is_lower_just_beyond_a_jump_is_found(formula, start, least):
+    for options in ({}, {"method": "gd", "step_size": "auto"}):
+        result = minimize(formula, start, **options)
+        assert result.fun == pytest.approx(least, abs=1e-8)
+    rule = minimize(formula, start, method="gd", step_size=0.1)
+    assert not rule.success or rule.fun == pytest.approx(least, abs=1e-8)
+    many = minimize_many(formula, [start, start], maxiter=10_000)
+    np.testing.assert_allclose(many.fun, least, atol=1e-8)
+
+
+CONTINUOUS = [
+    ("x**2 if abs(x) < 1 else 2*abs(x) - 1", [3.0], 0),
+    ("1e12*(x - 3)**2 if x < 3 else (x - 3)**4", [7.0], 0),
+    ("x**2 + (3 if x + y < 2 else 0) + (y - 4)**2", [4.0, 1.0], 0),
+]
+
+
+@pytest.mark.parametrize(("formula", "start", "least"), CONTINUOUS)
+def test_where_two_pieces_meet_or_a_jump_is_far_nothing_is_left(formula, start, least):
+    result = minimize(formula, start)
+    assert result.success
+    assert result.fun == pytest.approx(least, abs=1e-12)

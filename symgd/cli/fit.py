@@ -31,7 +31,7 @@ Model = Annotated[
 DataFile = Annotated[
     Path,
     typer.Option(
-        metavar="FILE", help="The options: text with names first, .npz, .parquet, ..."
+        metavar="FILE", help="The rows: text with names first, .npz, .parquet, ..."
     ),
 ]
 Target = Annotated[str, typer.Option(help="The column that the model should give.")]

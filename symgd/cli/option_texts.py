@@ -45,15 +45,21 @@ def point(text: str | None) -> Any:
         return None
     if not text.strip():
         raise InputError("--start is empty: give x=1,y=2, or 1,2 in order")
+    expected = f"--start expects x=1,y=2 or 1,2, not {text!r}"
     parts = [part.strip() for part in split(text)]
-    if not any("=" in part for part in parts):
-        return [constant(part, "--start") for part in parts]
     pairs = [part.partition("=") for part in parts]
-    if not all(equals for _, equals, _ in pairs):
-        raise InputError(f"--start expects x=1,y=2 or 1,2, not {text!r}")
+    named = any(equals for _, equals, _ in pairs)
+    if named and not all(equals for _, equals, _ in pairs):
+        raise InputError(expected)
     names = [name.strip() for name, _, _ in pairs]
+    try:
+        if not named:
+            return [constant(part, "--start") for part in parts]
+        values = [constant(value, name) for name, _, value in pairs]
+    except FormulaError as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{expected} ({reason})") from None
     _check_unique(names, "--start")
-    values = [constant(value, name) for name, _, value in pairs]
     return dict(zip(names, values, strict=True))
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import warnings
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from symgd.calculus.listing import listing
 from symgd.calculus.program import Program, gradient_program
 from symgd.calculus.sizes import inferred_sizes, lengths
 from symgd.calculus.stable import stable
-from symgd.errors import FormulaError, InputError, unknown_name
+from symgd.errors import FormulaError, InputError, guess, unknown_name
 from symgd.language.formula import names_in, natural_order, text_of
 from symgd.native.layout import Layout, column_of, size_of
 from symgd.native.room import memory
@@ -108,6 +109,8 @@ class Arrays:
             raise FormulaError(f"{problem}, inside a sum over i", formula)
         scalars = plain - self.size_names - set(parameters)
         unknown = {name: rank for name, rank in ranks.items() if name not in self.data}
+        if variables is None:
+            _warn_of_slips(unknown, set(table.names) - set(self.data))
         found = {**dict.fromkeys(scalars, 0), **unknown}
         self.variables = self._ordered(found, variables)
         self.ranks = {name: found.get(name, 0) for name in self.variables}
@@ -368,3 +371,11 @@ def _program(
     """Return the loops of an expression in which some sizes are part of the code."""
     written = structure.written_out(expression, dict(static))
     return quickened(gradient_program(written, variables))
+
+
+def _warn_of_slips(variables: Iterable[str], columns: Collection[str]) -> None:
+    """Warn of an array that is unknown, beside a column of nearly its name."""
+    for name in variables:
+        if hint := guess(name, columns):
+            told = f"{name!r} is a variable here, as no column of the data is called so"
+            warnings.warn(told + hint, stacklevel=5)

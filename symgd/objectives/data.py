@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgd.errors import InputError, shortened, unknown_name
+from symgd.errors import InputError, guess, shortened, unknown_name
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -106,7 +106,9 @@ class DataTable:
         names = list(dict.fromkeys(names))
         for name in names:
             if name not in self._keys:
-                raise unknown_name("column", name, self._keys)
+                known = ", ".join(map(str, self._keys)) or "none"
+                hint = guess(name, map(str, self._keys))
+                raise InputError(f"there is no column {name!r}{hint}; columns: {known}")
         values = self._columns([self._keys[name] for name in names])
         arrays = {
             name: _numbers(name, value)

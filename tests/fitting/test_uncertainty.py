@@ -162,7 +162,7 @@ def test_as_many_parameters_as_rows():
 
 
 def test_new_data_need_their_columns(line):
-    with pytest.raises(InputError, match=r"unknown column 't'.*did you mean 'tt'"):
+    with pytest.raises(InputError, match=r"there is no column 't'.*did you mean 'tt'"):
         line.predict({"tt": [1.0]})
     with pytest.raises(InputError, match="level must be between 0 and 1"):
         line.predict({"t": [1.0]}, level=95)

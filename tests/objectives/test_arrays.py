@@ -438,3 +438,12 @@ def test_hessians_of_nested_sums_against_differences():
             ends = f.grad(w + step * direction), f.grad(w - step * direction)
             expected = (ends[0] - ends[1]) / (2 * step)
             np.testing.assert_allclose(f.hessp(w, direction), expected, atol=1e-6)
+
+
+def test_an_array_with_nearly_the_name_of_a_column_is_noted():
+    data = {"height": [1.0, 2.0], "day": [1.0, 3.0]}
+    text = "sum((height[i] - a*dya[i])**2 for i in range(n))"
+    with pytest.warns(UserWarning, match="'dya' is a variable here.*mean 'day'"):
+        Objective(text, data=data)
+    Objective(text, ["a", "dya"], data=data)  # it is meant
+    Objective(text.replace("dya", "x"), data=data)  # nobody can know

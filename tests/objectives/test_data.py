@@ -146,8 +146,8 @@ def test_names():
     assert DataTable(None).arrays([]) == {}
     assert DataTable({1: [2], "y": [3]}).names == ("1", "y")
     assert DataTable({1: [2]}).arrays(["1", "1"])["1"].tolist() == [2]
-    refused({"speed": [1]}, "unknown column 'sped' (did you mean", names=["sped"])
-    refused(None, "unknown column 'x'; accepted: none")
+    refused({"speed": [1]}, "there is no column 'sped' (did you mean", names=["sped"])
+    refused(None, "there is no column 'x'; columns: none")
     refused({1: [2], "1": [3]}, "two columns named '1'")
 
 

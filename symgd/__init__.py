@@ -53,6 +53,9 @@ _HOMES = {
     "sweep": "many.descents",
 }
 
+# Modules by names; of checkpoints by the one that it had before there were rooms.
+_MODULES = {"checkpoints": "descent.checkpoints", "sklearn": "sklearn"}
+
 __all__ = [
     "Fit",
     "FormulaError",
@@ -78,8 +81,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "sklearn":
-        return importlib.import_module("symgd.sklearn")
+    if name in _MODULES:
+        return importlib.import_module(f"symgd.{_MODULES[name]}")
     if name not in _HOMES:
         raise AttributeError(f"module 'symgd' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"symgd.{_HOMES[name]}"), name)

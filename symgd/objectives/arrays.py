@@ -236,7 +236,7 @@ class Arrays:
         example = ", ".join(f"{name!r}: 100" for name in missing)
         return InputError(
             f"the size{'s' * (len(missing) > 1)} {names} can't be known: give "
-            f"sizes={{{example}}}, or a start x0 that has the arrays' lengths"
+            f"sizes={{{example}}}, data for the arrays, or a start x0 of their lengths"
         )
 
     def _shapes_of(self, x0: Any) -> dict[str, tuple[int, ...]]:

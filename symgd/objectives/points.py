@@ -56,11 +56,12 @@ def beside_a_wall(
 ) -> array[float]:
     """Return a point, moved a little where f is infinitely steep, as x*log(x) at 0.
 
-    There no step has a length. It is moved to where f falls, but not out of bounds.
+    There no step has a length. It is moved to where f falls, but not out of bounds;
+    upwards where the slope is unknown, as of sqrt(x)*log(x) at 0.
     """
     moved = array("d", x)
     for place, slope in enumerate(gradient):
-        if math.isinf(slope):
+        if not math.isfinite(slope):
             low, high = limits.lower[place], limits.upper[place]
             width = min(1.0, high - low)
             step = math.copysign(BESIDE * max(width, abs(x[place])), -slope)

@@ -56,6 +56,8 @@ def test_what_has_no_limit_is_an_error(formula):
         ("x*log(x)", [0], -float(mpmath.exp(-1))),
         ("x*log(x) + (1 - x)*log(1 - x)", [1], -float(mpmath.log(2))),
         ("x - sqrt(x)", [0], -0.25),
+        ("sqrt(x)*log(x)", [0], -2 * float(mpmath.exp(-1))),
+        ("sqrt(1 - x)*log(1 - x)", [1], -2 * float(mpmath.exp(-1))),
     ],
 )
 def test_a_run_begins_on_a_bound_where_f_is_infinitely_steep(formula, x, least):

@@ -83,13 +83,13 @@ def specialised(name: str, parts: Mapping[str, str], form: Sequence[Any]) -> byt
     """
     loop = LOOPS[name]
     try:
-        module = machine.parsed(text_of(name))
+        module = machine.parsed(text_of(name), inlined=True)
     except NotPortable:
         with compiled.numbas_lock():
             function = loop.built()
             inner = function.native_name.removeprefix("cfunc.")
             text = function.inspect_llvm()
-        module = machine.with_entry(text, inner, loop.signature)
+        module = machine.with_entry(text, inner, loop.signature, inlined=True)
     return machine.specialised(module, loop.signature, parts, form)
 
 

@@ -45,6 +45,11 @@ target.emit_object(module)
 """
 
 
+# As LLVM writes them, and as llvmlite does.
+_DEFINITION = re.compile(r"^(define .*?)(\s\{)$", re.MULTILINE)
+_ENTRY = re.compile(rf'^(define [^\n]*@"?{ENTRY}"?\(.*?)(\s\{{)$', re.MULTILINE)
+
+
 class NotPortable(SymgdError):
     """The code can't leave this process."""
 
@@ -216,7 +221,7 @@ def emitted(text: str, function: str, signature: str) -> bytes:
     return here.emit_object(module)
 
 
-def with_entry(text: str, function: str, signature: str) -> Any:
+def with_entry(text: str, function: str, signature: str, inlined: bool = False) -> Any:
     """Return the module of a function that numba has compiled, to be called by ENTRY.
 
     Raises
@@ -225,7 +230,7 @@ def with_entry(text: str, function: str, signature: str) -> Any:
         If it isn't as expected, see :func:`emitted`.
     """
     returned, taken = signature.split(":")
-    module = parsed(text + _entry(function, returned, taken))
+    module = parsed(text + _entry(function, returned, taken), inlined)
     type_of_function = str(module.get_function(function).global_value_type)
     inner = ", ".join(["ptr", "ptr", *(LLVM_TYPES[letter] for letter in taken)])
     if type_of_function != f"i32 ({inner})":
@@ -293,7 +298,7 @@ def specialised(
     loop.get_function(ENTRY).name = "loop"
     whole = parsed(_bound(signature, form, parts))
     for name, text in parts.items():
-        part = parsed(text)
+        part = parsed(text, inlined=True)
         part.get_function(ENTRY).name = name
         whole.link_in(part)
     whole.link_in(loop)
@@ -301,7 +306,6 @@ def specialised(
     whole.triple, whole.data_layout = here.triple, str(here.target_data)
     for name in ("loop", *parts):
         whole.get_function(name).linkage = "internal"
-        whole.get_function(name).add_function_attribute("alwaysinline")
     tuning = llvm.create_pipeline_tuning_options(speed_level=3)
     tuning.slp_vectorization = False
     builder = llvm.create_pass_builder(here, tuning)
@@ -356,8 +360,14 @@ def run_passes(passes: Any, module: Any, builder: Any) -> None:
         NewPassManager._dispose(passes)
 
 
-def parsed(text: str) -> Any:
+def parsed(text: str, inlined: bool = False) -> Any:
     """Return a module of LLVM's text.
+
+    Parameters
+    ----------
+    text : str
+    inlined : bool
+        Whether its entry is to be written out where it is called.
 
     Raises
     ------
@@ -368,15 +378,15 @@ def parsed(text: str) -> Any:
 
     if llvm.llvm_version_info < (16,):
         raise NotPortable("this LLVM has other types of pointers")
+    # Nothing is raised through a kernel: there is no way back to tell the system of.
+    text = _DEFINITION.sub(r"\1 nounwind\2", text)
+    if inlined:
+        text = _ENTRY.sub(r"\1 alwaysinline\2", text)
     try:
         module = llvm.parse_assembly(text)
         module.verify()
     except RuntimeError as error:
         raise NotPortable(f"the code is not as expected: {error}") from None
-    # Nothing is raised through a kernel: there is no way back to tell the system of.
-    for function in module.functions:
-        if not function.is_declaration:
-            function.add_function_attribute("nounwind")
     return module
 
 

@@ -112,6 +112,7 @@ def errors_reported() -> Iterator[None]:
         compiled.when_long = _say_what_takes_long
     try:
         with warnings.catch_warnings():
+            # catch_warnings puts it back; to mypy a function can't be replaced.
             warnings.showwarning = _note  # type: ignore[assignment]
             yield
     except BrokenPipeError:

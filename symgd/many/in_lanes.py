@@ -29,8 +29,9 @@ from symgd.native.status import RUNNING, Status
 SMALLEST = 256  # descents handed to a thread at a time
 PIECES = 4  # for each thread in a round
 ROUND_SECONDS = 0.05  # between two looks at the clock
-# For so many slots of a descent, so many registers of lanes side by side.
-REGISTERS = ((3, 7), (9, 5))  # and 1 for more
+# For so many slots of a descent, so many registers of lanes side by side, and 1 for
+# more: of AVX-512, which has 32 registers, and of its predecessors with 16.
+REGISTERS = {8: ((3, 7), (9, 5)), 4: ((9, 3),), 2: ((9, 3),)}
 
 
 class _Lanes:
@@ -135,10 +136,10 @@ def _form(
 ) -> tuple[int, int, bool, bool, bool, tuple[bool, bool]]:
     """Return what the loop of lanes is specialised for, as plain data."""
     settings, slots = problem.settings, len(first.slots)
-    registers = next((r for most, r in REGISTERS if slots <= most), 1)
+    width = machine.register_width()
+    registers = next((r for most, r in REGISTERS[width] if slots <= most), 1)
     registers = max(1, registers - any(varied))  # constants take their share
     patient, targeted = settings.patience > 0, settings.target > -math.inf
-    width = machine.register_width()
     return width, registers, first.bounded, patient, targeted, varied
 
 

@@ -270,8 +270,8 @@ def optimised(text: str, *, widened: bool = False) -> bytes:
     module.data_layout = str(here.target_data)
     tuning = llvm.create_pipeline_tuning_options(speed_level=3)
     tuning.loop_vectorization, tuning.slp_vectorization = widened, False
-    # Longer loops take twice as long to emit, and ran no faster where it was measured.
-    tuning.loop_unrolling = not widened
+    # Longer loops take twice as long to emit, and ran no faster, or slower.
+    tuning.loop_unrolling = False
     builder = llvm.create_pass_builder(here, tuning)
     run_passes(builder.getModulePassManager(), module, builder)
     return here.emit_object(module)

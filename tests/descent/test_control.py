@@ -518,7 +518,7 @@ def test_killed_at_random_moments_a_run_comes_to_the_same_bits(tmp_path):
 
     for method in ("adam", "momentum"):
         expected = end(process(method))
-        for _ in range(6):
+        for _ in range(3):
             running = process(method)
             for _ in range(moments.randint(1, 9)):
                 last = running.stdout.readline()

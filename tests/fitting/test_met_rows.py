@@ -120,6 +120,7 @@ def test_a_constant_target_is_explained_or_not(loss, ts, level):
 
 
 @pytest.mark.parametrize("loss", ["squared", "absolute", "huber", "log_cosh"])
+@settings(max_examples=30)
 @given(st.floats(0.2, 4.0), st.floats(0.1, 9.0), st.booleans())
 def test_a_power_law_may_begin_at_0(loss, exponent, size, given_start):
     t = np.arange(6.0)

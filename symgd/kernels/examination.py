@@ -20,6 +20,7 @@ from symgd.kernels.common import NOISE, copy, diagonalise, is_finite, is_held
 from symgd.lowering.intrinsics import evaluate, floats, integers
 from symgd.lowering.jitting import jit
 from symgd.native.records import (
+    ANALYTIC,
     CLOSE,
     CONVERGED,
     COUNTERS,
@@ -56,6 +57,7 @@ OUTWARD = 1e2  # times as far from one distance to the next
 NEAR, STEPS = 1e-8, 5  # the first distance as a part of x, and how many there are
 NEAR_UNKNOWN, STEPS_UNKNOWN = 1e-16, 17  # the same where x has no size
 AWAY = 1e-6  # of the way: where a variable ran away, f was the same there
+ENDLESS, BACK = 6, 5  # points outward, each 100 times as far; and back to the start
 LONG, SAME = 1e8, 1e-10  # how far away is; of f, what is the same there
 BEYOND_MEASURE = 4e-12  # of f, which may have lost digits on the way
 TIGHT = 1e-8  # of the gradient at the start, where no curvature is known
@@ -344,6 +346,52 @@ def _ran_away(
 
 
 @jit
+def _is_tail(
+    function: Any,
+    p: Any,
+    counters: Any,
+    facts: Any,
+    x: Any,
+    g: Any,
+    origin: Any,
+    lower: Any,
+    upper: Any,
+    work: Any,
+) -> bool:
+    """Return whether f, though flat along a variable for ever, isn't so everywhere.
+
+    Without kinks it would be constant there if it were exactly flat: it falls on, by
+    less than shows in it.
+    """
+    free, trial, trial_g, units, step = work[0], work[2], work[3], work[6], work[7]
+    f = facts[VALUE_THERE]
+    for k in range(x.shape[0]):
+        straight = free[k] == STRAIGHT and g[k] == 0.0
+        if not (straight or abs(step[k]) > FAR * units[k]):
+            continue
+        copy(x, trial)
+        for side in range(2):
+            flat = (lower[k] if side == 0 else upper[k]) in (-inf, inf)
+            for power in range(ENDLESS):
+                if flat:
+                    far = units[k] * 10.0 ** (2 * power)
+                    trial[k] = x[k] + (far if side == 1 else -far)
+                    there = evaluate(function, trial, p, trial_g)
+                    counters[EVALUATIONS] += 1
+                    flat = there == f and abs(trial_g[k]) <= abs(g[k])
+            if not flat:
+                continue
+            for back in range(BACK):
+                trial[k] = origin[k] if back == 0 else x[k] * (1.0 - 0.5 * back)
+                trial[k] = min(max(trial[k], lower[k]), upper[k])
+                there = evaluate(function, trial, p, trial_g)
+                counters[EVALUATIONS] += 1
+                if there != f or abs(trial_g[k]) > abs(g[k]):
+                    return True
+    return False
+
+
+@jit
 def _moved(x: Any, origin: Any, work: Any) -> float:
     """Return the largest part of its size by which Newton's step changes a variable.
 
@@ -498,6 +546,10 @@ def examine(
             return INEXACT
         if endless and far > FAR:
             return FLAT
+    if facts[ANALYTIC] and _is_tail(
+        function, p, counters, facts, x, g, origin, lower, upper, work
+    ):
+        return FLAT
     return SADDLE if lowest < -NULL * highest else EXACT
 
 
@@ -535,11 +587,14 @@ def entry(
 
 
 @jit
-def _steep(g: Any, first_g: Any) -> bool:
-    """Return whether a gradient is not small beside the one at the start."""
-    largest, first = 0.0, 0.0
+def _steep(x: Any, g: Any, origin: Any, first_g: Any, fallen: float) -> bool:
+    """Return whether a gradient is not small beside those on the way."""
+    largest, first, far = 0.0, 0.0, 0.0
     for k in range(g.shape[0]):
         largest, first = max(largest, abs(g[k])), max(first, abs(first_g[k]))
+        far += abs(x[k]) + abs(origin[k])
+    if far > 0.0:
+        first = max(first, fallen / far)
     return largest > TIGHT * min(1.0, first)
 
 
@@ -584,7 +639,10 @@ def each_entry(
         numbers[FIRST] = evaluate(function, origins[i], constants[i], a[3])
         counts[EVALUATIONS] = 0
         if hessian == 0:
-            left = numbers[CLOSE] < inf and _steep(gradients[i], a[3])
+            fallen = numbers[FIRST] - values[i]
+            left = numbers[CLOSE] < inf and _steep(
+                points[i], gradients[i], origins[i], a[3], fallen
+            )
         else:
             verdict = examine(
                 *(function, hessian, constants[i], counts, numbers),

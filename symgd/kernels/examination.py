@@ -85,6 +85,22 @@ def _units(x: Any, origin: Any, units: Any) -> bool:
 
 
 @jit
+def _equal_units(a: Any, origin: Any, units: Any) -> None:
+    """Set units of what began at 0 by those of the others: f changes by the same.
+
+    It may have come back from anywhere.
+    """
+    n = units.shape[0]
+    for k in range(n):
+        least = inf
+        for j in range(n):
+            if origin[k] == 0.0 and origin[j] != 0.0 and a[k, k] > 0.0 < a[j, j]:
+                least = min(least, units[j] * sqrt(a[j, j] / a[k, k]))
+        if least < inf:
+            units[k] = max(units[k], least)
+
+
+@jit
 def _scales(a: Any, free: Any, units: Any, scale: Any) -> bool:
     """Set the scales by which the Hessian's diagonal becomes 1, and its place free.
 
@@ -351,6 +367,7 @@ def _is_tail(
     p: Any,
     counters: Any,
     facts: Any,
+    least: float,
     x: Any,
     g: Any,
     origin: Any,
@@ -367,18 +384,21 @@ def _is_tail(
     f = facts[VALUE_THERE]
     for k in range(x.shape[0]):
         straight = free[k] == STRAIGHT and g[k] == 0.0
-        if not (straight or abs(step[k]) > FAR * units[k]):
+        if not (straight or abs(step[k]) > LITTLE * units[k]):
             continue
         copy(x, trial)
         for side in range(2):
             flat = (lower[k] if side == 0 else upper[k]) in (-inf, inf)
-            for power in range(ENDLESS):
+            far = units[k]
+            for _ in range(ENDLESS):
                 if flat:
-                    far = units[k] * 10.0 ** (2 * power)
                     trial[k] = x[k] + (far if side == 1 else -far)
                     there = evaluate(function, trial, p, trial_g)
                     counters[EVALUATIONS] += 1
-                    flat = there == f and abs(trial_g[k]) <= abs(g[k])
+                    slope = abs(trial_g[k])
+                    flat = there <= f + least
+                    flat = flat and (slope <= abs(g[k]) or slope * far <= least)
+                    far *= OUTWARD
             if not flat:
                 continue
             for back in range(BACK):
@@ -386,7 +406,7 @@ def _is_tail(
                 trial[k] = min(max(trial[k], lower[k]), upper[k])
                 there = evaluate(function, trial, p, trial_g)
                 counters[EVALUATIONS] += 1
-                if there != f or abs(trial_g[k]) > abs(g[k]):
+                if there > f + least or abs(trial_g[k]) > abs(g[k]):
                     return True
     return False
 
@@ -469,6 +489,7 @@ def examine(
         for j in range(n):
             a[i, j] = 0.0
     evaluate(hessian, x, p, a)
+    _equal_units(a, origin, units)
     if not _scales(a, free, units, scale):
         for i in range(n):
             free[i] = STRAIGHT if free[i] != 0.0 else 0.0
@@ -547,7 +568,7 @@ def examine(
         if endless and far > FAR:
             return FLAT
     if facts[ANALYTIC] and _is_tail(
-        function, p, counters, facts, x, g, origin, lower, upper, work
+        function, p, counters, facts, least, x, g, origin, lower, upper, work
     ):
         return FLAT
     return SADDLE if lowest < -NULL * highest else EXACT

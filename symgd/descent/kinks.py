@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import sympy as sp
 
 from symgd.language.formula import text_of
-from symgd.language.nodes import ANALYTIC, parts_of
+from symgd.language.nodes import parts_of
+from symgd.language.smoothness import ANALYTIC
 from symgd.native.machine import address
 from symgd.objectives.objective import Objective
 

@@ -15,7 +15,7 @@ from mpmath.libmp import prec_to_dps
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from symgd.language.as_written import choice, made
-from symgd.language.functions import NODES, real_sign
+from symgd.language.functions import NODES
 
 MAX_NODES = 50_000
 MAX_DEPTH = 100
@@ -31,37 +31,6 @@ CONDITIONS = (
     sp.logic.boolalg.BooleanFalse,
 )
 NOT_REAL = (sp.I, sp.zoo, sp.oo, -sp.oo, sp.nan)
-# What has all derivatives wherever it is defined; powers have, too.
-ANALYTIC = frozenset(
-    [
-        "Add",
-        "Mul",
-        "Exp1",
-        "exp",
-        "log",
-        "sin",
-        "cos",
-        "sinh",
-        "cosh",
-        "tanh",
-        "atan",
-        "asinh",
-        "erf",
-        "erfc",
-        "sigmoid",
-        "softplus",
-        "log_cosh",
-        "Sum",
-        "Product",
-        "Tuple",
-        "Symbol",
-        "Dummy",
-        "Idx",
-        "Indexed",
-        "IndexedBase",
-        "Pi",
-    ]
-)
 SYMPY_FAILURES = (
     *(ArithmeticError, AttributeError, NotImplementedError, TypeError, ValueError),
 )
@@ -279,20 +248,6 @@ def parts_of(node: sp.Basic) -> Iterator[Any]:
 def length_of(node: sp.Basic, most: int) -> int:
     """Return how many different nodes there are, or just more than ``most``."""
     return sum(1 for _ in itertools.islice(parts_of(node), most + 1))
-
-
-def is_analytic(expression: sp.Expr) -> bool:
-    """Return whether a formula is made of parts that have all derivatives."""
-    return all(
-        part.is_Number or part.is_Pow or part.func.__name__ in ANALYTIC
-        for part in parts_of(expression)
-    )
-
-
-def may_jump(expression: sp.Expr) -> bool:
-    """Return whether a value may jump: there are conditions, signs or whole numbers."""
-    jumping = (sp.Piecewise, sp.sign, sp.Heaviside, sp.floor, sp.ceiling, sp.Mod)
-    return bool(expression.has(*jumping, real_sign))
 
 
 def replaced(node: Any, known: Mapping[Any, Any]) -> Any:

@@ -171,15 +171,17 @@ class Objective:
 
     def _read_facts(self) -> dict[str, Any]:
         """Return what a later process need not find out again."""
-        from symgd.language.nodes import is_analytic, length_of, may_jump
+        from symgd.language.nodes import length_of
+        from symgd.language.smoothness import is_analytic, may_jump, varying
 
         names = list(self._checked_variables())
         length = length_of(self.expression, QUICK_LENGTH)
+        parts = varying(self.expression, names)
         return {
             "variables": names,
             "length": length,
-            "jumps": may_jump(self.expression),
-            "analytic": is_analytic(self.expression),
+            "jumps": may_jump(parts),
+            "analytic": is_analytic(parts),
         }
 
     def _checked_variables(self) -> tuple[str, ...]:

@@ -1,0 +1,85 @@
+"""Whether a formula may have kinks, or jumps: by the parts in which variables are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sympy as sp
+from sympy.functions.elementary.piecewise import ExprCondPair
+
+from symgd.language.functions import real_sign
+
+# What has all derivatives wherever it is defined; powers have, too.
+ANALYTIC = frozenset(
+    [
+        "Add",
+        "Mul",
+        "Exp1",
+        "exp",
+        "log",
+        "sin",
+        "cos",
+        "sinh",
+        "cosh",
+        "tanh",
+        "atan",
+        "asinh",
+        "erf",
+        "erfc",
+        "sigmoid",
+        "softplus",
+        "log_cosh",
+        "Sum",
+        "Product",
+        "Tuple",
+        "Symbol",
+        "Dummy",
+        "Idx",
+        "Indexed",
+        "IndexedBase",
+        "Pi",
+    ]
+)
+
+
+def varying(expression: sp.Expr, names: Iterable[str]) -> set[sp.Basic]:
+    """Return the different parts of a formula in which one of these names occurs."""
+    wanted = set(names)
+    found: set[sp.Basic] = set()
+    seen: set[sp.Basic] = set()
+    pending = [(expression, False)]
+    while pending:
+        part, has_known_parts = pending.pop()
+        if has_known_parts:
+            named = isinstance(part, sp.Symbol) and part.name in wanted
+            if named or any(inner in found for inner in part.args):
+                found.add(part)
+        elif part not in seen:
+            seen.add(part)
+            pending += [(part, True), *((inner, False) for inner in part.args)]
+    return found
+
+
+def is_analytic(parts: set[sp.Basic]) -> bool:
+    """Return whether what varies is made of parts that have all derivatives."""
+    return all(
+        part.is_Pow or part.func.__name__ in ANALYTIC or _is_fixed_choice(part, parts)
+        for part in parts
+    )
+
+
+def may_jump(parts: set[sp.Basic]) -> bool:
+    """Return whether what varies may jump, by conditions, signs or whole numbers."""
+    jumping = (sp.sign, sp.Heaviside, sp.floor, sp.ceiling, sp.Mod, real_sign)
+    return any(
+        isinstance(part, jumping)
+        or (isinstance(part, sp.Piecewise) and not _is_fixed_choice(part, parts))
+        for part in parts
+    )
+
+
+def _is_fixed_choice(part: sp.Basic, parts: set[sp.Basic]) -> bool:
+    """Return whether what varies doesn't decide which branch is taken."""
+    if isinstance(part, sp.Piecewise):
+        return not any(pair.args[1] in parts for pair in part.args)
+    return isinstance(part, ExprCondPair) and part.args[1] not in parts

@@ -338,7 +338,7 @@ def _ran_away(
     origin: Any,
     work: Any,
 ) -> bool:
-    """Return whether a variable ran far away, and f was as low long before."""
+    """Return whether a variable, or all, ran far away, and f was as low long before."""
     free, trial, trial_g, units, step = work[0], work[2], work[3], work[6], work[7]
     f = facts[VALUE_THERE]
     same = SAME * max(facts[FIRST] - f, abs(f))
@@ -355,8 +355,11 @@ def _ran_away(
         copy(x, trial)
         trial[k] = origin[k] + AWAY * moved
         there = evaluate(function, trial, p, trial_g)
-        counters[EVALUATIONS] += 1
-        if abs(there - f) <= same:
+        for j in range(x.shape[0]):
+            trial[j] = origin[j] + AWAY * (x[j] - origin[j])
+        together = evaluate(function, trial, p, trial_g)
+        counters[EVALUATIONS] += 2
+        if min(abs(there - f), abs(together - f)) <= same:
             return True
     return False
 

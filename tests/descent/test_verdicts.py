@@ -66,7 +66,6 @@ MINIMA = {
         *([3, -1, 0, 1], None, [0.0]),
     ),
     "flat to a bound": ("tanh(x)", [1.0], [(-100, 100)], [-1.0]),
-    "straight at it": ("x**2*(1 + y**2)", [1.0, 3.0], None, [0.0]),
     "an infinite curvature": ("x**2*log(x)", [0], [(0, None)], [-0.5 * math.exp(-1)]),
     "one that falls with it": ("-x**1.5", [0], [(0, 1)], [-1.0]),
     "one beside another": (
@@ -103,6 +102,7 @@ WITHOUT = {  # a minimum, or one that can be reached
     "falls to 0 and beyond what shows": ("1/(1 + exp(-x))", [-800.0]),
     "falls like a power": ("x/sqrt(1 + x**2)", [1.0]),
     "falls faster than Newton sees": ("exp(-x**4)", [0.1]),
+    "falls where two run together": ("1/x + (y - x)**2", [1.0, 3.0]),
     "falls on either side of a hill": ("exp(-x**2)", [40.0]),
     "falls along one of two": ("tanh(x) + (y - 1)**2", [25.0, 0.0]),
     "falls between the axes": ("-x*y*z", [0.0, 0.0, 0.0]),

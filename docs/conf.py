@@ -17,7 +17,6 @@ matplotlib.use("Agg")
 project = "symgd"
 author = "the authors of symgd"
 release = version = symgd.__version__
-project_copyright = "MIT licence"
 exclude_patterns = ["_build", "_templates", "gallery/*.ipynb", "gallery/*.zip"]
 extensions = [
     "myst_parser",
@@ -87,6 +86,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "min_reported_time": 10**6,
     "reference_url": {},
+    "thumbnail_size": (480, 360),
     "copyfile_regex": r".*\.csv",
     "matplotlib_animations": False,
 }
@@ -104,7 +104,7 @@ html_theme_options = {
     "navbar_align": "left",
     "header_links_before_dropdown": 6,
     "secondary_sidebar_items": ["page-toc"],
-    "footer_start": ["copyright"],
+    "footer_start": [],
     "footer_end": [],
     "pygments_light_style": "tango",
     "pygments_dark_style": "github-dark",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import mpmath
 import sympy as sp
 import typer.main
+import written
 from typer.testing import CliRunner
 
 from symgd import Status
@@ -120,8 +121,12 @@ def rules() -> str:
 
 
 def _rule(rule: Rule) -> str:
-    mathematics = rule._repr_latex_().strip("$")
-    shown = [f"## `{rule.name}`", plain(rule.reference), f"$$\n{mathematics}\n$$"]
+    lines = (
+        rf"{written.name(assigned)} & \leftarrow & {written.latex(formula)}"
+        for assigned, formula in rule.assignments
+    )
+    equations = "\\begin{array}{rcl}\n" + " \\\\\n".join(lines) + "\n\\end{array}"
+    shown = [f"## `{rule.name}`", plain(rule.reference), f"$$\n{equations}\n$$"]
     return "\n\n".join([*shown, f"```text\n{rule.text}\n```"])
 
 

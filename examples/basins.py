@@ -3,9 +3,9 @@ Where each start leads
 ======================
 
 Himmelblau's function has four minima. Forty thousand descents, one from each pixel, run
-at once; the colour says which minimum is found, and the pictures differ with the
-method: the default one takes long steps, and from far away lands in a basin that is not
-the nearest.
+at once; the colour says which minimum is found. Gradient descent goes to the one
+downhill. Momentum overshoots, and from far away lands anywhere; the default method,
+with steps that may be long, differs from plain descent near the borders only.
 """
 
 import matplotlib.pyplot as plt

@@ -36,5 +36,11 @@ cycle = [Fraction(numerator, 1225) for numerator in (-2208, 2592, 792)]
 for x, exact in zip(last, cycle, strict=True):
     print(f"{x:17.14f}  {exact} = {float(exact):.14f}")
 
+results[-1].plot()
+plt.show()
+
+# %%
+# The gradient along the three runs: the heavy ball's never gets smaller.
+
 symgd.plot(results, kind="convergence")
 plt.show()

@@ -7,6 +7,7 @@ around the minimum, as far away as it is long. A schedule is a formula in t.
 """
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 import symgd
 
@@ -32,8 +33,9 @@ for name, result in results.items():
     scheduled = "step_size" in trace.names
     sizes = trace["step_size"] if scheduled else [schedules[name]] * len(trace)
     above.semilogy(trace.t, sizes)
-    below.semilogy(trace.t, trace.fun, label=name, linewidth=1)
+    worst = np.lib.stride_tricks.sliding_window_view(trace.fun, 20).max(axis=1)
+    below.semilogy(trace.t[19:], worst, label=name)
 above.set(ylabel="step size")
-below.set(xlabel="iteration", ylabel="f")
+below.set(xlabel="iteration", ylabel="the largest f of 20 iterations")
 below.legend()
 plt.show()

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import matplotlib
+from numpydoc.xref import DEFAULT_LINKS
 
 import symgd
 
@@ -22,7 +23,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.napoleon",
+    "numpydoc",
     "sphinx.ext.intersphinx",
     "sphinx_design",
     "sphinx_copybutton",
@@ -45,20 +46,17 @@ autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings tell the types
 autodoc_member_order = "bysource"
 python_maximum_signature_line_length = 76
-napoleon_google_docstring = False
-napoleon_use_ivar = True
-napoleon_use_rtype = False
-napoleon_preprocess_types = True
-napoleon_type_aliases = {
+DEFAULT_LINKS.clear()  # words such as sequence and bool need no link
+numpydoc_show_class_members = False  # the template lists them
+numpydoc_xref_param_type = True
+numpydoc_xref_aliases = {
     "ndarray": "numpy.ndarray",
     "Axes": "matplotlib.axes.Axes",
-    "Generator": "numpy.random.Generator",
-    "Objective": "symgd.Objective",
-    "Result": "symgd.Result",
-    "Results": "symgd.Results",
-    "Rule": "symgd.Rule",
-    "Trace": "symgd.Trace",
+    "RandomState": "numpy.random.RandomState",
+    "numpy.random.Generator": "numpy.random.Generator",
+    **{name: f"symgd.{name}" for name in symgd.__all__ if name[0].isupper()},
 }
+numpydoc_xref_ignore = "all"
 
 # Attributes of several classes have the same names, such as x; none is pointed to.
 suppress_warnings = ["ref.python"]

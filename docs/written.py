@@ -14,7 +14,9 @@ AROUND = {
 }
 COMPARED = {ast.Gt: ">", ast.Lt: "<", ast.NotEq: r"\neq", ast.Eq: "="}
 COMPARED |= {ast.GtE: r"\geq", ast.LtE: r"\leq"}
-SUM, PRODUCT, SIGN, POWER, ATOM = range(5)  # how tightly a text holds together
+SUM, SIGN, PRODUCT, QUOTIENT, POWER, ATOM = range(
+    6
+)  # how tightly a text holds together
 
 
 def latex(formula: str) -> str:
@@ -50,17 +52,17 @@ def _of(node: ast.expr) -> tuple[str, int]:
         case ast.Constant(value):
             return str(value), ATOM
         case ast.UnaryOp(ast.USub(), inner):
-            return f"-{_held(inner, SIGN)}", SIGN
+            return f"-{_held(inner, PRODUCT)}", SIGN
         case ast.BinOp(left, ast.Div(), right):
-            return rf"\frac{{{_of(left)[0]}}}{{{_of(right)[0]}}}", PRODUCT
+            return rf"\frac{{{_of(left)[0]}}}{{{_of(right)[0]}}}", QUOTIENT
         case ast.BinOp(left, ast.Pow(), right):
             return f"{{{_held(left, ATOM)}}}^{{{_of(right)[0]}}}", POWER
         case ast.BinOp(left, ast.Mult(), right):
-            factors = _held(left, PRODUCT), _held(right, SIGN)
+            factors = _held(left, SIGN), _held(right, QUOTIENT)
             words = any(r"\text" in each for each in factors)
             return (r" \cdot " if words else r"\,").join(factors), PRODUCT
         case ast.BinOp(left, ast.Add(), right):
-            return f"{_of(left)[0]} + {_of(right)[0]}", SUM
+            return f"{_of(left)[0]} + {_held(right, PRODUCT)}", SUM
         case ast.BinOp(left, ast.Sub(), right):
             return f"{_of(left)[0]} - {_held(right, PRODUCT)}", SUM
         case ast.IfExp(test, then, other):

@@ -28,7 +28,7 @@ for result, ax in zip((careful, bouncing, heavy), axes, strict=True):
 plt.show()
 
 # %%
-# How far each is from the best value, step by step:
+# How steep it still is, step by step:
 
 symgd.plot([careful, bouncing, heavy], kind="convergence")
 plt.show()

@@ -24,6 +24,7 @@ from symgd.errors import InputError, SymgdError
 LLVM_TYPES = {"p": "ptr", "i": "i64", "d": "double"}
 C_TYPES = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double}
 ENTRY = "symgd_entry"
+LONG = 400_000  # characters of LLVM's text, of some hundred terms
 # What numba calls by names of its own, and the C library by these.
 LIBRARY = {"numba_gamma": "tgamma", "numba_lgamma": "lgamma"}
 # What holds an address of this process: a number as a pointer, or numba's variable.
@@ -247,7 +248,15 @@ def refuse_addresses(module: Any) -> None:
         raise NotPortable("the code holds an address of this process")
 
 
-def optimised(text: str, *, widened: bool = False) -> bytes:
+def without_loops(text: str) -> bytes:
+    """Return the machine code of a module that has no loop, as of a formula.
+
+    Of a long one, the best code takes time that grows faster than its length.
+    """
+    return optimised(text, effort=0 if len(text) > LONG else 3)
+
+
+def optimised(text: str, *, widened: bool = False, effort: int = 3) -> bytes:
     """Return the machine code of a module that is nobody's but symgd's.
 
     Its entry is called ENTRY.
@@ -257,6 +266,8 @@ def optimised(text: str, *, widened: bool = False) -> bytes:
     widened : bool
         Whether LLVM is to look for what loops can do side by side. What symgd writes
         is as wide as it is to be.
+    effort : int
+        From 0 to 3, of the last stage, which takes most of the time.
 
     Raises
     ------
@@ -265,7 +276,7 @@ def optimised(text: str, *, widened: bool = False) -> bytes:
     """
     import llvmlite.binding as llvm
 
-    module, here = parsed(text), _target()
+    module, here = parsed(text), _target(effort)
     module.triple = here.triple
     module.data_layout = str(here.target_data)
     tuning = llvm.create_pipeline_tuning_options(speed_level=3)
@@ -390,17 +401,17 @@ def parsed(text: str, inlined: bool = False) -> Any:
     return module
 
 
-def _target() -> Any:
-    return target(*_processor())
+def _target(effort: int = 3) -> Any:
+    return target(*_processor(), effort)
 
 
-def target(name: str, features: str) -> Any:
-    """Return what emits code for a processor."""
+def target(name: str, features: str, effort: int = 3) -> Any:
+    """Return what emits code for a processor, with an effort from 0 to 3."""
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    options = {"opt": 3, "reloc": "pic", "codemodel": "default"}
+    options = {"opt": effort, "reloc": "pic", "codemodel": "default"}
     triple = llvm.Target.from_default_triple()
     return triple.create_target_machine(name, features, **options)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.language.plain import constant, count
 from symgd.native import compiled
+from symgd.native.machine import without_loops
 from symgd.native.records import EVALUATION
 from symgd.objectives.space import Space
 
@@ -427,6 +428,7 @@ class Objective:
             *((kind,), EVALUATION),
             lambda: self.native.written(kind),
             lambda: self.native.interpreted(kind),
+            without_loops,
         )
 
     @property

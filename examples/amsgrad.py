@@ -1,10 +1,13 @@
-"""AMSGrad with a first moment that fades: a hyperparameter may be a formula in t.
+"""
+AMSGrad, and a hyperparameter that fades
+========================================
 
-Run: python examples/amsgrad.py [picture.png]
+Any hyperparameter may be a formula in t, the number of the update: here the first
+moment is forgotten more and more. The largest second moment so far, ``vhat``, never
+decreases; the trace has it row by row.
 """
 
-import sys
-
+import matplotlib.pyplot as plt
 import numpy as np
 
 import symgd
@@ -26,5 +29,5 @@ for t, x, fun in zip(*(result.trace[c] for c in ("t", "x", "fun")), strict=True)
 print(result)
 assert (np.diff(result.trace["vhat"], axis=0) >= 0).all()
 
-if len(sys.argv) > 1:
-    symgd.save(result, sys.argv[1])
+symgd.plot(result)
+plt.show()

@@ -1,12 +1,14 @@
-"""Where Adam fails and AMSGrad doesn't: Reddi, Kale and Kumar 2018, figure 1.
+"""
+Where Adam fails and AMSGrad doesn't
+====================================
 
-An online problem on [-1, 1]: the slope is 1010 at every 101st update and -10 at the
-others. On average it is positive, so -1 is best; but Adam has forgotten the rare large
-gradient long before the next one, and goes to 1, the worst of all points.
-
-Run: python examples/amsgrad_beats_adam.py
+Reddi, Kale and Kumar 2018, figure 1: an online problem on [-1, 1]: the slope is 1010 at
+every 101st update and -10 at the others. On average it is positive, so -1 is best; but
+Adam has forgotten the rare large gradient long before the next one, and goes to 1, the
+worst of all points.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 import symgd
@@ -41,3 +43,13 @@ print("updates" + "".join(f"{method:>10}  regret" for method in runs))
 for k in 10 ** np.arange(2, 7):
     columns = (f"{runs[m].x[k, 0]:10.4f}{regret[m][k - 1]:8.4f}" for m in runs)
     print(f"{k:7}" + "".join(columns))
+
+shown = np.unique(np.geomspace(1, 1_000_000, 600).astype(int))
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+for method, trace in runs.items():
+    left.semilogx(shown, trace.x[shown, 0], label=method)
+    right.loglog(shown, np.maximum(regret[method][shown - 1], 1e-3), label=method)
+left.set(xlabel="updates", ylabel="x", title="the best point is -1")
+right.set(xlabel="updates", ylabel="mean regret", title="what was lost so far, a step")
+right.legend()
+plt.show()

@@ -1,12 +1,13 @@
-"""Why gradients are derived: a tutorial prints the gradient (4x, 2y) for this function.
+"""
+Why gradients are derived
+=========================
 
-f(x, y) = (4x² + y²)/2 has the gradient (4x, y). A derivative written by hand can be
-wrong and the descent still looks plausible; here it comes from the formula.
-
-Run: python examples/anisotropic.py [picture.png]
+A tutorial prints the gradient (4x, 2y) for f(x, y) = (4x² + y²)/2, but it is (4x, y). A
+derivative written by hand can be wrong and the descent still looks plausible; here it
+comes from the formula.
 """
 
-import sys
+import matplotlib.pyplot as plt
 
 import symgd
 
@@ -18,5 +19,5 @@ paths = [symgd.minimize(objective, [2, 2], momentum=m, **run) for m in (0.0, 0.9
 for momentum, result in zip((0.0, 0.9), paths, strict=True):
     print(f"momentum {momentum}: f = {result.fun:.3g} at {result.x} after 30 steps")
 
-if len(sys.argv) > 1:
-    symgd.save(paths, sys.argv[1])
+symgd.plot(paths)
+plt.show()

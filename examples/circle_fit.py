@@ -1,15 +1,14 @@
-"""A circle through points, by distance: its centre and radius are the variables.
+"""
+A circle through points
+=======================
 
-The start is the algebraic circle of Kåsa 1976, which is the solution of linear
-equations; of points on an arc its radius is too small.
-
-Run: python examples/circle_fit.py [picture.png]
+The distance of points to a circle, squared and added: its centre and radius are the
+variables. The start is the algebraic circle of Kåsa 1976, which is the solution of
+linear equations; of points on an arc its radius is too small.
 """
 
-import sys
-
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 import symgd
 
@@ -37,16 +36,14 @@ for name, circle in circles.items():
     print(f"{name}: centre ({a:.3f}, {b:.3f}), radius {r:.3f}, f = {left:.5f}")
 print(f"{result.status.name} in {result.nit} iterations; true: centre (1, 2), radius 3")
 
-if len(sys.argv) > 1:
-    figure = Figure(layout="constrained")
-    axes = figure.subplots()
-    axes.plot(points["x"], points["y"], ".", color="0.4", label="points")
-    turn = np.linspace(0, 2 * np.pi, 400)
-    shown = {**circles, "true": {"a": 1, "b": 2, "r": 3}}
-    for (name, circle), line in zip(shown.items(), ("--", "-", ":"), strict=True):
-        x = circle["a"] + circle["r"] * np.cos(turn)
-        y = circle["b"] + circle["r"] * np.sin(turn)
-        axes.plot(x, y, line, label=name)
-    axes.set(xlabel="x", ylabel="y", aspect="equal")
-    axes.legend()
-    figure.savefig(sys.argv[1])
+figure, axes = plt.subplots(layout="constrained")
+axes.plot(points["x"], points["y"], ".", color="0.4", label="points")
+turn = np.linspace(0, 2 * np.pi, 400)
+shown = {**circles, "true": {"a": 1, "b": 2, "r": 3}}
+for (name, circle), line in zip(shown.items(), ("--", "-", ":"), strict=True):
+    x = circle["a"] + circle["r"] * np.cos(turn)
+    y = circle["b"] + circle["r"] * np.sin(turn)
+    axes.plot(x, y, line, label=name)
+axes.set(xlabel="x", ylabel="y", aspect="equal")
+axes.legend()
+plt.show()

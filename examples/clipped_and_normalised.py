@@ -1,12 +1,13 @@
-"""Methods that look at the whole gradient: dot and norm reduce over coordinates.
+"""
+Clipped, normalised, and Polyak's step
+======================================
 
+Methods that look at the whole gradient: ``dot`` and ``norm`` reduce over coordinates.
 On a steep wall the gradient says little about how far to go, and gradient descent is
 lost at its first step. Its relatives trust the direction only.
-
-Run: python examples/clipped_and_normalised.py [picture.png]
 """
 
-import sys
+import matplotlib.pyplot as plt
 
 import symgd
 
@@ -47,5 +48,5 @@ for result in (lost, *found):
     end = f"{result.status.name}, {result.nit} updates, f - 1 = {result.fun - 1:.2g}"
     print(f"{result.method}: {end}")
 
-if len(sys.argv) > 1:
-    symgd.save(found, sys.argv[1])
+symgd.plot(found)
+plt.show()

@@ -1,20 +1,22 @@
-"""A decay fitted to measurements: parameters, how sure they are, and a picture.
+"""
+A decay, and how sure its rate is
+=================================
 
-The same from a shell, in the folder of the data:
+A decay fitted to measurements, with standard errors and a band. No start is given: it
+is found. The same from a shell, in the folder of the data::
 
     symgd fit "a*exp(-b*t) + c" --data decay.csv --target y
-
-Run: python examples/decay_fit.py [picture.png]
 """
 
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+
 import symgd
 from symgd.objectives.files import read_file
-from symgd.plotting.fitted_curve import save
 
-table = read_file(Path(__file__).with_name("decay.csv"))
+table = read_file(Path(sys.argv[0]).with_name("decay.csv"))
 fit = symgd.fit("a*exp(-b*t) + c", data=table, target="y")
 print(fit)
 
@@ -24,5 +26,5 @@ late = fit.predict({"t": [20.0]}, level=0.95)
 low, high = late.lower[0], late.upper[0]
 print(f"at t = 20 the curve is at {late.value[0]:.3f}, in [{low:.3f}, {high:.3f}]")
 
-if len(sys.argv) > 1:
-    save(fit, sys.argv[1])
+fit.plot()
+plt.show()

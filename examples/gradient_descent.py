@@ -1,10 +1,13 @@
-"""Gradient descent on a parabola, and what its step size decides.
+"""
+Gradient descent on a parabola
+==============================
 
-Run: python examples/gradient_descent.py [picture.png]
+All that one chooses is the step size. Too small, and thirty steps lead nowhere; too
+large, and each step overshoots; beyond 1 (for this parabola) each is further out than
+the last.
 """
 
-import sys
-
+import matplotlib.pyplot as plt
 import numpy as np
 
 import symgd
@@ -24,5 +27,8 @@ for step_size in (1.0, 1e-5):
 lost = symgd.minimize("x**2", start, method="gd", step_size=1.1)
 print(f"step size 1.1: {lost.message}")
 
-if len(sys.argv) > 1:
-    symgd.save(result, sys.argv[1])
+figure, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
+for step_size, ax in zip((0.005, 0.1, 0.97), axes, strict=True):
+    shown = symgd.minimize("x**2", start, step_size=step_size, **run)
+    shown.plot(ax=ax, window=[(-1.1, 1.1)])
+plt.show()

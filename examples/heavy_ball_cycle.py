@@ -1,14 +1,16 @@
-"""The heavy ball may run in circles: Lessard, Recht and Packard 2016.
+"""
+The heavy ball may run in circles
+=================================
 
-The function is strongly convex, its curvature between 1 and 25. The step and momentum
-that are best for all quadratics of such curvature lead the heavy ball into a cycle of
-three points, for ever. Gradient descent and Nesterov's method find the minimum, 0.
-
-Run: python examples/heavy_ball_cycle.py [picture.png]
+Lessard, Recht and Packard 2016: the function is strongly convex, its curvature between
+1 and 25. The step and momentum that are best for all quadratics of such curvature lead
+the heavy ball into a cycle of three points, for ever. Gradient descent and Nesterov's
+method find the minimum, 0.
 """
 
-import sys
 from fractions import Fraction
+
+import matplotlib.pyplot as plt
 
 import symgd
 
@@ -34,5 +36,11 @@ cycle = [Fraction(numerator, 1225) for numerator in (-2208, 2592, 792)]
 for x, exact in zip(last, cycle, strict=True):
     print(f"{x:17.14f}  {exact} = {float(exact):.14f}")
 
-if len(sys.argv) > 1:
-    symgd.save(results, sys.argv[1], kind="convergence")
+results[-1].plot()
+plt.show()
+
+# %%
+# The gradient along the three runs: the heavy ball's never gets smaller.
+
+symgd.plot(results, kind="convergence")
+plt.show()

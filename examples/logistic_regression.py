@@ -1,15 +1,14 @@
-"""Logistic regression by AMSGrad on mini-batches, against the exact minimum.
+"""
+Logistic regression on mini-batches
+===================================
 
-Each update sees a few rows of the data. Small batches get further in the first epoch,
-which is more updates to them; large ones in the end: their gradients are less noisy.
-
-Run: python examples/logistic_regression.py [picture.png]
+AMSGrad on batches, against the exact minimum. Each update sees a few rows of the data.
+Small batches get further in the first epoch, which is more updates to them; large ones
+in the end: their gradients are less noisy.
 """
 
-import sys
-
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 import symgd
 
@@ -51,12 +50,10 @@ for size in (16, 128, 1024):
         f"{excess[size][-1]:.1e} after {EPOCHS}"
     )
 
-if len(sys.argv) > 1:
-    figure = Figure(layout="constrained")
-    axes = figure.subplots()
-    for size, each in excess.items():
-        axes.semilogy(each, label=f"batches of {size}")
-    axes.set(xlabel="epoch", ylabel="loss above the minimum")
-    axes.set_title("AMSGrad, step size 0.01/sqrt(epoch)")
-    axes.legend()
-    figure.savefig(sys.argv[1])
+figure, axes = plt.subplots(layout="constrained")
+for size, each in excess.items():
+    axes.semilogy(each, label=f"batches of {size}")
+axes.set(xlabel="epoch", ylabel="loss above the minimum")
+axes.set_title("AMSGrad, step size 0.01/sqrt(epoch)")
+axes.legend()
+plt.show()

@@ -1,10 +1,12 @@
-"""A method of one's own: type its equations, and it runs at native speed.
-
-The rule below is made up for this example: Adam's direction, halved in coordinates
-where it disagrees with the gradient.
-
-Run: python examples/own_rule.py
 """
+A method of one's own
+=====================
+
+Type its equations, and it runs at native speed. The rule below is made up for this
+example: Adam's direction, halved in coordinates where it disagrees with the gradient.
+"""
+
+import matplotlib.pyplot as plt
 
 import symgd
 
@@ -25,6 +27,13 @@ cautious = symgd.Rule(
 print(cautious)
 
 rosenbrock = "(1 - x)**2 + 100*(y - x**2)**2"
+results = []
 for method in (cautious, "amsgrad"):
-    result = symgd.minimize(rosenbrock, [-1.2, 1], method=method, maxiter=50_000)
+    result = symgd.minimize(
+        rosenbrock, [-1.2, 1], method=method, maxiter=50_000, trace=True
+    )
     print(f"{result.method}: f = {result.fun:.3g}, {result.status.name}, {result.nit}")
+    results.append(result)
+
+symgd.plot(results)
+plt.show()

@@ -1,15 +1,14 @@
-"""Total-variation denoising: each pixel of an image is a variable.
+"""
+An image without its noise
+==========================
 
-Rudin, Osher and Fatemi 1992: near to the noisy image, but with small differences
-between neighbours. Their absolute values, not their squares, so that edges stay.
-
-Run: python examples/total_variation.py [picture.png]
+Total-variation denoising, where each pixel is a variable. Rudin, Osher and Fatemi 1992:
+near to the noisy image, but with small differences between neighbours. Their absolute
+values, not their squares, so that edges stay.
 """
 
-import sys
-
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 import symgd
 
@@ -40,15 +39,14 @@ print(f"{denoised.size} variables: {result.status.name}, {result.nit} iterations
 print(f"energy: {energy.value(noisy):.3f} before, {result.fun:.3f} after")
 print(f"noise (rms): {noise(noisy):.4f} before, {noise(denoised):.4f} after")
 
-if len(sys.argv) > 1:
-    figure = Figure(figsize=(9, 3.35), layout="constrained")
-    images = {
-        f"noisy: rms {noise(noisy):.3f}": noisy,
-        f"denoised: rms {noise(denoised):.3f}": denoised,
-        "true": true,
-    }
-    for axes, (title, image) in zip(figure.subplots(1, 3), images.items(), strict=True):
-        axes.imshow(image, cmap="gray", vmin=-0.2, vmax=1.2)
-        axes.set_title(title)
-        axes.set_axis_off()
-    figure.savefig(sys.argv[1])
+figure = plt.figure(figsize=(9, 3.35), layout="constrained")
+images = {
+    f"noisy: rms {noise(noisy):.3f}": noisy,
+    f"denoised: rms {noise(denoised):.3f}": denoised,
+    "true": true,
+}
+for axes, (title, image) in zip(figure.subplots(1, 3), images.items(), strict=True):
+    axes.imshow(image, cmap="gray", vmin=-0.2, vmax=1.2)
+    axes.set_title(title)
+    axes.set_axis_off()
+plt.show()

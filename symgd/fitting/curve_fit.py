@@ -135,7 +135,7 @@ def fit(
 
     References
     ----------
-    J. J. Moré, The Levenberg-Marquardt algorithm: implementation and theory (1978).
+    Moré 1978, "The Levenberg-Marquardt algorithm: implementation and theory".
 
     Examples
     --------

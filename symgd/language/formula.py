@@ -64,7 +64,7 @@ def read(
     Parameters
     ----------
     formula : str, SymPy expression or number
-        The formula; see ``docs/formulas.md`` for the language.
+        The formula; see ``docs/reference/formulas.md`` for the language.
     names : mapping of str to SymPy expression, optional
         What names stand for; they hide the constants pi and E.
     closed : bool

@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import pytest
 from typer.testing import CliRunner
 
+import symgd
 from symgd import Status, cli
 from symgd.language.functions import FUNCTIONS
 from symgd.rules.family import BUILT_IN
@@ -20,10 +21,12 @@ from tests.promises.test_house import ORDER
 matplotlib.use("Agg")
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", DOCS / "index.md"]
+PAGES += sorted(DOCS.glob("[a-z]*/*.md"))
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TINY = re.compile(r"\b\d(\.\d+)?e-(0[6-9]|\d\d+)\b")  # what rounding makes of 0
-BUILT = "docs/how-it-is-built.md"
+BUILT = "docs/explanation/how-it-is-built.md"
 COMMANDS = ["cache", *(command.__name__ for command in cli.COMMANDS)]
 LIKE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -109,6 +112,19 @@ def test_what_a_page_shows_is_so(file, tmp_path, monkeypatch):
     plt.close("all")
 
 
+@pytest.mark.parametrize("file", DOCS.glob("how-to/from-*.md"), ids=lambda f: f.stem)
+def test_each_line_on_the_side_of_symgd_runs(file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text, names = file.read_text("utf-8"), {}
+    exec(re.search(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[1], names)
+    rows = re.findall(r"^\| (.*?) \| (.*?) \| .*\|$", text, re.MULTILINE)
+    lines = [here for _, here in rows if here != "here"]
+    assert len(lines) >= 15
+    for line in lines:
+        exec(re.fullmatch("`(.*)`", line)[1], names)
+    plt.close("all")
+
+
 # ----------------------------------------------------------------- what they name
 
 
@@ -121,7 +137,9 @@ def headed(text):
 
 
 def test_the_stages_of_a_formula_are_the_rooms():
-    assert headed(text_of("docs/how-a-formula-becomes-a-loop.md")) == [*ORDER]
+    assert headed(text_of("docs/explanation/how-a-formula-becomes-a-loop.md")) == [
+        *ORDER
+    ]
 
 
 def test_the_rooms_are_told_in_their_order():
@@ -134,10 +152,11 @@ def test_the_rooms_are_told_in_their_order():
 @pytest.mark.parametrize(
     ("page", "members"),
     [
-        ("formulas", FUNCTIONS),
-        ("methods-and-rules", BUILT_IN),
-        ("why-a-run-ended", Status.__members__),
-        ("command-line", COMMANDS),
+        ("reference/formulas", FUNCTIONS),
+        ("how-to/choose-a-method", BUILT_IN),
+        ("how-to/read-a-status", Status.__members__),
+        ("reference/command-line", COMMANDS),
+        ("reference/names", [*symgd.__all__, "FormulaRegressor"]),
     ],
 )
 def test_a_page_names_all_there_are(page, members):

@@ -197,11 +197,16 @@ class _Pass:
         exponents: list[sp.Expr] = []
         others: list[sp.Expr] = []
         sums: list[tuple[list[_Term], sp.Expr]] = []
+        far = sp.S.Zero
         for factor in sp.Mul.make_args(node):
             base, exponent = factor.as_base_exp()
             terms = None
             if isinstance(factor, sp.exp):
                 exponents.append(factor.args[0])
+                continue
+            if _is_far(factor):
+                far = sp.log(abs(factor))
+                others.append(sp.sign(factor))
                 continue
             if exponent.is_number:
                 base = base.args[0] if isinstance(base, kept) else base
@@ -211,7 +216,12 @@ class _Pass:
             else:
                 sums.append((terms, exponent))
         if not any(power.is_negative for _, power in sums):
-            return None
+            if far.is_zero or not exponents:
+                return None
+            rest = [factor for factor in node.args if not isinstance(factor, sp.exp)]
+            rest = [sp.sign(each) if _is_far(each) else self.of(each) for each in rest]
+            return sp.Mul(exp_less(self.of(sp.Add(*exponents)), -far), *rest)
+        exponents += [] if far.is_zero else [far]
         known = self._logistic(exponents, sums)
         if known is None:
             known = self._balanced(exponents, sums)
@@ -267,6 +277,14 @@ class _Pass:
         return self.of(term.factor) * part
 
 
+def _is_far(factor: sp.Expr) -> bool:
+    """Return whether it is a number near the limits of float64, or beyond.
+
+    Such are what SymPy takes out of ``exp(x - 1234.5)``.
+    """
+    return bool(factor.is_Float and not 1e-200 < abs(factor) < 1e200)
+
+
 def _largest(term: _Term) -> sp.Expr:
     return Maximum(term.exponent, *term.limits) if term.limits else term.exponent
 
@@ -297,6 +315,9 @@ def _terms(total: sp.Expr) -> list[_Term]:
                 exponents.append(factor.args[0])
             elif base.is_number and base.is_positive and not exponent.is_number:
                 exponents.append(exponent * sp.log(base))
+            elif _is_far(factor):
+                exponents.append(sp.log(abs(factor)))
+                factors.append(sp.sign(factor))
             elif isinstance(factor, (sp.cosh, sp.sinh)) and len(signs) == 1:
                 odd = -1 if isinstance(factor, sp.sinh) else 1
                 inner = factor.args[0]

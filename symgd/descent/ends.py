@@ -85,7 +85,7 @@ def sizes_of(x: array[float], start: array[float]) -> array[float]:
 def _by_curvature(run: Run, close: float) -> Ending:
     hessian = run.objective.quick_hessian()
     if hessian is None:
-        steep = run.norm > TIGHT * min(1.0, run.first_norm) and math.isfinite(close)
+        steep = run.norm > TIGHT * min(1.0, run.steepest) and math.isfinite(close)
         return Ending(layout.INEXACT) if steep else _felt(run)
     n = run.n
     counters = array("q", bytes(8 * layout.COUNTERS))
@@ -93,6 +93,7 @@ def _by_curvature(run: Run, close: float) -> Ending:
     facts = array("d", bytes(8 * layout.FACTS))
     facts[layout.FIRST], facts[layout.VALUE_THERE] = run.first, run.fun
     facts[layout.CLOSE], facts[layout.SLOPE] = close, run.settings.slope
+    facts[layout.ANALYTIC] = run.objective.is_analytic
     work = array("d", bytes(8 * layout.EXAMINED_VECTORS * n))
     matrices = array("d", bytes(8 * 2 * n * n))
     arrays: list[Any] = [counters, facts, run.x, run.gradient[:], run.origin]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import sympy as sp
 
 from symgd.language.formula import text_of
+from symgd.language.nodes import ANALYTIC, parts_of
 from symgd.native.machine import address
 from symgd.objectives.objective import Objective
 
@@ -36,36 +37,6 @@ NODES = 2000  # of a formula, in which kinks are looked for
 NAMES = {sp.Abs: "abs", sp.Max: "max", sp.Min: "min"}
 EQUAL = 1e-6  # of their size: what differs by less is equal there
 SIDES = 8  # kinks, of which all sides are looked at
-SMOOTH = frozenset(
-    {
-        "Add",
-        "Mul",
-        "Exp1",
-        "exp",
-        "log",
-        "sin",
-        "cos",
-        "sinh",
-        "cosh",
-        "tanh",
-        "atan",
-        "asinh",
-        "erf",
-        "erfc",
-        "sigmoid",
-        "softplus",
-        "log_cosh",
-        "Sum",
-        "Product",
-        "Tuple",
-        "Symbol",
-        "Dummy",
-        "Idx",
-        "Indexed",
-        "IndexedBase",
-        "Pi",
-    }
-)
 
 
 class Kink(NamedTuple):
@@ -281,13 +252,13 @@ def _affine(points: np.ndarray) -> np.ndarray:
 
 def may_have_kinks(objective: Objective) -> bool:
     """Return whether a formula has a part that may have a kink."""
-    return any(map(_may_switch, sp.preorder_traversal(objective.expression)))
+    return any(map(_may_switch, parts_of(objective.expression)))
 
 
 def _may_switch(node: Any) -> bool:
     if isinstance(node, sp.Pow):
         return bool(node.exp.is_number and not node.exp.is_integer)
-    return not (node.is_Number or node.func.__name__ in SMOOTH)
+    return not (node.is_Number or node.func.__name__ in ANALYTIC)
 
 
 def kinks_of(objective: Objective, x: array[float]) -> Iterator[tuple[Any, Any]]:

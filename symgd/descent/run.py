@@ -83,7 +83,7 @@ class Run:
         self.seconds = 0.0  # spent in it, compilation excluded
         self.stopped_by = "interrupted"
         self.origin = floats(n if n <= QUICK_VARIABLES else 0)
-        self.begun = floats(2)  # value and norm at the start
+        self.begun = floats(3)  # value, norm and sum of sizes at the start
         self.ending: Ending | None = None
         comparable = objective.iteration is None and not self.descends
         self.remembers = comparable and n <= REMEMBERED
@@ -122,6 +122,13 @@ class Run:
     def first_norm(self) -> float:
         """The norm at the start."""
         return self.begun[1]
+
+    @property
+    def steepest(self) -> float:
+        """A norm that there was on the way: the start may be where there is none."""
+        fallen, far = self.first - self.fun, self.begun[2] + size_of(self.x)
+        slope = fallen / far if far > 0.0 else 0.0
+        return max(self.first_norm, slope if slope < math.inf else 0.0)
 
     @property
     def norm(self) -> float:
@@ -197,7 +204,7 @@ class Run:
         status = self._continue()
         raise_pending()
         if math.isnan(self.first) and status != Status.DIVERGED:
-            self.begun[:] = array("d", [self.fun, self.norm])
+            self.begun[:] = array("d", [self.fun, self.norm, size_of(self.x)])
         return self.judged(status)
 
     def judged(self, status: int) -> int:
@@ -288,7 +295,8 @@ class Run:
         with self.stoppable():
             first = kernel(*map(address, (origin, self.parameters, slope)))
         sides = self.bounds.lower, self.bounds.upper
-        self.begun[:] = array("d", [first, projected_norm(origin, slope, *sides)])
+        first_norm = projected_norm(origin, slope, *sides)
+        self.begun[:] = array("d", [first, first_norm, size_of(origin)])
         if self.origin:
             self.origin[:] = origin
         if self.remembers and first < fun:
@@ -529,6 +537,15 @@ def all_finite(numbers: array[float]) -> bool:
     import numpy as np
 
     return bool(np.isfinite(np.frombuffer(numbers)).all())
+
+
+def size_of(numbers: array[float]) -> float:
+    """Return the sum of all sizes."""
+    if len(numbers) <= MANY:
+        return sum(map(abs, numbers))
+    import numpy as np
+
+    return float(np.abs(np.frombuffer(numbers)).sum())
 
 
 def projected_norm(

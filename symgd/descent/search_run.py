@@ -110,7 +110,7 @@ class SearchRun(Run):
         if math.isnan(end.promised):
             reach = self.norm * max(1.0, max(map(abs, self.x)))
             smooth = status == Status.STALLED and reach <= SMOOTH * abs(self.fun)
-            small = min(self.settings.gtol, SMALL * self.first_norm)
+            small = min(self.settings.gtol, SMALL * self.steepest)
             smooth = smooth or self.norm <= small
         else:
             smooth = end.promised <= BEYOND_MEASURE * abs(self.fun)

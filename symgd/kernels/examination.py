@@ -20,6 +20,7 @@ from symgd.kernels.common import NOISE, copy, diagonalise, is_finite, is_held
 from symgd.lowering.intrinsics import evaluate, floats, integers
 from symgd.lowering.jitting import jit
 from symgd.native.records import (
+    ANALYTIC,
     CLOSE,
     CONVERGED,
     COUNTERS,
@@ -56,6 +57,7 @@ OUTWARD = 1e2  # times as far from one distance to the next
 NEAR, STEPS = 1e-8, 5  # the first distance as a part of x, and how many there are
 NEAR_UNKNOWN, STEPS_UNKNOWN = 1e-16, 17  # the same where x has no size
 AWAY = 1e-6  # of the way: where a variable ran away, f was the same there
+ENDLESS, BACK = 6, 5  # points outward, each 100 times as far; and back to the start
 LONG, SAME = 1e8, 1e-10  # how far away is; of f, what is the same there
 BEYOND_MEASURE = 4e-12  # of f, which may have lost digits on the way
 TIGHT = 1e-8  # of the gradient at the start, where no curvature is known
@@ -80,6 +82,22 @@ def _units(x: Any, origin: Any, units: Any) -> bool:
             units[k] = largest if largest > 0.0 else 1.0
             known = False
     return known
+
+
+@jit
+def _equal_units(a: Any, origin: Any, units: Any) -> None:
+    """Set units of what began at 0 by those of the others: f changes by the same.
+
+    It may have come back from anywhere.
+    """
+    n = units.shape[0]
+    for k in range(n):
+        least = inf
+        for j in range(n):
+            if origin[k] == 0.0 and origin[j] != 0.0 and a[k, k] > 0.0 < a[j, j]:
+                least = min(least, units[j] * sqrt(a[j, j] / a[k, k]))
+        if least < inf:
+            units[k] = max(units[k], least)
 
 
 @jit
@@ -344,6 +362,56 @@ def _ran_away(
 
 
 @jit
+def _is_tail(
+    function: Any,
+    p: Any,
+    counters: Any,
+    facts: Any,
+    least: float,
+    x: Any,
+    g: Any,
+    origin: Any,
+    lower: Any,
+    upper: Any,
+    work: Any,
+) -> bool:
+    """Return whether f, though flat along a variable for ever, isn't so everywhere.
+
+    Without kinks it would be constant there if it were exactly flat: it falls on, by
+    less than shows in it.
+    """
+    free, trial, trial_g, units, step = work[0], work[2], work[3], work[6], work[7]
+    f = facts[VALUE_THERE]
+    for k in range(x.shape[0]):
+        straight = free[k] == STRAIGHT and g[k] == 0.0
+        if not (straight or abs(step[k]) > LITTLE * units[k]):
+            continue
+        copy(x, trial)
+        for side in range(2):
+            flat = (lower[k] if side == 0 else upper[k]) in (-inf, inf)
+            far = units[k]
+            for _ in range(ENDLESS):
+                if flat:
+                    trial[k] = x[k] + (far if side == 1 else -far)
+                    there = evaluate(function, trial, p, trial_g)
+                    counters[EVALUATIONS] += 1
+                    slope = abs(trial_g[k])
+                    flat = there <= f + least
+                    flat = flat and (slope <= abs(g[k]) or slope * far <= least)
+                    far *= OUTWARD
+            if not flat:
+                continue
+            for back in range(BACK):
+                trial[k] = origin[k] if back == 0 else x[k] * (1.0 - 0.5 * back)
+                trial[k] = min(max(trial[k], lower[k]), upper[k])
+                there = evaluate(function, trial, p, trial_g)
+                counters[EVALUATIONS] += 1
+                if there > f + least or abs(trial_g[k]) > abs(g[k]):
+                    return True
+    return False
+
+
+@jit
 def _moved(x: Any, origin: Any, work: Any) -> float:
     """Return the largest part of its size by which Newton's step changes a variable.
 
@@ -421,6 +489,7 @@ def examine(
         for j in range(n):
             a[i, j] = 0.0
     evaluate(hessian, x, p, a)
+    _equal_units(a, origin, units)
     if not _scales(a, free, units, scale):
         for i in range(n):
             free[i] = STRAIGHT if free[i] != 0.0 else 0.0
@@ -498,6 +567,10 @@ def examine(
             return INEXACT
         if endless and far > FAR:
             return FLAT
+    if facts[ANALYTIC] and _is_tail(
+        function, p, counters, facts, least, x, g, origin, lower, upper, work
+    ):
+        return FLAT
     return SADDLE if lowest < -NULL * highest else EXACT
 
 
@@ -535,11 +608,14 @@ def entry(
 
 
 @jit
-def _steep(g: Any, first_g: Any) -> bool:
-    """Return whether a gradient is not small beside the one at the start."""
-    largest, first = 0.0, 0.0
+def _steep(x: Any, g: Any, origin: Any, first_g: Any, fallen: float) -> bool:
+    """Return whether a gradient is not small beside those on the way."""
+    largest, first, far = 0.0, 0.0, 0.0
     for k in range(g.shape[0]):
         largest, first = max(largest, abs(g[k])), max(first, abs(first_g[k]))
+        far += abs(x[k]) + abs(origin[k])
+    if far > 0.0:
+        first = max(first, fallen / far)
     return largest > TIGHT * min(1.0, first)
 
 
@@ -584,7 +660,10 @@ def each_entry(
         numbers[FIRST] = evaluate(function, origins[i], constants[i], a[3])
         counts[EVALUATIONS] = 0
         if hessian == 0:
-            left = numbers[CLOSE] < inf and _steep(gradients[i], a[3])
+            fallen = numbers[FIRST] - values[i]
+            left = numbers[CLOSE] < inf and _steep(
+                points[i], gradients[i], origins[i], a[3], fallen
+            )
         else:
             verdict = examine(
                 *(function, hessian, constants[i], counts, numbers),

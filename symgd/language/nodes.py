@@ -5,8 +5,9 @@ The nodes of the expression tree, and the natural sort order of names.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import sympy as sp
@@ -30,6 +31,37 @@ CONDITIONS = (
     sp.logic.boolalg.BooleanFalse,
 )
 NOT_REAL = (sp.I, sp.zoo, sp.oo, -sp.oo, sp.nan)
+# What has all derivatives wherever it is defined; powers have, too.
+ANALYTIC = frozenset(
+    [
+        "Add",
+        "Mul",
+        "Exp1",
+        "exp",
+        "log",
+        "sin",
+        "cos",
+        "sinh",
+        "cosh",
+        "tanh",
+        "atan",
+        "asinh",
+        "erf",
+        "erfc",
+        "sigmoid",
+        "softplus",
+        "log_cosh",
+        "Sum",
+        "Product",
+        "Tuple",
+        "Symbol",
+        "Dummy",
+        "Idx",
+        "Indexed",
+        "IndexedBase",
+        "Pi",
+    ]
+)
 SYMPY_FAILURES = (
     *(ArithmeticError, AttributeError, NotImplementedError, TypeError, ValueError),
 )
@@ -233,14 +265,28 @@ def contains(
     return False
 
 
-def length_of(node: sp.Basic, most: int) -> int:
-    """Return how many different nodes there are, or just more than ``most``."""
+def parts_of(node: sp.Basic) -> Iterator[Any]:
+    """Yield each different node of a tree once."""
     seen, pending = {node}, [node]
-    while pending and len(seen) <= most:
-        inner = [a for a in pending.pop().args if a not in seen]
+    while pending:
+        part = pending.pop()
+        yield part
+        inner = [a for a in part.args if a not in seen]
         seen.update(inner)
         pending += inner
-    return len(seen)
+
+
+def length_of(node: sp.Basic, most: int) -> int:
+    """Return how many different nodes there are, or just more than ``most``."""
+    return sum(1 for _ in itertools.islice(parts_of(node), most + 1))
+
+
+def is_analytic(expression: sp.Expr) -> bool:
+    """Return whether a formula is made of parts that have all derivatives."""
+    return all(
+        part.is_Number or part.is_Pow or part.func.__name__ in ANALYTIC
+        for part in parts_of(expression)
+    )
 
 
 def may_jump(expression: sp.Expr) -> bool:

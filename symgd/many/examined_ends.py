@@ -39,6 +39,7 @@ class ExaminedEnds:
         counters[layout.PARAMETERS] = self.parameters.shape[1]
         facts = np.zeros(layout.FACTS)
         facts[layout.CLOSE], facts[layout.SLOPE] = self.close, problem.settings.slope
+        facts[layout.ANALYTIC] = problem.objective.is_analytic
         lower, upper = np.array(problem.bounds.lower), np.array(problem.bounds.upper)
         work = np.zeros(layout.EXAMINED_VECTORS * n)
         matrices = np.zeros(0 if self.hessian is None else 2 * n * n)

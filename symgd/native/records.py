@@ -92,7 +92,7 @@ def spectral_space(n: int) -> tuple[int, int]:
 
 # What an end is, see ``kernels.examination``.
 EXACT, INEXACT, LOWER, FLAT, SADDLE, UNKNOWN = range(6)
-FACTS = 7
+FACTS = 8
 FIRST = 0  # the value at the start
 VALUE_THERE = 1  # that at the end
 CLOSE = 2  # the longest step, as a part of x, that Newton's method may have left
@@ -100,6 +100,7 @@ PROMISED = 3  # what that step would lower the value by
 MOVED = 4  # the largest part of x by which it would change it
 LOWER_VALUE = 5  # that at the lowest point that was found, or inf
 SLOPE = 6  # a point is lower if it is so by more than this for each unit of x
+ANALYTIC = 7  # 1: no part of the formula has a kink, 0: some may
 EXAMINED_VECTORS = 10  # of working space
 
 TRAJECTORY_FORM = 14  # integers, see ``TrajectoryForm``

@@ -170,12 +170,16 @@ class Objective:
 
     def _read_facts(self) -> dict[str, Any]:
         """Return what a later process need not find out again."""
-        from symgd.language.nodes import length_of, may_jump
+        from symgd.language.nodes import is_analytic, length_of, may_jump
 
         names = list(self._checked_variables())
         length = length_of(self.expression, QUICK_LENGTH)
-        jumps = may_jump(self.expression)
-        return {"variables": names, "length": length, "jumps": jumps}
+        return {
+            "variables": names,
+            "length": length,
+            "jumps": may_jump(self.expression),
+            "analytic": is_analytic(self.expression),
+        }
 
     def _checked_variables(self) -> tuple[str, ...]:
         """Read the formula, and return its variables in order."""
@@ -429,6 +433,11 @@ class Objective:
     def has_jumps(self) -> bool:
         """Whether the value may jump: there are conditions, signs or whole numbers."""
         return bool(self._facts["jumps"])
+
+    @property
+    def is_analytic(self) -> bool:
+        """Whether it is made of parts that have all derivatives: none has a kink."""
+        return bool(self._facts["analytic"])
 
     @property
     def has_quick_hessian(self) -> bool:

@@ -166,6 +166,23 @@ def test_coefficients_may_be_variables(formula, point):
     check_against_many_digits(formula, [[named[v] for v in objective.variables]])
 
 
+@pytest.mark.parametrize(
+    ("formula", "points"),
+    [
+        ("exp(w - 1130.5)", [1130, 1129, 700]),
+        ("log(exp(w) + exp(2*w - 1130.5) + 1) - 0.8*w", [1130, 1200, 900, -3]),
+        ("exp(w - 1130.5)/(exp(w - 1130.25) + exp(2*w - 2300.75))", [1130, 1170]),
+        ("(w - 1000)**2*exp(2*w - 2000.5)", [1001, 999]),
+        ("exp(2*w - 1500.5)*exp(-w)", [1400, 1500]),
+        ("exp(w + 900.5) + exp(-w - 900.5)", [-901, -900]),
+        ("-1e-250*exp(2*w)", [280]),
+        ("1e250*exp(w)/(1 + 1e250*exp(w))", [-580, -570]),
+    ],
+)
+def test_numbers_in_exponents_may_be_large(formula, points):
+    check_against_many_digits(formula, [[w] for w in points], tolerance=1e-11)
+
+
 VANISHING = [
     *("sin(x)/x", "(1 - cos(x))/x**2", "(exp(x) - 1)/x", "log(1 + x)/x", "sinh(x)/x"),
     *("tan(x)/x", "x/(exp(x) - 1)", "tanh(x)/x", "atan(x)/x", "asin(x)/x", "erf(x)/x"),

@@ -59,6 +59,14 @@ MINIMA = {
         *("x**4 - 3*x**2*y + 2*y**2 + x**6", [0, 0], None),
         [-1 / 3456],
     ),
+    "flat as far as numbers tell": ("x**400", [0.5], None, [0.0]),
+    "flat around it": ("exp(-1/x**2) + (y - 1)**2", [0.01, 0.0], None, [0.0]),
+    "singular, and one begins at 0": (
+        "(x + 10*y)**2 + 5*(z - w)**2 + (y - 2*z)**4 + 10*(x - w)**4",
+        *([3, -1, 0, 1], None, [0.0]),
+    ),
+    "flat to a bound": ("tanh(x)", [1.0], [(-100, 100)], [-1.0]),
+    "straight at it": ("x**2*(1 + y**2)", [1.0, 3.0], None, [0.0]),
     "an infinite curvature": ("x**2*log(x)", [0], [(0, None)], [-0.5 * math.exp(-1)]),
     "one that falls with it": ("-x**1.5", [0], [(0, 1)], [-1.0]),
     "one beside another": (
@@ -90,6 +98,13 @@ WITHOUT = {  # a minimum, or one that can be reached
     "falls from a kink": ("abs(x) - abs(y)", [1.0, 0.0]),
     "falls into a hole": ("log(x**2)", [1.7]),
     "falls by ever less": ("atan(x)", [1.0]),
+    "falls to where it is flat": ("tanh(x)", [1.0]),
+    "falls to where its slope is tiny": ("erf(x)", [8.0]),
+    "falls to 0 and beyond what shows": ("1/(1 + exp(-x))", [-800.0]),
+    "falls like a power": ("x/sqrt(1 + x**2)", [1.0]),
+    "falls faster than Newton sees": ("exp(-x**4)", [0.1]),
+    "falls on either side of a hill": ("exp(-x**2)", [40.0]),
+    "falls along one of two": ("tanh(x) + (y - 1)**2", [25.0, 0.0]),
     "falls between the axes": ("-x*y*z", [0.0, 0.0, 0.0]),
     "falls along a bent valley": ("(y-x**2)*(y-2*x**2)", [0.0, 0.0]),
 }
@@ -121,7 +136,11 @@ def test_many_starts_end_as_each_does_alone(method):
     how = {} if method == "auto" else {"method": "gd", "step_size": "auto"}
     rng = np.random.default_rng(1)
     starts = np.concatenate([rng.normal(size=(12, 2)), [[0, 0], [1, 0], [0, 1]]])
-    for formula in ("x**2 - y**2 + y**4", "(x**2 + y**2 - 1)**2"):
+    for formula in (
+        "x**2 - y**2 + y**4",
+        "(x**2 + y**2 - 1)**2",
+        "tanh(9*x) + (y - 1)**2",
+    ):
         objective = Objective(formula)
         results = minimize_many(objective, starts, **how)
         for row, start in enumerate(starts):

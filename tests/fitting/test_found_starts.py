@@ -64,6 +64,10 @@ WAVES = {
     "a square": ("a*sin(w*x)**2", YEAR, {"a": 4, "w": 1.9}),
     "a size of a wave": ("a*abs(sin(w*x + p))", YEAR, {"a": 4, "w": 0.7, "p": 1}),
     "a product": ("a*sin(w*x)*cos(v*x)", YEAR, {"a": 4, "w": 2.6, "v": 0.31}),
+    "a modulated wave": (
+        "a*sin(w*x + p)*(1 + b*cos(v*x + q))",
+        *(YEAR, {"a": 2, "b": 0.5, "w": 3.1, "p": 1, "v": 0.6, "q": 2}),
+    ),
     "a chirp": ("a*sin(w*x + q*x**2)", YEAR, {"a": 2, "w": 1.3, "q": 2e-3}),
 }
 PEAKS = {

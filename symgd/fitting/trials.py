@@ -14,7 +14,7 @@ from symgd.fitting.regression import Regression
 
 REWEIGHTED = 5  # solutions on the way to the absolute loss
 SMALLEST = 1e-12  # a singular value, as a share of the largest
-ALIKE = 0.98  # a correlation of two curves
+ALIKE = 0.98  # a correlation of two curves, and of what they leave
 AT_ONCE = 2**22  # numbers
 
 
@@ -116,7 +116,7 @@ def _times(coefficients: np.ndarray, design: np.ndarray) -> np.ndarray:
 
 
 def distinct(trials: Trials, target: np.ndarray, most: int) -> list[int]:
-    """Return which points are the best of those whose curves are alike.
+    """Return the best points, of which no two have like curves and like residuals.
 
     Parameters
     ----------
@@ -125,15 +125,22 @@ def distinct(trials: Trials, target: np.ndarray, most: int) -> list[int]:
     """
     order = np.argsort(trials.costs, kind="stable")
     order = order[np.isfinite(trials.costs[order])]
-    curves = target - trials.residuals[order]
-    curves -= curves.mean(axis=1, keepdims=True)
-    sizes = np.sqrt(np.einsum("dn,dn->d", curves, curves))
-    curves /= np.where(sizes > 0.0, sizes, 1.0)[:, None]
+    residuals = trials.residuals[order]
+    curves, left = _directions(target - residuals), _directions(residuals)
     chosen: list[int] = []
     free = np.ones(len(order), dtype=bool)
     while free.any() and len(chosen) < most:
         first = int(np.argmax(free))
         chosen.append(int(order[first]))
-        free &= curves @ curves[first] < ALIKE
+        # Poor curves leave much the same, and good ones are much the same.
+        likeness = np.minimum(curves @ curves[first], left @ left[first])
+        free &= likeness < ALIKE
         free[first] = False
     return chosen
+
+
+def _directions(rows: np.ndarray) -> np.ndarray:
+    """Return rows without their means, of length 1."""
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    sizes = np.sqrt(np.einsum("dn,dn->d", rows, rows))
+    return rows / np.where(sizes > 0.0, sizes, 1.0)[:, None]

@@ -32,7 +32,7 @@ def test_of_like_curves_the_best_is_tried():
     shapes = np.linalg.qr(RNG.normal(size=(50, 4)))[0].T
     curves = shapes[RNG.integers(4, size=60)] * RNG.uniform(0.5, 2, 60)[:, None]
     curves -= curves.mean(axis=1, keepdims=True)
-    target, costs = RNG.normal(size=50), RNG.uniform(size=60)
+    target, costs = 100 * RNG.normal(size=50), RNG.uniform(size=60)
     costs[RNG.integers(60, size=9)] = np.inf
     chosen = distinct(Trials(costs, np.zeros((60, 1)), target - curves), target, 9)
     kinds = [int(np.argmax(abs(shapes @ curves[k]))) for k in range(60)]

@@ -6,6 +6,7 @@ import numpy as np
 import sympy as sp
 
 from symgd.fitting.regression import Regression
+from symgd.fitting.spectrum import has_wave
 
 ROUNDING = 1e7  # of the size that rounding the target makes: no more can be told
 SURE = 0.5  # of a constant's squares: a curve that is better by any loss
@@ -39,13 +40,19 @@ def beside_a_constant(regression: Regression, x: np.ndarray, fun: float) -> floa
 def is_structured(regression: Regression, x: np.ndarray) -> bool:
     """Return whether neighbours have like residuals, or opposite ones.
 
-    That is what the number of Durbin and Watson (1950) tells.
+    That is what the number of Durbin and Watson (1950) tells. Where the model has
+    waves, a wave in the residuals is a pattern too.
     """
     rest = regression.residuals(x)
     used = regression.formulas.model.free_symbols - {regression.formulas.target}
     columns = [each for s, each in regression.columns.items() if s in used]
     if columns:
-        rest = rest[np.argsort(columns[0], kind="stable")]
+        order = np.argsort(columns[0], kind="stable")
+        rest = rest[order]
+        if has_waves(regression) and len(rest) >= FEW:
+            phase = np.asarray(columns[0], dtype=np.float64)[order]
+            if np.isfinite(rest).all() and has_wave(phase, rest):
+                return True
     size = float(np.sum(rest**2))
     apart = float(np.sum(np.diff(rest) ** 2))
     alike = apart < STRUCTURED * size or apart > (4.0 - STRUCTURED) * size

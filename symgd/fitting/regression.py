@@ -170,6 +170,10 @@ class Regression:
         values = self._curve.each(x.tolist())
         return values[:, 0], values[:, 1:]
 
+    def curves(self, points: np.ndarray) -> np.ndarray:
+        """Return the same of many points, shape (points, 1 + parameters, rows)."""
+        return self._curve.each_of(points.tolist())
+
     @np.errstate(over="ignore", invalid="ignore")  # what isn't finite is no step
     def orthogonal(self, x: np.ndarray) -> Point:
         """Return the model of least squares by an orthogonal factor of the rows.

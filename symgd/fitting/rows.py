@@ -125,11 +125,18 @@ class Rows:
 
     def each(self, parameters: Sequence[float]) -> np.ndarray:
         """Return the values, shape (rows, len(expressions))."""
-        words = self._with(parameters)
-        out = np.empty((len(self._plan.expressions), self.count))
-        kernel = self._plan.kernel("each", EACH)
-        kernel(0, address(words), address(out), 0, self.count)
-        return out.T
+        return self.each_of([parameters])[0].T
+
+    def each_of(self, points: Sequence[Sequence[float]]) -> np.ndarray:
+        """Return the values at many points, shape (points, expressions, rows)."""
+        out = np.empty((len(points), len(self._plan.expressions), self.count))
+        kernel = self._plan.kernel("each", EACH).call
+        place, words = address(out), address(self._words)
+        for parameters in points:
+            self._with(parameters)
+            kernel(0, words, place, 0, self.count)
+            place += out.strides[0]
+        return out
 
     def _with(self, parameters: Sequence[float]) -> array[float]:
         count = len(self._plan.layout.parameters)

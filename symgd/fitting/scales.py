@@ -44,6 +44,12 @@ class Part:
     power: sp.Expr
     rest: sp.Expr
 
+    @property
+    def symbols(self) -> set[sp.Basic]:
+        """What its factor, power and rest depend on."""
+        each = (self.factor, self.power, self.rest)
+        return set[sp.Basic]().union(*(e.free_symbols for e in each))
+
 
 def parts(model: sp.Expr, parameters: Sequence[sp.Symbol]) -> list[Part]:
     """Return where a model tells the scales of parameters.
@@ -109,6 +115,21 @@ def monomial(term: sp.Expr, name: sp.Symbol) -> tuple[sp.Expr, sp.Expr] | None:
     return inner and (factor * inner[0] ** power, inner[1] * power)
 
 
+def mixes_waves(model: sp.Expr) -> bool:
+    """Return whether sines are multiplied, which gives sums of their frequencies.
+
+    >>> from symgd.language.formula import read
+    >>> [mixes_waves(read(f)) for f in ("a*sin(w*x)", "sin(w*x)**2", "sin(x)*cos(y)")]
+    [False, True, True]
+    """
+    for node in sp.preorder_traversal(model):
+        inner = sum(each.has(*WAVES) for each in node.args)
+        bends = node.is_Pow or (node.is_Function and not node.is_Piecewise)
+        if inner > node.is_Mul and (bends or node.is_Mul):
+            return True
+    return False
+
+
 class Scales:
     """Draws values of parameters on the scales of a formula's parts.
 
@@ -130,6 +151,10 @@ class Scales:
         self.parts, self.rng = list(found), rng
         values = [v for p in found for v in (p.factor, p.power, p.rest)]
         self._rows = Rows(values, parameters, columns) if values else None
+        varying = set(parameters)
+        self._fixed: dict[int, Any] = {
+            k: None for k, p in enumerate(found) if not p.symbols & varying
+        }
 
     def of(self, place: int, *kinds: str) -> list[int]:
         """Return which parts are a parameter's, of some kinds or of any."""
@@ -138,11 +163,17 @@ class Scales:
             k for k, p in each if p.place == place and (p.kind in kinds or not kinds)
         ]
 
-    def at(self, x: np.ndarray) -> np.ndarray:
-        """Return factor, power and rest of each part at x, shape (parts, 3, rows)."""
-        assert self._rows is not None
-        values = self._rows.each(x.tolist())
-        return values.T.reshape(len(self.parts), 3, -1)
+    def at(self, part: int, x: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
+        """Return factor, power and rest of a part at x, row by row."""
+        values = self._fixed.get(part)
+        if values is None:
+            assert self._rows is not None
+            each = self._rows.each(x.tolist()).T.reshape(len(self.parts), 3, -1)
+            values = each[part]
+            if part in self._fixed:
+                self._fixed[part] = values
+        factor, powers, rest = values
+        return factor, float(powers[0]), rest
 
     @np.errstate(all="ignore")
     def drawn(self, place: int, x: np.ndarray) -> float | None:
@@ -150,16 +181,16 @@ class Scales:
         mine = self.of(place)
         if not mine:
             return None
-        part = int(self.rng.choice(mine))
-        factor, powers, rest = self.at(x)[part]
+        part = mine[int(self.rng.integers(len(mine)))]
+        factor, power, rest = self.at(part, x)
         if self.parts[part].kind in ("meet", "choice"):
-            return self._solved(self._among(-rest / factor, False), powers[0])
+            return self._solved(self._among(-rest / factor, False), power)
         size = 10.0 ** self.rng.uniform(-0.3, 0.3) / self._among(factor, True)
         if self.rng.uniform() < 0.5:
             varied = float(np.ptp(factor))
             size = 10.0 ** self.rng.uniform(-0.5, 1.2) / varied if varied else size
         sign = 1.0 if self.rng.uniform() < 0.8 else -1.0
-        return self._solved(sign * abs(size), powers[0])
+        return self._solved(sign * abs(size), power)
 
     def _among(self, values: np.ndarray, by_size: bool) -> float:
         """Return one of some values: any, or one whose rank is low as often as high."""

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from symgd.fitting import scales
+from symgd.fitting import scales, trials
 from symgd.fitting.breaks import best_of, between
 from symgd.fitting.goodness import beside_a_constant, has_waves, is_met, is_structured
 from symgd.fitting.levenberg_marquardt import Limits
@@ -32,14 +33,15 @@ from symgd.fitting.spectrum import frequencies, sampling_limit
 ROWS = 200  # on which starts are tried
 DRAWS = 300
 REFINED = 6  # of them, by a short descent each
+TRIED = 12  # that differ, of which some may have no slope
 ITERATIONS = 40
 WAVY = 2000  # rows, where there are waves
 TURNS = 30
 TRIES = 8
 CHANGES = 2
+MIXED = 0.4  # of the frequencies where waves are multiplied, as their sums are seen
 ENOUGH = 0.01  # of a constant's sum
 ROUNDS = 3  # of jumps that depend on each other
-REWEIGHTED = 5  # solutions on the way to the absolute loss
 
 
 class Search:
@@ -69,7 +71,7 @@ class Search:
         found = scales.parts(model, free) if free else []
         found = [replace(part, place=self.other[part.place]) for part in found]
         waves = any(part.kind == "wave" for part in found)
-        self.found = found
+        self.found, self.mixing = found, waves and scales.mixes_waves(model)
         self.terms = terms_of(regression.formulas, self.linear, self.other)
         self.jumps = [p for p in regression.formulas.jumping if p in self.other]
         self._use(self._thinned(WAVY if waves else ROWS, waves))
@@ -80,8 +82,8 @@ class Search:
         used, table = regression.formulas.model.free_symbols, regression.columns
         columns = [each for s, each in table.items() if s in used]
         self.columns = [np.asarray(each, dtype=np.float64) for each in columns]
-        self.wanted = regression.target
-        self.unit = np.sqrt(regression.weight) / regression.sigma
+        sides = (self.lower, self.upper)
+        self.solver = trials.Solver(regression, self.linear, *sides)
         parameters = regression.parameters
         self.scales = scales.Scales(self.found, parameters, table, self.rng)
 
@@ -98,14 +100,12 @@ class Search:
     def best(self) -> np.ndarray | None:
         """Return the best start found; None if the model is finite at none."""
         if not self.other:
-            return self._completed(self.given)[1]
+            return self._completed(self.given)
         ends: list[tuple[float, np.ndarray]] = []
         groups: list[Callable[[], Any]] = [self._candidates, self._scaled]
         groups += [self._in_turn, *[functools.partial(self._changed, ends)] * CHANGES]
         for group in groups:
-            draws = [self._completed(x) for x in group() if self._is_resolved(x)]
-            draws = sorted((d for d in draws if d[1] is not None), key=lambda d: d[0])
-            ends += [self._refined(x) for _, x in draws[:REFINED]]
+            ends += map(self._refined, self._promising(list(group())))
             if any(self._is_enough(*end) for end in ends):
                 break
         x = self._least(ends)
@@ -131,8 +131,8 @@ class Search:
         """Return a point with a jump where the sum is least."""
         places = [np.array([x[place]])]
         for k in self.scales.of(place, "choice"):
-            factor, powers, rest = self.scales.at(x)[k]
-            if powers[0] == 1.0:
+            factor, power, rest = self.scales.at(k, x)
+            if power == 1.0:
                 places.append(between(-rest / factor))
         known = np.unique(np.concatenate(places))
         known = known[(known >= self.lower[place]) & (known <= self.upper[place])]
@@ -140,8 +140,8 @@ class Search:
         def at(value: float) -> np.ndarray:
             there = x.copy()
             there[place] = value
-            solved = self._completed(there)[1]
-            return there if solved is None else np.asarray(solved)
+            solved = self._completed(there)
+            return there if solved is None else solved
 
         best = best_of(known, lambda v: self.regression.gauss_newton(at(v)).fun)
         return x if best is None else at(best)
@@ -162,38 +162,24 @@ class Search:
         point, _, _ = self.regression.minimize(x, self.lower, self.upper, limits)
         return point.fun, point.x
 
-    def _completed(self, x: np.ndarray) -> tuple[float, Any]:
-        """Solve for what is linear; return the cost, and the point if it is finite."""
-        cost, found, _ = self._solved_for(x, self.linear)
-        finite = found is not None and self.regression.gauss_newton(found).finite
-        return cost, found if finite else None
+    def _promising(self, points: list[np.ndarray]) -> list[np.ndarray]:
+        """Return the best of some points, completed, of which no two are alike."""
+        points = [x for x in points if self._is_resolved(x)]
+        if not points:
+            return []
+        tried = self.solver.solved(np.array(points), self.linear)
+        chosen = trials.distinct(tried, self.solver.target * self.solver.unit, TRIED)
+        usable = (x for x in tried.points[chosen] if self._is_finite(x))
+        return list(itertools.islice(usable, REFINED))
 
-    @np.errstate(over="ignore", invalid="ignore")  # such starts are not taken
-    def _solved_for(self, x: np.ndarray, places: list[int]) -> tuple[float, Any, Any]:
-        """Solve for some linear parameters; return cost, point and residuals."""
-        x = x.copy()
-        x[self.linear] = 0.0
-        predicted, jacobian = self.regression.curve(x)
-        design = jacobian[:, places] * self.unit[:, None]
-        rest = (self.wanted - predicted) * self.unit
-        if not (np.isfinite(design).all() and np.isfinite(rest).all()):
-            return np.inf, None, rest
-        x[places] = self._solved(design, rest)
-        x = np.clip(x, self.lower, self.upper)
-        residuals = rest - design @ x[places]
-        return float(abs(residuals).sum()), x, residuals
+    def _completed(self, x: np.ndarray) -> np.ndarray | None:
+        """Solve for what is linear; return the point if it is finite."""
+        tried = self.solver.solved(x[None], self.linear)
+        usable = np.isfinite(tried.costs[0]) and self._is_finite(tried.points[0])
+        return tried.points[0] if usable else None
 
-    def _solved(self, design: np.ndarray, rest: np.ndarray) -> np.ndarray:
-        """Return the linear parameters, for any other loss than squares robustly."""
-        solved = np.linalg.lstsq(design, rest, rcond=1e-12)[0]
-        for _ in range(0 if self.regression.loss.squares else REWEIGHTED):
-            sizes = abs(rest - design @ solved)
-            root = 1.0 / np.sqrt(sizes + 1e-3 * sizes.mean() + 1e-300)
-            rows = design * root[:, None]
-            if not np.isfinite(rows).all():
-                break
-            solved = np.linalg.lstsq(rows, rest * root, rcond=1e-12)[0]
-        return solved
+    def _is_finite(self, x: np.ndarray) -> bool:
+        return self.regression.gauss_newton(x).finite
 
     # ------------------------------------------------------------- candidates
 
@@ -221,9 +207,9 @@ class Search:
         best = self._least(ends)
         if best is None or not is_structured(self.regression, best):
             return
-        _, _, left = self._solved_for(best, self.linear)
+        left = self.solver.solved(best[None], self.linear).residuals[0]
         for _ in range(DRAWS):
-            count = int(self.rng.integers(1, 3))
+            count = int(self.rng.integers(1, 4))
             some = self.rng.permutation(self.other)[:count].tolist()
             yield self._aimed(best, some, left)
 
@@ -231,19 +217,20 @@ class Search:
         solved = [p for p in self.linear if all(p not in t.linear for t in self.terms)]
         done: set[int] = set()
         for term in self.terms:
-            _, _, left = self._solved_for(x, solved)
+            left = self.solver.solved(x[None], solved).residuals[0]
             solved = [*solved, *term.linear]
             own = [p for p in term.other if p not in done]
             done.update(own)
-            tries = [self._aimed(x, own, left) for _ in range(TRIES)]
-            x = min(tries, key=lambda each: self._solved_for(each, solved)[0])
+            tries = np.array([self._aimed(x, own, left) for _ in range(TRIES)])
+            x = tries[np.argmin(self.solver.solved(tries, solved).costs)]
         return x
 
     def _aimed(self, x: np.ndarray, places: list[int], left: np.ndarray) -> np.ndarray:
         """Return a point whose places are where most is left, others redrawn."""
         x = self._redrawn(x, places)
+        ranks = self._ranks(2) if self.mixing and self.rng.uniform() < MIXED else None
         for p in places:
-            value = self._frequency(p, x, left)
+            value = self._frequency(p, x, left, ranks)
             if value is None and self.rng.uniform() < 0.8:
                 value = self._centre(p, x, left)
             x[p] = x[p] if value is None else value
@@ -255,27 +242,47 @@ class Search:
         mine = self.scales.of(place, "meet", "choice")
         if not mine or not np.isfinite(left).all():
             return None
-        factor, powers, rest = self.scales.at(x)[mine[0]]
+        factor, power, rest = self.scales.at(mine[0], x)
         value = float((-rest / factor)[np.argmax(abs(left))])
-        usable = powers[0] == 1.0 and np.isfinite(value) and np.ptp(rest) > 0.0
+        usable = power == 1.0 and np.isfinite(value) and np.ptp(rest) > 0.0
         return value if usable else None
 
-    def _frequency(self, place: int, x: np.ndarray, left: np.ndarray) -> float | None:
-        """Return a frequency that is in the residuals."""
+    def _frequency(
+        self, place: int, x: np.ndarray, left: np.ndarray, ranks: Any
+    ) -> float | None:
+        """Return a frequency that is in the residuals.
+
+        With two ranks, a part of two frequencies that are: a product of two waves is a
+        wave of the sum of their frequencies and one of the difference.
+        """
         mine = self.scales.of(place, "wave")
         if not mine:
             return None
-        factor, powers, _ = self.scales.at(x)[mine[0]]
+        factor, power, rest = self.scales.at(mine[0], x)
         if not (np.isfinite(factor).all() and np.ptp(factor) > 0.0):
             # A phase, which is anything.
-            return float(self.rng.uniform(-np.pi, np.pi)) if powers[0] == 1.0 else None
-        if not np.isfinite(left).all():
+            return float(self.rng.uniform(-np.pi, np.pi)) if power == 1.0 else None
+        if not (np.isfinite(left).all() and np.isfinite(rest).all()):
             return None
-        found = frequencies(factor, left, sampling_limit(factor))
+        found = frequencies(factor, left, sampling_limit(factor), rest)
         if not len(found):
             return None
-        rank = min(int(self.rng.geometric(0.5)) - 1, len(found) - 1)
-        return float(found[rank] ** (1.0 / powers[0]))
+        if ranks is None:
+            rate = found[min(*self._ranks(1), len(found) - 1)]
+        else:
+            one, other = found[np.minimum(ranks, len(found) - 1)].tolist()
+            part = int(self.rng.integers(4))
+            apart = abs(one - other)
+            rate = [one / 2.0, (one + other) / 2.0, apart / 2.0, apart][part]
+        return float(rate ** (1.0 / power)) if rate else None
+
+    def _ranks(self, count: int) -> list[int]:
+        """Return ranks of peaks, all different, the first ones rather than others."""
+        ranks: list[int] = []
+        while len(ranks) < count:
+            rank = int(self.rng.geometric(0.5)) - 1
+            ranks += [] if rank in ranks else [rank]
+        return ranks
 
     def _is_resolved(self, x: np.ndarray) -> bool:
         """Return whether no frequency is above what the rows can tell."""
@@ -284,8 +291,8 @@ class Search:
             return True
         with np.errstate(all="ignore"):
             for k in waves:
-                factor, powers, _ = self.scales.at(x)[k]
-                rate = abs(x[self.scales.parts[k].place]) ** powers[0]
+                factor, power, _ = self.scales.at(k, x)
+                rate = abs(x[self.scales.parts[k].place]) ** power
                 if np.ptp(factor) > 0.0 and rate > 1.05 * sampling_limit(factor):
                     return False
         return True

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from symgd.fitting.curve_fit import fit
+from symgd.fitting.trials import least_squares
 
 UP, YEAR = np.linspace(0.0, 8000.0, 20), np.linspace(0.0, 200.0, 400)
 WARM, COLD = np.linspace(300.0, 900.0, 15), np.linspace(280.0, 330.0, 12)
@@ -60,6 +61,14 @@ WAVES = {
         "a*sin(w*x) + b*sin(v*x)",
         *(YEAR, {"a": 3, "w": 1.7, "b": 2, "v": 4.1}),
     ),
+    "a square": ("a*sin(w*x)**2", YEAR, {"a": 4, "w": 1.9}),
+    "a size of a wave": ("a*abs(sin(w*x + p))", YEAR, {"a": 4, "w": 0.7, "p": 1}),
+    "a product": ("a*sin(w*x)*cos(v*x)", YEAR, {"a": 4, "w": 2.6, "v": 0.31}),
+    "a modulated wave": (
+        "a*sin(w*x + p)*(1 + b*cos(v*x + q))",
+        *(YEAR, {"a": 2, "b": 0.5, "w": 3.1, "p": 1, "v": 0.6, "q": 2}),
+    ),
+    "a chirp": ("a*sin(w*x + q*x**2)", YEAR, {"a": 2, "w": 1.3, "q": 2e-3}),
 }
 PEAKS = {
     "two": (peaks(GAUSS, 0, 1), LINE, [9, 5, 14, 21, 2, 2]),
@@ -137,3 +146,29 @@ def test_no_frequency_is_above_the_sampling_limit():
     y = 2 * np.sin(3.1 * YEAR + 1) + 5 + 0.3 * np.cos(77 * YEAR)
     found = fit("a*sin(w*x + p) + c", {"x": YEAR, "y": y}, "y")
     assert abs(found.parameters["w"]) == pytest.approx(3.1, rel=1e-3)
+
+
+NOISY = {  # model, and what it is of x and one parameter, for any sign of that
+    "a*exp(b*x**3*50)": lambda x, b: np.exp(-50 * b * (x**3 - (b < 0) * x[-1] ** 3)),
+    "a*exp(b*x) + c": lambda x, b: np.exp(-b * (x - (b < 0) * x[-1])),
+    "a*tanh(30*(x - b)) + c": lambda x, b: np.tanh(30 * (x - b)),
+}
+
+
+@pytest.mark.parametrize("model", NOISY)
+def test_of_many_minima_the_lowest_is_found(model):
+    """Noise: whatever the scale, some rows look like the model."""
+    sizes = np.geomspace(1e-4, 1e4, 1500)
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        x = np.linspace(0, 10 ** rng.uniform(-1, 1.5), 25)
+        y = rng.standard_normal(25)
+        scales = np.r_[-sizes, sizes] / (50 * x[-1] ** 3 if "50" in model else x[-1])
+        tries = np.linspace(0, x[-1], 1500) if "tanh" in model else scales
+        curves = np.array([NOISY[model](x, b) for b in tries])
+        design = [curves, np.ones_like(curves)] if "+ c" in model else [curves]
+        design = np.stack(design, axis=1)
+        solved = least_squares(design, np.broadcast_to(y, curves.shape))
+        left = y - np.einsum("dc,dcn->dn", solved, design)
+        found = fit(model, {"x": x, "y": y}, "y")
+        assert 2 * found.fun <= 1.001 * np.min(np.sum(left**2, axis=1)), seed

@@ -269,5 +269,6 @@ NODES |= {
     exp_less: _row("exp_less", exp_less, vectormath.exp_less, arity=(2, 2)),
     log_cosh: _row("log_cosh", log_cosh, vectormath.log_cosh),
 }
+ORDERS = range(21)  # of polygamma
 REAL = {sp.Abs: real_abs, sp.sign: real_sign}
 CONSTANTS = {name: sp.E if name == "E" else sp.pi for name in CONSTANT_NAMES}

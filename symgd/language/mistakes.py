@@ -30,6 +30,7 @@ _LOOKALIKES = {
 }
 
 OBJECTIVES_ONLY = "sums and indexed names are for objectives only"
+WHOLE_ORDER = "the order of polygamma is a whole number to 20"
 _A_SUM = "write sum(x[i] for i in range(n))"
 
 _GRAMMAR = ("and", "or", "not", "if", "else", "for", "in", "True", "False", "None")

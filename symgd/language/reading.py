@@ -23,7 +23,7 @@ from symgd.errors import FormulaError, guess, shortened
 from symgd.language import mistakes
 from symgd.language.as_written import both, decided, either, relation
 from symgd.language.folding import Folding, numeric
-from symgd.language.functions import CONSTANTS, Function
+from symgd.language.functions import CONSTANTS, ORDERS, Function
 from symgd.language.indexing import Scope, Uses, check_bound, check_index
 from symgd.language.nodes import (
     MAX_BITS,
@@ -450,8 +450,8 @@ class Reader:
             return self._power(node, *arguments)
         if row.build is sp.exp:
             self._bound_powers_in_exponent(node, arguments[0])
-        if name == "polygamma" and arguments[0] not in range(21):
-            raise self._error(node, "the order of polygamma is a whole number to 20")
+        if name == "polygamma" and arguments[0] not in ORDERS:
+            raise self._error(node, mistakes.WHOLE_ORDER)
         if all(argument.is_number for argument in arguments):
             return self._sized(
                 node,

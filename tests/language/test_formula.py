@@ -201,6 +201,7 @@ def test_sympy_expressions_pass_the_same_list():
     ("expression", "problem"),
     [
         (sp.besselj(0, sp.Symbol("x")), "besselj is not part"),
+        (sp.polygamma(sp.Symbol("x"), 2), "whole number to 20"),
         (sp.Function("f")(sp.Symbol("x")) + 1, "f is not part"),
         (sp.Symbol("x") * sp.I, "not a finite real"),
         (sp.Symbol("x") + sp.oo, "not a finite real"),

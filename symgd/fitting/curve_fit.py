@@ -185,7 +185,7 @@ def fit(
         **end._asdict(),
         start=start,
         start_source=start_source,
-        note=note,
+        note=note or verdict.pattern_left(regression.counted, end),
         at_bound=held,
         absolute_sigma=bool(absolute_sigma),
         seconds=time.perf_counter() - begun,

@@ -72,7 +72,7 @@ class Fit:
         Where it began, and how that was chosen.
     note : str
         What else there is to say: where the given start led, if a start that was found
-        by search ended lower.
+        by search ended lower; or that the residuals have a pattern.
     scale : float
         What residuals were divided by for a robust loss without sigma.
     method : str

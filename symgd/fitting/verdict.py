@@ -18,6 +18,7 @@ from symgd.native.status import Status
 GOOD = 1e-3  # of a constant's sum: no more is asked of what is lower
 POOR = 0.1  # of a constant's sum
 NO_BETTER = 1.0 - 1e-9
+SEEN = 20_000  # rows, of which a pattern is looked for
 
 
 def judged(regression: Regression, end: End, free: np.ndarray) -> End:
@@ -29,6 +30,22 @@ def judged(regression: Regression, end: End, free: np.ndarray) -> End:
         return end
     message = f"{problem}; {end.message}"
     return end._replace(status=Status.ABNORMAL, message=message)
+
+
+def pattern_left(regression: Regression, end: End) -> str:
+    """Say that a success leaves a pattern, as a model does that isn't the data's.
+
+    A curve that was fitted to another feature of the data leaves one, too.
+    """
+    if not end.status.success or _is_linear(regression) or regression.count > SEEN:
+        return ""
+    met = is_met(regression, end.x, end.fun)
+    if met or not is_structured(regression, end.x):
+        return ""
+    return (
+        "the residuals have a pattern: the model doesn't follow the data everywhere, "
+        "or another minimum is lower"
+    )
 
 
 def is_poor(regression: Regression, end: End, free: np.ndarray) -> bool:

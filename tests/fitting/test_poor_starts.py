@@ -80,3 +80,14 @@ def test_no_better_than_a_constant_is_no_success():
 
 def test_a_line_through_the_origin_may_be_worse_than_a_constant():
     assert fit("a*x", {"x": SHORT, "y": 7.0 + np.cos(3 * SHORT)}, "y").success
+
+
+def test_a_pattern_that_is_left_is_told():
+    t = np.linspace(0, 6, 80)
+    noise = 0.01 * np.random.default_rng(2).standard_normal(80)
+    bent = fit("a*exp(-b*t)", {"t": t, "y": 2 * np.exp(-t) + np.sin(t) + noise}, "y")
+    assert bent.success
+    assert "the residuals have a pattern" in bent.note
+    right = fit("a*exp(-b*t)", {"t": t, "y": 2 * np.exp(-t) + noise}, "y")
+    assert right.success
+    assert right.note == ""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from symgd.rules.rule import Rule
 
 PICTURES = (".png", ".pdf", ".svg")
-OPEN = ("", "inf", "+inf", "-inf")
+OPEN = {"": None, "inf": math.inf, "+inf": math.inf, "-inf": -math.inf}
 MOST = 1_000_000  # combinations of a sweep
 
 
@@ -90,8 +90,10 @@ def bounds(text: str | None) -> Any:
         if not equals or not colon:
             raise InputError(f"--bounds expects x=-2:2,y=0:1, not {text!r}")
         _check_unique([*result, name.strip()], "--bounds")
-        sides = [None if s.strip() in OPEN else constant(s, name) for s in (low, high)]
-        result[name.strip()] = tuple(sides)
+        sides = [each.strip() for each in (low, high)]
+        result[name.strip()] = tuple(
+            OPEN[side] if side in OPEN else constant(side, name) for side in sides
+        )
     return result
 
 

@@ -93,7 +93,7 @@ def _by_curvature(run: Run, close: float) -> Ending:
     facts = array("d", bytes(8 * layout.FACTS))
     facts[layout.FIRST], facts[layout.VALUE_THERE] = run.first, run.fun
     facts[layout.CLOSE], facts[layout.SLOPE] = close, run.settings.slope
-    facts[layout.ANALYTIC] = run.objective.is_analytic
+    facts[layout.ANALYTIC] = run.objective.is_analytic + run.objective.is_smooth
     work = array("d", bytes(8 * layout.EXAMINED_VECTORS * n))
     matrices = array("d", bytes(8 * 2 * n * n))
     arrays: list[Any] = [counters, facts, run.x, run.gradient[:], run.origin]

@@ -136,6 +136,7 @@ class SearchRun(Run):
         return True
 
     def _goes_on(self) -> int:
+        self.kink = None
         self.limits[layout.GTOL] = self.settings.gtol
         self.restart()
         if self.fun <= self.settings.target:

@@ -57,7 +57,8 @@ OUTWARD = 1e2  # times as far from one distance to the next
 NEAR, STEPS = 1e-8, 5  # the first distance as a part of x, and how many there are
 NEAR_UNKNOWN, STEPS_UNKNOWN = 1e-16, 17  # the same where x has no size
 AWAY = 1e-6  # of the way: where a variable ran away, f was the same there
-ENDLESS, BACK = 6, 5  # points outward, each 100 times as far; and back to the start
+ENDLESS, BACK = 6, 6  # points outward, each 100 times as far; and back to the start
+ROUNDED, SHOWN = 2e-16, 0.1  # of sums; of the slope on the way
 LONG, SAME = 1e8, 1e-10  # how far away is; of f, what is the same there
 BEYOND_MEASURE = 4e-12  # of f, which may have lost digits on the way
 TIGHT = 1e-8  # of the gradient at the start, where no curvature is known
@@ -92,12 +93,13 @@ def _equal_units(a: Any, origin: Any, units: Any) -> None:
     """
     n = units.shape[0]
     for k in range(n):
-        least = inf
+        least, widest = inf, 0.0
         for j in range(n):
             if origin[k] == 0.0 and origin[j] != 0.0 and a[k, k] > 0.0 < a[j, j]:
                 least = min(least, units[j] * sqrt(a[j, j] / a[k, k]))
+                widest = max(widest, units[j])
         if least < inf:
-            units[k] = max(units[k], least)
+            units[k] = max(units[k], min(least, widest))
 
 
 @jit
@@ -378,39 +380,129 @@ def _is_tail(
     upper: Any,
     work: Any,
 ) -> bool:
-    """Return whether f, though flat along a variable for ever, isn't so everywhere.
+    """Return whether f, though flat along a direction for ever, isn't so everywhere.
 
     Without kinks it would be constant there if it were exactly flat: it falls on, by
     less than shows in it.
     """
-    free, trial, trial_g, units, step = work[0], work[2], work[3], work[6], work[7]
-    f = facts[VALUE_THERE]
-    for k in range(x.shape[0]):
-        straight = free[k] == STRAIGHT and g[k] == 0.0
-        if not (straight or abs(step[k]) > LITTLE * units[k]):
-            continue
-        copy(x, trial)
-        for side in range(2):
-            flat = (lower[k] if side == 0 else upper[k]) in (-inf, inf)
-            far = units[k]
-            for _ in range(ENDLESS):
-                if flat:
-                    trial[k] = x[k] + (far if side == 1 else -far)
-                    there = evaluate(function, trial, p, trial_g)
-                    counters[EVALUATIONS] += 1
-                    slope = abs(trial_g[k])
-                    flat = there <= f + least
-                    flat = flat and (slope <= abs(g[k]) or slope * far <= least)
-                    far *= OUTWARD
-            if not flat:
-                continue
-            for back in range(BACK):
-                trial[k] = origin[k] if back == 0 else x[k] * (1.0 - 0.5 * back)
-                trial[k] = min(max(trial[k], lower[k]), upper[k])
+    free, scale, trial, trial_g = work[0], work[1], work[2], work[3]
+    units, along = work[6], work[8]
+    n, f = x.shape[0], facts[VALUE_THERE]
+    slope, back, weight = 0.0, 0.0, 0.0
+    for k in range(n):
+        slope += g[k] * along[k]
+        back += (origin[k] - x[k]) / units[k] * (along[k] / units[k])
+        weight += (along[k] / units[k]) * (along[k] / units[k])
+    if weight == 0.0:
+        return False
+    back /= weight
+    for side in range(2):
+        sign = 1.0 - 2.0 * side
+        flat, far = True, 1.0
+        for _ in range(ENDLESS):
+            for k in range(n):
+                trial[k] = x[k] + sign * far * along[k]
+                flat = flat and lower[k] <= trial[k] <= upper[k]
+            if flat:
                 there = evaluate(function, trial, p, trial_g)
                 counters[EVALUATIONS] += 1
-                if there > f + least or abs(trial_g[k]) > abs(g[k]):
-                    return True
+                left = 0.0
+                for k in range(n):
+                    left += trial_g[k] * along[k]
+                flat = there <= f + least
+                flat = flat and (abs(left) <= abs(slope) or abs(left) * far <= least)
+            far *= OUTWARD
+        if not flat:
+            continue
+        for step in range(BACK):
+            inward = back / (1.0 + step) if step < 2 else -sign * 0.5 * (step - 1.0)
+            _placed(x, inward, along, lower, upper, trial)
+            there = evaluate(function, trial, p, trial_g)
+            counters[EVALUATIONS] += 1
+            if there > f + max(least, _cancelled(x, trial, free, scale)):
+                return True
+    return False
+
+
+@jit
+def _has_tail(
+    function: Any,
+    p: Any,
+    counters: Any,
+    facts: Any,
+    least: float,
+    x: Any,
+    g: Any,
+    origin: Any,
+    lower: Any,
+    upper: Any,
+    work: Any,
+    a: Any,
+    v: Any,
+    null: float,
+) -> bool:
+    """Look for a tail along variables, along Newton's step, and where f is straight."""
+    free, scale, units, step, along = work[0], work[1], work[6], work[7], work[8]
+    n, far = x.shape[0], 0.0
+    for k in range(n):
+        far = max(far, abs(step[k]) / units[k])
+    for i in range(2 * n + 1):
+        if (
+            i < n
+            and not (free[i] != 0.0 and g[i] == 0.0)
+            and not (abs(step[i]) > LITTLE * units[i])
+        ):
+            continue
+        if i == n and not far > LITTLE:
+            continue
+        if i > n and abs(a[i - n - 1, i - n - 1]) > null:
+            continue
+        farthest = 0.0
+        for k in range(n):
+            if i < n:
+                along[k] = units[k] if k == i else 0.0
+            elif i == n:
+                along[k] = step[k]
+            else:
+                along[k] = scale[k] * v[k, i - n - 1]
+            farthest = max(farthest, abs(along[k]) / units[k])
+        if farthest == 0.0:
+            continue
+        for k in range(n):
+            along[k] /= farthest
+        if _is_tail(
+            function, p, counters, facts, least, x, g, origin, lower, upper, work
+        ):
+            return True
+    return False
+
+
+@jit
+def _is_rounding(
+    hessian: Any, p: Any, facts: Any, x: Any, origin: Any, work: Any, a: Any
+) -> bool:
+    """Return whether the gradient is of rounding, far beyond the start.
+
+    There its terms cancel each other; what f has fallen by on the way doesn't show.
+    """
+    free, n, way = work[0], x.shape[0], 0.0
+    for i in range(n):
+        way += abs(x[i] - origin[i])
+        for j in range(n):
+            a[i, j] = 0.0
+    evaluate(hessian, x, p, a)
+    for i in range(n):
+        if free[i] == 0.0:
+            continue
+        total, largest, far = 0.0, 0.0, False
+        for j in range(n):
+            size = abs(a[i, j] * x[j])
+            total += size
+            if size > largest:
+                largest = size
+                far = abs(x[j] - origin[j]) >= 0.5 * abs(x[j])
+        if far and ROUNDED * total * way > SHOWN * (facts[FIRST] - facts[VALUE_THERE]):
+            return True
     return False
 
 
@@ -531,7 +623,8 @@ def examine(
                 step[k] -= size * scale[k] * v[k, i]
         rise = 0.5 * curvature / farthest / farthest
         lowest, highest = min(lowest, rise), max(highest, rise)
-        if rise <= WEAK * fallen or curvature <= NULL * largest or fallen == 0.0:
+        weak = rise <= WEAK * fallen or curvature <= NULL * largest
+        if weak or fallen == 0.0 or not facts[ANALYTIC]:
             for k in range(n):
                 along[k] = scale[k] * v[k, i] / farthest
             down = -1.0 if slope > 0.0 else 1.0
@@ -570,9 +663,12 @@ def examine(
             return INEXACT
         if endless and far > FAR:
             return FLAT
-    if facts[ANALYTIC] and _is_tail(
-        function, p, counters, facts, least, x, g, origin, lower, upper, work
+    if facts[ANALYTIC] and _has_tail(
+        *(function, p, counters, facts, least, x, g, origin, lower, upper, work),
+        *(a, v, NULL * largest),
     ):
+        return FLAT
+    if facts[ANALYTIC] == 2.0 and _is_rounding(hessian, p, facts, x, origin, work, a):
         return FLAT
     return SADDLE if lowest < -NULL * highest else EXACT
 
@@ -648,11 +744,14 @@ def each_entry(
     its address is 0.
     """
     counts, numbers = integers(counters, (COUNTERS,)), floats(facts, (FACTS,))
-    n, k = counts[VARIABLES], counts[PARAMETERS]
+    n, count = counts[VARIABLES], counts[PARAMETERS]
     a = floats(work, (EXAMINED_VECTORS, n))
     b = floats(matrices, (2, n, n))
     origins, points = floats(starts, (descents, n)), floats(x, (descents, n))
-    gradients, constants = floats(jac, (descents, n)), floats(parameters, (descents, k))
+    gradients, constants = (
+        floats(jac, (descents, n)),
+        floats(parameters, (descents, count)),
+    )
     values, ends = floats(fun, (descents,)), integers(status, (descents,))
     evaluations = integers(nfev, (descents,))
     low, high = floats(lower, (n,)), floats(upper, (n,))

@@ -68,6 +68,11 @@ def is_analytic(parts: set[sp.Basic]) -> bool:
     )
 
 
+def has_roots(parts: set[sp.Basic]) -> bool:
+    """Return whether a root of what varies may have a kink, where that is 0."""
+    return any(part.is_Pow and not part.exp.is_integer for part in parts)
+
+
 def may_jump(parts: set[sp.Basic]) -> bool:
     """Return whether what varies may jump, by conditions, signs or whole numbers."""
     jumping = (sp.sign, sp.Heaviside, sp.floor, sp.ceiling, sp.Mod, real_sign)

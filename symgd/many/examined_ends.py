@@ -39,7 +39,9 @@ class ExaminedEnds:
         counters[layout.PARAMETERS] = self.parameters.shape[1]
         facts = np.zeros(layout.FACTS)
         facts[layout.CLOSE], facts[layout.SLOPE] = self.close, problem.settings.slope
-        facts[layout.ANALYTIC] = problem.objective.is_analytic
+        facts[layout.ANALYTIC] = (
+            problem.objective.is_analytic + problem.objective.is_smooth
+        )
         lower, upper = np.array(problem.bounds.lower), np.array(problem.bounds.upper)
         work = np.zeros(layout.EXAMINED_VECTORS * n)
         matrices = np.zeros(0 if self.hessian is None else 2 * n * n)

@@ -6,6 +6,7 @@ A Hessian-vector product, ``hessp``, is the gradient of a directional derivative
 from __future__ import annotations
 
 import ctypes
+import threading
 from array import array
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -88,20 +89,31 @@ class Along:
 
 
 class HessianByColumns(PythonKernel):
-    """The Hessian, ``double f(x, p, out)``, a column for each unit direction."""
+    """The Hessian, ``double f(x, p, out)``, a column for each unit direction.
+
+    Each thread has a direction of its own.
+    """
 
     def __init__(self, objective: Objective) -> None:
-        self.along = Along(objective)
+        self.objective = objective
         self.parameters = tuple(objective.parameters)
+        self.own = threading.local()
+        self._along()  # what has no derivative is refused here
         super().__init__(self._columns, EVALUATION)
 
+    def _along(self) -> Along:
+        known: Along | None = getattr(self.own, "along", None)
+        if known is None:
+            known = self.own.along = Along(self.objective)
+        return known
+
     def _columns(self, x: int, p: int, out: int) -> float:
-        count = len(self.parameters)
+        along, count = self._along(), len(self.parameters)
         given = (ctypes.c_double * count).from_address(p) if count else ()
         values = dict(zip(self.parameters, given, strict=True))
-        n = len(self.along.direction)
+        n = len(along.direction)
         for k in range(n):
-            self.along.direction[:] = 0.0
-            self.along.direction[k] = 1.0
-            self.along(x, self.along.words(values), out + 8 * n * k)
+            along.direction[:] = 0.0
+            along.direction[k] = 1.0
+            along(x, along.words(values), out + 8 * n * k)
         return 0.0

@@ -172,7 +172,7 @@ class Objective:
     def _read_facts(self) -> dict[str, Any]:
         """Return what a later process need not find out again."""
         from symgd.language.nodes import length_of
-        from symgd.language.smoothness import is_analytic, may_jump, varying
+        from symgd.language.smoothness import has_roots, is_analytic, may_jump, varying
 
         names = list(self._checked_variables())
         length = length_of(self.expression, QUICK_LENGTH)
@@ -182,6 +182,7 @@ class Objective:
             "length": length,
             "jumps": may_jump(parts),
             "analytic": is_analytic(parts),
+            "roots": has_roots(parts),
         }
 
     def _checked_variables(self) -> tuple[str, ...]:
@@ -440,8 +441,13 @@ class Objective:
 
     @property
     def is_analytic(self) -> bool:
-        """Whether it is made of parts that have all derivatives: none has a kink."""
+        """Whether it is made of parts that have all derivatives in their domain."""
         return bool(self._facts["analytic"])
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether it has all derivatives: no root of it has a kink where that is 0."""
+        return self.is_analytic and not self._facts["roots"]
 
     @property
     def has_quick_hessian(self) -> bool:

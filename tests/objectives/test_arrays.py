@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -447,3 +448,14 @@ def test_an_array_with_nearly_the_name_of_a_column_is_noted():
         Objective(text, data=data)
     Objective(text, ["a", "dya"], data=data)  # it is meant
     Objective(text.replace("dya", "x"), data=data)  # nobody can know
+
+
+def test_threads_have_directions_of_their_own():
+    formula = "sum(a*x[i]**4 + x[i]*x[i-1] for i in range(1, n)) + b*sum(x)**2"
+    formula = formula.replace("sum(x)", "sum(x[i] for i in range(n))")
+    objective = Objective(formula, sizes={"n": 6}, parameters={"a": 1, "b": 2})
+    points = np.random.default_rng(0).normal(size=(400, 6))
+    expected = [objective.hess(x) for x in points]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(objective.hess, points))
+    np.testing.assert_array_equal(found, expected)

@@ -85,7 +85,7 @@ class Fit:
     >>> data = {"t": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.1, 4.9, 7.0]}
     >>> line = symgd.fit("a + b*t", data, "y")
     >>> line.parameters
-    {'a': 1.03..., 'b': 1.98...}
+    {'a': 1.0..., 'b': 1.9...}
     >>> line.standard_errors
     {'a': 0.0793..., 'b': 0.0424...}
     >>> line.predict({"t": [4.0]})

@@ -68,41 +68,47 @@ class Solver:
         costs = np.full(len(points), np.inf)
         if finite.any():
             some, left = design[finite], rest[finite]
-            points[np.ix_(finite, places)] = self._coefficients(some, left)
+            units = abs(values[finite][:, [1 + p for p in places]]).max(axis=2)
+            points[np.ix_(finite, places)] = self._coefficients(some, left, units)
             points = np.clip(points, self.lower, self.upper)
             rest[finite] = left - _times(points[finite][:, places], some)
-            sizes = rest[finite]
-            costs[finite] = np.sum(abs(sizes), axis=1)
+            # A row of weight 2 counts as two rows do.
+            costs[finite] = abs(rest[finite]) @ np.sqrt(self.regression.weight)
         return Trials(np.where(np.isnan(costs), np.inf, costs), points, rest)
 
-    def _coefficients(self, design: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    def _coefficients(
+        self, design: np.ndarray, rest: np.ndarray, units: np.ndarray
+    ) -> np.ndarray:
         """Return the linear parameters, for any other loss than squares robustly."""
-        solved = least_squares(design, rest)
+        solved = least_squares(design, rest, units)
         for _ in range(0 if self.regression.loss.squares else REWEIGHTED):
             sizes = abs(rest - _times(solved, design))
             least = 1e-3 * sizes.mean(axis=1, keepdims=True) + 1e-300
             root = 1.0 / np.sqrt(sizes + least)
-            solved = least_squares(design * root[:, None], rest * root)
+            solved = least_squares(design * root[:, None], rest * root, units)
         return solved
 
 
-def least_squares(design: np.ndarray, rest: np.ndarray) -> np.ndarray:
+def least_squares(
+    design: np.ndarray, rest: np.ndarray, units: np.ndarray
+) -> np.ndarray:
     """Return the solutions of many linear least squares, of the least norm.
 
     Parameters
     ----------
     design : ndarray, shape (problems, columns, rows)
     rest : ndarray, shape (problems, rows)
+    units : ndarray, shape (problems, columns)
+        The sizes of the columns, whatever the rows' weights.
 
     Examples
     --------
-    >>> least_squares(np.array([[[1.0, 2.0]]]), np.array([[3.0, 6.0]]))
+    >>> least_squares(np.array([[[1.0, 2.0]]]), np.array([[3.0, 6.0]]), np.ones((1, 1)))
     array([[3.]])
     """
     if not design.shape[1]:
         return np.zeros(design.shape[:2])
-    units = abs(design).max(axis=2)
-    units[(units == 0.0) | ~np.isfinite(units)] = 1.0
+    units = np.where((units == 0.0) | ~np.isfinite(units), 1.0, units)
     scaled = np.nan_to_num(design / units[:, :, None])
     left, values, right = np.linalg.svd(scaled, full_matrices=False)
     known = values > SMALLEST * values[:, :1]
@@ -115,18 +121,21 @@ def _times(coefficients: np.ndarray, design: np.ndarray) -> np.ndarray:
     return np.einsum("dc,dcn->dn", coefficients, design)
 
 
-def distinct(trials: Trials, target: np.ndarray, most: int) -> list[int]:
+def distinct(
+    trials: Trials, target: np.ndarray, unit: np.ndarray, most: int
+) -> list[int]:
     """Return the best points, of which no two have like curves and like residuals.
 
     Parameters
     ----------
-    target : ndarray
-        What the curves should give, in the residuals' units.
+    target, unit : ndarray
+        What the curves should give, and 1, as residuals are weighted.
     """
     order = np.argsort(trials.costs, kind="stable")
     order = order[np.isfinite(trials.costs[order])]
     residuals = trials.residuals[order]
-    curves, left = _directions(target - residuals), _directions(residuals)
+    curves = _directions(target - residuals, unit)
+    left = _directions(residuals, unit)
     chosen: list[int] = []
     free = np.ones(len(order), dtype=bool)
     while free.any() and len(chosen) < most:
@@ -139,8 +148,9 @@ def distinct(trials: Trials, target: np.ndarray, most: int) -> list[int]:
     return chosen
 
 
-def _directions(rows: np.ndarray) -> np.ndarray:
+def _directions(rows: np.ndarray, unit: np.ndarray) -> np.ndarray:
     """Return rows without their means, of length 1."""
-    rows = rows - rows.mean(axis=1, keepdims=True)
+    means = rows @ unit / (unit @ unit)
+    rows = rows - means[:, None] * unit
     sizes = np.sqrt(np.einsum("dn,dn->d", rows, rows))
     return rows / np.where(sizes > 0.0, sizes, 1.0)[:, None]

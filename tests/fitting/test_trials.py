@@ -14,7 +14,8 @@ def test_they_are_solutions_of_least_squares_in_any_units(columns, rows):
     design = RNG.normal(size=(30, columns, rows))
     units = 10.0 ** RNG.uniform(-100, 100, (30, columns))
     target = RNG.normal(size=(30, rows))
-    found = least_squares(design * units[:, :, None], target) * units
+    given = design * units[:, :, None]
+    found = least_squares(given, target, units) * units
     for each, wanted, solved in zip(design, target, found, strict=True):
         known = np.linalg.lstsq(each.T, wanted, rcond=None)[0]
         if rows >= columns:
@@ -24,7 +25,8 @@ def test_they_are_solutions_of_least_squares_in_any_units(columns, rows):
 
 def test_columns_that_are_alike_or_0_have_the_least_solution():
     one = RNG.normal(size=20)
-    found = least_squares(np.array([[one, one, 0 * one]]), 3 * one[None])
+    design = np.array([[one, one, 0 * one]])
+    found = least_squares(design, 3 * one[None], np.array([[1.0, 1.0, 0.0]]))
     np.testing.assert_allclose(found, [[1.5, 1.5, 0]], atol=1e-12)
 
 
@@ -34,7 +36,9 @@ def test_of_like_curves_the_best_is_tried():
     curves -= curves.mean(axis=1, keepdims=True)
     target, costs = 100 * RNG.normal(size=50), RNG.uniform(size=60)
     costs[RNG.integers(60, size=9)] = np.inf
-    chosen = distinct(Trials(costs, np.zeros((60, 1)), target - curves), target, 9)
+    chosen = distinct(
+        Trials(costs, np.zeros((60, 1)), target - curves), target, np.ones(50), 9
+    )
     kinds = [int(np.argmax(abs(shapes @ curves[k]))) for k in range(60)]
     least = {k: min(costs[i] for i in range(60) if kinds[i] == k) for k in range(4)}
     assert sorted(costs[chosen]) == sorted(least.values())

@@ -41,8 +41,6 @@ TRIES = 8
 CHANGES = 2
 MIXED = 0.4  # of the frequencies where waves are multiplied, as their sums are seen
 ENOUGH = 0.01  # of a constant's sum
-MUCH = 2.0  # times a sum: more is worse
-SINGLE = 0.05  # of the squared slope in a row: what the others add is none
 ROUNDS = 3  # of jumps that depend on each other
 
 
@@ -114,31 +112,9 @@ class Search:
         return self._broken(x) if self.jumps and x is not None else x
 
     def _least(self, ends: list[tuple[float, np.ndarray]]) -> np.ndarray | None:
-        """Return the best of some ends.
-
-        One that determines its parameters is preferred to a spike through a row.
-        """
+        """Return the best of some ends."""
         ends = [end for end in ends if self._is_resolved(end[1])] or ends
-        if not ends:
-            return None
-        ends = sorted(ends, key=lambda end: end[0])
-        near = (x for fun, x in ends if fun <= MUCH * ends[0][0])
-        return next(filter(self._is_determined, near), ends[0][1])
-
-    @np.errstate(all="ignore")
-    def _is_determined(self, x: np.ndarray) -> bool:
-        """Return whether no parameter rests on a single row, however often given."""
-        slopes = self.regression.curve(x)[1]
-        weighted = slopes * self.solver.unit[:, None]
-        for p in self.other:
-            top = int(np.argmax(abs(slopes[:, p])))
-            others = ~(slopes == slopes[top]).all(axis=1)
-            if (
-                np.sum(weighted[others, p] ** 2)
-                < SINGLE * slopes[top, p] ** 2 / (self.regression.sigma**2).max()
-            ):
-                return False
-        return True
+        return min(ends, key=lambda end: end[0])[1] if ends else None
 
     def _broken(self, x: np.ndarray) -> np.ndarray:
         """Search the places of jumps among all rows, one after the other."""

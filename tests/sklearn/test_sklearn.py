@@ -33,14 +33,27 @@ def test_scikit_learns_own_checks():
         check_estimator(FormulaRegressor())
 
 
-@pytest.mark.parametrize("formula", ["a*x0 + b", "a*exp(-b*x0) + c"])
-def test_what_of_them_does_not_apply_to_a_formula(formula):
-    not_described = "wants a good score on ten columns, of which the formula reads one"
+NOT_DESCRIBED = "wants a good score on ten columns, of which the formula reads one"
+# What of whole weights is promised, test_fit_honest tests on data that determine a fit.
+SPIKE = "the best decay through 15 random rows is a spike, which they don't determine"
+
+
+@pytest.mark.parametrize(
+    ("formula", "others"),
+    [
+        ("a*x0 + b", {}),
+        (
+            "a*exp(-b*x0) + c",
+            {"check_sample_weight_equivalence_on_dense_data": SPIKE},
+        ),
+    ],
+)
+def test_what_of_them_does_not_apply_to_a_formula(formula, others):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SkipTestWarning)
         check_estimator(
             FormulaRegressor(formula),
-            expected_failed_checks={"check_regressors_train": not_described},
+            expected_failed_checks={"check_regressors_train": NOT_DESCRIBED} | others,
             on_fail="raise",
         )
 

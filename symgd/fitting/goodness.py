@@ -22,6 +22,7 @@ def is_met(regression: Regression, x: np.ndarray, fun: float) -> bool:
     return 2.0 * fun <= ROUNDING * regression.gauss_newton(x).floor
 
 
+@np.errstate(over="ignore")  # it may be infinitely worse
 def beside_a_constant(regression: Regression, x: np.ndarray, fun: float) -> float:
     """Return a sum of losses as a share of the least one that a constant has.
 

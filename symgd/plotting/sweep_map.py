@@ -383,7 +383,9 @@ def _draw_map(ax: Axes, shown: Shown, sweep: Sweep) -> list[Any]:
 def _colour_heights(
     ax: Axes, x: np.ndarray, y: np.ndarray, shown: Shown, scale: Scale
 ) -> None:
-    heights = np.ma.array(shown.values - scale.base, mask=shown.diverged)
+    # Matplotlib computes with what is masked, too.
+    values = np.where(shown.diverged, scale.base, shown.values)
+    heights = np.ma.array(values - scale.base, mask=shown.diverged)
     drawn = ax.pcolormesh(
         *(x, y, heights.T), cmap=HEIGHTS, norm=scale.norm(), rasterized=True
     )

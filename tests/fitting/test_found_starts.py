@@ -168,7 +168,8 @@ def test_of_many_minima_the_lowest_is_found(model):
         curves = np.array([NOISY[model](x, b) for b in tries])
         design = [curves, np.ones_like(curves)] if "+ c" in model else [curves]
         design = np.stack(design, axis=1)
-        solved = least_squares(design, np.broadcast_to(y, curves.shape))
+        units = abs(design).max(axis=2)
+        solved = least_squares(design, np.broadcast_to(y, curves.shape), units)
         left = y - np.einsum("dc,dcn->dn", solved, design)
         found = fit(model, {"x": x, "y": y}, "y")
         assert 2 * found.fun <= 1.001 * np.min(np.sum(left**2, axis=1)), seed

@@ -273,6 +273,19 @@ def _outward(
 
 
 @jit
+def _set_length(along: Any, units: Any) -> bool:
+    """Make a direction as long as one unit; return whether it has a length."""
+    farthest = 0.0
+    for k in range(along.shape[0]):
+        farthest = max(farthest, abs(along[k]) / units[k])
+    if farthest == 0.0:
+        return False
+    for k in range(along.shape[0]):
+        along[k] /= farthest
+    return True
+
+
+@jit
 def _mixed(
     function: Any,
     p: Any,
@@ -298,7 +311,6 @@ def _mixed(
         count += 1 if abs(a[i, i]) <= null else 0
     seed = 1
     for _ in range(MIXTURES if count > 1 else count):
-        farthest = 0.0
         for k in range(n):
             along[k] = 0.0
         for i in range(n):
@@ -318,11 +330,8 @@ def _mixed(
                 along[k] = abs(along[k])
             elif x[k] >= upper[k]:
                 along[k] = -abs(along[k])
-            farthest = max(farthest, abs(along[k]) / units[k])
-        if farthest == 0.0:
+        if not _set_length(along, units):
             continue
-        for k in range(n):
-            along[k] /= farthest
         _outward(
             *(function, p, counters, facts, least, known, x, along, lower, upper),
             *(work, a, v, null),
@@ -457,7 +466,6 @@ def _has_tail(
             continue
         if i > n and abs(a[i - n - 1, i - n - 1]) > null:
             continue
-        farthest = 0.0
         for k in range(n):
             if i < n:
                 along[k] = units[k] if k == i else 0.0
@@ -465,12 +473,7 @@ def _has_tail(
                 along[k] = step[k]
             else:
                 along[k] = scale[k] * v[k, i - n - 1]
-            farthest = max(farthest, abs(along[k]) / units[k])
-        if farthest == 0.0:
-            continue
-        for k in range(n):
-            along[k] /= farthest
-        if _is_tail(
+        if _set_length(along, units) and _is_tail(
             function, p, counters, facts, least, x, g, origin, lower, upper, work
         ):
             return True

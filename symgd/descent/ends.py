@@ -88,28 +88,29 @@ def _by_curvature(run: Run, close: float) -> Ending:
         steep = run.norm > TIGHT * min(1.0, run.steepest) and math.isfinite(close)
         return Ending(layout.INEXACT) if steep else _felt(run)
     n = run.n
-    counters = array("q", bytes(8 * layout.COUNTERS))
+    counters, nothing = array("q", [0]) * layout.COUNTERS, array("d", [0.0])
     counters[layout.VARIABLES] = n
-    facts = array("d", bytes(8 * layout.FACTS))
+    facts = nothing * layout.FACTS
     facts[layout.FIRST], facts[layout.VALUE_THERE] = run.first, run.fun
     facts[layout.CLOSE], facts[layout.SLOPE] = close, run.settings.slope
     facts[layout.ANALYTIC] = run.objective.is_analytic + run.objective.is_smooth
-    work = array("d", bytes(8 * layout.EXAMINED_VECTORS * n))
-    matrices = array("d", bytes(8 * 2 * n * n))
-    arrays: list[Any] = [counters, facts, run.x, run.gradient[:], run.origin]
+    work, matrices = nothing * (layout.EXAMINED_VECTORS * n), nothing * (2 * n * n)
+    arrays: list[Any] = [counters, facts, run.slots, run.gradient, run.origin]
     arrays += [run.parameters, run.lower, run.upper, work, matrices]
     kernel, function = shared("examination"), run.objective.kernel("evaluation")
     verdict = kernel(function.address, hessian.address, *map(address, arrays))
+    count = counters[layout.EVALUATIONS]
     if verdict == layout.UNKNOWN:
-        return Ending(verdict, evaluations=counters[layout.EVALUATIONS])
-    return Ending(
-        verdict,
-        facts[layout.PROMISED],
-        facts[layout.MOVED],
-        facts[layout.LOWER_VALUE],
-        work[n * LOWER_PLACE : n * (LOWER_PLACE + 1)],
-        work[n * LOWER_SLOPES : n * (LOWER_SLOPES + 1)],
-        counters[layout.EVALUATIONS],
+        return Ending(verdict, evaluations=count)
+    end = Ending(
+        *(verdict, facts[layout.PROMISED], facts[layout.MOVED]), evaluations=count
+    )
+    if verdict != layout.LOWER:
+        return end
+    return end._replace(
+        fun=facts[layout.LOWER_VALUE],
+        x=work[n * LOWER_PLACE : n * (LOWER_PLACE + 1)],
+        gradient=work[n * LOWER_SLOPES : n * (LOWER_SLOPES + 1)],
     )
 
 

@@ -37,6 +37,7 @@ GENUINE = 128.0  # times as far away f must still fall, so that a lower point co
 NODES = 2000  # of a formula, in which kinks are looked for
 NAMES = {sp.Abs: "abs", sp.Max: "max", sp.Min: "min"}
 EQUAL = 1e-6  # of their size: what differs by less is equal there
+FAR = 10.0  # times as far as gradients are taken: a kink there isn't seen
 SIDES = 8  # kinks, of which all sides are looked at
 
 
@@ -143,7 +144,7 @@ def kink_at(run: Run) -> Kink:
         if lowest[1] < f and (lower := _further(around, lowest, f)):
             return Kink(False, False, lower, pieces, around.evaluations)
         gradients = np.array([p[2] for p in kept]) * around.units
-        gradients = _unheld(around, gradients)
+        gradients = _unheld(around, gradients, distance)
         mean = nearest_to_origin(gradients)
         nearest = mean if nearest is None else nearest
         if np.linalg.norm(mean) <= NEAREST * np.linalg.norm(gradients, axis=1).max():
@@ -194,12 +195,15 @@ def _along(around: _Surroundings, mean: Any, f: float) -> Evaluated | None:
     return None
 
 
-def _unheld(around: _Surroundings, gradients: np.ndarray) -> np.ndarray:
-    """Return gradients with 0 for what bounds hold against all of them."""
+def _unheld(
+    around: _Surroundings, gradients: np.ndarray, distance: float
+) -> np.ndarray:
+    """Return gradients with 0 for what bounds that are near hold against all."""
     import numpy as np
 
-    low = (around.x <= around.lower) & (gradients.mean(axis=0) > 0.0)
-    high = (around.x >= around.upper) & (gradients.mean(axis=0) < 0.0)
+    near = distance * around.units
+    low = (around.x <= around.lower + near) & (gradients.mean(axis=0) > 0.0)
+    high = (around.x >= around.upper - near) & (gradients.mean(axis=0) < 0.0)
     return np.where(low | high, 0.0, gradients)
 
 
@@ -251,15 +255,51 @@ def _affine(points: np.ndarray) -> np.ndarray:
     return np.linalg.lstsq(matrix, right, rcond=None)[0][1:]
 
 
-def may_have_kinks(objective: Objective) -> bool:
-    """Return whether a formula has a part that may have a kink."""
-    return any(map(_may_switch, parts_of(objective.expression)))
+def may_have_kinks(objective: Objective, x: array[float], units: array[float]) -> bool:
+    """Return whether a formula has a part that may have a kink near a point.
+
+    Parameters
+    ----------
+    objective : Objective
+    x, units : arrays
+        The point, and the size of each coordinate.
+    """
+    if objective.arrays is not None:
+        return any(map(_may_switch, parts_of(objective.expression)))
+    names, values = objective.space.names, _values(objective, x)
+    sizes = dict(zip(names, units, strict=True))
+    return any(
+        _may_switch(node) and not _is_far_from_root(node, names, values, sizes)
+        for node in parts_of(objective.expression)
+    )
 
 
 def _may_switch(node: Any) -> bool:
     if isinstance(node, sp.Pow):
         return bool(node.exp.is_number and not node.exp.is_integer)
     return not (node.is_Number or node.func.__name__ in ANALYTIC)
+
+
+def _is_far_from_root(
+    node: Any, names: Sequence[str], values: dict[str, Any], sizes: dict[str, float]
+) -> bool:
+    """Return whether a root's kink, where its base is 0, is farther than was looked."""
+    if not isinstance(node, sp.Pow):
+        return False
+    numbers = {s: values[s.name] for s in node.free_symbols if s.name in values}
+    try:
+        base = abs(float(node.base.evalf(subs=numbers)))
+    except (TypeError, ValueError):
+        return False
+    slopes = zip(names, _slopes(node.base, names, values), strict=True)
+    changes = sum(abs(slope) * sizes[name] for name, slope in slopes)
+    return base > FAR * DISTANCES[-1] * changes
+
+
+def _values(objective: Objective, x: array[float]) -> dict[str, Any]:
+    """Return a point and the parameters by name."""
+    values = dict(zip(objective.space.names, map(sp.Float, x), strict=True))
+    return values | {name: sp.Float(v) for name, v in objective.parameters.items()}
 
 
 def kinks_of(objective: Objective, x: array[float]) -> Iterator[tuple[Any, Any]]:
@@ -269,9 +309,7 @@ def kinks_of(objective: Objective, x: array[float]) -> Iterator[tuple[Any, Any]]
     """
     if objective.arrays is not None:
         return
-    names = objective.space.names
-    values = dict(zip(names, map(sp.Float, x), strict=True))
-    values |= {name: sp.Float(v) for name, v in objective.parameters.items()}
+    names, values = objective.space.names, _values(objective, x)
     nodes = sp.preorder_traversal(objective.expression)
     seen = set()
     for node in itertools.islice(nodes, NODES):

@@ -166,6 +166,8 @@ class Run:
 
     def begin_in_time(self, x: Sequence[float]) -> int:
         """Begin; TIME_LIMIT if that took too long, and nothing is known of f."""
+        if self.objective.arrays is None:
+            return self.begin(x)
         with self.stoppable() as cut:
             status = self.begin(x)
             if not cut[0] or status != Status.DIVERGED:
@@ -501,33 +503,42 @@ class Run:
 
     def told(self, status: Status) -> str:
         """Say why a run ended as it did, with the numbers."""
-        settings = self.settings
-        above = self._gradient_told()
-        f = number(settings.sign * self.fun)
+        settings, above = self.settings, self._gradient_told()
+        if status == Status.CONVERGED:
+            return above + self._left_told()
+        if status == Status.STALLED:
+            return f"{self._stalled()}; {above}"
+        if status == Status.ABNORMAL:
+            return f"{self._lost()}; {above}"
+        if status == Status.INTERRUPTED:
+            return f"{self.stopped_by} after iteration {self.t}; {above}"
+        if status == Status.MAXITER:
+            return f"maxiter = {settings.maxiter} was reached; {above}"
+        if status == Status.TIME_LIMIT:
+            limit = f"the time limit of {settings.time_limit:g} s"
+            return f"{limit} was reached; {above}"
         goal = number(settings.sign * settings.target)
-        stalled = "no lower value was found: f changes by no more than its rounding"
-        if settings.patience and self.counters[layout.WAITED] >= settings.patience:
-            stalled = (
+        f = number(settings.sign * self.fun)
+        return f"f = {f} has reached the target {goal}"
+
+    def _stalled(self) -> str:
+        """Say in what way f no longer improves."""
+        settings = self.settings
+        if self.impatient:
+            return (
                 f"f did not improve by more than ftol = {settings.ftol:g} "
                 f"in {settings.patience} iterations"
             )
-        lost = "no step along the search direction lowers f"
-        if self.impatient and self._has_not_moved():
-            lost = f"{stalled}: x has not moved, its steps are 0"
-        elif self.impatient:
-            best = number(settings.sign * self.limits[layout.BEST])
-            lost = f"{stalled}, nor is it at a minimum: the best was {best}"
-        return {
-            Status.CONVERGED: above + self._left_told(),
-            Status.TARGET_REACHED: f"f = {f} has reached the target {goal}",
-            Status.STALLED: f"{stalled}; {above}",
-            Status.MAXITER: f"maxiter = {settings.maxiter} was reached; {above}",
-            Status.TIME_LIMIT: (
-                f"the time limit of {settings.time_limit:g} s was reached; {above}"
-            ),
-            Status.INTERRUPTED: f"{self.stopped_by} after iteration {self.t}; {above}",
-            Status.ABNORMAL: f"{lost}; {above}",
-        }[status]
+        return "no lower value was found: f changes by no more than its rounding"
+
+    def _lost(self) -> str:
+        """Say why there is no way on."""
+        if not self.impatient:
+            return "no step along the search direction lowers f"
+        if self._has_not_moved():
+            return f"{self._stalled()}: x has not moved, its steps are 0"
+        best = number(self.settings.sign * self.limits[layout.BEST])
+        return f"{self._stalled()}, nor is it at a minimum: the best was {best}"
 
 
 def all_finite(numbers: array[float]) -> bool:
@@ -564,9 +575,12 @@ def is_held(x: float, slope: float, lower: float, upper: float) -> bool:
     return (x <= lower and slope > 0.0) or (x >= upper and slope < 0.0)
 
 
+_NOTHING = array("d", [0.0])
+
+
 def floats(count: int) -> array[float]:
     """Return so many zeros."""
-    return array("d", [0.0]) * count
+    return _NOTHING * count
 
 
 def not_finite(
@@ -658,6 +672,8 @@ def _slices(
 def _reason(run: Run, watchers: Sequence[Watcher]) -> str:
     """Look, and let all watchers look; return the first reason to stop."""
     run.look()
+    if not watchers:
+        return ""
     return next(filter(None, [watcher(run) for watcher in watchers]), "")
 
 
@@ -714,34 +730,20 @@ def _signed(numbers: array[float], sign: float) -> array[float]:
 
 def _criteria(run: Run, status: Status) -> dict[str, Criterion]:
     """Return each criterion that was set, what was reached of it, which fired."""
-    settings, patience = run.settings, run.settings.patience
-    sign, waited = settings.sign, run.counters[layout.WAITED]
-    pairs = {
-        "gtol": (settings.gtol, run.norm, Status.CONVERGED),
-        "target": (sign * settings.target, sign * run.fun, Status.TARGET_REACHED),
-        "patience": (patience, waited, Status.STALLED),
-        "maxiter": (settings.maxiter, max(run.t, 0), Status.MAXITER),
-        "time_limit": (settings.time_limit, run.seconds, Status.TIME_LIMIT),
-    }
-    lost = status in (Status.STALLED, Status.ABNORMAL) and 0 < patience <= waited
-    small = status == Status.CONVERGED and run.norm <= settings.gtol  # not at a kink
-    fired = {"patience": lost, "gtol": small}
-    unset = {
-        name
-        for name, off in (
-            ("gtol", settings.gtol < 0.0),
-            ("target", math.isinf(settings.target)),
-            ("patience", patience == 0),
-            ("time_limit", math.isinf(settings.time_limit)),
-        )
-        if off
-    }
-    return {
-        name: Criterion(
-            limit,
-            reached,
-            fired.get(name, status == fires),
-        )
-        for name, (limit, reached, fires) in pairs.items()
-        if name not in unset
-    }
+    settings, counters, n = run.settings, run.counters, max(run.t, 0)
+    sign, patience, waited = settings.sign, settings.patience, counters[layout.WAITED]
+    found: dict[str, Criterion] = {}
+    if settings.gtol >= 0.0:
+        small = status == Status.CONVERGED and run.norm <= settings.gtol  # not a kink
+        found["gtol"] = Criterion(settings.gtol, run.norm, small)
+    if not math.isinf(settings.target):
+        reached = status == Status.TARGET_REACHED
+        found["target"] = Criterion(sign * settings.target, sign * run.fun, reached)
+    if patience > 0:
+        lost = status in (Status.STALLED, Status.ABNORMAL) and patience <= waited
+        found["patience"] = Criterion(patience, waited, lost)
+    found["maxiter"] = Criterion(settings.maxiter, n, status == Status.MAXITER)
+    if not math.isinf(settings.time_limit):
+        late = status == Status.TIME_LIMIT
+        found["time_limit"] = Criterion(settings.time_limit, run.seconds, late)
+    return found

@@ -7,8 +7,8 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from symgd.descent.ends import AT_ROUNDING, CLOSE, Ending, examined
-from symgd.descent.run import NOISE, Run, is_held, projected_norm
+from symgd.descent.ends import AT_ROUNDING, CLOSE, Ending, examined, sizes_of
+from symgd.descent.run import NOISE, TIGHTER, Run, is_held, projected_norm
 from symgd.native import records as layout
 from symgd.native.status import RUNNING, Status
 
@@ -48,8 +48,9 @@ class SearchRun(Run):
         self.counters[layout.EVALUATIONS] += end.evaluations
         if end.verdict == layout.EXACT:
             return int(Status.CONVERGED)
+        asked = self._tolerance(end)
         if end.verdict == layout.LOWER and self._leaves(end.x, end.fun, end.gradient):
-            return self._goes_on()
+            return self._goes_on(asked)
         if status == Status.CONVERGED:
             return self._converged(end)
         return self._out_of_steps(status, end)
@@ -97,8 +98,9 @@ class SearchRun(Run):
         self.kink = kink = kink_at(self)
         self.counters[layout.EVALUATIONS] += kink.evaluations
         if kink.lower is not None and self._leaves(*kink.lower):
-            return self._goes_on()
-        at_kink = kink.is_minimum and may_have_kinks(self.objective)
+            return self._goes_on(self.settings.gtol)
+        units = sizes_of(self.x, self.origin)
+        at_kink = kink.is_minimum and may_have_kinks(self.objective, self.x, units)
         return int(Status.CONVERGED if at_kink else Status.ABNORMAL)
 
     def ending_of(self, status: int, end: Ending) -> int:
@@ -135,13 +137,25 @@ class SearchRun(Run):
             self.recorded += row + array("d", [math.nan] * len(self.constants))
         return True
 
-    def _goes_on(self) -> int:
+    def _tolerance(self, end: Ending) -> float:
+        """Return which gradient is asked for on the way on from an end.
+
+        Where it had more to gain than that, it asked for too little.
+        """
+        gtol = self.settings.gtol
+        loose = self.settings.relative and end.moved > self.close
+        return min(gtol, TIGHTER * self.norm) if loose and self.norm > 0.0 else gtol
+
+    def _goes_on(self, gtol: float) -> int:
         self.kink = None
-        self.limits[layout.GTOL] = self.settings.gtol
+        self.limits[layout.GTOL] = gtol
         self.restart()
         if self.fun <= self.settings.target:
             return int(Status.TARGET_REACHED)
-        small = self.norm <= self.settings.gtol
+        small = self.norm <= gtol
+        if small and self.settings.relative and self.norm > 0.0:
+            self.tighten()
+            return RUNNING
         return self.judged(int(Status.CONVERGED)) if small else RUNNING
 
     def restart(self) -> None:

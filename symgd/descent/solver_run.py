@@ -30,7 +30,7 @@ class SolverRun(SearchRun):
         self, objective: Objective, bounds: Bounds, settings: Settings
     ) -> None:
         super().__init__(objective, bounds, settings)
-        self.solve = shared("solver")
+        self.solve = shared("solver").call
         self.function = objective.kernel("evaluation")
         self.hessian = self.function  # until the Newton stage, which calls it, begins
         self.work = [floats(size) for size in layout.solver_space(self.n)]
@@ -81,6 +81,7 @@ class SolverRun(SearchRun):
         self.counters[layout.NEWTON] = int(name == "newton")
         self.counters[layout.PAIRS] = self.counters[layout.IDLE] = 0
         self.limits[layout.REACH] = 1.0
+        self.limits[layout.DEEPEST] = self.limits[layout.VALUE]
         self.stage_end = end
 
     def _plan(self) -> None:

@@ -6,7 +6,6 @@ entered by ``commit``.
 
 from __future__ import annotations
 
-from math import sqrt
 from typing import Any
 
 from symgd.lowering.jitting import jit
@@ -14,6 +13,7 @@ from symgd.native.records import (
     BEST,
     BOTTOM,
     CONVERGED,
+    DEEPEST,
     EVALUATIONS,
     EVERY,
     FTOL,
@@ -41,48 +41,6 @@ def copy(source: Any, target: Any) -> None:
     """Write the numbers of one array to another."""
     for k in range(target.shape[0]):
         target[k] = source[k]
-
-
-@jit
-def diagonalise(a: Any, v: Any) -> None:
-    """Rotate a symmetric matrix to diagonal form; the columns of v are its axes.
-
-    Jacobi's method (Golub and Van Loan 2013, section 8.5): short, and accurate for
-    small eigenvalues too.
-    """
-    n = a.shape[0]
-    for i in range(n):
-        for j in range(n):
-            v[i, j] = 1.0 if i == j else 0.0
-    for _sweep in range(30):
-        rotated = False
-        for i in range(n - 1):
-            for j in range(i + 1, n):
-                small = 1e-16 * sqrt(abs(a[i, i])) * sqrt(abs(a[j, j]))
-                if not abs(a[i, j]) > max(small, 1e-300):
-                    continue
-                rotated = True
-                theta = (a[j, j] - a[i, i]) / (2.0 * a[i, j])
-                t = 1.0 / (abs(theta) + sqrt(theta * theta + 1.0))
-                t = -t if theta < 0.0 else t
-                c = 1.0 / sqrt(t * t + 1.0)
-                s = t * c
-                for k in range(n):
-                    a[k, i], a[k, j] = (
-                        c * a[k, i] - s * a[k, j],
-                        s * a[k, i] + c * a[k, j],
-                    )
-                for k in range(n):
-                    a[i, k], a[j, k] = (
-                        c * a[i, k] - s * a[j, k],
-                        s * a[i, k] + c * a[j, k],
-                    )
-                    v[k, i], v[k, j] = (
-                        c * v[k, i] - s * v[k, j],
-                        s * v[k, i] + c * v[k, j],
-                    )
-        if not rotated:
-            return
 
 
 @jit
@@ -114,6 +72,7 @@ def begin(counters: Any, limits: Any, f: float) -> None:
     """Enter the value at the start."""
     counters[EVALUATIONS] += 1
     limits[VALUE] = f
+    limits[DEEPEST] = f
     limits[BOTTOM] = LOWEST * max(1.0, abs(f))
 
 

@@ -16,7 +16,8 @@ from __future__ import annotations
 from math import inf, sqrt
 from typing import Any
 
-from symgd.kernels.common import NOISE, copy, diagonalise, is_finite, is_held
+from symgd.kernels.common import NOISE, copy, is_finite, is_held
+from symgd.kernels.eigenvalues import diagonalise
 from symgd.lowering.intrinsics import evaluate, floats, integers
 from symgd.lowering.jitting import jit
 from symgd.native.records import (
@@ -58,7 +59,7 @@ NEAR, STEPS = 1e-8, 5  # the first distance as a part of x, and how many there a
 NEAR_UNKNOWN, STEPS_UNKNOWN = 1e-16, 17  # the same where x has no size
 AWAY = 1e-6  # of the way: where a variable ran away, f was the same there
 ENDLESS, BACK = 6, 6  # points outward, each 100 times as far; and back to the start
-ROUNDED, SHOWN = 2e-16, 0.1  # of sums; of the slope on the way
+ROUNDED, SHOWN = 2e-16, 0.1  # of sums and of curvatures; of the slope on the way
 LONG, SAME = 1e8, 1e-10  # how far away is; of f, what is the same there
 BEYOND_MEASURE = 4e-12  # of f, which may have lost digits on the way
 TIGHT = 1e-8  # of the gradient at the start, where no curvature is known
@@ -418,8 +419,9 @@ def _is_tail(
                 left = 0.0
                 for k in range(n):
                     left += trial_g[k] * along[k]
-                flat = there <= f + least
-                flat = flat and (abs(left) <= abs(slope) or abs(left) * far <= least)
+                seen = max(least, _cancelled(x, trial, free, scale))
+                flat = there <= f + seen
+                flat = flat and (abs(left) <= abs(slope) or abs(left) * far <= seen)
             far *= OUTWARD
         if not flat:
             continue
@@ -606,7 +608,7 @@ def examine(
             *(a, v, 0.0),
         )
         return LOWER if facts[LOWER_VALUE] < inf else UNKNOWN
-    diagonalise(a, v)
+    diagonalise(a, v, work[8], work[9])
     largest = 0.0
     for i in range(n):
         largest = max(largest, abs(a[i, i]))
@@ -620,7 +622,7 @@ def examine(
         if farthest == 0.0:
             continue
         if slope != 0.0:
-            size = slope / max(abs(curvature), TINY)
+            size = slope / max(abs(curvature), ROUNDED * largest, TINY)
             facts[PROMISED] += 0.5 * slope * size
             for k in range(n):
                 step[k] -= size * scale[k] * v[k, i]
@@ -658,19 +660,23 @@ def examine(
     facts[MOVED] = _moved(x, origin, work)
     if facts[LOWER_VALUE] < inf:
         return LOWER
+    inexact = False
     if not facts[MOVED] <= facts[CLOSE]:
         spent = facts[PROMISED] <= BEYOND_MEASURE * max(fallen, abs(f))
         if spent and _ran_away(function, p, counters, facts, x, g, origin, work):
             return FLAT
-        if not facts[PROMISED] <= max(SPENT * fallen, EXACTLY * abs(f)):
+        inexact = not facts[PROMISED] <= max(SPENT * fallen, EXACTLY * abs(f))
+        if inexact and not (spent and facts[ANALYTIC]):
             return INEXACT
-        if endless and far > FAR:
+        if endless and far > FAR and not facts[ANALYTIC]:
             return FLAT
     if facts[ANALYTIC] and _has_tail(
         *(function, p, counters, facts, least, x, g, origin, lower, upper, work),
         *(a, v, NULL * largest),
     ):
         return FLAT
+    if inexact:
+        return INEXACT
     if facts[ANALYTIC] == 2.0 and _is_rounding(hessian, p, facts, x, origin, work, a):
         return FLAT
     return SADDLE if lowest < -NULL * highest else EXACT

@@ -8,6 +8,7 @@ they have changed since, and wherever else it is of no use, numba compiles the l
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -63,6 +64,7 @@ LOOPS = {
 }
 
 
+@functools.cache
 def shared(name: str) -> Kernel:
     """Return a loop, one of LOOPS."""
     loop = LOOPS[name]

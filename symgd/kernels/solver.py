@@ -23,10 +23,10 @@ from symgd.kernels.common import (
     begin,
     commit,
     copy,
-    diagonalise,
     is_held,
     is_usable,
 )
+from symgd.kernels.eigenvalues import diagonalise
 from symgd.lowering.intrinsics import evaluate, floats, integers
 from symgd.lowering.jitting import jit
 from symgd.native.records import (
@@ -34,6 +34,7 @@ from symgd.native.records import (
     BEST,
     BOTTOM,
     COUNTERS,
+    DEEPEST,
     DIVERGED,
     EVALUATIONS,
     IDLE,
@@ -224,7 +225,7 @@ def _newton_direction(
     for i in range(n):
         for j in range(n):
             a[i, j] *= scale[i] * scale[j]
-    diagonalise(a, v)
+    diagonalise(a, v, work[3], work[4])
     largest = 0.0
     for i in range(n):
         largest = max(largest, abs(a[i, i]))
@@ -399,7 +400,9 @@ def solve(
         counters[NEWEST] = place
         counters[PAIRS] = min(counters[PAIRS] + 1, MEMORY)
         counters[STALE] = min(counters[STALE] + 1, MEMORY)
-        counters[IDLE] = counters[IDLE] + 1 if f - new_f <= ROUNDING * abs(f) else 0
+        counters[IDLE] += 1
+        if new_f < limits[DEEPEST] - ROUNDING * abs(f):
+            limits[DEEPEST], counters[IDLE] = new_f, 0
         limits[VALUE] = new_f
         status = commit(counters, limits, x, g, lower, upper, rows)
         if status != RUNNING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import inf, sqrt
 from typing import Any
 
-from symgd.kernels.common import diagonalise
+from symgd.kernels.eigenvalues import diagonalise
 from symgd.lowering.intrinsics import call_at, floats, integers
 from symgd.lowering.jitting import jit
 from symgd.native.quadratic import (
@@ -171,7 +171,7 @@ def _spectrum(
     if factored:
         _orthogonalise(a, v)
     else:
-        diagonalise(a, v)
+        diagonalise(a, v, squares, along)
     largest = 0.0
     for j in range(n):
         squares[j], along[j] = 0.0 if factored else a[j, j], 0.0

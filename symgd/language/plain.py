@@ -11,6 +11,8 @@ from symgd.errors import InputError
 
 def count(name: str, value: Any) -> int:
     """Return a whole number, 0 or more, or raise InputError."""
+    if type(value) is int and 0 <= value < 2**62:
+        return value
     whole = isinstance(value, numbers.Real)
     if isinstance(value, bool) or not whole or not 0 <= value < 2**62 or value % 1:
         raise InputError(f"{name} must be a whole number, 0 or more, not {value!r}")

@@ -120,8 +120,10 @@ def raise_pending() -> None:
 
 def address(array: Any) -> int:
     """Return where the numbers of an array are, NumPy's or Python's own."""
-    if hasattr(array, "buffer_info"):
+    try:
         return array.buffer_info()[0]
+    except AttributeError:
+        pass  # it is NumPy's
     if not array.flags.c_contiguous:
         raise ValueError("a kernel takes arrays row by row, without gaps")
     return array.__array_interface__["data"][0]

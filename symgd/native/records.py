@@ -23,7 +23,7 @@ WAITED = 5  # iterations since the value last improved
 EVALUATIONS = 6  # of value and gradient
 PAIRS = 7  # of steps and gradient changes that a quasi-Newton method remembers
 NEWEST = 8  # of these pairs
-IDLE = 9  # steps in a row that lowered the value by no more than rounding
+IDLE = 9  # steps in a row that lowered no value by more than rounding
 NEWTON = 10  # 1: directions from the exact Hessian, 0: from the pairs
 PENDING = 11  # 1: the slots hold an iterate that has not been evaluated yet
 VARIABLES = 12  # where the kernel doesn't know their number
@@ -36,7 +36,7 @@ EPOCH = 18  # how often all rows have been shuffled
 RANDOM = 19  # the generator's state: two numbers
 KEPT = 21  # the iterate that is kept, to come back to
 
-LIMITS = 10
+LIMITS = 11
 GTOL, FTOL, TARGET = 0, 1, 2
 BEST = 3  # the value by which improvement is measured
 NORM = 4  # the largest component of the (projected) gradient at the iterate
@@ -45,6 +45,7 @@ REACH = 6  # how far the last search went along a gradient that did not bend
 STEP = 7  # the next spectral step; 0 where nothing is known of the curvature
 FLATTEST = 8  # the smallest NORM so far
 BOTTOM = 9  # a value below shows that there is no lowest
+DEEPEST = 10  # the value that a step must lower visibly not to be idle
 
 WATCHED = 4  # numbers that lanes are compared with: norm, ftol, target, patience
 TRACE_ROWS = 4096  # recorded in one slice at most

@@ -36,6 +36,8 @@ def as_number(value: Any, what: str) -> float:
 
     ``what`` is a name, or the message as far as the number itself: it ends in " = ".
     """
+    if type(value) is float:
+        return value
     if isinstance(value, (numbers.Real, Decimal)):
         try:
             return float(value)

@@ -416,17 +416,21 @@ class Objective:
         FormulaError
             If there is no such derivative.
         """
-        if kind == "hessian" and self.arrays is not None:
+        if self.arrays is None:
+            return self._kernels.get((kind,)) or self._straight(kind)
+        if kind == "hessian":
             from symgd.objectives.curvature import HessianByColumns
 
             return HessianByColumns(self)
-        if kind == "evaluation" and self.arrays is not None and self.workers > 1:
+        if kind == "evaluation" and self.workers > 1:
             if ("threads",) not in self._kernels:
                 threads = self._in_threads(self.arrays, self.workers)
                 self._kernels["threads",] = threads
             return self._kernels["threads",]
-        if self.arrays is not None:
-            return self.written((kind,), EVALUATION, self._loops)
+        return self.written((kind,), EVALUATION, self._loops)
+
+    def _straight(self, kind: str) -> Kernel:
+        """Return the kernel of a formula without loops."""
         return self.written(
             *((kind,), EVALUATION),
             lambda: self.native.written(kind),

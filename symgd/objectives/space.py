@@ -46,11 +46,7 @@ class Space(Sequence[str]):
         self.shapes = tuple(shapes) or ((),) * len(self.names)
         ends = itertools.accumulate(map(math.prod, self.shapes), initial=0)
         *self.offsets, self.size = ends
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether all variables are scalars."""
-        return not any(self.shapes)
+        self.is_plain = not any(self.shapes)  # all variables are scalars
 
     def __len__(self) -> int:
         return self.size
@@ -117,6 +113,10 @@ class Space(Sequence[str]):
             If a name is unknown or missing, or an array has another shape.
         """
         given = {str(name): value for name, value in values.items()}
+        if self.is_plain and given.keys() == set(self.names):
+            told = f"{what} must be numbers: "
+            pairs = ((f"{told}{name} = ", given[name]) for name in self.names)
+            return array("d", [as_number(value, before) for before, value in pairs])
         for name in given:
             self.places(name, f"variable in {what}")
         point = array("d", bytes(8 * self.size))

@@ -1,5 +1,6 @@
 """What an end is called: a success only where no lower point is near."""
 
+import functools
 import math
 
 import numpy as np
@@ -52,6 +53,7 @@ MINIMA = {
     "a kink that is a hill": ("x**2 - abs(x)", [0.0], None, [-0.25]),
     "nanometres from 0": ("((x-4e-9)**2 + (y-1e-9)**2)*1e18", [0, 0], None, [0.0]),
     "a product of three": ("(x*y*z-8)**2", [0, 0, 0], None, [0.0]),
+    "one whose valley is flat only there": ("x**2*(1 + y**2)", [1, 3], None, [0.0]),
     "a corner": ("-x*y*z", [0, 0, 0], [(0, 1)] * 3, [-1.0]),
     "a monkey saddle": ("x*y*z + x**4 + y**4 + z**4", [0, 0, 0], None, [-1 / 256]),
     "lower between the axes": ("-(x*y)**2 + x**6 + y**6", [0, 0], None, [-1 / 27]),
@@ -113,6 +115,9 @@ WITHOUT = {  # a minimum, or one that can be reached
     "falls on one side of a kink": ("max(x, 0)**2 + min(x, 0)**3", [2.0]),
     "falls on one side of a choice": ("x**3 if x < 0 else x**2", [1.0]),
     "falls on either side of a hill": ("exp(-x**2)", [40.0]),
+    "falls to 0 across the axes": ("exp(-x - y) + (x - y)**2", [0.0, 1.0]),
+    "falls along a curve": ("erf(x) + erf(y - x)**2", [0.0, 1.0]),
+    "falls like a root, across": ("sqrt(1+(x+y)**2)-x-y+(x-y)**2", [0.3, -2.0]),
     "falls along one of two": ("tanh(x) + (y - 1)**2", [25.0, 0.0]),
     "falls between the axes": ("-x*y*z", [0.0, 0.0, 0.0]),
     "falls along a bent valley": ("(y-x**2)*(y-2*x**2)", [0.0, 0.0]),
@@ -138,6 +143,24 @@ def test_what_has_no_minimum_is_no_success(name):
     result = minimize(formula, start)
     assert result.status in NOT_ATTAINED
     assert not result.success
+
+
+@functools.cache
+def slanted(tail):
+    names = dict.fromkeys("abcd", 1.0)
+    return Objective(f"(a*x + b*y)**2 + {tail}", parameters=names)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(["tanh(c*x + d*y)", "exp(c*x + d*y)", "1/(1+exp(c*x+d*y))"]),
+    st.tuples(*[st.integers(-4, 4)] * 4).filter(lambda m: m[0] * m[3] != m[1] * m[2]),
+    st.tuples(*[st.integers(-30, 30)] * 2),
+)
+def test_a_tail_is_none_in_any_direction(tail, slopes, start):
+    objective = slanted(tail).with_parameters(**dict(zip("abcd", slopes, strict=True)))
+    result = minimize(objective, [each / 10 for each in start])
+    assert not result.success, result
 
 
 @pytest.mark.parametrize("method", ["auto", "gd with automatic steps"])
@@ -176,6 +199,52 @@ SCALED = Objective(
     "a*((1 - c*x)**2 + 100*(c*y - (c*x)**2)**2) + b",
     parameters={"a": 1, "b": 0, "c": 1},
 )
+
+
+IN_UNITS = {  # of x*c and y*c; where a run begins, and what it may end at
+    "two minima": (
+        "(-13 + X + ((5 - Y)*Y - 2)*Y)**2 + (-29 + X + ((Y + 1)*Y - 14)*Y)**2",
+        *([0.5, -2.0], 0.0, 48.98425367924001),
+    ),
+    "a bent valley": ("100*(Y - X**3)**2 + (1 - X)**2", [-1.2, 1.0], 0.0),
+    "a flat bottom": ("(X - 2)**4 + (X - 2*Y)**2", [0.0, 3.0], 0.0),
+    "six hollows": (
+        "(4 - 2.1*X**2 + X**4/3)*X**2 + X*Y + (-4 + 4*Y**2)*Y**2",
+        *([0.5, 0.5], -1.0316284534898774),
+    ),
+    "a median that is one of them": (
+        "sqrt((X-1)**2 + (Y-2)**2) + sqrt((X-1.1)**2 + (Y-2.1)**2)"
+        " + sqrt((X-0.9)**2 + (Y-1.9)**2)",
+        *([5.0, -5.0], 0.2 * math.sqrt(2.0)),
+    ),
+    "hardly curved beside steep": (
+        "1e-5*((X - 1)**2 + (Y - 1)**2) + (X**2 + Y**2 - 0.25)**2",
+        *([1.0, 2.0], 8.357780799989137e-06),
+    ),
+}
+
+
+@functools.cache
+def in_units(name):
+    text = IN_UNITS[name][0].replace("X", "(c*x)").replace("Y", "(c*y)")
+    constants = {"a": 1.0, "b": 0.0, "c": 1.0}
+    return Objective(f"a*({text}) + b", parameters=constants)
+
+
+@given(
+    name=st.sampled_from(sorted(IN_UNITS)),
+    factor=st.floats(-12, 12),
+    offset=st.sampled_from([0.0, 1.0, -10.0]),
+    unit=st.floats(-12, 12),
+)
+@settings(max_examples=150, deadline=None)
+def test_every_end_is_the_same_in_all_units(name, factor, offset, unit):
+    _, start, *minima = IN_UNITS[name]
+    a, c = 10.0**factor, 10.0**unit
+    objective = in_units(name).with_parameters(a=a, b=offset * a, c=c)
+    result = minimize(objective, [each / c for each in start])
+    assert result.success, result
+    assert min(abs(result.fun / a - offset - least) for least in minima) < 1e-8
 
 
 @given(factor=st.floats(-12, 12), unit=st.floats(-12, 12))

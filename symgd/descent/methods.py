@@ -70,7 +70,8 @@ def run_of(
             problem = "batch_size needs an update rule: method='amsgrad', say"
             raise InputError(f"{problem}; the default method needs exact values")
         if hyperparameters:
-            raise arguments.no_hyperparameters(next(iter(hyperparameters)))
+            name = next(iter(hyperparameters))
+            raise arguments.no_hyperparameters(name, objective.space.names)
         if objective.iteration is not None:
             raise arguments.needs_a_rule(objective.iteration)
         from symgd.descent.solver_run import SolverRun

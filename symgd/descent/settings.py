@@ -159,8 +159,11 @@ _OTHERS = {  # arguments of other libraries
 }
 
 
-def no_hyperparameters(name: str) -> InputError:
+def no_hyperparameters(name: str, variables: Iterable[str] = ()) -> InputError:
     """Return the error for a keyword that the default method doesn't know."""
+    if name in variables:
+        problem = f"unknown argument {name!r}: a start is given as x0={{{name!r}: ...}}"
+        return InputError(problem)
     if name in _OTHERS:
         return InputError(f"unknown argument {name!r}: {_OTHERS[name]}")
     if name in ("callback", "callback_every", "checkpoint"):

@@ -46,6 +46,8 @@ SQUARES = 1e-240, 1e240  # of derivatives, summed
 STOPPED = (Status.TIME_LIMIT, Status.INTERRUPTED)
 LONG = 1000  # iterations without an end: a start that led nowhere
 LOWER = 1.0 - 1e-3  # of a sum: what is worth another end than that of the given start
+# Arguments of SciPy's curve_fit, and what they are here.
+ELSEWHERE = {"p0": "x0", "maxfev": "maxiter", "max_nfev": "maxiter", "f_scale": "loss"}
 OPTIONS = (
     *("bounds", "loss", "weights", "sigma", "absolute_sigma", "method", "missing"),
     *("maxiter", "gtol", "time_limit", "rng", "progress"),
@@ -201,7 +203,9 @@ def _not_of_the_loss(
     own = [each.name for each in loss.constants]
     rest = {name: value for name, value in given.items() if name not in own}
     if rest and isinstance(method, str) and method in OURS:
-        raise unknown_name("argument", next(iter(rest)), [*OPTIONS, *own])
+        name = next(iter(rest))
+        accepted = ["x0", *OPTIONS, *own]
+        raise unknown_name("argument", name, accepted, meant=ELSEWHERE.get(name, ""))
     return rest
 
 

@@ -123,4 +123,6 @@ def _check_columns(
         advice = f"{', '.join(hints)} is no column" if hints else ""
         listed = ", ".join(parameters)
         advice = advice or f"its names, {listed}, are all parameters"
+        if odd := [name for name in others if not name.isidentifier()]:
+            advice += f"; {odd[0]!r} can't be a name in a formula: rename that column"
         raise InputError(f"{problem}: {advice}")

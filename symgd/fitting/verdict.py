@@ -26,7 +26,11 @@ def judged(regression: Regression, end: End, free: np.ndarray) -> End:
     if not end.status.success:
         return end
     problem = _problem(regression, end.x, end.fun, free)
-    if not problem or _is_linear(regression):
+    if _is_linear(regression):
+        problem = ""
+    if regression.count < free.sum():
+        problem = f"{regression.count} rows can't determine {free.sum()} parameters"
+    if not problem:
         return end
     message = f"{problem}; {end.message}"
     return end._replace(status=Status.ABNORMAL, message=message)

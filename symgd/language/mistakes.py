@@ -36,7 +36,7 @@ _A_SUM = "write sum(x[i] for i in range(n))"
 _GRAMMAR = ("and", "or", "not", "if", "else", "for", "in", "True", "False", "None")
 _BETWEEN = r"(?!(?:if|else|and|or|for|in|not)\b)"
 
-_JUXTAPOSED = r"(?<![\w.])(\d++(?:\.\d*+)?)\s*+(?![eE][-+]?\d)([^\W\d]\w*+)"
+_JUXTAPOSED = rf"(?<![\w.])(\d++(?:\.\d*+)?)\s*+(?![eE][-+]?\d){_BETWEEN}([^\W\d]\w*+)"
 
 # What is written, what it should be, and what is wrong; {1} and {2} are the groups.
 _SLIPS = (
@@ -46,7 +46,7 @@ _SLIPS = (
         "a function needs parentheses",
     ),
     (_JUXTAPOSED, "{1}*{2}", "a '*' is missing"),
-    (r"(\))\s*+(\w++|\()", "{1}*{2}", "a '*' is missing"),
+    (rf"(\))\s*+({_BETWEEN}\w++|\()", "a * between {1} and {2}", "a '*' is missing"),
     (rf"\b{_BETWEEN}(\w++)\s++{_BETWEEN}(\w++)", "{1}*{2}", "a '*' is missing"),
 )
 
@@ -81,7 +81,9 @@ def refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
         body = source.partition(":")[2].strip()
         return "lambda makes a function, not a formula", f"write {body} alone"
     if isinstance(node, ast.Tuple):
-        return "a formula is one expression, not several", None
+        comma = re.search(r"(?<![\w.])(\d+),(\d+)", source)
+        advice = f"write {comma[1]}.{comma[2]} for {comma[0]}" if comma else None
+        return "a formula is one expression, not several", advice
     if isinstance(node, ast.Subscript):
         several = isinstance(node.value, ast.Subscript)
         return "only a name can have an index", "write A[i, j]" if several else None
@@ -142,8 +144,8 @@ def form_of_sum(node: ast.Call) -> tuple[str, str] | None:
     """Return what is wrong with the form of a sum or product, and the right one."""
     name = node.func.id if isinstance(node.func, ast.Name) else ""
     lower = "prod" if name in ("prod", "Product") else "sum"
-    advice = f"write {lower}(x[i] for i in range(n))"
     inner = node.args[0] if node.args else None
+    advice = f"write {lower}({_term(inner)} for i in range(n))"
     if isinstance(inner, ast.ListComp):
         return f"{name} takes no brackets", advice
     if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
@@ -157,6 +159,19 @@ def form_of_sum(node: ast.Call) -> tuple[str, str] | None:
             return None
         return f"{name} needs limits", f"write {name}(x[i], (i, 0, n - 1))"
     return f"{name} goes over an index", advice
+
+
+def _term(node: ast.expr | None) -> str:
+    """Return what a sum without an index may have been meant to be of: x[i]**2."""
+    if node is None or isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.Starred)):
+        return "x[i]"
+    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} - set(FUNCTIONS)
+    text = re.sub(r" (\*\*|\*|/) ", r"\1", ast.unparse(node))
+    if indices := [p.slice for p in ast.walk(node) if isinstance(p, ast.Subscript)]:
+        known = all(isinstance(each, ast.Name) and each.id == "i" for each in indices)
+        return text if known else "x[i]"
+    pattern = rf"\b{min(names, default='')}\b"
+    return re.sub(pattern, lambda m: f"{m[0]}[i]", text) if len(names) == 1 else "x[i]"
 
 
 def _is_clause(clause: ast.comprehension) -> bool:
@@ -192,6 +207,7 @@ def explained(text: str, source: str, error: Exception) -> FormulaError:
         or _statement(text, source)
         or _assignment(text, source)
         or _keyword(text, source)
+        or _half_a_choice(text, source)
         or _slip(text, source)
         or _unknown_sign(text, source)
         or _python_says(text, source, error)
@@ -265,6 +281,16 @@ def _keyword(text: str, source: str) -> FormulaError | None:
             instead = f"use another name, such as {name}_"
             return FormulaError(problem, text, *match.span(), instead)
     return None
+
+
+def _half_a_choice(text: str, source: str) -> FormulaError | None:
+    words = re.findall(r"\b(?:if|else|for)\b", source)
+    if "for" in words or words.count("if") <= words.count("else"):
+        return None
+    match = re.search(r"\bif\b", source)
+    assert match is not None
+    advice = "write a if condition else b"
+    return FormulaError("a choice has an else", text, *match.span(), advice)
 
 
 def _slip(text: str, source: str) -> FormulaError | None:

@@ -163,7 +163,9 @@ def _opened(data: Any) -> tuple[list[Any], Callable[[list[Any]], Iterable[Any]]]
     except nw.exceptions.DuplicateError as error:
         raise InputError(f"data has columns of the same name: {error}") from None
     except TypeError:
-        raise InputError(f"data must be {ACCEPTED}, not {_described(data)}") from None
+        problem = f"data must be {ACCEPTED}, not {_described(data)}"
+        advice = "" if isinstance(data, str) else "; give names: {'x': x, 'y': y}"
+        raise InputError(problem + advice) from None
     return keys, lambda keys: _from_frame(frame, keys)
 
 

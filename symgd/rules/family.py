@@ -212,6 +212,13 @@ BUILT_IN = {
 }
 
 
+# SciPy's methods, and others' names for them.
+ELSEWHERE = {
+    *("bfgs", "l-bfgs-b", "l-bfgs", "lbfgs", "cg", "tnc", "newton", "newton-cg"),
+    *("nelder-mead", "powell", "dogleg", "trust-ncg", "trust-exact", "trust-krylov"),
+}
+
+
 def find(method: str | Rule) -> Rule:
     """Return a rule by its name, or the rule itself.
 
@@ -225,6 +232,9 @@ def find(method: str | Rule) -> Rule:
     if isinstance(method, str) and method in BUILT_IN:
         return BUILT_IN[method]
     known = ["auto", *BUILT_IN]
+    if isinstance(method, str) and method.lower() in ELSEWHERE:
+        instead = "the default method is L-BFGS, then Newton's, within bounds"
+        raise InputError(f"unknown method {method!r}: {instead}; leave method out")
     hint = guess(method, known) if isinstance(method, str) else ""
     accepted = f"accepted: {', '.join(known)}, or a symgd.Rule"
     raise InputError(f"unknown method {method!r}{hint}; {accepted}")

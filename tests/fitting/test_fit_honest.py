@@ -367,3 +367,10 @@ def test_sample_weights_are_repeated_rows(loss):
     weighted = model.fit(X, y, sample_weight=counts).fit_.x
     repeated = model.fit(np.repeat(X, counts, axis=0), np.repeat(y, counts)).fit_.x
     np.testing.assert_allclose(weighted, repeated, rtol=1e-5)
+
+
+@pytest.mark.parametrize("model", ["a + b*t + c*t**2", "a*exp(-b*t) + c"])
+def test_fewer_rows_than_parameters_are_no_success(model):
+    found = fit(model, {"t": [0.0, 1.0], "y": [2.0, 1.0]}, "y")
+    assert not found.success
+    assert "2 rows can't determine 3 parameters" in found.message

@@ -367,3 +367,19 @@ def test_a_printed_sum_reads_back(body, other, span, kind, filtered):
     assert opened(text_of(expression)) == expression
     assert opened(expression) == expression
     assert not names_in(expression)[0] & {"i", "j"}
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ("sum(x[i]**2)", "sum(x[i]**2 for i in range(n))"),
+        ("sum(exp(x)/2)", "sum(exp(x[i])/2 for i in range(n))"),
+        ("sum(a*x)", "sum(x[i] for i in range(n))"),
+        ("prod(x[j])", "prod(x[i] for i in range(n))"),
+        ("sum([x[i] for i in range(n)])", "sum(x[i] for i in range(n))"),
+    ],
+)
+def test_a_sum_without_an_index_says_how_it_has_one(text, instead):
+    with pytest.raises(FormulaError) as caught:
+        opened(text)
+    assert caught.value.suggestion == f"write {instead}"

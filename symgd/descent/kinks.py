@@ -34,9 +34,9 @@ DISTANCES = (1e-9, 1e-8, 1e-7, 1e-6)  # parts of x, within which gradients are t
 NEAREST = 1e-6  # of the largest gradient: a mean by no more is 0
 UNBOUNDED = 0.9  # of the fall in the part of the way before
 GENUINE = 128.0  # times as far away f must still fall, so that a lower point counts
+LEAST = 4e-15  # of f: what is lower by less isn't lower
 NODES = 2000  # of a formula, in which kinks are looked for
 NAMES = {sp.Abs: "abs", sp.Max: "max", sp.Min: "min"}
-EQUAL = 1e-6  # of their size: what differs by less is equal there
 FAR = 10.0  # times as far as gradients are taken: a kink there isn't seen
 SIDES = 8  # kinks, of which all sides are looked at
 
@@ -69,6 +69,18 @@ class Kink(NamedTuple):
             return f"f falls without bound near this point; {gradient}"
         where = f"a kink of {' and of '.join(self.pieces)}" if self.pieces else "a kink"
         return f"0 is a mean of the gradients around: this is at {where}; {gradient}"
+
+
+class Surface(NamedTuple):
+    """A kink near a point: what is 0 on it, and its gradient."""
+
+    value: float
+    slopes: list[float]
+
+    def is_near(self, units: Sequence[float]) -> bool:
+        """Return whether it may be where gradients are taken, or not far beyond."""
+        sizes = map(abs, map(math.prod, zip(self.slopes, units, strict=True)))
+        return abs(self.value) <= FAR * DISTANCES[-1] * sum(sizes)
 
 
 class _Surroundings:
@@ -127,10 +139,13 @@ def kink_at(run: Run) -> Kink:
     import numpy as np
 
     around, f = _Surroundings(run), run.fun
-    switches = list(kinks_of(run.objective, run.x))
+    switches = list(kinks_of(run.objective, run.x, around.units.tolist()))
     nearest, pieces = None, tuple(_named(node) for node, _ in switches)
-    slopes = [slope for _, each in switches for slope in each]
-    directions = around.directions(np.array(slopes))
+    surfaces = [surface for _, each in switches for surface in each]
+    slopes = np.array([surface.slopes for surface in surfaces])
+    directions = around.directions(slopes)
+    if lower := _where_they_meet(around, surfaces, slopes, f):
+        return Kink(False, False, lower, pieces, around.evaluations)
     if _is_hole(around, np.array(run.gradient)):
         return Kink(False, True, None, (), around.evaluations)
     for distance in DISTANCES:
@@ -151,6 +166,23 @@ def kink_at(run: Run) -> Kink:
             return Kink(True, False, None, pieces, around.evaluations)
     lower = _along(around, nearest, f)
     return Kink(False, False, lower, pieces, around.evaluations)
+
+
+def _where_they_meet(
+    around: _Surroundings, surfaces: Sequence[Surface], slopes: np.ndarray, f: float
+) -> Evaluated | None:
+    """Return the nearest point on all kinks that are near, if f is lower there."""
+    import numpy as np
+
+    if not 0 < len(surfaces) <= SIDES:
+        return None
+    scaled = slopes * around.units
+    sizes = np.maximum(np.linalg.norm(scaled, axis=1), 1e-300)
+    values = np.array([surface.value for surface in surfaces]) / sizes
+    step = np.linalg.lstsq(scaled / sizes[:, None], -values, rcond=1e-10)[0]
+    point = around.at(around.x + step * around.units)
+    usable = all(map(math.isfinite, point[2]))
+    return point if usable and point[1] < f - LEAST * abs(f) else None
 
 
 def _is_hole(around: _Surroundings, gradient: np.ndarray) -> bool:
@@ -190,7 +222,7 @@ def _along(around: _Surroundings, mean: Any, f: float) -> Evaluated | None:
     direction = -mean * around.units / abs(mean).max()
     for power in range(40):
         trial = around.at(around.x + 0.5**power * direction)
-        if trial[1] < f - 4e-15 * abs(f) and all(map(math.isfinite, trial[2])):
+        if trial[1] < f - LEAST * abs(f) and all(map(math.isfinite, trial[2])):
             return trial
     return None
 
@@ -267,9 +299,8 @@ def may_have_kinks(objective: Objective, x: array[float], units: array[float]) -
     if objective.arrays is not None:
         return any(map(_may_switch, parts_of(objective.expression)))
     names, values = objective.space.names, _values(objective, x)
-    sizes = dict(zip(names, units, strict=True))
     return any(
-        _may_switch(node) and not _is_far_from_root(node, names, values, sizes)
+        _may_switch(node) and not _is_far_from_root(node, names, values, units)
         for node in parts_of(objective.expression)
     )
 
@@ -281,19 +312,13 @@ def _may_switch(node: Any) -> bool:
 
 
 def _is_far_from_root(
-    node: Any, names: Sequence[str], values: dict[str, Any], sizes: dict[str, float]
+    node: Any, names: Sequence[str], values: dict[str, Any], units: Sequence[float]
 ) -> bool:
     """Return whether a root's kink, where its base is 0, is farther than was looked."""
     if not isinstance(node, sp.Pow):
         return False
-    numbers = {s: values[s.name] for s in node.free_symbols if s.name in values}
-    try:
-        base = abs(float(node.base.evalf(subs=numbers)))
-    except (TypeError, ValueError):
-        return False
-    slopes = zip(names, _slopes(node.base, names, values), strict=True)
-    changes = sum(abs(slope) * sizes[name] for name, slope in slopes)
-    return base > FAR * DISTANCES[-1] * changes
+    surface = _surface(node.base, names, values)
+    return surface is not None and not surface.is_near(units)
 
 
 def _values(objective: Objective, x: array[float]) -> dict[str, Any]:
@@ -302,11 +327,10 @@ def _values(objective: Objective, x: array[float]) -> dict[str, Any]:
     return values | {name: sp.Float(v) for name, v in objective.parameters.items()}
 
 
-def kinks_of(objective: Objective, x: array[float]) -> Iterator[tuple[Any, Any]]:
-    """Yield the parts of a formula that have a kink at a point, and slopes.
-
-    These are of what changes its sign there.
-    """
+def kinks_of(
+    objective: Objective, x: array[float], units: Sequence[float]
+) -> Iterator[tuple[Any, list[Surface]]]:
+    """Yield the parts of a formula that have a kink near a point, and where."""
     if objective.arrays is not None:
         return
     names, values = objective.space.names, _values(objective, x)
@@ -316,13 +340,25 @@ def kinks_of(objective: Objective, x: array[float]) -> Iterator[tuple[Any, Any]]
         if not isinstance(node, tuple(NAMES)) or node in seen:
             continue
         seen.add(node)
-        if equal := _switches(node, values):
-            yield node, [_slopes(each, names, values) for each in equal]
+        surfaces = [_surface(each, names, values) for each in _switches(node, values)]
+        if near := [s for s in surfaces if s is not None and s.is_near(units)]:
+            yield node, near
 
 
 def _named(node: Any) -> str:
     """Return a choice as it is written in a formula."""
     return f"{NAMES[type(node)]}({', '.join(map(text_of, node.args))})"
+
+
+def _surface(
+    expression: Any, names: Sequence[str], values: dict[str, Any]
+) -> Surface | None:
+    numbers = {s: values[s.name] for s in expression.free_symbols if s.name in values}
+    try:
+        value = float(expression.evalf(subs=numbers))
+    except (TypeError, ValueError):
+        return None
+    return Surface(value, _slopes(expression, names, values))
 
 
 def _slopes(
@@ -342,19 +378,14 @@ def _slopes(
 
 
 def _switches(node: Any, values: dict[str, Any]) -> list[Any]:
-    """Return what is about to change its sign, where a choice is to take another."""
+    """Return what changes its sign where a choice takes another."""
+    if isinstance(node, sp.Abs):
+        return list(node.args)
     numbers = {s: values[s.name] for s in node.free_symbols if s.name in values}
     try:
         parts = [float(each.evalf(subs=numbers)) for each in node.args]
-        sizes = [abs(float(s)) for s in numbers.values()]
     except (TypeError, ValueError):
         return []
-    size = max([1e-300, *map(abs, parts), *sizes])
-    if isinstance(node, sp.Abs):
-        return list(node.args) if abs(parts[0]) <= EQUAL * max(1e-300, *sizes) else []
-    order = sorted(range(len(parts)), key=parts.__getitem__)
-    if isinstance(node, sp.Max):
-        order.reverse()
-    best = order[0]
-    near = [i for i in order[1:] if abs(parts[i] - parts[best]) <= EQUAL * size]
-    return [node.args[i] - node.args[best] for i in near]
+    best = max if isinstance(node, sp.Max) else min
+    taken = node.args[parts.index(best(parts))]
+    return [each - taken for each in node.args if each is not taken]

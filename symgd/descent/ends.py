@@ -94,7 +94,7 @@ def _by_curvature(run: Run, close: float) -> Ending:
     facts[layout.FIRST], facts[layout.VALUE_THERE] = run.first, run.fun
     facts[layout.CLOSE], facts[layout.SLOPE] = close, run.settings.slope
     facts[layout.ANALYTIC] = run.objective.is_analytic + run.objective.is_smooth
-    work, matrices = nothing * (layout.EXAMINED_VECTORS * n), nothing * (2 * n * n)
+    work, matrices = nothing * (layout.EXAMINED_VECTORS * n), nothing * (4 * n * n)
     arrays: list[Any] = [counters, facts, run.slots, run.gradient, run.origin]
     arrays += [run.parameters, run.lower, run.upper, work, matrices]
     kernel, function = shared("examination"), run.objective.kernel("evaluation")

@@ -63,6 +63,11 @@ ROUNDED, SHOWN = 2e-16, 0.1  # of sums and of curvatures; of the slope on the wa
 LONG, SAME = 1e8, 1e-10  # how far away is; of f, what is the same there
 BEYOND_MEASURE = 4e-12  # of f, which may have lost digits on the way
 TIGHT = 1e-8  # of the gradient at the start, where no curvature is known
+SETTLES = 60  # steps to the bottom of a valley
+FOLLOWED, FARTHER = 8, 4.0  # steps outward along a valley, and how much longer each is
+FOLLOWED_BACK = 20  # steps back, to where the valley may turn
+FIRST_STEP, STEP_BACK = 0.5, 0.1  # parts of x
+LEVEL, RISING, LOST = range(3)  # how f is along a valley
 STRAIGHT = 2.0  # the mark of what is free, and in which f doesn't curve
 
 
@@ -483,6 +488,192 @@ def _has_tail(
 
 
 @jit
+def _project(a: Any, normal: Any, work: Any) -> None:
+    """Take a direction out of a symmetric matrix."""
+    n, length, both = normal.shape[0], 0.0, 0.0
+    for k in range(n):
+        length += normal[k] * normal[k]
+    if length == 0.0:
+        return
+    for k in range(n):
+        normal[k] /= sqrt(length)
+    for i in range(n):
+        work[i] = 0.0
+        for j in range(n):
+            work[i] += a[i, j] * normal[j]
+        both += work[i] * normal[i]
+    for i in range(n):
+        for j in range(n):
+            a[i, j] -= normal[i] * work[j] + (work[i] - both * normal[i]) * normal[j]
+
+
+@jit
+def _settled(
+    function: Any,
+    hessian: Any,
+    p: Any,
+    counters: Any,
+    least: float,
+    lower: Any,
+    upper: Any,
+    work: Any,
+    matrices: Any,
+) -> tuple[float, float]:
+    """Go from a trial to the bottom of the valley across its direction.
+
+    By Newton's steps in the plane across it, as long as f falls.
+
+    Returns
+    -------
+    float
+        The value there.
+    float
+        By how much less it may be at the bottom.
+    """
+    free, units, along = work[0], work[6], work[8]
+    trial, trial_g, moves = work[2], work[3], work[9]
+    scale, normal, kept = work[10], work[11], work[12]
+    b, w, n = matrices[2], matrices[3], trial.shape[0]
+    here, left = evaluate(function, trial, p, trial_g), inf
+    counters[EVALUATIONS] += 1
+    for _ in range(SETTLES):
+        if not is_finite(here, trial_g):
+            return here, inf
+        copy(free, normal)
+        for i in range(n):
+            for j in range(n):
+                b[i, j] = 0.0
+        evaluate(hessian, trial, p, b)
+        if not _scales(b, normal, units, scale):
+            return here, inf
+        for k in range(n):
+            normal[k] = scale[k] * (along[k] / units[k]) / units[k]
+        _project(b, normal, moves)
+        diagonalise(b, w, normal, moves)
+        largest, left = 0.0, 0.0
+        for i in range(n):
+            largest = max(largest, abs(b[i, i]))
+            moves[i] = 0.0
+        for i in range(n):
+            if b[i, i] < -NULL * largest:
+                left = inf
+            if not b[i, i] > NULL * largest:
+                continue
+            slope = 0.0
+            for k in range(n):
+                slope += scale[k] * trial_g[k] * w[k, i]
+            left += 0.5 * slope * slope / b[i, i]
+            for k in range(n):
+                moves[k] -= slope / b[i, i] * scale[k] * w[k, i]
+        copy(trial, kept)
+        for k in range(n):
+            trial[k] = min(max(trial[k] + moves[k], lower[k]), upper[k])
+        there = evaluate(function, trial, p, trial_g)
+        counters[EVALUATIONS] += 1
+        if not there < here:
+            copy(kept, trial)
+            break
+        fell, here = here - there, there
+        if fell <= least:
+            break
+    return here, left
+
+
+@jit
+def _follow(
+    function: Any,
+    hessian: Any,
+    p: Any,
+    counters: Any,
+    facts: Any,
+    least: float,
+    distance: float,
+    steps: int,
+    farther: float,
+    x: Any,
+    lower: Any,
+    upper: Any,
+    work: Any,
+    matrices: Any,
+) -> int:
+    """Follow a bent valley; return LEVEL, RISING, or LOST where that can't be."""
+    free, scale, units, along = work[0], work[1], work[6], work[8]
+    trial, place = work[2], work[13]
+    n, f = x.shape[0], facts[VALUE_THERE]
+    copy(x, place)
+    for _ in range(steps):
+        for k in range(n):
+            trial[k] = place[k] + distance * along[k]
+            if not lower[k] <= trial[k] <= upper[k]:
+                return LOST
+        here, left = _settled(
+            *(function, hessian, p, counters, least, lower, upper, work, matrices)
+        )
+        seen = max(least, _cancelled(x, trial, free, scale))
+        _keep(facts, here, f - seen, work)
+        if not here <= f + seen:
+            return RISING if here - left > f + seen else LOST
+        for k in range(n):
+            along[k] = trial[k] - place[k]
+            place[k] = trial[k]
+        if not _set_length(along, units):
+            return LOST
+        distance = farther * abs(distance)
+    return LEVEL
+
+
+@jit
+def _has_bent_tail(
+    function: Any,
+    hessian: Any,
+    p: Any,
+    counters: Any,
+    facts: Any,
+    least: float,
+    largest: float,
+    x: Any,
+    lower: Any,
+    upper: Any,
+    work: Any,
+    matrices: Any,
+) -> bool:
+    """Look for a tail along bent valleys: flat for ever, on one side only."""
+    scale, units, along = work[1], work[6], work[8]
+    a, v, n = matrices[0], matrices[1], x.shape[0]
+    fallen = max(facts[FIRST] - facts[VALUE_THERE], 0.0)
+    for i in range(n):
+        farthest = 0.0
+        for k in range(n):
+            farthest = max(farthest, abs(scale[k] * v[k, i]) / units[k])
+        if farthest == 0.0:
+            continue
+        rise = 0.5 * a[i, i] / farthest / farthest
+        if rise > NULL * fallen and a[i, i] > NULL * largest:
+            continue
+        for way in range(2):
+            side = 1.0 - 2.0 * way
+            for k in range(n):
+                along[k] = scale[k] * v[k, i]
+            _set_length(along, units)
+            outward = _follow(
+                *(function, hessian, p, counters, facts, least, side * FIRST_STEP),
+                *(FOLLOWED, FARTHER, x, lower, upper, work, matrices),
+            )
+            if outward != LEVEL:
+                continue
+            for k in range(n):
+                along[k] = scale[k] * v[k, i]
+            _set_length(along, units)
+            inward = _follow(
+                *(function, hessian, p, counters, facts, least, -side * STEP_BACK),
+                *(FOLLOWED_BACK, 1.0, x, lower, upper, work, matrices),
+            )
+            if inward == RISING:
+                return True
+    return False
+
+
+@jit
 def _is_rounding(
     hessian: Any, p: Any, facts: Any, x: Any, origin: Any, work: Any, a: Any
 ) -> bool:
@@ -564,7 +755,7 @@ def examine(
         MOVED; LOWER_VALUE.
     x, g, origin : arrays of shape (n,)
         The end, its gradient; where the run began.
-    work, matrices : arrays of shape (EXAMINED_VECTORS, n), (2, n, n)
+    work, matrices : arrays of shape (EXAMINED_VECTORS, n), (4, n, n)
         Working space; after LOWER, ``work[4]`` is the lower point, ``work[5]`` its
         gradient.
 
@@ -675,6 +866,15 @@ def examine(
         *(a, v, NULL * largest),
     ):
         return FLAT
+    if facts[ANALYTIC]:
+        tail = _has_bent_tail(
+            *(function, hessian, p, counters, facts, least, largest, x, lower, upper),
+            *(work, matrices),
+        )
+        if facts[LOWER_VALUE] < inf:
+            return LOWER
+        if tail:
+            return FLAT
     if inexact:
         return INEXACT
     if facts[ANALYTIC] == 2.0 and _is_rounding(hessian, p, facts, x, origin, work, a):
@@ -711,7 +911,7 @@ def entry(
         floats(lower, (n,)),
         floats(upper, (n,)),
         floats(work, (EXAMINED_VECTORS, n)),
-        floats(matrices, (2, n, n)),
+        floats(matrices, (4, n, n)),
     )
 
 
@@ -755,7 +955,7 @@ def each_entry(
     counts, numbers = integers(counters, (COUNTERS,)), floats(facts, (FACTS,))
     n, count = counts[VARIABLES], counts[PARAMETERS]
     a = floats(work, (EXAMINED_VECTORS, n))
-    b = floats(matrices, (2, n, n))
+    b = floats(matrices, (4, n, n))
     origins, points = floats(starts, (descents, n)), floats(x, (descents, n))
     gradients, constants = (
         floats(jac, (descents, n)),

@@ -44,7 +44,7 @@ class ExaminedEnds:
         )
         lower, upper = np.array(problem.bounds.lower), np.array(problem.bounds.upper)
         work = np.zeros(layout.EXAMINED_VECTORS * n)
-        matrices = np.zeros(0 if self.hessian is None else 2 * n * n)
+        matrices = np.zeros(0 if self.hessian is None else 4 * n * n)
         arrays: tuple[np.ndarray, ...] = (
             problem.starts,
             self.parameters,

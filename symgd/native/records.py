@@ -102,7 +102,7 @@ MOVED = 4  # the largest part of x by which it would change it
 LOWER_VALUE = 5  # that at the lowest point that was found, or inf
 SLOPE = 6  # a point is lower if it is so by more than this for each unit of x
 ANALYTIC = 7  # 2: no part of the formula has a kink, 1: its roots may, 0: others, too
-EXAMINED_VECTORS = 10  # of working space
+EXAMINED_VECTORS = 14  # of working space
 
 TRAJECTORY_FORM = 14  # integers, see ``TrajectoryForm``
 

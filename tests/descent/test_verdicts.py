@@ -54,6 +54,10 @@ MINIMA = {
     "nanometres from 0": ("((x-4e-9)**2 + (y-1e-9)**2)*1e18", [0, 0], None, [0.0]),
     "a product of three": ("(x*y*z-8)**2", [0, 0, 0], None, [0.0]),
     "one whose valley is flat only there": ("x**2*(1 + y**2)", [1, 3], None, [0.0]),
+    "a bent valley that is flat": ("(y - x**2)**2", [1, 3], None, [0.0]),
+    "a hyperbola": ("(x*y - 1)**2 + (y - x)**2*0.5", [3, 1], None, [0.0]),
+    "all of a hyperbola": ("(x*y - 1)**2", [3, 1], None, [0.0]),
+    "all of a circle": ("(x**2 + y**2 - 1)**2", [3, 1], None, [0.0]),
     "a corner": ("-x*y*z", [0, 0, 0], [(0, 1)] * 3, [-1.0]),
     "a monkey saddle": ("x*y*z + x**4 + y**4 + z**4", [0, 0, 0], None, [-1 / 256]),
     "lower between the axes": ("-(x*y)**2 + x**6 + y**6", [0, 0], None, [-1 / 27]),
@@ -159,6 +163,33 @@ def slanted(tail):
 )
 def test_a_tail_is_none_in_any_direction(tail, slopes, start):
     objective = slanted(tail).with_parameters(**dict(zip("abcd", slopes, strict=True)))
+    result = minimize(objective, [each / 10 for each in start])
+    assert not result.success, result
+
+
+BENT = {  # what falls for ever along y = c - b*x**2, or y = exp(b*x)
+    "a parabola": "exp(a*x) + k*(y + b*x**2 - c)**2",
+    "an exponential": "tanh(a*x) + k*(y - c*exp(b*x/4))**2",
+    "a logistic curve": "1/(1 + exp(a*x)) + k*(y + b*x**2 - c)**2",
+}
+
+
+@functools.cache
+def bent(name):
+    return Objective(BENT[name], ["x", "y"], parameters=dict.fromkeys("abck", 1.0))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(sorted(BENT)),
+    st.sampled_from([-2.0, 0.3, 1.0, 3.0]),
+    st.sampled_from([-1.0, 0.5, 1.0, 2.0]),
+    st.sampled_from([1.0, 2.0]),
+    st.floats(-3, 3).map(lambda power: round(10**power, 6)),
+    st.tuples(*[st.integers(-30, 30)] * 2),
+)
+def test_a_tail_is_none_along_a_bent_valley(name, a, b, c, k, start):
+    objective = bent(name).with_parameters(a=a, b=b, c=c, k=k)
     result = minimize(objective, [each / 10 for each in start])
     assert not result.success, result
 

@@ -13,7 +13,15 @@ from symgd import minimize
 from symgd.native import machine
 
 # These have no argument, or one of a few: a name, a number of parameters or threads.
-OF_FEW = {"_address_of", "_is_known", "_lower", "_places", "_pool", "_setting"}
+OF_FEW = {
+    "_address_of",
+    "_is_known",
+    "_lower",
+    "_places",
+    "_pool",
+    "_setting",
+    "shared",
+}
 MODULE = "define double @symgd_entry(double %x) {\n  ret double %x\n}\n"
 
 

@@ -1,0 +1,295 @@
+"""Values are compared along directions, up to as far away as the run has come.
+
+Elsewhere: probing, a pattern search. Directions are in units of the run itself, the
+sizes of its coordinates; the lowest point that was seen is kept.
+"""
+
+from __future__ import annotations
+
+from math import inf, sqrt
+from typing import Any
+
+from symgd.kernels.common import NOISE, copy, is_finite
+from symgd.lowering.intrinsics import evaluate
+from symgd.lowering.jitting import jit
+from symgd.native.records import EVALUATIONS, LOWER_VALUE, SLOPE, VALUE_THERE
+
+DISTANCES = 5  # of probes, each a tenth of the one before
+MIXTURES = 12  # of the directions without curvature
+OUTWARD = 1e2  # times as far from one distance to the next
+NEAR, STEPS = 1e-8, 5  # the first distance as a part of x, and how many there are
+NEAR_UNKNOWN, STEPS_UNKNOWN = 1e-16, 17  # the same where x has no size
+STRAIGHT = 2.0  # the mark of what is free, and in which f doesn't curve
+
+
+@jit
+def set_units(x: Any, origin: Any, units: Any) -> bool:
+    """Set the size of each coordinate: how far it has come, or how large it is.
+
+    Returns
+    -------
+    bool
+        Whether all have one: what is 0 and has always been takes that of the others.
+    """
+    largest, known = 0.0, True
+    for k in range(x.shape[0]):
+        units[k] = max(abs(x[k]), abs(x[k] - origin[k]))
+        largest = max(largest, units[k])
+    for k in range(x.shape[0]):
+        if units[k] == 0.0:
+            units[k] = largest if largest > 0.0 else 1.0
+            known = False
+    return known
+
+
+@jit
+def set_equal_units(a: Any, origin: Any, units: Any) -> None:
+    """Set units of what began at 0 by those of the others: f changes by the same.
+
+    It may have come back from anywhere.
+    """
+    n = units.shape[0]
+    for k in range(n):
+        least, widest = inf, 0.0
+        for j in range(n):
+            if origin[k] == 0.0 and origin[j] != 0.0 and a[k, k] > 0.0 < a[j, j]:
+                least = min(least, units[j] * sqrt(a[j, j] / a[k, k]))
+                widest = max(widest, units[j])
+        if least < inf:
+            units[k] = max(units[k], min(least, widest))
+
+
+@jit
+def set_scales(a: Any, free: Any, units: Any, scale: Any) -> bool:
+    """Set the scales by which the Hessian's diagonal becomes 1, and its place free.
+
+    Returns
+    -------
+    bool
+        Whether it is finite.
+    """
+    n = free.shape[0]
+    for i in range(n):
+        size = abs(a[i, i])
+        for j in range(n):
+            if free[i] == 0.0 or free[j] == 0.0:
+                a[i, j] = 0.0
+            elif not abs(a[i, j]) < inf:
+                return False
+        if size == 0.0:
+            for j in range(n):
+                size = max(size, abs(a[i, j]) * units[j] / units[i])
+        scale[i] = free[i] * (1.0 / sqrt(size) if size > 0.0 else units[i])
+        if not 0.0 <= scale[i] < inf:
+            return False
+        if size == 0.0 and free[i] != 0.0:
+            free[i] = STRAIGHT
+    for i in range(n):
+        for j in range(n):
+            a[i, j] = scale[i] * a[i, j] * scale[j]
+    return True
+
+
+@jit
+def cancelled(x: Any, trial: Any, free: Any, scale: Any) -> float:
+    """Return what a value may be wrong by, whose terms have cancelled each other."""
+    size = 0.0
+    for k in range(x.shape[0]):
+        if free[k] == 1.0:
+            size += max(abs(x[k]), abs(trial[k])) / scale[k]
+    return NOISE * size * size
+
+
+@jit
+def probe(
+    function: Any,
+    p: Any,
+    counters: Any,
+    facts: Any,
+    least: float,
+    sign: float,
+    x: Any,
+    along: Any,
+    lower: Any,
+    upper: Any,
+    work: Any,
+) -> bool:
+    """Compare values along a direction, and keep the lowest point.
+
+    Returns
+    -------
+    bool
+        Whether f never rises there, and falls somewhere.
+    """
+    free, scale, trial, trial_g = work[0], work[1], work[2], work[3]
+    f, distance = facts[VALUE_THERE], sign
+    rises, falls = False, False
+    for _ in range(DISTANCES):
+        far = placed(x, distance, along, lower, upper, trial)
+        distance *= 0.1
+        if far == 0.0:
+            break
+        trial_f = evaluate(function, trial, p, trial_g)
+        counters[EVALUATIONS] += 1
+        rises = rises or not trial_f <= f
+        falls = falls or trial_f < f
+        seen = max(least, cancelled(x, trial, free, scale))
+        keep(facts, trial_f, f - seen - facts[SLOPE] * far, work)
+    return falls and not rises
+
+
+@jit
+def placed(
+    x: Any, distance: float, along: Any, lower: Any, upper: Any, trial: Any
+) -> float:
+    """Go along a direction, inside the bounds; return how far."""
+    far = 0.0
+    for k in range(x.shape[0]):
+        trial[k] = min(max(x[k] + distance * along[k], lower[k]), upper[k])
+        far += abs(trial[k] - x[k])
+    return far
+
+
+@jit
+def keep(facts: Any, trial_f: float, enough: float, work: Any) -> None:
+    """Keep a point that is the lowest so far."""
+    if trial_f < min(enough, facts[LOWER_VALUE]) and is_finite(trial_f, work[3]):
+        facts[LOWER_VALUE] = trial_f
+        copy(work[2], work[4])
+        copy(work[3], work[5])
+
+
+@jit
+def _corrected(a: Any, v: Any, null: float, lower: Any, upper: Any, work: Any) -> float:
+    """Go to the bottom of a valley, across which f curves; return how far."""
+    free, scale, trial, trial_g, moves = work[0], work[1], work[2], work[3], work[9]
+    n, far = trial.shape[0], 0.0
+    for k in range(n):
+        moves[k] = 0.0
+    for i in range(n):
+        if not a[i, i] > null:
+            continue
+        slope = 0.0
+        for k in range(n):
+            if free[k] != 0.0:
+                slope += scale[k] * trial_g[k] * v[k, i]
+        for k in range(n):
+            moves[k] -= slope / a[i, i] * scale[k] * v[k, i]
+    for k in range(n):
+        before = trial[k]
+        trial[k] = min(max(before + moves[k], lower[k]), upper[k])
+        far += abs(trial[k] - before)
+    return far
+
+
+@jit
+def outward(
+    function: Any,
+    p: Any,
+    counters: Any,
+    facts: Any,
+    least: float,
+    known: bool,
+    x: Any,
+    along: Any,
+    lower: Any,
+    upper: Any,
+    work: Any,
+    a: Any,
+    v: Any,
+    null: float,
+) -> None:
+    """Go outward for as long as f doesn't rise visibly, and keep the lowest point.
+
+    Beside each point, that at the bottom of the valley is looked at: valleys are bent.
+    """
+    free, scale, trial, trial_g = work[0], work[1], work[2], work[3]
+    f = facts[VALUE_THERE]
+    for side in range(2):
+        steps = STEPS if known else STEPS_UNKNOWN
+        distance = NEAR if known else NEAR_UNKNOWN
+        distance *= 1.0 - 2.0 * side
+        lowest = f
+        for _ in range(steps):
+            far = placed(x, distance, along, lower, upper, trial)
+            distance *= OUTWARD
+            if far == 0.0:
+                break
+            here = evaluate(function, trial, p, trial_g)
+            counters[EVALUATIONS] += 1
+            seen = max(least, cancelled(x, trial, free, scale))
+            keep(facts, here, f - seen - facts[SLOPE] * far, work)
+            if is_finite(here, trial_g) and _corrected(a, v, null, lower, upper, work):
+                below = evaluate(function, trial, p, trial_g)
+                counters[EVALUATIONS] += 1
+                keep(facts, below, f - seen - facts[SLOPE] * far, work)
+                here = min(here, below)
+            if not here <= lowest + seen:
+                break
+            lowest = min(here, lowest)
+
+
+@jit
+def set_length(along: Any, units: Any) -> bool:
+    """Make a direction as long as one unit; return whether it has a length."""
+    farthest = 0.0
+    for k in range(along.shape[0]):
+        farthest = max(farthest, abs(along[k]) / units[k])
+    if farthest == 0.0:
+        return False
+    for k in range(along.shape[0]):
+        along[k] /= farthest
+    return True
+
+
+@jit
+def mixed(
+    function: Any,
+    p: Any,
+    counters: Any,
+    facts: Any,
+    least: float,
+    known: bool,
+    x: Any,
+    lower: Any,
+    upper: Any,
+    work: Any,
+    a: Any,
+    v: Any,
+    null: float,
+) -> None:
+    """Look for lower values along mixtures of the directions in which f is straight.
+
+    Where the Hessian is singular, it says nothing of them.
+    """
+    scale, units, along = work[1], work[6], work[8]
+    n, count = x.shape[0], 0
+    for i in range(n):
+        count += 1 if abs(a[i, i]) <= null else 0
+    seed = 1
+    for _ in range(MIXTURES if count > 1 else count):
+        for k in range(n):
+            along[k] = 0.0
+        for i in range(n):
+            if abs(a[i, i]) > null:
+                continue
+            seed = (1103515245 * seed + 12345) % 2147483648
+            weight = seed / 1073741824.0 - 1.0
+            weight += 0.3 if weight > 0.0 else -0.3
+            longest = 0.0
+            for k in range(n):
+                longest = max(longest, abs(scale[k] * v[k, i]) / units[k])
+            for k in range(n):
+                if longest > 0.0:
+                    along[k] += weight * scale[k] * v[k, i] / longest
+        for k in range(n):
+            if x[k] <= lower[k]:
+                along[k] = abs(along[k])
+            elif x[k] >= upper[k]:
+                along[k] = -abs(along[k])
+        if not set_length(along, units):
+            continue
+        outward(
+            *(function, p, counters, facts, least, known, x, along, lower, upper),
+            *(work, a, v, null),
+        )

@@ -11,16 +11,31 @@ from __future__ import annotations
 import io
 import os
 import re
+import shlex
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from symgd.cli import cache, describe, fit, race, sweep
 from symgd.cli import minimize as optimize
 from symgd.native.version import __version__
 
+
+class _Commands(typer.core.TyperGroup):
+    """Commands, of which one may have been left out before a formula."""
+
+    def resolve_command(self, context: Any, arguments: list[str]) -> Any:
+        formula = arguments[0]
+        if formula not in self.commands and not re.fullmatch(r"[\w-]*", formula):
+            instead = f"symgd minimize {shlex.quote(formula.strip())}"
+            context.fail(f"{formula.strip()!r} is no command: write {instead}")
+        return super().resolve_command(context, arguments)
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Minimise formulas at the speed of hand-written C.",
     no_args_is_help=True,
     add_completion=False,

@@ -34,6 +34,11 @@ IN_PYTHON = (
         r"give sizes=\{.*\}, or a start x0 that has the arrays' lengths",
         "give --size, or a --start as long as the array",
     ),
+    (
+        r"give sizes=\{'(\w+)': (\d+)\}, data for the arrays, or a start x0 of",
+        r"give --size \1=\2, --data for the arrays, or a --start of",
+    ),
+    (r"give sizes=\{'(\w+)': (\d+)\}", r"give --size \1=\2"),
     (r"^unknown parameter in x0", "unknown parameter in --start"),
     (r": give x0$", ": give --start"),
     (r"^unknown variable in bounds", "unknown variable in --bounds"),

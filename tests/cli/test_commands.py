@@ -77,7 +77,8 @@ def test_exit_status(arguments, status):
         (("sqrt(-1)*x",), "not a real number"),
         (("floor(x)",), "floor(x) has no derivative"),
         (("x**2", "--method", "newton"), "unknown method 'newton': the default method"),
-        (("x**2", "--method", "newton"), "or a file, by --rule-file"),
+        (("x**2", "--method", "newt"), "or a file, by --rule-file"),
+        (("sum(x[i] for i in range(n))",), "give --size n=100, --data for the arrays"),
         (("x**2/t", "--iteration", "t"), "an update rule: --method gd, say"),
         (("x**2", "--iteration", "t"), "unused parameter 't'"),
         (("x**2", "--method", "gd", "--set", "stepsize=1"), "did you mean 'step_size'"),
@@ -839,3 +840,11 @@ def test_what_may_be_local_is_said_in_words_of_options():
     result = run("minimize", "sin(x) + x/10", "--start", "1", "--bounds", "x=-9:9")
     assert result.stdout.startswith("local minimum: f = ")
     assert "elsewhere in the bounds: try another --start\n" in result.stdout
+
+
+@pytest.mark.parametrize("formula", ["x**2 + y", "-x**2"])
+def test_a_formula_without_a_command_says_which_one(formula):
+    done = run(formula)
+    assert done.exit_code == 2
+    assert f"write symgd minimize '{formula}'" in done.stderr
+    assert run("minimise").stderr.endswith("Did you mean 'minimize', 'maximize'?\n")

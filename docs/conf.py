@@ -18,7 +18,10 @@ matplotlib.use("Agg")
 project = "symgd"
 author = "the authors of symgd"
 release = version = symgd.__version__
-exclude_patterns = ["_build", "_templates", "gallery/*.ipynb", "gallery/*.zip"]
+exclude_patterns = [
+    *("_build", "_templates", "notebooks"),
+    *("gallery/*.ipynb", "gallery/*.zip"),
+]
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",

@@ -1,4 +1,4 @@
-"""A progress bar on the terminal."""
+"""Progress bars of descents."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import rich.progress as rich
-from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
 from symgd.descent.run import Run, Watcher
+from symgd.language.bars import bar_of
 from symgd.language.text import number
 
 if TYPE_CHECKING:
@@ -30,8 +29,7 @@ def progress_bar(maxiter: int) -> Iterator[Watcher]:
         TextColumn("{task.fields[rate]}/s"),
         TimeElapsedColumn(),
     )
-    with rich.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=maxiter, f="?", g="?", rate="?")
+    with bar_of(columns, maxiter, f="?", g="?", rate="?") as show:
         first: list[int] = []  # a run may go on from a checkpoint
 
         def move(run: Run) -> str:
@@ -40,7 +38,7 @@ def progress_bar(maxiter: int) -> Iterator[Watcher]:
             seconds = max(time.perf_counter() - begun, 1e-9)
             rate = f"{(run.t - first[0]) / seconds:.3g}"
             del first[1:]
-            bar.update(task, completed=run.t, f=f, g=g, rate=rate)
+            show(run.t, f=f, g=g, rate=rate)
             return ""
 
         yield move
@@ -56,13 +54,12 @@ def progress_of_many(count: int, maxiter: int) -> Iterator[ProgressOfMany]:
         TextColumn("lowest f = {task.fields[f]}"),
         TimeElapsedColumn(),
     )
-    with rich.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=count, t=0, most=maxiter, f="?")
+    with bar_of(columns, count, t=0, most=maxiter, f="?") as show:
 
         def move(iterations: np.ndarray, ended: int, values: np.ndarray) -> None:
             known = values[abs(values) < float("inf")]
             f = number(known.min()) if known.size else "?"
-            bar.update(task, completed=ended, t=max(iterations.max(), 0), f=f)
+            show(ended, t=max(iterations.max(), 0), f=f)
 
         yield move
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from symgd.descent.drawing import drawn
 from symgd.errors import unknown_name
+from symgd.language.drawing import animated, card, drawn
 from symgd.language.text import number, plain
 from symgd.native.replacing import replacing
 from symgd.native.status import Status
@@ -29,7 +29,8 @@ class Trace:
     projected if there are bounds), a state variable of the rule by its name (shape
     (rows, n), or (rows,) if it is the same for all coordinates), a scheduled
     hyperparameter, or an automatic ``step_size`` (the value that update t used; row 0,
-    which no update made, has NaN). The first four are attributes too.
+    which no update made, has NaN). The first four are attributes too. As a mapping it
+    is one of columns by name; its length, as a dataframe's, is the number of rows.
 
     Examples
     --------
@@ -54,6 +55,28 @@ class Trace:
         """The names of the columns."""
         return tuple(self._columns)
 
+    def keys(self) -> tuple[str, ...]:
+        """Return the names of the columns; ``dict(trace)`` has them all."""
+        return self.names
+
+    def values(self) -> tuple[np.ndarray, ...]:
+        """Return the columns."""
+        return tuple(self._columns.values())
+
+    def items(self) -> tuple[tuple[str, np.ndarray], ...]:
+        """Return pairs of a name and a column."""
+        return tuple(self._columns.items())
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a column, or something else if there is none of that name."""
+        return self._columns.get(name, default)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._columns
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._columns:
             raise unknown_name("column of the trace", name, self._columns)
@@ -66,6 +89,9 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self._columns["t"])
+
+    def _repr_html_(self) -> str:
+        return card("trace", self)
 
     def __repr__(self) -> str:
         return f"<Trace of {len(self)} rows: {', '.join(self.names)}>"
@@ -280,6 +306,29 @@ class Result:
         """Draw the run: see :func:`symgd.plotting.path.plot`."""
         return drawn("path", self, ax=ax, kind=kind, **options)
 
+    def animate(
+        self, file: str | Path, *, frames: int = 60, fps: float = 12, **options: Any
+    ) -> None:
+        """Write the run as a moving picture, on its curve or contours.
+
+        Parameters
+        ----------
+        file : str or Path
+            A .gif, .apng or .webp file.
+        frames : int
+            How many pictures; the first ones show little of the way, the last all.
+        fps : float
+            Pictures in a second.
+        **options
+            As for :meth:`plot`.
+
+        Raises
+        ------
+        InputError
+            If the run has no history (``trace=True``), or the file can't be written.
+        """
+        animated("path", self, file, frames=frames, fps=fps, **options)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain numbers, text, lists and dictionaries.
 
@@ -345,6 +394,9 @@ class Result:
         found = self.kind in ("minimum", "maximum")
         sought = self.status != Status.TARGET_REACHED
         return found and sought and self._bounds is not None
+
+    def _repr_html_(self) -> str:
+        return card("result", self)
 
     def __repr__(self) -> str:
         space, x = self.objective.space, self._x

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import rich.progress as rich
-from rich.console import Console
 from rich.progress import TextColumn, TimeElapsedColumn
 
+from symgd.language.bars import bar_of
 from symgd.language.text import number
 
 if TYPE_CHECKING:
@@ -24,11 +23,10 @@ def watcher(maxiter: int) -> Iterator[Onlooker]:
         TextColumn("sum of losses = {task.fields[f]}, offset {task.fields[offset]}"),
         TimeElapsedColumn(),
     )
-    with rich.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=maxiter, f="?", offset="?")
+    with bar_of(columns, maxiter, f="?", offset="?") as show:
 
         def move(nit: int, point: Point, offset: float) -> None:
             f = number(point.fun)
-            bar.update(task, completed=nit, f=f, offset=number(offset))
+            show(nit, f=f, offset=number(offset))
 
         yield move

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from symgd.descent.drawing import drawn
 from symgd.errors import InputError
 from symgd.fitting import uncertainty
 from symgd.fitting.quantiles import two_sided
 from symgd.fitting.regression import ROUNDED, Regression
 from symgd.fitting.rows import Rows
+from symgd.language.drawing import card, drawn
 from symgd.language.formula import symbol, text_of
 from symgd.native.status import Status
 from symgd.objectives.data import DataTable
@@ -373,6 +373,9 @@ class Fit:
             "note": self.note,
             "seconds": self.seconds,
         }
+
+    def _repr_html_(self) -> str:
+        return card("fit", self)
 
     def __str__(self) -> str:
         from symgd.fitting.fit_summary import summary

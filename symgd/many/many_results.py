@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgd.descent.drawing import drawn
 from symgd.descent.result import Result
 from symgd.descent.run import Run, drive, result_of
 from symgd.descent.settings import Settings
 from symgd.errors import InputError
+from symgd.language.drawing import card, drawn
 from symgd.language.text import number
 from symgd.many.problem import Ends, Problem
 from symgd.native.replacing import replacing
@@ -177,6 +177,9 @@ class Results(Sequence[Result]):
             left = left[~same]
         return found
 
+    def _repr_html_(self) -> str:
+        return card("results", self)
+
     def __repr__(self) -> str:
         counts = ", ".join(
             f"{int((self.status == status).sum())} {status.name}"
@@ -274,6 +277,9 @@ class Sweep:
         dimensions = (*self.axes, "variable")
         coordinates = {**self.axes, "variable": list(self.results.objective.space)}
         return xr.Dataset({**data, "x": (dimensions, self.x)}, coords=coordinates)
+
+    def _repr_html_(self) -> str:
+        return card("sweep", self)
 
     def __repr__(self) -> str:
         axes = ", ".join(f"{name} ({v.size})" for name, v in self.axes.items())

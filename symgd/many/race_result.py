@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from symgd.descent.drawing import drawn
 from symgd.descent.result import Result, Trace
 from symgd.errors import unknown_name
+from symgd.language.drawing import animated, card, drawn
 from symgd.language.text import brief, duration, number, plain
 from symgd.native.replacing import replacing
 from symgd.native.status import Status
@@ -167,6 +167,15 @@ class Race(Mapping[str, Result]):
     def plot(self, ax: Axes | None = None, quantity: str = "grad_norm") -> Axes:
         """Draw how the runs converge: see :func:`symgd.plotting.race_curves.plot`."""
         return drawn("race_curves", self, ax=ax, quantity=quantity)
+
+    def animate(
+        self, file: str | Path, *, frames: int = 60, fps: float = 12, **options: Any
+    ) -> None:
+        """Write the race as a moving picture: see :meth:`Result.animate`."""
+        animated("race_curves", self, file, frames=frames, fps=fps, **options)
+
+    def _repr_html_(self) -> str:
+        return card("race", self)
 
     def __repr__(self) -> str:
         place = [f"{name} = {brief(v)}" for name, v in self.start.items()]

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from symgd.errors import FormulaError, InputError, unknown_name
+from symgd.language.drawing import card
 from symgd.language.plain import constant, count
 from symgd.native import compiled
 from symgd.native.machine import without_loops
@@ -608,6 +609,9 @@ class Objective:
             known = (self.arrays.data, self.arrays.sizes, self.arrays.shapes)
         given = (variables, self.constants, self.iteration, self._workers, known)
         return _objective, (plain, *given)
+
+    def _repr_html_(self) -> str:
+        return card("objective", self)
 
     def __repr__(self) -> str:
         from symgd.language.formula import text_of

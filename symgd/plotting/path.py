@@ -134,6 +134,12 @@ def save(
     write(figure, path)
 
 
+def lines_of(ax: Axes) -> list[Line2D]:
+    """Return the lines of the runs on an Axes."""
+    picture = _picture_on(ax)
+    return [] if picture is None else [*picture.lines]
+
+
 # ------------------------------------------------------------------ what to draw
 
 

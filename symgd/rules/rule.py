@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from symgd.errors import FormulaError, InputError, guess, unknown_name
+from symgd.language.drawing import card
 from symgd.language.plain import plain_number, split
 from symgd.native import compiled
 
@@ -431,6 +432,9 @@ class Rule:
         """The rule as :meth:`from_text` reads it."""
         return repr(self)
 
+    def _repr_html_(self) -> str:
+        return card("rule", self)
+
     def __repr__(self) -> str:
         constants = [f"{k}={v!r}" for k, v in self.hyperparameters.items()]
         initial = [f"{k} starts at {v}" for k, v in self._given_initial.items()]
@@ -442,16 +446,22 @@ class Rule:
         lines += [f"  where {', '.join(initial)}"] if initial else []
         return "\n".join(lines)
 
+    def read(self) -> list[tuple[str, Any]]:
+        """Return pairs of a name and the SymPy expression that is assigned to it."""
+        known = {*GIVEN, *self.hyperparameters, *(name for name, _ in self.assignments)}
+        return [
+            (name, self._read(f"{name} =", formula, known))
+            for name, formula in self.assignments
+        ]
+
     def _repr_latex_(self) -> str:
         import sympy as sp
 
         from symgd.language.formula import symbol
 
-        known = {*GIVEN, *self.hyperparameters, *(name for name, _ in self.assignments)}
         rows = [
-            rf"{sp.latex(symbol(name))} &\leftarrow "
-            + sp.latex(self._read(f"{name} =", formula, known))
-            for name, formula in self.assignments
+            rf"{sp.latex(symbol(name))} &\leftarrow {sp.latex(expression)}"
+            for name, expression in self.read()
         ]
         return "$\\begin{aligned}" + r" \\ ".join(rows) + "\\end{aligned}$"
 

@@ -19,7 +19,7 @@ import sympy as sp
 
 from symgd.language.formula import text_of
 from symgd.language.nodes import parts_of
-from symgd.language.smoothness import ANALYTIC
+from symgd.language.smoothness import ANALYTIC, is_root
 from symgd.native.machine import address
 from symgd.objectives.objective import Objective
 
@@ -307,7 +307,7 @@ def may_have_kinks(objective: Objective, x: array[float], units: array[float]) -
 
 def _may_switch(node: Any) -> bool:
     if isinstance(node, sp.Pow):
-        return bool(node.exp.is_number and not node.exp.is_integer)
+        return is_root(node)
     return not (node.is_Number or node.func.__name__ in ANALYTIC)
 
 

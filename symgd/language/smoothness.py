@@ -8,6 +8,7 @@ import sympy as sp
 from sympy.functions.elementary.piecewise import ExprCondPair
 
 from symgd.language.functions import real_sign
+from symgd.language.signs import is_positive
 
 # What has all derivatives wherever it is defined; powers have, too.
 ANALYTIC = frozenset(
@@ -70,7 +71,12 @@ def is_analytic(parts: set[sp.Basic]) -> bool:
 
 def has_roots(parts: set[sp.Basic]) -> bool:
     """Return whether a root of what varies may have a kink, where that is 0."""
-    return any(part.is_Pow and not part.exp.is_integer for part in parts)
+    return any(map(is_root, parts))
+
+
+def is_root(part: sp.Basic) -> bool:
+    """Return whether a part is a power that has a kink where its base is 0."""
+    return part.is_Pow and not part.exp.is_integer and not is_positive(part.base)
 
 
 def may_jump(parts: set[sp.Basic]) -> bool:

@@ -238,8 +238,8 @@ def examine(
         return FLAT
     if facts[ANALYTIC]:
         tail = has_bent_tail(
-            *(function, hessian, p, counters, facts, least, largest, x, lower, upper),
-            *(work, matrices),
+            *(function, hessian, p, counters, facts, least, largest, x, g, lower),
+            *(upper, work, matrices),
         )
         if facts[LOWER_VALUE] < inf:
             return LOWER

@@ -37,6 +37,7 @@ SETTLES = 60  # steps to the bottom of a valley
 FOLLOWED, FARTHER = 8, 4.0  # steps outward along a valley, and how much longer each is
 FOLLOWED_BACK = 20  # steps back, to where the valley may turn
 FIRST_STEP, STEP_BACK = 0.5, 0.1  # parts of x
+SEEN = 1e2  # times what can't be seen of f
 LEVEL, RISING, LOST = range(3)  # how f is along a valley
 
 
@@ -328,6 +329,7 @@ def has_bent_tail(
     least: float,
     largest: float,
     x: Any,
+    g: Any,
     lower: Any,
     upper: Any,
     work: Any,
@@ -338,13 +340,18 @@ def has_bent_tail(
     a, v, n = matrices[0], matrices[1], x.shape[0]
     fallen = max(facts[FIRST] - facts[VALUE_THERE], 0.0)
     for i in range(n):
-        farthest = 0.0
+        farthest, slope = 0.0, 0.0
         for k in range(n):
             farthest = max(farthest, abs(scale[k] * v[k, i]) / units[k])
+            slope += g[k] * scale[k] * v[k, i]
         if farthest == 0.0:
             continue
         rise = 0.5 * a[i, i] / farthest / farthest
         if rise > NULL * fallen and a[i, i] > NULL * largest:
+            continue
+        # A minimum shows in f within one unit, and Newton's step leads to it.
+        step = abs(slope) / a[i, i] * farthest if a[i, i] > 0.0 else inf
+        if rise > SEEN * least and a[i, i] > NULL * largest and step <= LITTLE:
             continue
         for way in range(2):
             side = 1.0 - 2.0 * way

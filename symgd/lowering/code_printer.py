@@ -221,6 +221,9 @@ class NumericPrinter(Printer):
 
     def _code_Piecewise(self, expr: sp.Piecewise) -> _Code:
         codes = [(self._code(branch), self._code(test)) for branch, test in expr.args]
+        # In compiled code both sides are computed: there a guard is for nothing.
+        guarded = [code for code, _ in codes if code.text != "nan"]
+        is_guard = not self.branches and 0 < len(guarded) < len(codes) == 2
         text = "nan"
         if expr.args[-1][1] == sp.true:
             text = codes.pop()[0].inside(_COMPARISON)
@@ -228,6 +231,8 @@ class NumericPrinter(Printer):
         for branch, test in reversed(codes):
             text = self._alternative(test, branch, text)
             ready = max(ready, branch.ready, test.ready) + _CHEAP
+        if is_guard:  # as ready as it is where sides are branches
+            return dataclasses.replace(guarded[0], ready=ready)
         return _Code(text, _CONDITIONAL if self.branches else _ATOM, ready)
 
     def _alternative(self, test: _Code, yes: _Code, no: str) -> str:

@@ -118,6 +118,19 @@ class Numbers:
         return self.builder.gep(self.address, [WORD(place)], inbounds=True)
 
 
+class Given(Numbers):
+    """Numbers that nothing changes: each is loaded once."""
+
+    def __init__(self, builder: Any, address: Any) -> None:
+        super().__init__(builder, address)
+        self._loaded: dict[int, Value] = {}
+
+    def __getitem__(self, place: int) -> Value:
+        if place not in self._loaded:
+            self._loaded[place] = super().__getitem__(place)
+        return self._loaded[place]
+
+
 def _binary(name: str, floats: Any, integers: Any) -> None:
     """Teach values an operator, with a constant on either side of it."""
 

@@ -16,9 +16,11 @@ from symgd.errors import FormulaError
 from symgd.language.as_written import choice
 from symgd.language.formula import text_of
 from symgd.language.nodes import NOT_REAL, SHARES, contains, kept
+from symgd.language.quick import direction, power, product, slope
 from symgd.language.signs import reaches_0
 
 MOST_FACTORS = 8  # of a product that is differentiated factor by factor
+MOST_TERMS = 8  # of a sum that is written out in others, or multiplied by numbers
 
 
 def gradient(
@@ -59,6 +61,7 @@ class _Symbols:
 
     def __init__(self) -> None:
         self._known: dict[sp.Basic, frozenset[sp.Symbol]] = {}
+        self._holding: dict[sp.Basic, dict[sp.Symbol, list[sp.Expr]]] = {}
         self.real: set[sp.Basic] = set()  # nodes of derivatives that were looked at
 
     def of(self, node: sp.Basic) -> frozenset[sp.Symbol]:
@@ -68,6 +71,15 @@ class _Symbols:
             own = (node,) if isinstance(node, sp.Symbol) else ()
             known = self._known[node] = frozenset(own).union(*inner)
         return known
+
+    def holding(self, node: sp.Basic, symbol: sp.Symbol) -> list[sp.Expr]:
+        """Return the arguments of a node that hold a symbol."""
+        if (known := self._holding.get(node)) is None:
+            known = self._holding[node] = {}
+            for argument in node.args:
+                for each in self.of(argument):
+                    known.setdefault(each, []).append(argument)
+        return known.get(symbol, [])
 
 
 class _Derivative:
@@ -115,7 +127,7 @@ class _Derivative:
         raise _NoDerivative(node)
 
     def _of_Add(self, node: sp.Add) -> sp.Expr:
-        return sp.Add(*(self.of(a) for a in node.args if self.moves(a)))
+        return sp.Add(*map(self.of, self.symbols.holding(node, self.variable)))
 
     def _of_Mul(self, node: sp.Mul) -> sp.Expr:
         """Return the sum over factors; of many, by halves, so that products are shared.
@@ -123,11 +135,11 @@ class _Derivative:
         The halves stay products of their own: multiplied out, there would be as many
         products of all others as there are factors.
         """
-        factors = node.args
+        factors = tuple(map(_whole, node.args))
         if len(factors) <= MOST_FACTORS:
             return sp.Add(
                 *(
-                    sp.Mul(*factors[:i], self.of(factor), *factors[i + 1 :])
+                    product(*factors[:i], self.of(factor), *factors[i + 1 :])
                     for i, factor in enumerate(factors)
                     if self.moves(factor)
                 )
@@ -139,11 +151,15 @@ class _Derivative:
 
     def _of_Pow(self, node: sp.Pow) -> sp.Expr:
         base, exponent = node.args
+        whole = _whole(base)
         if _is_root(exponent) and reaches_0(base):
-            return exponent * _in_valley(base, exponent - 1) * self.of(base)
+            return product(exponent, _in_valley(whole, exponent - 1), self.of(base))
         if isinstance(base, sp.cosh) and exponent.is_number:
             (x,) = base.args  # cosh and sinh overflow, their quotient doesn't
             return exponent * node * sp.tanh(x) * self.of(x)
+        if exponent.is_number and isinstance(base, (sp.Add, sp.Function, sp.Symbol)):
+            scaled = product(self.of(base), exponent)
+            return product(power(whole, exponent - 1), scaled)
         if exponent.is_number or base.is_number or base.is_positive:
             inner = self.of(base) * exponent / base
             return node * (self.of(exponent) * sp.log(base) + inner)
@@ -155,8 +171,8 @@ class _Derivative:
 
     def _of_Max(self, node: sp.Max) -> sp.Expr:
         share = SHARES[sp.Max if isinstance(node, sp.Max) else sp.Min]
-        moving = [a for a in node.args if self.moves(a)]
-        return sp.Add(*(share(a, node) * self.of(a) for a in moving))
+        moving = self.symbols.holding(node, self.variable)
+        return sp.Add(*(product(share(a, node), self.of(a)) for a in moving))
 
     _of_Min = _of_Max
 
@@ -175,7 +191,8 @@ class _Derivative:
     _of_sign = _of_real_sign = _of_Heaviside = _of__Share = _constant_between_jumps
 
     def _of_Abs(self, node: sp.Abs) -> sp.Expr:
-        return self.of(node.args[0]) * sp.sign(node.args[0])
+        (x,) = node.args
+        return product(self.of(x), direction(x) or sp.sign(x))
 
     def _of_floor(self, node: sp.Expr) -> sp.Expr:
         raise _NoDerivative(node)
@@ -184,11 +201,11 @@ class _Derivative:
 
     def _of_Function(self, node: sp.Function) -> sp.Expr:
         moving = [(i, a) for i, a in enumerate(node.args, 1) if self.moves(a)]
-        outer = [node.fdiff(i) for i, _ in moving]
-        if any(_is_unknown(slope, node.args) for slope in outer):
+        outer = [slope(node) if i == 1 else node.fdiff(i) for i, _ in moving]
+        if any(_is_unknown(each, node.args) for each in outer):
             raise _NoDerivative(node)
         pairs = zip(outer, moving, strict=True)
-        return sp.Add(*(slope * self.of(a) for slope, (_, a) in pairs))
+        return sp.Add(*(product(each, self.of(a)) for each, (_, a) in pairs))
 
 
 def _is_root(exponent: sp.Expr) -> bool:
@@ -202,10 +219,10 @@ def _in_valley(base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
     The derivative of the base is 0 there, and so is the product: the limit, or at the
     tip of a norm a subgradient.
     """
-    power = base**exponent
+    raised = power(base, exponent)
     if not exponent.is_negative:
-        return power
-    return choice((sp.S.Zero, sp.Eq(base, 0, evaluate=False)), (power, True))
+        return raised
+    return choice((sp.S.Zero, sp.Eq(base, 0, evaluate=False)), (raised, True))
 
 
 def _is_unknown(slope: sp.Expr, arguments: tuple[sp.Expr, ...]) -> bool:
@@ -229,6 +246,15 @@ class _NoDerivative(Exception):
     def __init__(self, node: sp.Expr) -> None:
         super().__init__(node)
         self.node = node
+
+
+def _whole(node: sp.Expr) -> sp.Expr:
+    """Return a long sum as one that stays whole, of which no copies are written out.
+
+    Each of n variables of ``(x1 + x2 + ...)**2`` would have n terms.
+    """
+    is_long = isinstance(node, sp.Add) and len(node.args) > MOST_TERMS
+    return kept(node) if is_long else node
 
 
 def _product(factors: Iterable[sp.Expr]) -> sp.Expr:

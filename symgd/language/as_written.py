@@ -14,6 +14,8 @@ from typing import Any
 import sympy as sp
 from sympy.functions.elementary.piecewise import ExprCondPair
 
+from symgd.language.quick import applied, power, product
+
 DIGITS = 50  # of constants that are compared
 
 
@@ -118,7 +120,7 @@ def made(kind: Any, arguments: Iterable[Any]) -> Any:
         return sp.Tuple.__new__(kind, *arguments)
     if issubclass(kind, (sp.Not, sp.ITE, sp.core.relational.Rel)):
         return kind(*arguments, evaluate=False)
-    return kind(*arguments)
+    return applied(kind, *arguments)
 
 
 _OWN: dict[Any, Any] = {
@@ -126,5 +128,7 @@ _OWN: dict[Any, Any] = {
     sp.Min: smallest,
     sp.Mod: remainder,
     sp.And: both,
+    sp.Mul: product,
+    sp.Pow: power,
     sp.Or: either,
 }

@@ -16,6 +16,7 @@ from symgd.calculus.stable import both_sides
 from symgd.errors import FormulaError
 from symgd.language.as_written import choice, made
 from symgd.language.nodes import SHARES, is_constant, kept, ties
+from symgd.language.quick import power, product
 from symgd.lowering.limits import Logarithms, with_limits
 
 MAX_OPERATIONS = 20_000
@@ -137,7 +138,7 @@ class _Sharing:
                 result = name
             self.done[base, guard] = result
         result = self.done[base, guard]
-        return result if factor == 1 else factor * result
+        return result if factor == 1 else product(factor, result)
 
     def _conditions(self, guard: _Guard) -> list[tuple[Any, bool]]:
         """Return a guard with its conditions rewritten, each where it is evaluated."""
@@ -159,16 +160,20 @@ class _Sharing:
         if isinstance(node, sp.Pow) and node.exp.is_Rational:
             return self._rebuilt_power(node, guard)
         arguments = [self.rewritten(argument, guard) for argument in node.args]
+        if all(new is old for new, old in zip(arguments, node.args, strict=True)):
+            return node
         return made(node.func, arguments)
 
     def _rebuilt_power(self, node: sp.Pow, guard: _Guard) -> Any:
         base, exponent = node.args
         if exponent.is_negative and exponent != -1:
-            return 1 / self.rewritten(base**-exponent, guard)
+            return power(
+                self.rewritten(power(base, -exponent), guard), sp.S.NegativeOne
+            )
         if exponent.q == 2 and exponent != sp.Rational(1, 2):
-            root = self.rewritten(sp.sqrt(base), guard)
+            root = self.rewritten(power(base, sp.S.Half), guard)
             return self.rewritten(base, guard) ** (exponent - sp.Rational(1, 2)) * root
-        return self.rewritten(base, guard) ** exponent
+        return power(self.rewritten(base, guard), exponent)
 
 
 def _multiples(
@@ -217,9 +222,10 @@ def _parts(node: sp.Basic) -> tuple[sp.Basic, ...]:
     if isinstance(node, sp.Pow) and node.exp.is_Rational:
         base, exponent = node.args
         if exponent.is_negative and exponent != -1:
-            return (base**-exponent,)
+            return (power(base, -exponent),)
         if exponent.q == 2 and exponent != sp.Rational(1, 2):
-            return (base, sp.sqrt(base), sp.sqrt(base))  # twice: it is worth a name
+            root = power(base, sp.S.Half)
+            return (base, root, root)  # twice: it is worth a name
         return (base,)
     return node.args
 
@@ -272,7 +278,7 @@ def prepared(
             for place, factor in enumerate(node.args):
                 if not isinstance(factor, (sp.Heaviside, sp.Piecewise, *SHARES_OF)):
                     continue
-                rest = sp.Mul(*arguments[:place], *arguments[place + 1 :])
+                rest = product(*arguments[:place], *arguments[place + 1 :])
                 if isinstance(factor, sp.Heaviside):
                     x, at_zero = arguments[place].args
                     return _branch(x, at_zero, rest)
@@ -309,7 +315,9 @@ def _vanishes_somewhere(node: sp.Piecewise) -> bool:
 
 def _inside(chosen: sp.Piecewise, rest: sp.Expr) -> sp.Expr:
     """Return a product as a choice of products, 0 where the choice is 0."""
-    return _in_sections([(e if e == 0 else e * rest, c) for e, c in chosen.args])
+    return _in_sections(
+        [(e if e == 0 else product(e, rest), c) for e, c in chosen.args]
+    )
 
 
 class section(kept):

@@ -1,0 +1,167 @@
+"""Nodes that SymPy would leave as they are, made without asking it.
+
+A constructor looks for what it could simplify: whether an argument is a multiple of pi,
+zero, imaginary, a logarithm. For most formulas the answer is no, and the question takes
+most of the time. Here it is answered by the kinds of nodes in the argument; what may be
+simplified is left to SymPy. The results are the same.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import sympy as sp
+from sympy.core.mul import _mulsort
+
+_ODD = {sp.sin, sp.tan, sp.sinh, sp.tanh, sp.erf}
+_ODD_INVERSE = {sp.asinh, sp.atan}
+_EVEN = {sp.cos, sp.cosh}
+_INNER = {*_ODD, *_EVEN, sp.exp}  # may be arguments: no inverse of anything here
+_SLOPES: dict[Any, Any] = {
+    sp.sin: lambda node, x: applied(sp.cos, x),
+    sp.cos: lambda node, x: -applied(sp.sin, x),
+    sp.exp: lambda node, x: node,
+    sp.sinh: lambda node, x: applied(sp.cosh, x),
+    sp.cosh: lambda node, x: applied(sp.sinh, x),
+}
+
+
+def applied(kind: Any, *arguments: Any) -> Any:
+    """Return ``kind(*arguments)``."""
+    if kind in (sp.Abs, sp.sign) and is_linear(arguments[0]):
+        return (magnitude if kind is sp.Abs else direction)(arguments[0])
+    if len(arguments) == 1 and _stays(kind, arguments[0]):
+        return kind(*arguments, evaluate=False)
+    return kind(*arguments)
+
+
+def power(base: Any, exponent: Any) -> Any:
+    """Return ``base**exponent``."""
+    is_sum = isinstance(base, sp.Add) and isinstance(exponent, sp.Rational)
+    if is_sum and exponent.p and exponent is not sp.S.One and is_plain(base):
+        return sp.Pow(base, exponent, evaluate=False)
+    return base**exponent
+
+
+def product(*factors: Any) -> Any:
+    """Return ``Mul(*factors)``."""
+    flat = [p for f in factors for p in (f.args if type(f) is sp.Mul else (f,))]
+    numbers = [part for part in flat if _is_real_number(part)]
+    parts = [part for part in flat if not _is_real_number(part)]
+    number = sp.Mul(*numbers)
+    rounded = len(numbers) > 1 and any(each.is_Float for each in numbers)
+    spread = number is not sp.S.One and len(parts) == 1 and type(parts[0]) is sp.Add
+    if not parts or rounded or spread or not number or not _stay_apart(parts):
+        return sp.Mul(*factors)
+    if number is sp.S.One and len(parts) == 1:
+        return parts[0]
+    _mulsort(parts)
+    return sp.Mul._from_args(([] if number is sp.S.One else [number]) + parts, True)
+
+
+def _stay_apart(parts: list[Any]) -> bool:
+    """Return whether no two factors are powers of the same, nor any of a number."""
+    bases = [_base(part) for part in parts]
+    return None not in bases and len(set(bases)) == len(bases)
+
+
+def _base(part: Any) -> Any:
+    """Return what a factor is a power of; None where that may be rewritten.
+
+    Exponentials are powers of one number, and differ by what is multiplied in them.
+    """
+    if type(part) is sp.exp:
+        return part.args[0].as_coeff_Mul()[1] if is_plain(part) else None
+    base = part.args[0] if type(part) is sp.Pow else part
+    simple = isinstance(base, (sp.Symbol, sp.Function)) or type(base) is sp.Add
+    return None if not simple or base.is_number else base
+
+
+def slope(node: Any) -> Any:
+    """Return a function's derivative by its argument."""
+    if type(node) in _SLOPES and len(node.args) == 1:
+        return _SLOPES[type(node)](node, node.args[0])
+    return node.fdiff(1)
+
+
+def magnitude(x: Any) -> Any:
+    """Return ``Abs(x)``; None where it isn't real beyond doubt."""
+    if is_linear(x):
+        return sp.Abs(-x if x.could_extract_minus_sign() else x, evaluate=False)
+    return sp.Abs(x) if x.is_extended_real else None
+
+
+def direction(x: Any) -> Any:
+    """Return ``sign(x)``; None where it isn't real beyond doubt."""
+    if is_linear(x):
+        return sp.sign(x, evaluate=False)
+    return sp.sign(x) if x.is_extended_real else None
+
+
+def _stays(kind: Any, x: Any) -> bool:
+    """Return whether SymPy has nothing to do for a function of an argument."""
+    if kind is sp.exp:
+        parts = x.args if isinstance(x, sp.Add) else ()
+        exact = all(part.is_Rational for part in parts if part.is_Number)
+        return exact and is_plain(x)
+    if kind is sp.log:
+        return type(x) is not sp.exp and is_plain(x)
+    if kind in _ODD or kind in _EVEN:
+        return is_plain(x) and not _turns(x)
+    if kind in _ODD_INVERSE:
+        return not isinstance(x, sp.Function) and is_plain(x) and not _turns(x)
+    return False
+
+
+def _turns(x: Any) -> bool:
+    """Return whether SymPy prefers the opposite of an argument."""
+    if isinstance(x, sp.Mul):
+        return bool(x.args[0].is_Number and x.args[0].is_negative)
+    return isinstance(x, sp.Add) and bool(x.could_extract_minus_sign())
+
+
+@functools.lru_cache(maxsize=4096)
+def is_plain(node: Any) -> bool:
+    """Return whether a node is of kinds with which no rule of a function begins.
+
+    It is no number, not zero, not imaginary, and has no constants but numbers in it.
+
+    >>> x = sp.Symbol("x", real=True)
+    >>> is_plain(3 * x + sp.exp(x) ** 2), is_plain(x + sp.pi), is_plain(sp.log(x))
+    (True, False, False)
+    """
+    kind = type(node)
+    if kind is sp.Symbol:
+        return bool(node.is_real) and node.is_zero is None
+    if kind is sp.Pow:
+        base, exponent = node.args
+        return is_plain(base) and (exponent.is_Rational or is_plain(exponent))
+    if kind is sp.Add or kind is sp.Mul:
+        parts = node.args[1:] if _is_real_number(node.args[0]) else node.args
+        return all(map(is_plain, parts))
+    return kind in _INNER and is_plain(node.args[0])
+
+
+def is_linear(node: Any) -> bool:
+    """Return whether a node is a sum of multiples of symbols of which no sign is known.
+
+    >>> x, y = sp.symbols("x y", real=True)
+    >>> is_linear(2 * x - y + 3), is_linear(x), is_linear(x * y + 1)
+    (True, False, False)
+    """
+    if type(node) is not sp.Add:
+        return False
+    terms = node.args[1:] if _is_real_number(node.args[0]) else node.args
+    return all(map(_is_multiple, terms))
+
+
+def _is_multiple(term: Any) -> bool:
+    if type(term) is sp.Mul and len(term.args) == 2 and _is_real_number(term.args[0]):
+        term = term.args[1]
+    known = type(term) is sp.Symbol and term.is_real
+    return bool(known) and term.is_nonnegative is None and term.is_nonpositive is None
+
+
+def _is_real_number(node: Any) -> bool:
+    return bool(node.is_Rational or (node.is_Float and node.is_finite))

@@ -16,7 +16,7 @@ from symgd.errors import FormulaError
 from symgd.language.as_written import choice
 from symgd.language.formula import text_of
 from symgd.language.nodes import NOT_REAL, SHARES, contains, kept
-from symgd.language.quick import direction, power, product, slope
+from symgd.language.quick import applied, direction, power, product, slope
 from symgd.language.signs import reaches_0
 
 MOST_FACTORS = 8  # of a product that is differentiated factor by factor
@@ -61,6 +61,7 @@ class _Symbols:
 
     def __init__(self) -> None:
         self._known: dict[sp.Basic, frozenset[sp.Symbol]] = {}
+        self._halves: dict[tuple[sp.Expr, ...], list[sp.Expr]] = {}
         self._holding: dict[sp.Basic, dict[sp.Symbol, list[sp.Expr]]] = {}
         self.real: set[sp.Basic] = set()  # nodes of derivatives that were looked at
 
@@ -80,6 +81,14 @@ class _Symbols:
                 for each in self.of(argument):
                     known.setdefault(each, []).append(argument)
         return known.get(symbol, [])
+
+    def halves(self, factors: tuple[sp.Expr, ...]) -> list[sp.Expr]:
+        """Return the products of the first and of the other half of many factors."""
+        if (known := self._halves.get(factors)) is None:
+            middle = len(factors) // 2
+            known = [_product(factors[:middle]), _product(factors[middle:])]
+            self._halves[factors] = known
+        return known
 
 
 class _Derivative:
@@ -144,10 +153,10 @@ class _Derivative:
                     if self.moves(factor)
                 )
             )
-        middle = len(factors) // 2
-        halves = [_product(factors[:middle]), _product(factors[middle:])]
-        slopes = [kept(self.of(half)) for half in halves]
-        return slopes[0] * halves[1] + halves[0] * slopes[1]
+        one, two = self.symbols.halves(factors)
+        pairs = (one, two), (two, one)
+        moving = [(kept(self.of(h)), other) for h, other in pairs if self.moves(h)]
+        return sp.Add(*(product(*pair) for pair in moving))
 
     def _of_Pow(self, node: sp.Pow) -> sp.Expr:
         base, exponent = node.args
@@ -161,8 +170,12 @@ class _Derivative:
             scaled = product(self.of(base), exponent)
             return product(power(whole, exponent - 1), scaled)
         if exponent.is_number or base.is_number or base.is_positive:
-            inner = self.of(base) * exponent / base
-            return node * (self.of(exponent) * sp.log(base) + inner)
+            below = power(base, sp.S.NegativeOne)
+            inner = product(self.of(base), exponent, below)
+            if not self.moves(exponent):
+                return node * inner
+            outer = product(self.of(exponent), applied(sp.log, base))
+            return product(node, outer + inner)
         # The base may be 0, where exponent/base and log(base) are no numbers.
         not_0 = ((sp.S.One, sp.Eq(base, 0, evaluate=False)), (base, True))
         by_exponent = node * sp.log(choice(*not_0))
@@ -259,4 +272,4 @@ def _whole(node: sp.Expr) -> sp.Expr:
 
 def _product(factors: Iterable[sp.Expr]) -> sp.Expr:
     """Return a product that stays one factor of what it is multiplied with."""
-    return kept(sp.Mul(*factors))
+    return kept(product(*factors))

@@ -17,6 +17,7 @@ from sympy.functions.elementary.piecewise import ExprCondPair
 from symgd.language.quick import applied, power, product
 
 DIGITS = 50  # of constants that are compared
+MOST_SORTED = 16  # arguments of an extreme, beyond which they stay in their order
 
 
 def extreme(kind: Any, *arguments: Any) -> Any:
@@ -29,7 +30,11 @@ def extreme(kind: Any, *arguments: Any) -> Any:
     if len(numbers) > 1:
         best = (max if kind is sp.Max else min)(numbers, key=_comparable)
         parts = {p: None for p in parts if not p.is_number} | {best: None}
-    return kind(*parts, evaluate=False)
+    if len(parts) <= MOST_SORTED:
+        return kind(*parts, evaluate=False)
+    node = sp.Expr.__new__(kind, *parts)
+    node._argset = frozenset(parts)
+    return node
 
 
 largest = functools.partial(extreme, sp.Max)

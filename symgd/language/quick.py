@@ -88,7 +88,7 @@ def slope(node: Any) -> Any:
 def magnitude(x: Any) -> Any:
     """Return ``Abs(x)``; None where it isn't real beyond doubt."""
     if is_linear(x):
-        return sp.Abs(-x if x.could_extract_minus_sign() else x, evaluate=False)
+        return sp.Abs(-x if _turns(x) else x, evaluate=False)
     return sp.Abs(x) if x.is_extended_real else None
 
 
@@ -116,9 +116,19 @@ def _stays(kind: Any, x: Any) -> bool:
 
 def _turns(x: Any) -> bool:
     """Return whether SymPy prefers the opposite of an argument."""
-    if isinstance(x, sp.Mul):
-        return bool(x.args[0].is_Number and x.args[0].is_negative)
-    return isinstance(x, sp.Add) and bool(x.could_extract_minus_sign())
+    if type(x) is not sp.Add:
+        return _is_negative(x)
+    negative = sum(map(_is_negative, x.args))
+    if 2 * negative == len(x.args):
+        return bool(x.could_extract_minus_sign())
+    return 2 * negative > len(x.args)
+
+
+def _is_negative(term: Any) -> bool:
+    number = term.args[0] if type(term) is sp.Mul else term
+    if number.is_Rational:
+        return bool(number.p < 0)
+    return bool(number.is_Float and number._mpf_[0])
 
 
 @functools.lru_cache(maxsize=4096)

@@ -37,7 +37,7 @@ from symgd.language.nodes import (
     natural_order,
     symbol,
 )
-from symgd.language.quick import applied, power, product
+from symgd.language.quick import applied, is_plain, power, product
 
 MAX_LENGTH = 100_000
 
@@ -212,7 +212,7 @@ class Reader:
 
     def _inverse(self, node: ast.expr) -> sp.Expr:
         divisor = self._value(node)
-        if divisor.is_zero:
+        if not is_plain(divisor) and divisor.is_zero:
             raise self._error(node, "division by zero")
         return self._power(node, divisor, sp.Integer(-1))
 

@@ -189,9 +189,8 @@ def _multiples(
             continue
         seen.add(node)
         pending.extend(node.args)
-        if isinstance(node, sp.Add):  # multiples have the same terms, but for factors
-            terms = frozenset(term.as_coeff_Mul()[1] for term in node.args)
-            alike.setdefault(terms, []).append(node)
+        if isinstance(node, sp.Add):
+            alike.setdefault(_proportions(node), []).append(node)
         elif isinstance(node, sp.Mul):
             alike.setdefault(node.as_coeff_Mul()[1], []).append(node)
     known: dict[sp.Basic, tuple[sp.Expr, sp.Basic]] = {}
@@ -206,6 +205,13 @@ def _multiples(
             if uses[base] > 1 and not _is_trivial(base):
                 known[node] = factor, base
     return known
+
+
+def _proportions(node: sp.Add) -> frozenset[tuple[sp.Expr, sp.Expr]]:
+    """Return the terms with their coefficients, which multiples have in common."""
+    pairs = [term.as_coeff_Mul() for term in node.args]
+    unit = min(pairs, key=lambda pair: hash(pair[1]))[0]  # whichever: the same for all
+    return frozenset((term, factor / unit) for factor, term in pairs)
 
 
 def _primitive(node: sp.Add | sp.Mul) -> tuple[sp.Expr, sp.Basic]:

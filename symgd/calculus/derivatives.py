@@ -16,7 +16,7 @@ from symgd.errors import FormulaError
 from symgd.language.as_written import choice
 from symgd.language.formula import text_of
 from symgd.language.nodes import NOT_REAL, SHARES, contains, kept
-from symgd.language.quick import applied, direction, power, product, slope
+from symgd.language.quick import applied, direction, power, product, slope, total
 from symgd.language.signs import reaches_0
 
 MOST_FACTORS = 8  # of a product that is differentiated factor by factor
@@ -45,7 +45,7 @@ def gradient(
     for term in sp.Add.make_args(expression):
         for variable in symbols.of(term) & by.keys():
             parts[variable].append(by[variable].checked(term))
-    return sp.ImmutableMatrix([sp.Add(*parts[v]) for v in variables])
+    return sp.ImmutableMatrix([total(*parts[v]) for v in variables])
 
 
 def hessian(column: sp.Matrix, variables: tuple[sp.Symbol, ...]) -> sp.ImmutableMatrix:
@@ -136,7 +136,7 @@ class _Derivative:
         raise _NoDerivative(node)
 
     def _of_Add(self, node: sp.Add) -> sp.Expr:
-        return sp.Add(*map(self.of, self.symbols.holding(node, self.variable)))
+        return total(*map(self.of, self.symbols.holding(node, self.variable)))
 
     def _of_Mul(self, node: sp.Mul) -> sp.Expr:
         """Return the sum over factors; of many, by halves, so that products are shared.
@@ -156,7 +156,7 @@ class _Derivative:
         one, two = self.symbols.halves(factors)
         pairs = (one, two), (two, one)
         moving = [(kept(self.of(h)), other) for h, other in pairs if self.moves(h)]
-        return sp.Add(*(product(*pair) for pair in moving))
+        return total(*(product(*pair) for pair in moving))
 
     def _of_Pow(self, node: sp.Pow) -> sp.Expr:
         base, exponent = node.args
@@ -175,7 +175,7 @@ class _Derivative:
             if not self.moves(exponent):
                 return node * inner
             outer = product(self.of(exponent), applied(sp.log, base))
-            return product(node, outer + inner)
+            return product(node, total(outer, inner))
         # The base may be 0, where exponent/base and log(base) are no numbers.
         not_0 = ((sp.S.One, sp.Eq(base, 0, evaluate=False)), (base, True))
         by_exponent = node * sp.log(choice(*not_0))
@@ -185,7 +185,7 @@ class _Derivative:
     def _of_Max(self, node: sp.Max) -> sp.Expr:
         share = SHARES[sp.Max if isinstance(node, sp.Max) else sp.Min]
         moving = self.symbols.holding(node, self.variable)
-        return sp.Add(*(product(share(a, node), self.of(a)) for a in moving))
+        return total(*(product(share(a, node), self.of(a)) for a in moving))
 
     _of_Min = _of_Max
 
@@ -218,7 +218,7 @@ class _Derivative:
         if any(_is_unknown(each, node.args) for each in outer):
             raise _NoDerivative(node)
         pairs = zip(outer, moving, strict=True)
-        return sp.Add(*(product(each, self.of(a)) for each, (_, a) in pairs))
+        return total(*(product(each, self.of(a)) for each, (_, a) in pairs))
 
 
 def _is_root(exponent: sp.Expr) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import sympy as sp
 from sympy.functions.elementary.piecewise import ExprCondPair
 
-from symgd.language.quick import applied, power, product
+from symgd.language.quick import applied, power, product, total
 
 DIGITS = 50  # of constants that are compared
 MOST_SORTED = 16  # arguments of an extreme, beyond which they stay in their order
@@ -133,6 +133,7 @@ _OWN: dict[Any, Any] = {
     sp.Min: smallest,
     sp.Mod: remainder,
     sp.And: both,
+    sp.Add: total,
     sp.Mul: product,
     sp.Pow: power,
     sp.Or: either,

@@ -12,6 +12,7 @@ import functools
 from typing import Any
 
 import sympy as sp
+from sympy.core.add import _addsort
 from sympy.core.mul import _mulsort
 
 _ODD = {sp.sin, sp.tan, sp.sinh, sp.tanh, sp.erf}
@@ -42,6 +43,32 @@ def power(base: Any, exponent: Any) -> Any:
     if is_sum and exponent.p and exponent is not sp.S.One and is_plain(base):
         return sp.Pow(base, exponent, evaluate=False)
     return base**exponent
+
+
+def total(*terms: Any) -> Any:
+    """Return ``Add(*terms)``."""
+    flat = [p for t in terms for p in (t.args if type(t) is sp.Add else (t,))]
+    numbers = [part for part in flat if part.is_Rational]
+    parts = [part for part in flat if not part.is_Rational]
+    tails = [_tail(part) for part in parts]
+    if not parts or None in tails or len(set(tails)) < len(tails):
+        return sp.Add(*terms)
+    number = sp.Add(*numbers)
+    if not number and len(parts) == 1:
+        return parts[0]
+    _addsort(parts)
+    return sp.Add._from_args([number, *parts] if number else parts, True)
+
+
+def _tail(term: Any) -> Any:
+    """Return what equal terms have in common; None where one may be rewritten."""
+    kind = type(term)
+    if kind is sp.Mul:
+        rest = term.args[1:] if _is_real_number(term.args[0]) else term.args
+        return rest if len(rest) > 1 else _tail(rest[0])
+    if kind is sp.Pow:
+        return None if term.args[0].is_number else term
+    return term if isinstance(term, (sp.Symbol, sp.Function)) else None
 
 
 def product(*factors: Any) -> Any:

@@ -37,7 +37,7 @@ from symgd.language.nodes import (
     natural_order,
     symbol,
 )
-from symgd.language.quick import applied, is_plain, power, product
+from symgd.language.quick import applied, is_plain, power, product, total
 
 MAX_LENGTH = 100_000
 
@@ -192,7 +192,7 @@ class Reader:
                 -self._value(term) if isinstance(op, ast.Sub) else self._value(term)
                 for op, term in _chain(node, (ast.Add, ast.Sub))
             ]
-            return self._combined(node, terms, lambda a, b: a + b, sp.Add)
+            return self._combined(node, terms, lambda a, b: a + b, total)
         if isinstance(node.op, (ast.Mult, ast.Div)):
             factors = [
                 self._inverse(factor)

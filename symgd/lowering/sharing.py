@@ -5,6 +5,8 @@ This is common subexpression elimination (CSE); its one function is ``share``.
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
@@ -75,16 +77,27 @@ class _Sharing:
         So a use inside a branch, of what is computed outside of it anyway, counts
         there.
         """
-        pending: dict[_Guard, deque[sp.Basic]] = {(): deque(outputs)}
-        while pending:
-            guard = min(pending, key=len)
-            queue = pending.pop(guard)
+        pending: dict[_Guard, deque[sp.Basic]] = {}
+        order: list[tuple[int, int, _Guard]] = []
+
+        def add(node: sp.Basic, guard: _Guard) -> None:
+            if guard not in pending:
+                pending[guard] = deque()
+                heapq.heappush(order, (len(guard), next(ages), guard))
+            pending[guard].append(node)
+
+        ages = itertools.count()
+        for output in outputs:
+            add(output, ())
+        while order:
+            guard = heapq.heappop(order)[2]
+            queue = pending.pop(guard, deque())
             while queue:
                 node = self._split(queue.popleft())[1]
                 if _is_trivial(node):
                     continue
                 if isinstance(node, section) and guard:
-                    pending.setdefault((), deque()).append(node)
+                    add(node, ())
                     continue
                 home = self._home(node, guard)
                 uses = 2 if isinstance(node, section) else 1  # it has a name anyway
@@ -100,8 +113,10 @@ class _Sharing:
                     queue.extend(_parts(node))
                     continue
                 for part, added in _guarded_parts(node):
-                    pending.setdefault(guard + added, deque()).append(part)
-                queue.extend(pending.pop(guard, ()))
+                    if added:
+                        add(part, guard + added)
+                    else:
+                        queue.append(part)
 
     def _split(self, node: sp.Basic) -> tuple[sp.Expr, sp.Basic]:
         """Return a factor and the rest, if others differ from the node by one."""
@@ -305,7 +320,8 @@ def prepared(
         if extreme not in counts:
             counts[extreme] = ties(extreme)
         chosen = share.func(argument, extreme, evaluate=False).as_branches()
-        return _inside(chosen, rest) / counts[extreme]
+        shares = power(counts[extreme], sp.S.NegativeOne)
+        return product(_inside(chosen, rest), shares)
 
     return tuple(renewed(output) for output in outputs)
 

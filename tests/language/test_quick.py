@@ -65,6 +65,14 @@ def test_products(factors):
 
 
 @unlimited
+@given(st.lists(st.one_of(expressions, numbers), min_size=1, max_size=5))
+def test_sums(terms):
+    made = quick.total(*terms)
+    assert made == sp.Add(*terms)
+    assert made.args == sp.Add(*terms).args
+
+
+@unlimited
 @given(
     st.lists(st.tuples(numbers, st.sampled_from([*NAMES, sp.S.One])), max_size=4).map(
         lambda pairs: sp.Add(*(number * name for number, name in pairs))

@@ -204,14 +204,17 @@ EXPRESSIONS = (sp.Add, sp.Mul, sp.Pow, sp.Piecewise, kept, *SHARES.values(), *NO
 
 
 def is_constant(node: sp.Basic) -> bool:
-    """Return whether a node has no symbol; most have one not far down."""
-    pending = [node]
+    """Return whether a node has no symbol; most have one straight down."""
+    part = node
+    while part.args:
+        part = part.args[0 if part.is_Pow or part.is_Piecewise else -1]
+    pending = [] if part.is_Symbol else [node]
     while pending:
         part = pending.pop()
         if isinstance(part, sp.Symbol):
             return False
         pending.extend(part.args)
-    return True
+    return not part.is_Symbol
 
 
 def contains(

@@ -65,6 +65,7 @@ class NumericPrinter(Printer):
         super().__init__()
         self.branches = style is Style.PYTHON
         self.fuses_doubling = style is not Style.THROUGHPUT
+        self._written: dict[sp.Expr, _Code] = {}  # what has a name
         late = set(late)
         self.names = {
             s: _Code(place, _ATOM, 1e6 if s in late else 0.0)
@@ -73,11 +74,14 @@ class NumericPrinter(Printer):
 
     def define(self, target: sp.Symbol, expression: sp.Expr) -> None:
         """Make a common subexpression known, and when it will be ready."""
-        self.names[target] = _Code(target.name, _ATOM, self._code(expression).ready)
+        code = self._written[expression] = self._code(expression)
+        self.names[target] = _Code(target.name, _ATOM, code.ready)
 
     def doprint(self, expr: Any) -> str:
         """Return the code of an expression, as lambdify asks for it."""
-        return expr if isinstance(expr, str) else self._code(expr).text
+        if isinstance(expr, str):
+            return expr
+        return (self._written.get(expr) or self._code(expr)).text
 
     def _code(self, expr: Any) -> _Code:
         if isinstance(expr, sp.Expr) and is_constant(expr):

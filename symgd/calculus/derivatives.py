@@ -61,7 +61,7 @@ class _Symbols:
 
     def __init__(self) -> None:
         self._known: dict[sp.Basic, frozenset[sp.Symbol]] = {}
-        self._halves: dict[tuple[sp.Expr, ...], list[sp.Expr]] = {}
+        self._halves: dict[sp.Basic, list[sp.Expr]] = {}
         self._holding: dict[sp.Basic, dict[sp.Symbol, list[sp.Expr]]] = {}
         self.real: set[sp.Basic] = set()  # nodes of derivatives that were looked at
 
@@ -82,12 +82,12 @@ class _Symbols:
                     known.setdefault(each, []).append(argument)
         return known.get(symbol, [])
 
-    def halves(self, factors: tuple[sp.Expr, ...]) -> list[sp.Expr]:
+    def halves(self, node: sp.Mul) -> list[sp.Expr]:
         """Return the products of the first and of the other half of many factors."""
-        if (known := self._halves.get(factors)) is None:
-            middle = len(factors) // 2
+        if (known := self._halves.get(node)) is None:
+            factors, middle = tuple(map(_whole, node.args)), len(node.args) // 2
             known = [_product(factors[:middle]), _product(factors[middle:])]
-            self._halves[factors] = known
+            self._halves[node] = known
         return known
 
 
@@ -144,16 +144,16 @@ class _Derivative:
         The halves stay products of their own: multiplied out, there would be as many
         products of all others as there are factors.
         """
-        factors = tuple(map(_whole, node.args))
-        if len(factors) <= MOST_FACTORS:
-            return sp.Add(
+        if len(node.args) <= MOST_FACTORS:
+            factors = tuple(map(_whole, node.args))
+            return total(
                 *(
                     product(*factors[:i], self.of(factor), *factors[i + 1 :])
                     for i, factor in enumerate(factors)
                     if self.moves(factor)
                 )
             )
-        one, two = self.symbols.halves(factors)
+        one, two = self.symbols.halves(node)
         pairs = (one, two), (two, one)
         moving = [(kept(self.of(h)), other) for h, other in pairs if self.moves(h)]
         return total(*(product(*pair) for pair in moving))
@@ -173,7 +173,7 @@ class _Derivative:
             below = power(base, sp.S.NegativeOne)
             inner = product(self.of(base), exponent, below)
             if not self.moves(exponent):
-                return node * inner
+                return product(node, inner)
             outer = product(self.of(exponent), applied(sp.log, base))
             return product(node, total(outer, inner))
         # The base may be 0, where exponent/base and log(base) are no numbers.

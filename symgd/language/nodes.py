@@ -126,6 +126,8 @@ class _Share(sp.Function):
         """Return the share of what alone is left."""
         if argument == extreme:
             return sp.S.One
+        if not (argument.is_number and extreme.is_number):
+            return None
         numbers = argument.is_comparable and extreme.is_comparable
         return sp.S.Zero if numbers else None
 

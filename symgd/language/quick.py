@@ -79,8 +79,11 @@ def product(*factors: Any) -> Any:
     number = sp.Mul(*numbers)
     rounded = len(numbers) > 1 and any(each.is_Float for each in numbers)
     spread = number is not sp.S.One and len(parts) == 1 and type(parts[0]) is sp.Add
-    if not parts or rounded or spread or not number or not _stay_apart(parts):
+    rounded = rounded or (number.is_Float and not number)
+    if not parts or rounded or spread or not _stay_apart(parts):
         return sp.Mul(*factors)
+    if number is sp.S.Zero:
+        return number
     if number is sp.S.One and len(parts) == 1:
         return parts[0]
     _mulsort(parts)
@@ -88,21 +91,23 @@ def product(*factors: Any) -> Any:
 
 
 def _stay_apart(parts: list[Any]) -> bool:
-    """Return whether no two factors are powers of the same, nor any of a number."""
-    bases = [_base(part) for part in parts]
-    return None not in bases and len(set(bases)) == len(bases)
+    """Return whether no two factors become one, nor any is a power of a number."""
+    powers = [_power_of(part) for part in parts]
+    return None not in powers and len(set(powers)) == len(powers)
 
 
-def _base(part: Any) -> Any:
-    """Return what a factor is a power of; None where that may be rewritten.
+def _power_of(part: Any) -> Any:
+    """Return what factors that become one agree in; None where one may be rewritten.
 
-    Exponentials are powers of one number, and differ by what is multiplied in them.
+    It is what they are powers of, and what exponents have but for a number.
     """
     if type(part) is sp.exp:
-        return part.args[0].as_coeff_Mul()[1] if is_plain(part) else None
-    base = part.args[0] if type(part) is sp.Pow else part
+        return (sp.E, part.args[0].as_coeff_Mul()[1]) if is_plain(part) else None
+    base, tail = part, sp.S.One
+    if type(part) is sp.Pow:
+        base, tail = part.args[0], part.args[1].as_coeff_Mul()[1]
     simple = isinstance(base, (sp.Symbol, sp.Function)) or type(base) is sp.Add
-    return None if not simple or base.is_number else base
+    return None if not simple or base.is_number else (base, tail)
 
 
 def slope(node: Any) -> Any:

@@ -14,7 +14,7 @@ from symgd.language.formula import read
 NAMES = [sp.Symbol(name, real=True) for name in "xyz"]
 FUNCTIONS = [sp.sin, sp.cos, sp.tan, sp.exp, sp.log, sp.sinh, sp.cosh, sp.tanh, sp.erf]
 FUNCTIONS += [sp.atan, sp.asinh]
-NUMBERS = [-3, -1, 1, 2, sp.Rational(1, 2), sp.Rational(-7, 3), sp.Float(0.3)]
+NUMBERS = [-3, -1, 0, 1, 2, sp.Rational(1, 2), sp.Rational(-7, 3), sp.Float(0.3)]
 NUMBERS += [sp.Float(-1.5), sp.sqrt(2), sp.pi, sp.E]
 EXPONENTS = [2, 3, -1, -2, sp.Rational(1, 2), sp.Rational(-3, 2), NAMES[0]]
 NO_FORMULA = (sp.I, sp.zoo, sp.oo, -sp.oo, sp.nan)

@@ -24,7 +24,7 @@ from symgd.errors import InputError, SymgdError
 LLVM_TYPES = {"p": "ptr", "i": "i64", "d": "double"}
 C_TYPES = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double}
 ENTRY = "symgd_entry"
-LONG = 400_000  # characters of LLVM's text, of some hundred terms
+LONG = 300_000  # characters of LLVM's text, of some hundred terms
 # What numba calls by names of its own, and the C library by these.
 LIBRARY = {"numba_gamma": "tgamma", "numba_lgamma": "lgamma"}
 # What holds an address of this process: a number as a pointer, or numba's variable.

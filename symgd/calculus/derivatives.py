@@ -16,9 +16,11 @@ from symgd.errors import FormulaError
 from symgd.language.as_written import choice
 from symgd.language.formula import text_of
 from symgd.language.nodes import NOT_REAL, SHARES, contains, kept
+from symgd.language.quick import applied, direction, power, product, slope, total
 from symgd.language.signs import reaches_0
 
 MOST_FACTORS = 8  # of a product that is differentiated factor by factor
+MOST_TERMS = 8  # of a sum that is written out in others, or multiplied by numbers
 
 
 def gradient(
@@ -43,7 +45,7 @@ def gradient(
     for term in sp.Add.make_args(expression):
         for variable in symbols.of(term) & by.keys():
             parts[variable].append(by[variable].checked(term))
-    return sp.ImmutableMatrix([sp.Add(*parts[v]) for v in variables])
+    return sp.ImmutableMatrix([total(*parts[v]) for v in variables])
 
 
 def hessian(column: sp.Matrix, variables: tuple[sp.Symbol, ...]) -> sp.ImmutableMatrix:
@@ -59,6 +61,8 @@ class _Symbols:
 
     def __init__(self) -> None:
         self._known: dict[sp.Basic, frozenset[sp.Symbol]] = {}
+        self._halves: dict[sp.Basic, list[sp.Expr]] = {}
+        self._holding: dict[sp.Basic, dict[sp.Symbol, list[sp.Expr]]] = {}
         self.real: set[sp.Basic] = set()  # nodes of derivatives that were looked at
 
     def of(self, node: sp.Basic) -> frozenset[sp.Symbol]:
@@ -67,6 +71,23 @@ class _Symbols:
             inner = map(self.of, node.args)
             own = (node,) if isinstance(node, sp.Symbol) else ()
             known = self._known[node] = frozenset(own).union(*inner)
+        return known
+
+    def holding(self, node: sp.Basic, symbol: sp.Symbol) -> list[sp.Expr]:
+        """Return the arguments of a node that hold a symbol."""
+        if (known := self._holding.get(node)) is None:
+            known = self._holding[node] = {}
+            for argument in node.args:
+                for each in self.of(argument):
+                    known.setdefault(each, []).append(argument)
+        return known.get(symbol, [])
+
+    def halves(self, node: sp.Mul) -> list[sp.Expr]:
+        """Return the products of the first and of the other half of many factors."""
+        if (known := self._halves.get(node)) is None:
+            factors, middle = tuple(map(_whole, node.args)), len(node.args) // 2
+            known = [_product(factors[:middle]), _product(factors[middle:])]
+            self._halves[node] = known
         return known
 
 
@@ -115,7 +136,7 @@ class _Derivative:
         raise _NoDerivative(node)
 
     def _of_Add(self, node: sp.Add) -> sp.Expr:
-        return sp.Add(*(self.of(a) for a in node.args if self.moves(a)))
+        return total(*map(self.of, self.symbols.holding(node, self.variable)))
 
     def _of_Mul(self, node: sp.Mul) -> sp.Expr:
         """Return the sum over factors; of many, by halves, so that products are shared.
@@ -123,30 +144,38 @@ class _Derivative:
         The halves stay products of their own: multiplied out, there would be as many
         products of all others as there are factors.
         """
-        factors = node.args
-        if len(factors) <= MOST_FACTORS:
-            return sp.Add(
+        if len(node.args) <= MOST_FACTORS:
+            factors = tuple(map(_whole, node.args))
+            return total(
                 *(
-                    sp.Mul(*factors[:i], self.of(factor), *factors[i + 1 :])
+                    product(*factors[:i], self.of(factor), *factors[i + 1 :])
                     for i, factor in enumerate(factors)
                     if self.moves(factor)
                 )
             )
-        middle = len(factors) // 2
-        halves = [_product(factors[:middle]), _product(factors[middle:])]
-        slopes = [kept(self.of(half)) for half in halves]
-        return slopes[0] * halves[1] + halves[0] * slopes[1]
+        one, two = self.symbols.halves(node)
+        pairs = (one, two), (two, one)
+        moving = [(kept(self.of(h)), other) for h, other in pairs if self.moves(h)]
+        return total(*(product(*pair) for pair in moving))
 
     def _of_Pow(self, node: sp.Pow) -> sp.Expr:
         base, exponent = node.args
+        whole = _whole(base)
         if _is_root(exponent) and reaches_0(base):
-            return exponent * _in_valley(base, exponent - 1) * self.of(base)
+            return product(exponent, _in_valley(whole, exponent - 1), self.of(base))
         if isinstance(base, sp.cosh) and exponent.is_number:
             (x,) = base.args  # cosh and sinh overflow, their quotient doesn't
             return exponent * node * sp.tanh(x) * self.of(x)
+        if exponent.is_number and isinstance(base, (sp.Add, sp.Function, sp.Symbol)):
+            scaled = product(self.of(base), exponent)
+            return product(power(whole, exponent - 1), scaled)
         if exponent.is_number or base.is_number or base.is_positive:
-            inner = self.of(base) * exponent / base
-            return node * (self.of(exponent) * sp.log(base) + inner)
+            below = power(base, sp.S.NegativeOne)
+            inner = product(self.of(base), exponent, below)
+            if not self.moves(exponent):
+                return product(node, inner)
+            outer = product(self.of(exponent), applied(sp.log, base))
+            return product(node, total(outer, inner))
         # The base may be 0, where exponent/base and log(base) are no numbers.
         not_0 = ((sp.S.One, sp.Eq(base, 0, evaluate=False)), (base, True))
         by_exponent = node * sp.log(choice(*not_0))
@@ -155,8 +184,8 @@ class _Derivative:
 
     def _of_Max(self, node: sp.Max) -> sp.Expr:
         share = SHARES[sp.Max if isinstance(node, sp.Max) else sp.Min]
-        moving = [a for a in node.args if self.moves(a)]
-        return sp.Add(*(share(a, node) * self.of(a) for a in moving))
+        moving = self.symbols.holding(node, self.variable)
+        return total(*(product(share(a, node), self.of(a)) for a in moving))
 
     _of_Min = _of_Max
 
@@ -175,7 +204,8 @@ class _Derivative:
     _of_sign = _of_real_sign = _of_Heaviside = _of__Share = _constant_between_jumps
 
     def _of_Abs(self, node: sp.Abs) -> sp.Expr:
-        return self.of(node.args[0]) * sp.sign(node.args[0])
+        (x,) = node.args
+        return product(self.of(x), direction(x) or sp.sign(x))
 
     def _of_floor(self, node: sp.Expr) -> sp.Expr:
         raise _NoDerivative(node)
@@ -184,11 +214,11 @@ class _Derivative:
 
     def _of_Function(self, node: sp.Function) -> sp.Expr:
         moving = [(i, a) for i, a in enumerate(node.args, 1) if self.moves(a)]
-        outer = [node.fdiff(i) for i, _ in moving]
-        if any(_is_unknown(slope, node.args) for slope in outer):
+        outer = [slope(node) if i == 1 else node.fdiff(i) for i, _ in moving]
+        if any(_is_unknown(each, node.args) for each in outer):
             raise _NoDerivative(node)
         pairs = zip(outer, moving, strict=True)
-        return sp.Add(*(slope * self.of(a) for slope, (_, a) in pairs))
+        return total(*(product(each, self.of(a)) for each, (_, a) in pairs))
 
 
 def _is_root(exponent: sp.Expr) -> bool:
@@ -202,10 +232,10 @@ def _in_valley(base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
     The derivative of the base is 0 there, and so is the product: the limit, or at the
     tip of a norm a subgradient.
     """
-    power = base**exponent
+    raised = power(base, exponent)
     if not exponent.is_negative:
-        return power
-    return choice((sp.S.Zero, sp.Eq(base, 0, evaluate=False)), (power, True))
+        return raised
+    return choice((sp.S.Zero, sp.Eq(base, 0, evaluate=False)), (raised, True))
 
 
 def _is_unknown(slope: sp.Expr, arguments: tuple[sp.Expr, ...]) -> bool:
@@ -231,6 +261,15 @@ class _NoDerivative(Exception):
         self.node = node
 
 
+def _whole(node: sp.Expr) -> sp.Expr:
+    """Return a long sum as one that stays whole, of which no copies are written out.
+
+    Each of n variables of ``(x1 + x2 + ...)**2`` would have n terms.
+    """
+    is_long = isinstance(node, sp.Add) and len(node.args) > MOST_TERMS
+    return kept(node) if is_long else node
+
+
 def _product(factors: Iterable[sp.Expr]) -> sp.Expr:
     """Return a product that stays one factor of what it is multiplied with."""
-    return kept(sp.Mul(*factors))
+    return kept(product(*factors))

@@ -176,8 +176,8 @@ class _Pass:
 
     def _softplus(self, total: sp.Expr) -> sp.Expr | None:
         """Return the logarithm of a sum with exponentials; None where there is none."""
-        if total.func is sp.Add and len(total.args) == 2:
-            opposite = sp.S.One - total
+        if total.func is sp.Add and len(total.args) == 2 and total.args[0] == 1:
+            opposite = -total.args[1]
             opposite = self.of(opposite) if opposite.has(*_GROWING) else opposite
             if isinstance(opposite, sigmoid):
                 return -softplus(opposite.args[0])

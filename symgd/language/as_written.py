@@ -14,7 +14,10 @@ from typing import Any
 import sympy as sp
 from sympy.functions.elementary.piecewise import ExprCondPair
 
+from symgd.language.quick import applied, power, product, total
+
 DIGITS = 50  # of constants that are compared
+MOST_SORTED = 16  # arguments of an extreme, beyond which they stay in their order
 
 
 def extreme(kind: Any, *arguments: Any) -> Any:
@@ -27,7 +30,11 @@ def extreme(kind: Any, *arguments: Any) -> Any:
     if len(numbers) > 1:
         best = (max if kind is sp.Max else min)(numbers, key=_comparable)
         parts = {p: None for p in parts if not p.is_number} | {best: None}
-    return kind(*parts, evaluate=False)
+    if len(parts) <= MOST_SORTED:
+        return kind(*parts, evaluate=False)
+    node = sp.Expr.__new__(kind, *parts)
+    node._argset = frozenset(parts)
+    return node
 
 
 largest = functools.partial(extreme, sp.Max)
@@ -118,7 +125,7 @@ def made(kind: Any, arguments: Iterable[Any]) -> Any:
         return sp.Tuple.__new__(kind, *arguments)
     if issubclass(kind, (sp.Not, sp.ITE, sp.core.relational.Rel)):
         return kind(*arguments, evaluate=False)
-    return kind(*arguments)
+    return applied(kind, *arguments)
 
 
 _OWN: dict[Any, Any] = {
@@ -126,5 +133,8 @@ _OWN: dict[Any, Any] = {
     sp.Min: smallest,
     sp.Mod: remainder,
     sp.And: both,
+    sp.Add: total,
+    sp.Mul: product,
+    sp.Pow: power,
     sp.Or: either,
 }

@@ -17,6 +17,7 @@ from sympy.codegen.cfunctions import expm1, log1p
 from symgd.arithmetic import elementary as vectormath
 from symgd.arithmetic import special as numeric
 from symgd.language import as_written
+from symgd.language.quick import direction, magnitude, power
 from symgd.language.text import CONSTANT_NAMES
 
 
@@ -126,7 +127,7 @@ class real_sign(sp.Function):
     @classmethod
     def eval(cls, x: sp.Expr) -> sp.Expr | None:
         """Return SymPy's sign where that is real beyond doubt."""
-        return sp.sign(x) if x.is_extended_real else None
+        return direction(x)
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """Return the derivative."""
@@ -152,7 +153,7 @@ class real_abs(sp.Function):
     @classmethod
     def eval(cls, x: sp.Expr) -> sp.Expr | None:
         """Return SymPy's Abs where that is real beyond doubt."""
-        return sp.Abs(x) if x.is_extended_real else None
+        return magnitude(x)
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """Return the derivative."""
@@ -211,7 +212,7 @@ TABLE = (
     _rewritten("log10", lambda x: sp.log(x) / sp.log(10), math.log10),
     _row("log1p", log1p, math.log1p),
     _row("expm1", expm1, math.expm1),
-    _rewritten("sqrt", sp.sqrt, math.sqrt),
+    _rewritten("sqrt", lambda x: power(x, sp.S.Half), math.sqrt),
     _row("cbrt", cbrt, math.cbrt),
     _rewritten("pow", lambda x, y: x**y, math.pow, arity=(2, 2)),
     _row("sin", sp.sin, math.sin),
@@ -230,7 +231,9 @@ TABLE = (
     _row("asinh", sp.asinh, math.asinh, "arcsinh"),
     _row("acosh", sp.acosh, math.acosh, "arccosh"),
     _row("atanh", sp.atanh, math.atanh, "arctanh"),
-    _rewritten("hypot", lambda x, y: sp.sqrt(x**2 + y**2), math.hypot, arity=(2, 2)),
+    _rewritten(
+        "hypot", lambda x, y: power(x**2 + y**2, sp.S.Half), math.hypot, arity=(2, 2)
+    ),
     Function("Abs", real_abs, abs, aliases=("abs",), node=sp.Abs),
     Function("sign", real_sign, numeric.sign, node=sp.sign),
     Function(

@@ -126,6 +126,8 @@ class _Share(sp.Function):
         """Return the share of what alone is left."""
         if argument == extreme:
             return sp.S.One
+        if not (argument.is_number and extreme.is_number):
+            return None
         numbers = argument.is_comparable and extreme.is_comparable
         return sp.S.Zero if numbers else None
 
@@ -204,14 +206,17 @@ EXPRESSIONS = (sp.Add, sp.Mul, sp.Pow, sp.Piecewise, kept, *SHARES.values(), *NO
 
 
 def is_constant(node: sp.Basic) -> bool:
-    """Return whether a node has no symbol; most have one not far down."""
-    pending = [node]
+    """Return whether a node has no symbol; most have one straight down."""
+    part = node
+    while part.args:
+        part = part.args[0 if part.is_Pow or part.is_Piecewise else -1]
+    pending = [] if part.is_Symbol else [node]
     while pending:
         part = pending.pop()
         if isinstance(part, sp.Symbol):
             return False
         pending.extend(part.args)
-    return True
+    return not part.is_Symbol
 
 
 def contains(

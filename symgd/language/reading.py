@@ -37,6 +37,7 @@ from symgd.language.nodes import (
     natural_order,
     symbol,
 )
+from symgd.language.quick import applied, is_plain, power, product, total
 
 MAX_LENGTH = 100_000
 
@@ -191,7 +192,7 @@ class Reader:
                 -self._value(term) if isinstance(op, ast.Sub) else self._value(term)
                 for op, term in _chain(node, (ast.Add, ast.Sub))
             ]
-            return self._combined(node, terms, lambda a, b: a + b, sp.Add)
+            return self._combined(node, terms, lambda a, b: a + b, total)
         if isinstance(node.op, (ast.Mult, ast.Div)):
             factors = [
                 self._inverse(factor)
@@ -199,7 +200,7 @@ class Reader:
                 else self._value(factor)
                 for op, factor in _chain(node, (ast.Mult, ast.Div))
             ]
-            return self._combined(node, factors, lambda a, b: a * b, sp.Mul)
+            return self._combined(node, factors, lambda a, b: a * b, product)
         if isinstance(node.op, ast.Pow):
             return self._power(node, self._value(node.left), self._value(node.right))
         if isinstance(node.op, ast.FloorDiv):
@@ -211,7 +212,7 @@ class Reader:
 
     def _inverse(self, node: ast.expr) -> sp.Expr:
         divisor = self._value(node)
-        if divisor.is_zero:
+        if not is_plain(divisor) and divisor.is_zero:
             raise self._error(node, "division by zero")
         return self._power(node, divisor, sp.Integer(-1))
 
@@ -424,23 +425,23 @@ class Reader:
         if base == -1 and exponent.is_number and not exponent.is_integer:
             raise self._error(node, f"{self._source(node)} is not a real number")
         if not exponent.is_number or constant in (1, -1):
-            return base**exponent
+            return power(base, exponent)
         if constant.is_zero and exponent.is_negative:
             raise self._error(node, "division by zero")
-        power = abs(float(exponent))
+        size = abs(float(exponent))
         if constant.is_Rational:
             self._spend(
-                node, power * max(constant.p.bit_length(), constant.q.bit_length())
+                node, size * max(constant.p.bit_length(), constant.q.bit_length())
             )
         else:
-            self._spend(node, power * 64 if exponent.is_Integer else 64)
+            self._spend(node, size * 64 if exponent.is_Integer else 64)
         number = float(constant)
         if not base.is_number and not exponent.is_Integer:
             number = abs(number)
         return self._sized(
             node,
             lambda: math.pow(number, float(exponent)),
-            lambda: base**exponent,
+            lambda: power(base, exponent),
             nonzero=not (constant.is_zero or constant.has(sp.Float)),
         )
 
@@ -458,7 +459,7 @@ class Reader:
                 lambda: numeric(row, [float(argument) for argument in arguments]),
                 lambda: row.build(*_unexpanded(row.name, arguments)),
             )
-        return row.build(*arguments)
+        return applied(row.build, *arguments)
 
     def _bound_powers_in_exponent(self, node: ast.expr, exponent: sp.Expr) -> None:
         for term in sp.Add.make_args(exponent):

@@ -7,9 +7,33 @@ from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
+from llvmlite.ir.instructions import Terminator
 
 DOUBLE, WORD, TRUTH = ir.DoubleType(), ir.IntType(64), ir.IntType(1)
 POINTER = DOUBLE.as_pointer()
+MOST_IN_BLOCK = 100  # instructions
+
+
+class InPieces(ir.IRBuilder):
+    """Writes straight code as a chain of basic blocks.
+
+    LLVM selects instructions for a block as a whole: in one long block that takes time
+    that grows with the square of its length.
+    """
+
+    def _insert(self, instruction: Any) -> None:
+        written = len(self.block.instructions)
+        at_end = self._anchor == written and not self.block.is_terminated
+        if (
+            at_end
+            and written >= MOST_IN_BLOCK
+            and not isinstance(instruction, Terminator)
+        ):
+            following = self.append_basic_block()
+            self.branch(following)
+            self.position_at_end(following)
+            instruction.parent = following
+        super()._insert(instruction)
 
 
 def function_of(name: str, returned: Any, kinds: Sequence[Any]) -> Any:

@@ -65,6 +65,7 @@ class NumericPrinter(Printer):
         super().__init__()
         self.branches = style is Style.PYTHON
         self.fuses_doubling = style is not Style.THROUGHPUT
+        self._written: dict[sp.Expr, _Code] = {}  # what has a name
         late = set(late)
         self.names = {
             s: _Code(place, _ATOM, 1e6 if s in late else 0.0)
@@ -73,11 +74,14 @@ class NumericPrinter(Printer):
 
     def define(self, target: sp.Symbol, expression: sp.Expr) -> None:
         """Make a common subexpression known, and when it will be ready."""
-        self.names[target] = _Code(target.name, _ATOM, self._code(expression).ready)
+        code = self._written[expression] = self._code(expression)
+        self.names[target] = _Code(target.name, _ATOM, code.ready)
 
     def doprint(self, expr: Any) -> str:
         """Return the code of an expression, as lambdify asks for it."""
-        return expr if isinstance(expr, str) else self._code(expr).text
+        if isinstance(expr, str):
+            return expr
+        return (self._written.get(expr) or self._code(expr)).text
 
     def _code(self, expr: Any) -> _Code:
         if isinstance(expr, sp.Expr) and is_constant(expr):
@@ -221,6 +225,9 @@ class NumericPrinter(Printer):
 
     def _code_Piecewise(self, expr: sp.Piecewise) -> _Code:
         codes = [(self._code(branch), self._code(test)) for branch, test in expr.args]
+        # In compiled code both sides are computed: there a guard is for nothing.
+        guarded = [code for code, _ in codes if code.text != "nan"]
+        is_guard = not self.branches and 0 < len(guarded) < len(codes) == 2
         text = "nan"
         if expr.args[-1][1] == sp.true:
             text = codes.pop()[0].inside(_COMPARISON)
@@ -228,6 +235,8 @@ class NumericPrinter(Printer):
         for branch, test in reversed(codes):
             text = self._alternative(test, branch, text)
             ready = max(ready, branch.ready, test.ready) + _CHEAP
+        if is_guard:  # as ready as it is where sides are branches
+            return dataclasses.replace(guarded[0], ready=ready)
         return _Code(text, _CONDITIONAL if self.branches else _ATOM, ready)
 
     def _alternative(self, test: _Code, yes: _Code, no: str) -> str:

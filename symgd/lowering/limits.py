@@ -16,6 +16,7 @@ import sympy as sp
 from symgd.language.as_written import choice
 from symgd.language.functions import real_abs
 from symgd.language.nodes import kept
+from symgd.language.quick import product as product_of
 
 _Pair = tuple[int, int, Any]  # the places of two factors, and where their product is 0
 
@@ -36,13 +37,13 @@ def with_limits(
     for large in range(len(factors)):
         if large not in product.taken and (found := product.vanishing(large)):
             small, large, where = found
-            pair = factors[small] * factors[large]
+            pair = product_of(factors[small], factors[large])
             pairs.append(choice((sp.S.Zero, where), (pair, True)))
             product.taken |= {small, large}
     if not pairs:
         return None
     left = [f for place, f in enumerate(factors) if place not in product.taken]
-    return sp.Mul(*left, *pairs)
+    return product_of(*left, *pairs)
 
 
 class _Factors:

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import sympy as sp
-from llvmlite import ir
 
 from symgd.calculus import derivatives
-from symgd.lowering.building import DOUBLE, POINTER, function_of
+from symgd.lowering.building import DOUBLE, POINTER, InPieces, function_of
 from symgd.lowering.code_printer import Style
 from symgd.lowering.source import lower, source_of
-from symgd.lowering.tracing import Numbers, Value, writing
+from symgd.lowering.tracing import Given, Numbers, Value, writing
 from symgd.native.machine import ENTRY, Kernel
 from symgd.native.records import EVALUATION
 
@@ -116,8 +115,9 @@ class NativeObjective:
 def _module(function: types.FunctionType, places: Sequence[int]) -> str:
     """Return the module of ``double f(double *x, double *p, double *out)``."""
     entry = function_of(ENTRY, DOUBLE, [POINTER] * 3)
-    builder = ir.IRBuilder(entry.append_basic_block())
-    x, p, out = (Numbers(builder, address) for address in entry.args)
+    builder = InPieces(entry.append_basic_block())
+    x, p = (Given(builder, address) for address in entry.args[:2])
+    out = Numbers(builder, entry.args[2])
     first, *rest = (
         number.value if isinstance(number, Value) else DOUBLE(number)
         for number in writing(function)(x, p)

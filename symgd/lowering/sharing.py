@@ -5,6 +5,8 @@ This is common subexpression elimination (CSE); its one function is ``share``.
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
@@ -16,6 +18,7 @@ from symgd.calculus.stable import both_sides
 from symgd.errors import FormulaError
 from symgd.language.as_written import choice, made
 from symgd.language.nodes import SHARES, is_constant, kept, ties
+from symgd.language.quick import power, product
 from symgd.lowering.limits import Logarithms, with_limits
 
 MAX_OPERATIONS = 20_000
@@ -74,16 +77,27 @@ class _Sharing:
         So a use inside a branch, of what is computed outside of it anyway, counts
         there.
         """
-        pending: dict[_Guard, deque[sp.Basic]] = {(): deque(outputs)}
-        while pending:
-            guard = min(pending, key=len)
-            queue = pending.pop(guard)
+        pending: dict[_Guard, deque[sp.Basic]] = {}
+        order: list[tuple[int, int, _Guard]] = []
+
+        def add(node: sp.Basic, guard: _Guard) -> None:
+            if guard not in pending:
+                pending[guard] = deque()
+                heapq.heappush(order, (len(guard), next(ages), guard))
+            pending[guard].append(node)
+
+        ages = itertools.count()
+        for output in outputs:
+            add(output, ())
+        while order:
+            guard = heapq.heappop(order)[2]
+            queue = pending.pop(guard, deque())
             while queue:
                 node = self._split(queue.popleft())[1]
                 if _is_trivial(node):
                     continue
                 if isinstance(node, section) and guard:
-                    pending.setdefault((), deque()).append(node)
+                    add(node, ())
                     continue
                 home = self._home(node, guard)
                 uses = 2 if isinstance(node, section) else 1  # it has a name anyway
@@ -99,8 +113,10 @@ class _Sharing:
                     queue.extend(_parts(node))
                     continue
                 for part, added in _guarded_parts(node):
-                    pending.setdefault(guard + added, deque()).append(part)
-                queue.extend(pending.pop(guard, ()))
+                    if added:
+                        add(part, guard + added)
+                    else:
+                        queue.append(part)
 
     def _split(self, node: sp.Basic) -> tuple[sp.Expr, sp.Basic]:
         """Return a factor and the rest, if others differ from the node by one."""
@@ -137,7 +153,7 @@ class _Sharing:
                 result = name
             self.done[base, guard] = result
         result = self.done[base, guard]
-        return result if factor == 1 else factor * result
+        return result if factor == 1 else product(factor, result)
 
     def _conditions(self, guard: _Guard) -> list[tuple[Any, bool]]:
         """Return a guard with its conditions rewritten, each where it is evaluated."""
@@ -159,16 +175,20 @@ class _Sharing:
         if isinstance(node, sp.Pow) and node.exp.is_Rational:
             return self._rebuilt_power(node, guard)
         arguments = [self.rewritten(argument, guard) for argument in node.args]
+        if all(new is old for new, old in zip(arguments, node.args, strict=True)):
+            return node
         return made(node.func, arguments)
 
     def _rebuilt_power(self, node: sp.Pow, guard: _Guard) -> Any:
         base, exponent = node.args
         if exponent.is_negative and exponent != -1:
-            return 1 / self.rewritten(base**-exponent, guard)
+            return power(
+                self.rewritten(power(base, -exponent), guard), sp.S.NegativeOne
+            )
         if exponent.q == 2 and exponent != sp.Rational(1, 2):
-            root = self.rewritten(sp.sqrt(base), guard)
+            root = self.rewritten(power(base, sp.S.Half), guard)
             return self.rewritten(base, guard) ** (exponent - sp.Rational(1, 2)) * root
-        return self.rewritten(base, guard) ** exponent
+        return power(self.rewritten(base, guard), exponent)
 
 
 def _multiples(
@@ -184,9 +204,8 @@ def _multiples(
             continue
         seen.add(node)
         pending.extend(node.args)
-        if isinstance(node, sp.Add):  # multiples have the same terms, but for factors
-            terms = frozenset(term.as_coeff_Mul()[1] for term in node.args)
-            alike.setdefault(terms, []).append(node)
+        if isinstance(node, sp.Add):
+            alike.setdefault(_proportions(node), []).append(node)
         elif isinstance(node, sp.Mul):
             alike.setdefault(node.as_coeff_Mul()[1], []).append(node)
     known: dict[sp.Basic, tuple[sp.Expr, sp.Basic]] = {}
@@ -203,6 +222,13 @@ def _multiples(
     return known
 
 
+def _proportions(node: sp.Add) -> frozenset[tuple[sp.Expr, sp.Expr]]:
+    """Return the terms with their coefficients, which multiples have in common."""
+    pairs = [term.as_coeff_Mul() for term in node.args]
+    unit = min(pairs, key=lambda pair: hash(pair[1]))[0]  # whichever: the same for all
+    return frozenset((term, factor / unit) for factor, term in pairs)
+
+
 def _primitive(node: sp.Add | sp.Mul) -> tuple[sp.Expr, sp.Basic]:
     if isinstance(node, sp.Mul):
         return node.as_coeff_Mul()
@@ -217,9 +243,10 @@ def _parts(node: sp.Basic) -> tuple[sp.Basic, ...]:
     if isinstance(node, sp.Pow) and node.exp.is_Rational:
         base, exponent = node.args
         if exponent.is_negative and exponent != -1:
-            return (base**-exponent,)
+            return (power(base, -exponent),)
         if exponent.q == 2 and exponent != sp.Rational(1, 2):
-            return (base, sp.sqrt(base), sp.sqrt(base))  # twice: it is worth a name
+            root = power(base, sp.S.Half)
+            return (base, root, root)  # twice: it is worth a name
         return (base,)
     return node.args
 
@@ -272,7 +299,7 @@ def prepared(
             for place, factor in enumerate(node.args):
                 if not isinstance(factor, (sp.Heaviside, sp.Piecewise, *SHARES_OF)):
                     continue
-                rest = sp.Mul(*arguments[:place], *arguments[place + 1 :])
+                rest = product(*arguments[:place], *arguments[place + 1 :])
                 if isinstance(factor, sp.Heaviside):
                     x, at_zero = arguments[place].args
                     return _branch(x, at_zero, rest)
@@ -293,7 +320,8 @@ def prepared(
         if extreme not in counts:
             counts[extreme] = ties(extreme)
         chosen = share.func(argument, extreme, evaluate=False).as_branches()
-        return _inside(chosen, rest) / counts[extreme]
+        shares = power(counts[extreme], sp.S.NegativeOne)
+        return product(_inside(chosen, rest), shares)
 
     return tuple(renewed(output) for output in outputs)
 
@@ -309,7 +337,9 @@ def _vanishes_somewhere(node: sp.Piecewise) -> bool:
 
 def _inside(chosen: sp.Piecewise, rest: sp.Expr) -> sp.Expr:
     """Return a product as a choice of products, 0 where the choice is 0."""
-    return _in_sections([(e if e == 0 else e * rest, c) for e, c in chosen.args])
+    return _in_sections(
+        [(e if e == 0 else product(e, rest), c) for e, c in chosen.args]
+    )
 
 
 class section(kept):

@@ -118,6 +118,19 @@ class Numbers:
         return self.builder.gep(self.address, [WORD(place)], inbounds=True)
 
 
+class Given(Numbers):
+    """Numbers that nothing changes: each is loaded once."""
+
+    def __init__(self, builder: Any, address: Any) -> None:
+        super().__init__(builder, address)
+        self._loaded: dict[int, Value] = {}
+
+    def __getitem__(self, place: int) -> Value:
+        if place not in self._loaded:
+            self._loaded[place] = super().__getitem__(place)
+        return self._loaded[place]
+
+
 def _binary(name: str, floats: Any, integers: Any) -> None:
     """Teach values an operator, with a constant on either side of it."""
 
@@ -286,19 +299,19 @@ def writing(function: Any) -> Callable[..., Any]:
 
     code, names = function.__code__, function.__globals__
     space = {name: twin(names[name]) for name in code.co_names if name in names}
-    for name in _called_often(code):
-        if _calls_others(names.get(name)):
-            space[name] = _written_once(names[name].__name__, space[name])
+    large = {name for name in code.co_names if _calls_others(names.get(name))}
+    for name in _called_often(code) & large if large else ():
+        space[name] = _written_once(names[name].__name__, space[name])
     space["__builtins__"] = BUILTINS
     cells = (types.CellType(twin(c.cell_contents)) for c in function.__closure__ or ())
     name, defaults = code.co_name, function.__defaults__
     return types.FunctionType(code, space, name, defaults, tuple(cells))
 
 
-def _called_often(code: types.CodeType) -> list[str]:
+def _called_often(code: types.CodeType) -> set[str]:
     loads = (step for step in dis.get_instructions(code) if step.opname in _LOADS)
     uses = Counter(step.argval for step in loads)
-    return [name for name, number in uses.items() if number > MOST_COPIES]
+    return {name for name, number in uses.items() if number > MOST_COPIES}
 
 
 def _calls_others(function: Any) -> bool:

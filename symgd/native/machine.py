@@ -24,7 +24,7 @@ from symgd.errors import InputError, SymgdError
 LLVM_TYPES = {"p": "ptr", "i": "i64", "d": "double"}
 C_TYPES = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double}
 ENTRY = "symgd_entry"
-LONG = 400_000  # characters of LLVM's text, of some hundred terms
+LONG = 300_000  # characters of LLVM's text, of some hundred terms
 # What numba calls by names of its own, and the C library by these.
 LIBRARY = {"numba_gamma": "tgamma", "numba_lgamma": "lgamma"}
 # What holds an address of this process: a number as a pointer, or numba's variable.
@@ -253,9 +253,21 @@ def refuse_addresses(module: Any) -> None:
 def without_loops(text: str) -> bytes:
     """Return the machine code of a module that has no loop, as of a formula.
 
-    Of a long one, the best code takes time that grows faster than its length.
+    Of a long one, the best code takes time that grows faster than its length: what
+    repeats has been taken out of it before, and it is emitted as it is.
     """
-    return optimised(text, effort=0 if len(text) > LONG else 3)
+    if len(text) <= LONG:
+        return optimised(text)
+    import llvmlite.binding as llvm
+
+    module, here = parsed(text), _target(effort=0)
+    module.triple = here.triple
+    module.data_layout = str(here.target_data)
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_sroa_pass()
+    tuning = llvm.create_pipeline_tuning_options()
+    run_passes(passes, module, llvm.create_pass_builder(here, tuning))
+    return here.emit_object(module)
 
 
 def optimised(text: str, *, widened: bool = False, effort: int = 3) -> bytes:

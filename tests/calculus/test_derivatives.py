@@ -237,6 +237,20 @@ def test_a_product_of_many_factors_is_differentiated_exactly():
     np.testing.assert_allclose(gradient, [float(s) for s in slopes], rtol=1e-13)
 
 
+def test_a_long_sum_in_a_power_is_differentiated_exactly():
+    names = [f"x{i}" for i in range(12)]
+    squares = "+".join(f"{name}**2" for name in names)
+    at = np.arange(12.0) - 3.5
+    total, length = at.sum(), np.linalg.norm(at)
+    gradient = Objective(f"({'+'.join(names)})**3").grad(at)
+    np.testing.assert_allclose(gradient, np.full(12, 3 * total**2), rtol=1e-14)
+    objective = Objective(f"sqrt({squares})")
+    np.testing.assert_allclose(objective.grad(at), at / length, rtol=1e-14)
+    assert objective.grad(np.zeros(12)).tolist() == [0.0] * 12
+    hessian = np.eye(12) / length - np.outer(at, at) / length**3
+    np.testing.assert_allclose(objective.hess(at), hessian, rtol=1e-13, atol=1e-15)
+
+
 def test_a_product_with_a_factor_of_zero_has_the_product_of_the_others():
     formula = "*".join(f"(x{i} - {i})" for i in range(12))
     at = np.arange(12.0) + 1

@@ -18,6 +18,10 @@ TEXTS = {
     "and": lambda n: f"x if {' and '.join(f'x > {i}*y' for i in range(n))} else y",
     "choices": lambda n: "".join(f"{i}*x if x > {i}*y else " for i in range(n)) + "y",
     "sum of max": lambda n: "+".join(f"max(x - {i}, y, {i}*y)" for i in range(n)),
+    "exponentials": lambda n: "*".join(f"exp(-(x - {i})**2/2)" for i in range(n)),
+    "distances": lambda n: "+".join(f"sqrt((x - {i})**2 + y**2)" for i in range(n)),
+    "sum of abs": lambda n: "+".join(f"abs({i}*x - y + 2)" for i in range(n)),
+    "fractions": lambda n: "+".join(f"(x - {i}/7)**2*{i}/3" for i in range(n)),
 }
 
 

@@ -15,6 +15,7 @@ from symgd.calculus.removable import removable
 from symgd.calculus.stable import both_sides
 from symgd.errors import FormulaError
 from symgd.language.as_written import choice, made
+from symgd.language.functions import Composed
 from symgd.language.nodes import SHARES, is_constant, kept, ties
 from symgd.lowering.limits import Logarithms, with_limits
 
@@ -267,6 +268,8 @@ def prepared(
     def rebuilt(node: Any) -> Any:
         if isinstance(node, removable):
             return renewed(both_sides(node))
+        if isinstance(node, Composed):
+            return renewed(node.composed())
         arguments = [renewed(argument) for argument in node.args]
         if isinstance(node, sp.Mul):
             for place, factor in enumerate(node.args):

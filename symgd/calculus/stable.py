@@ -18,6 +18,7 @@ import sympy as sp
 from sympy.codegen.cfunctions import log1p
 
 from symgd.calculus.derivatives import gradient
+from symgd.calculus.differences import without_tie
 from symgd.calculus.growth import Growth, Scaled, distributed, is_far
 from symgd.calculus.removable import T, kind_of, removable, without_singularity
 from symgd.language.as_written import choice, made
@@ -112,6 +113,8 @@ class _Pass:
                 template, argument, rest = found
                 function = kind_of(template)(self.of(argument))
                 return node.func(function, self.of(rest))
+            if (tied := without_tie(node)) is not None:
+                return node.func(*map(self.of, tied))
         if isinstance(node, (sp.Mul, sp.Pow)) and not node.is_number:
             return self._quotient(node)
         return None
@@ -122,7 +125,8 @@ class _Pass:
         """Return log of an expression, rewritten; None where it can stay."""
         found = without_singularity(inner) if self.removes and inner.is_Mul else None
         if found is None:
-            return self._by_factors(inner)
+            tied = without_tie(inner) if self.removes and inner.is_Mul else None
+            return self._by_factors(inner) if tied is None else sp.log(self.of(inner))
         if (apart := self._by_factors(inner)) is None:
             return None
         near = sp.Lt(sp.Abs(self.of(found[1])), 1, evaluate=False)

@@ -53,6 +53,15 @@ class Scaled(NamedTuple):
         """Whether an exponent may be far above 0."""
         return not all(is_nonnegative(-exponent) for exponent in self.exponents)
 
+    def with_number(self) -> tuple[sp.Expr, sp.Expr, sp.Expr] | None:
+        """Return c, d and x of c + d*exp(x), where c and d are numbers."""
+        if len(self.terms) != 2:
+            return None
+        one, two = sorted(self.terms, key=lambda term: term.exponent != 0)
+        if one.exponent != 0 or not (one.factor.is_number and two.factor.is_number):
+            return None
+        return one.factor, two.factor, two.exponent
+
     def taken_out(self) -> tuple[sp.Expr, sp.Expr]:
         """Return the largest exponent, and the rest.
 

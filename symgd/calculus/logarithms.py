@@ -85,8 +85,11 @@ class LogarithmRules:
         size = sp.Add(*(part.size for part in taken))
         sign = sp.Mul(*(part.sign for part in taken))
         left = self.inner(sp.Mul(*rest))
+        if alone and left * sign == 1:
+            return _Logarithm(size)
         if alone:
-            return _Logarithm(size if left * sign == 1 else size + sp.log(left * sign))
+            never = (left * sign).is_number and not (left * sign).is_positive
+            return None if never else _Logarithm(size + sp.log(left * sign))
         known = _signed(left) if rest else _Logarithm(sp.S.Zero)
         return _Logarithm(size + known.size, sign * known.sign)
 

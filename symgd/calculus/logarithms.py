@@ -15,11 +15,10 @@ from symgd.calculus.differences import without_tie
 from symgd.calculus.growth import Growth, Scaled
 from symgd.calculus.removable import T, kind_of, without_singularity
 from symgd.language.as_written import choice
+from symgd.language.composed import log_abs, log_less
 from symgd.language.functions import (
     held,
-    log_abs,
     log_cosh,
-    log_less,
     real_sign,
     sigmoid,
     softplus,

@@ -23,8 +23,8 @@ from symgd.calculus.growth import Growth, Scaled, distributed, is_far
 from symgd.calculus.logarithms import LogarithmRules
 from symgd.calculus.removable import T, kind_of, removable, without_singularity
 from symgd.language.as_written import choice, made
+from symgd.language.composed import by_expm1
 from symgd.language.functions import (
-    by_expm1,
     exp_less,
     sigmoid,
 )

@@ -191,6 +191,7 @@ def _exponent(factor: sp.Expr) -> sp.Expr | None:
     base, exponent = factor.as_base_exp()
     if isinstance(base, expm1) and exponent.is_negative:
         (x,) = base.args
+        x = x.args[0] if isinstance(x, kept) else x
         return None if is_nonnegative(-x) else x
     return factor.args[0] if _is_exp(factor) else None
 

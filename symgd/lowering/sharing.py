@@ -15,7 +15,7 @@ from symgd.calculus.removable import removable
 from symgd.calculus.stable import both_sides
 from symgd.errors import FormulaError
 from symgd.language.as_written import choice, made
-from symgd.language.functions import Composed
+from symgd.language.composed import Composed
 from symgd.language.nodes import SHARES, is_constant, kept, ties
 from symgd.lowering.limits import Logarithms, with_limits
 

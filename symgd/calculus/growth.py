@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import sympy as sp
 
 from symgd.language.as_written import choice, made
-from symgd.language.functions import exp_less, held, real_abs
+from symgd.language.functions import exp_less, held, real_abs, sigmoid, softplus
 from symgd.language.nodes import Maximum, Sum, kept
 from symgd.language.signs import is_nonnegative
 
@@ -126,6 +126,9 @@ class Growth:
     def _found(self, node: sp.Expr) -> Scaled | None:
         if isinstance(node, sp.exp):
             return of_terms([Exponential(sp.S.One, self.of(node.args[0]))])
+        if isinstance(node, sigmoid):
+            exponent = -softplus(-self.of(node.args[0]))
+            return of_terms([Exponential(sp.S.One, exponent)])
         if is_far(node):
             return of_terms([Exponential(sp.sign(node), sp.log(abs(node)))])
         if isinstance(node, (sp.cosh, sp.sinh)):

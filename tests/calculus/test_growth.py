@@ -3,12 +3,12 @@
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from symgd import FormulaError, Objective, minimize
 from symgd.calculus.stable import stable
-from symgd.language.formula import read, symbol
+from symgd.language.formula import read
 from tests.calculus.digits import computed, exact
 
 NAMES = ["x", "y", "z"]
@@ -77,7 +77,7 @@ coordinates = st.one_of(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_finite_is_computed(kind):
-    @settings(max_examples=4)
+    @settings(max_examples=6, derandomize=True, database=None, phases=[Phase.generate])
     @given(KINDS[kind], st.tuples(*[coordinates] * 3))
     def check(formula, point):
         names = names_of(formula)
@@ -85,23 +85,28 @@ def test_what_is_finite_is_computed(kind):
             return
         x = [point[NAMES.index(name)] for name in names]
         wanted = exact(formula, names, x)
-        if not np.isfinite(wanted[0]):
+        if not np.isfinite(wanted[0]) or is_beside_a_kink(wanted):
             return
         known = np.abs(wanted) < 1e290
         allowed = 2e-9 * np.abs(wanted) + 1e-10 * sizes(wanted, len(names))
-        found = computed(Objective(formula, names), x)
+        found = computed(formula, x)
         assert (np.abs(found - wanted) <= allowed)[known].all(), (found, wanted)
 
     check()
 
 
 def names_of(formula):
-    """Return the variables; none where all cancels."""
+    """Return the variables; none of a constant."""
     try:
-        used = read(formula).free_symbols
+        return Objective(formula).variables
     except FormulaError:
         return []
-    return [name for name in NAMES if symbol(name) in used]
+
+
+def is_beside_a_kink(numbers):
+    """Return whether one is within the oracle's step, of a maximum or a condition."""
+    known = np.abs(numbers[np.isfinite(numbers)])
+    return known.max() / 1e100 > 1 + known[0]
 
 
 def sizes(numbers, n):

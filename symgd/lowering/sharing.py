@@ -273,10 +273,12 @@ def prepared(
             return renewed(node.composed())
         arguments = [renewed(argument) for argument in node.args]
         if isinstance(node, sp.Mul):
-            for place, factor in enumerate(node.args):
-                base, power = _with_power(factor)
+            for place in sorted(
+                range(len(node.args)), key=lambda k: _order(node.args[k])
+            ):
+                base, power = _with_power(node.args[place])
                 if not isinstance(base, (sp.Heaviside, sp.Piecewise, *SHARES_OF)):
-                    continue
+                    break
                 rest = without(node, arguments, place)
                 if isinstance(base, sp.Heaviside):
                     x, at_zero = arguments[place].args
@@ -317,6 +319,17 @@ def _with_power(factor: sp.Expr) -> tuple[sp.Expr, int]:
     if isinstance(base, SHARES_OF) and exponent.is_Integer and exponent > 0:
         return base, int(exponent)
     return factor, 1
+
+
+def _order(factor: sp.Expr) -> int:
+    """Return 0 for shares, 1 for other steps, 2 for all else.
+
+    What a share doesn't choose may be infinite, other choices included.
+    """
+    base, _ = _with_power(factor)
+    if isinstance(base, SHARES_OF):
+        return 0
+    return 1 if isinstance(base, (sp.Heaviside, sp.Piecewise)) else 2
 
 
 def _may_be_nothing(factor: sp.Expr) -> bool:

@@ -150,6 +150,11 @@ class Growth:
         if len(inner.terms) == 1:
             (term,) = inner.terms
             return of_terms([Exponential(term.factor**power, power * term.exponent)])
+        if not exponent.is_integer and (two := inner.with_number()):
+            number, factor, x = two
+            if number.is_positive and factor.is_positive:
+                logarithm = softplus(x + sp.log(factor / number))
+                return of_terms([Exponential(number**power, power * logarithm)])
         largest, rest = inner.taken_out()
         return _product([rest**power], power * largest)
 

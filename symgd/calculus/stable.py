@@ -108,29 +108,35 @@ class _Pass:
     def _quotient(self, node: sp.Expr) -> sp.Expr | None:
         """Return a product whose exponentials don't overflow where it is finite."""
         exponents: list[sp.Expr] = []
+        done: list[sp.Expr] = []
         others: list[sp.Expr] = []
         sums: list[tuple[Scaled, sp.Expr]] = []
         far: sp.Expr = sp.S.Zero
+        rooted = False
         for factor in sp.Mul.make_args(node):
             base, exponent = factor.as_base_exp()
-            if isinstance(factor, sp.exp):
-                exponents.append(factor.args[0])
-            elif is_far(factor):
+            if is_far(factor):
                 far = sp.log(abs(factor))
-                others.append(sp.sign(factor))
+                done.append(sp.sign(factor))
+                continue
+            whole = self.growth.scaled(factor)
+            if whole is not None and len(whole.terms) == 1:
+                exponents.append(whole.terms[0].exponent)
+                done.append(whole.terms[0].factor)
+                rooted = rooted or isinstance(base, sp.Add)
             elif (scaled := self.growth.scaled(base)) is None:
                 others.append(factor)
             else:
                 sums.append((scaled, self.of(exponent)))
-        if not _is_risky(exponents, sums, far):
+        if not (rooted or _is_risky(exponents, sums, far)):
             return None
         known = self._known_quotient(exponents, sums, far)
-        return sp.Mul(known, *map(self.of, others))
+        return sp.Mul(known, *done, *map(self.of, others))
 
     def _known_quotient(
         self, exponents: list[sp.Expr], sums: list[tuple[Scaled, sp.Expr]], far: sp.Expr
     ) -> sp.Expr:
-        above = list(map(self.of, exponents))
+        above = list(exponents)
         if not sums:
             whole = sp.Add(*above)
             return _exponential(whole) if far.is_zero else exp_less(whole, -far)

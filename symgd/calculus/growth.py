@@ -97,7 +97,8 @@ def is_far(factor: sp.Expr) -> bool:
 
     Such are what SymPy takes out of ``exp(x - 1234.5)``.
     """
-    return bool(factor.is_Float and not 1e-200 < abs(factor) < 1e200)
+    far = factor.is_Float and not 1e-200 < abs(factor) < 1e200
+    return bool(far and factor != 0)
 
 
 class Growth:

@@ -98,7 +98,11 @@ def is_far(factor: sp.Expr) -> bool:
     Such are what SymPy takes out of ``exp(x - 1234.5)``.
     """
     far = factor.is_Float and not 1e-200 < abs(factor) < 1e200
-    return bool(far and factor != 0)
+    return bool(far and not factor.is_zero)
+
+
+def _is_modest(exponent: sp.Expr) -> bool:
+    return bool(exponent.is_number and abs(exponent) < 400)
 
 
 class Growth:
@@ -125,6 +129,8 @@ class Growth:
         return self._known[node]
 
     def _found(self, node: sp.Expr) -> Scaled | None:
+        if isinstance(node, sp.exp) and _is_modest(node.args[0]):
+            return None
         if isinstance(node, sp.exp):
             return of_terms([Exponential(sp.S.One, self.of(node.args[0]))])
         if isinstance(node, sigmoid):
@@ -215,7 +221,9 @@ class Growth:
             return None
         conditions = [self.of(condition) for _, condition in node.args]
         whole = [
-            of_terms([Exponential(self.of(value), sp.S.Zero if value != 0 else ABSENT)])
+            of_terms(
+                [Exponential(self.of(value), ABSENT if value.is_zero else sp.S.Zero)]
+            )
             if part is None
             else part
             for part, (value, _) in zip(parts, node.args, strict=True)

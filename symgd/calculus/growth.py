@@ -93,11 +93,11 @@ def _largest(exponents: Sequence[sp.Expr]) -> sp.Expr:
 
 
 def is_far(factor: sp.Expr) -> bool:
-    """Return whether it is a number near the limits of float64, or beyond.
+    """Return whether it is a number whose powers are beyond float64, or it is itself.
 
     Such are what SymPy takes out of ``exp(x - 1234.5)``.
     """
-    far = factor.is_Float and not 1e-200 < abs(factor) < 1e200
+    far = factor.is_Float and not 1e-100 < abs(factor) < 1e100
     return bool(far and not factor.is_zero)
 
 

@@ -12,12 +12,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import sympy as sp
+from sympy.codegen.cfunctions import expm1
 
 from symgd.language.as_written import choice
 from symgd.language.functions import real_abs
 from symgd.language.nodes import kept
 from symgd.language.quick import product as product_of
+from symgd.language.signs import is_nonnegative
 
+_Growing = tuple[sp.Expr, bool]
 _Pair = tuple[int, int, Any]  # the places of two factors, and where their product is 0
 
 
@@ -76,6 +79,16 @@ class _Factors:
                     places.setdefault(power.base, []).append(place)
         return places
 
+    @functools.cached_property
+    def _falling(self) -> dict[_Growing, list[int]]:
+        """The places of what exponentials may let vanish, by these."""
+        places: dict[_Growing, list[int]] = {}
+        for place, factor in enumerate(self.factors):
+            if (exponent := _exponent(factor)) is not None:
+                for inner in exponent.atoms(sp.exp):
+                    places.setdefault(_growing(inner), []).append(place)
+        return places
+
     def vanishing(self, large: int) -> _Pair | None:
         """Return a factor that vanishes where another is infinite, and where."""
         factor = self.factors[large]
@@ -89,7 +102,7 @@ class _Factors:
                 return small, large, where
         if (pair := self._of_a_power(large)) is not None:
             return pair
-        return self._of_an_exponential(large)
+        return self._of_an_exponential(large) or self._of_two(large)
 
     def _small(self, large: int, zeros: Sequence[sp.Expr]) -> list[tuple[int, sp.Expr]]:
         """Return the other factors that are powers of one of some zeros."""
@@ -122,6 +135,17 @@ class _Factors:
             if small not in self.taken:
                 nought = sp.Eq(self.factors[small], 0, evaluate=False)
                 return small, large, nought
+        return None
+
+    def _of_two(self, large: int) -> _Pair | None:
+        """Return how exp(x) is made to vanish by exp(-exp(x))."""
+        if not (exponentials := _exponentials_in(self.factors[large])):
+            return None
+        for inner in exponentials:
+            for small in self._falling.get(_growing(inner), ()):
+                if small != large and small not in self.taken:
+                    nought = sp.Eq(self.factors[small], 0, evaluate=False)
+                    return small, large, nought
         return None
 
 
@@ -161,6 +185,33 @@ class Logarithms:
 
 def _is_exp(factor: sp.Expr) -> bool:
     return isinstance(factor, sp.exp)
+
+
+def _exponent(factor: sp.Expr) -> sp.Expr | None:
+    """Return x of exp(x) or of 1/(exp(x) - 1), unless that can't vanish."""
+    base, exponent = factor.as_base_exp()
+    if isinstance(base, expm1) and exponent.is_negative:
+        (x,) = base.args
+        x = x.args[0] if isinstance(x, kept) else x
+        return None if is_nonnegative(-x) else x
+    return factor.args[0] if _is_exp(factor) else None
+
+
+def _growing(factor: sp.exp) -> _Growing:
+    """Return what grows like an exponential, whatever its rate is."""
+    rate, inner = factor.args[0].as_coeff_Mul()
+    return inner, bool(rate.is_positive)
+
+
+def _exponentials_in(factor: sp.Expr) -> list[sp.exp]:
+    """Return the exponentials by which a factor may be infinite."""
+    if _is_exp(factor):
+        return [factor]
+    if isinstance(factor, sp.Pow) and factor.exp.is_Integer and factor.exp > 0:
+        return _exponentials_in(factor.base)
+    if not isinstance(factor, (sp.Add, sp.Mul)):
+        return []
+    return [inner for part in factor.args for inner in _exponentials_in(part)]
 
 
 def _either_sign(zeros: Sequence[sp.Expr]) -> list[sp.Expr]:

@@ -17,11 +17,13 @@ from symgd.calculus.removable import removable
 from symgd.calculus.stable import both_sides
 from symgd.errors import FormulaError
 from symgd.language.as_written import choice, made
+from symgd.language.composed import Composed
 from symgd.language.nodes import SHARES, is_constant, kept, ties
 from symgd.language.quick import power, product
 from symgd.lowering.limits import Logarithms, with_limits
 
 MAX_OPERATIONS = 20_000
+MOST_NESTED = 8  # factors of a product that may be 0 and are looked at one by one
 LONGEST_CHOICE = 16  # branches that are written as one expression
 SHARES_OF = tuple(SHARES.values())
 
@@ -294,18 +296,23 @@ def prepared(
     def rebuilt(node: Any) -> Any:
         if isinstance(node, removable):
             return renewed(both_sides(node))
+        if isinstance(node, Composed):
+            return renewed(node.composed())
         arguments = [renewed(argument) for argument in node.args]
         if isinstance(node, sp.Mul):
-            for place, factor in enumerate(node.args):
-                if not isinstance(factor, (sp.Heaviside, sp.Piecewise, *SHARES_OF)):
-                    continue
-                rest = product(*arguments[:place], *arguments[place + 1 :])
-                if isinstance(factor, sp.Heaviside):
+            for place in sorted(
+                range(len(node.args)), key=lambda k: _order(node.args[k])
+            ):
+                base, times = _with_power(node.args[place])
+                if not isinstance(base, (sp.Heaviside, sp.Piecewise, *SHARES_OF)):
+                    break
+                rest = without(node, arguments, place)
+                if isinstance(base, sp.Heaviside):
                     x, at_zero = arguments[place].args
                     return _branch(x, at_zero, rest)
-                if isinstance(factor, SHARES_OF):
-                    return shared_out(factor, rest)
-                if _vanishes_somewhere(factor):
+                if isinstance(base, SHARES_OF):
+                    return shared_out(base, rest, times)
+                if _vanishes_somewhere(base):
                     return _inside(arguments[place], rest)
             if (limit := with_limits(arguments, known)) is not None:
                 return limit
@@ -315,15 +322,50 @@ def prepared(
             return _in_sections([pair.args for pair in arguments])
         return made(node.func, arguments)
 
-    def shared_out(share: Any, rest: sp.Expr) -> sp.Expr:
+    def without(node: sp.Mul, arguments: Sequence[Any], place: int) -> Any:
+        """Return a product without one factor; in it, others that may be 0 go first."""
+        others = [*node.args[:place], *node.args[place + 1 :]]
+        if sum(map(_may_be_nothing, others)) in range(1, MOST_NESTED):
+            return renewed(sp.Mul(*others))
+        return product(*arguments[:place], *arguments[place + 1 :])
+
+    def shared_out(share: Any, rest: sp.Expr, times: int = 1) -> sp.Expr:
         argument, extreme = map(renewed, share.args)
         if extreme not in counts:
             counts[extreme] = ties(extreme)
         chosen = share.func(argument, extreme, evaluate=False).as_branches()
-        shares = power(counts[extreme], sp.S.NegativeOne)
-        return product(_inside(chosen, rest), shares)
+        raised = choice(*((value**times, where) for value, where in chosen.args))
+        return product(
+            _inside(raised, rest), power(counts[extreme], -sp.Integer(times))
+        )
 
     return tuple(renewed(output) for output in outputs)
+
+
+def _with_power(factor: sp.Expr) -> tuple[sp.Expr, int]:
+    """Return a share and what power of it a factor is; else the factor."""
+    base, exponent = factor.as_base_exp()
+    if isinstance(base, SHARES_OF) and exponent.is_Integer and exponent > 0:
+        return base, int(exponent)
+    return factor, 1
+
+
+def _order(factor: sp.Expr) -> int:
+    """Return 0 for shares, 1 for other steps, 2 for all else.
+
+    What a share doesn't choose may be infinite, other choices included.
+    """
+    base, _ = _with_power(factor)
+    if isinstance(base, SHARES_OF):
+        return 0
+    return 1 if isinstance(base, (sp.Heaviside, sp.Piecewise)) else 2
+
+
+def _may_be_nothing(factor: sp.Expr) -> bool:
+    base, _ = _with_power(factor)
+    if isinstance(base, sp.Piecewise):
+        return _vanishes_somewhere(base)
+    return isinstance(base, (sp.Heaviside, *SHARES_OF))
 
 
 def _branch(x: sp.Expr, at_zero: sp.Expr, rest: sp.Expr) -> sp.Expr:

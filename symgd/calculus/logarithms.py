@@ -1,0 +1,249 @@
+"""Logarithms of what overflows or cancels, as sums of logarithms that don't.
+
+Of products and powers, by their factors' sizes and signs; of sums of exponentials, with
+the largest taken out; of differences, by exp(x) - 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import sympy as sp
+
+from symgd.calculus.differences import without_tie
+from symgd.calculus.growth import Growth, Scaled
+from symgd.calculus.removable import T, kind_of, without_singularity
+from symgd.language.as_written import choice
+from symgd.language.composed import log_abs, log_less
+from symgd.language.functions import (
+    held,
+    log_cosh,
+    real_sign,
+    sigmoid,
+    softplus,
+)
+from symgd.language.nodes import Product, Sum, kept
+from symgd.language.signs import is_nonnegative, is_positive
+
+_GROWING = (sp.exp, sp.cosh, sp.sinh, sigmoid)
+MOST_FACTORS = 4  # of a product that can't be split by signs
+MOST_DEGREE = 8  # of powers in a product that stay there
+
+
+class _Logarithm(NamedTuple):
+    """The logarithm of a factor's size, and a factor of the same sign."""
+
+    size: sp.Expr
+    sign: sp.Expr = sp.S.One
+
+
+class LogarithmRules:
+    """Rewrites logarithms in one expression.
+
+    ``inner`` rewrites what is inside of them. ``removes`` says whether singularities
+    are removed on the way.
+    """
+
+    def __init__(
+        self, inner: Callable[[Any], Any], growth: Growth, removes: bool
+    ) -> None:
+        self.inner = inner
+        self.growth = growth
+        self.removes = removes
+
+    def of(self, inner: sp.Expr) -> sp.Expr | None:
+        """Return log of an expression, rewritten; None where it can stay."""
+        found = without_singularity(inner) if self.removes and inner.is_Mul else None
+        if found is None:
+            tied = without_tie(inner) if self.removes and inner.is_Mul else None
+            known = self._by_factors(inner, True) if tied is None else None
+            return sp.log(self.inner(inner)) if tied else known and known.size
+        if (apart := self._by_factors(inner, True)) is None:
+            return None
+        near = sp.Lt(sp.Abs(self.inner(found[1])), 1, evaluate=False)
+        return choice((sp.log(self.inner(inner)), near), (apart.size, True))
+
+    def _by_factors(self, inner: sp.Expr, alone: bool) -> _Logarithm | None:
+        """Return the logarithm of a product; if it is alone, it must be positive."""
+        factors = sp.Mul.make_args(inner)
+        low = len(factors) > 1 and _degree(factors) <= MOST_DEGREE
+        one = alone and sum(not is_nonnegative(f) for f in factors) < 2
+        taken, rest = [], []
+        for factor in factors:
+            part = self._of_factor(factor, one, low)
+            if part is None and len(factors) > MOST_FACTORS and is_positive(factor):
+                part = _Logarithm(sp.log(self.inner(factor)))
+            taken += [] if part is None else [part]
+            rest += [factor] if part is None else []
+        if not taken:
+            return None
+        if len(rest) > MOST_FACTORS:
+            taken += [_signed(self.inner(factor)) for factor in rest]
+            rest = []
+        size = sp.Add(*(part.size for part in taken))
+        sign = sp.Mul(*(part.sign for part in taken))
+        left = self.inner(sp.Mul(*rest))
+        if alone and left * sign == 1:
+            return _Logarithm(size)
+        if alone:
+            never = (left * sign).is_number and not (left * sign).is_positive
+            return None if never else _Logarithm(size + sp.log(left * sign))
+        known = _signed(left) if rest else _Logarithm(sp.S.Zero)
+        return _Logarithm(size + known.size, sign * known.sign)
+
+    def _of_factor(
+        self, factor: sp.Expr, alone: bool, low: bool = False
+    ) -> _Logarithm | None:
+        """Return the logarithm of what may overflow; None where it can stay.
+
+        Parameters
+        ----------
+        factor : SymPy expression
+        alone : bool
+            Whether the whole is a number only if this one is positive.
+        low : bool
+            Whether powers, unless their exponents vary, can stay.
+        """
+        if isinstance(factor, sp.exp):
+            return _Logarithm(self.inner(factor.args[0]))
+        if isinstance(factor, sp.cosh):
+            return _Logarithm(log_cosh(self.inner(factor.args[0])))
+        if isinstance(factor, sigmoid):
+            return _Logarithm(-softplus(-self.inner(factor.args[0])))
+        if isinstance(factor, sp.gamma):
+            return self._of_gamma(factor)
+        if isinstance(factor, sp.Piecewise):
+            return self._of_choice(factor, alone)
+        if isinstance(factor, sp.Product):
+            return self._of_product(factor)
+        if isinstance(factor, sp.Pow):
+            return self._of_power(factor, alone, low)
+        if isinstance(factor, kept):
+            return self._by_factors(factor.args[0], alone)
+        if isinstance(factor, sp.Mul):
+            return self._by_factors(factor, alone)
+        return self._of_sum(factor, alone or is_nonnegative(factor))
+
+    def _of_power(self, factor: sp.Pow, alone: bool, low: bool) -> _Logarithm | None:
+        base, exponent = factor.args
+        power = self.inner(exponent)
+        if base.is_number and base.is_positive:
+            return None if exponent.is_number else _Logarithm(power * sp.log(base))
+        # Whether it is a number only if its base is positive.
+        broken = bool(exponent.is_number and not exponent.is_integer)
+        single = broken or is_nonnegative(base) or bool(alone and exponent.is_odd)
+        inner = self._of_factor(base, single)
+        if inner is None and low and exponent.is_number:
+            return None
+        if inner is None:
+            x = self.inner(base)
+            inner = _Logarithm(sp.log(x)) if single else _signed(x)
+        sign = sp.S.One if exponent.is_even else inner.sign
+        if sign != 1 and not exponent.is_odd:
+            sign = held(sign**power)
+        return _Logarithm(power * inner.size, sign)
+
+    def _of_gamma(self, factor: sp.gamma) -> _Logarithm:
+        x = self.inner(factor.args[0])
+        positive = sp.Gt(x, 0, evaluate=False)
+        size = choice((sp.loggamma(x), positive), (log_abs(sp.gamma(x)), True))
+        sign = choice((sp.S.One, positive), (real_sign(sp.gamma(x)), True))
+        return _Logarithm(size, held(sign))
+
+    def _of_choice(self, factor: sp.Piecewise, alone: bool) -> _Logarithm | None:
+        values = [pair.args[0] for pair in factor.args]
+        conditions = [self.inner(pair.args[1]) for pair in factor.args]
+        if any(value.is_number and not value.is_positive for value in values):
+            return self._of_sum(factor, alone or is_nonnegative(factor))
+        found = [self._by_factors(value, alone) for value in values]
+        if not any(found):
+            return None
+        whole = [
+            known or (_Logarithm(sp.log(x)) if alone else _signed(x))
+            for known, x in zip(found, map(self.inner, values), strict=True)
+        ]
+        sizes, signs = zip(*whole, strict=True)
+        return _Logarithm(
+            choice(*zip(sizes, conditions, strict=True)),
+            held(choice(*zip(signs, conditions, strict=True)))
+            if any(sign != 1 for sign in signs)
+            else sp.S.One,
+        )
+
+    def _of_product(self, node: sp.Expr) -> _Logarithm:
+        """Return a sum of logarithms; signs don't matter if their product is 1."""
+        parts = []
+        for factor in sp.Mul.make_args(node.function):
+            part = self._of_factor(factor, False)
+            if part is None:
+                x = self.inner(factor)
+                part = _Logarithm(sp.log(x)) if is_nonnegative(factor) else _signed(x)
+            parts.append(part)
+        size = Sum(sp.Add(*(part.size for part in parts)), *node.limits)
+        sign = sp.Mul(*(part.sign for part in parts))
+        return _Logarithm(size, sign if sign == 1 else Product(sign, *node.limits))
+
+    def _of_sum(self, total: sp.Expr, alone: bool) -> _Logarithm | None:
+        """Return the logarithm of a sum with exponentials; None where there is none."""
+        if total.func is sp.Add and len(total.args) == 2:
+            opposite = sp.S.One - total
+            opposite = self.inner(opposite) if opposite.has(*_GROWING) else opposite
+            if isinstance(opposite, sigmoid):
+                return _Logarithm(-softplus(opposite.args[0]))
+        any_scaled = self.growth.any_scaled(total)
+        if any_scaled is not None and (pair := _difference(any_scaled)):
+            return _of_difference(*pair, alone)
+        if (scaled := self.growth.scaled(total)) is None:
+            return None
+        if two := scaled.with_number():
+            number, factor, inner = two
+            if number.is_positive and factor.is_positive:
+                argument = inner + sp.log(factor / number)
+                return _Logarithm(sp.log(number) + softplus(argument))
+        largest, rest = scaled.taken_out()
+        known = _Logarithm(sp.log(rest)) if alone else _signed(rest)
+        return _Logarithm(largest + known.size, known.sign)
+
+
+def _degree(factors: Sequence[sp.Expr]) -> sp.Expr:
+    """Return the sum of sizes of the exponents that are numbers."""
+    exponents = [factor.as_base_exp()[1] for factor in factors]
+    return sp.Add(*(abs(e) for e in exponents if e.is_number))
+
+
+def _signed(x: sp.Expr) -> _Logarithm:
+    return _Logarithm(log_abs(x), real_sign(x))
+
+
+def _of_difference(more: sp.Expr, less: sp.Expr, alone: bool) -> _Logarithm:
+    """Return the logarithm of exp(a) - exp(b)."""
+    one = more + _log_less(less - more)
+    if alone:
+        return _Logarithm(one)
+    positive = sp.Gt(more, less, evaluate=False)
+    other = less + _log_less(more - less)
+    return _Logarithm(choice((one, positive), (other, True)), real_sign(more - less))
+
+
+def _log_less(exponent: sp.Expr) -> sp.Expr:
+    """Return log(1 - exp(x)), also where x is the negative of an exponential."""
+    number, inner = exponent.as_coeff_Mul()
+    if not (isinstance(inner, sp.exp) and number.is_negative):
+        return log_less(exponent)
+    z = inner.args[0] + sp.log(-number)
+    near = kind_of((1 - sp.exp(-T)) / T)(sp.exp(z))
+    first = sp.Lt(z, 0, evaluate=False)
+    return choice((z + sp.log(near), first), (log_less(-sp.exp(z)), True))
+
+
+def _difference(scaled: Scaled) -> tuple[sp.Expr, sp.Expr] | None:
+    """Return a and b of exp(a) - exp(b); None if it isn't such a difference."""
+    if len(scaled.terms) != 2:
+        return None
+    if not all(term.factor.is_number for term in scaled.terms):
+        return None
+    less, more = sorted(scaled.terms, key=lambda term: bool(term.factor.is_positive))
+    if not (less.factor.is_negative and more.factor.is_positive):
+        return None
+    return more.exponent + sp.log(more.factor), less.exponent + sp.log(-less.factor)

@@ -1,0 +1,79 @@
+"""Functions that have names for the sake of their derivatives, not in formulas.
+
+SymPy would take numbers out of ``expm1(x + 0.5)``; of what is kept it doesn't.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+from sympy.codegen.cfunctions import expm1, log1p
+
+from symgd.language.as_written import choice
+from symgd.language.functions import exp_less, real_abs
+from symgd.language.nodes import kept
+
+
+class Composed(sp.Function):
+    """A function that has a name for the sake of its derivative only.
+
+    Code has what ``composed`` returns.
+    """
+
+    is_extended_real = True
+
+    def composed(self) -> sp.Expr:
+        """Return the same by other functions."""
+        raise NotImplementedError
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        return self.composed()._eval_evalf(prec)
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"({printer._print(self.composed())})"
+
+
+class log_abs(Composed):
+    """log(abs(x)), whose derivative is 1/x."""
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        return 1 / self.args[0]
+
+    def composed(self) -> sp.Expr:
+        """Return the same by other functions."""
+        return sp.log(real_abs(self.args[0]))
+
+
+class log_less(Composed):
+    """log(1 - exp(x)) for x < 0, without cancellation."""
+
+    is_nonpositive = True
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        return -by_expm1(-self.args[0])
+
+    def composed(self) -> sp.Expr:
+        """Return the same by other functions."""
+        (x,) = self.args
+        near = sp.Gt(x, sp.Float(-0.7), evaluate=False)
+        far = log1p(-exp_less(x, sp.S.Zero))
+        return choice((sp.log(-expm1(kept(x))), near), (far, True))
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"log(1 - exp({printer._print(self.args[0])}))"
+
+
+class by_expm1(Composed):
+    """1/(exp(x) - 1), whose derivative doesn't overflow."""
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        (x,) = self.args
+        return by_expm1(x) * by_expm1(-x)
+
+    def composed(self) -> sp.Expr:
+        """Return the same by other functions."""
+        return 1 / expm1(kept(self.args[0]))

@@ -82,6 +82,7 @@ def calls(function):
 
 @pytest.mark.parametrize("kind", TEXTS)
 def test_deriving_and_lowering_take_as_long_as_the_formula_is(kind):
+    assert Objective(TEXTS[kind](3)).native.value_and_gradient  # which imports modules
     few, many = (Objective(TEXTS[kind](n)) for n in (15, 60))
     assert calls(lambda: many.gradient) <= MOST * calls(lambda: few.gradient)
     lowered = [calls(lambda f=f: f.native.value_and_gradient) for f in (few, many)]

@@ -187,7 +187,7 @@ def fit(
         **end._asdict(),
         start=start,
         start_source=start_source,
-        note=note or verdict.pattern_left(regression.counted, end),
+        note=note or verdict.reservation(regression.counted, end, ~held),
         at_bound=held,
         absolute_sigma=bool(absolute_sigma),
         seconds=time.perf_counter() - begun,

@@ -26,22 +26,22 @@ def judged(regression: Regression, end: End, free: np.ndarray) -> End:
     if not end.status.success:
         return end
     problem = _problem(regression, end.x, end.fun, free)
-    if _is_linear(regression):
-        problem = ""
-    if regression.count < free.sum():
-        problem = f"{regression.count} rows can't determine {free.sum()} parameters"
-    if not problem:
+    if not problem or _is_linear(regression):
         return end
     message = f"{problem}; {end.message}"
     return end._replace(status=Status.ABNORMAL, message=message)
 
 
-def pattern_left(regression: Regression, end: End) -> str:
-    """Say that a success leaves a pattern, as a model does that isn't the data's.
+def reservation(regression: Regression, end: End, free: np.ndarray) -> str:
+    """Say what is to be said of a success: it has too few rows, or leaves a pattern.
 
-    A curve that was fitted to another feature of the data leaves one, too.
+    A model leaves one that isn't the data's. A curve that was fitted to another feature of the data leaves one, too.
     """
-    if not end.status.success or _is_linear(regression) or regression.count > SEEN:
+    if not end.status.success:
+        return ""
+    if regression.count < free.sum():
+        return f"{regression.count} rows can't determine {free.sum()} parameters"
+    if _is_linear(regression) or regression.count > SEEN:
         return ""
     met = is_met(regression, end.x, end.fun)
     if met or not is_structured(regression, end.x):

@@ -16,6 +16,7 @@ from symgd.calculus.derivatives import gradient
 from symgd.calculus.stable import stable
 from symgd.errors import InputError, guess
 from symgd.language import formula
+from symgd.language.composed import Composed
 from symgd.language.nodes import replaced
 from symgd.language.plain import constant
 
@@ -156,7 +157,8 @@ def _resolved(factor: sp.Expr) -> sp.Expr:
 
 def _is_finite_at_0(value: sp.Expr, constants: Mapping[sp.Symbol, float]) -> bool:
     known = {name: sp.Float(number) for name, number in constants.items()}
-    there = value.xreplace(known | {RESIDUAL: sp.S.Zero})
+    plain = value.replace(lambda n: isinstance(n, Composed), lambda n: n.composed())
+    there = plain.xreplace(known | {RESIDUAL: sp.S.Zero})
     return not there.has(sp.nan, sp.zoo, sp.oo, -sp.oo)
 
 

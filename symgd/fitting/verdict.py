@@ -35,7 +35,8 @@ def judged(regression: Regression, end: End, free: np.ndarray) -> End:
 def reservation(regression: Regression, end: End, free: np.ndarray) -> str:
     """Say what is to be said of a success: it has too few rows, or leaves a pattern.
 
-    A model leaves one that isn't the data's. A curve that was fitted to another feature of the data leaves one, too.
+    A model leaves one that isn't the data's; so does a curve that was fitted to
+    another feature of the data.
     """
     if not end.status.success:
         return ""

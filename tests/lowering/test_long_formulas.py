@@ -10,8 +10,9 @@ import sympy as sp
 from sympy.core.cache import clear_cache
 
 from symgd import Objective
+from symgd.calculus import removable, stable
+from symgd.language import quick, signs
 from symgd.language.nodes import symbol
-from symgd.language.signs import is_nonnegative, is_positive
 from symgd.lowering.building import MOST_IN_BLOCK
 from symgd.lowering.limits import with_limits
 from symgd.lowering.tracing import MOST_COPIES
@@ -69,8 +70,9 @@ def calls(function):
         count[0] += event in ("call", "c_call")
 
     clear_cache()  # SymPy's own, which would know some answers, and ours
-    is_nonnegative.cache_clear()
-    is_positive.cache_clear()
+    for module in (quick, removable, signs, stable):
+        for thing in vars(module).values():
+            getattr(thing, "cache_clear", lambda: None)()
     before = sys.getprofile()
     sys.setprofile(noted)
     try:

@@ -186,8 +186,8 @@ class LogarithmRules:
 
     def _of_sum(self, total: sp.Expr, alone: bool) -> _Logarithm | None:
         """Return the logarithm of a sum with exponentials; None where there is none."""
-        if total.func is sp.Add and len(total.args) == 2:
-            opposite = sp.S.One - total
+        if total.func is sp.Add and len(total.args) == 2 and total.args[0] == 1:
+            opposite = -total.args[1]
             opposite = self.inner(opposite) if opposite.has(*_GROWING) else opposite
             if isinstance(opposite, sigmoid):
                 return _Logarithm(-softplus(opposite.args[0]))

@@ -395,6 +395,26 @@ class Result:
         sought = self.status != Status.TARGET_REACHED
         return found and sought and self._bounds is not None
 
+    @property
+    def headline(self) -> str:
+        """What was found, and f there, in words."""
+        head = self.kind
+        if head == "stationary point":
+            best = "maximum" if self.maximized else "minimum"
+            head = f"{head}, but no {best} (try another start)"
+        head = f"local {head}" if self._may_be_local else head
+        return f"{head}: f = {number(self.fun)}"
+
+    @property
+    def remarks(self) -> list[str]:
+        """What else there is to say: where f was lower, or may be."""
+        told = list(self._best_told())
+        if self._may_be_local and not self.one_of_many:
+            which = "higher" if self.maximized else "lower"
+            which += " (and -f lower)" * self.maximized  # which can be minimised
+            told.append(f"f may be {which} elsewhere in the bounds: {MANY_STARTS}")
+        return told
+
     def _repr_html_(self) -> str:
         return card("result", self)
 
@@ -405,26 +425,14 @@ class Result:
         shown = [f"  {space[k]} = {number(x[k])}" for k in ends]
         if len(space) > 20:
             shown.insert(10, f"  ... {len(space) - 20} more ...")
-        head = self.kind
-        if head == "stationary point":
-            best = "maximum" if self.maximized else "minimum"
-            head = f"{head}, but no {best} (try another start)"
-        elsewhere = []
-        if self._may_be_local:
-            head = f"local {head}"
-            which = "higher" if self.maximized else "lower"
-            which += " (and -f lower)" * self.maximized  # which can be minimised
-            told = f"f may be {which} elsewhere in the bounds: {MANY_STARTS}"
-            elsewhere = [] if self.one_of_many else [told]
         counts = f"{self.nit} iterations, {self.nfev} evaluations, method {self.method}"
         criteria = ", ".join(f"{name} {each}" for name, each in self.criteria.items())
         return "\n".join(
             [
-                f"{head}: f = {number(self.fun)} at",
+                f"{self.headline} at",
                 *shown,
                 f"{self.status.name}: {self.message}",
-                *self._best_told(),
-                *elsewhere,
+                *self.remarks,
                 f"({counts}; start: {self.start_source})",
                 f"criteria: {criteria}",
             ]

@@ -154,6 +154,8 @@ _OTHERS = {  # arguments of other libraries
     "args": "name constants in the formula: Objective(..., parameters={'a': 1})",
     "jac": "derivatives are symgd's own, and exact",
     "hess": "derivatives are symgd's own, and exact",
+    "start": "a start is given as x0",
+    "init": "a start is given as x0",
     "tol": "give gtol, for the gradient, or ftol with patience, for f",
     "options": "give what it holds as arguments, maxiter=100 say",
 }

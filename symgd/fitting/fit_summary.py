@@ -15,7 +15,7 @@ def summary(fit: Fit) -> str:
     """Return the parameters with their errors, how good the fit is, how it ended."""
     lines = [
         f"fit of {fit.source.target} by {fit.model}: {_size(fit)}",
-        *aligned(_table(fit)),
+        *aligned(summary_table(fit)),
         *_warnings(fit),
         _quality(fit),
         f"{fit.status.name}: {fit.message}",
@@ -32,7 +32,8 @@ def _size(fit: Fit) -> str:
     return f"{fit.regression.count} rows{dropped}, {freedom}"
 
 
-def _table(fit: Fit) -> list[tuple[str, ...]]:
+def summary_table(fit: Fit) -> list[tuple[str, ...]]:
+    """Return a header, and a row for each parameter."""
     errors, intervals = fit.standard_errors, fit.confidence_intervals(LEVEL)
     rows: list[tuple[str, ...]] = []
     rows.append(("parameter", "value", "standard error", f"{LEVEL:.0%} interval"))

@@ -56,11 +56,13 @@ def lookalike(text: str, source: str) -> FormulaError | None:
     found = [i for i, sign in enumerate(source) if sign in _LOOKALIKES]
     if not found:
         return None
-    better = "".join(_LOOKALIKES.get(sign, sign) for sign in source).strip()
+    better = re.sub(r"√\s*(\w+)", r"sqrt(\1)", source)
+    better = "".join(_LOOKALIKES.get(sign, sign) for sign in better).strip()
     better = shortened(re.sub(_JUXTAPOSED, r"\1*\2", better), 72)
     sign = source[found[0]]
     problem = "'^' is not a power here" if sign == "^" else f"{sign!r} is not known"
-    return FormulaError(problem, text, found[0], found[0] + 1, f"write {better}")
+    advice = f"write {better}" if _parts(better) == 1 else None
+    return FormulaError(problem, text, found[0], found[0] + 1, advice)
 
 
 def refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
@@ -102,6 +104,8 @@ def refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
 def no_generator(name: str) -> tuple[str, str | None]:
     """Return why a function takes no 'for', and what does."""
     problem = f"{name} takes no 'for': only sum and prod do"
+    if name in ("mean", "average"):
+        return problem, _PREFIXED[name]
     return problem, "write out the arguments, as in max(a, b)"
 
 

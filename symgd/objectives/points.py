@@ -90,7 +90,11 @@ def read_bounds(bounds: Any, space: Space) -> Bounds:
         bounds = list(zip(*pair, strict=True))
     bounds = named(bounds)
     if isinstance(bounds, Mapping):
-        for name, pair in bounds.items():
+        # What is given of an element is meant, whatever all of its array have.
+        whole_first = sorted(
+            bounds.items(), key=lambda each: each[0] not in space.names
+        )
+        for name, pair in whole_first:
             places = space.places(str(name), "variable in bounds")
             _enter_pairs(limits, places, str(name), pair)
         return limits

@@ -1,27 +1,28 @@
 """Moving pictures: a run on its curve or contours, a race as its lines grow.
 
-Frames are written as a GIF, an APNG or a WebP, by Pillow.
+Frames are written as a GIF, an APNG or a WebP, by Pillow. What stands still is drawn
+once (blitting).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.animation import PillowWriter
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from PIL import Image
 
 from symgd.errors import InputError
 from symgd.plotting import path as paths
 from symgd.plotting import race_curves
 
 FORMATS = (".gif", ".apng", ".webp")
-FRAMES = 60  # by default
 MOST_FRAMES = 1000
-REST = 10  # frames at the end, which stands still
+REST = 1.0  # seconds at the end, which stands still
 
 
 def save(kind: str, thing: Any, file: str | Path, options: Mapping[str, Any]) -> None:
@@ -44,7 +45,7 @@ def save(kind: str, thing: Any, file: str | Path, options: Mapping[str, Any]) ->
         If there is no history, or the file can't be written.
     """
     told = dict(options)
-    frames, fps = told.pop("frames", FRAMES), told.pop("fps", 12)
+    frames, fps = told.pop("frames"), told.pop("fps")
     if not 2 <= frames <= MOST_FRAMES or frames != int(frames):
         raise InputError(f"frames must be a whole number, 2 to {MOST_FRAMES}")
     if not 0 < fps <= 100:
@@ -63,54 +64,59 @@ def save(kind: str, thing: Any, file: str | Path, options: Mapping[str, Any]) ->
     else:
         race_curves.plot(thing, ax=ax, **told)
         histories = [line for line in ax.lines if line.get_label() in thing]
-    if (legend := ax.get_legend()) is not None:
-        legend.set_loc("upper right")  # it would go where there is room in each frame
+    pictures = _pictures(figure, histories, int(frames))
+    lasting = [round(1000 * count / fps) for _, count in pictures]
+    lasting[-1] += round(1000 * REST)
+    first, *rest = (picture for picture, _ in pictures)
     try:
-        _write(figure, histories, target, int(frames), fps)
+        first.save(target, save_all=True, append_images=rest, duration=lasting, loop=0)
     except OSError as error:
         problem = error.strerror or str(error)
         raise InputError(f"can't write {str(file)!r}: {problem}") from None
 
 
-def _write(
-    figure: Figure, histories: Sequence[Line2D], file: Path, frames: int, fps: float
-) -> None:
-    ax = figure.axes[0]
+def _pictures(
+    figure: Figure, histories: Sequence[Line2D], frames: int
+) -> list[tuple[Image.Image, int]]:
+    """Return pictures, each with the number of frames that are like it."""
+    ax, canvas = figure.axes[0], FigureCanvasAgg(figure)
     whole = [(_column(line, 0), _column(line, 1)) for line in histories]
-    marks = [text for text in ax.texts if text.get_text()]
-    ends = [line for line in ax.lines if len(_column(line, 0)) == 1]
-    shown = [(end, end.get_visible()) for end in ends]
-    writer = PillowWriter(fps=max(1, round(fps)))
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # nothing moves but the lines
-    with writer.saving(figure, str(file), dpi=100):
-        for part in _parts(frames):
-            for line, (x, y) in zip(histories, whole, strict=True):
-                longest = max(len(each) for each, _ in whole)
-                count = max(1, min(len(x), round(part * longest)))
-                line.set_data(x[:count], y[:count])
-            over = part >= 1.0
-            for end, visible in shown:
-                first = _is_start(end, whole)
-                end.set_visible(visible and (over or first))
-            for mark in marks:
-                mark.set_visible(over)
-            writer.grab_frame()
-
-
-def _parts(frames: int) -> Iterator[float]:
-    """Yield which part of the way each frame shows: slowly at first."""
+    starts = [(x[0], y[0]) for x, y in whole]
+    ends = [each for each in ax.lines if len(_column(each, 0)) == 1]
+    late: list[Any] = [
+        each
+        for each in ends
+        if (_column(each, 0)[0], _column(each, 1)[0]) not in starts
+    ]
+    late += [text for text in ax.texts if text.get_text()]
+    moving = [*histories, *late]
+    canvas.draw()  # which finds a place for everything
+    for artist in moving:
+        artist.set_animated(True)
+    canvas.draw()
+    still = canvas.copy_from_bbox(figure.bbox)
+    longest = max(len(x) for x, _ in whole)
+    pictures: list[tuple[Image.Image, int]] = []
+    before: list[int] = []
     for frame in range(frames):
-        yield (frame / (frames - 1)) ** 2
-    for _ in range(REST):
-        yield 1.0
+        part = (frame / (frames - 1)) ** 2  # slowly at first
+        counts = [max(1, min(len(x), round(part * longest))) for x, _ in whole]
+        last = frame == frames - 1
+        if counts == before and not last:
+            pictures[-1] = pictures[-1][0], pictures[-1][1] + 1
+            continue
+        before = counts
+        canvas.restore_region(still)
+        for line, (x, y), count in zip(histories, whole, counts, strict=True):
+            line.set_data(x[:count], y[:count])
+            ax.draw_artist(line)
+        for artist in late if last else ():
+            ax.draw_artist(artist)
+        shown = Image.fromarray(np.asarray(canvas.buffer_rgba()).copy()).convert("RGB")
+        pictures.append((shown, 1))
+    return pictures
 
 
 def _column(line: Line2D, which: int) -> np.ndarray:
     data: Any = line.get_data(orig=False)
     return np.asarray(data[which], dtype=float)
-
-
-def _is_start(end: Line2D, whole: Sequence[tuple[np.ndarray, np.ndarray]]) -> bool:
-    place = _column(end, 0)[0], _column(end, 1)[0]
-    return any((x[0], y[0]) == place for x, y in whole)

@@ -12,13 +12,13 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
-import sympy as sp
 
+from symgd.fitting.fit_summary import summary_table
 from symgd.language.text import duration, number
 from symgd.native.status import Status
 from symgd.objectives.objective import Objective
 from symgd.plotting import sparks
-from symgd.plotting.mathml import mathml_of
+from symgd.plotting.mathml import latex_of, mathml_of
 
 if TYPE_CHECKING:
     from symgd.descent.result import Result, Trace
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 SHOWN = 10  # coordinates, components, rows
 GOOD, BAD, STOPPED = "#2e9e5b", "#d1495b", "#c08a00"
 STYLE = """<style>
-.symgd{font:13px/1.5 system-ui,sans-serif;color:inherit;max-width:60em}
+.symgd{font:13px/1.5 system-ui,sans-serif;color:inherit}
+.symgd>div{max-width:60em}
 .symgd table{border-collapse:collapse;margin:.4em 0;font-variant-numeric:tabular-nums}
 .symgd th,.symgd td{padding:.1em .8em .1em 0;text-align:right;background:none;
-color:inherit;border:0;border-bottom:1px solid rgba(128,128,128,.35)}
+white-space:nowrap;color:inherit;border:0;border-bottom:1px solid rgba(128,128,128,.35)}
 .symgd th{font-weight:600}
 .symgd td:first-child,.symgd th:first-child{text-align:left}
 .symgd .head{font-weight:600}
@@ -47,13 +48,15 @@ color:inherit;border:0;border-bottom:1px solid rgba(128,128,128,.35)}
 
 def objective(thing: Objective) -> str:
     """Return the formula, its gradient, its constants and data."""
-    names = ", ".join(sp.latex(sp.Symbol(name)) for name in thing.variables)
+    names = ", ".join(map(latex_of, thing.variables))
     parts = [mathml_of(thing.expression, f"f({names})", display=True)]
     if thing.arrays is None:
         symbols = thing.symbols[:SHOWN]
         rows = [
             mathml_of(
-                slope, rf"\frac{{\partial f}}{{\partial {sp.latex(s)}}}", display=True
+                slope,
+                rf"\frac{{\partial f}}{{\partial {latex_of(s.name)}}}",
+                display=True,
             )
             for s, slope in zip(symbols, list(thing.gradient), strict=False)
         ]
@@ -78,15 +81,15 @@ def rule(thing: Rule) -> str:
 
 def result(thing: Result) -> str:
     """Return what was found, where, why the run ended, and how it went."""
-    title = f"{thing.kind}: f = {number(thing.fun)}"
     space = thing.objective.space
     rows = [(space[k], number(thing.x[k])) for k in range(min(len(space), SHOWN))]
     rows += [(f"... {len(space) - SHOWN} more", "")] if len(space) > SHOWN else []
     counts = f"{thing.nit} iterations, {thing.nfev} evaluations, method {thing.method}"
     parts = [
-        _head(title, thing.status),
+        _head(thing.headline, thing.status),
         _row([_table(("variable", "value"), rows), *_history(thing)]),
         f"<div>{escape(thing.status.name)}: {escape(thing.message)}</div>",
+        *(f"<div>{escape(remark)}</div>" for remark in thing.remarks),
         _about(f"{counts}, {duration(thing.seconds)}; start: {thing.start_source}"),
     ]
     return _card(parts)
@@ -163,17 +166,13 @@ def race(thing: Race) -> str:
 
 def fit(thing: Fit) -> str:
     """Return the parameters of a fit with their errors, and how good it is."""
-    errors = thing.standard_errors
-    rows = [
-        (name, number(value), f"{errors[name]:.4g}")
-        for name, value in thing.parameters.items()
-    ]
+    header, *rows = summary_table(thing)
     title = f"fit of {thing.source.target}: R² = {thing.r_squared:.6g}"
     known = f"{thing.regression.count} rows, {thing.nit} iterations"
     parts = [
         _head(title, thing.status),
         f"<code>{escape(str(thing.model))}</code>",
-        _table(("parameter", "value", "standard error"), rows),
+        _table(header, rows),
         f"<div>{escape(thing.status.name)}: {escape(thing.message)}</div>",
         _about(thing.note),
         _about(f"{known}; start: {thing.start_source}"),
@@ -220,7 +219,7 @@ def _table(
 
 def _equations(thing: Rule) -> list[str]:
     return [
-        mathml_of(formula, rf"{sp.latex(sp.Symbol(name))}", display=True, sign="<-")
+        mathml_of(formula, latex_of(name), display=True, sign="<-")
         for name, formula in thing.read()
     ]
 

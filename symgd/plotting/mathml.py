@@ -46,11 +46,20 @@ def mathml_of(
         return f"<code>{escape(text_of(expression))}</code>"
 
 
+def latex_of(name: str) -> str:
+    r"""Return LaTeX of a name; of several letters it is upright.
+
+    >>> latex_of("alpha"), latex_of("x_1"), latex_of("step_size")
+    ('\\alpha', 'x_{1}', '\\mathrm{step\\_size}')
+    """
+    plain = sp.latex(sp.Symbol(name))
+    parts = name.split("_")
+    words = all(len(part) > 1 and part.isalpha() for part in parts)
+    if words and (len(parts) > 1 or plain == name):
+        return rf"\mathrm{{{name}}}".replace("_", r"\_")
+    return plain
+
+
 def _latex(expression: sp.Basic) -> str:
-    """Return LaTeX in which names of several letters are upright."""
-    names: dict[Any, str] = {
-        s: rf"\mathrm{{{s.name}}}"
-        for s in expression.atoms(sp.Symbol)
-        if len(s.name) > 1 and s.name.isalpha() and sp.latex(s) == s.name
-    }
+    names: dict[Any, str] = {s: latex_of(s.name) for s in expression.atoms(sp.Symbol)}
     return sp.latex(expression, symbol_names=names)

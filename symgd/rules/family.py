@@ -215,6 +215,7 @@ BUILT_IN = {
 # SciPy's methods, and others' names for them.
 ELSEWHERE = {
     *("bfgs", "l-bfgs-b", "l-bfgs", "lbfgs", "cg", "tnc", "newton", "newton-cg"),
+    *("lm", "leastsq", "trf", "dogbox", "least_squares", "lbfgsb"),
     *("nelder-mead", "powell", "dogleg", "trust-ncg", "trust-exact", "trust-krylov"),
 }
 
@@ -233,8 +234,8 @@ def find(method: str | Rule) -> Rule:
         return BUILT_IN[method]
     known = ["auto", *BUILT_IN]
     if isinstance(method, str) and method.lower() in ELSEWHERE:
-        instead = "the default method is L-BFGS, then Newton's, within bounds"
-        raise InputError(f"unknown method {method!r}: {instead}; leave method out")
+        instead = "leave method out for the default, which finds minima in bounds"
+        raise InputError(f"unknown method {method!r}: {instead}")
     hint = guess(method, known) if isinstance(method, str) else ""
     accepted = f"accepted: {', '.join(known)}, or a symgd.Rule"
     raise InputError(f"unknown method {method!r}{hint}; {accepted}")

@@ -76,7 +76,7 @@ def test_exit_status(arguments, status):
         (("3",), "no variable"),
         (("sqrt(-1)*x",), "not a real number"),
         (("floor(x)",), "floor(x) has no derivative"),
-        (("x**2", "--method", "newton"), "unknown method 'newton': the default method"),
+        (("x**2", "--method", "newton"), "unknown method 'newton': leave method out"),
         (("x**2", "--method", "newt"), "or a file, by --rule-file"),
         (("sum(x[i] for i in range(n))",), "give --size n=100, --data for the arrays"),
         (("x**2/t", "--iteration", "t"), "an update rule: --method gd, say"),

@@ -75,6 +75,7 @@ def test_a_declared_name_hides_the_constant():
         ("2 x", "'*' is missing", "2 x", "2*x"),
         ("x y", "'*' is missing", "x y", "x*y"),
         ("(x + 1) y", "'*' is missing", ") y", "a * between ) and y"),
+        ("√x + 1", "'√' is not known", "√", "write sqrt(x) + 1"),
         ("abs(x) if x > 0", "a choice has an else", "if", "a if condition else b"),
         ("1,5*x", "one expression", "1,5*x", "write 1.5 for 1,5"),
         ("sin x + 1", "needs parentheses", "sin x", "sin(x)"),

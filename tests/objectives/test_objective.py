@@ -293,3 +293,10 @@ def test_for_a_long_formula_no_hessian_is_compiled_unasked():
         assert minimize(objective, [0.5, 0.5]).success
         assert (("hessian",) in objective._kernels) == quick
     assert long.hess([0.0, 0.0]).shape == (2, 2)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_bounds_of_an_element_count_before_those_of_its_array(order):
+    f = Objective("sum((y[i] - 5)**2 for i in range(n))", sizes={"n": 3})
+    pairs = [("y[0]", (0, 1)), ("y", (0, None))][::order]
+    assert minimize(f, [1, 1, 1], bounds=dict(pairs)).x == pytest.approx([1, 5, 5])

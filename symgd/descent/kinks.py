@@ -38,6 +38,8 @@ LEAST = 4e-15  # of f: what is lower by less isn't lower
 NODES = 2000  # of a formula, in which kinks are looked for
 NAMES = {sp.Abs: "abs", sp.Max: "max", sp.Min: "min"}
 FAR = 10.0  # times as far as gradients are taken: a kink there isn't seen
+FARTHER, CORRECTIONS = (1e-3, 0.1), 3  # parts of x along a kink; steps back to it
+MOST = 16  # directions in which f is looked at along kinks
 SIDES = 8  # kinks, of which all sides are looked at
 
 
@@ -76,6 +78,7 @@ class Surface(NamedTuple):
 
     value: float
     slopes: list[float]
+    expression: Any
 
     def is_near(self, units: Sequence[float]) -> bool:
         """Return whether it may be where gradients are taken, or not far beyond."""
@@ -144,7 +147,7 @@ def kink_at(run: Run) -> Kink:
     surfaces = [surface for _, each in switches for surface in each]
     slopes = np.array([surface.slopes for surface in surfaces])
     directions = around.directions(slopes)
-    if lower := _where_they_meet(around, surfaces, slopes, f):
+    if lower := _where_they_meet(around, surfaces, f):
         return Kink(False, False, lower, pieces, around.evaluations)
     if _is_hole(around, np.array(run.gradient)):
         return Kink(False, True, None, (), around.evaluations)
@@ -163,26 +166,70 @@ def kink_at(run: Run) -> Kink:
         mean = nearest_to_origin(gradients)
         nearest = mean if nearest is None else nearest
         if np.linalg.norm(mean) <= NEAREST * np.linalg.norm(gradients, axis=1).max():
-            return Kink(True, False, None, pieces, around.evaluations)
+            below = _along_kinks(run, around, switches, directions)
+            at = below is None
+            return Kink(at, False, below, pieces, around.evaluations)
     lower = _along(around, nearest, f)
     return Kink(False, False, lower, pieces, around.evaluations)
 
 
 def _where_they_meet(
-    around: _Surroundings, surfaces: Sequence[Surface], slopes: np.ndarray, f: float
+    around: _Surroundings, surfaces: Sequence[Surface], f: float
 ) -> Evaluated | None:
     """Return the nearest point on all kinks that are near, if f is lower there."""
-    import numpy as np
-
     if not 0 < len(surfaces) <= SIDES:
         return None
-    scaled = slopes * around.units
-    sizes = np.maximum(np.linalg.norm(scaled, axis=1), 1e-300)
-    values = np.array([surface.value for surface in surfaces]) / sizes
-    step = np.linalg.lstsq(scaled / sizes[:, None], -values, rcond=1e-10)[0]
+    step = _step_to(surfaces, around.units)
     point = around.at(around.x + step * around.units)
     usable = all(map(math.isfinite, point[2]))
     return point if usable and point[1] < f - LEAST * abs(f) else None
+
+
+def _step_to(surfaces: Sequence[Surface], units: np.ndarray) -> np.ndarray:
+    """Return the shortest step to all of some kinks, in units of x."""
+    import numpy as np
+
+    scaled = np.array([surface.slopes for surface in surfaces]) * units
+    sizes = np.maximum(np.linalg.norm(scaled, axis=1), 1e-300)
+    values = np.array([surface.value for surface in surfaces]) / sizes
+    return np.linalg.lstsq(scaled / sizes[:, None], -values, rcond=1e-10)[0]
+
+
+def _along_kinks(
+    run: Run,
+    around: _Surroundings,
+    switches: Sequence[tuple[Any, list[Surface]]],
+    directions: np.ndarray,
+) -> Evaluated | None:
+    """Return the lowest point on some of the kinks nearby, if f is lower there.
+
+    Where 0 is a mean of the gradients, f may still fall along a kink that is bent, or
+    where one of several goes on.
+    """
+    names = run.objective.space.names
+    expressions = [each.expression for _, surfaces in switches for each in surfaces]
+    groups = [[each] for each in expressions[:SIDES]]
+    if 1 < len(expressions) <= SIDES:
+        groups += [expressions[:k] + expressions[k + 1 :] for k in range(len(groups))]
+    lowest: Evaluated | None = None
+    for group in groups:
+        if len(group) >= max(2, len(around.x)):
+            continue
+        for distance, direction in itertools.product(FARTHER, directions[:MOST]):
+            x = around.x + distance * around.units * direction
+            for _ in range(CORRECTIONS):
+                values = _values(run.objective, array("d", x))
+                found = [_surface(each, names, values) for each in group]
+                if any(each is None for each in found):
+                    break
+                step = _step_to([s for s in found if s is not None], around.units)
+                x = x + step * around.units
+            point = around.at(x)
+            if point[1] < (run.fun if lowest is None else lowest[1]):
+                lowest = point
+    if lowest is None or not lowest[1] < run.fun - LEAST * abs(run.fun):
+        return None
+    return lowest if all(map(math.isfinite, (lowest[1], *lowest[2]))) else None
 
 
 def _is_hole(around: _Surroundings, gradient: np.ndarray) -> bool:
@@ -358,7 +405,7 @@ def _surface(
         value = float(expression.evalf(subs=numbers))
     except (TypeError, ValueError):
         return None
-    return Surface(value, _slopes(expression, names, values))
+    return Surface(value, _slopes(expression, names, values), expression)
 
 
 def _slopes(

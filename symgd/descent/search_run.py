@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from symgd.descent.ends import AT_ROUNDING, CLOSE, Ending, examined, sizes_of
 from symgd.descent.run import NOISE, TIGHTER, Run, is_held, projected_norm
 from symgd.native import records as layout
+from symgd.native.machine import address
 from symgd.native.status import RUNNING, Status
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 SMALL = 1e-6  # of the gradient at the start, where no curvature is known
 MOST_ESCAPES = 50  # from ends that are no minima
 BEYOND_MEASURE = 1e3 * NOISE  # of f, which may have lost digits on the way
+BESIDE, TURNS = 1e-9, 1e-3  # parts of x, and of the gradient there
 SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
 
 
@@ -46,6 +48,8 @@ class SearchRun(Run):
         close = self.close if status == Status.CONVERGED else AT_ROUNDING
         self.ending = end = examined(self, close)
         self.counters[layout.EVALUATIONS] += end.evaluations
+        if end.verdict in (layout.EXACT, layout.SADDLE) and self._turns():
+            return self._at_kink(int(Status.CONVERGED), end)
         if end.verdict == layout.EXACT:
             return int(Status.CONVERGED)
         asked = self._tolerance(end)
@@ -93,6 +97,10 @@ class SearchRun(Run):
         ended = self.ending_of(status, end)
         if ended == Status.STALLED or not self.origin:
             return ended
+        return self._at_kink(int(Status.ABNORMAL), end)
+
+    def _at_kink(self, status: int, end: Ending) -> int:
+        """Look for a kink at an end; without one, return a status."""
         from symgd.descent.kinks import kink_at, may_have_kinks
 
         self.kink = kink = kink_at(self)
@@ -100,8 +108,32 @@ class SearchRun(Run):
         if kink.lower is not None and self._leaves(*kink.lower):
             return self._goes_on(self.settings.gtol)
         units = sizes_of(self.x, self.origin)
-        at_kink = kink.is_minimum and may_have_kinks(self.objective, self.x, units)
-        return int(Status.CONVERGED if at_kink else Status.ABNORMAL)
+        if kink.is_minimum and may_have_kinks(self.objective, self.x, units):
+            return int(Status.CONVERGED)
+        if status != Status.CONVERGED:
+            return status
+        self.kink = None
+        saddle = end.verdict == layout.SADDLE
+        return int(Status.STATIONARY if saddle else Status.CONVERGED)
+
+    def _turns(self) -> bool:
+        """Return whether the gradient is another close beside an end: at a kink."""
+        if self.objective.is_analytic or not self.origin:
+            return False
+        kernel = self.objective.kernel("evaluation")
+        units, steepest, change = sizes_of(self.x, self.origin), 0.0, 0.0
+        slopes = [array("d", self.gradient), array("d", self.gradient)]
+        for k, unit in enumerate(units):
+            for side, slope in zip((-1.0, 1.0), slopes, strict=True):
+                beside = self.x
+                place = beside[k] + side * BESIDE * unit
+                beside[k] = min(max(place, self.lower[k]), self.upper[k])
+                kernel(*map(address, (beside, self.parameters, slope)))
+            steepest = max(steepest, *map(abs, slopes[0]), *map(abs, slopes[1]))
+            pairs = zip(*slopes, strict=True)
+            change = max(change, *(abs(a - b) for a, b in pairs))
+        self.counters[layout.EVALUATIONS] += 2 * self.n
+        return change > TURNS * steepest and steepest > SMALL * self.steepest
 
     def ending_of(self, status: int, end: Ending) -> int:
         """Return the status of a run that can do no more: STALLED or ABNORMAL.

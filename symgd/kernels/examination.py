@@ -20,6 +20,7 @@ from symgd.kernels.common import NOISE, is_held
 from symgd.kernels.eigenvalues import diagonalise
 from symgd.kernels.probing import (
     STRAIGHT,
+    is_open,
     mixed,
     outward,
     probe,
@@ -188,11 +189,13 @@ def examine(
             for k in range(n):
                 step[k] -= size * scale[k] * v[k, i]
         rise = 0.5 * curvature / farthest / farthest
-        lowest, highest = min(lowest, rise), max(highest, rise)
+        for k in range(n):
+            along[k] = scale[k] * v[k, i] / farthest
+        if is_open(x, along, units, lower, upper):
+            lowest = min(lowest, rise)
+        highest = max(highest, rise)
         weak = rise <= WEAK * fallen or curvature <= NULL * largest
         if weak or fallen == 0.0 or not facts[ANALYTIC]:
-            for k in range(n):
-                along[k] = scale[k] * v[k, i] / farthest
             down = -1.0 if slope > 0.0 else 1.0
             falls_on = probe(
                 function, p, counters, facts, least, down, x, along, lower, upper, work
@@ -231,14 +234,15 @@ def examine(
             return INEXACT
         if endless and far > FAR and not facts[ANALYTIC]:
             return FLAT
+    noise = NOISE * abs(f)
     if facts[ANALYTIC] and has_tail(
-        *(function, p, counters, facts, least, x, g, origin, lower, upper, work),
+        *(function, p, counters, facts, noise, x, g, origin, lower, upper, work),
         *(a, v, NULL * largest),
     ):
         return FLAT
     if facts[ANALYTIC]:
         tail = has_bent_tail(
-            *(function, hessian, p, counters, facts, least, largest, x, g, lower),
+            *(function, hessian, p, counters, facts, noise, largest, x, g, lower),
             *(upper, work, matrices),
         )
         if facts[LOWER_VALUE] < inf:

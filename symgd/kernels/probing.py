@@ -46,10 +46,13 @@ def set_units(x: Any, origin: Any, units: Any) -> bool:
 def set_equal_units(a: Any, origin: Any, units: Any) -> None:
     """Set units of what began at 0 by those of the others: f changes by the same.
 
-    It may have come back from anywhere.
+    It may have come back from anywhere; and where f is straight it may go on.
     """
     n = units.shape[0]
     for k in range(n):
+        if origin[k] == 0.0 and a[k, k] == 0.0:
+            for j in range(n):
+                units[k] = max(units[k], units[j])
         least, widest = inf, 0.0
         for j in range(n):
             if origin[k] == 0.0 and origin[j] != 0.0 and a[k, k] > 0.0 < a[j, j]:
@@ -148,6 +151,19 @@ def placed(
         trial[k] = min(max(x[k] + distance * along[k], lower[k]), upper[k])
         far += abs(trial[k] - x[k])
     return far
+
+
+@jit
+def is_open(x: Any, along: Any, units: Any, lower: Any, upper: Any) -> bool:
+    """Return whether a direction, or its opposite, leads into the bounds."""
+    forward, backward = True, True
+    for k in range(x.shape[0]):
+        part = along[k] / units[k]
+        if x[k] <= lower[k] + NEAR * units[k]:
+            forward, backward = forward and part > -NEAR, backward and part < NEAR
+        if x[k] >= upper[k] - NEAR * units[k]:
+            forward, backward = forward and part < NEAR, backward and part > -NEAR
+    return forward or backward
 
 
 @jit

@@ -21,11 +21,24 @@ class InPieces(ir.IRBuilder):
     that grows with the square of its length.
     """
 
+    _away = 0  # how deep in what is written into another block, to come back
+
+    @contextmanager
+    def goto_block(self, block: Any) -> Iterator[None]:
+        """Write into another block for a while; the one to come back to stays open."""
+        self._away += 1
+        try:
+            with super().goto_block(block):
+                yield
+        finally:
+            self._away -= 1
+
     def _insert(self, instruction: Any) -> None:
         written = len(self.block.instructions)
         at_end = self._anchor == written and not self.block.is_terminated
         if (
             at_end
+            and not self._away
             and written >= MOST_IN_BLOCK
             and not isinstance(instruction, Terminator)
         ):

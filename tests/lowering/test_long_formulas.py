@@ -157,3 +157,11 @@ def test_each_factor_of_a_long_product_has_its_limit():
     assert product is not None
     assert len(product.atoms(sp.Piecewise)) == len(symbols)
     assert product.xreplace(dict.fromkeys(symbols, sp.S.Zero)) == 0
+
+
+def test_what_is_repaired_far_out_may_stand_at_every_place():
+    """Its memory is allocated in the first block, which may just have been full."""
+    for n in range(8, 48, 2):
+        f = Objective("+".join(f"(x - {k})*(y + {k})" for k in range(n)) + "+ cos(x*y)")
+        expected = sum((1.5 - k) * (2.5 + k) for k in range(n)) + np.cos(1.5 * 2.5)
+        assert f.value([1.5, 2.5]) == pytest.approx(expected, rel=1e-12)

@@ -21,6 +21,8 @@ Run: TypeAlias = Any
 # How much of x Newton's step may still change, at the end of the default method, where
 # f no longer falls measurably, and at the end of a rule, which has its own pace.
 CLOSE, AT_ROUNDING, ROUGHLY = 1e-7, 1e-5, 1e-2
+SMALL = 1e-6  # of the gradient at the start, where no curvature is known
+BESIDE, TURNS = 1e-9, 1e-3  # parts of x, and of the gradient there
 LOWER_PLACE, LOWER_SLOPES = 4, 5  # of the vectors that the kernel works with
 
 
@@ -80,6 +82,40 @@ def sizes_of(x: array[float], start: array[float]) -> array[float]:
     sizes = [max(abs(a), abs(a - b)) for a, b in pairs]
     largest = max(sizes) or 1.0
     return array("d", [size or largest for size in sizes])
+
+
+def turns(
+    kernel: Any,
+    parameters: Any,
+    x: array[float],
+    sides: tuple[array[float], array[float]],
+    sizes: array[float],
+    least: float,
+) -> bool:
+    """Return whether the gradient is another close beside a point, as at a kink.
+
+    Parameters
+    ----------
+    kernel, parameters
+        Of value and gradient.
+    x, sizes : arrays
+        The point, and the size of each coordinate.
+    sides : pair of arrays
+        The bounds.
+    least : float
+        What no gradient at a kink is below.
+    """
+    steepest = change = 0.0
+    for k, size in enumerate(sizes):
+        slopes = []
+        for step in (-BESIDE * size, BESIDE * size):
+            beside, slope = x[:], array("d", [0.0]) * len(x)
+            beside[k] = min(max(x[k] + step, sides[0][k]), sides[1][k])
+            kernel(*map(address, (beside, parameters, slope)))
+            slopes.append(slope)
+        steepest = max(steepest, *(abs(g) for slope in slopes for g in slope))
+        change = max(change, *(abs(b - a) for a, b in zip(*slopes, strict=True)))
+    return change > TURNS * steepest and steepest > least
 
 
 def _by_curvature(run: Run, close: float) -> Ending:

@@ -7,19 +7,24 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from symgd.descent.ends import AT_ROUNDING, CLOSE, Ending, examined, sizes_of
+from symgd.descent.ends import (
+    AT_ROUNDING,
+    CLOSE,
+    SMALL,
+    Ending,
+    examined,
+    sizes_of,
+    turns,
+)
 from symgd.descent.run import NOISE, TIGHTER, Run, is_held, projected_norm
 from symgd.native import records as layout
-from symgd.native.machine import address
 from symgd.native.status import RUNNING, Status
 
 if TYPE_CHECKING:
     from symgd.descent.kinks import Kink
 
-SMALL = 1e-6  # of the gradient at the start, where no curvature is known
 MOST_ESCAPES = 50  # from ends that are no minima
 BEYOND_MEASURE = 1e3 * NOISE  # of f, which may have lost digits on the way
-BESIDE, TURNS = 1e-9, 1e-3  # parts of x, and of the gradient there
 SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
 
 
@@ -120,20 +125,11 @@ class SearchRun(Run):
         """Return whether the gradient is another close beside an end: at a kink."""
         if self.objective.is_analytic or not self.origin:
             return False
-        kernel = self.objective.kernel("evaluation")
-        units, steepest, change = sizes_of(self.x, self.origin), 0.0, 0.0
-        slopes = [array("d", self.gradient), array("d", self.gradient)]
-        for k, unit in enumerate(units):
-            for side, slope in zip((-1.0, 1.0), slopes, strict=True):
-                beside = self.x
-                place = beside[k] + side * BESIDE * unit
-                beside[k] = min(max(place, self.lower[k]), self.upper[k])
-                kernel(*map(address, (beside, self.parameters, slope)))
-            steepest = max(steepest, *map(abs, slopes[0]), *map(abs, slopes[1]))
-            pairs = zip(*slopes, strict=True)
-            change = max(change, *(abs(a - b) for a, b in pairs))
         self.counters[layout.EVALUATIONS] += 2 * self.n
-        return change > TURNS * steepest and steepest > SMALL * self.steepest
+        kernel, sides = self.objective.kernel("evaluation"), (self.lower, self.upper)
+        sizes = sizes_of(self.x, self.origin)
+        ways = kernel, self.parameters, self.x, sides, sizes
+        return turns(*ways, SMALL * self.steepest)
 
     def ending_of(self, status: int, end: Ending) -> int:
         """Return the status of a run that can do no more: STALLED or ABNORMAL.

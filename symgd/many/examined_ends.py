@@ -7,7 +7,7 @@ from array import array
 
 import numpy as np
 
-from symgd.descent.ends import CLOSE, ROUGHLY, sizes_of
+from symgd.descent.ends import CLOSE, ROUGHLY, SMALL, sizes_of, turns
 from symgd.descent.felt import lower_nearby
 from symgd.descent.jumps import lower_beside
 from symgd.kernels.shared import shared
@@ -64,7 +64,9 @@ class ExaminedEnds:
             *map(machine.address, arrays),
         )
         machine.raise_pending()
-        if self.hessian is None or problem.objective.has_jumps:
+        objective = problem.objective
+        smooth = objective.is_analytic or not problem.searches or self.hessian is None
+        if self.hessian is None or objective.has_jumps or not smooth:
             for each in piece[table.status[piece] == Status.CONVERGED]:
                 self._feel(
                     int(each), counts, (problem.bounds.lower, problem.bounds.upper)
@@ -88,8 +90,14 @@ class ExaminedEnds:
             )
             counts[each] += found.evaluations
             lowest = found.fun
+        sizes = sizes_of(x, array("d", start))
+        if self.hessian is not None and not self.problem.objective.is_analytic:
+            counts[each] += 2 * len(x)
+            ways = self.function, array("d", constants), x, sides, sizes
+            steepest = float(np.abs(slope).max())
+            if self.problem.searches and turns(*ways, SMALL * steepest):
+                lowest = -math.inf  # to be looked at alone
         if self.problem.objective.has_jumps:
-            sizes = sizes_of(x, array("d", start))
             beside = lower_beside(
                 self.function, array("d", constants), point, sides, sizes
             )

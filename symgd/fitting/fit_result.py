@@ -205,7 +205,7 @@ class Fit:
 
     def _quantile(self, level: float) -> float:
         if not LEVELS[0] <= level <= LEVELS[1]:
-            raise InputError(f"level must be between 0 and 1, by 1e-12, not {level!r}")
+            raise InputError(f"level must be between 0 and 1, as 0.95, not {level!r}")
         freedom = self.degrees_of_freedom
         exact = self.regression.loss.squares and not self.absolute_sigma and freedom > 0
         return two_sided(level, freedom if exact else math.inf)
@@ -395,5 +395,6 @@ def check_rows(arrays: dict[str, np.ndarray]) -> None:
             )
         counts[name] = len(each)
     if len(set(counts.values())) > 1:
-        lengths = ", ".join(f"{name}: {count}" for name, count in counts.items())
+        told = ((name.removeprefix("="), count) for name, count in counts.items())
+        lengths = ", ".join(f"{name}: {count}" for name, count in told)
         raise InputError(f"the columns have different lengths: {lengths}")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import sympy as sp
 
+from symgd.calculus.units import Unit, unit_of
 from symgd.language.as_written import choice, made
 from symgd.language.functions import exp_less, held, real_abs, sigmoid, softplus
 from symgd.language.nodes import Maximum, Sum, kept
@@ -108,11 +109,13 @@ def _is_modest(exponent: sp.Expr) -> bool:
 class Growth:
     """Takes exponentials out of the parts of one expression.
 
-    ``of`` rewrites what is inside of them, and what has none.
+    ``of`` rewrites what is inside of them, and what has none. ``removes`` says whether
+    what is 0/0 somewhere is one unit.
     """
 
-    def __init__(self, of: Callable[[Any], Any]) -> None:
+    def __init__(self, of: Callable[[Any], Any], removes: bool) -> None:
         self.of = of
+        self.removes = removes
         self._known: dict[sp.Basic, Scaled | None] = {}
 
     def scaled(self, node: sp.Expr) -> Scaled | None:
@@ -125,8 +128,22 @@ class Growth:
     def any_scaled(self, node: sp.Expr) -> Scaled | None:
         """Return the same, needed or not; None where there is no exponential."""
         if node not in self._known:
-            self._known[node] = self._found(node)
+            unit = unit_of(node) if self.removes else None
+            found = self._found(node) if unit is None else self._of_unit(node, unit)
+            self._known[node] = found
         return self._known[node]
+
+    def _of_unit(self, node: sp.Expr, unit: Unit) -> Scaled | None:
+        """Return the same of what is 0/0 somewhere: near to there, and elsewhere."""
+        whole = node.func(*unit.parts)
+        near = self.any_scaled(whole)
+        apart = None if unit.argument is None else self._found(node)
+        if apart is None:
+            return near
+        if near is None:
+            near = of_terms([Exponential(self.of(whole), sp.S.Zero)])
+        inside = sp.Lt(sp.Abs(self.of(unit.argument)), 1, evaluate=False)
+        return _chosen([near, apart], [inside, sp.true])
 
     def _found(self, node: sp.Expr) -> Scaled | None:
         if isinstance(node, sp.exp) and _is_modest(node.args[0]):
@@ -228,13 +245,7 @@ class Growth:
             else part
             for part, (value, _) in zip(parts, node.args, strict=True)
         ]
-        exponents = [_largest(part.exponents) for part in whole]
-
-        def divided(largest: sp.Expr) -> sp.Expr:
-            values = [part.divided(largest) for part in whole]
-            return choice(*zip(values, conditions, strict=True))
-
-        return Scaled((choice(*zip(exponents, conditions, strict=True)),), divided)
+        return _chosen(whole, conditions)
 
     def _of_extreme(self, node: sp.Expr) -> Scaled | None:
         # The largest part decides only if none is negative.
@@ -269,6 +280,16 @@ class Growth:
 def distributed(scaled: Scaled, factor: sp.Expr, exponent: sp.Expr) -> Scaled:
     """Return a sum of exponentials times one factor of one more."""
     return of_terms(Exponential(factor * f, exponent + e) for f, e in scaled.terms)
+
+
+def _chosen(parts: Sequence[Scaled], conditions: Sequence[Any]) -> Scaled:
+    exponents = [_largest(part.exponents) for part in parts]
+
+    def divided(largest: sp.Expr) -> sp.Expr:
+        values = [part.divided(largest) for part in parts]
+        return choice(*zip(values, conditions, strict=True))
+
+    return Scaled((choice(*zip(exponents, conditions, strict=True)),), divided)
 
 
 def _product(factors: Sequence[sp.Expr], exponent: sp.Expr) -> Scaled:

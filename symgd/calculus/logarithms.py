@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import sympy as sp
 
-from symgd.calculus.differences import without_tie
 from symgd.calculus.growth import Growth, Scaled
-from symgd.calculus.removable import T, kind_of, without_singularity
+from symgd.calculus.removable import T, kind_of
+from symgd.calculus.units import unit_of
 from symgd.language.as_written import choice
 from symgd.language.composed import log_abs, log_less
 from symgd.language.functions import (
@@ -54,18 +54,26 @@ class LogarithmRules:
 
     def of(self, inner: sp.Expr) -> sp.Expr | None:
         """Return log of an expression, rewritten; None where it can stay."""
-        found = without_singularity(inner) if self.removes and inner.is_Mul else None
-        if found is None:
-            tied = without_tie(inner) if self.removes and inner.is_Mul else None
-            known = self._by_factors(inner, True) if tied is None else None
-            return sp.log(self.inner(inner)) if tied else known and known.size
-        if (apart := self._by_factors(inner, True)) is None:
+        unit = unit_of(inner) if self.removes and inner.is_Mul else None
+        if unit is None:
+            known = self._by_factors(inner, True)
+            return known and known.size
+        if unit.argument is None:
+            known = self._by_factors(sp.Mul(*unit.parts), True)
+            return known.size if known else sp.log(self.inner(inner))
+        if (apart := self._apart(inner, True)) is None:
             return None
-        near = sp.Lt(sp.Abs(self.inner(found[1])), 1, evaluate=False)
+        near = sp.Lt(sp.Abs(self.inner(unit.argument)), 1, evaluate=False)
         return choice((sp.log(self.inner(inner)), near), (apart.size, True))
 
     def _by_factors(self, inner: sp.Expr, alone: bool) -> _Logarithm | None:
         """Return the logarithm of a product; if it is alone, it must be positive."""
+        if self.removes and inner.is_Mul and unit_of(inner) is not None:
+            return self._of_sum(inner, alone or is_nonnegative(inner))
+        return self._apart(inner, alone)
+
+    def _apart(self, inner: sp.Expr, alone: bool) -> _Logarithm | None:
+        """Return the same of what is 0/0 nowhere."""
         factors = sp.Mul.make_args(inner)
         low = len(factors) > 1 and _degree(factors) <= MOST_DEGREE
         one = alone and sum(not is_nonnegative(f) for f in factors) < 2

@@ -200,17 +200,19 @@ def _candidates(node: sp.Expr) -> Iterator[sp.Expr]:
 def _split(kind: Any, parts: Sequence[sp.Expr], u: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     """Return factors or terms as functions of an expression, and the others."""
     inside, rest = [], []
+    times = 0  # what power of the expression its factors divide by
     for part in parts:
         if (known := _in_terms_of(part, u)) is not None:
             inside.append(known)
             continue
         base, exponent = part.as_base_exp()
         divides = isinstance(u, sp.Mul) and base in u.args
-        if kind is sp.Mul and divides and exponent.is_Integer and exponent < 0:
-            inside.append(T**exponent)
-            rest.append((u / base) ** -exponent)
-        else:
-            rest.append(part)
+        if kind is sp.Mul and divides and exponent.is_Integer:
+            times = max(times, -int(exponent))
+        rest.append(part)
+    if times:
+        inside.append(T**-times)
+        rest.append(u**times)
     return kind(*inside), kind(*rest)
 
 
@@ -262,14 +264,21 @@ def _is_undefined(template: sp.Expr) -> bool:
     if len(above) == len(sp.Mul.make_args(template)):
         return False
     there = sp.Mul(*above).xreplace({T: sp.S.Zero})
-    return bool(there.is_zero or (there.is_number and abs(there.evalf(30)) < 1e-25))
+    return _is_nothing(there)
 
 
 def _is_infinite(part: sp.Expr) -> bool:
     for factor in sp.Mul.make_args(part):
         base, exponent = factor.as_base_exp()
-        if exponent.is_number and exponent.is_negative and not base.is_number:
-            there = base.xreplace({T: sp.S.Zero})
-            if there.is_zero or (there.is_number and abs(there.evalf(30)) < 1e-25):
-                return True
+        divides = exponent.is_number and exponent.is_negative and not base.is_number
+        if divides and _is_nothing(base.xreplace({T: sp.S.Zero})):
+            return True
     return False
+
+
+def _is_nothing(there: sp.Expr) -> bool:
+    """Return whether a value is 0; what is no number isn't."""
+    if there.is_zero or not there.is_number:
+        return bool(there.is_zero)
+    size = abs(there.evalf(30))
+    return bool(size.is_Float and size < 1e-25)

@@ -18,10 +18,10 @@ import sympy as sp
 from sympy.codegen.cfunctions import log1p
 
 from symgd.calculus.derivatives import gradient
-from symgd.calculus.differences import without_tie
 from symgd.calculus.growth import Growth, Scaled, distributed, is_far
 from symgd.calculus.logarithms import LogarithmRules
-from symgd.calculus.removable import T, kind_of, removable, without_singularity
+from symgd.calculus.removable import T, removable
+from symgd.calculus.units import unit_of
 from symgd.language.as_written import choice, made
 from symgd.language.composed import by_expm1
 from symgd.language.functions import (
@@ -66,7 +66,7 @@ class _Pass:
     def __init__(self, removes: bool = True) -> None:
         self.removes = removes  # singularities
         self.done: dict[sp.Basic, Any] = {}
-        self.growth = Growth(self.of)
+        self.growth = Growth(self.of, removes)
         self.logarithms = LogarithmRules(self.of, self.growth, removes)
 
     def of(self, node: Any) -> Any:
@@ -91,14 +91,8 @@ class _Pass:
             return self.logarithms.of(node.args[0])
         if isinstance(node, log1p):
             return self.logarithms.of(sp.S.One + node.args[0])
-        if isinstance(node, (sp.Mul, sp.Add)) and self.removes:
-            found = without_singularity(node)
-            if found is not None:
-                template, argument, rest = found
-                function = kind_of(template)(self.of(argument))
-                return node.func(function, self.of(rest))
-            if (tied := without_tie(node)) is not None:
-                return node.func(*map(self.of, tied))
+        if self.removes and (unit := unit_of(node)) is not None:
+            return node.func(*map(self.of, unit.parts))
         if isinstance(node, (sp.Mul, sp.Pow)) and not node.is_number:
             return self._quotient(node)
         return None

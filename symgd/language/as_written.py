@@ -27,7 +27,7 @@ def extreme(kind: Any, *arguments: Any) -> Any:
         inner = argument.args if isinstance(argument, kind) else (argument,)
         parts.update(dict.fromkeys(inner))
     numbers = [part for part in parts if part.is_number]
-    if len(numbers) > 1:
+    if len(numbers) > 1 and all(_comparable(n).is_comparable for n in numbers):
         best = (max if kind is sp.Max else min)(numbers, key=_comparable)
         parts = {p: None for p in parts if not p.is_number} | {best: None}
     if len(parts) <= MOST_SORTED:

@@ -13,6 +13,7 @@ from symgd import Objective
 from symgd.language.formula import read, symbol
 
 STEP = mpmath.mpf(10) ** -150
+_NUMBERS = [{"real_abs": abs}, "mpmath"]
 
 
 def computed(formula: str | Objective, point: Sequence[float]) -> np.ndarray:
@@ -37,7 +38,7 @@ def exact(
     ``beside`` is what the k-th coordinate is moved by, times k + 1: to the side of a
     singularity that is removable.
     """
-    function = sp.lambdify(list(map(symbol, names)), read(formula), "mpmath")
+    function = sp.lambdify(list(map(symbol, names)), read(formula), _NUMBERS)
     with mpmath.workdps(digits):
         moves = [beside * (k + 1) for k in range(len(point))]
         pairs = zip(point, moves, strict=True)

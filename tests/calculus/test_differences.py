@@ -56,6 +56,34 @@ def test_in_other_forms(formula):
     check(formula, [{"x": 2.0, "y": 2.0 + gap, "a": 1.3} for gap in NEAR])
 
 
+QUOTIENT = "(exp(x) - exp(y))/(x - y)"
+AROUND = [
+    *("sqrt({})", "({})**(1/3)", "hypot({}, 1)", "1/sqrt({})", "log(abs({}))"),
+    *("log(1 + {})", "log(abs({})*sigmoid(x))", "abs(sqrt({}) - 3)**0.3"),
+    *("1/(1 + exp(-x)*{})", "log(y + sqrt({}))", "max(y - 1, log({}))"),
+]
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        *(around.format(QUOTIENT) for around in AROUND),
+        "sqrt(1 + (exp(x) - exp(y))**2/(x - y)**2)",
+        "log(abs((x*exp(x) - y*exp(y))/(x - y))*sigmoid(x))",
+        "sqrt(exp(x)/(x - y) + exp(y)/(y - x))",
+    ],
+)
+def test_a_quotient_is_one_unit_inside_of_others(formula):
+    check(formula, [{"x": 0.467, "y": 0.467 * (1 + gap)} for gap in NEAR])
+
+
+@pytest.mark.parametrize("around", ["sqrt({})", "log({})", "({})**-0.3", "log(1 + {})"])
+def test_a_quotient_inside_of_others_may_overflow(around):
+    points = [(1000, 999), (1000, 999.5), (1000, 1000), (-800, 800), (-900, -900.5)]
+    points = [(x, y) for x, y in points if x > 0 or around == "log({})"]
+    check(around.format(QUOTIENT), [{"x": x, "y": y} for x, y in points], 1e-9)
+
+
 def test_of_more_than_two_variables():
     text = "((p - s) - (r - q))/log((p - s)/(r - q))"
     for gap in NEAR:

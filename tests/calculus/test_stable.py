@@ -8,6 +8,7 @@ import sympy as sp
 from symgd import InputError, Objective, fit, minimize
 from symgd.calculus.stable import stable
 from symgd.language.formula import read, symbol
+from tests.calculus.digits import STEP, computed, exact
 
 # A formula, a point, and value and gradient there: limits, or a subgradient.
 AT_LIMITS = [
@@ -201,6 +202,45 @@ def test_a_removable_singularity_is_removed(formula):
     )
 
 
+INSIDE = [
+    *("sqrt((exp(x) - 1)/x)", "((exp(x) - 1)/x)**0.3", "1/sqrt(1 + sinh(x)**2/x**2)"),
+    *("log(abs(sinh(x)/x)*sigmoid(x))", "log(2 + exp(-x)*(exp(x) - 1)/x)"),
+    *("hypot((exp(2*x) - 1)/x, exp(x))", "exp(x)/(x*exp((exp(x) - 1)/x) + 1)"),
+    *("sqrt(1/tanh(x) - 1/x + exp(x))", "exp(x)/(x*exp(x/tanh(x)) + exp(x))"),
+]
+
+
+def check_by_differences(formula, x):
+    wanted = exact(formula, ["x"], [x], digits=1200, beside=STEP / 10**150)
+    np.testing.assert_allclose(computed(formula, [x]), wanted, rtol=2e-12, atol=2e-12)
+
+
+@pytest.mark.parametrize("formula", INSIDE)
+def test_a_singularity_inside_of_others_is_removed(formula):
+    for x in [*NEAR, 1.1, -1.5, 20.0]:
+        check_by_differences(formula, x)
+
+
+def test_a_singularity_inside_of_terms_of_a_sum_is_removed():
+    p = np.array([0.5, 1.0, -1.5, 2.0])
+    text = "sum(sqrt((exp(w[0]*p[i]) - 1)/w[0]/p[i]) for i in range(4))"
+    objective = Objective(text, data={"p": p})
+    assert objective.value([0.0]) == pytest.approx(4)
+    assert objective.grad([0.0]) == pytest.approx([p.sum() / 4])
+
+
+@pytest.mark.parametrize(
+    ("formula", "x"),
+    [
+        ("exp(x)/(x*exp(x*log(x)) + exp(x))", 1.0),
+        ("x/(x*exp(x*log(x)) + exp(x))", 1.0),
+        ("min((cos(x) - cos(1))**2/(x - 1)**2, log(1 - exp(x)))/(x - 10)", -1.0),
+    ],
+)
+def test_what_is_no_number_at_a_point_is_asked_for(formula, x):
+    check_by_differences(formula, x)
+
+
 @pytest.mark.parametrize(
     ("formula", "points"),
     [
@@ -208,6 +248,8 @@ def test_a_removable_singularity_is_removed(formula):
         ("(x**2 - 1)/(x - 1)", [[1], [1.01], [0.5]]),
         ("(10 - x)/(exp((10 - x)/10) - 1)", [[10], [10.5], [40], [-900]]),
         ("(1 - exp(-x*y))/x", [[0, 2], [1e-9, 2], [1, 0], [3, 0.1]]),
+        ("(exp(x*y) - 1)/(x*y)", [[0, 2], [1e-9, 2], [0, 0], [3, 0.1]]),
+        ("(exp(x*y) - 1 - x*y)/(x**2*y)", [[0, 2], [1e-9, 2], [0, 0], [3, 0.1]]),
         ("(x**y - 1)/y", [[2, 0], [2, 1e-9], [2, 1]]),
     ],
 )

@@ -18,7 +18,7 @@ from sympy.codegen.cfunctions import expm1, log1p
 from sympy.integrals.quadrature import gauss_legendre
 
 from symgd.calculus.removable import T, kind_of
-from symgd.language.as_written import choice
+from symgd.language.as_written import choice, raised
 from symgd.language.functions import sigmoid
 from symgd.language.nodes import Sum, kept, length_of, replaced
 from symgd.language.signs import is_positive
@@ -61,7 +61,7 @@ def _in_product(node: sp.Mul) -> tuple[sp.Expr, sp.Expr] | None:
                 continue
             if (quotient := _quotient(divided, divisor)) is not None:
                 rest = [f for i, f in enumerate(node.args) if i not in (below, above)]
-                return quotient**other, sp.Mul(*rest)
+                return raised(quotient, other), sp.Mul(*rest)
     return None
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import sympy as sp
 
 from symgd.calculus.units import Unit, unit_of
-from symgd.language.as_written import choice, made
+from symgd.language.as_written import choice, made, raised
 from symgd.language.functions import exp_less, held, real_abs, sigmoid, softplus
 from symgd.language.nodes import Maximum, Sum, kept
 from symgd.language.signs import is_nonnegative
@@ -180,7 +180,7 @@ class Growth:
                 logarithm = softplus(x + sp.log(factor / number))
                 return of_terms([Exponential(number**power, power * logarithm)])
         largest, rest = inner.taken_out()
-        return _product([rest**power], power * largest)
+        return _product([raised(rest, power)], power * largest)
 
     def _of_product(self, node: sp.Mul) -> Scaled | None:
         plain, exponents, compounds = [], [], []

@@ -22,7 +22,7 @@ from symgd.calculus.growth import Growth, Scaled, distributed, is_far
 from symgd.calculus.logarithms import LogarithmRules
 from symgd.calculus.removable import T, removable
 from symgd.calculus.units import unit_of
-from symgd.language.as_written import choice, made
+from symgd.language.as_written import choice, made, raised
 from symgd.language.composed import by_expm1
 from symgd.language.functions import (
     exp_less,
@@ -198,7 +198,7 @@ def _balanced(
     factors = []
     for scaled, power in sums:
         largest, rest = scaled.taken_out()
-        factors.append(rest**power)
+        factors.append(raised(rest, power))
         if power.is_negative:
             below.append(-power * largest)
         else:

@@ -102,6 +102,13 @@ def choice(*branches: tuple[Any, Any]) -> sp.Piecewise:
     return sp.Basic.__new__(sp.Piecewise, *pairs)
 
 
+def raised(base: Any, exponent: Any) -> Any:
+    """Return a power; of a choice, a choice of powers."""
+    if not isinstance(base, sp.Piecewise) or exponent in (0, 1):
+        return power(base, exponent)
+    return choice(*((raised(value, exponent), where) for value, where in base.args))
+
+
 def decided(*branches: tuple[Any, Any]) -> Any:
     """Return the same, of the branches that may be taken; a value if it is known."""
     open_ones = []
@@ -135,6 +142,6 @@ _OWN: dict[Any, Any] = {
     sp.And: both,
     sp.Add: total,
     sp.Mul: product,
-    sp.Pow: power,
+    sp.Pow: raised,
     sp.Or: either,
 }

@@ -29,9 +29,10 @@ _SLOPES: dict[Any, Any] = {
 
 
 def applied(kind: Any, *arguments: Any) -> Any:
-    """Return ``kind(*arguments)``."""
-    if kind in (sp.Abs, sp.sign) and is_linear(arguments[0]):
-        return (magnitude if kind is sp.Abs else direction)(arguments[0])
+    """Return ``kind(*arguments)``; sizes and signs are those of what is real."""
+    if kind in (sp.Abs, sp.sign) and not arguments[0].is_number:
+        known = (magnitude if kind is sp.Abs else direction)(arguments[0])
+        return kind(*arguments, evaluate=False) if known is None else known
     if len(arguments) == 1 and _stays(kind, arguments[0]):
         return kind(*arguments, evaluate=False)
     return kind(*arguments)

@@ -173,6 +173,11 @@ AT_POINTS = [
     ("log(factorial(x)/factorial(y))", ["x", "y"], [300, 200]),
     ("(1 + exp(x))**y*exp(-x*y)", ["x", "y"], [900, 1.5]),
     ("exp(x)*exp(-exp(x))", ["x"], [800]),
+    (
+        "log(max(log(sinh(4*z)*(y*exp(z - y) + exp(y) + 2*exp(y + 3))), y))",
+        ["y", "z"],
+        [1, 1],
+    ),
     ("cosh(x)/exp(x)", ["x"], [800]),
 ]
 

@@ -221,6 +221,11 @@ def test_a_singularity_inside_of_others_is_removed(formula):
         check_by_differences(formula, x)
 
 
+@pytest.mark.parametrize("x", [1.0, 1 + 1e-9, 0.9, 2.0, -0.5, -1.5])
+def test_a_singularity_elsewhere_than_at_0_is_removed_inside_of_others(x):
+    check_by_differences("log(abs((exp(-x**2) - exp(-1))/(1 - x)))", x)
+
+
 def test_a_singularity_inside_of_terms_of_a_sum_is_removed():
     p = np.array([0.5, 1.0, -1.5, 2.0])
     text = "sum(sqrt((exp(w[0]*p[i]) - 1)/w[0]/p[i]) for i in range(4))"

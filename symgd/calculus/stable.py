@@ -92,7 +92,7 @@ class _Pass:
         if isinstance(node, log1p):
             return self.logarithms.of(sp.S.One + node.args[0])
         if self.removes and (unit := unit_of(node)) is not None:
-            return node.func(*map(self.of, unit.parts))
+            return self.of(node.func(*unit.parts))
         if isinstance(node, (sp.Mul, sp.Pow)) and not node.is_number:
             return self._quotient(node)
         return None

@@ -84,6 +84,12 @@ def test_a_quotient_inside_of_others_may_overflow(around):
     check(around.format(QUOTIENT), [{"x": x, "y": y} for x, y in points], 1e-9)
 
 
+@pytest.mark.parametrize("around", ["exp(-x)*{}", "{}/(exp(x) + exp(y))"])
+def test_a_quotient_among_factors_may_overflow(around):
+    points = [(800, 799), (800, 799.5), (800, 800), (-800, -799.5), (0.4, 0.4)]
+    check(around.format(f"({QUOTIENT})"), [{"x": x, "y": y} for x, y in points])
+
+
 def test_of_more_than_two_variables():
     text = "((p - s) - (r - q))/log((p - s)/(r - q))"
     for gap in NEAR:

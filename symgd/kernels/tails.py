@@ -384,9 +384,8 @@ def is_rounding(
 
     There its terms cancel each other; what f has fallen by on the way doesn't show.
     """
-    free, n, way = work[0], x.shape[0], 0.0
+    free, n = work[0], x.shape[0]
     for i in range(n):
-        way += abs(x[i] - origin[i])
         for j in range(n):
             a[i, j] = 0.0
     evaluate(hessian, x, p, a)
@@ -394,6 +393,7 @@ def is_rounding(
         if free[i] == 0.0:
             continue
         total, largest, far = 0.0, 0.0, False
+        way = abs(x[i] - origin[i])
         for j in range(n):
             size = abs(a[i, j] * x[j])
             total += size

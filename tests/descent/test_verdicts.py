@@ -71,7 +71,7 @@ MINIMA = {
         *("abs(x - y) - 0.3*abs(x + y) + x**2 + y**2", [0, 0], None),
         [-0.045],
     ),
-    "far apart in size": ("(1e-9*x - 1)**2 + (1e9*y - 1)**2", [1, 1], None, [0.0]),
+    "far apart in size": ("(1e-9*x - 1)**2 + (1e9*y - 1)**2", [0, 0], None, [0.0]),
     "a corner": ("-x*y*z", [0, 0, 0], [(0, 1)] * 3, [-1.0]),
     "a monkey saddle": ("x*y*z + x**4 + y**4 + z**4", [0, 0, 0], None, [-1 / 256]),
     "lower between the axes": ("-(x*y)**2 + x**6 + y**6", [0, 0], None, [-1 / 27]),

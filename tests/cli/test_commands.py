@@ -847,4 +847,6 @@ def test_a_formula_without_a_command_says_which_one(formula):
     done = run(formula)
     assert done.exit_code == 2
     assert f"write symgd minimize '{formula}'" in done.stderr
-    assert "No such command 'minimise'. Did you mean 'minimize'" in run("minimise").stderr
+    assert (
+        "No such command 'minimise'. Did you mean 'minimize'" in run("minimise").stderr
+    )

@@ -146,7 +146,7 @@ class LargeRun(Run):
     @property
     def place(self) -> int:
         """The row of the iterate among those that take turns."""
-        return int(self.counters[layout.PLACE])
+        return int(self.record.place)
 
     @property
     def x(self) -> array[float]:
@@ -178,7 +178,7 @@ class LargeRun(Run):
 
     @property
     def _is_computed(self) -> bool:
-        return bool(self.facts[exchange.GATHERS] or self.counters[layout.AHEAD])
+        return bool(self.facts[exchange.GATHERS] or self.record.ahead)
 
     def evaluated(self, x: array[float], gradient: array[float]) -> float:
         """Return the value, and write the gradient, at a point."""
@@ -213,7 +213,7 @@ class LargeRun(Run):
 
     def _continue(self) -> int:
         self.facts[exchange.WORDS] = len(self.parameters)
-        arrays: list[Any] = [self.facts, self.counters, self.limits, self.iterates]
+        arrays: list[Any] = [self.facts, self.record, self.iterates]
         arrays += [self._gradient, self.parameters, self.rest, self.hyper]
         arrays += [self.lower, self.upper, self.room, self.rows, self.order, self.kept]
         status = self.descend(*map(address, arrays))
@@ -221,7 +221,7 @@ class LargeRun(Run):
         return status
 
     def _be_at(self, x: array[float], gradient: array[float]) -> None:
-        self.counters[layout.PLACE] = 0
+        self.record.place = 0
         self.iterates[: self.n], self._gradient = x, gradient
         self.facts[exchange.GATHERS] = 0  # the gradient is there
 
@@ -237,8 +237,7 @@ class LargeRun(Run):
         """Return all numbers that the run consists of, by name."""
         self._harvest()
         return {
-            "counters": self.counters,
-            "limits": self.limits,
+            "record": self.record.words(),
             "iterates": self.iterates,
             "rest": self.rest,
             "kept": self.kept,
@@ -247,14 +246,14 @@ class LargeRun(Run):
             "recorded": self.recorded,
         }
 
-    def possible(self) -> dict[int, tuple[int, int]]:
-        """Return between what each of the counters can be."""
+    def possible(self) -> dict[str, tuple[int, int]]:
+        """Return between what each whole number of the record can be."""
         gathers = bool(self.facts[exchange.GATHERS])
         kept = self.t - self.t % exchange.KEEP if gathers and self.t >= 0 else 0
         pairs = {
-            layout.PLACE: (0, 1 if gathers else 2),
-            layout.AHEAD: (-1, 0),
-            layout.KEPT: (kept, kept),
+            "place": (0, 1 if gathers else 2),
+            "ahead": (-1, 0),
+            "kept": (kept, kept),
         }
         return super().possible() | pairs
 

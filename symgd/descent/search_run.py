@@ -52,7 +52,7 @@ class SearchRun(Run):
             return super().judged(status)
         close = self.close if status == Status.CONVERGED else AT_ROUNDING
         self.ending = end = examined(self, close)
-        self.counters[layout.EVALUATIONS] += end.evaluations
+        self.record.evaluations += end.evaluations
         if end.verdict in (layout.EXACT, layout.SADDLE) and self._turns():
             return self._at_kink(int(Status.CONVERGED), end)
         if end.verdict == layout.EXACT:
@@ -71,7 +71,7 @@ class SearchRun(Run):
 
     def recall(self, status: Status) -> None:
         """Find out again what the end is, of a run that was stored after it."""
-        at_rounding = self.norm > self.limits[layout.GTOL]
+        at_rounding = self.norm > self.record.gtol
         if self.ending is None and status in (Status.CONVERGED, Status.STATIONARY):
             end = examined(self, AT_ROUNDING if at_rounding else self.close)
             self.ending = end
@@ -89,7 +89,7 @@ class SearchRun(Run):
         if self.norm == 0.0:
             return int(Status.STATIONARY)
         self.tighten()
-        if not self.counters[layout.NEWTON]:
+        if not self.record.newton:
             self.next_stage()
         return RUNNING
 
@@ -109,7 +109,7 @@ class SearchRun(Run):
         from symgd.descent.kinks import kink_at, may_have_kinks
 
         self.kink = kink = kink_at(self)
-        self.counters[layout.EVALUATIONS] += kink.evaluations
+        self.record.evaluations += kink.evaluations
         if kink.lower is not None and self._leaves(*kink.lower):
             return self._goes_on(self.settings.gtol)
         units = sizes_of(self.x, self.origin)
@@ -125,7 +125,7 @@ class SearchRun(Run):
         """Return whether the gradient is another close beside an end: at a kink."""
         if self.objective.is_analytic or not self.origin:
             return False
-        self.counters[layout.EVALUATIONS] += 2 * self.n
+        self.record.evaluations += 2 * self.n
         kernel, sides = self.objective.kernel("evaluation"), (self.lower, self.upper)
         sizes = sizes_of(self.x, self.origin)
         ways = kernel, self.parameters, self.x, sides, sizes
@@ -152,15 +152,15 @@ class SearchRun(Run):
             return False
         self._harvest()
         self.escapes += 1
-        self.counters[layout.T] += 1
+        self.record.t += 1
         far = sum(abs(b - a) for a, b in zip(self.x, x, strict=True))
         slope = (self.fun - fun) / far if far > 0.0 else 0.0
         self.slots[: self.n], self.gradient[:] = x, gradient
-        self.limits[layout.VALUE] = fun
-        self.limits[layout.NORM] = projected_norm(x, gradient, self.lower, self.upper)
+        self.record.value = fun
+        self.record.norm = projected_norm(x, gradient, self.lower, self.upper)
         # At the start, where it may be 0, the gradient says nothing of what is small.
         self.begun[1] = max(self.begun[1], self.norm, slope if slope < math.inf else 0)
-        if self.counters[layout.EVERY] and self.t % self.counters[layout.EVERY] == 0:
+        if self.record.every and self.t % self.record.every == 0:
             row = array("d", [self.t, fun, self.norm, *x])
             self.recorded += row + array("d", [math.nan] * len(self.constants))
         return True
@@ -176,7 +176,7 @@ class SearchRun(Run):
 
     def _goes_on(self, gtol: float) -> int:
         self.kink = None
-        self.limits[layout.GTOL] = gtol
+        self.record.gtol = gtol
         self.restart()
         if self.fun <= self.settings.target:
             return int(Status.TARGET_REACHED)

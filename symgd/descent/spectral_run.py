@@ -29,7 +29,7 @@ class SpectralRun(SearchRun):
         self.descend = shared("spectral")
         self.function = objective.kernel("evaluation")
         self.values, self.work = map(floats, layout.spectral_space(self.n))
-        arrays: list[Any] = [self.counters, self.limits, self.slots, self.gradient]
+        arrays: list[Any] = [self.record, self.slots, self.gradient]
         arrays += [self.parameters, self.lower, self.upper, self.values, self.work]
         self.arguments = [self.function.address, *map(address, [*arrays, self.rows])]
 
@@ -38,14 +38,14 @@ class SpectralRun(SearchRun):
 
     def restart(self) -> None:
         """Forget what was learnt elsewhere."""
-        self.limits[layout.STEP] = 0.0
-        self.limits[layout.FLATTEST] = self.norm
-        self.counters[layout.IDLE] = 0
+        self.record.step = 0.0
+        self.record.flattest = self.norm
+        self.record.idle = 0
         self.values[:] = array("d", [self.fun]) * len(self.values)
 
-    def possible(self) -> dict[int, tuple[int, int]]:
-        """Return between what each of the counters can be."""
-        return super().possible() | {layout.IDLE: (0, FARTHEST)}
+    def possible(self) -> dict[str, tuple[int, int]]:
+        """Return between what each whole number of the record can be."""
+        return super().possible() | {"idle": (0, FARTHEST)}
 
     def arrays(self) -> dict[str, array[Any]]:
         """Return all numbers that the run consists of, by name."""

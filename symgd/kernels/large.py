@@ -15,7 +15,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from symgd.kernels.common import copy, judged
+from symgd.kernels.common import copy, judged, run_at
 from symgd.lowering.intrinsics import call_at, evaluate, floats, integers
 from symgd.lowering.jitting import jit
 from symgd.native.exchange import (
@@ -45,35 +45,17 @@ from symgd.native.exchange import (
     WORDS,
 )
 from symgd.native.records import (
-    AHEAD,
-    COUNTERS,
-    CURSOR,
     DIVERGED,
-    EPOCH,
-    EVALUATIONS,
-    EVERY,
-    KEPT,
-    LAST,
-    LIMITS,
-    NORM,
-    PLACE,
-    RANDOM,
-    ROWS,
     TRACE_ROWS,
-    VALUE,
-    VARIABLES,
-    T,
 )
 from symgd.native.status import RUNNING
 
 
 @jit
-def record(
-    counters: Any, limits: Any, x: Any, state: Any, room: Any, rows: Any
-) -> None:
+def record(run: Any, x: Any, state: Any, room: Any, rows: Any) -> None:
     """Write a row of the trace."""
-    row = rows[counters[ROWS]]
-    row[0], row[1], row[2] = counters[T], limits[VALUE], limits[NORM]
+    row = rows[run.rows]
+    row[0], row[1], row[2] = run.t, run.value, run.norm
     n, size = x.shape[0], state.shape[0]
     for k in range(n):
         row[3 + k] = x[k]
@@ -81,39 +63,39 @@ def record(
         row[3 + n + k] = state[k]
     for j in range(row.shape[0] - 3 - n - size):
         row[3 + n + size + j] = room[ROOM_HYPERPARAMETERS + j]
-    counters[ROWS] += 1
+    run.rows += 1
 
 
 @jit
-def _random(counters: Any) -> int:
+def _random(run: Any) -> int:
     """Return a whole number below 2**31 - 86 (L'Ecuyer 1988, figure 3)."""
-    a = 40014 * counters[RANDOM] % 2147483563
-    b = 40692 * counters[RANDOM + 1] % 2147483399
-    counters[RANDOM], counters[RANDOM + 1] = a, b
+    a = 40014 * run.first_random % 2147483563
+    b = 40692 * run.second_random % 2147483399
+    run.first_random, run.second_random = a, b
     return (a - b) % 2147483562
 
 
 @jit
-def shuffle(order: Any, counters: Any) -> None:
+def shuffle(order: Any, run: Any) -> None:
     """Bring rows into a random order (Fisher and Yates; Durstenfeld 1964)."""
     for k in range(order.shape[0] - 1, 0, -1):
-        j = (_random(counters) * 2147483562 + _random(counters)) % (k + 1)
+        j = (_random(run) * 2147483562 + _random(run)) % (k + 1)
         order[k], order[j] = order[j], order[k]
 
 
 @jit
-def next_batch(facts: Any, counters: Any, p: Any, words: Any, order: Any) -> None:
+def next_batch(facts: Any, run: Any, p: Any, words: Any, order: Any) -> None:
     """Choose the rows of the next evaluation."""
     rows = facts[DATA_ROWS]
-    if counters[CURSOR] >= rows:
-        shuffle(order, counters)
-        counters[CURSOR] = 0
-        counters[EPOCH] += 1
-    first = counters[CURSOR]
+    if run.cursor >= rows:
+        shuffle(order, run)
+        run.cursor = 0
+        run.epoch += 1
+    first = run.cursor
     last = min(first + facts[BATCH], rows)
     words[facts[FIRST]], words[facts[FIRST] + 1] = first, last
     p[facts[SCALE]] = rows / (last - first)
-    counters[CURSOR] = last
+    run.cursor = last
 
 
 @jit
@@ -146,7 +128,7 @@ def _is_finite(room: Any) -> bool:
 @jit
 def gathered_pass(
     facts: Any,
-    counters: Any,
+    run: Any,
     iterates: Any,
     gradient: Any,
     p: Any,
@@ -164,14 +146,14 @@ def gathered_pass(
     bool
         Whether it is finite; if not, the run is at the iterate before.
     """
-    t = counters[T] + 1
-    place = 1 - counters[PLACE] if t > 0 else 0
+    t = run.t + 1
+    place = 1 - run.place if t > 0 else 0
     x, new = iterates[place], iterates[1 - place]
     _step(facts, x, new, gradient, p, state, h, lower, upper, room, t + 1)
     if _is_finite(room):
-        counters[PLACE] = place
+        run.place = place
         if t % KEEP == 0:
-            counters[KEPT] = t
+            run.kept = t
             copy(x, iterates[2])
             copy(new, iterates[3])
             copy(state, kept)
@@ -182,19 +164,18 @@ def gathered_pass(
     copy(iterates[3], iterates[1])
     copy(kept, state)
     place = 0
-    for k in range(counters[KEPT] + 1, t):
+    for k in range(run.kept + 1, t):
         place = 1 - place
         x, new = iterates[place], iterates[1 - place]
         _step(facts, x, new, gradient, p, state, h, lower, upper, room, k + 1)
-    counters[PLACE] = place
+    run.place = place
     return False
 
 
 @jit
 def plain_pass(
     facts: Any,
-    counters: Any,
-    limits: Any,
+    run: Any,
     iterates: Any,
     gradient: Any,
     p: Any,
@@ -207,10 +188,10 @@ def plain_pass(
     words: Any,
 ) -> bool:
     """Make the next iterate, and evaluate it; return whether it is finite."""
-    t, place = counters[T], counters[PLACE]
+    t, place = run.t, run.place
     x, new = iterates[place], iterates[(place + 1) % 3]
     if t >= 0:
-        room[ROOM_VALUE] = limits[VALUE]
+        room[ROOM_VALUE] = run.value
         room[ROOM_UPDATE] = t + 1.0
         for _ in range(facts[STAGES]):
             given = (x, new, gradient, p, state, h, lower, upper, room, x.shape[0])
@@ -222,13 +203,13 @@ def plain_pass(
     if facts[ONLINE] >= 0:
         p[facts[ONLINE]] = t + 2.0
     if facts[BATCH] != 0:
-        next_batch(facts, counters, p, words, order)
-        room[ROOM_EPOCH] = counters[EPOCH]
+        next_batch(facts, run, p, words, order)
+        room[ROOM_EPOCH] = run.epoch
     room[ROOM_VALUE] = evaluate(facts[FUNCTION], x, p, gradient)
     given = (x, new, gradient, p, state, h, lower, upper, room, x.shape[0])
     call_at(facts[LOOK], given)
     if _is_finite(room):
-        counters[PLACE] = place
+        run.place = place
         return True
     return False
 
@@ -236,8 +217,7 @@ def plain_pass(
 @jit
 def descend(
     facts: Any,
-    counters: Any,
-    limits: Any,
+    run: Any,
     iterates: Any,
     gradient: Any,
     p: Any,
@@ -251,14 +231,14 @@ def descend(
     words: Any,
     kept: Any,
 ) -> int:
-    """Continue a run, at most to iteration ``counters[LAST]``.
+    """Continue a run, at most to iteration ``run.last``.
 
     Parameters
     ----------
     facts : array of integers
         Addresses of the objective and of the rule's kernels; what they are like.
-    counters, limits : arrays
-        See ``native.records``. ``counters[PLACE]`` is the row of the iterate.
+    run : record
+        See ``native.records.RunState``. ``run.place`` is the row of the iterate.
     iterates : array of shape (4, n), or (3, n) if gradients aren't gathered
     gradient : array of shape (n,)
         At the iterate, unless it is gathered.
@@ -275,39 +255,38 @@ def descend(
     words : array of integers
         The same memory as ``p``.
     """
-    while counters[T] < counters[LAST]:
-        if counters[AHEAD] < 0:  # the state, or an iterate, is no longer finite
+    while run.t < run.last:
+        if run.ahead < 0:  # the state, or an iterate, is no longer finite
             return DIVERGED
         if facts[GATHERS] != 0:
             finite = gathered_pass(
-                *(facts, counters, iterates, gradient, p, state),
+                *(facts, run, iterates, gradient, p, state),
                 *(h, lower, upper, room, kept),
             )
         else:
             finite = plain_pass(
-                *(facts, counters, limits, iterates, gradient, p, state),
+                *(facts, run, iterates, gradient, p, state),
                 *(h, lower, upper, room, order, words),
             )
-        counters[EVALUATIONS] += 1
+        run.evaluations += 1
         if not finite:
-            counters[AHEAD] = -1
+            run.ahead = -1
             return DIVERGED
-        counters[T] += 1
-        limits[VALUE], limits[NORM] = room[ROOM_VALUE], room[ROOM_NORM]
-        if counters[EVERY] != 0 and counters[T] % counters[EVERY] == 0:
-            record(counters, limits, iterates[counters[PLACE]], state, room, rows)
-        status = judged(counters, limits)
+        run.t += 1
+        run.value, run.norm = room[ROOM_VALUE], room[ROOM_NORM]
+        if run.every != 0 and run.t % run.every == 0:
+            record(run, iterates[run.place], state, room, rows)
+        status = judged(run)
         if status != RUNNING:
             return status
         if facts[GATHERS] != 0 and room[ROOM_NEXT] != 0.0:
-            counters[AHEAD] = -1
+            run.ahead = -1
     return RUNNING
 
 
 def entry(
     facts: Any,
-    counters: Any,
-    limits: Any,
+    run: Any,
     iterates: Any,
     gradient: Any,
     p: Any,
@@ -321,12 +300,11 @@ def entry(
     kept: Any,
 ) -> int:
     """Run :func:`descend` with addresses for arrays."""
-    known, counts = integers(facts, (FACTS,)), integers(counters, (COUNTERS,))
-    n, size = counts[VARIABLES], known[WIDTH] - 1
+    known, run = integers(facts, (FACTS,)), run_at(run)
+    n, size = run.variables, known[WIDTH] - 1
     return descend(
         known,
-        counts,
-        floats(limits, (LIMITS,)),
+        run,
         floats(iterates, (4, n)),
         floats(gradient, (n,)),
         floats(p, (known[WORDS],)),

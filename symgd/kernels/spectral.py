@@ -32,32 +32,17 @@ from symgd.kernels.common import (
     copy,
     is_held,
     is_usable,
+    run_at,
 )
 from symgd.lowering.intrinsics import evaluate, floats, integers
 from symgd.lowering.jitting import jit
 from symgd.native.records import (
     ABNORMAL,
-    BEST,
-    BOTTOM,
-    COUNTERS,
     DIVERGED,
-    EVALUATIONS,
-    FLATTEST,
     HISTORY,
-    IDLE,
-    LAST,
-    LIMITS,
-    NORM,
-    PARAMETERS,
-    ROWS,
     SPECTRAL_VECTORS,
     STALLED,
-    STEP,
     TRACE_ROWS,
-    VALUE,
-    VARIABLES,
-    WAITED,
-    T,
 )
 from symgd.native.status import RUNNING
 
@@ -124,7 +109,7 @@ def _highest(values: Any, t: int) -> float:
 def _line_search(
     function: Any,
     p: Any,
-    counters: Any,
+    run: Any,
     f: float,
     highest: float,
     slope: float,
@@ -156,7 +141,7 @@ def _line_search(
         if not moved:
             break
         trial_f = evaluate(function, trial, p, trial_g)
-        counters[EVALUATIONS] += 1
+        run.evaluations += 1
         if trial_f < bottom:
             return -inf, part
         if not is_usable(trial_f, trial_g, trial, lower, upper):
@@ -172,8 +157,7 @@ def _line_search(
 @jit
 def descend(
     function: Any,
-    counters: Any,
-    limits: Any,
+    run: Any,
     x: Any,
     g: Any,
     p: Any,
@@ -183,16 +167,16 @@ def descend(
     work: Any,
     rows: Any,
 ) -> int:
-    """Continue a run, at most to iteration ``counters[LAST]``.
+    """Continue a run, at most to iteration ``run.last``.
 
     Parameters
     ----------
     function : address
         Of value and gradient.
-    counters, limits : arrays
-        See ``native.records``.
+    run : record
+        See ``native.records.RunState``.
     x, g : arrays of shape (n,)
-        The iterate and its gradient; the value is ``limits[VALUE]``.
+        The iterate and its gradient; the value is ``run.value``.
     p, lower, upper : arrays
         The objective's parameters, the bounds.
     values : array of shape (HISTORY,)
@@ -210,33 +194,33 @@ def descend(
     """
     n = x.shape[0]
     direction, trial, trial_g = work[0], work[1], work[2]
-    if counters[T] < 0:
-        begin(counters, limits, evaluate(function, x, p, g))
-        if not is_usable(limits[VALUE], g, x, lower, upper):
+    if run.t < 0:
+        begin(run, evaluate(function, x, p, g))
+        if not is_usable(run.value, g, x, lower, upper):
             return DIVERGED
-        limits[STEP] = 0.0
-        status = commit(counters, limits, x, g, lower, upper, rows)
-        values[0], limits[FLATTEST] = limits[VALUE], limits[NORM]
+        run.step = 0.0
+        status = commit(run, x, g, lower, upper, rows)
+        values[0], run.flattest = run.value, run.norm
         if status != RUNNING:
             return status
-    while counters[T] < counters[LAST]:
-        t, f, step = counters[T], limits[VALUE], limits[STEP]
+    while run.t < run.last:
+        t, f, step = run.t, run.value, run.step
         highest = _highest(values, t)
         blind = step == 0.0
         if blind:
-            step = _blind_step(limits[NORM], t == 0, x)
+            step = _blind_step(run.norm, t == 0, x)
         slope = _direction(step, x, g, lower, upper, direction)
         promised = -slope
         new_f, part = _line_search(
-            *(function, p, counters, f, highest, slope, limits[BOTTOM]),
+            *(function, p, run, f, highest, slope, run.bottom),
             *(x, lower, upper, work),
         )
         if new_f == inf and not blind:
             # If this step is less than rounding, another may do: one that lowers f.
-            blind, step = True, _blind_step(limits[NORM], t == 0, x)
+            blind, step = True, _blind_step(run.norm, t == 0, x)
             slope = _direction(step, x, g, lower, upper, direction)
             new_f, part = _line_search(
-                *(function, p, counters, f, f, slope, limits[BOTTOM]),
+                *(function, p, run, f, f, slope, run.bottom),
                 *(x, lower, upper, work),
             )
         if new_f == -inf:
@@ -244,32 +228,31 @@ def descend(
         if new_f == inf:
             beyond_measure = 0.0 < promised <= NOISE * abs(f)
             return STALLED if beyond_measure else ABNORMAL
-        limits[STEP] = _spectral_step(t % 2 == 1, x, g, trial, trial_g, lower, upper)
+        run.step = _spectral_step(t % 2 == 1, x, g, trial, trial_g, lower, upper)
         for k in range(n):
             x[k] = trial[k]
             g[k] = trial_g[k]
-        limits[VALUE] = values[(t + 1) % HISTORY] = new_f
-        row = counters[ROWS]
-        status = commit(counters, limits, x, g, lower, upper, rows)
-        if counters[ROWS] > row:
+        run.value = values[(t + 1) % HISTORY] = new_f
+        row = run.rows
+        status = commit(run, x, g, lower, upper, rows)
+        if run.rows > row:
             rows[row, 3 + n] = part * step
         if status != RUNNING:
             return status
         # The highest value may stay for HISTORY iterations.
         falls = _highest(values, t + 1) < highest - ROUNDING * abs(highest)
-        flatter = limits[NORM] < limits[FLATTEST]
+        flatter = run.norm < run.flattest
         far = blind and part == 1.0  # f may yet fall measurably
-        counters[IDLE] = 0 if falls or flatter or far else counters[IDLE] + 1
-        limits[FLATTEST] = min(limits[FLATTEST], limits[NORM])
-        if counters[IDLE] >= MAX_IDLE:
+        run.idle = 0 if falls or flatter or far else run.idle + 1
+        run.flattest = min(run.flattest, run.norm)
+        if run.idle >= MAX_IDLE:
             return STALLED
     return RUNNING
 
 
 def entry(
     function: int,
-    counters: Any,
-    limits: Any,
+    run: Any,
     x: Any,
     g: Any,
     p: Any,
@@ -280,12 +263,11 @@ def entry(
     rows: Any,
 ) -> int:
     """Run :func:`descend` with addresses for arrays."""
-    counts = integers(counters, (COUNTERS,))
-    n = counts[VARIABLES]
+    run = run_at(run)
+    n = run.variables
     return descend(
         function,
-        counts,
-        floats(limits, (LIMITS,)),
+        run,
         floats(x, (n,)),
         floats(g, (n,)),
         floats(p, (1,)),
@@ -299,8 +281,7 @@ def entry(
 
 def each_entry(
     function: int,
-    counters: Any,
-    limits: Any,
+    run: Any,
     descents: int,
     first: int,
     last: int,
@@ -319,11 +300,11 @@ def each_entry(
 ) -> int:
     """Run from some of many starts, and enter the ends in tables.
 
-    ``parameters`` has those of every descent in a row, ``counters[PARAMETERS]`` of
+    ``parameters`` has those of every descent in a row, ``run.parameters`` of
     them.
     """
-    counts, numbers = integers(counters, (COUNTERS,)), floats(limits, (LIMITS,))
-    n, k = counts[VARIABLES], counts[PARAMETERS]
+    run = run_at(run)
+    n, k = run.variables, run.parameters
     a, b = floats(values, (HISTORY,)), floats(work, (SPECTRAL_VECTORS, n))
     origins, points = floats(starts, (descents, n)), floats(x, (descents, n))
     gradients, constants = floats(jac, (descents, n)), floats(parameters, (descents, k))
@@ -333,13 +314,13 @@ def each_entry(
     no_rows = floats(work, (0, 4 + n))
     for i in range(first, last):
         copy(origins[i], points[i])
-        counts[T] = -1
-        counts[WAITED] = counts[EVALUATIONS] = counts[IDLE] = 0
-        numbers[BEST] = inf
+        run.t = -1
+        run.waited = run.evaluations = run.idle = 0
+        run.best = inf
         ends[i] = descend(
-            *(function, counts, numbers, points[i], gradients[i], constants[i]),
+            *(function, run, points[i], gradients[i], constants[i]),
             *(low, high, a, b, no_rows),
         )
-        heights[i] = numbers[VALUE]
-        steps[i], evaluations[i] = max(counts[T], 0), counts[EVALUATIONS]
+        heights[i] = run.value
+        steps[i], evaluations[i] = max(run.t, 0), run.evaluations
     return 0

@@ -47,7 +47,7 @@ def unasked(kind: Any, *arguments: Any) -> Any:
     return node
 
 
-@functools.cache
+@functools.lru_cache(maxsize=256)
 def _numbers_of_arguments(kind: Any) -> Any:
     return kind.nargs  # a set, which SymPy makes anew for each node
 

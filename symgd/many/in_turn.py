@@ -156,24 +156,15 @@ class _Loop:
         """Run this piece; return the numbers of those that have not ended by it."""
         problem, table, settings = self.problem, self.table, self.problem.settings
         n = problem.starts.shape[1]
-        counters = np.zeros(layout.COUNTERS, dtype=np.int64)
-        limits = np.zeros(layout.LIMITS)
-        counters[layout.PATIENCE], counters[layout.LAST] = settings.patience, self.last
-        counters[layout.VARIABLES], counters[layout.PARAMETERS] = (
-            *(n, self.parameters.shape[1]),
-        )
-        limits[layout.GTOL], limits[layout.FTOL] = settings.gtol, settings.ftol
-        limits[layout.TARGET] = settings.target
+        record = layout.RunState(last=self.last, variables=n)
+        record.parameters = self.parameters.shape[1]
+        settings.put_into(record)
         lower, upper = np.array(problem.bounds.lower), np.array(problem.bounds.upper)
         work = [np.zeros(space) for space in self.space]
         arrays = (problem.starts, self.parameters, lower, upper, *work, table.x)
         arrays += (table.fun, table.jac, table.status, table.nit)
         self.kernel(
-            *(
-                self.function.address,
-                machine.address(counters),
-                machine.address(limits),
-            ),
+            *(self.function.address, machine.address(record)),
             *(problem.count, int(piece[0]), int(piece[-1]) + 1),
             *(machine.address(array) for array in (*arrays, table.nfev)),
         )

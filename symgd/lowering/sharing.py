@@ -229,8 +229,8 @@ def _multiples(
 def _proportions(node: sp.Add) -> frozenset[tuple[sp.Expr, sp.Expr]]:
     """Return the terms with their coefficients, which multiples have in common."""
     pairs = [term.as_coeff_Mul() for term in node.args]
-    if any(factor.is_Float for factor, _ in pairs):  # Python's are divided sooner
-        pairs = [(float(factor), term) for factor, term in pairs]
+    if any(factor.is_Float for factor, _ in pairs):  # of one kind, divided sooner
+        pairs = [(sp.Float(factor), term) for factor, term in pairs]
     unit = min(pairs, key=lambda pair: hash(pair[1]))[0]  # whichever: the same for all
     return frozenset((term, factor / unit) for factor, term in pairs)
 

@@ -10,7 +10,6 @@ from symgd.descent.large_run import LargeRun
 from symgd.descent.run import FARTHEST
 from symgd.descent.settings import Seed, Settings, generator
 from symgd.errors import InputError
-from symgd.native import exchange
 from symgd.native import records as layout
 from symgd.native.machine import Kernel, address
 from symgd.objectives.batches import FIRST, ORDER, SCALE, Batched
@@ -64,11 +63,11 @@ class BatchRun(LargeRun):
         super()._prepare()
         arrays = self.batched.arrays
         words = arrays.layout.words
-        self.facts[exchange.BATCH], self.facts[exchange.DATA_ROWS] = (
+        self.facts.batch, self.facts.data_rows = (
             *(self.batch_size, self.batched.rows),
         )
-        self.facts[exchange.FIRST] = words["size", FIRST]
-        self.facts[exchange.SCALE] = words["parameter", SCALE]
+        self.facts.first = words["size", FIRST]
+        self.facts.scale = words["parameter", SCALE]
 
     def _evaluation(self) -> Kernel:
         arrays = self.batched.arrays

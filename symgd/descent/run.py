@@ -318,7 +318,7 @@ class Run:
         """Return all numbers that the run consists of, by name."""
         self._harvest()
         return {
-            "record": self.record.words(),
+            "record": self.record.stored(),
             "slots": self.slots,
             "gradient": self.gradient,
             "recorded": self.recorded,

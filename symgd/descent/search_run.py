@@ -16,8 +16,9 @@ from symgd.descent.ends import (
     sizes_of,
     turns,
 )
-from symgd.descent.run import NOISE, TIGHTER, Run, is_held, projected_norm
+from symgd.descent.run import NOISE, TIGHTER, Run, floats, is_held, projected_norm
 from symgd.native import records as layout
+from symgd.native.machine import address
 from symgd.native.status import RUNNING, Status
 
 if TYPE_CHECKING:
@@ -36,8 +37,26 @@ class SearchRun(Run):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.function = self.objective.kernel("evaluation")
+        self.memory = floats(self.space(self.n))
+        self.places = layout.RunArrays(
+            function=self.function.address,
+            x=address(self.slots),
+            gradient=address(self.gradient),
+            constants=address(self.parameters),
+            lower=address(self.lower),
+            upper=address(self.upper),
+            memory=address(self.memory),
+            trace=address(self.rows),
+        )
+        self.addresses = address(self.record), address(self.places)
         self.escapes = 0
         self.kink: Kink | None = None
+
+    @staticmethod
+    def space(n: int) -> int:
+        """Return how many numbers the method remembers and works with."""
+        raise NotImplementedError
 
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start; DIVERGED if the objective is not finite there."""
@@ -193,6 +212,10 @@ class SearchRun(Run):
     def next_stage(self) -> bool:
         """Go on in another way; return whether there is one."""
         return False
+
+    def arrays(self) -> dict[str, array[Any]]:
+        """Return all numbers that the run consists of, by name."""
+        return super().arrays() | {"memory": self.memory}
 
     def plan(self) -> dict[str, Any]:
         """Return what else is to be known to go on, as JSON can hold it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,19 +24,15 @@ class SolverRun(SearchRun):
 
     name = "auto"
     descends = True
+    space = staticmethod(layout.solver_space)
 
     def __init__(
         self, objective: Objective, bounds: Bounds, settings: Settings
     ) -> None:
         super().__init__(objective, bounds, settings)
         self.solve = shared("solver").call
-        self.function = objective.kernel("evaluation")
-        self.hessian = self.function  # until the Newton stage, which calls it, begins
-        self.work = [floats(size) for size in layout.solver_space(self.n)]
-        self.matrices = floats(0)
         self.stages: list[tuple[str, int]] = []
         self.stage_end = 0
-        self.arguments = self._arguments()
 
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start, and plan the stages."""
@@ -45,18 +40,11 @@ class SolverRun(SearchRun):
         self._plan()
         return super().begin(x)
 
-    def _arguments(self) -> tuple[int, ...]:
-        """Return what the kernel takes; arrays stay where they are."""
-        arrays: list[Any] = [self.record, self.slots, self.gradient]
-        arrays += [self.parameters, self.lower, self.upper, *self.work, self.matrices]
-        places = map(address, [*arrays, self.rows])
-        return self.function.address, self.hessian.address, *places
-
     def _continue(self) -> int:
         last = self.record.last
         while True:
             self.record.last = min(last, self.stage_end)
-            status = self.solve(*self.arguments)
+            status = self.solve(*self.addresses)
             over = status == RUNNING and self.stage_end <= self.t < last
             if not over or not self.next_stage():
                 return status
@@ -96,15 +84,10 @@ class SolverRun(SearchRun):
         hessian = self.objective.quick_hessian()
         if hessian is None:
             return False
-        self.hessian = hessian
-        self.matrices = floats(2 * self.n * self.n)
-        self.arguments = self._arguments()
+        self.hessian, self.matrices = hessian, floats(2 * self.n * self.n)
+        self.places.hessian = hessian.address
+        self.places.matrices = address(self.matrices)
         return True
-
-    def arrays(self) -> dict[str, array[Any]]:
-        """Return all numbers that the run consists of, by name."""
-        work = {f"work{i}": numbers for i, numbers in enumerate(self.work)}
-        return super().arrays() | work
 
     def plan(self) -> dict[str, Any]:
         """Return the stages to come."""

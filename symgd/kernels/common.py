@@ -14,12 +14,14 @@ from symgd.native.records import (
     CONVERGED,
     STALLED,
     TARGET_REACHED,
+    RunArrays,
     RunState,
 )
 from symgd.native.status import RUNNING
 
-run_at = record_at(RunState)
+run_at, arrays_at = record_at(RunState), record_at(RunArrays)
 
+WORD = 8  # bytes of a number
 SUFFICIENT_DECREASE = 1e-4
 ROUNDING = 1e-16  # a decrease by this fraction of the value is none
 LOWEST = -1e100  # times the value at the start, or 1: below, there is no lowest value

@@ -15,34 +15,15 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from symgd.kernels.common import copy, judged, run_at
-from symgd.lowering.intrinsics import call_at, evaluate, floats, integers
+from symgd.kernels.common import WORD, copy, judged, run_at
+from symgd.lowering.intrinsics import call_at, evaluate, floats, integers, record_at
 from symgd.lowering.jitting import jit
 from symgd.native.exchange import (
-    BATCH,
-    CONSTANTS,
-    DATA_ROWS,
-    FACTS,
-    FIRST,
-    FUNCTION,
-    GATHERS,
+    HYPERPARAMETERS,
     KEEP,
-    LOOK,
-    ONLINE,
-    ROOM,
-    ROOM_BAD,
-    ROOM_EPOCH,
-    ROOM_HYPERPARAMETERS,
-    ROOM_NEXT,
-    ROOM_NORM,
-    ROOM_UPDATE,
-    ROOM_VALUE,
-    SCALE,
-    STAGES,
-    STEP,
-    SUMS,
-    WIDTH,
-    WORDS,
+    ArrayFacts,
+    ArrayPlaces,
+    Room,
 )
 from symgd.native.records import (
     DIVERGED,
@@ -50,9 +31,12 @@ from symgd.native.records import (
 )
 from symgd.native.status import RUNNING
 
+facts_at, places_at = record_at(ArrayFacts), record_at(ArrayPlaces)
+room_at = record_at(Room)
+
 
 @jit
-def record(run: Any, x: Any, state: Any, room: Any, rows: Any) -> None:
+def record(run: Any, x: Any, state: Any, used: Any, rows: Any) -> None:
     """Write a row of the trace."""
     row = rows[run.rows]
     row[0], row[1], row[2] = run.t, run.value, run.norm
@@ -62,7 +46,7 @@ def record(run: Any, x: Any, state: Any, room: Any, rows: Any) -> None:
     for k in range(size):
         row[3 + n + k] = state[k]
     for j in range(row.shape[0] - 3 - n - size):
-        row[3 + n + size + j] = room[ROOM_HYPERPARAMETERS + j]
+        row[3 + n + size + j] = used[j]
     run.rows += 1
 
 
@@ -86,15 +70,15 @@ def shuffle(order: Any, run: Any) -> None:
 @jit
 def next_batch(facts: Any, run: Any, p: Any, words: Any, order: Any) -> None:
     """Choose the rows of the next evaluation."""
-    rows = facts[DATA_ROWS]
+    rows = facts.data_rows
     if run.cursor >= rows:
         shuffle(order, run)
         run.cursor = 0
         run.epoch += 1
     first = run.cursor
-    last = min(first + facts[BATCH], rows)
-    words[facts[FIRST]], words[facts[FIRST] + 1] = first, last
-    p[facts[SCALE]] = rows / (last - first)
+    last = min(first + facts.batch, rows)
+    words[facts.first], words[facts.first + 1] = first, last
+    p[facts.scale] = rows / (last - first)
     run.cursor = last
 
 
@@ -113,16 +97,16 @@ def _step(
     update: int,
 ) -> None:
     """Make an update; where gradients are gathered, evaluate the iterate before it."""
-    room[ROOM_UPDATE] = update
-    if facts[GATHERS] != 0 and facts[ONLINE] >= 0:
-        p[facts[ONLINE]] = update
+    room.update = update
+    if facts.gathers != 0 and facts.online >= 0:
+        p[facts.online] = update
     given = (x, new, gradient, p, state, h, lower, upper, room, x.shape[0])
-    call_at(facts[STEP], given)
+    call_at(facts.step, given)
 
 
 @jit
 def _is_finite(room: Any) -> bool:
-    return abs(room[ROOM_VALUE]) < inf and room[ROOM_BAD] == 0.0
+    return abs(room.value) < inf and room.bad == 0.0
 
 
 @jit
@@ -191,23 +175,23 @@ def plain_pass(
     t, place = run.t, run.place
     x, new = iterates[place], iterates[(place + 1) % 3]
     if t >= 0:
-        room[ROOM_VALUE] = run.value
-        room[ROOM_UPDATE] = t + 1.0
-        for _ in range(facts[STAGES]):
+        room.value = run.value
+        room.update = t + 1.0
+        for _ in range(facts.stages):
             given = (x, new, gradient, p, state, h, lower, upper, room, x.shape[0])
-            call_at(facts[SUMS], given)
+            call_at(facts.sums, given)
         _step(facts, x, new, gradient, p, state, h, lower, upper, room, t + 1)
-        if room[ROOM_NEXT] != 0.0:
+        if room.next_bad != 0.0:
             return False
         x, place = new, (place + 1) % 3
-    if facts[ONLINE] >= 0:
-        p[facts[ONLINE]] = t + 2.0
-    if facts[BATCH] != 0:
+    if facts.online >= 0:
+        p[facts.online] = t + 2.0
+    if facts.batch != 0:
         next_batch(facts, run, p, words, order)
-        room[ROOM_EPOCH] = run.epoch
-    room[ROOM_VALUE] = evaluate(facts[FUNCTION], x, p, gradient)
+        room.epoch = run.epoch
+    room.value = evaluate(facts.function, x, p, gradient)
     given = (x, new, gradient, p, state, h, lower, upper, room, x.shape[0])
-    call_at(facts[LOOK], given)
+    call_at(facts.look, given)
     if _is_finite(room):
         run.place = place
         return True
@@ -226,6 +210,7 @@ def descend(
     lower: Any,
     upper: Any,
     room: Any,
+    used: Any,
     rows: Any,
     order: Any,
     words: Any,
@@ -235,8 +220,8 @@ def descend(
 
     Parameters
     ----------
-    facts : array of integers
-        Addresses of the objective and of the rule's kernels; what they are like.
+    facts : record
+        See ``native.exchange.ArrayFacts``.
     run : record
         See ``native.records.RunState``. ``run.place`` is the row of the iterate.
     iterates : array of shape (4, n), or (3, n) if gradients aren't gathered
@@ -246,8 +231,8 @@ def descend(
         Constants of the objective, hyperparameters, bounds.
     state, kept : arrays
         One state variable after the other; a copy to come back to.
-    room : array
-        What the kernels share with the loop.
+    room, used : record, array
+        What the kernels share with the loop; the hyperparameters in it.
     rows : array
         Where the trace goes.
     order : array of integers
@@ -258,7 +243,7 @@ def descend(
     while run.t < run.last:
         if run.ahead < 0:  # the state, or an iterate, is no longer finite
             return DIVERGED
-        if facts[GATHERS] != 0:
+        if facts.gathers != 0:
             finite = gathered_pass(
                 *(facts, run, iterates, gradient, p, state),
                 *(h, lower, upper, room, kept),
@@ -273,48 +258,36 @@ def descend(
             run.ahead = -1
             return DIVERGED
         run.t += 1
-        run.value, run.norm = room[ROOM_VALUE], room[ROOM_NORM]
+        run.value, run.norm = room.value, room.norm
         if run.every != 0 and run.t % run.every == 0:
-            record(run, iterates[run.place], state, room, rows)
+            record(run, iterates[run.place], state, used, rows)
         status = judged(run)
         if status != RUNNING:
             return status
-        if facts[GATHERS] != 0 and room[ROOM_NEXT] != 0.0:
+        if facts.gathers != 0 and room.next_bad != 0.0:
             run.ahead = -1
     return RUNNING
 
 
-def entry(
-    facts: Any,
-    run: Any,
-    iterates: Any,
-    gradient: Any,
-    p: Any,
-    state: Any,
-    h: Any,
-    lower: Any,
-    upper: Any,
-    room: Any,
-    rows: Any,
-    order: Any,
-    kept: Any,
-) -> int:
-    """Run :func:`descend` with addresses for arrays."""
-    known, run = integers(facts, (FACTS,)), run_at(run)
-    n, size = run.variables, known[WIDTH] - 1
+def entry(facts: Any, run: Any, places: Any) -> int:
+    """Run :func:`descend`, with the addresses of records."""
+    known, state, at = facts_at(facts), run_at(run), places_at(places)
+    n, size = state.variables, known.width - 1
+    used = at.room + WORD * HYPERPARAMETERS
     return descend(
         known,
-        run,
-        floats(iterates, (4, n)),
-        floats(gradient, (n,)),
-        floats(p, (known[WORDS],)),
-        floats(state, (size * n,)),
-        floats(h, (1,)),
-        floats(lower, (n,)),
-        floats(upper, (n,)),
-        floats(room, (ROOM,)),
-        floats(rows, (TRACE_ROWS, 3 + (1 + size) * n + known[CONSTANTS])),
-        integers(order, (known[DATA_ROWS],)),
-        integers(p, (known[WORDS],)),
-        floats(kept, (size * n,)),
+        state,
+        floats(at.iterates, (4, n)),
+        floats(at.gradient, (n,)),
+        floats(at.constants, (known.words,)),
+        floats(at.state, (size * n,)),
+        floats(at.hyperparameters, (1,)),
+        floats(at.lower, (n,)),
+        floats(at.upper, (n,)),
+        room_at(at.room),
+        floats(used, (known.constants,)),
+        floats(at.trace, (TRACE_ROWS, 3 + (1 + size) * n + known.constants)),
+        integers(at.order, (known.data_rows,)),
+        integers(at.constants, (known.words,)),
+        floats(at.kept, (size * n,)),
     )

@@ -20,6 +20,8 @@ from symgd.kernels.common import (
     NOISE,
     ROUNDING,
     SUFFICIENT_DECREASE,
+    WORD,
+    arrays_at,
     begin,
     commit,
     copy,
@@ -28,7 +30,7 @@ from symgd.kernels.common import (
     run_at,
 )
 from symgd.kernels.eigenvalues import diagonalise
-from symgd.lowering.intrinsics import evaluate, floats, integers
+from symgd.lowering.intrinsics import evaluate, floats
 from symgd.lowering.jitting import jit
 from symgd.native.records import (
     ABNORMAL,
@@ -326,7 +328,7 @@ def solve(
     pairs : array of shape (MEMORY, 2, n)
         Steps and changes of the gradient.
     alpha, work, matrices : arrays of shape (2, MEMORY), (VECTORS, n), (2, n, n)
-        Working space; ``matrices`` may be (2, 0, 0) without NEWTON.
+        Working space; without NEWTON, there may be no matrices.
     rows : array
         Where the trace goes.
 
@@ -338,6 +340,7 @@ def solve(
     """
     direction, free, trial, trial_g = work[0], work[1], work[2], work[3]
     if run.t < 0:
+        run.pairs, run.idle, run.newest, run.reach = 0, 0, 0, 1.0
         begin(run, evaluate(function, x, p, g))
         if not is_usable(run.value, g, x, lower, upper):
             return DIVERGED
@@ -389,86 +392,24 @@ def solve(
     return RUNNING
 
 
-def entry(
-    function: int,
-    hessian: int,
-    run: Any,
-    x: Any,
-    g: Any,
-    p: Any,
-    lower: Any,
-    upper: Any,
-    pairs: Any,
-    alpha: Any,
-    work: Any,
-    matrices: Any,
-    rows: Any,
-) -> int:
-    """Run :func:`solve` with addresses for arrays."""
-    run = run_at(run)
-    n = run.variables
+def entry(run: Any, arrays: Any) -> int:
+    """Run :func:`solve`, with the addresses of records."""
+    state, places = run_at(run), arrays_at(arrays)
+    n = state.variables
+    weights = places.memory + WORD * 2 * MEMORY * n
+    work = weights + WORD * 2 * MEMORY
     return solve(
-        function,
-        hessian,
-        run,
-        floats(x, (n,)),
-        floats(g, (n,)),
-        floats(p, (1,)),
-        floats(lower, (n,)),
-        floats(upper, (n,)),
-        floats(pairs, (MEMORY, 2, n)),
-        floats(alpha, (2, MEMORY)),
+        places.function,
+        places.hessian,
+        state,
+        floats(places.x, (n,)),
+        floats(places.gradient, (n,)),
+        floats(places.constants, (1,)),
+        floats(places.lower, (n,)),
+        floats(places.upper, (n,)),
+        floats(places.memory, (MEMORY, 2, n)),
+        floats(weights, (2, MEMORY)),
         floats(work, (VECTORS, n)),
-        floats(matrices, (2, n, n)),
-        floats(rows, (TRACE_ROWS, 3 + n)),
+        floats(places.matrices, (2, n, n)),
+        floats(places.trace, (TRACE_ROWS, 3 + n)),
     )
-
-
-def each_entry(
-    function: int,
-    run: Any,
-    descents: int,
-    first: int,
-    last: int,
-    starts: Any,
-    parameters: Any,
-    lower: Any,
-    upper: Any,
-    pairs: Any,
-    alpha: Any,
-    work: Any,
-    x: Any,
-    fun: Any,
-    jac: Any,
-    status: Any,
-    nit: Any,
-    nfev: Any,
-) -> int:
-    """Run the first stage from some of many starts, and enter the ends in tables.
-
-    ``parameters`` has those of every descent in a row, ``run.parameters`` of
-    them.
-    """
-    run = run_at(run)
-    n, k = run.variables, run.parameters
-    a, b = floats(alpha, (2, MEMORY)), floats(work, (VECTORS, n))
-    c, none = floats(pairs, (MEMORY, 2, n)), floats(pairs, (2, 0, 0))
-    origins, points = floats(starts, (descents, n)), floats(x, (descents, n))
-    gradients, constants = floats(jac, (descents, n)), floats(parameters, (descents, k))
-    values, ends = floats(fun, (descents,)), integers(status, (descents,))
-    steps, evaluations = integers(nit, (descents,)), integers(nfev, (descents,))
-    low, high = floats(lower, (n,)), floats(upper, (n,))
-    no_rows = floats(work, (0, 3 + n))
-    for i in range(first, last):
-        copy(origins[i], points[i])
-        run.t = -1
-        run.waited = run.evaluations = 0
-        run.pairs = run.idle = run.newest = 0
-        run.best, run.reach = inf, 1.0
-        ends[i] = solve(
-            *(function, function, run, points[i], gradients[i]),
-            *(constants[i], low, high, c, a, b, none, no_rows),
-        )
-        values[i] = run.value
-        steps[i], evaluations[i] = max(run.t, 0), run.evaluations
-    return 0

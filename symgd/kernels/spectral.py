@@ -27,14 +27,15 @@ from symgd.kernels.common import (
     NOISE,
     ROUNDING,
     SUFFICIENT_DECREASE,
+    WORD,
+    arrays_at,
     begin,
     commit,
-    copy,
     is_held,
     is_usable,
     run_at,
 )
-from symgd.lowering.intrinsics import evaluate, floats, integers
+from symgd.lowering.intrinsics import evaluate, floats
 from symgd.lowering.jitting import jit
 from symgd.native.records import (
     ABNORMAL,
@@ -198,7 +199,7 @@ def descend(
         begin(run, evaluate(function, x, p, g))
         if not is_usable(run.value, g, x, lower, upper):
             return DIVERGED
-        run.step = 0.0
+        run.step, run.idle = 0.0, 0
         status = commit(run, x, g, lower, upper, rows)
         values[0], run.flattest = run.value, run.norm
         if status != RUNNING:
@@ -250,77 +251,19 @@ def descend(
     return RUNNING
 
 
-def entry(
-    function: int,
-    run: Any,
-    x: Any,
-    g: Any,
-    p: Any,
-    lower: Any,
-    upper: Any,
-    values: Any,
-    work: Any,
-    rows: Any,
-) -> int:
-    """Run :func:`descend` with addresses for arrays."""
-    run = run_at(run)
-    n = run.variables
+def entry(run: Any, arrays: Any) -> int:
+    """Run :func:`descend`, with the addresses of records."""
+    state, places = run_at(run), arrays_at(arrays)
+    n = state.variables
     return descend(
-        function,
-        run,
-        floats(x, (n,)),
-        floats(g, (n,)),
-        floats(p, (1,)),
-        floats(lower, (n,)),
-        floats(upper, (n,)),
-        floats(values, (HISTORY,)),
-        floats(work, (SPECTRAL_VECTORS, n)),
-        floats(rows, (TRACE_ROWS, 4 + n)),
+        places.function,
+        state,
+        floats(places.x, (n,)),
+        floats(places.gradient, (n,)),
+        floats(places.constants, (1,)),
+        floats(places.lower, (n,)),
+        floats(places.upper, (n,)),
+        floats(places.memory, (HISTORY,)),
+        floats(places.memory + WORD * HISTORY, (SPECTRAL_VECTORS, n)),
+        floats(places.trace, (TRACE_ROWS, 4 + n)),
     )
-
-
-def each_entry(
-    function: int,
-    run: Any,
-    descents: int,
-    first: int,
-    last: int,
-    starts: Any,
-    parameters: Any,
-    lower: Any,
-    upper: Any,
-    values: Any,
-    work: Any,
-    x: Any,
-    fun: Any,
-    jac: Any,
-    status: Any,
-    nit: Any,
-    nfev: Any,
-) -> int:
-    """Run from some of many starts, and enter the ends in tables.
-
-    ``parameters`` has those of every descent in a row, ``run.parameters`` of
-    them.
-    """
-    run = run_at(run)
-    n, k = run.variables, run.parameters
-    a, b = floats(values, (HISTORY,)), floats(work, (SPECTRAL_VECTORS, n))
-    origins, points = floats(starts, (descents, n)), floats(x, (descents, n))
-    gradients, constants = floats(jac, (descents, n)), floats(parameters, (descents, k))
-    heights, ends = floats(fun, (descents,)), integers(status, (descents,))
-    steps, evaluations = integers(nit, (descents,)), integers(nfev, (descents,))
-    low, high = floats(lower, (n,)), floats(upper, (n,))
-    no_rows = floats(work, (0, 4 + n))
-    for i in range(first, last):
-        copy(origins[i], points[i])
-        run.t = -1
-        run.waited = run.evaluations = run.idle = 0
-        run.best = inf
-        ends[i] = descend(
-            *(function, run, points[i], gradients[i], constants[i]),
-            *(low, high, a, b, no_rows),
-        )
-        heights[i] = run.value
-        steps[i], evaluations[i] = max(run.t, 0), run.evaluations
-    return 0

@@ -87,9 +87,12 @@ def _at_address(element: Any) -> Any:
                     sig.args[1], cgutils.unpack_tuple(builder, args[1]), strict=True
                 )
             ]
-            return _array(context, builder, kind, args[0], lengths)
+            memory = args[0]
+            if isinstance(sig.args[0], types.Integer):
+                memory = builder.inttoptr(memory, ir.IntType(8).as_pointer())
+            return _array(context, builder, kind, memory, lengths)
 
-        return kind(types.voidptr, shape), generate
+        return kind(address, shape), generate
 
     return array_at
 
@@ -107,9 +110,12 @@ def _record_at(kind: type[Record]) -> Any:
     @intrinsic
     def record_at(_context: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            return builder.bitcast(args[0], context.get_value_type(layout))
+            kind = context.get_value_type(layout)
+            if isinstance(sig.args[0], types.Integer):
+                return builder.inttoptr(args[0], kind)
+            return builder.bitcast(args[0], kind)
 
-        return layout(types.voidptr), generate
+        return layout(address), generate
 
     return record_at
 

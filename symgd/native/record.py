@@ -25,12 +25,22 @@ class Record(ctypes.Structure):
         fields = (each for c in reversed(ancestors[:-1]) for each in c._fields_)
         return {name: kind for name, kind, *_ in fields}
 
+    @classmethod
+    def length(cls) -> int:
+        """Return how many words it has."""
+        return ctypes.sizeof(cls) // 8
+
+    @classmethod
+    def word_of(cls, name: str) -> int:
+        """Return the word of a field, for code that is written."""
+        return getattr(cls, name).offset // 8
+
     def numbers(self) -> dict[str, int | float]:
         """Return all numbers by name."""
         return {name: getattr(self, name) for name in self.kinds()}
 
-    def words(self) -> array[int]:
-        """Return its memory, as it is stored."""
+    def stored(self) -> array[int]:
+        """Return its memory, in words."""
         return array("q", bytes(self))
 
     def take(self, words: array[int]) -> None:

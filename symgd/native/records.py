@@ -54,6 +54,22 @@ class RunState(Record):
     second_random: int
 
 
+@record
+class RunArrays(Record):
+    """Where what a run works with is: addresses."""
+
+    function: int  # of value and gradient
+    hessian: int
+    x: int
+    gradient: int
+    constants: int  # the objective's parameters
+    lower: int
+    upper: int
+    memory: int  # of the method
+    matrices: int  # two, where there is a Hessian
+    trace: int
+
+
 WATCHED = 4  # numbers that lanes are compared with: norm, ftol, target, patience
 TRACE_ROWS = 4096  # recorded in one slice at most
 
@@ -71,12 +87,10 @@ INITIAL = "i:iippp"
 INITIAL_LOOP = INITIAL + "p"
 LANES = "i:piiiipppp"
 BLOCKS = "i:iippiiipppppppppp"
-SOLVER = "i:iippppppppppp"
-SOLVER_EACH = "i:ipiiippppppppppppp"
-SPECTRAL = "i:ippppppppp"
-LARGE = "i:ppppppppppppp"
+DESCENT = "i:pp"  # a run, its arrays
+EACH = "i:ippiiiiiiiiiii"
+LARGE = "i:ppp"
 LARGE_STEP = "i:pppppppppi"
-SPECTRAL_EACH = "i:ipiiipppppppppppp"
 EXAMINATION = "i:iipppppppppp"
 EXAMINATION_EACH = "i:iippiiippppppppppp"
 
@@ -84,18 +98,18 @@ MEMORY = 10  # pairs that L-BFGS remembers
 VECTORS = 6  # of working space, beside the pairs
 
 
-def solver_space(n: int) -> tuple[int, int, int]:
+def solver_space(n: int) -> int:
     """Return how many numbers the solver needs: for pairs, their weights, vectors."""
-    return 2 * MEMORY * n, 2 * MEMORY, VECTORS * n
+    return 2 * MEMORY * (n + 1) + VECTORS * n
 
 
 HISTORY = 10  # values that a spectral step is compared with
 SPECTRAL_VECTORS = 3  # of working space, beside these values
 
 
-def spectral_space(n: int) -> tuple[int, int]:
+def spectral_space(n: int) -> int:
     """Return how many numbers spectral steps need: for values, vectors."""
-    return HISTORY, SPECTRAL_VECTORS * n
+    return HISTORY + SPECTRAL_VECTORS * n
 
 
 COUNTERS = 3

@@ -494,6 +494,16 @@ erf_series = _polynomial(
 # (1 + 2*x)*exp(x**2)*erfc(x) = ERFC_MIDDLE + q*erfc_tail(q), q = (x - 4)/(x + 4),
 # for x from 0 to 28; the middle is kept out for the sake of the last bit
 ERFC_MIDDLE = 1.2329951186255526
+# x*exp(x**2)*erfc(x) as a function of 1/x**2, for x beyond 28
+erfcx_tail = _polynomial(
+    0.5641895835477563,
+    -0.28209479177387814,
+    0.42314218766081724,
+    -1.057855469152043,
+    3.7024941420321507,
+    -16.661223639144676,
+    91.63673001529573,
+)
 erfc_tail = _polynomial(
     -0.13962111684056253,
     0.015379652102619558,
@@ -521,11 +531,16 @@ erfc_tail = _polynomial(
 )
 
 
+def _erfc_series(x: float) -> float:
+    """Return (1 + 2*x)*exp(x**2)*erfc(x) for x from 0 to 28."""
+    q = fma(2.0, x / (x + 4.0), -1.0)
+    return fma(q, erfc_tail(q), ERFC_MIDDLE)
+
+
 def _erfc_of(x: float) -> float:
     """Return erfc(x) for x >= 0."""
     x = choose(x > 28.0, 28.0, x)
-    q = fma(2.0, x / (x + 4.0), -1.0)
-    series = fma(q, erfc_tail(q), ERFC_MIDDLE)
+    series = _erfc_series(x)
     d = fma(2.0, x, 1.0)
     inverse = 1.0 / d
     scaled = series * inverse
@@ -555,3 +570,27 @@ def erfc(x: float) -> float:
     size = abs(x)
     y = _erfc_of(size)
     return choose(size < 0.65, 1.0 - _erf_of(x), choose(x < 0.0, 2.0 - y, y))
+
+
+def _erfcx_of(x: float) -> float:
+    """Return exp(x**2)*erfc(x) for x >= 0."""
+    inside = choose(x > 28.0, 28.0, x)
+    inverse = 1.0 / x
+    far = inverse * erfcx_tail(inverse * inverse)
+    return choose(x > 28.0, far, _erfc_series(inside) / fma(2.0, inside, 1.0))
+
+
+def erfcx(x: float) -> float:
+    """Return exp(x**2)*erfc(x), also where the one overflows and the other vanishes."""
+    y, square = _erfcx_of(abs(x)), x * x
+    lost = fma(x, x, -square)
+    large = 2.0 * exp(square)
+    return choose(x < 0.0, large - y + choose(large < inf, large * lost, 0.0), y)
+
+
+def log_erfc(x: float) -> float:
+    """Return log(erfc(x)), also where erfc(x) vanishes."""
+    far = x > 1.0
+    large = choose(far, x, 1.0)
+    y = log(choose(far, _erfcx_of(large), erfc(choose(far, 1.0, x))))
+    return choose(far, fma(-large, large, y), y)

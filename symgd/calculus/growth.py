@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import sympy as sp
+from sympy.codegen.cfunctions import expm1
 
 from symgd.calculus.units import Unit, unit_of
 from symgd.language.as_written import choice, made, raised
 from symgd.language.functions import exp_less, held, real_abs, sigmoid, softplus
-from symgd.language.nodes import Maximum, Sum, kept
+from symgd.language.nodes import Maximum, Product, Sum, kept
 from symgd.language.signs import is_nonnegative
 
 ABSENT = sp.Float(-1.7e308)  # the exponent of what is 0
+LOG_0 = sp.Float(-1e150)  # as good as infinite; its square is a number, too
 
 
 class Exponential(NamedTuple):
@@ -85,6 +87,18 @@ def of_terms(terms: Iterable[Exponential]) -> Scaled:
     return Scaled(tuple(dict.fromkeys(t.exponent for t in terms)), divided, terms)
 
 
+def _of_sinh(x: sp.Expr) -> Scaled:
+    """Return a hyperbolic sine, which mustn't cancel near 0."""
+    terms = Exponential(sp.S.Half, x), Exponential(-sp.S.Half, -x)
+
+    def divided(largest: sp.Expr) -> sp.Expr:
+        above = -exp_less(x, largest) * expm1(kept(-2 * x)) / 2
+        below = exp_less(-x, largest) * expm1(kept(2 * x)) / 2
+        return choice((above, sp.Gt(x, 0, evaluate=False)), (below, True))
+
+    return Scaled((x, -x), divided, terms)
+
+
 def _less(exponent: sp.Expr, largest: sp.Expr) -> sp.Expr:
     return sp.S.One if exponent == largest else exp_less(exponent, largest)
 
@@ -109,12 +123,19 @@ class Growth:
     """Takes exponentials out of the parts of one expression.
 
     ``of`` rewrites what is inside of them, and what has none. ``removes`` says whether
-    what is 0/0 somewhere is one unit.
+    what is 0/0 somewhere is one unit. With ``bases``, powers with varying exponents are
+    exponentials, too; their bases, which mustn't be negative, are added there.
     """
 
-    def __init__(self, of: Callable[[Any], Any], removes: bool) -> None:
+    def __init__(
+        self,
+        of: Callable[[Any], Any],
+        removes: bool,
+        bases: dict[sp.Expr, None] | None = None,
+    ) -> None:
         self.of = of
         self.removes = removes
+        self.bases = bases
         self._known: dict[sp.Basic, Scaled | None] = {}
 
     def scaled(self, node: sp.Expr) -> Scaled | None:
@@ -154,10 +175,11 @@ class Growth:
             return of_terms([Exponential(sp.S.One, exponent)])
         if is_far(node):
             return of_terms([Exponential(sp.sign(node), sp.log(abs(node)))])
-        if isinstance(node, (sp.cosh, sp.sinh)):
-            x, odd = self.of(node.args[0]), isinstance(node, sp.sinh)
-            second = -sp.S.Half if odd else sp.S.Half
-            return of_terms([Exponential(sp.S.Half, x), Exponential(second, -x)])
+        if isinstance(node, sp.cosh):
+            x = self.of(node.args[0])
+            return of_terms([Exponential(sp.S.Half, x), Exponential(sp.S.Half, -x)])
+        if isinstance(node, sp.sinh):
+            return _of_sinh(self.of(node.args[0]))
         for kind, rule in _RULES.items():
             if isinstance(node, kind):
                 return rule(self, node)
@@ -168,7 +190,12 @@ class Growth:
         if base.is_number and base.is_positive and not exponent.is_number:
             return of_terms([Exponential(sp.S.One, self.of(exponent) * sp.log(base))])
         if (inner := self.scaled(base)) is None:
-            return None
+            if self.bases is None or exponent.is_number or base.is_number:
+                return None
+            self.bases[x := self.of(base)] = None
+            positive = sp.Gt(x, 0, evaluate=False)
+            logarithm = choice((sp.log(x), positive), (LOG_0, True))
+            return of_terms([Exponential(sp.S.One, self.of(exponent) * logarithm)])
         power = self.of(exponent)
         if len(inner.terms) == 1:
             (term,) = inner.terms
@@ -230,6 +257,16 @@ class Growth:
             (Maximum(_largest(inner.exponents), *node.limits),),
             lambda largest: Sum(inner.divided(largest), *node.limits),
         )
+
+    def _of_indexed_product(self, node: sp.Product) -> Scaled | None:
+        if (inner := self.scaled(node.function)) is None:
+            return None
+        if len(inner.terms) == 1:
+            factor, exponent = inner.terms[0]
+        else:
+            exponent, factor = inner.taken_out()
+        rest = factor if factor == 1 else Product(factor, *node.limits)
+        return of_terms([Exponential(rest, Sum(exponent, *node.limits))])
 
     def _of_choice(self, node: sp.Piecewise) -> Scaled | None:
         parts = [self.scaled(value) for value, _ in node.args]
@@ -309,6 +346,7 @@ _RULES: dict[Any, Callable[[Growth, Any], Scaled | None]] = {
     sp.Mul: Growth._of_product,
     sp.Add: Growth._of_sum,
     sp.Sum: Growth._of_indexed_sum,
+    sp.Product: Growth._of_indexed_product,
     sp.Piecewise: Growth._of_choice,
     (sp.Max, sp.Min): Growth._of_extreme,
     (sp.Abs, real_abs): Growth._of_size,

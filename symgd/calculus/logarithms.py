@@ -12,13 +12,16 @@ from typing import Any, NamedTuple
 import sympy as sp
 
 from symgd.calculus.growth import Growth, Scaled
+from symgd.calculus.powers import Powers, has_powers
 from symgd.calculus.removable import T, kind_of
 from symgd.calculus.units import unit_of
 from symgd.language.as_written import choice
-from symgd.language.composed import log_abs, log_less
+from symgd.language.composed import log_abs, log_less, log_power
 from symgd.language.functions import (
     held,
     log_cosh,
+    log_erfc,
+    real_abs,
     real_sign,
     sigmoid,
     softplus,
@@ -42,15 +45,21 @@ class LogarithmRules:
     """Rewrites logarithms in one expression.
 
     ``inner`` rewrites what is inside of them. ``removes`` says whether singularities
-    are removed on the way.
+    are removed on the way, ``powers`` whether powers with varying exponents are looked
+    at.
     """
 
     def __init__(
-        self, inner: Callable[[Any], Any], growth: Growth, removes: bool
+        self,
+        inner: Callable[[Any], Any],
+        growth: Growth,
+        removes: bool,
+        powers: bool,
     ) -> None:
         self.inner = inner
         self.growth = growth
         self.removes = removes
+        self.powers = powers
 
     def of(self, inner: sp.Expr) -> sp.Expr | None:
         """Return log of an expression, rewritten; None where it can stay."""
@@ -119,6 +128,11 @@ class LogarithmRules:
             return _Logarithm(log_cosh(self.inner(factor.args[0])))
         if isinstance(factor, sigmoid):
             return _Logarithm(-softplus(-self.inner(factor.args[0])))
+        if isinstance(factor, (sp.Abs, real_abs)):
+            known = self._by_factors(factor.args[0], False)
+            return known and _Logarithm(known.size)
+        if isinstance(factor, sp.erfc):
+            return _Logarithm(log_erfc(self.inner(factor.args[0])))
         if isinstance(factor, sp.gamma):
             return self._of_gamma(factor)
         if isinstance(factor, sp.Piecewise):
@@ -147,10 +161,13 @@ class LogarithmRules:
         if inner is None:
             x = self.inner(base)
             inner = _Logarithm(sp.log(x)) if single else _signed(x)
+            size = log_power(x, power) if _may_vanish(power, x) else power * inner.size
+        else:
+            size = power * inner.size
         sign = sp.S.One if exponent.is_even else inner.sign
         if sign != 1 and not exponent.is_odd:
             sign = held(sign**power)
-        return _Logarithm(power * inner.size, sign)
+        return _Logarithm(size, sign)
 
     def _of_gamma(self, factor: sp.gamma) -> _Logarithm:
         x = self.inner(factor.args[0])
@@ -199,11 +216,13 @@ class LogarithmRules:
             opposite = self.inner(opposite) if opposite.has(*_GROWING) else opposite
             if isinstance(opposite, sigmoid):
                 return _Logarithm(-softplus(opposite.args[0]))
+        if (vanishing := self._of_vanishing(total, alone)) is not None:
+            return vanishing
         any_scaled = self.growth.any_scaled(total)
         if any_scaled is not None and (pair := _difference(any_scaled)):
             return _of_difference(*pair, alone)
         if (scaled := self.growth.scaled(total)) is None:
-            return None
+            return self._of_powers(total, alone)
         if two := scaled.with_number():
             number, factor, inner = two
             if number.is_positive and factor.is_positive:
@@ -213,11 +232,77 @@ class LogarithmRules:
         known = _Logarithm(sp.log(rest)) if alone else _signed(rest)
         return _Logarithm(largest + known.size, known.sign)
 
+    def _of_powers(self, total: sp.Expr, alone: bool) -> _Logarithm | None:
+        """Return the logarithm of a sum of powers in two forms."""
+        if not (alone and self.powers and has_powers(total)):
+            return None
+        powers = Powers(self.inner)
+        if (scaled := powers.growth.scaled(total)) is None:
+            return None
+        plain = sp.log(self.inner(total))
+        size = powers.chosen(_logarithm(scaled), plain, [total])
+        return None if size is None else _Logarithm(size)
+
+    def _of_vanishing(self, total: sp.Expr, alone: bool) -> _Logarithm | None:
+        """Return the logarithm of 1 + tanh(x), 1 - tanh(x)**2, 1 + erf(x), or so."""
+        if (square := half_square(total)) is not None:
+            return self._by_factors(square, alone) or _Logarithm(
+                sp.log(self.inner(square))
+            )
+        number, rest = total.as_coeff_Add()
+        factor, inner = rest.as_coeff_Mul()
+        if not (number.is_positive and abs(factor) == number):
+            return None
+        power = inner.args[1] if isinstance(inner, sp.Pow) else sp.S.One
+        function = inner.args[0] if isinstance(inner, sp.Pow) else inner
+        if not isinstance(function, (sp.tanh, sp.erf)):
+            return None
+        x = sp.sign(factor) * self.inner(function.args[0])
+        if power == 2 and isinstance(function, sp.tanh) and factor.is_negative:
+            return _Logarithm(sp.log(number) - 2 * log_cosh(x))
+        if power != 1:
+            return None
+        if isinstance(function, sp.erf):
+            return _Logarithm(sp.log(number) + log_erfc(-x))
+        return _Logarithm(sp.log(2 * number) - softplus(-2 * x))
+
+
+def half_square(total: sp.Expr) -> sp.Expr | None:
+    """Return 1 - cos(x) as 2*sin(x/2)**2, and cosh(x) - 1 likewise, with a factor.
+
+    >>> x = sp.Symbol("x", real=True)
+    >>> half_square(3 - 3 * sp.cos(x))
+    6*sin(x/2)**2
+    """
+    number, rest = total.as_coeff_Add()
+    factor, inner = rest.as_coeff_Mul()
+    kinds = {sp.cos: (sp.sin, number), sp.cosh: (sp.sinh, factor)}
+    if number.is_zero or number != -factor or type(inner) not in kinds:
+        return None
+    half, size = kinds[type(inner)]
+    return 2 * size * half(inner.args[0] / 2) ** 2
+
+
+def _logarithm(scaled: Scaled) -> sp.Expr:
+    """Return the logarithm of a positive sum of exponentials."""
+    if len(scaled.terms) == 2 and all(t.factor.is_positive for t in scaled.terms):
+        one, two = (t.exponent + sp.log(t.factor) for t in scaled.terms)
+        return one + softplus(two - one)
+    largest, rest = scaled.taken_out()
+    return largest + sp.log(rest)
+
 
 def _degree(factors: Sequence[sp.Expr]) -> sp.Expr:
     """Return the sum of sizes of the exponents that are numbers."""
     exponents = [factor.as_base_exp()[1] for factor in factors]
     return sp.Add(*(abs(e) for e in exponents if e.is_number))
+
+
+def _may_vanish(power: sp.Expr, base: sp.Expr) -> bool:
+    """Return whether a varying power may be 0 where its base is."""
+    known = power.is_number or is_positive(power) or is_positive(-power)
+    known = known or power == base
+    return not (known or is_positive(base))
 
 
 def _signed(x: sp.Expr) -> _Logarithm:

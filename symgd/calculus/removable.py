@@ -16,7 +16,7 @@ import mpmath
 import sympy as sp
 from sympy.codegen.cfunctions import expm1, log1p
 
-from symgd.language.as_written import made
+from symgd.language.as_written import made, raised
 from symgd.language.nodes import kept
 from symgd.language.signs import is_positive
 
@@ -226,8 +226,11 @@ def _in_terms_of(node: sp.Expr, u: sp.Expr) -> sp.Expr | None:
         base, exponent = node.args
         if isinstance(u, sp.Mul) and exponent * sp.log(base) == u:
             return sp.exp(T)
+        if not (exponent.is_number or base.is_number):
+            both = [_in_terms_of(base, u), _in_terms_of(exponent, u)]
+            return None if None in both else raised(*both)
         inner = exponent if base.is_number else base
-        if not (exponent.is_number or (base.is_number and base.is_positive)):
+        if base.is_number and not (exponent.is_number or base.is_positive):
             return None
         known = _in_terms_of(inner, u)
         return None if known is None else node.xreplace({inner: known})

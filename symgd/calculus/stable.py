@@ -11,15 +11,17 @@ This is the log-sum-exp trick, also for quotients. What needs nothing stays as i
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import sympy as sp
 from sympy.codegen.cfunctions import log1p
 
 from symgd.calculus.derivatives import gradient
+from symgd.calculus.gammas import quotient_of_gammas
 from symgd.calculus.growth import Growth, Scaled, distributed, is_far
-from symgd.calculus.logarithms import LogarithmRules
+from symgd.calculus.logarithms import LogarithmRules, half_square
+from symgd.calculus.powers import Powers, has_powers, is_power
 from symgd.calculus.removable import T, removable
 from symgd.calculus.units import unit_of
 from symgd.language.as_written import choice, made, raised
@@ -28,13 +30,18 @@ from symgd.language.functions import (
     exp_less,
     sigmoid,
 )
-from symgd.language.nodes import REPEATED
+from symgd.language.nodes import REPEATED, kept
 from symgd.language.signs import is_nonnegative
+
+_Form: TypeAlias = "Callable[[list[sp.Expr], list[tuple[Scaled, sp.Expr]]], Any]"
 
 
 @functools.lru_cache(maxsize=256)
-def stable(expression: sp.Expr) -> sp.Expr:
+def stable(expression: sp.Expr, powers: bool = True) -> sp.Expr:
     """Return an expression of the same value that doesn't overflow on the way.
+
+    ``powers`` says whether powers with varying exponents are looked at. They get two
+    forms: loops over rows of data would compute both, for what hardly occurs there.
 
     >>> from symgd.language.formula import read
     >>> stable(read("log(1 + exp(x)) + 1/(1 + exp(-y))"))
@@ -42,7 +49,7 @@ def stable(expression: sp.Expr) -> sp.Expr:
     >>> stable(read("log(exp(-x**2)*exp(-y**2))"))
     -x**2 - y**2
     """
-    return _Pass().of(expression)
+    return _Pass(powers=powers).of(expression)
 
 
 def both_sides(node: removable) -> sp.Piecewise:
@@ -63,11 +70,12 @@ def _far(template: sp.Expr, order: int) -> sp.Expr:
 class _Pass:
     """One walk over one expression; what is shared is rewritten once."""
 
-    def __init__(self, removes: bool = True) -> None:
+    def __init__(self, removes: bool = True, powers: bool = True) -> None:
         self.removes = removes  # singularities
+        self.powers = powers
         self.done: dict[sp.Basic, Any] = {}
         self.growth = Growth(self.of, removes)
-        self.logarithms = LogarithmRules(self.of, self.growth, removes)
+        self.logarithms = LogarithmRules(self.of, self.growth, removes, powers)
 
     def of(self, node: Any) -> Any:
         if not node.args or isinstance(node, sp.Indexed):
@@ -90,16 +98,43 @@ class _Pass:
         if isinstance(node, sp.log) and len(node.args) == 1:
             return self.logarithms.of(node.args[0])
         if isinstance(node, log1p):
-            return self.logarithms.of(sp.S.One + node.args[0])
+            whole = sp.S.One + node.args[0]
+            known = self.logarithms.of(whole)
+            has_none = known is None and whole.as_coeff_Add()[0] == 0
+            return sp.log(self.of(whole)) if has_none else known
+        if isinstance(node, (sp.Mul, sp.Pow)):
+            halves = list(map(_of_halves, sp.Mul.make_args(node)))
+            if any(halves):
+                pairs = zip(halves, sp.Mul.make_args(node), strict=True)
+                return self.of(sp.Mul(*(new or old for new, old in pairs)))
         if self.removes and (unit := unit_of(node)) is not None:
             return self.of(node.func(*unit.parts))
         if isinstance(node, (sp.Mul, sp.Pow)) and not node.is_number:
-            return self._quotient(node)
+            known = self._quotient(node, self.growth)
+            known = self._of_powers(node) if known is None else known
+            return quotient_of_gammas(node, self.of) if known is None else known
         return None
+
+    def _of_powers(self, node: sp.Expr) -> sp.Expr | None:
+        """Return a quotient by a sum of powers in two forms; None where one will do."""
+        factors = sp.Mul.make_args(node)
+        divisors = (factor.as_base_exp() for factor in factors)
+        sums = [base for base, e in divisors if e.is_negative and has_powers(base)]
+        if not (sums and self.powers):
+            return None
+        inside = [f for f in factors if f.as_base_exp()[0] in sums or is_power(f)]
+        whole, powers = sp.Mul(*inside), Powers(self.of)
+        far = self._quotient(whole, powers.growth, _share)
+        plain = sp.Mul(*(made(f.func, map(self.of, f.args)) for f in inside))
+        if (chosen := powers.chosen(far, plain, sums)) is None:
+            return None
+        return sp.Mul(chosen, *(self.of(f) for f in factors if f not in inside))
 
     # --------------------------------------------------------------------- quotients
 
-    def _quotient(self, node: sp.Expr) -> sp.Expr | None:
+    def _quotient(
+        self, node: sp.Expr, growth: Growth, known: _Form | None = None
+    ) -> sp.Expr | None:
         """Return a product whose exponentials don't overflow where it is finite."""
         exponents: list[sp.Expr] = []
         done: list[sp.Expr] = []
@@ -113,19 +148,21 @@ class _Pass:
                 far = sp.log(abs(factor))
                 done.append(sp.sign(factor))
                 continue
-            whole = self.growth.scaled(factor)
+            whole = growth.scaled(factor)
             if whole is not None and len(whole.terms) == 1:
                 exponents.append(whole.terms[0].exponent)
                 done.append(whole.terms[0].factor)
                 rooted = rooted or isinstance(base, sp.Add)
-            elif (scaled := self.growth.scaled(base)) is None:
+            elif (scaled := growth.scaled(base)) is None:
                 others.append(factor)
             else:
                 sums.append((scaled, self.of(exponent)))
         if not (rooted or _is_risky(exponents, sums, far)):
             return None
-        known = self._known_quotient(exponents, sums, far)
-        return sp.Mul(known, *done, *map(self.of, others))
+        result = known(exponents, sums) if known is not None else None
+        if result is None:
+            result = self._known_quotient(exponents, sums, far)
+        return sp.Mul(result, *done, *map(self.of, others))
 
     def _known_quotient(
         self, exponents: list[sp.Expr], sums: list[tuple[Scaled, sp.Expr]], far: sp.Expr
@@ -144,6 +181,16 @@ class _Pass:
             return scaled.divided(-sp.Add(*above))
         terms = distributed(scaled, sp.S.One, sp.Add(*above)).terms
         return sp.Add(*(factor * _exponential(e) for factor, e in terms))
+
+
+def _of_halves(node: sp.Expr) -> sp.Expr | None:
+    """Return a root or divisor of 1 - cos(x), or of cosh(x) - 1, by half of x."""
+    base, exponent = node.args if isinstance(node, sp.Pow) else (node, sp.S.One)
+    if exponent.is_integer and exponent.is_positive:
+        return None
+    factor, total = base.as_coeff_Mul()
+    square = half_square(total)
+    return None if square is None else raised(factor * square, exponent)
 
 
 def _is_risky(
@@ -190,6 +237,30 @@ def _logistic(
     if sp.Add(*exponents) == inner:
         return sigmoid(argument) / factor
     return None
+
+
+def _share(
+    exponents: Sequence[sp.Expr], sums: Sequence[tuple[Scaled, sp.Expr]]
+) -> sp.Expr | None:
+    """Return exp(x)/(c*exp(x) + d*exp(y)) by the logistic function of x - y."""
+    if len(sums) != 1 or sums[0][1] != -1 or len(sums[0][0].terms) != 2:
+        return None
+    one, two = sums[0][0].terms
+    if one.exponent == sp.Add(*exponents):
+        one, two = two, one
+    both = one.factor, two.factor
+    if two.exponent != sp.Add(*exponents) or not all(f.is_positive for f in both):
+        return None
+    gap = _less(two.exponent, one.exponent)
+    return sigmoid(gap + sp.log(two.factor / one.factor)) / two.factor
+
+
+def _less(x: sp.Expr, y: sp.Expr) -> sp.Expr:
+    """Return x - y, of products without the factors that they have in common."""
+    mine, other = sp.Mul.make_args(x), sp.Mul.make_args(y)
+    common = [factor for factor in mine if factor in other]
+    rest = (sp.Mul(*(f for f in each if f not in common)) for each in (mine, other))
+    return sp.Mul(*common, kept(next(rest) - next(rest)))
 
 
 def _balanced(

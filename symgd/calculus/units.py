@@ -12,6 +12,7 @@ import sympy as sp
 
 from symgd.calculus.differences import without_tie
 from symgd.calculus.removable import kind_of, without_singularity
+from symgd.language.functions import real_abs
 
 
 class Unit(NamedTuple):
@@ -38,5 +39,22 @@ def unit_of(node: sp.Expr) -> Unit | None:
     if (found := without_singularity(node)) is not None:
         template, argument, rest = found
         return Unit((kind_of(template)(argument), rest), argument)
-    tied = without_tie(node)
-    return None if tied is None else Unit(tied, None)
+    if (tied := without_tie(node)) is not None:
+        return Unit(tied, None)
+    return _of_sizes(node)
+
+
+def _of_sizes(node: sp.Expr) -> Unit | None:
+    """Return the size of what is 0/0: abs(sin(x))/abs(x) is abs(sin(x)/x)."""
+    powers = [factor.as_base_exp() for factor in sp.Mul.make_args(node)]
+    inside = [
+        base.args[0] ** exponent
+        for base, exponent in powers
+        if isinstance(base, (sp.Abs, real_abs)) and exponent.is_integer
+    ]
+    if len(inside) < 2 or (unit := unit_of(sp.Mul(*inside))) is None:
+        return None
+    sizes = (base for base, _ in powers if isinstance(base, (sp.Abs, real_abs)))
+    kept_apart = set(sizes)
+    rest = [base**exponent for base, exponent in powers if base not in kept_apart]
+    return Unit((real_abs(sp.Mul(*unit.parts)), sp.Mul(*rest)), unit.argument)

@@ -22,6 +22,7 @@ Run: TypeAlias = Any
 # f no longer falls measurably, and at the end of a rule, which has its own pace.
 CLOSE, AT_ROUNDING, ROUGHLY = 1e-7, 1e-5, 1e-2
 SMALL = 1e-6  # of the gradient at the start, where no curvature is known
+UNSEEN = 1e-16  # of f at the start: what is higher by less isn't higher
 BESIDE, TURNS = 1e-9, 1e-3  # parts of x, and of the gradient there
 LOWER_PLACE, LOWER_SLOPES = 4, 5  # of the vectors that the kernel works with
 
@@ -82,6 +83,25 @@ def sizes_of(x: array[float], start: array[float]) -> array[float]:
     sizes = [max(abs(a), abs(a - b)) for a, b in pairs]
     largest = max(sizes) or 1.0
     return array("d", [size or largest for size in sizes])
+
+
+def rises_around(run: Run) -> bool:
+    """Return whether f rises, near and far, along each coordinate and the way back."""
+    n, units = run.n, sizes_of(run.x, run.origin)
+    ways = [[float(k == j) * units[k] for j in range(n)] for k in range(n)]
+    ways.append([a - b for a, b in zip(run.origin, run.x, strict=True)])
+    kernel, least = run.objective.kernel("evaluation"), UNSEEN * abs(run.first)
+    for way in ways:
+        for far in (1.0, -1.0, 0.1, -0.1):
+            there, slopes = array("d", run.x), array("d", bytes(8 * n))
+            for k, step in enumerate(way):
+                moved = run.x[k] + far * step
+                there[k] = min(max(moved, run.lower[k]), run.upper[k])
+            if there != run.x:
+                f = kernel(*map(address, (there, run.parameters, slopes)))
+                if not f > run.fun + least:
+                    return False
+    return True
 
 
 def turns(

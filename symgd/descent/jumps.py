@@ -50,6 +50,28 @@ def lower_beside(
     return found._replace(evaluations=count)
 
 
+def stands_before(
+    kernel: Kernel,
+    parameters: array[float],
+    point: tuple[array[float], float, array[float]],
+    sides: tuple[array[float], array[float]],
+    sizes: array[float],
+) -> bool:
+    """Return whether f jumps up close beside a point, in the direction it falls in.
+
+    Parameters are those of ``lower_beside``.
+    """
+    x, f, slopes = point
+    for k, there in _beside(x, sides, sizes):
+        gradient, far = array("d", bytes(8 * len(x))), there[k] - x[k]
+        value = kernel(*map(address, (there, parameters, gradient)))
+        steepest = max(abs(slopes[k]), abs(gradient[k]))
+        above = f + STEEP * steepest * abs(far) + NOISE * abs(f)
+        if slopes[k] * far < 0.0 and value > above:
+            return True
+    return False
+
+
 def _beside(
     x: array[float], sides: tuple[array[float], array[float]], sizes: array[float]
 ) -> Iterator[tuple[int, array[float]]]:

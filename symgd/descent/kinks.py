@@ -34,6 +34,7 @@ DISTANCES = (1e-9, 1e-8, 1e-7, 1e-6)  # parts of x, within which gradients are t
 NEAREST = 1e-6  # of the largest gradient: a mean by no more is 0
 UNBOUNDED = 0.9  # of the fall in the part of the way before
 GENUINE = 128.0  # times as far away f must still fall, so that a lower point counts
+STEEP = 1e-6  # of the gradient on the way: what isn't small at an end
 LEAST = 4e-15  # of f: what is lower by less isn't lower
 NODES = 2000  # of a formula, in which kinks are looked for
 NAMES = {sp.Abs: "abs", sp.Max: "max", sp.Min: "min"}
@@ -99,6 +100,10 @@ class _Surroundings:
         moved = np.abs(self.x - np.array(run.origin))
         self.units = np.maximum(np.abs(self.x), moved)
         self.units[self.units == 0.0] = self.units.max() or 1.0
+        # What f gains on a shorter way doesn't show in it.
+        if run.norm > STEEP * run.steepest:
+            shown = LEAST * abs(run.fun) / run.norm
+            self.units = np.maximum(self.units, shown / DISTANCES[-2])
         self.evaluations = 0
 
     def at(self, x: np.ndarray) -> Evaluated:

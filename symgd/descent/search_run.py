@@ -13,6 +13,7 @@ from symgd.descent.ends import (
     SMALL,
     Ending,
     examined,
+    rises_around,
     sizes_of,
     turns,
 )
@@ -52,6 +53,7 @@ class SearchRun(Run):
         self.addresses = address(self.record), address(self.places)
         self.escapes = 0
         self.kink: Kink | None = None
+        self.kinks_left: set[bytes] = set()  # the points from which it went on
 
     @staticmethod
     def space(n: int) -> int:
@@ -60,7 +62,7 @@ class SearchRun(Run):
 
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start; DIVERGED if the objective is not finite there."""
-        self.escapes, self.kink = 0, None
+        self.escapes, self.kink, self.kinks_left = 0, None, set()
         return super().begin(x)
 
     def judged(self, status: int) -> int:
@@ -130,7 +132,12 @@ class SearchRun(Run):
         self.kink = kink = kink_at(self)
         self.record.evaluations += kink.evaluations
         if kink.lower is not None and self._leaves(*kink.lower):
-            return self._goes_on(self.settings.gtol)
+            if (there := self.x.tobytes()) not in self.kinks_left:
+                self.kinks_left.add(there)
+                return self._goes_on(self.settings.gtol)
+            # The search came back to beside it, where f is the same to rounding.
+            self.kink = kink = kink_at(self)
+            self.record.evaluations += kink.evaluations
         units = sizes_of(self.x, self.origin)
         if kink.is_minimum and may_have_kinks(self.objective, self.x, units):
             return int(Status.CONVERGED)
@@ -163,7 +170,23 @@ class SearchRun(Run):
             smooth = smooth or self.norm <= small
         else:
             smooth = end.promised <= BEYOND_MEASURE * abs(self.fun)
+            smooth = smooth or self._is_at_rounding(end)
         return int(Status.STALLED if smooth else Status.ABNORMAL)
+
+    def _is_at_rounding(self, end: Ending) -> bool:
+        """Return whether f, whose terms cancel, doesn't show what is left to gain.
+
+        Its gradient is within the tolerance; Newton's step was tried, and f rises all
+        around.
+        """
+        fallen = self.first - self.fun
+        return (
+            self.norm <= self.settings.gtol
+            and self.objective.is_analytic
+            and end.verdict == layout.INEXACT
+            and end.promised <= BEYOND_MEASURE * fallen
+            and rises_around(self)
+        )
 
     def _leaves(self, x: array[float], fun: float, gradient: array[float]) -> bool:
         """Go on from a lower point, as with an iteration; return whether it may."""
@@ -199,6 +222,8 @@ class SearchRun(Run):
         self.restart()
         if self.fun <= self.settings.target:
             return int(Status.TARGET_REACHED)
+        if self.fun < self.record.bottom:
+            return int(Status.DIVERGED)
         small = self.norm <= gtol
         if small and self.settings.relative and self.norm > 0.0:
             self.tighten()
@@ -245,6 +270,20 @@ class SearchRun(Run):
         if self.kink is not None and (at_kink or (hole and status == Status.ABNORMAL)):
             return self.kink.told(self._gradient_told())
         return super().told(status)
+
+    def _lost(self) -> str:
+        """Say why there is no way on."""
+        if self.impatient or not self.objective.has_jumps or not self.origin:
+            return super()._lost()
+        from symgd.descent.jumps import stands_before
+
+        sizes = sizes_of(self.x, self.origin)
+        point, sides = (self.x, self.fun, self.gradient), (self.lower, self.upper)
+        kernel = self.objective.kernel("evaluation")
+        if not stands_before(kernel, self.parameters, point, sides, sizes):
+            return super()._lost()
+        falls = "falls" if self.settings.sign > 0 else "rises"
+        return f"f {falls} up to a jump close by, whose near side it doesn't attain"
 
     def blame(self) -> str:
         """Say what was not finite."""

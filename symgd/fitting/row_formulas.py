@@ -61,7 +61,7 @@ class RowFormulas:
     @functools.cached_property
     def jacobian(self) -> sp.ImmutableMatrix:
         """The model's derivatives by its parameters, a column."""
-        return derivatives.gradient(stable(self.model), self.parameters)
+        return derivatives.gradient(stable(self.model, powers=False), self.parameters)
 
     @functools.cached_property
     def hessian(self) -> sp.ImmutableMatrix:
@@ -89,7 +89,7 @@ class RowFormulas:
     @property
     def curve(self) -> list[sp.Expr]:
         """The model and its derivatives."""
-        return [stable(self.model), *self.jacobian]
+        return [stable(self.model, powers=False), *self.jacobian]
 
     @functools.cached_property
     def firsts(self) -> dict[sp.Symbol, sp.Expr]:
@@ -97,7 +97,7 @@ class RowFormulas:
 
         Without names SymPy would make of exp(-t)*exp(-t) another exponential.
         """
-        residual = (stable(self.model) - self.target) / self._unit
+        residual = (stable(self.model, powers=False) - self.target) / self._unit
         return {OFF: residual} | dict(zip(self._slopes, self.jacobian, strict=True))
 
     @functools.cached_property

@@ -21,6 +21,7 @@ from symgd.kernels.eigenvalues import diagonalise
 from symgd.kernels.probing import (
     STRAIGHT,
     is_open,
+    leave_top,
     mixed,
     outward,
     probe,
@@ -209,6 +210,11 @@ def examine(
                     *(function, p, counters, facts, least, known, x, along),
                     *(lower, upper, work, a, v, inf),
                 )
+        if curvature < -NONE * largest and facts[LOWER_VALUE] == inf:
+            leave_top(
+                *(function, p, counters, facts, 2.0 * rise, x, along, lower, upper),
+                work,
+            )
         singular = singular or abs(curvature) <= NONE * largest
     if singular:
         mixed(

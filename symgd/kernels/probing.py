@@ -19,6 +19,9 @@ MIXTURES = 12  # of the directions without curvature
 OUTWARD = 1e2  # times as far from one distance to the next
 NEAR, STEPS = 1e-8, 5  # the first distance as a part of x, and how many there are
 NEAR_UNKNOWN, STEPS_UNKNOWN = 1e-16, 17  # the same where x has no size
+SAMPLES, ULPS = 8, 1e-15  # of points beside another, and parts of x
+CERTAIN = 10.0  # times what values vary by: what is lower by more is
+TOPS, FORETOLD = 9, 0.1  # distances, each a tenth; of the change of a gradient
 STRAIGHT = 2.0  # the mark of what is free, and in which f doesn't curve
 
 
@@ -104,6 +107,44 @@ def cancelled(x: Any, trial: Any, free: Any, scale: Any) -> float:
 
 
 @jit
+def _varies(function: Any, p: Any, counters: Any, x: Any, work: Any) -> float:
+    """Return by how much a value changes within the rounding of a point."""
+    beside, unused = work[10], work[11]
+    here, most, seed = evaluate(function, x, p, unused), 0.0, 1
+    for _ in range(SAMPLES):
+        for k in range(x.shape[0]):
+            seed = (1103515245 * seed + 12345) % 2147483648
+            beside[k] = x[k] * (1.0 + ULPS * (seed / 1073741824.0 - 1.0))
+        most = max(most, abs(evaluate(function, beside, p, unused) - here))
+    counters[EVALUATIONS] += SAMPLES + 1
+    return most
+
+
+@jit
+def unseen(
+    function: Any,
+    p: Any,
+    counters: Any,
+    facts: Any,
+    least: float,
+    x: Any,
+    trial_f: float,
+    work: Any,
+) -> float:
+    """Return by how much less a trial's value isn't lower.
+
+    What may have cancelled is measured where that decides.
+    """
+    trial, f = work[2], facts[VALUE_THERE]
+    seen = max(least, cancelled(x, trial, work[0], work[1]))
+    if not f - seen <= trial_f < f - least:
+        return seen
+    found = _varies(function, p, counters, x, work)
+    found += _varies(function, p, counters, trial, work)
+    return min(seen, max(least, CERTAIN * found))
+
+
+@jit
 def probe(
     function: Any,
     p: Any,
@@ -124,7 +165,7 @@ def probe(
     bool
         Whether f never rises there, and falls somewhere.
     """
-    free, scale, trial, trial_g = work[0], work[1], work[2], work[3]
+    trial, trial_g = work[2], work[3]
     f, distance = facts[VALUE_THERE], sign
     rises, falls = False, False
     for _ in range(DISTANCES):
@@ -136,9 +177,46 @@ def probe(
         counters[EVALUATIONS] += 1
         rises = rises or not trial_f <= f
         falls = falls or trial_f < f
-        seen = max(least, cancelled(x, trial, free, scale))
+        seen = unseen(function, p, counters, facts, least, x, trial_f, work)
         keep(facts, trial_f, f - seen - facts[SLOPE] * far, work)
     return falls and not rises
+
+
+@jit
+def leave_top(
+    function: Any,
+    p: Any,
+    counters: Any,
+    facts: Any,
+    curvature: float,
+    x: Any,
+    along: Any,
+    lower: Any,
+    upper: Any,
+    work: Any,
+) -> None:
+    """Keep a point beside a top that gradients on both sides confirm.
+
+    There f is lower, though by less than it fell by on the way here tells. A curvature
+    of rounding doesn't foretell gradients.
+    """
+    trial, trial_g, distance, before = work[2], work[3], 0.1, False
+    for _ in range(TOPS):
+        change = 0.0
+        for side in range(2):
+            sign = 1.0 - 2.0 * side
+            placed(x, sign * distance, along, lower, upper, trial)
+            trial_f = evaluate(function, trial, p, trial_g)
+            counters[EVALUATIONS] += 1
+            for k in range(x.shape[0]):
+                change += sign * trial_g[k] * along[k]
+        wanted = 2.0 * distance * curvature
+        foretold = abs(change - wanted) <= FORETOLD * abs(wanted)
+        if foretold and before:
+            keep(facts, trial_f, facts[VALUE_THERE], work)
+            return
+        before = foretold
+        distance *= 0.1
 
 
 @jit

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import sympy as sp
+from sympy.codegen.cfunctions import expm1
 from sympy.functions.elementary.piecewise import ExprCondPair
 
 from symgd.language.quick import applied, power, product, total
@@ -104,6 +105,12 @@ def choice(*branches: tuple[Any, Any]) -> sp.Piecewise:
     return sp.Basic.__new__(sp.Piecewise, *pairs)
 
 
+def exponential_less_1(x: Any) -> Any:
+    """Return exp(x) - 1; SymPy would take what is no integer out of a sum."""
+    is_sum = isinstance(x, sp.Add) and x.as_coeff_Add()[0].is_Float
+    return expm1(x, evaluate=False) if is_sum else expm1(x)
+
+
 def raised(base: Any, exponent: Any) -> Any:
     """Return a power; of a choice, a choice of powers."""
     if not isinstance(base, sp.Piecewise) or exponent in (0, 1):
@@ -146,4 +153,5 @@ _OWN: dict[Any, Any] = {
     sp.Mul: product,
     sp.Pow: raised,
     sp.Or: either,
+    expm1: exponential_less_1,
 }

@@ -66,6 +66,27 @@ class log_less(Composed):
         return f"log(1 - exp({printer._print(self.args[0])}))"
 
 
+class log_power(Composed):
+    """log(abs(x)**y), which is y*log(abs(x)), and 0 where y is 0, whatever x is."""
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        x, y = self.args
+        if argindex == 2:
+            return log_abs(x)
+        return choice((sp.S.Zero, sp.Eq(y, 0, evaluate=False)), (y / x, sp.true))
+
+    def composed(self) -> sp.Expr:
+        """Return the same by other functions."""
+        x, y = self.args
+        none = sp.Eq(y, 0, evaluate=False)
+        return choice((sp.S.Zero, none), (y * log_abs(x), sp.true))
+
+    def _sympystr(self, printer: Any) -> str:
+        x, y = map(printer._print, self.args)
+        return f"log(Abs({x})**({y}))"
+
+
 class by_expm1(Composed):
     """1/(exp(x) - 1), whose derivative doesn't overflow."""
 

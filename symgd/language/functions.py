@@ -100,6 +100,50 @@ class log_cosh(sp.Function):
         return f"log(cosh({printer._print(self.args[0])}))"
 
 
+class log_erfc(sp.Function):
+    """log(erfc(x)), kept whole: far out erfc(x) vanishes, and its logarithm doesn't."""
+
+    is_extended_real = True
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        return -2 / (sp.sqrt(sp.pi) * erfcx(self.args[0]))
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        return sp.log(sp.erfc(self.args[0]))._eval_evalf(prec)
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"log(erfc({printer._print(self.args[0])}))"
+
+
+class erfcx(sp.Function):
+    """exp(x**2)*erfc(x), kept whole: the one overflows where the other vanishes."""
+
+    is_extended_real = True
+    is_positive = True
+    far = 30  # where the derivative as it comes has lost a few digits
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative; far out it is an asymptotic series."""
+        (x,) = self.args
+        near = 2 * x * self - 2 / sp.sqrt(sp.pi)
+        w, series = x**-2, sp.S.One
+        for odd in (13, 11, 9, 7, 5, 3):
+            series = 1 - sp.Rational(odd, 2) * w * series
+        beyond = sp.Gt(x, self.far, evaluate=False)
+        return as_written.choice(
+            (-w * series / sp.sqrt(sp.pi), beyond), (near, sp.true)
+        )
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        (x,) = self.args
+        return (sp.exp(x**2) * sp.erfc(x))._eval_evalf(prec)
+
+    def _sympystr(self, printer: Any) -> str:
+        x = printer._print(self.args[0])
+        return f"exp(({x})**2)*erfc({x})"
+
+
 class cbrt(sp.Function):
     """The real cube root, odd, unlike SymPy's principal root of a negative number."""
 
@@ -211,7 +255,7 @@ TABLE = (
     _rewritten("log2", lambda x: sp.log(x) / sp.log(2), math.log2),
     _rewritten("log10", lambda x: sp.log(x) / sp.log(10), math.log10),
     _row("log1p", log1p, math.log1p),
-    _row("expm1", expm1, math.expm1),
+    Function("expm1", as_written.exponential_less_1, math.expm1, node=expm1),
     _rewritten("sqrt", lambda x: power(x, sp.S.Half), math.sqrt),
     _row("cbrt", cbrt, math.cbrt),
     _rewritten("pow", lambda x, y: x**y, math.pow, arity=(2, 2)),
@@ -271,6 +315,8 @@ NODES |= {
     held: _row("held", held, numeric.held),
     exp_less: _row("exp_less", exp_less, vectormath.exp_less, arity=(2, 2)),
     log_cosh: _row("log_cosh", log_cosh, vectormath.log_cosh),
+    log_erfc: _row("log_erfc", log_erfc, vectormath.log_erfc),
+    erfcx: _row("erfcx", erfcx, vectormath.erfcx),
 }
 ORDERS = range(21)  # of polygamma
 REAL = {sp.Abs: real_abs, sp.sign: real_sign}

@@ -424,7 +424,8 @@ class Reader:
         constant = sp.Mul(*(f for f in sp.Mul.make_args(base) if f.is_number))
         if base == -1 and exponent.is_number and not exponent.is_integer:
             raise self._error(node, f"{self._source(node)} is not a real number")
-        if not exponent.is_number or constant in (1, -1):
+        far = any(isinstance(f, sp.exp) for f in sp.Mul.make_args(base))
+        if not exponent.is_number or constant in (1, -1) or exponent == 1:
             return power(base, exponent)
         if constant.is_zero and exponent.is_negative:
             raise self._error(node, "division by zero")
@@ -438,6 +439,8 @@ class Reader:
         number = float(constant)
         if not base.is_number and not exponent.is_Integer:
             number = abs(number)
+        if far and constant.is_Float:  # it joins the exponent
+            return power(base, exponent)
         return self._sized(
             node,
             lambda: math.pow(number, float(exponent)),

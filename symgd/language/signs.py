@@ -9,10 +9,10 @@ import functools
 
 import sympy as sp
 
-from symgd.language.functions import real_abs, sigmoid, softplus
+from symgd.language.functions import erfcx, real_abs, sigmoid, softplus
 from symgd.language.nodes import REPEATED, kept
 
-_POSITIVE = (sp.exp, sp.cosh, sigmoid, softplus)
+_POSITIVE = (sp.exp, sp.cosh, sp.erfc, erfcx, sigmoid, softplus)
 
 
 @functools.lru_cache(maxsize=4096)  # derivatives ask again

@@ -30,6 +30,8 @@ ANALYTIC = frozenset(
         "sigmoid",
         "softplus",
         "log_cosh",
+        "log_erfc",
+        "erfcx",
         "Sum",
         "Product",
         "Tuple",

@@ -227,7 +227,7 @@ class Arrays:
 
         Indices stay inside whatever conditions say.
         """
-        return kept_inside(stable(self.expression), self.guarded)
+        return kept_inside(stable(self.expression, powers=False), self.guarded)
 
     def unknown_sizes(self) -> InputError:
         """Return the error for sizes that nothing tells."""

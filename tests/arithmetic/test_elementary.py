@@ -399,3 +399,17 @@ def assert_plain_python_has_the_same_bits(function, x, y, alone):
     arity = function.__code__.co_argcount
     plain = [function(*pair[:arity]) for pair in zip(x, y, strict=True)]
     assert_same_bits(np.array(plain), alone)
+
+
+@pytest.mark.parametrize("region", [(-6, 40), (0.9, 1.1), (27.9, 28.1), (28, 1e5)])
+def test_what_is_left_of_erfc_far_out_is_exact(region):
+    with mpmath.workprec(300):
+        for x in samples(region, 300):
+            # Beyond 1e3 the series' first terms are all that 53 bits see.
+            w = mpmath.mpf(x) ** -2
+            far = (1 - w / 2 + 3 * w**2 / 4) / (x * mpmath.sqrt(mpmath.pi))
+            near = mpmath.exp(clipped(1e7, abs)(1 / w)) * mpmath.erfc(min(x, 1e3))
+            scaled = far if x > 1e3 else near
+            logarithm = mpmath.log(scaled) - 1 / w
+            assert ulps(vectormath.erfcx(x), scaled) < 4
+            assert ulps(vectormath.log_erfc(x), logarithm) < 4 or abs(x) < 0.5

@@ -102,6 +102,22 @@ MINIMA = {
         None,
         [6.710386100386],
     ),
+    "a start at its kink": (
+        *("abs(3*x) - 0.3*abs(2*x) + 2*abs(x - 1) + x**2", [0.0], None),
+        [2.0],
+    ),
+    "a kink beside which f is the same": (
+        *("max(-x, (2*x)**2) + min(2*x, (0.5*x + 2)**2) + 0.1*x**4", [1.0], None),
+        [-0.249609375],
+    ),
+    "a start at a bent kink": (
+        *("abs(-2*x - x**2) - 0.5*(3*x + 1) + 0.1*x**4", [0.0], None),
+        [-0.5],
+    ),
+    "a gradient that doesn't show in f": (
+        *("cosh(x) - 1 - x**2/2", [1.0], None),
+        [0.0],
+    ),
     "an edge of kinks": (
         *("abs(x+y-z) + abs(y+z-x) - 0.1*x - 0.1*y", [0, 0, 0], [(-1, 1)] * 3),
         [-0.1],
@@ -141,6 +157,9 @@ WITHOUT = {  # a minimum, or one that can be reached
     "falls slowly beside a minimum": ("1e-10*x + (y - 1)**2", [0.0, 0.0]),
     "falls along one of two": ("tanh(x) + (y - 1)**2", [25.0, 0.0]),
     "falls between the axes": ("-x*y*z", [0.0, 0.0, 0.0]),
+    "falls beside rounding": ("2*atan(x) - tanh(y) + (x + y)**2", [-1.21, -2.48]),
+    "falls up to a jump": ("-x if x < 1 else (x - 3)**2", [0.0]),
+    "falls along two kinks": ("abs(x - y) + abs(y - z) - 0.1*x", [1.0, 2.0, 5.0]),
     "falls along a bent valley": ("(y-x**2)*(y-2*x**2)", [0.0, 0.0]),
 }
 
@@ -156,6 +175,31 @@ def test_a_success_is_at_a_minimum(name):
     opposite = maximize(f"-({formula})", start, bounds=bounds)
     np.testing.assert_allclose(opposite.x, result.x, atol=1e-300)
     assert opposite.kind == "maximum"
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e-9])
+@pytest.mark.parametrize("size", [1e-8, 1e-12])
+def test_a_top_between_two_minima_that_are_close_is_left(size, offset):
+    formula = f"(x - {offset})**4 - {size}*(x - {offset})**2"
+    for result in (
+        minimize(formula, 1.0),
+        minimize(formula, -2.0),
+        minimize_many(formula, [[1.0], [2.0]])[0],
+    ):
+        assert result.success
+        assert result.fun == pytest.approx(-(size**2) / 4, rel=1e-3)
+
+
+@pytest.mark.parametrize("formula", ["abs(x - y) - 0.3*x", "abs(x + y) - 0.1*y"])
+def test_a_fall_along_a_kink_has_no_bound(formula):
+    result = minimize(formula, [1.0, 2.0])
+    assert result.status == Status.DIVERGED
+    assert "f falls without bound" in result.message
+
+
+def test_an_infimum_at_a_jump_is_said_to_be_one():
+    result = minimize("-x if x < 1 else (x - 3)**2", 0.0)
+    assert "f falls up to a jump" in result.message
 
 
 @pytest.mark.parametrize("name", WITHOUT)

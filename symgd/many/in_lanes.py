@@ -145,7 +145,7 @@ def lane_kernel(problem: Problem, first: RuleRun, form: Any) -> machine.Kernel:
     def write() -> str:
         from symgd.kernels import lanes
         from symgd.lowering.code_printer import Style
-        from symgd.lowering.scalar_update import lane_update, lowered_schedule
+        from symgd.lowering.rule_functions import lane_update, lowered_schedule
         from symgd.lowering.watching import watch
 
         width, registers, bounded, patient, targeted, varied = form

@@ -1,0 +1,123 @@
+"""A rule's update as straight-line functions of plain Python, before anything compiles.
+
+Reductions are sums that a loop forms before the update: in stages, where a reduction
+holds another one.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from symgd.language.formula import read, symbol
+from symgd.lowering.code_printer import Style
+from symgd.lowering.source import lower
+from symgd.rules.reductions import staged
+from symgd.rules.rule import Rule
+
+
+@dataclass(frozen=True)
+class ScalarUpdate:
+    """An update, or what else is computed coordinate by coordinate.
+
+    Attributes
+    ----------
+    summands : function
+        (t, g, f, s, k, h, r) -> what a coordinate adds to each total; at least one
+        number. ``s[0, k]`` is the coordinate, ``s[1, k]``, ... its state, ``h`` are the
+        hyperparameters, ``r`` the totals so far.
+    slots : function
+        (t, g, f, s, k, h, r) -> the new coordinate and state, the totals being right.
+    totals : int
+        How many; at least one.
+    stages : int
+        How often they are to be formed until all are right; 0 if there are none.
+    """
+
+    summands: Any
+    slots: Any
+    totals: int
+    stages: int
+
+
+def lowered_update(
+    rule: Rule, expressions: Sequence[sp.Expr], n: int, slot: str, style: Style
+) -> ScalarUpdate:
+    """Return plain functions; ``slot`` says how they read slot j of coordinate k."""
+    parts = staged(expressions, n)
+    places = {symbol(name): name for name in ("t", "g", "f")}
+    places |= {symbol(x): slot.format(j=j) for j, x in enumerate(("x", *rule.state))}
+    places |= {symbol(name): f"h[{j}]" for j, name in enumerate(rule.hyperparameters)}
+    places |= {total: f"r[{j}]" for j, total in enumerate(parts.totals)}
+    arguments, late = ("t", "g", "f", "s", "k", "h", "r"), [symbol("g")]
+    summands, slots = (
+        lower(name, arguments, outputs, places, late, style)
+        for name, outputs in (
+            ("summands", parts.summands or (sp.S.Zero,)),
+            ("update", parts.outputs),
+        )
+    )
+    return ScalarUpdate(summands, slots, max(1, len(parts.totals)), parts.stages)
+
+
+def slots_after(rule: Rule, initial: bool) -> tuple[sp.Expr, ...]:
+    """Return the coordinate and its state after an update, or before the first."""
+    return (
+        (symbol("x"), *rule.initial.values())
+        if initial
+        else tuple(rule.updates.values())
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def lane_update(rule: Rule, n: int, initial: bool = False) -> Callable[..., Any]:
+    """Return an update of all n coordinates, or their first state: (t, fg, s, h) -> s.
+
+    All slots of a coordinate stand together in ``s``. Step by step it is what a loop
+    does with the functions of ``RuleCode``, and so has the same bits.
+    """
+    expressions = slots_after(rule, initial)
+    plain = lowered_update(rule, expressions, n, "s[{j}]", Style.THROUGHPUT)
+    summands, slots, stages = plain.summands, plain.slots, plain.stages
+    width, none = len(expressions), (0.0,) * plain.totals
+
+    def update(t: Any, fg: Any, s: Any, h: Any) -> Any:
+        own = [s[k * width : (k + 1) * width] for k in range(n)]
+        # Values, not constants: a first stage may divide by a total of the second.
+        r: Any = (t - t,) * len(none) if stages else none
+        for _ in range(stages):
+            sums: Any = none
+            for k in range(n):
+                parts = summands(t, fg[k + 1], fg[0], own[k], k, h, r)
+                sums = tuple(a + b for a, b in zip(sums, parts, strict=True))
+            r = sums
+        result: tuple[Any, ...] = ()
+        for k in range(n):
+            result = (*result, *slots(t, fg[k + 1], fg[0], own[k], k, h, r))
+        return result
+
+    return update
+
+
+@functools.lru_cache(maxsize=256)
+def lowered_schedule(
+    schedules: tuple[str | None, ...], style: Style = Style.PYTHON
+) -> types.FunctionType:
+    """Return the hyperparameters of update t: (t, h) -> tuple.
+
+    A hyperparameter without a schedule, None, is passed through from ``h``.
+    """
+    constants = [sp.Symbol(f"h{j}", real=True) for j in range(len(schedules))]
+    t = {"t": symbol("t")}
+    outputs = [
+        constants[j] if schedule is None else read(schedule, t, closed=True)
+        for j, schedule in enumerate(schedules)
+    ]
+    places = {s: f"h[{j}]" for j, s in enumerate(constants)}
+    places[symbol("t")] = "t"
+    return lower("schedule", ("t", "h"), outputs, places, style=style)

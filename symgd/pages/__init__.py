@@ -1,0 +1,1 @@
+"""One file that shows a formula's descent, to be dragged in a browser, offline."""

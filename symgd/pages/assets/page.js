@@ -1,0 +1,370 @@
+"use strict";
+(() => {
+const data = JSON.parse(document.getElementById("data").textContent);
+const n = data.variables.length, PROBLEM = {n, p: Object.values(data.parameters), bounds: data.bounds};
+const $ = id => document.getElementById(id), {select, line, scaleLinear, scaleLog, axisBottom, axisLeft, contours} = D3;
+const fg = new Float64Array(n + 1), STEPS = 300, FARTHEST = 1e5;
+const colour = i => `var(--m${i % 6})`, dash = i => i < 6 ? null : "6 3";
+const number = v => !Number.isFinite(v) ? "not finite" : v === 0 ? "0" : Math.abs(v) >= 1e5 || Math.abs(v) < 1e-3 ? v.toExponential(3).replace(/\.?0*e/, "e").replace("e+", "e") : String(+v.toPrecision(4));
+
+// ------------------------------------------------------------------ state
+
+const first = () => ({
+  start: [...data.start], window: data.window.map(w => [...w]), axes: [0, Math.min(1, n - 1)], steps: STEPS, shown: STEPS,
+  values: data.methods.map(m => m.hyper.map(h => h.value)), on: data.methods.map(() => true), quantity: "gap", logSteps: false, basins: -1,
+});
+let state = first();
+
+function remember() {
+  const now = first(), changed = {};
+  for (const key of Object.keys(now)) if (JSON.stringify(now[key]) !== JSON.stringify(state[key])) changed[key] = state[key];
+  const hash = Object.keys(changed).length ? "#" + encodeURIComponent(JSON.stringify(changed)) : "#";
+  try { history.replaceState(null, "", hash); } catch { /* a frame without an address */ }
+  return hash;
+}
+
+// Only what has the form of a state is taken over from an address.
+function recall() {
+  let given;
+  try { given = JSON.parse(decodeURIComponent(location.hash.slice(1))); } catch { return; }
+  const alike = (a, b) => Array.isArray(b) ? Array.isArray(a) && a.length === b.length && b.every((each, i) => alike(a[i], each)) : typeof a === typeof b && (typeof a !== "number" || Number.isFinite(a));
+  const usual = first();
+  for (const key of Object.keys(usual)) if (given && alike(given[key], usual[key])) state[key] = given[key];
+  const count = v => Math.min(20000, Math.max(0, Math.round(v)));
+  state.steps = Math.max(1, count(state.steps)); state.shown = Math.min(state.steps, count(state.shown));
+  state.axes = state.axes.map(a => Math.min(n - 1, count(a)));
+  if (!state.window.every(([a, b]) => a < b)) state.window = usual.window;
+  if (!["gap", "norm"].includes(state.quantity)) state.quantity = "gap";
+  if (!(state.basins in data.methods)) state.basins = -1;
+}
+
+// ------------------------------------------------------------------- runs
+
+let results = [];
+function compute() {
+  results = data.methods.map((m, i) => state.on[i] ? descend(PROBLEM, i, m.width, state.start, state.values[i], state.steps) : null);
+}
+const at = (r, t) => r.xs.subarray(n*t, n*t + n);
+const lastShown = r => Math.min(state.shown, r.count - 1);
+const lowest = () => Math.min(...data.minima.map(m => m.f), ...results.filter(Boolean).flatMap(r => r.count ? [r.values.subarray(0, r.count).reduce((a, b) => Math.min(a, b))] : []));
+
+// -------------------------------------------------------------------- map
+
+const W = 680, H = 560, M = {left: 50, right: 12, top: 10, bottom: 40};
+const sx = scaleLinear(), sy = scaleLinear(), map = select("#map");
+const clip = map.append("defs").append("clipPath").attr("id", "inside").append("rect").attr("x", M.left).attr("y", M.top).attr("width", W - M.left - M.right).attr("height", H - M.top - M.bottom);
+const layer = (name, clipped = true) => map.append("g").attr("class", name).attr("clip-path", clipped ? "url(#inside)" : null);
+const ground = layer("ground"), basinLayer = layer("basins"), limits = layer("limits"), frame = layer("frame", false), paths = layer("paths"), marks = layer("marks"), handle = layer("start", false);
+handle.attr("tabindex", 0).attr("role", "slider").attr("aria-label", "start of the paths").attr("aria-valuemin", 0).attr("aria-valuemax", 1);
+handle.append("circle").attr("r", 22).attr("fill", "transparent").attr("class", "grip");
+handle.append("circle").attr("r", 8.5).attr("fill", "var(--halo)").attr("stroke", "var(--ink)").attr("stroke-width", 2.5).attr("class", "ring");
+
+// The point of a slice: through the lowest minimum, or the start where none is known.
+const anchor = () => data.minima.length ? data.minima[0].x : state.start;
+function valueAt(u, v) {
+  const x = n > 2 ? [...anchor()] : new Array(n);
+  x[state.axes[0]] = u;
+  if (n > 1) x[state.axes[1]] = v;
+  evaluate(x, PROBLEM.p, fg);
+  return fg[0];
+}
+
+function drawAxes() {
+  const names = state.axes.map(a => data.variables[a]), bottom = H - M.bottom;
+  frame.selectAll("*").remove();
+  frame.append("g").attr("transform", `translate(0,${bottom})`).call(axisBottom(sx).ticks(7));
+  frame.append("g").attr("transform", `translate(${M.left},0)`).call(axisLeft(sy).ticks(7));
+  frame.selectAll("text").attr("fill", "var(--soft)").attr("font-family", "system-ui, sans-serif").attr("font-size", 12);
+  frame.selectAll(".domain, .tick line").attr("stroke", "var(--soft)");
+  const named = (text, x, y, anchor) => frame.append("text").attr("x", x).attr("y", y).attr("text-anchor", anchor).attr("fill", "var(--ink)").attr("font-size", 14).attr("font-style", "italic").text(text);
+  named(names[0], (M.left + W - M.right)/2, H - 6, "middle");
+  named(n > 1 ? names[1] : "f", 6, M.top + 12, "start");
+}
+
+function drawGround() {
+  sx.domain(state.window[state.axes[0]]).range([M.left, W - M.right]);
+  if (n === 1) return drawCurve();
+  sy.domain(state.window[state.axes[1]]).range([H - M.bottom, M.top]);
+  const [a, b] = sx.domain(), [c, d] = sy.domain(), columns = 130, rows = 110, values = new Float64Array(columns*rows);
+  for (let j = 0, k = 0; j < rows; j++) for (let i = 0; i < columns; i++, k++) {
+    const v = valueAt(a + (i + 0.5)*(b - a)/columns, c + (j + 0.5)*(d - c)/rows);
+    values[k] = Number.isFinite(v) ? v : NaN;
+  }
+  const sorted = values.filter(v => v === v).sort();
+  const levels = levelsOf(sorted);
+  const place = p => `${sx(a + p[0]*(b - a)/columns).toFixed(1)},${sy(c + p[1]*(d - c)/rows).toFixed(1)}`;
+  const shape = g => g.coordinates.map(polygon => polygon.map(ring => "M" + ring.map(place).join("L") + "Z").join("")).join("");
+  const made = sorted.length ? contours().size([columns, rows]).thresholds(levels)(values) : [];
+  const box = `M${M.left},${M.top}H${W - M.right}V${H - M.bottom}H${M.left}Z`;
+  ground.selectAll("path").data([null, ...made]).join("path").attr("d", g => g ? shape(g) : box)
+    .attr("fill", (g, i) => g ? `color-mix(in oklab, var(--high) ${Math.round(100*(i - 1)/Math.max(1, made.length - 1))}%, var(--low))` : "var(--undefined)")
+    .attr("stroke", "var(--ink)").attr("stroke-opacity", 0.18).attr("stroke-width", 0.6);
+  drawLimits(); drawAxes();
+}
+
+// Levels that grow by a factor from the lowest value: flat valleys and steep walls both show.
+function levelsOf(sorted) {
+  const low = sorted[0], high = sorted[Math.floor(0.97*(sorted.length - 1))] - low, count = 18;
+  if (!(high > 0)) return [low];
+  const least = Math.max(high*2e-5, 1e-300);
+  return [low, ...Array.from({length: count}, (_, i) => low + least*Math.pow(high/least, (i + 1)/count))];
+}
+
+function drawCurve() {
+  const [a, b] = sx.domain(), points = Array.from({length: 501}, (_, i) => { const x = a + i*(b - a)/500; return [x, valueAt(x)]; });
+  const seen = points.map(p => p[1]).filter(Number.isFinite).sort((p, q) => p - q);
+  const low = seen[0] ?? 0, high = seen[Math.floor(0.98*(seen.length - 1))] ?? 1, room = 0.08*(high - low || 1);
+  sy.domain([low - room, high + room]).range([H - M.bottom, M.top]);
+  const curve = line().defined(p => Number.isFinite(p[1])).x(p => sx(p[0])).y(p => far(sy(p[1])));
+  ground.selectAll("path").data([points]).join("path").attr("d", curve).attr("fill", "none").attr("stroke", "var(--soft)").attr("stroke-width", 2);
+  drawLimits(); drawAxes();
+}
+
+function drawLimits() {
+  const sides = [];
+  for (const [axis, k] of state.axes.slice(0, Math.min(n, 2)).entries()) for (const bound of data.bounds?.[k] ?? []) if (bound !== null) sides.push([axis, bound]);
+  limits.selectAll("line").data(sides).join("line").attr("stroke", "var(--bad)").attr("stroke-width", 4).attr("stroke-dasharray", "8 5")
+    .attr("x1", ([axis, v]) => axis ? M.left : sx(v)).attr("x2", ([axis, v]) => axis ? W - M.right : sx(v))
+    .attr("y1", ([axis, v]) => axis ? sy(v) : M.top).attr("y2", ([axis, v]) => axis ? sy(v) : H - M.bottom);
+}
+
+const far = v => Math.max(-FARTHEST, Math.min(FARTHEST, v));
+const spot = (x, f) => [far(sx(x[state.axes[0]])), far(sy(n > 1 ? x[state.axes[1]] : f))];
+
+function drawPaths() {
+  const shown = results.map((r, i) => ({r, i})).filter(({r}) => r && r.count);
+  const points = ({r}) => Array.from({length: lastShown(r) + 1}, (_, t) => spot(at(r, t), r.values[t]));
+  const join = (cls, width, stroke) => paths.selectAll("path." + cls).data(shown).join("path").attr("class", cls).attr("fill", "none").attr("stroke-linejoin", "round").attr("stroke-width", width).attr("stroke", stroke).attr("d", s => line()(points(s)));
+  join("casing", 4.5, "var(--halo)").attr("stroke-opacity", 0.7);
+  join("path", 2.2, s => colour(s.i)).attr("stroke-dasharray", s => dash(s.i));
+  const few = shown.flatMap(s => points(s).slice(0, 120).map(p => ({p, i: s.i})));
+  paths.selectAll("circle.dot").data(few).join("circle").attr("class", "dot").attr("r", 2.3).attr("cx", d => d.p[0]).attr("cy", d => d.p[1]).attr("fill", d => colour(d.i));
+  paths.selectAll("circle.end").data(shown).join("circle").attr("class", "end").attr("r", 6).attr("stroke", "var(--halo)").attr("stroke-width", 2).attr("fill", s => colour(s.i))
+    .attr("cx", s => points(s).at(-1)[0]).attr("cy", s => points(s).at(-1)[1]).raise();
+  const cross = "M-6,-6L6,6M-6,6L6,-6";
+  for (const [cls, width, stroke] of [["below", 6, "var(--halo)"], ["cross", 2.5, "var(--ink)"]])
+    marks.selectAll("path." + cls).data(data.minima).join("path").attr("class", cls).attr("d", cross).attr("stroke", stroke).attr("stroke-width", width).attr("transform", m => `translate(${spot(m.x, m.f)})`);
+  marks.selectAll("path.cross").selectAll("title").data(m => [m]).join("title").text(m => `minimum, f = ${number(m.f)}`);
+  evaluate(state.start, PROBLEM.p, fg);
+  const own = spot(state.start, fg[0]);
+  handle.attr("transform", `translate(${own.map(v => Number.isFinite(v) ? v : H/2)})`).attr("aria-valuetext", data.variables.map((v, k) => `${v} = ${number(state.start[k])}`).join(", "));
+}
+
+// ------------------------------------------------------------ convergence
+
+const curve = select("#curve"), CW = 460, CH = 270, C = {left: 58, right: 10, top: 8, bottom: 34};
+const curveFrame = curve.append("g"), curveLines = curve.append("g"), curveMarks = curve.append("g");
+function drawConvergence() {
+  const best = lowest(), series = results.map((r, i) => ({r, i})).filter(({r}) => r && r.count), least = 1e-16;
+  const value = (r, t) => state.quantity === "gap" ? r.values[t] - best : r.norms[t];
+  const all = series.flatMap(({r}) => Array.from({length: r.count}, (_, t) => value(r, t))).filter(v => v > least);
+  const beginning = Math.max(least*10, ...series.map(({r}) => value(r, 0)));
+  const low = all.length ? all.reduce((a, b) => Math.min(a, b)) : least, high = Math.min(all.reduce((a, b) => Math.max(a, b), low*10), beginning*1e3);
+  const x = (state.logSteps ? scaleLog([1, state.steps + 1], [C.left, CW - C.right]) : scaleLinear([0, state.steps], [C.left, CW - C.right]));
+  const across = t => x(state.logSteps ? t + 1 : t), y = scaleLog([low, Math.max(high, low*10)], [CH - C.bottom, C.top]).nice();
+  const down = v => Math.max(C.top - 4, Math.min(CH - C.bottom, y(Math.max(v, low))));
+  curveFrame.selectAll("*").remove();
+  curveFrame.append("g").attr("transform", `translate(0,${CH - C.bottom})`).call(axisBottom(x).ticks(5, "~s"));
+  const decades = Math.log10(y.domain()[1]/y.domain()[0]);
+  const each = Math.max(1, Math.ceil(decades/6)), powers = [];
+  for (let e = Math.ceil(Math.log10(y.domain()[0])); e <= Math.log10(y.domain()[1]) + 1e-9; e += each) powers.push(10**e);
+  curveFrame.append("g").attr("transform", `translate(${C.left},0)`).call(axisLeft(y).tickValues(powers).tickFormat(v => v.toExponential(0).replace("e+", "e")));
+  curveFrame.selectAll("text").attr("fill", "var(--soft)").attr("font-family", "system-ui, sans-serif").attr("font-size", 12);
+  curveFrame.selectAll(".domain, .tick line").attr("stroke", "var(--soft)");
+  curveFrame.append("text").attr("x", CW/2).attr("y", CH - 2).attr("text-anchor", "middle").attr("font-size", 12).attr("fill", "var(--soft)").text(state.logSteps ? "step + 1" : "step");
+  const points = ({r}, end) => Array.from({length: end + 1}, (_, t) => [across(t), down(value(r, t))]);
+  const draw = (cls, end, opacity) => curveLines.selectAll("path." + cls).data(series).join("path").attr("class", cls).attr("fill", "none").attr("stroke-width", 2).attr("stroke-opacity", opacity).attr("stroke", s => colour(s.i)).attr("stroke-dasharray", s => dash(s.i)).attr("d", s => line()(points(s, end(s.r))));
+  draw("whole", r => r.count - 1, 0.25); draw("part", lastShown, 1);
+  curveMarks.selectAll("circle").data(series).join("circle").attr("r", 4).attr("fill", s => colour(s.i)).attr("stroke", "var(--halo)").attr("cx", s => across(lastShown(s.r))).attr("cy", s => down(value(s.r, lastShown(s.r))));
+}
+
+// ------------------------------------------------------------ what is told
+
+function told(r) {
+  if (r.end === "undefined") return ["f is not defined at the start", "bad"];
+  if (r.end === "diverged") return [`diverges at step ${r.count}`, "bad"];
+  const last = r.count - 1, up = r.values[last] > r.values[0];
+  if (r.end === "converged") return [`arrives after ${last} steps: f = ${number(r.values[last])}`, "good"];
+  return [`f = ${number(r.values[last])} after ${last} steps${up ? ", higher than at the start" : ""}`, up ? "bad" : ""];
+}
+
+function tell() {
+  results.forEach((r, i) => {
+    const {element, status} = data.methods[i];
+    element.classList.toggle("off", !r);
+    const [text, cls] = r ? told(r) : ["not shown", ""];
+    status.textContent = text; status.className = "told " + cls;
+  });
+  const arrived = results.map((r, i) => ({r, i})).filter(({r}) => r && r.end === "converged").sort((a, b) => a.r.count - b.r.count);
+  select("#arrivals").selectAll("li").data(arrived).join("li").each(function ({r, i}) {
+    const item = select(this); item.selectAll("*").remove();
+    item.append("span").attr("class", "swatch").style("border-color", colour(i)).style("border-top-style", dash(i) ? "dashed" : "solid");
+    item.append("span").text(` ${data.methods[i].name}: ${r.count - 1} steps`);
+  });
+}
+
+let drawMs = 0;
+function draw() {
+  const began = performance.now();
+  state.shown = Math.min(state.shown, state.steps);
+  compute(); drawShown(); tell(); tellSteep();
+  drawMs = performance.now() - began;
+  remember();
+}
+function drawShown() {
+  drawPaths(); drawConvergence();
+  for (const [id, value] of [["shown", state.shown], ["shown-number", state.shown], ["steps", state.steps]]) if (document.activeElement !== $(id) || $(id).type === "range") $(id).value = value;
+  $("shown").max = state.steps; $("shown").value = state.shown;
+  startInputs.forEach((input, k) => { if (document.activeElement !== input) input.value = +state.start[k].toPrecision(6); });
+}
+
+// ---------------------------------------------------------------- methods
+
+const slide = h => ({from: v => h.log ? Math.log10(v) : v, to: u => h.log ? 10**u : u});
+data.methods.forEach((m, i) => {
+  const card = select("#methods").append("div").attr("class", "method").style("border-left-color", colour(i)).style("border-left-style", dash(i) ? "dashed" : "solid"), head = card.append("div").attr("class", "head");
+  const label = head.append("label");
+  m.box = label.append("input").attr("type", "checkbox").on("change", e => { state.on[i] = e.target.checked; draw(); }).node();
+  label.append("span").text(" " + m.name);
+  m.status = head.append("span").attr("class", "told").attr("role", "status").node();
+  m.element = card.node();
+  const maths = card.append("div").attr("class", "maths").node();
+  maths.append(...m.maths.map(text => new DOMParser().parseFromString(text, "text/html").body.firstChild));
+  m.inputs = m.hyper.map((h, j) => {
+    const row = card.append("div").attr("class", "slider"), id = `h-${i}-${j}`;
+    row.append("label").attr("for", id).text(h.name);
+    if (h.text) { row.append("span").text(h.text + ", t the step"); return null; }
+    const track = row.append("div").attr("class", "track"), {from, to} = slide(h);
+    const range = track.append("input").attr("type", "range").attr("id", id).attr("min", from(h.low)).attr("max", from(h.high)).attr("step", "any").node();
+    const field = row.append("input").attr("type", "number").attr("step", "any").attr("aria-label", `${h.name} of ${m.name}`).node();
+    const set = v => { state.values[i][j] = v; draw(); };
+    range.addEventListener("input", () => { const v = +to(+range.value).toPrecision(3); field.value = v; set(v); });
+    field.addEventListener("input", () => { const v = field.valueAsNumber; if (Number.isFinite(v)) { range.value = h.log && v <= 0 ? range.min : from(v); set(v); } });
+    const extra = h.name === "step_size" && CURVATURE ? card.append("div").attr("class", "hyper") : null;
+    return {range, field, track, extra, show: v => { range.value = h.log && v <= 0 ? range.min : from(v); field.value = v; }};
+  });
+});
+const showMethods = () => data.methods.forEach((m, i) => { m.box.checked = state.on[i]; m.inputs.forEach((input, j) => input?.show(state.values[i][j])); });
+
+// ------------------------------------- how steep it is, and the best step size
+
+function eigenvalues(x) {
+  const a = Array.from({length: n}, () => new Float64Array(n)), entries = new Float64Array(CURVED.length + 1);
+  CURVATURE(x, PROBLEM.p, entries);
+  CURVED.forEach((place, k) => { a[Math.floor(place/n)][place % n] = entries[k + 1]; });
+  if (!entries.every(Number.isFinite)) return null;
+  for (let sweep = 0; sweep < 50; sweep++) { // Jacobi's rotations
+    let off = 0;
+    for (let p = 0; p < n; p++) for (let q = p + 1; q < n; q++) {
+      off += Math.abs(a[p][q]);
+      if (a[p][q] === 0) continue;
+      const theta = (a[q][q] - a[p][p])/(2*a[p][q]), t = (theta < 0 ? -1 : 1)/(Math.abs(theta) + Math.hypot(theta, 1)), c = 1/Math.hypot(t, 1), s = t*c;
+      for (let k = 0; k < n; k++) { const u = a[k][p], v = a[k][q]; a[k][p] = c*u - s*v; a[k][q] = s*u + c*v; }
+      for (let k = 0; k < n; k++) { const u = a[p][k], v = a[q][k]; a[p][k] = c*u - s*v; a[q][k] = s*u + c*v; }
+    }
+    if (off < 1e-300) break;
+  }
+  return a.map((row, k) => row[k]).sort((p, q) => p - q);
+}
+
+// Of a quadratic with curvatures from m to L: the largest stable step size, and the best one.
+const STEPPING = {
+  gd: (m, L) => ({limit: 2/L, name: "2/L", best: {step_size: 2/(L + Math.max(m, 0))}}),
+  momentum: (m, L, h) => ({limit: 2*(1 + h.momentum)/L, name: "2(1 + momentum)/L", best: {step_size: (2/(Math.sqrt(L) + Math.sqrt(m)))**2, momentum: ((Math.sqrt(L) - Math.sqrt(m))/(Math.sqrt(L) + Math.sqrt(m)))**2}}),
+  nesterov: (m, L, h) => ({limit: 2*(1 + h.momentum)/(1 + 2*h.momentum)/L, name: "2(1 + momentum)/(1 + 2 momentum)/L", best: {step_size: 1/L, momentum: (1 - Math.sqrt(m/L))/(1 + Math.sqrt(m/L))}}),
+};
+
+function tellSteep() {
+  data.methods.forEach((m, i) => {
+    const j = m.hyper.findIndex(h => h.name === "step_size"), input = m.inputs[j], known = STEPPING[m.builtIn];
+    if (!input?.extra || !known) return;
+    const r = results[i], ended = r && r.end !== "diverged" && r.count, where = ended ? at(r, r.count - 1) : data.minima[0]?.x;
+    const spectrum = where ? eigenvalues(where) : null, L = spectrum?.at(-1), extra = select(input.extra.node());
+    select(input.track.node()).selectAll(".mark").remove(); extra.selectAll("*").remove();
+    if (!(L > 0)) return;
+    const h = Object.fromEntries(m.hyper.map((each, k) => [each.name, state.values[i][k]]));
+    const {limit, name, best} = known(Math.max(spectrum[0], 0), L, h), {from} = slide(m.hyper[j]);
+    const [low, high] = [from(m.hyper[j].low), from(m.hyper[j].high)], part = (from(limit) - low)/(high - low);
+    if (part >= 0 && part <= 1) select(input.track.node()).append("span").attr("class", "mark").attr("title", name).style("left", `calc(8px + (100% - 16px)*${part})`);
+    extra.append("span").text(`stable below ${name} = ${number(limit)}${ended ? " where the run ends" : " at the minimum"}; `);
+    if (spectrum[0] > 0) extra.append("button").attr("data-best", m.name).text(`best: ${Object.entries(best).map(([k, v]) => `${k} = ${number(v)}`).join(", ")}`).on("click", () => {
+      m.hyper.forEach((each, k) => { if (each.name in best) state.values[i][k] = +best[each.name].toPrecision(6); });
+      showMethods(); draw();
+    });
+  });
+}
+
+// ---------------------------------------------------------------- the start
+
+function moveTo(x) { state.start = x.map((v, k) => Number.isFinite(v) ? v : state.start[k]); projected(PROBLEM, state.start); draw(); }
+const pointed = e => { const p = new DOMPoint(e.clientX, e.clientY).matrixTransform(map.node().getScreenCTM().inverse()); return [sx.invert(p.x), sy.invert(p.y)]; };
+function dragTo(e) {
+  const to = pointed(e), x = [...state.start];
+  x[state.axes[0]] = to[0];
+  if (n > 1) x[state.axes[1]] = to[1];
+  moveTo(x);
+}
+let dragging = false;
+map.on("pointerdown", e => {
+  if (e.pointerType === "touch" && !e.target.closest(".start")) return; // so that a page scrolls
+  dragging = true; map.node().setPointerCapture(e.pointerId); handle.node().focus({preventScroll: true}); dragTo(e);
+}).on("pointermove", e => { if (dragging) dragTo(e); }).on("pointerup pointercancel", () => { dragging = false; })
+  .on("click", e => { if (e.pointerType === "touch") dragTo(e); })
+  .on("wheel", e => {
+    if (!(e.ctrlKey || document.activeElement === handle.node() || e.altKey)) return; // else the page scrolls
+    e.preventDefault();
+    const p = pointed(e), k = Math.exp(e.deltaY*0.0015);
+    state.axes.slice(0, Math.min(n, 2)).forEach((a, i) => { state.window[a] = state.window[a].map(v => p[i] + (v - p[i])*k); });
+    drawGround(); draw();
+  }, {passive: false});
+handle.on("keydown", e => {
+  const way = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]}[e.key];
+  if (!way) return;
+  e.preventDefault();
+  const x = [...state.start], size = e.shiftKey ? 0.1 : 0.01;
+  state.axes.slice(0, Math.min(n, 2)).forEach((a, i) => { x[a] += way[i]*size*(state.window[a][1] - state.window[a][0]); });
+  moveTo(x);
+});
+const startInputs = data.variables.map((name, k) => {
+  const label = select("#start-fields").append("label").attr("class", "number").text(`${name} `);
+  return label.append("input").attr("type", "number").attr("step", "any").attr("aria-label", `start, ${name}`).on("input", e => {
+    if (Number.isFinite(e.target.valueAsNumber)) { const x = [...state.start]; x[k] = e.target.valueAsNumber; moveTo(x); }
+  }).node();
+});
+
+// -------------------------------------------------------------- steps, play
+
+let playing = 0;
+const show = t => { state.shown = Math.max(0, Math.min(state.steps, Math.round(t))); drawShown(); remember(); };
+function stop() { cancelAnimationFrame(playing); playing = 0; $("play").textContent = "play"; }
+$("play").onclick = () => {
+  if (playing) return stop();
+  $("play").textContent = "pause";
+  const longest = Math.max(1, ...results.filter(Boolean).map(r => r.count - 1));
+  let from = state.shown >= longest ? 0 : state.shown, began = null;
+  const tick = now => {
+    began ??= now;
+    const part = (now - began)/6000, t = Math.floor(from + (longest - from)*part*part + part*20);
+    show(Math.min(t, longest));
+    if (t >= longest) stop(); else playing = requestAnimationFrame(tick);
+  };
+  playing = requestAnimationFrame(tick);
+};
+$("back").onclick = () => { stop(); show(Math.min(state.shown, Math.max(...results.filter(Boolean).map(r => r.count - 1), 0)) - 1); };
+$("forward").onclick = () => { stop(); show(state.shown + 1); };
+$("shown").oninput = e => { stop(); show(+e.target.value); };
+$("shown-number").oninput = e => { stop(); if (Number.isFinite(e.target.valueAsNumber)) show(e.target.valueAsNumber); };
+$("steps").oninput = e => { const v = e.target.valueAsNumber; if (v >= 1 && v <= 20000) { const all = state.shown >= state.steps; state.steps = Math.round(v); if (all) state.shown = state.steps; draw(); } };
+$("quantity").onchange = e => { state.quantity = e.target.value; draw(); };
+$("log-steps").onchange = e => { state.logSteps = e.target.checked; draw(); };
+
+// ------------------------------------------------------------------ start up
+
+recall();
+function showAll() {
+  $("quantity").value = state.quantity; $("log-steps").checked = state.logSteps;
+  showMethods(); drawGround(); draw();
+}
+showAll();
+window.symgd = {data, PROBLEM, descend, get state() { return state; }, get results() { return results; }, get drawMs() { return drawMs; }};
+})();

@@ -1,0 +1,107 @@
+"""Where a page looks: the minima that are known, and the window around them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symgd.descent.optimize import minimize
+from symgd.descent.result import Result
+from symgd.errors import SymgdError
+from symgd.many.descents import minimize_many
+from symgd.objectives.objective import Objective
+
+STARTS = 64  # descents that look for other minima
+MOST = 12  # minima that are marked
+LEAST = 2.0  # of a window's width and more, if nobody gives a start
+# Where the start is in the window, if nobody says: beside the middle, on no diagonal.
+ASIDE = (0.2, 0.72, 0.35, 0.6)
+
+
+@dataclass(frozen=True)
+class View:
+    """What a page shows of an objective's space.
+
+    Attributes
+    ----------
+    start : ndarray, shape (n,)
+    window : ndarray, shape (n, 2)
+    minima : list of (ndarray, float)
+        Places and values, the lowest first.
+    run : Result
+        Of the default method, from the start.
+    """
+
+    start: np.ndarray
+    window: np.ndarray
+    minima: list[tuple[np.ndarray, float]]
+    run: Result
+
+
+def view_of(objective: Objective, x0: Any, bounds: Any) -> View:
+    """Return the minima of an objective that a few descents find, and a window."""
+    run = minimize(objective, x0, bounds=bounds, trace=True)
+    limits = run.bounds if run.bounds is not None else _unbounded(len(run.x))
+    known = [run.start, run.x] if run.success else [run.start]
+    least = LEAST if x0 is None else 0.0
+    window = _around(known, limits, least)
+    minima = _minima(objective, run, _twice(window, limits), bounds)
+    near = [x for x, _ in minima if _inside(x, _twice(window, limits))]
+    window = _around([*known, *near], limits, least)
+    if x0 is None:
+        run = minimize(objective, _aside(window), bounds=bounds, trace=True)
+    return View(run.start, window, minima, run)
+
+
+def _unbounded(n: int) -> np.ndarray:
+    return np.array([[-math.inf, math.inf]] * n)
+
+
+def _around(
+    points: Sequence[np.ndarray], limits: np.ndarray, least: float = 0.0
+) -> np.ndarray:
+    """Return the bounds, and where there are none the surroundings of points."""
+    low, high = np.min(points, axis=0), np.max(points, axis=0)
+    spread = high - low
+    # Axes of one scale, unless the points themselves are of several.
+    common = float(spread.max()) or float(np.abs(points).max()) or 1.0
+    common = max(common, least)
+    half = 0.8 * np.where(spread > common / 20.0, np.maximum(spread, common), common)
+    middle = (low + high) / 2.0
+    window = np.stack([middle - half, middle + half], axis=1)
+    return np.where(np.isfinite(limits), limits, window)
+
+
+def _twice(window: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    middle, half = window.mean(axis=1), np.ptp(window, axis=1)
+    wide = np.stack([middle - half, middle + half], axis=1)
+    return np.clip(wide, limits[:, :1], limits[:, 1:])
+
+
+def _inside(x: np.ndarray, window: np.ndarray) -> bool:
+    return bool(((window[:, 0] <= x) & (x <= window[:, 1])).all())
+
+
+def _aside(window: np.ndarray) -> np.ndarray:
+    part = np.resize(ASIDE, len(window))
+    return window[:, 0] + part * np.ptp(window, axis=1)
+
+
+def _minima(
+    objective: Objective, run: Result, window: np.ndarray, bounds: Any
+) -> list[tuple[np.ndarray, float]]:
+    """Return the lowest minima that descents from many places end in."""
+    starts = np.random.default_rng(0).uniform(
+        window[:, 0], window[:, 1], (STARTS, len(window))
+    )
+    found = [(run.x, run.fun)] if run.success else []
+    try:
+        many = minimize_many(objective, starts, bounds=bounds)
+    except SymgdError:  # f isn't defined at some of the starts, say
+        return found
+    found = [(m.x, float(m.fun)) for m in many.minima()] or found
+    return sorted(found, key=lambda minimum: minimum[1])[:MOST]

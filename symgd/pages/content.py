@@ -52,7 +52,7 @@ class Method:
         return {
             "name": label,
             "builtIn": self.rule.name if known else None,
-            "reference": self.rule.reference,
+            "text": None if known else self.rule.text,
             "width": 1 + len(self.rule.state),
             "maths": [
                 mathml_of(formula, latex_of(name), sign="<-")

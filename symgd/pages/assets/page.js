@@ -237,7 +237,7 @@ data.methods.forEach((m, i) => {
     const track = row.append("div").attr("class", "track"), {from, to} = slide(h);
     const range = track.append("input").attr("type", "range").attr("id", id).attr("min", from(h.low)).attr("max", from(h.high)).attr("step", "any").node();
     const field = row.append("input").attr("type", "number").attr("step", "any").attr("aria-label", `${h.name} of ${m.name}`).node();
-    const set = v => { state.values[i][j] = v; draw(); };
+    const set = v => { state.values[i][j] = v; draw(); if (state.basins === i) basinsSoon(); };
     range.addEventListener("input", () => { const v = +to(+range.value).toPrecision(3); field.value = v; set(v); });
     field.addEventListener("input", () => { const v = field.valueAsNumber; if (Number.isFinite(v)) { range.value = h.log && v <= 0 ? range.min : from(v); set(v); } });
     const extra = h.name === "step_size" && CURVATURE ? card.append("div").attr("class", "hyper") : null;
@@ -286,10 +286,10 @@ function tellSteep() {
     const {limit, name, best} = known(Math.max(spectrum[0], 0), L, h), {from} = slide(m.hyper[j]);
     const [low, high] = [from(m.hyper[j].low), from(m.hyper[j].high)], part = (from(limit) - low)/(high - low);
     if (part >= 0 && part <= 1) select(input.track.node()).append("span").attr("class", "mark").attr("title", name).style("left", `calc(8px + (100% - 16px)*${part})`);
-    extra.append("span").text(`stable below ${name} = ${number(limit)}${ended ? " where the run ends" : " at the minimum"}; `);
+    extra.append("span").text(`stable below ${name} = ${number(limit)}${ended ? " where the run ends" : " at the minimum"} `);
     if (spectrum[0] > 0) extra.append("button").attr("data-best", m.name).text(`best: ${Object.entries(best).map(([k, v]) => `${k} = ${number(v)}`).join(", ")}`).on("click", () => {
       m.hyper.forEach((each, k) => { if (each.name in best) state.values[i][k] = +best[each.name].toPrecision(6); });
-      showMethods(); draw();
+      showMethods(); draw(); basinsSoon();
     });
   });
 }
@@ -315,7 +315,7 @@ map.on("pointerdown", e => {
     e.preventDefault();
     const p = pointed(e), k = Math.exp(e.deltaY*0.0015);
     state.axes.slice(0, Math.min(n, 2)).forEach((a, i) => { state.window[a] = state.window[a].map(v => p[i] + (v - p[i])*k); });
-    drawGround(); draw();
+    drawGround(); draw(); ends = null; drawBasins(); basinsSoon();
   }, {passive: false});
 handle.on("keydown", e => {
   const way = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]}[e.key];
@@ -358,13 +358,167 @@ $("steps").oninput = e => { const v = e.target.valueAsNumber; if (v >= 1 && v <=
 $("quantity").onchange = e => { state.quantity = e.target.value; draw(); };
 $("log-steps").onchange = e => { state.logSteps = e.target.checked; draw(); };
 
+// ---------------------------------------------------- where each start ends
+
+const COLUMNS = 72, ROWS = n > 1 ? 60 : 1, basinColour = e => e < 0 ? "var(--ink)" : `oklch(0.68 0.15 ${(40 + 137.5*e) % 360})`;
+let worker = null, ends = null;
+// The whole of the worker: its program is the page's own.
+function workerMain() {
+  onmessage = ({data: {PROBLEM, k, width, h, steps, starts, minima, near}}) => {
+    const found = starts.map(start => {
+      const r = descend(PROBLEM, k, width, start, h, steps);
+      if (r.end !== "converged") return r.end === "going on" ? -2 : -1;
+      const x = r.xs.subarray(PROBLEM.n*(r.count - 1), PROBLEM.n*r.count);
+      const away = minima.map(m => Math.max(...m.map((v, i) => Math.abs(v - x[i]))));
+      const closest = away.indexOf(Math.min(...away));
+      return away[closest] <= near ? closest : -3;
+    });
+    postMessage(found);
+  };
+}
+function basins() {
+  worker?.terminate(); worker = null; ends = null;
+  $("basins").checked = state.basins >= 0; $("basins-of").hidden = state.basins < 0;
+  if (state.basins < 0) { $("basins-told").textContent = ""; drawBasins(); return; }
+  const k = state.basins, m = data.methods[k], starts = [], [a, b] = sx.domain(), [c, d] = sy.domain();
+  $("basins-of").value = k;
+  for (let j = 0; j < ROWS; j++) for (let i = 0; i < COLUMNS; i++) {
+    const x = n > 2 ? [...anchor()] : new Array(n);
+    x[state.axes[0]] = a + (i + 0.5)*(b - a)/COLUMNS;
+    if (n > 1) x[state.axes[1]] = c + (j + 0.5)*(d - c)/ROWS;
+    starts.push(x);
+  }
+  const minima = data.minima.map(each => each.x), near = 1e-3*Math.max(...state.window.map(([p, q]) => q - p));
+  const code = ["program", "descent"].map(id => $(id).textContent).join("\n") + `\n(${workerMain})();`;
+  const url = URL.createObjectURL(new Blob([code], {type: "text/javascript"}));
+  $("basins-told").textContent = "computing ...";
+  try { worker = new Worker(url); } catch { $("basins-told").textContent = "this frame allows no worker"; return; }
+  worker.onmessage = e => { ends = e.data; tellBasins(); drawBasins(); };
+  worker.onerror = () => { $("basins-told").textContent = "this frame allows no worker"; };
+  worker.postMessage({PROBLEM, k, width: m.width, h: state.values[k], steps: Math.max(state.steps, 2000), starts, minima, near});
+}
+function tellBasins() {
+  const count = e => ends.filter(v => v === e).length, part = v => `${Math.round(100*v/ends.length)} %`;
+  const parts = data.minima.map((m, i) => [`minimum ${i + 1}`, count(i)]).filter(p => p[1]);
+  parts.push(["elsewhere", count(-3)], ["not yet there", count(-2)], ["diverging", count(-1)]);
+  $("basins-told").textContent = parts.filter(p => p[1]).map(([name, v]) => `${name}: ${part(v)}`).join(", ");
+}
+function drawBasins() {
+  const runs = [], [a, b] = sx.domain(), [c, d] = sy.domain();
+  if (ends) for (let j = 0; j < ROWS; j++) for (let i = 0; i < COLUMNS;) {
+    let k = i;
+    while (k < COLUMNS && ends[j*COLUMNS + k] === ends[j*COLUMNS + i]) k++;
+    runs.push({i, k, j, end: ends[j*COLUMNS + i]});
+    i = k;
+  }
+  const bottom = H - M.bottom, tall = ROWS > 1 ? null : 26;
+  basinLayer.selectAll("rect").data(runs).join("rect").attr("x", r => sx(a + r.i*(b - a)/COLUMNS)).attr("width", r => (r.k - r.i)*(sx(b) - sx(a))/COLUMNS)
+    .attr("y", r => tall ? bottom - tall : sy(c + (r.j + 1)*(d - c)/ROWS)).attr("height", tall ?? (bottom - M.top)/ROWS + 0.3)
+    .attr("fill", r => basinColour(r.end)).attr("fill-opacity", r => r.end === -2 ? 0 : r.end < 0 ? 0.55 : 0.5);
+  marks.selectAll("text").data(ends && data.minima.length > 1 ? data.minima : []).join("text").attr("font-size", 13).attr("font-weight", 700).attr("fill", "var(--ink)").attr("stroke", "var(--halo)").attr("stroke-width", 3).attr("paint-order", "stroke")
+    .attr("x", m => spot(m.x, m.f)[0] + 8).attr("y", m => spot(m.x, m.f)[1] - 8).text((_, i) => i + 1);
+}
+data.methods.forEach((m, i) => select("#basins-of").append("option").attr("value", i).text(m.name));
+$("basins").onchange = e => { state.basins = e.target.checked ? Math.max(0, state.on.indexOf(true)) : -1; basins(); remember(); };
+$("basins-of").onchange = e => { state.basins = +e.target.value; basins(); remember(); };
+let waiting = 0;
+const basinsSoon = () => { if (state.basins < 0) return; clearTimeout(waiting); waiting = setTimeout(basins, 150); };
+
+// ------------------------------------------------------------ to take along
+
+const literal = JSON.stringify, shell = text => `'${text.replaceAll("'", "'\\''")}'`;
+const chosen = () => data.methods.map((m, i) => ({m, i})).filter(({i}) => state.on[i]);
+const settings = ({m, i}) => m.hyper.map((h, j) => [h.name, h.text ?? state.values[i][j]]);
+function python() {
+  const dictionary = pairs => `{${pairs.map(([k, v]) => `${literal(k)}: ${literal(v)}`).join(", ")}}`;
+  const constants = Object.entries(data.parameters), lines = ["import symgd", ""];
+  lines.push(constants.length ? `f = symgd.Objective(${literal(data.formula)}, parameters=${dictionary(constants)})` : `f = ${literal(data.formula)}`);
+  lines.push(`start = ${dictionary(data.variables.map((v, k) => [v, state.start[k]]))}`, "methods = [");
+  for (const each of chosen()) {
+    const rule = each.m.builtIn ? literal(each.m.builtIn) : `symgd.Rule.from_text(${literal(each.m.text)})`;
+    lines.push(`    (${rule}, ${dictionary(settings(each))}),`);
+  }
+  const side = v => v === null ? "None" : v;
+  const bounds = data.bounds ? `, bounds={${data.bounds.map(([low, high], k) => `${literal(data.variables[k])}: (${side(low)}, ${side(high)})`).join(", ")}}` : "";
+  lines.push("]", `print(symgd.race(f, start, methods, maxiter=${state.steps}${bounds}))`);
+  return lines.join("\n") + "\n";
+}
+function command() {
+  const parts = ["symgd race", shell(data.formula)];
+  for (const [k, v] of Object.entries(data.parameters)) parts.push("--parameter", shell(`${k}=${v}`));
+  parts.push("--start", shell(data.variables.map((v, k) => `${v}=${state.start[k]}`).join(",")));
+  if (data.bounds) parts.push("--bounds", shell(data.bounds.map(([low, high], k) => `${data.variables[k]}=${low ?? ""}:${high ?? ""}`).join(",")));
+  const methods = chosen().map(each => `${each.m.name}(${settings(each).map(([k, v]) => `${k}=${v}`).join(",")})`);
+  parts.push("--methods", shell(methods.join(",")), "--maxiter", state.steps);
+  return parts.join(" ");
+}
+async function copy(text, what) {
+  try { await navigator.clipboard.writeText(text); } catch { // a file or a frame may not ask for it
+    const area = document.body.appendChild(document.createElement("textarea"));
+    area.value = text; area.select(); document.execCommand("copy"); area.remove();
+  }
+  $("done").textContent = `${what} copied`;
+}
+$("copy-python").onclick = () => copy(python(), "Python");
+$("copy-command").onclick = () => copy(command(), "command line");
+$("copy-link").onclick = () => copy(location.href.split("#")[0] + remember(), "link");
+$("reset").onclick = () => { stop(); state = first(); showAll(); $("done").textContent = ""; };
+
+// A picture of its own: what the page's style sheet says is written into it.
+function picture() {
+  const copied = map.node().cloneNode(true), own = getComputedStyle(document.documentElement);
+  copied.querySelectorAll(".start").forEach(e => e.removeAttribute("tabindex"));
+  copied.querySelectorAll(".grip").forEach(e => e.remove());
+  copied.setAttribute("xmlns", "http://www.w3.org/2000/svg"); copied.setAttribute("width", W); copied.setAttribute("height", H);
+  const names = new Set(), text = new XMLSerializer().serializeToString(copied);
+  for (const match of text.matchAll(/var\((--\w+)\)/g)) names.add(match[1]);
+  const style = [...names].map(name => `${name}:${own.getPropertyValue(name).trim()}`).join(";");
+  return text.replace(/>/, `><style>svg{${style};background:${own.getPropertyValue("--paper")}}</style>`);
+}
+$("download").onclick = () => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([picture()], {type: "image/svg+xml"}));
+  link.download = "descent.svg"; link.click();
+};
+
+// --------------------------------------------------- compared with symgd's runs
+
+function compareNative() {
+  let worst = 0, count = 0;
+  const usual = first();
+  data.methods.forEach((m, i) => {
+    const rows = m.native.length, r = rows ? descend(PROBLEM, i, m.width, usual.start, usual.values[i], rows - 1) : null;
+    for (let t = 0; t < Math.min(rows, r?.count ?? 0); t++) m.native[t].forEach((v, k) => { count++; worst = Math.max(worst, Math.abs(v - r.xs[n*t + k])/Math.max(1, Math.abs(v))); });
+  });
+  const same = worst <= 1e-9;
+  $("compared").className = same ? "hint" : "told bad";
+  $("compared").textContent = count ? (same ? `The first steps of all methods agree with native runs of symgd, to ${worst.toExponential(1)}.` : `The first steps differ from native runs of symgd by up to ${worst.toExponential(1)}: trust those.`) : "";
+  return worst;
+}
+
 // ------------------------------------------------------------------ start up
 
+if (n > 2) {
+  $("axes").hidden = false;
+  state.axes.forEach((_, side) => {
+    const chooser = select("#axes").append("label").attr("class", "number").text(side ? "up " : "across ").append("select").attr("aria-label", side ? "variable up" : "variable across");
+    data.variables.forEach((v, k) => chooser.append("option").attr("value", k).text(v));
+    chooser.on("change", e => {
+      const other = state.axes[1 - side], old = state.axes[side];
+      state.axes[side] = +e.target.value;
+      if (state.axes[side] === other) state.axes[1 - side] = old;
+      showAll();
+    });
+  });
+  select("#axes").append("span").attr("class", "hint").text(data.minima.length ? "a slice of f through the lowest minimum; paths are projected on it" : "a slice of f through the start; paths are projected on it");
+}
 recall();
 function showAll() {
   $("quantity").value = state.quantity; $("log-steps").checked = state.logSteps;
-  showMethods(); drawGround(); draw();
+  document.querySelectorAll("#axes select").forEach((chooser, side) => { chooser.value = state.axes[side]; });
+  showMethods(); drawGround(); draw(); basins();
 }
 showAll();
-window.symgd = {data, PROBLEM, descend, get state() { return state; }, get results() { return results; }, get drawMs() { return drawMs; }};
+const worst = compareNative();
+window.symgd = {data, PROBLEM, descend, python, command, picture, worst, get state() { return state; }, get results() { return results; }, get ends() { return ends; }, get drawMs() { return drawMs; }};
 })();

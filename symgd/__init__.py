@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from symgd.many.racing import race
     from symgd.native.status import Status
     from symgd.objectives.objective import Objective
+    from symgd.pages.document import page
     from symgd.plotting.path import plot, save
     from symgd.rules.rule import Rule
 
@@ -47,6 +48,7 @@ _HOMES = {
     "maximize": "descent.optimize",
     "minimize": "descent.optimize",
     "minimize_many": "many.descents",
+    "page": "pages.document",
     "plot": "plotting.path",
     "race": "many.racing",
     "save": "plotting.path",
@@ -73,6 +75,7 @@ __all__ = [
     "maximize",
     "minimize",
     "minimize_many",
+    "page",
     "plot",
     "race",
     "save",

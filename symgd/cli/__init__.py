@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from symgd.cli import cache, describe, fit, race, sweep
+from symgd.cli import cache, describe, fit, page, race, sweep
 from symgd.cli import minimize as optimize
 from symgd.native.version import __version__
 
@@ -45,7 +45,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(optimize.minimize, optimize.maximize, sweep.sweep, race.race),
-    *(fit.fit, describe.show, describe.rules),
+    *(fit.fit, describe.show, describe.rules, page.report, page.play),
 )
 for _command in COMMANDS:
     app.command()(_command)

@@ -98,7 +98,7 @@ def _raced(options: Options) -> Race:
     asked = None if options.method is None else option_texts.methods(options.method)
     given = option_texts.assignments(options.sets, "--set")
     limits, start = options.limits(), option_texts.point(options.start)
-    own = _own_rules(options.rule_file or [])
+    own = own_rules(options.rule_file or [])
     objective = options.objective()
     from symgd.many import racing
 
@@ -106,7 +106,7 @@ def _raced(options: Options) -> Race:
         asked = [(name, {}) for name in racing.everybody(objective)]
     missing = own.keys() - {name for name, _ in asked}
     asked += [(name, {}) for name in own if name in missing]
-    shared, special = _settings(given, {name for name, _ in asked})
+    shared, special = settings(given, {name for name, _ in asked})
     return racing.race(
         objective,
         start,
@@ -119,7 +119,7 @@ def _raced(options: Options) -> Race:
     )
 
 
-def _own_rules(files: list[Path]) -> dict[str, Rule]:
+def own_rules(files: list[Path]) -> dict[str, Rule]:
     """Return the rules of files by name: none that another one has."""
     from symgd.rules.family import BUILT_IN
 
@@ -135,7 +135,7 @@ def _own_rules(files: list[Path]) -> dict[str, Rule]:
     return own
 
 
-def _settings(
+def settings(
     given: dict[str, Any], names: set[str]
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Return what ``--set`` gives to all rules, and to those it names."""

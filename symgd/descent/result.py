@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symgd.errors import unknown_name
-from symgd.language.drawing import animated, card, drawn
+from symgd.language.drawing import animated, card, drawn, saved
 from symgd.language.text import number, plain
 from symgd.native.replacing import replacing
 from symgd.native.status import Status
@@ -305,6 +305,24 @@ class Result:
     ) -> Axes:
         """Draw the run: see :func:`symgd.plotting.path.plot`."""
         return drawn("path", self, ax=ax, kind=kind, **options)
+
+    def save(self, file: str | Path, **options: Any) -> None:
+        """Write the run as a picture, or as a page on which it can be dragged.
+
+        Parameters
+        ----------
+        file : str or Path
+            Its suffix decides: .png, .pdf and .svg are pictures, .html is a page that
+            needs no other file and works offline.
+        **options
+            Of a picture, as for :meth:`plot`.
+
+        Raises
+        ------
+        InputError
+            If the file can't be written, or the run can't be shown so.
+        """
+        saved(self, file, **options)
 
     def animate(
         self, file: str | Path, *, frames: int = 60, fps: float = 12, **options: Any

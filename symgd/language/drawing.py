@@ -1,4 +1,4 @@
-"""The one arrow that points up: what has a picture asks ``plotting`` for it."""
+"""The one arrow that points up: what has a picture asks the rooms above for it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from typing import Any
 def drawn(kind: str, thing: Any, /, **options: Any) -> Any:
     """Return the Axes on which a run, race, sweep or fit is drawn."""
     return importlib.import_module(f"symgd.plotting.{kind}").plot(thing, **options)
+
+
+def saved(thing: Any, file: Any, /, **options: Any) -> None:
+    """Write a run as a page, if the file's suffix is that of one, or as a picture."""
+    paged = str(file).lower().endswith((".html", ".htm"))
+    room = "symgd.pages.document" if paged else "symgd.plotting.path"
+    importlib.import_module(room).save(thing, file, **options)
 
 
 def card(kind: str, thing: Any, /) -> str:

@@ -61,7 +61,7 @@ class Language:
 
 
 @dataclass
-class Program:
+class Written:
     """Functions in one language, and those that they call, each written once."""
 
     language: Language
@@ -81,7 +81,9 @@ class Program:
         """
         body = _Body(self)
         given = [
-            Numbers(body, argument) if kind == "numbers" else Text(body, argument, kind)
+            NumbersText(body, argument)
+            if kind == "numbers"
+            else Text(body, argument, kind)
             for argument, kind in arguments.items()
         ]
         results = [body.text(value) for value in body.twin(function)(*given)]
@@ -178,7 +180,7 @@ for _name, _sign in (
     _operator(_name, _sign, TRUTH)
 
 
-class Numbers:
+class NumbersText:
     """An array in code that is being written, of which nothing changes."""
 
     def __init__(self, body: _Body, name: str) -> None:
@@ -210,7 +212,7 @@ class _Library:
 class _Body:
     """The statements of one function."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Written) -> None:
         self.program, self.language = program, program.language
         self._statements: dict[str, tuple[str, list[str]]] = {}  # what uses which
         self._known: dict[str, Text] = {}
@@ -393,7 +395,7 @@ def javascript(
     functions: Mapping[str, tuple[Callable[..., Any], Mapping[str, str]]],
 ) -> str:
     """Return functions as JavaScript; what they need beside is in ``PRELUDE``."""
-    program = Program(JAVASCRIPT)
+    program = Written(JAVASCRIPT)
     for name, (function, arguments) in functions.items():
         program.add(name, function, arguments)
     return PRELUDE + program.text

@@ -105,8 +105,10 @@ def page(
     return Page(written(objective_of(objective), x0, methods, bounds))
 
 
-def save(result: Result, file: str | Path) -> None:
+def save(result: Result, file: str | Path, **options: Any) -> None:
     """Write a page that begins where a run did, with its method and bounds."""
+    if options:
+        raise InputError(f"a page takes no options such as {[*options][0]!r}")
     if result.maximized:
         raise InputError("a page shows minimisation: minimise -f for one of a maximum")
     methods: Any = None

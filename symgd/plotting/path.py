@@ -127,6 +127,8 @@ def save(
     InputError
         If the file can't be written, or :func:`plot` can't draw this.
     """
+    if isinstance(result, Result) and str(file).lower().endswith((".html", ".htm")):
+        return result.save(file, **options)
     path = checked(file)
     results = [result] if isinstance(result, Result) else list(result)
     figure = Figure(layout="constrained")

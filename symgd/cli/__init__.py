@@ -78,4 +78,7 @@ def prepared(arguments: list[str]) -> list[str]:
     >>> prepared(["maximize", "-x**2", "--json", "-h"])
     ['maximize', ' -x**2', '--json', '-h']
     """
-    return [f" {a}" if re.match(r"-[^-]", a) and a != "-h" else a for a in arguments]
+    short = {"-h", "-o"} if arguments[:1] == ["report"] else {"-h"}
+    return [
+        f" {a}" if re.match(r"-[^-]", a) and a not in short else a for a in arguments
+    ]

@@ -108,9 +108,9 @@ def page(
 def save(result: Result, file: str | Path, **options: Any) -> None:
     """Write a page that begins where a run did, with its method and bounds."""
     if options:
-        raise InputError(f"a page takes no options such as {[*options][0]!r}")
+        raise InputError(f"a page takes no options such as {next(iter(options))!r}")
     if result.maximized:
-        raise InputError("a page shows minimisation: minimise -f for one of a maximum")
+        raise InputError("a page shows minimisation: minimise -f instead")
     methods: Any = None
     if result.method != "auto" and "auto" not in result.hyperparameters.values():
         from symgd.rules.family import BUILT_IN

@@ -33,6 +33,8 @@ class Language:
         Operators that differ from Python's.
     integer : str
         Around an operation of 64-bit integers, which wraps.
+    choice : str
+        One of two numbers by a condition.
     primitives : mapping of function to (kind, template)
         How each of ``arithmetic.primitives`` is written.
     functions : mapping of function to str
@@ -52,6 +54,7 @@ class Language:
     word: Callable[[int], str]
     signs: Mapping[str, str]
     integer: str
+    choice: str
     primitives: Mapping[Callable[..., Any], tuple[str, str]]
     functions: Mapping[Callable[..., Any], str]
     library: Mapping[str, str]
@@ -312,7 +315,7 @@ class _Body:
         whole = {type(yes), type(no)} & {int}
         truth = {type(yes), type(no)} & {bool}
         kind = kinds[0] if kinds else TRUTH if truth else WORD if whole else DOUBLE
-        return self.written(kind, "{0} ? {1} : {2}", condition, yes, no, of=kind)
+        return self.written(kind, self.language.choice, condition, yes, no, of=kind)
 
     def _repaired(
         self, wrong: Any, function: _Library, result: Any, *arguments: Any
@@ -321,7 +324,8 @@ class _Body:
             isinstance(a, Text) for a in (result, *arguments)
         ):
             return function(*arguments) if wrong else result
-        template = f"{{0}} ? {function.template(len(arguments), 2)} : {{1}}"
+        call = function.template(len(arguments), 2)
+        template = self.language.choice.format("{0}", call, "{1}")
         return self.written(DOUBLE, template, wrong, result, *arguments)
 
 
@@ -367,6 +371,7 @@ JAVASCRIPT = Language(
     word=lambda value: f"{value}n" if value >= 0 else f"({value}n)",
     signs={"==": "===", "!=": "!=="},
     integer="BigInt.asIntN(64, {})",
+    choice="{0} ? {1} : {2}",
     primitives={
         abs: (DOUBLE, "Math.abs({0})"),
         # Rounded twice: JavaScript has no fused multiply-add.

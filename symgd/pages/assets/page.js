@@ -50,9 +50,11 @@ const lowest = () => Math.min(...data.minima.map(m => m.f), ...results.filter(Bo
 
 // -------------------------------------------------------------------- map
 
-const W = 680, H = 560, M = {left: 50, right: 12, top: 10, bottom: 40};
+// In the page's own pixels, so that letters and the handle keep their sizes.
+let W = 680, H = 560, CW = 460;
+const M = {left: 50, right: 12, top: 10, bottom: 40}, CH = 270, C = {left: 50, right: 14, top: 8, bottom: 34};
 const sx = scaleLinear(), sy = scaleLinear(), map = select("#map");
-const clip = map.append("defs").append("clipPath").attr("id", "inside").append("rect").attr("x", M.left).attr("y", M.top).attr("width", W - M.left - M.right).attr("height", H - M.top - M.bottom);
+const clip = map.append("defs").append("clipPath").attr("id", "inside").append("rect").attr("x", M.left).attr("y", M.top);
 const layer = (name, clipped = true) => map.append("g").attr("class", name).attr("clip-path", clipped ? "url(#inside)" : null);
 const ground = layer("ground"), basinLayer = layer("basins"), limits = layer("limits"), frame = layer("frame", false), paths = layer("paths"), marks = layer("marks"), handle = layer("start", false);
 handle.attr("tabindex", 0).attr("role", "slider").attr("aria-label", "start of the paths").attr("aria-valuemin", 0).attr("aria-valuemax", 1);
@@ -152,7 +154,7 @@ function drawPaths() {
 
 // ------------------------------------------------------------ convergence
 
-const curve = select("#curve"), CW = 460, CH = 270, C = {left: 58, right: 10, top: 8, bottom: 34};
+const curve = select("#curve");
 const curveFrame = curve.append("g"), curveLines = curve.append("g"), curveMarks = curve.append("g");
 function drawConvergence() {
   const best = lowest(), series = results.map((r, i) => ({r, i})).filter(({r}) => r && r.count), least = 1e-16;
@@ -512,13 +514,22 @@ if (n > 2) {
   });
   select("#axes").append("span").attr("class", "hint").text(data.minima.length ? "a slice of f through the lowest minimum; paths are projected on it" : "a slice of f through the start; paths are projected on it");
 }
+function measure() {
+  W = map.node().clientWidth || 680; H = Math.round(Math.min(0.82*W, 0.66*innerHeight + 60, 620)); H = Math.max(H, Math.round(0.62*W), 260);
+  CW = curve.node().clientWidth || 460;
+  map.attr("viewBox", `0 0 ${W} ${H}`); curve.attr("viewBox", `0 0 ${CW} ${CH}`);
+  clip.attr("width", W - M.left - M.right).attr("height", H - M.top - M.bottom);
+}
 recall();
 function showAll() {
+  measure();
   $("quantity").value = state.quantity; $("log-steps").checked = state.logSteps;
   document.querySelectorAll("#axes select").forEach((chooser, side) => { chooser.value = state.axes[side]; });
   showMethods(); drawGround(); draw(); basins();
 }
 showAll();
+let wide = innerWidth;
+addEventListener("resize", () => { if (innerWidth !== wide) { wide = innerWidth; showAll(); } });
 const worst = compareNative();
 window.symgd = {data, PROBLEM, descend, python, command, picture, worst, get state() { return state; }, get results() { return results; }, get ends() { return ends; }, get drawMs() { return drawMs; }};
 })();

@@ -282,6 +282,11 @@ class Objective:
     def _text(self) -> str | None:
         return self._formula if isinstance(self._formula, str) else None
 
+    @property
+    def text(self) -> str | None:
+        """The formula as it was typed; None if it is an expression, or negated."""
+        return None if self._negated else self._text
+
     @functools.cached_property
     def formula_key(self) -> tuple[str, ...]:
         """The formula as plain text: its kernels are stored under this."""

@@ -15,6 +15,7 @@ from symgd.language.formula import text_of
 from symgd.objectives.objective import Objective
 from symgd.pages.programs import Scheduled
 from symgd.pages.views import View
+from symgd.plotting.as_typed import SYMBOLS, typeset
 from symgd.plotting.mathml import latex_of, mathml_of
 from symgd.rules import family
 from symgd.rules.rule import Rule
@@ -54,13 +55,24 @@ class Method:
             "builtIn": self.rule.name if known else None,
             "text": None if known else self.rule.text,
             "width": 1 + len(self.rule.state),
-            "maths": [
-                mathml_of(formula, latex_of(name), sign="<-")
-                for name, formula in self.rule.read()
-            ],
+            "maths": equations_of(self.rule),
             "hyper": [_slider(k, v) for k, v in self.values.items()],
             "native": [] if first is None else first.tolist(),
         }
+
+
+def equations_of(rule: Rule) -> list[str]:
+    """Return a rule's lines as MathML, with the letters that papers use."""
+    used = {latex_of(name) for name, _ in rule.read()} | set(map(latex_of, rule.state))
+    names = {k: letter for k, letter in SYMBOLS.items() if letter not in used}
+    lines = []
+    for (name, text), (_, expression) in zip(
+        rule.assignments, rule.read(), strict=True
+    ):
+        left = latex_of(name)
+        typed = typeset(text, rf"{left} \leftarrow ", names)
+        lines.append(typed or mathml_of(expression, left, sign="<-"))
+    return lines
 
 
 def _slider(name: str, value: float | str) -> dict[str, Any]:
@@ -142,7 +154,7 @@ def data_of(
     assert run.trace is not None
     limits = run.bounds
     return {
-        "formula": text_of(objective.expression),
+        "formula": text_of_objective(objective),
         "variables": list(objective.variables),
         "parameters": dict(objective.parameters),
         "start": run.start.tolist(),
@@ -211,17 +223,25 @@ def check(objective: Objective) -> None:
         )
 
 
+def text_of_objective(objective: Objective) -> str:
+    """Return the formula as it was typed, where it was."""
+    return objective.text or text_of(objective.expression)
+
+
+_PARTIAL = r"\frac{\partial f}{\partial"
+
+
 def formulas_of(objective: Objective) -> dict[str, str]:
     """Return the formula, its gradient and its Hessian as MathML."""
     names = [latex_of(name) for name in objective.variables]
+    name = f"f({', '.join(names)})"
     gradient = "".join(
-        mathml_of(slope, rf"\frac{{\partial f}}{{\partial {name}}}", display=True)
-        for name, slope in zip(names, objective.gradient, strict=True)
+        f"<div>{mathml_of(slope, rf'{_PARTIAL} {own}}}')}</div>"
+        for own, slope in zip(names, objective.gradient, strict=True)
     )
     return {
-        "formula": mathml_of(
-            objective.expression, f"f({', '.join(names)})", display=True
-        ),
+        "formula": typeset(text_of_objective(objective), rf"{name} = ")
+        or mathml_of(objective.expression, name),
         "gradient": gradient,
         "hessian": _hessian(objective),
     }
@@ -232,4 +252,4 @@ def _hessian(objective: Objective) -> str:
         matrix = objective.hessian
     except FormulaError as error:
         return f"<p>It is not defined: {escape(error.problem)}</p>"
-    return mathml_of(matrix, r"\nabla^2 f", display=True)
+    return mathml_of(matrix, r"\nabla^2 f")

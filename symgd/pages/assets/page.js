@@ -222,6 +222,7 @@ function drawShown() {
 
 // ---------------------------------------------------------------- methods
 
+const LETTERS = {step_size: "η  ", momentum: "μ  ", eps: "ε  ", weight_decay: "λ  ", decay: "ρ  ", beta1: "β₁  ", beta2: "β₂  "};
 const slide = h => ({from: v => h.log ? Math.log10(v) : v, to: u => h.log ? 10**u : u});
 data.methods.forEach((m, i) => {
   const card = select("#methods").append("div").attr("class", "method").style("border-left-color", colour(i)).style("border-left-style", dash(i) ? "dashed" : "solid"), head = card.append("div").attr("class", "head");
@@ -231,10 +232,10 @@ data.methods.forEach((m, i) => {
   m.status = head.append("span").attr("class", "told").attr("role", "status").node();
   m.element = card.node();
   const maths = card.append("div").attr("class", "maths").node();
-  maths.append(...m.maths.map(text => new DOMParser().parseFromString(text, "text/html").body.firstChild));
+  for (const text of m.maths) maths.appendChild(document.createElement("div")).append(new DOMParser().parseFromString(text, "text/html").body.firstChild);
   m.inputs = m.hyper.map((h, j) => {
     const row = card.append("div").attr("class", "slider"), id = `h-${i}-${j}`;
-    row.append("label").attr("for", id).text(h.name);
+    row.append("label").attr("for", id).text((LETTERS[h.name] ?? "") + h.name);
     if (h.text) { row.append("span").text(h.text + ", t the step"); return null; }
     const track = row.append("div").attr("class", "track"), {from, to} = slide(h);
     const range = track.append("input").attr("type", "range").attr("id", id).attr("min", from(h.low)).attr("max", from(h.high)).attr("step", "any").node();

@@ -18,8 +18,9 @@ from symgd.objectives.objective import Objective
 STARTS = 64  # descents that look for other minima
 MOST = 12  # minima that are marked
 LEAST = 2.0  # of a window's width and more, if nobody gives a start
-# Where the start is in the window, if nobody says: beside the middle, on no diagonal.
-ASIDE = (0.2, 0.72, 0.35, 0.6)
+MARGIN = 0.06  # of a window's width, beyond a bound
+# Where the start may be in the window, if nobody says: on no axis and no diagonal.
+ASIDE = ((0.16, 0.78), (0.82, 0.7), (0.2, 0.24), (0.78, 0.18), (0.3, 0.55))
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def view_of(objective: Objective, x0: Any, bounds: Any) -> View:
     near = [x for x, _ in minima if _inside(x, _twice(window, limits))]
     window = _around([*known, *near], limits, least)
     if x0 is None:
-        run = minimize(objective, _aside(window), bounds=bounds, trace=True)
+        start = _aside(objective, window, limits, [x for x, _ in minima])
+        run = minimize(objective, start, bounds=bounds, trace=True)
     return View(run.start, window, minima, run)
 
 
@@ -73,7 +75,10 @@ def _around(
     half = 0.8 * np.where(spread > common / 20.0, np.maximum(spread, common), common)
     middle = (low + high) / 2.0
     window = np.stack([middle - half, middle + half], axis=1)
-    return np.where(np.isfinite(limits), limits, window)
+    inner = np.where(np.isfinite(limits), limits, window)
+    # Beside a bound a strip of what is not allowed is seen, and minima on it are.
+    beside = MARGIN * np.ptp(inner, axis=1)[:, None] * np.array([-1.0, 1.0])
+    return np.where(np.isfinite(limits), inner + beside, inner)
 
 
 def _twice(window: np.ndarray, limits: np.ndarray) -> np.ndarray:
@@ -86,18 +91,35 @@ def _inside(x: np.ndarray, window: np.ndarray) -> bool:
     return bool(((window[:, 0] <= x) & (x <= window[:, 1])).all())
 
 
-def _aside(window: np.ndarray) -> np.ndarray:
-    part = np.resize(ASIDE, len(window))
-    return window[:, 0] + part * np.ptp(window, axis=1)
+def _aside(
+    objective: Objective,
+    window: np.ndarray,
+    limits: np.ndarray,
+    minima: Sequence[np.ndarray],
+) -> np.ndarray:
+    """Return the place farthest from all minima, of those where f is defined."""
+    width = np.ptp(window, axis=1)
+    parts = (np.resize(part, len(window)) for part in ASIDE)
+    places = [_clipped(window[:, 0] + part * width, limits) for part in parts]
+
+    def far(place: np.ndarray) -> float:
+        if not math.isfinite(objective.value(place)):
+            return -1.0
+        return min((np.abs((place - x) / width).max() for x in minima), default=0.0)
+
+    return max(places, key=far)
+
+
+def _clipped(place: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    return np.clip(place, limits[:, 0], limits[:, 1])
 
 
 def _minima(
     objective: Objective, run: Result, window: np.ndarray, bounds: Any
 ) -> list[tuple[np.ndarray, float]]:
     """Return the lowest minima that descents from many places end in."""
-    starts = np.random.default_rng(0).uniform(
-        window[:, 0], window[:, 1], (STARTS, len(window))
-    )
+    shape = STARTS, len(window)
+    starts = np.random.default_rng(0).uniform(window[:, 0], window[:, 1], shape)
     found = [(run.x, run.fun)] if run.success else []
     try:
         many = minimize_many(objective, starts, bounds=bounds)

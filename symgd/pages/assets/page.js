@@ -125,7 +125,10 @@ function drawCurve() {
 function drawLimits() {
   const sides = [];
   for (const [axis, k] of state.axes.slice(0, Math.min(n, 2)).entries()) for (const bound of data.bounds?.[k] ?? []) if (bound !== null) sides.push([axis, bound]);
-  limits.selectAll("line").data(sides).join("line").attr("stroke", "var(--bad)").attr("stroke-width", 4).attr("stroke-dasharray", "8 5")
+  const outside = sides.map(([axis, v]) => { const low = v === data.bounds[state.axes[axis]][0];
+    return axis ? [M.left, low ? sy(v) : -H, W, low ? H : sy(v) + H] : [low ? -W : sx(v), M.top, low ? sx(v) + W : W, H]; });
+  limits.selectAll("rect").data(outside).join("rect").attr("x", o => o[0]).attr("y", o => o[1]).attr("width", o => o[2]).attr("height", o => o[3]).attr("fill", "var(--paper)").attr("fill-opacity", 0.6);
+  limits.selectAll("line").data(sides).join("line").attr("stroke", "var(--bad)").attr("stroke-width", 2.5).attr("stroke-dasharray", "8 5")
     .attr("x1", ([axis, v]) => axis ? M.left : sx(v)).attr("x2", ([axis, v]) => axis ? W - M.right : sx(v))
     .attr("y1", ([axis, v]) => axis ? sy(v) : M.top).attr("y2", ([axis, v]) => axis ? sy(v) : H - M.bottom);
 }
@@ -139,6 +142,9 @@ function drawPaths() {
   const join = (cls, width, stroke) => paths.selectAll("path." + cls).data(shown).join("path").attr("class", cls).attr("fill", "none").attr("stroke-linejoin", "round").attr("stroke-width", width).attr("stroke", stroke).attr("d", s => line()(points(s)));
   join("casing", 4.5, "var(--halo)").attr("stroke-opacity", 0.7);
   join("path", 2.2, s => colour(s.i)).attr("stroke-dasharray", s => dash(s.i));
+  const unmoved = data.start.every((v, k) => v === state.start[k]);
+  const auto = unmoved ? [data.auto.path.map((x, t) => spot(x, data.auto.f[t]))] : [];
+  paths.selectAll("path.auto").data(auto).join("path").attr("class", "auto").attr("fill", "none").attr("stroke", "var(--ink)").attr("stroke-width", 1.4).attr("stroke-dasharray", "1.5 4").attr("stroke-linecap", "round").attr("d", line());
   const few = shown.flatMap(s => points(s).slice(0, 120).map(p => ({p, i: s.i})));
   paths.selectAll("circle.dot").data(few).join("circle").attr("class", "dot").attr("r", 2.3).attr("cx", d => d.p[0]).attr("cy", d => d.p[1]).attr("fill", d => colour(d.i));
   paths.selectAll("circle.end").data(shown).join("circle").attr("class", "end").attr("r", 6).attr("stroke", "var(--halo)").attr("stroke-width", 2).attr("fill", s => colour(s.i))
@@ -161,8 +167,11 @@ function drawConvergence() {
   const value = (r, t) => state.quantity === "gap" ? r.values[t] - best : r.norms[t];
   const all = series.flatMap(({r}) => Array.from({length: r.count}, (_, t) => value(r, t))).filter(v => v > least);
   const beginning = Math.max(least*10, ...series.map(({r}) => value(r, 0)));
-  const low = all.length ? all.reduce((a, b) => Math.min(a, b)) : least, high = Math.min(all.reduce((a, b) => Math.max(a, b), low*10), beginning*1e3);
-  const x = (state.logSteps ? scaleLog([1, state.steps + 1], [C.left, CW - C.right]) : scaleLinear([0, state.steps], [C.left, CW - C.right]));
+  // A curve that reaches 0 falls to the floor, a decade below what can be drawn.
+  const zero = series.some(({r}) => r.values.subarray(0, r.count).some((_, t) => value(r, t) <= least));
+  const low = (all.length ? all.reduce((a, b) => Math.min(a, b)) : least)/(zero ? 10 : 1), high = Math.min(all.reduce((a, b) => Math.max(a, b), low*10), beginning*1e3);
+  const last = Math.max(10, ...series.map(({r}) => r.count - 1));
+  const x = (state.logSteps ? scaleLog([1, last + 1], [C.left, CW - C.right]) : scaleLinear([0, last], [C.left, CW - C.right]));
   const across = t => x(state.logSteps ? t + 1 : t), y = scaleLog([low, Math.max(high, low*10)], [CH - C.bottom, C.top]).nice();
   const down = v => Math.max(C.top - 4, Math.min(CH - C.bottom, y(Math.max(v, low))));
   curveFrame.selectAll("*").remove();
@@ -191,6 +200,7 @@ function told(r) {
 }
 
 function tell() {
+  $("auto").textContent = `symgd’s default method, run natively from the first start (dotted): ${data.auto.told}, ${data.auto.nit} iterations, ${data.auto.status}`;
   results.forEach((r, i) => {
     const {element, status} = data.methods[i];
     element.classList.toggle("off", !r);
@@ -314,12 +324,17 @@ map.on("pointerdown", e => {
 }).on("pointermove", e => { if (dragging) dragTo(e); }).on("pointerup pointercancel", () => { dragging = false; })
   .on("click", e => { if (e.pointerType === "touch") dragTo(e); })
   .on("wheel", e => {
-    if (!(e.ctrlKey || document.activeElement === handle.node() || e.altKey)) return; // else the page scrolls
+    if (!e.ctrlKey) return; // else the page scrolls
     e.preventDefault();
-    const p = pointed(e), k = Math.exp(e.deltaY*0.0015);
-    state.axes.slice(0, Math.min(n, 2)).forEach((a, i) => { state.window[a] = state.window[a].map(v => p[i] + (v - p[i])*k); });
-    drawGround(); draw(); ends = null; drawBasins(); basinsSoon();
+    zoom(Math.exp(e.deltaY*0.0015), pointed(e));
   }, {passive: false});
+function zoom(k, about) {
+  state.axes.slice(0, Math.min(n, 2)).forEach((a, i) => { state.window[a] = state.window[a].map(v => about[i] + (v - about[i])*k); });
+  ends = null; drawGround(); draw(); drawBasins(); basinsSoon();
+}
+const centre = () => state.axes.map(a => (state.window[a][0] + state.window[a][1])/2);
+$("closer").onclick = () => zoom(0.7, centre());
+$("farther").onclick = () => zoom(1/0.7, centre());
 handle.on("keydown", e => {
   const way = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]}[e.key];
   if (!way) return;

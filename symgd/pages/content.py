@@ -21,9 +21,12 @@ from symgd.rules import family
 from symgd.rules.rule import Rule
 
 MOST_VARIABLES = 12  # the text of the code grows with them
+MOST_ROWS = 60  # of the default method's path
 COMPARED = 24  # iterates of native runs that a page compares its own with
 USUAL = ("gd", "momentum", "amsgrad")
 SLOPED = {"gd": 1.0, "momentum": 0.3, "nesterov": 0.3}  # of 1/L, the curvature's
+FARTHEST = 0.2  # of the window's width, the first step of one of them
+SHORT = 0.02  # of it, a step of the others
 SCALED = {  # rules whose steps don't grow with the gradient
     *("adagrad", "rmsprop", "adam", "amsgrad", "amsgrad_torch", "adamax"),
     *("nadam", "adamw", "lion"),
@@ -98,13 +101,14 @@ def methods_of(
     window's.
     """
     methods = []
-    steep = _steepest(objective, view)
+    steep, width = _steepest(objective, view), float(np.ptp(view.window, axis=1).min())
+    slope = float(np.abs(objective.grad(view.run.start)).max())
     for each in USUAL if asked is None else asked:
         name, given = (each, {}) if isinstance(each, str | Rule) else each
         rule = family.find(name)
         values = rule.with_defaults(given)
         if "step_size" in values and "step_size" not in given:
-            values["step_size"] = _step_size(rule, steep, view)
+            values["step_size"] = _step_size(rule, steep, slope, width)
         methods.append(Method(rule, values))
     if not methods:
         raise InputError("a page needs at least one method")
@@ -124,15 +128,17 @@ def _steepest(objective: Objective, view: View) -> float:
     return max((float(np.abs(np.linalg.eigvalsh(m)).max()) for m in finite), default=0)
 
 
-def _step_size(rule: Rule, steep: float, view: View) -> Any:
+def _step_size(rule: Rule, steep: float, slope: float, width: float) -> Any:
     """Return a step size with one digit."""
     default = rule.hyperparameters["step_size"]
     if family.BUILT_IN.get(rule.name) != rule:
         return default
-    if rule.name in SLOPED and steep > 0.0:
-        return _one_digit(SLOPED[rule.name] / steep)
+    if rule.name in SLOPED:
+        fast = FARTHEST * width / slope if slope > 0.0 else default
+        flat = SLOPED[rule.name] / steep if steep > 0.0 else fast
+        return _one_digit(min(flat, fast))
     if rule.name in SCALED:
-        return _one_digit(0.02 * float(np.ptp(view.window, axis=1).min()))
+        return _one_digit(SHORT * width)
     return default
 
 
@@ -152,8 +158,9 @@ def data_of(
     """Return what the page is told of a formula, as plain data."""
     run = view.run
     assert run.trace is not None
-    limits = run.bounds
+    limits, rows = run.bounds, _spread(len(run.trace))
     return {
+        "smooth": objective.is_smooth,
         "formula": text_of_objective(objective),
         "variables": list(objective.variables),
         "parameters": dict(objective.parameters),
@@ -162,8 +169,8 @@ def data_of(
         "bounds": None if limits is None else [[*map(_bound, row)] for row in limits],
         "minima": [{"x": x.tolist(), "f": f} for x, f in view.minima],
         "auto": {
-            "path": run.trace.x.tolist(),
-            "f": run.trace.fun.tolist(),
+            "path": run.trace.x[rows].tolist(),
+            "f": run.trace.fun[rows].tolist(),
             "told": run.headline,
             "status": run.status.name,
             "nit": run.nit,
@@ -173,6 +180,13 @@ def data_of(
             for method, label in zip(methods, _labels(methods), strict=True)
         ],
     }
+
+
+def _spread(count: int) -> list[int]:
+    """Return at most so many places of a history, the first ones and the last too."""
+    places = range(count)
+    step = max(1, count // MOST_ROWS)
+    return [*places[:MOST_ROWS], *places[MOST_ROWS::step], count - 1]
 
 
 def _bound(value: float) -> float | None:

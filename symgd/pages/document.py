@@ -131,11 +131,12 @@ def written(
     view = view_of(objective, x0, bounds)
     methods = content.methods_of(asked, objective, view)
     data = content.data_of(objective, view, methods, bounds)
+    code = program(objective, [method.scheduled for method in methods])
     scripts = {
         "D3": asset("d3.js"),
-        "PROGRAM": program(objective, [method.scheduled for method in methods]),
-        "DESCENT": asset("descent.js"),
-        "PAGE": asset("page.js"),
+        "PROGRAM": tightened(code),
+        "DESCENT": tightened(asset("descent.js")),
+        "PAGE": tightened(asset("page.js")),
     }
     style = asset("page.css")
     formulas = content.formulas_of(objective)
@@ -164,6 +165,15 @@ def filled(template: str, parts: Mapping[str, str]) -> str:
     '@B@ and b'
     """
     return re.sub(r"@([A-Z0-9]+)@", lambda match: parts[match[1]], template)
+
+
+def tightened(script: str) -> str:
+    r"""Return a script without its indentation and the lines that are comments.
+
+    >>> tightened("f();\n  // why\n  g();\n")
+    'f();\ng();\n'
+    """
+    return re.sub(r"(?m)^ *//.*\n|^ +", "", script)
 
 
 def as_data(value: Any) -> str:

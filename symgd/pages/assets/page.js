@@ -253,7 +253,7 @@ data.methods.forEach((m, i) => {
     const set = v => { state.values[i][j] = v; draw(); if (state.basins === i) basinsSoon(); };
     range.addEventListener("input", () => { const v = +to(+range.value).toPrecision(3); field.value = v; set(v); });
     field.addEventListener("input", () => { const v = field.valueAsNumber; if (Number.isFinite(v)) { range.value = h.log && v <= 0 ? range.min : from(v); set(v); } });
-    const extra = h.name === "step_size" && CURVATURE ? card.append("div").attr("class", "hyper") : null;
+    const extra = h.name === "step_size" && CURVATURE && data.smooth ? card.append("div").attr("class", "hyper") : null;
     return {range, field, track, extra, show: v => { range.value = h.log && v <= 0 ? range.min : from(v); field.value = v; }};
   });
 });

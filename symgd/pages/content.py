@@ -108,7 +108,7 @@ def methods_of(
         rule = family.find(name)
         values = rule.with_defaults(given)
         if "step_size" in values and "step_size" not in given:
-            values["step_size"] = _step_size(rule, steep, slope, width)
+            values["step_size"] = _step_size(rule, objective, steep, slope, width)
         methods.append(Method(rule, values))
     if not methods:
         raise InputError("a page needs at least one method")
@@ -128,13 +128,16 @@ def _steepest(objective: Objective, view: View) -> float:
     return max((float(np.abs(np.linalg.eigvalsh(m)).max()) for m in finite), default=0)
 
 
-def _step_size(rule: Rule, steep: float, slope: float, width: float) -> Any:
+def _step_size(
+    rule: Rule, objective: Objective, steep: float, slope: float, width: float
+) -> Any:
     """Return a step size with one digit."""
     default = rule.hyperparameters["step_size"]
     if family.BUILT_IN.get(rule.name) != rule:
         return default
     if rule.name in SLOPED:
-        fast = FARTHEST * width / slope if slope > 0.0 else default
+        far = FARTHEST if objective.is_smooth else SHORT
+        fast = far * width / slope if slope > 0.0 else default
         flat = SLOPED[rule.name] / steep if steep > 0.0 else fast
         return _one_digit(min(flat, fast))
     if rule.name in SCALED:

@@ -309,7 +309,17 @@ def test_rules_in_brief_and_as_latex():
 
 def test_version_and_help():
     assert run("--version").stdout.strip() == symgd.__version__
-    commands = ("minimize", "maximize", "sweep", "race", "show", "rules", "cache")
+    commands = (
+        "minimize",
+        "maximize",
+        "sweep",
+        "race",
+        "show",
+        "rules",
+        "report",
+        "play",
+        "cache",
+    )
     for command in ((), *((name,) for name in commands), ("cache", "info")):
         assert run(*command, "--help").exit_code == 0
 

@@ -309,17 +309,7 @@ def test_rules_in_brief_and_as_latex():
 
 def test_version_and_help():
     assert run("--version").stdout.strip() == symgd.__version__
-    commands = (
-        "minimize",
-        "maximize",
-        "sweep",
-        "race",
-        "show",
-        "rules",
-        "report",
-        "play",
-        "cache",
-    )
+    commands = [command.__name__ for command in cli.COMMANDS] + ["cache"]
     for command in ((), *((name,) for name in commands), ("cache", "info")):
         assert run(*command, "--help").exit_code == 0
 

@@ -42,7 +42,7 @@ def test_a_report_has_the_methods_that_are_asked_for(tmp_path):
         (("x**2", "-o", "page.txt"), ".html"),
         (("x**2", "-o", "missing/page.html"), "does not exist"),
         (("x**2", "-o", "page.html", "--methods", "adma"), "unknown method"),
-        (("x**2", "-o", "page.html", "--set", "gd.rate=1"), "unknown hyperparameter"),
+        (("x**2", "-o", "page.html", "--set", "gd.rate=1"), "unknown argument"),
         (("sum(x[i]**2 for i in range(3))", "-o", "page.html"), "arrays"),
     ],
 )

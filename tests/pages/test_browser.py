@@ -4,6 +4,7 @@ It needs Debian's ``chromium`` and playwright (``pip install ".[browser]"``).
 """
 
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import sympy as sp
 
 import symgd
 from symgd.pages.document import page
+from symgd.pages.serving import Play
 from symgd.rules.family import BUILT_IN
 
 pytest.importorskip(
@@ -243,3 +245,46 @@ def test_what_is_seen_is_not_blank_and_fits(opened, valley, scheme, width):
     assert len(picture) > 10_000  # a blank one is some hundred bytes
     grip = tab.locator(".start .grip").bounding_box()
     assert min(grip["width"], grip["height"]) >= 43.9
+
+
+def test_in_a_frame_of_a_notebook_all_of_it_works(opened, files):
+    class Notebook:
+        def save(self, file):
+            shown = page("(x**2 - 1)**2 + y**2", [0.5, 0.4], methods=["gd"])
+            file.write_text(
+                f"<!doctype html><body>{shown._repr_html_()}</body>", "utf-8"
+            )
+
+    tab = opened(Notebook(), "notebook")
+    frame = tab.frame_locator("iframe")
+    frame.get_by_text("arrives after").wait_for()
+    frame.locator(".start").press("ArrowRight")
+    frame.get_by_label("where each start ends").check()
+    expect(frame.locator("#basins-told")).to_contain_text("minimum 1: ")
+    frame.locator("#copy-python").click()
+    expect(frame.locator("#done")).to_have_text("Python copied")
+
+
+def test_play_takes_a_formula_and_shows_mistakes(chromium):
+    server = Play("x**2 + y**2")
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        tab = chromium.new_page()
+        tab.set_default_timeout(20_000)
+        tab.goto(server.address)
+        tab.get_by_label("formula").fill("(x - 3)**2 + 2^y")
+        tab.get_by_role("button", name="show", exact=True).click()
+        expect(tab.get_by_role("alert")).to_contain_text("+ 2**y")
+        tab.get_by_label("formula").fill("(x - 3)**2")
+        tab.get_by_text("a rule of your own").click()
+        tab.get_by_label("rule", exact=True).fill("x = x - h*g\nwith h=0.5")
+        tab.get_by_role("button", name="show", exact=True).click()
+        expect(tab.locator(".method").first).to_contain_text("yours")
+        expect(tab.locator(".method .told").first).to_contain_text(
+            "arrives after 1 steps"
+        )
+        tab.context.close()
+    finally:
+        server.close()
+        thread.join()

@@ -471,11 +471,13 @@ function command() {
   return parts.join(" ");
 }
 async function copy(text, what) {
-  try { await navigator.clipboard.writeText(text); } catch { // a file or a frame may not ask for it
+  let done = false;
+  if (window === parent) try { await navigator.clipboard.writeText(text); done = true; } catch { /* a file may not ask for it */ }
+  if (!done) {
     const area = document.body.appendChild(document.createElement("textarea"));
-    area.value = text; area.select(); document.execCommand("copy"); area.remove();
+    area.value = text; area.select(); done = document.execCommand("copy"); area.remove();
   }
-  $("done").textContent = `${what} copied`;
+  $("done").textContent = done ? `${what} copied` : "nothing can be copied from here";
 }
 $("copy-python").onclick = () => copy(python(), "Python");
 $("copy-command").onclick = () => copy(command(), "command line");
@@ -531,7 +533,7 @@ if (n > 2) {
   select("#axes").append("span").attr("class", "hint").text(data.minima.length ? "a slice of f through the lowest minimum; paths are projected on it" : "a slice of f through the start; paths are projected on it");
 }
 function measure() {
-  W = map.node().clientWidth || 680; H = Math.round(Math.min(0.82*W, 0.66*innerHeight + 60, 620)); H = Math.max(H, Math.round(0.62*W), 260);
+  W = map.node().clientWidth || 680; H = Math.round(W < 500 ? W : Math.max(0.62*W, Math.min(0.82*W, 0.66*innerHeight + 60)));
   CW = curve.node().clientWidth || 460;
   map.attr("viewBox", `0 0 ${W} ${H}`); curve.attr("viewBox", `0 0 ${CW} ${CH}`);
   clip.attr("width", W - M.left - M.right).attr("height", H - M.top - M.bottom);

@@ -20,9 +20,10 @@ from symgd.plotting.mathml import latex_of, mathml_of
 from symgd.rules import family
 from symgd.rules.rule import Rule
 
-MOST_VARIABLES = 12  # the text of the code grows with them
-MOST_ROWS = 60  # of the default method's path
-COMPARED = 24  # iterates of native runs that a page compares its own with
+MOST_VARIABLES = 10  # the text of the code grows with them
+COMPARED = 24  # iterates of native runs that a page compares its own with, at most
+MOST_NUMBERS = 300  # of such iterates, so that a page stays small
+LARGEST = 6  # rows of a Hessian that is written out
 USUAL = ("gd", "momentum", "amsgrad")
 SLOPED = {"gd": 1.0, "momentum": 0.3, "nesterov": 0.3}  # of 1/L, the curvature's
 FARTHEST = 0.2  # of the window's width, the first step of one of them
@@ -161,7 +162,9 @@ def data_of(
     """Return what the page is told of a formula, as plain data."""
     run = view.run
     assert run.trace is not None
-    limits, rows = run.bounds, _spread(len(run.trace))
+    limits, rows = run.bounds, _spread(len(run.trace), len(run.x))
+    numbers = len(methods) * len(run.x)
+    compared = max(4, min(COMPARED, MOST_NUMBERS // numbers))
     return {
         "smooth": objective.is_smooth,
         "formula": text_of_objective(objective),
@@ -172,24 +175,24 @@ def data_of(
         "bounds": None if limits is None else [[*map(_bound, row)] for row in limits],
         "minima": [{"x": x.tolist(), "f": f} for x, f in view.minima],
         "auto": {
-            "path": run.trace.x[rows].tolist(),
-            "f": run.trace.fun[rows].tolist(),
+            "path": [[float(f"{v:.6g}") for v in x] for x in run.trace.x[rows]],
+            "f": [float(f"{v:.6g}") for v in run.trace.fun[rows]],
             "told": run.headline,
             "status": run.status.name,
             "nit": run.nit,
         },
         "methods": [
-            method.data(label, _first(objective, run.start, method, bounds))
+            method.data(label, _first(objective, run.start, method, bounds, compared))
             for method, label in zip(methods, _labels(methods), strict=True)
         ],
     }
 
 
-def _spread(count: int) -> list[int]:
-    """Return at most so many places of a history, the first ones and the last too."""
-    places = range(count)
-    step = max(1, count // MOST_ROWS)
-    return [*places[:MOST_ROWS], *places[MOST_ROWS::step], count - 1]
+def _spread(count: int, n: int) -> list[int]:
+    """Return places of a history: the first ones, some of the rest, and the last."""
+    most = max(10, MOST_NUMBERS // n)
+    later = range(most, count, max(1, count // most))
+    return [*range(min(most, count)), *later, count - 1]
 
 
 def _bound(value: float) -> float | None:
@@ -208,7 +211,7 @@ def _labels(methods: Sequence[Method]) -> list[str]:
 
 
 def _first(
-    objective: Objective, start: np.ndarray, method: Method, bounds: Any
+    objective: Objective, start: np.ndarray, method: Method, bounds: Any, count: int
 ) -> np.ndarray | None:
     """Return the first iterates of a native run; None where it can't begin."""
     try:
@@ -217,7 +220,7 @@ def _first(
             start,
             method=method.rule,
             bounds=bounds,
-            maxiter=COMPARED,
+            maxiter=count,
             trace=True,
             **method.values,
         )
@@ -265,6 +268,8 @@ def formulas_of(objective: Objective) -> dict[str, str]:
 
 
 def _hessian(objective: Objective) -> str:
+    if len(objective.variables) > LARGEST:
+        return f"<p>The Hessian is written out up to {LARGEST} variables.</p>"
     try:
         matrix = objective.hessian
     except FormulaError as error:

@@ -134,12 +134,15 @@ def written(
     code = program(objective, [method.scheduled for method in methods])
     scripts = {
         "D3": asset("d3.js"),
-        "PROGRAM": tightened(code),
+        # Of constants that follow each other one word is enough.
+        "PROGRAM": tightened(code).replace(";\nconst t", ",\nt"),
         "DESCENT": tightened(asset("descent.js")),
         "PAGE": tightened(asset("page.js")),
     }
     style = asset("page.css")
-    formulas = content.formulas_of(objective)
+    formulas = {k: slimmed(v) for k, v in content.formulas_of(objective).items()}
+    for method in data["methods"]:
+        method["maths"] = [slimmed(line) for line in method["maths"]]
     return filled(
         asset("page.html"),
         {
@@ -165,6 +168,28 @@ def filled(template: str, parts: Mapping[str, str]) -> str:
     '@B@ and b'
     """
     return re.sub(r"@([A-Z0-9]+)@", lambda match: parts[match[1]], template)
+
+
+def slimmed(mathml: str) -> str:
+    """Return MathML as a browser needs it inside of HTML.
+
+    >>> slimmed('<mi mathvariant="normal">a</mi><mi mathvariant="normal">b</mi>')
+    '<mi mathvariant="normal">ab</mi>'
+    """
+    parts = {
+        ' xmlns="http://www.w3.org/1998/Math/MathML"': "",
+        ' display="inline"': "",
+        '</mi><mi mathvariant="normal">': "",
+    }
+    for long, short in parts.items():
+        mathml = mathml.replace(long, short)
+    plain = re.sub(r"<mrow>(<m([ion])(?: [^>]*)?>[^<]*</m\2>)</mrow>", r"\1", mathml)
+    return re.sub(r"&#x0*([0-9A-F]{2,5});", _letter, plain)
+
+
+def _letter(match: re.Match[str]) -> str:
+    letter = chr(int(match[1], 16))
+    return match[0] if letter in "<>&\"'" else letter
 
 
 def tightened(script: str) -> str:

@@ -7,13 +7,23 @@ from dataclasses import dataclass
 
 from symgd.errors import FormulaError
 from symgd.lowering.code_printer import Style
-from symgd.lowering.rule_functions import lane_update, lowered_schedule
+from symgd.lowering.rule_functions import (
+    lowered_schedule,
+    lowered_update,
+    slots_after,
+)
 from symgd.lowering.textual import javascript
 from symgd.objectives.objective import Objective
 from symgd.rules.rule import Rule
 
 _OF_POINT = {"x": "numbers", "p": "numbers"}
-_OF_STEP = {"t": "double", "fg": "numbers", "s": "numbers", "h": "numbers"}
+_OF_STEP = {
+    **dict.fromkeys(("t", "g", "f"), "double"),
+    "s": "numbers",
+    "k": "double",
+    "h": "numbers",
+    "r": "numbers",
+}
 
 
 @dataclass(frozen=True)
@@ -28,9 +38,9 @@ def program(objective: Objective, methods: Sequence[Scheduled]) -> str:
     """Return functions that a page calls; names of users are not in it.
 
     ``evaluate(x, p, out)`` gives the value and the gradient; ``curvature(x, p, out)``,
-    if there is one, the entries of the Hessian that ``CURVED`` places. Of rule k,
-    ``first_k`` gives the slots at the start, ``step_k`` those after an update, and
-    ``schedule_k(t, h, out)`` the hyperparameters.
+    if there is one, the entries of the Hessian that ``CURVED`` places. ``RULES`` has
+    of each rule ``schedule(t, h, out)``, the hyperparameters, and of its ``first``
+    state and of a ``step`` what ``symgd.lowering.rule_functions.ScalarUpdate`` has.
     """
     native = objective.native
     functions = {"evaluate": (native.value_and_gradient, _OF_POINT)}
@@ -38,22 +48,27 @@ def program(objective: Objective, methods: Sequence[Scheduled]) -> str:
     if (found := _second_derivatives(objective)) is not None:
         function, places = found
         functions["curvature"] = (function, _OF_POINT)
-    n = len(objective.variables)
-    for k, method in enumerate(methods):
-        functions[f"schedule_{k}"] = (
-            lowered_schedule(method.schedules, Style.LATENCY),
-            {"t": "double", "h": "numbers"},
-        )
-        functions[f"first_{k}"] = (lane_update(method.rule, n, initial=True), _OF_STEP)
-        functions[f"step_{k}"] = (lane_update(method.rule, n), _OF_STEP)
-    rules = ", ".join(
-        f"{{first: first_{k}, step: step_{k}, schedule: schedule_{k}}}"
-        for k in range(len(methods))
-    )
+    rules = []
+    for place, method in enumerate(methods):
+        name = f"schedule_{place}"
+        schedule = lowered_schedule(method.schedules, Style.LATENCY)
+        functions[name] = (schedule, {"t": "double", "h": "numbers"})
+        parts = {"schedule": name}
+        for part in ("first", "step"):
+            slots = slots_after(method.rule, part == "first")
+            n = len(objective.variables)
+            update = lowered_update(method.rule, slots, n, "s[{j}]", Style.LATENCY)
+            functions[f"{part}_{place}"] = (update.slots, _OF_STEP)
+            about = f"slots: {part}_{place}, totals: {update.totals}, stages: "
+            if update.stages:
+                functions[f"{part}_sums_{place}"] = (update.summands, _OF_STEP)
+                about = f"summands: {part}_sums_{place}, {about}"
+            parts[part] = f"{{{about}{update.stages}}}"
+        rules.append(f"{{{', '.join(f'{k}: {v}' for k, v in parts.items())}}}")
     curved = "curvature" if "curvature" in functions else "null"
     return (
-        javascript(functions)
-        + f"const CURVED = {places}, CURVATURE = {curved}, RULES = [{rules}];\n"
+        javascript(functions) + f"const CURVED = {places}, CURVATURE = {curved}, "
+        f"RULES = [{', '.join(rules)}];\n"
     )
 
 

@@ -23,6 +23,26 @@ function normOf(PROBLEM, x, fg) {
   return norm;
 }
 
+// Update all coordinates: their slots stand together in s, those after it in next.
+// Reductions are formed before, again where one holds another.
+function updated(part, t, fg, s, h, n, width, own, out, next) {
+  let totals = new Float64Array(part.totals);
+  for (let stage = 0; stage < part.stages; stage++) {
+    const sums = new Float64Array(part.totals);
+    for (let k = 0; k < n; k++) {
+      for (let j = 0; j < width; j++) own[j] = s[k*width + j];
+      part.summands(t, fg[k + 1], fg[0], own, k, h, totals, out);
+      for (let j = 0; j < part.totals; j++) sums[j] += out[j];
+    }
+    totals = sums;
+  }
+  for (let k = 0; k < n; k++) {
+    for (let j = 0; j < width; j++) own[j] = s[k*width + j];
+    part.slots(t, fg[k + 1], fg[0], own, k, h, totals, out);
+    for (let j = 0; j < width; j++) next[k*width + j] = out[j];
+  }
+}
+
 // Descend by rule k, of `width` numbers for each coordinate, with hyperparameters h.
 // Returns the iterates, their values and gradient norms, and how it ended:
 // "converged", "diverged" (the last iterate is the last finite one), "undefined" (at
@@ -31,7 +51,7 @@ function descend(PROBLEM, k, width, start, h, steps) {
   const {n, p} = PROBLEM, rule = RULES[k], fg = new Float64Array(n + 1), hyper = new Float64Array(h.length);
   const xs = new Float64Array(n*(steps + 1)), values = new Float64Array(steps + 1), norms = new Float64Array(steps + 1);
   let s = new Float64Array(n*width), next = new Float64Array(n*width), end = "going on", count = 0;
-  const x = new Float64Array(start);
+  const x = new Float64Array(start), own = new Float64Array(width), out = new Float64Array(Math.max(width, rule.step.totals, rule.first.totals));
   projected(PROBLEM, x);
   const look = t => {
     evaluate(x, p, fg);
@@ -44,12 +64,13 @@ function descend(PROBLEM, k, width, start, h, steps) {
   };
   if (!look(0)) return {xs, values, norms, count: 0, end: "undefined"};
   for (let i = 0; i < n; i++) s[i*width] = x[i];
-  rule.schedule(1, h, hyper); rule.first(1, fg, s, hyper, next); [s, next] = [next, s];
+  rule.schedule(1, h, hyper);
+  updated(rule.first, 1, fg, s, hyper, n, width, own, out, next); [s, next] = [next, s];
   for (let i = 0; i < n; i++) s[i*width] = x[i];
   if (norms[0] <= GTOL) return {xs, values, norms, count, end: "converged"};
   for (let t = 1; t <= steps; t++) {
     rule.schedule(t, h, hyper);
-    rule.step(t, fg, s, hyper, next);
+    updated(rule.step, t, fg, s, hyper, n, width, own, out, next);
     [s, next] = [next, s];
     for (let i = 0; i < n; i++) x[i] = s[i*width];
     if (PROBLEM.bounds) { projected(PROBLEM, x); for (let i = 0; i < n; i++) s[i*width] = x[i]; }

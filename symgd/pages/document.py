@@ -52,6 +52,21 @@ class Page:
             problem = f"can't write {str(file)!r}: {error.strerror}"
             raise InputError(problem) from None
 
+    def widget(self) -> Any:
+        """Return the page as a widget, from which a notebook reads what was dragged.
+
+        It needs the ``widget`` extra. Its ``state`` is empty until something is moved,
+        then ``{"start": {"x": 0.5}, "methods": {"gd": {"step_size": 0.1}}}``.
+
+        Raises
+        ------
+        InputError
+            If anywidget isn't installed.
+        """
+        from symgd.pages.widget import widget_of
+
+        return widget_of(self.html, asset("widget.js"), HEIGHT)
+
     def _repr_html_(self) -> str:
         """Return a frame from which the page reaches nothing of the notebook."""
         return (

@@ -11,7 +11,7 @@ import pytest
 import sympy as sp
 
 import symgd
-from symgd.pages.document import page
+from symgd.pages.document import as_data, asset, page
 from symgd.pages.serving import Play
 from symgd.rules.family import BUILT_IN
 
@@ -263,6 +263,27 @@ def test_in_a_frame_of_a_notebook_all_of_it_works(opened, files):
     expect(frame.locator("#basins-told")).to_contain_text("minimum 1: ")
     frame.locator("#copy-python").click()
     expect(frame.locator("#done")).to_have_text("Python copied")
+
+
+def test_a_widget_hears_what_is_dragged(opened, files):
+    class Notebook:
+        def save(self, file):
+            shown = page("x**2 + y**2", [0.5, 0.4], methods=["gd"])
+            script = asset("widget.js").replace("export default", "window.widget =")
+            file.write_text(
+                "<!doctype html><div></div><script>"
+                f"window.html = {as_data(shown.html)}; window.told = [];{script}"
+                "const get = name => name === 'html' ? html : 900;"
+                "const model = {get, set: (k, v) => told.push(v), save_changes() {}};"
+                "widget.render({model, el: document.querySelector('div')})</script>",
+                "utf-8",
+            )
+
+    tab = opened(Notebook(), "widget")
+    tab.frame_locator("iframe").get_by_label("start, x").fill("0.25")
+    tab.frame_locator("iframe").get_by_text("arrives").wait_for()
+    assert tab.evaluate("told.at(-1).start") == {"x": 0.25, "y": 0.4}
+    assert "step_size" in tab.evaluate("told.at(-1).methods.gd")
 
 
 def test_play_takes_a_formula_and_shows_mistakes(chromium):

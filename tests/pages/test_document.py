@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import sys
 from html.parser import HTMLParser
 
 import pytest
@@ -168,3 +169,17 @@ def test_mistakes_are_told_as_everywhere(tmp_path):
         highest.save(tmp_path / "page.html")
     with pytest.raises(InputError, match="can't write"):
         page("x**2", methods=["gd"]).save(tmp_path / "missing" / "page.html")
+
+
+def test_a_widget_has_the_page_and_a_state():
+    pytest.importorskip("anywidget")
+    shown = page("x**2", [1.0], methods=["gd"])
+    widget = shown.widget()
+    assert widget.html == shown.html
+    assert widget.state == {}
+
+
+def test_a_widget_says_what_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    with pytest.raises(InputError, match=r"symgd\[widget\]"):
+        page("x**2", [1.0], methods=["gd"]).widget()

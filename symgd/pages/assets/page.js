@@ -19,6 +19,10 @@ function remember() {
   const now = first(), changed = {};
   for (const key of Object.keys(now)) if (JSON.stringify(now[key]) !== JSON.stringify(state[key])) changed[key] = state[key];
   const hash = Object.keys(changed).length ? "#" + encodeURIComponent(JSON.stringify(changed)) : "#";
+  if (window !== parent) parent.postMessage({symgd: { // to the widget around it
+    start: Object.fromEntries(data.variables.map((v, k) => [v, state.start[k]])),
+    methods: Object.fromEntries(data.methods.map((m, i) => [m.name, Object.fromEntries(m.hyper.map((h, j) => [h.name, h.text ?? state.values[i][j]]))])),
+  }}, "*");
   try { history.replaceState(null, "", hash); } catch { /* a frame without an address */ }
   return hash;
 }

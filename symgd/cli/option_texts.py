@@ -204,7 +204,9 @@ def _placed(error: SymgdError, file: Path, text: str) -> str:
     return f"{file}: {error}"
 
 
-def check_writable(file: Path | None, suffixes: tuple[str, ...] = ()) -> None:
+def check_writable(
+    file: Path | None, suffixes: tuple[str, ...] = (), what: str = "a picture"
+) -> None:
     """Refuse a file that can't be written before the run, not after it."""
     if file is None:
         return
@@ -213,7 +215,7 @@ def check_writable(file: Path | None, suffixes: tuple[str, ...] = ()) -> None:
     if file.is_dir():
         raise InputError(f"{file} is a folder")
     if suffixes and file.suffix.lower() not in suffixes:
-        raise InputError(f"{file}: a picture ends in {', '.join(suffixes)}")
+        raise InputError(f"{file}: {what} ends in {', '.join(suffixes)}")
 
 
 def _assignment(pair: str, option: str, expected: str) -> tuple[str, str]:

@@ -25,7 +25,9 @@ Methods = Annotated[
     ),
 ]
 Given = Annotated[str | None, typer.Argument(metavar="[FORMULA]")]
-Port = Annotated[int, typer.Option(help="Of the address; by default any free one.")]
+Port = Annotated[
+    int, typer.Option(min=0, max=65535, help="Of the address; by default any free one.")
+]
 Browser = Annotated[
     bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")
 ]
@@ -56,7 +58,7 @@ def report(options: ReportOptions) -> None:
 
     It is one file, which works without a network and can be mailed.
     """
-    option_texts.check_writable(options.output, (".html", ".htm"))
+    option_texts.check_writable(options.output, (".html", ".htm"), "a page")
     asked = None if options.method is None else option_texts.methods(options.method)
     own = own_rules(options.rule_file or [])
     given = option_texts.assignments(options.sets, "--set")

@@ -39,7 +39,7 @@ def test_a_report_has_the_methods_that_are_asked_for(tmp_path):
     ("arguments", "problem"),
     [
         (("x^2", "-o", "page.html"), "write x**2"),
-        (("x**2", "-o", "page.txt"), ".html"),
+        (("x**2", "-o", "page.txt"), "a page ends in .html"),
         (("x**2", "-o", "missing/page.html"), "does not exist"),
         (("x**2", "-o", "page.html", "--methods", "adma"), "unknown method"),
         (("x**2", "-o", "page.html", "--set", "gd.rate=1"), "unknown argument"),

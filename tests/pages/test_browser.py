@@ -303,7 +303,7 @@ def test_play_takes_a_formula_and_shows_mistakes(chromium):
         tab.get_by_role("button", name="show", exact=True).click()
         expect(tab.locator(".method").first).to_contain_text("yours")
         expect(tab.locator(".method .told").first).to_contain_text(
-            "arrives after 1 steps"
+            "arrives after 1 step:"
         )
         tab.context.close()
     finally:

@@ -199,8 +199,9 @@ function told(r) {
   if (r.end === "undefined") return ["f is not defined at the start", "bad"];
   if (r.end === "diverged") return [`diverges at step ${r.count}`, "bad"];
   const last = r.count - 1, up = r.values[last] > r.values[0];
-  if (r.end === "converged") return [`arrives after ${last} steps: f = ${number(r.values[last])}`, "good"];
-  return [`f = ${number(r.values[last])} after ${last} steps${up ? ", higher than at the start" : ""}`, up ? "bad" : ""];
+  const steps = `${last} step${last === 1 ? "" : "s"}`;
+  if (r.end === "converged") return [`arrives after ${steps}: f = ${number(r.values[last])}`, "good"];
+  return [`f = ${number(r.values[last])} after ${steps}${up ? ", higher than at the start" : ""}`, up ? "bad" : ""];
 }
 
 function tell() {

@@ -26,7 +26,8 @@ Methods = Annotated[
 ]
 Given = Annotated[str | None, typer.Argument(metavar="[FORMULA]")]
 Port = Annotated[
-    int, typer.Option(min=0, max=65535, help="Of the address; by default any free one.")
+    int,
+    typer.Option(min=0, max=65535, help="Of the address; by default any free one."),
 ]
 Browser = Annotated[
     bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")

@@ -248,7 +248,7 @@ def text_of_objective(objective: Objective) -> str:
     return objective.text or text_of(objective.expression)
 
 
-_PARTIAL = r"\frac{\partial f}{\partial"
+_PARTIAL = r"\frac{\partial f}{\partial %s}"
 
 
 def formulas_of(objective: Objective) -> dict[str, str]:
@@ -256,7 +256,7 @@ def formulas_of(objective: Objective) -> dict[str, str]:
     names = [latex_of(name) for name in objective.variables]
     name = f"f({', '.join(names)})"
     gradient = "".join(
-        f"<div>{mathml_of(slope, rf'{_PARTIAL} {own}}}')}</div>"
+        f"<div>{mathml_of(slope, _PARTIAL % own)}</div>"
         for own, slope in zip(names, objective.gradient, strict=True)
     )
     return {
@@ -274,4 +274,5 @@ def _hessian(objective: Objective) -> str:
         matrix = objective.hessian
     except FormulaError as error:
         return f"<p>It is not defined: {escape(error.problem)}</p>"
-    return mathml_of(matrix, r"\nabla^2 f")
+    shown = mathml_of(matrix, r"\nabla^2 f")
+    return f"<div>{shown}</div>"

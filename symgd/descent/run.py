@@ -55,6 +55,7 @@ class Run:
     scheduled: frozenset[str] = frozenset()  # hyperparameters that change with t
     hyperparameters: Mapping[str, Formula] = {}
     descends = False  # whether f never rises from one iterate to the next
+    short = 32  # iterations before anybody looks
 
     def __init__(
         self,
@@ -255,6 +256,14 @@ class Run:
 
     def _has_not_moved(self) -> bool:
         return bool(self.origin) and self.norm > 0.0 and self.x == self.origin
+
+    @property
+    def is_short(self) -> bool:
+        """Whether some iterations are made in no time, and are allowed."""
+        settings = self.settings
+        if self.t != 0 or settings.maxiter <= self.short:
+            return False
+        return self.objective.arrays is None and settings.time_limit == math.inf
 
     def _continue(self) -> int:
         raise NotImplementedError
@@ -619,6 +628,13 @@ def drive(
     begun = time.perf_counter()
     run.lowest = NOWHERE
     try:
+        if status == RUNNING and not watchers and run.is_short:
+            # Over in less than a millisecond, and then there is nothing to interrupt.
+            run.look()
+            status = run.advance(run.short)
+            if status != RUNNING:
+                run.look()
+                return Status(status)
         with Interrupts() as interrupts, run.stoppable() as cut:
             try:
                 ended = _slices(run, status, watchers, every, interrupts, cut)

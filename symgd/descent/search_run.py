@@ -36,6 +36,8 @@ class SearchRun(Run):
     An end that is no minimum is left, where f is lower nearby.
     """
 
+    short = 100
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.function = self.objective.kernel("evaluation")

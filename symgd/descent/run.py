@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from symgd.language.formula import Formula
 
 SLICE_SECONDS = 0.02
+SHORT = 32  # iterations that take no time
 MEMORY = 2**24  # numbers recorded in one slice at most
 NO_END = 2**62  # of iterations
 FARTHEST = 2**53  # iterations that a run can have come
@@ -55,7 +56,7 @@ class Run:
     scheduled: frozenset[str] = frozenset()  # hyperparameters that change with t
     hyperparameters: Mapping[str, Formula] = {}
     descends = False  # whether f never rises from one iterate to the next
-    short = 32  # iterations before anybody looks
+    short = SHORT  # iterations before anybody looks
 
     def __init__(
         self,
@@ -655,7 +656,10 @@ def _slices(
     cut: Sequence[int],
 ) -> Status:
     # An evaluation may take a microsecond, or seconds where there are many rows.
-    settings, iterations = run.settings, 32 if run.objective.arrays is None else 1
+    settings = run.settings
+    iterations = (
+        1 if run.objective.arrays is not None else 8 * SHORT if run.t else SHORT
+    )
     deadline = time.perf_counter() + settings.time_limit
     reason = _reason(run, watchers)
     while status == RUNNING and run.t < settings.maxiter:

@@ -17,7 +17,16 @@ from symgd.descent.ends import (
     sizes_of,
     turns,
 )
-from symgd.descent.run import NOISE, TIGHTER, Run, floats, is_held, projected_norm
+from symgd.descent.run import (
+    NO_END,
+    NOISE,
+    TIGHTER,
+    Run,
+    floats,
+    is_held,
+    projected_norm,
+)
+from symgd.kernels.shared import shared
 from symgd.native import records as layout
 from symgd.native.machine import address
 from symgd.native.status import RUNNING, Status
@@ -37,9 +46,12 @@ class SearchRun(Run):
     """
 
     short = 100
+    loop = ""  # one of kernels.shared.LOOPS
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.kernel = shared(self.loop)
+        self.descend = self.kernel.call
         self.function = self.objective.kernel("evaluation")
         self.memory = floats(self.space(self.n))
         self.places = layout.RunArrays(
@@ -61,6 +73,17 @@ class SearchRun(Run):
     def space(n: int) -> int:
         """Return how many numbers the method remembers and works with."""
         raise NotImplementedError
+
+    @property
+    def among_many(self) -> int:
+        """How many iterations it makes at once where there are many starts.
+
+        What needs more is repeated alone, in slices.
+        """
+        return NO_END
+
+    def _continue(self) -> int:
+        return self.descend(*self.addresses)
 
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start; DIVERGED if the objective is not finite there."""

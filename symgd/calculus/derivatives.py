@@ -67,10 +67,11 @@ class _Symbols:
 
     def of(self, node: sp.Basic) -> frozenset[sp.Symbol]:
         """Return the symbols in a node."""
+        if not node.args:
+            return frozenset((node,) if isinstance(node, sp.Symbol) else ())
         if (known := self._known.get(node)) is None:
-            inner = map(self.of, node.args)
-            own = (node,) if isinstance(node, sp.Symbol) else ()
-            known = self._known[node] = frozenset(own).union(*inner)
+            known = frozenset().union(*map(self.of, node.args))
+            self._known[node] = known
         return known
 
     def holding(self, node: sp.Basic, symbol: sp.Symbol) -> list[sp.Expr]:

@@ -112,8 +112,7 @@ def is_far(factor: sp.Expr) -> bool:
 
     Such are what SymPy takes out of ``exp(x - 1234.5)``.
     """
-    far = factor.is_Float and not 1e-100 < abs(factor) < 1e100
-    return bool(far and not factor.is_zero)
+    return bool(factor.is_Float and factor and not 1e-100 < abs(float(factor)) < 1e100)
 
 
 def _is_modest(exponent: sp.Expr) -> bool:

@@ -203,11 +203,13 @@ def _is_risky(
         return True
     if any(not power.is_number or power < 1 for _, power in sums):
         return True
+    if len(exponents) + len(sums) < 2:
+        return False
     vanishing = [not is_nonnegative(e) for e in exponents]
     overflowing = [not is_nonnegative(-e) for e in exponents]
     vanishing += [scaled.may_vanish for scaled, _ in sums]
     overflowing += [scaled.may_overflow for scaled, _ in sums]
-    pairs = len(vanishing) > 1 and any(vanishing) and any(overflowing)
+    pairs = any(vanishing) and any(overflowing)
     return pairs and not (
         sum(vanishing) == 1 == sum(overflowing) and vanishing == overflowing
     )

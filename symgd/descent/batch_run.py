@@ -10,7 +10,6 @@ from symgd.descent.large_run import LargeRun
 from symgd.descent.run import FARTHEST
 from symgd.descent.settings import Seed, Settings, generator
 from symgd.errors import InputError
-from symgd.native import exchange
 from symgd.native import records as layout
 from symgd.native.machine import Kernel, address
 from symgd.objectives.batches import FIRST, ORDER, SCALE, Batched
@@ -64,11 +63,11 @@ class BatchRun(LargeRun):
         super()._prepare()
         arrays = self.batched.arrays
         words = arrays.layout.words
-        self.facts[exchange.BATCH], self.facts[exchange.DATA_ROWS] = (
+        self.facts.batch, self.facts.data_rows = (
             *(self.batch_size, self.batched.rows),
         )
-        self.facts[exchange.FIRST] = words["size", FIRST]
-        self.facts[exchange.SCALE] = words["parameter", SCALE]
+        self.facts.first = words["size", FIRST]
+        self.facts.scale = words["parameter", SCALE]
 
     def _evaluation(self) -> Kernel:
         arrays = self.batched.arrays
@@ -91,8 +90,8 @@ class BatchRun(LargeRun):
     def _reset(self) -> None:
         super()._reset()
         self.order[:] = range(len(self.order))
-        self.counters[layout.CURSOR] = self.batched.rows  # so that rows are shuffled
-        self.counters[layout.RANDOM : layout.RANDOM + 2] = array("q", self.seeds)
+        self.record.cursor = self.batched.rows  # so that rows are shuffled
+        self.record.first_random, self.record.second_random = self.seeds
 
     def conclude(self) -> None:
         """Evaluate the whole objective where the run is."""
@@ -101,8 +100,8 @@ class BatchRun(LargeRun):
         x, p = self.x, self.objective.parameter_values()
         self._gradient_of = self.t
         value = self.whole(*map(address, (x, p, self._gradient)))
-        self.limits[layout.VALUE] = value
-        self.limits[layout.NORM] = self.norm_of(x, self._gradient)
+        self.record.value = value
+        self.record.norm = self.norm_of(x, self._gradient)
 
     def arrays(self) -> dict[str, array[Any]]:
         """Return all numbers that the run consists of, by name."""
@@ -110,13 +109,13 @@ class BatchRun(LargeRun):
         rows.frombytes(self.order.tobytes())
         return super().arrays() | {"order": rows}
 
-    def possible(self) -> dict[int, tuple[int, int]]:
-        """Return between what each of the counters can be."""
+    def possible(self) -> dict[str, tuple[int, int]]:
+        """Return between what each whole number of the record can be."""
         pairs = {
-            layout.CURSOR: (0, self.batched.rows),
-            layout.EPOCH: (0, FARTHEST),
-            layout.RANDOM: (1, 2_147_483_562),
-            layout.RANDOM + 1: (1, LARGEST_SEED),
+            "cursor": (0, self.batched.rows),
+            "epoch": (0, FARTHEST),
+            "first_random": (1, 2_147_483_562),
+            "second_random": (1, LARGEST_SEED),
         }
         return super().possible() | pairs
 

@@ -34,7 +34,7 @@ Expected: TypeAlias = Callable[[dict[str, Any]], Mapping[str, Any]]
 
 SECONDS = 2.0  # from one checkpoint to the next
 SHARE = 0.02  # of a run's time may be spent on them
-FORMAT = 4
+FORMAT = 5
 LONGEST_FACTS, HEADER = 2**24, 4096  # bytes; of what is before an array
 _BINARY = getattr(os, "O_BINARY", 0)
 _DAMAGE = (

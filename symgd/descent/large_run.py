@@ -48,7 +48,7 @@ class LargeRun(Run):
         self.hyper = array("d", [0.0 if isinstance(v, str) else v for v in texts])
         self.hyper.append(0.0)  # so that there is an address
         self.function = self._evaluation()
-        self.facts = array("q", [0]) * exchange.FACTS
+        self.facts = exchange.ArrayFacts()
         self._prepare()
 
     clocks: tuple[str, ...] = ("t",)
@@ -81,17 +81,17 @@ class LargeRun(Run):
         sums = self._kernel("summed_up", update) if update.stages else step
         self._used = [step, sums, self.function, look_kernel(self.bounded)]
         self.descend = shared("large")
-        self.facts[exchange.FUNCTION] = self.function.address
-        self.facts[exchange.STEP], self.facts[exchange.SUMS] = (
+        self.facts.function = self.function.address
+        self.facts.step, self.facts.sums = (
             step.address,
             sums.address,
         )
-        self.facts[exchange.LOOK] = self._used[-1].address
-        self.facts[exchange.STAGES] = update.stages
-        self.gathers = self.facts[exchange.GATHERS] = int(gathers)
-        self.facts[exchange.WIDTH] = 1 + len(self.state)
-        self.facts[exchange.CONSTANTS] = len(self.constants)
-        self.facts[exchange.ONLINE] = self._iteration_place()
+        self.facts.look = self._used[-1].address
+        self.facts.stages = update.stages
+        self.gathers = self.facts.gathers = int(gathers)
+        self.facts.width = 1 + len(self.state)
+        self.facts.constants = len(self.constants)
+        self.facts.online = self._iteration_place()
 
     def _iteration_place(self) -> int:
         name = self.objective.iteration
@@ -146,7 +146,7 @@ class LargeRun(Run):
     @property
     def place(self) -> int:
         """The row of the iterate among those that take turns."""
-        return int(self.counters[layout.PLACE])
+        return int(self.record.place)
 
     @property
     def x(self) -> array[float]:
@@ -178,7 +178,7 @@ class LargeRun(Run):
 
     @property
     def _is_computed(self) -> bool:
-        return bool(self.facts[exchange.GATHERS] or self.counters[layout.AHEAD])
+        return bool(self.facts.gathers or self.record.ahead)
 
     def evaluated(self, x: array[float], gradient: array[float]) -> float:
         """Return the value, and write the gradient, at a point."""
@@ -196,15 +196,15 @@ class LargeRun(Run):
     def _set_start(self, x: array[float]) -> None:
         self.iterates[: self.n] = x
         self._gradient_of = -1
-        self.facts[exchange.GATHERS] = self.gathers
+        self.facts.gathers = self.gathers
 
     def _set_initial_state(self, x: array[float]) -> None:
         from symgd.language.formula import symbol
 
         update = self._update((symbol("x"), *self.rule.initial.values()))
         gradient, new, room = floats(self.n), floats(self.n), floats(exchange.ROOM)
-        room[exchange.ROOM_UPDATE] = 1.0
-        room[exchange.ROOM_VALUE] = self.evaluated(x, gradient)
+        head = exchange.Room.from_address(address(room))
+        head.update, head.value = 1.0, self.evaluated(x, gradient)
         arrays = [x, new, gradient, self.parameters, self.rest, self.hyper]
         places = [*map(address, [*arrays, self.lower, self.upper, room]), self.n]
         for _ in range(update.stages):
@@ -212,18 +212,18 @@ class LargeRun(Run):
         self._kernel("moved", update)(*places)
 
     def _continue(self) -> int:
-        self.facts[exchange.WORDS] = len(self.parameters)
-        arrays: list[Any] = [self.facts, self.counters, self.limits, self.iterates]
-        arrays += [self._gradient, self.parameters, self.rest, self.hyper]
-        arrays += [self.lower, self.upper, self.room, self.rows, self.order, self.kept]
-        status = self.descend(*map(address, arrays))
+        self.facts.words = len(self.parameters)
+        arrays: list[Any] = [self.iterates, self._gradient, self.parameters, self.rest]
+        arrays += [self.hyper, self.lower, self.upper, self.room, self.rows]
+        places = exchange.ArrayPlaces(*map(address, [*arrays, self.order, self.kept]))
+        status = self.descend(*map(address, (self.facts, self.record, places)))
         self._gradient_of = self.t if not self._is_computed else -1
         return status
 
     def _be_at(self, x: array[float], gradient: array[float]) -> None:
-        self.counters[layout.PLACE] = 0
+        self.record.place = 0
         self.iterates[: self.n], self._gradient = x, gradient
-        self.facts[exchange.GATHERS] = 0  # the gradient is there
+        self.facts.gathers = 0  # the gradient is there
 
     def norm_of(self, x: array[float], gradient: array[float]) -> float:
         """Return the largest component of the (projected) gradient at a point."""
@@ -231,14 +231,13 @@ class LargeRun(Run):
         arrays = [x, unused, gradient, self.parameters, unused, unused]
         places = map(address, [*arrays, self.lower, self.upper, room])
         self._used[-1](*places, self.n)
-        return float(room[exchange.ROOM_NORM])
+        return float(exchange.Room.from_address(address(room)).norm)
 
     def arrays(self) -> dict[str, array[Any]]:
         """Return all numbers that the run consists of, by name."""
         self._harvest()
         return {
-            "counters": self.counters,
-            "limits": self.limits,
+            "record": self.record.stored(),
             "iterates": self.iterates,
             "rest": self.rest,
             "kept": self.kept,
@@ -247,14 +246,14 @@ class LargeRun(Run):
             "recorded": self.recorded,
         }
 
-    def possible(self) -> dict[int, tuple[int, int]]:
-        """Return between what each of the counters can be."""
-        gathers = bool(self.facts[exchange.GATHERS])
+    def possible(self) -> dict[str, tuple[int, int]]:
+        """Return between what each whole number of the record can be."""
+        gathers = bool(self.facts.gathers)
         kept = self.t - self.t % exchange.KEEP if gathers and self.t >= 0 else 0
         pairs = {
-            layout.PLACE: (0, 1 if gathers else 2),
-            layout.AHEAD: (-1, 0),
-            layout.KEPT: (kept, kept),
+            "place": (0, 1 if gathers else 2),
+            "ahead": (-1, 0),
+            "kept": (kept, kept),
         }
         return super().possible() | pairs
 
@@ -268,7 +267,7 @@ class LargeRun(Run):
 
     def blame(self) -> str:
         """Say what was not finite."""
-        count = 2 if self.facts[exchange.GATHERS] else 3
+        count = 2 if self.facts.gathers else 3
         following = (self.place + 1) % count if self.t >= 0 else self.place
         x = self.iterates[following * self.n : (following + 1) * self.n]
         gradient = floats(self.n)
@@ -277,7 +276,7 @@ class LargeRun(Run):
             self.rest[j * self.n : (j + 1) * self.n] for j in range(len(self.state))
         )
         state = dict(zip(self.state, columns, strict=True))
-        if self.facts[exchange.GATHERS]:
+        if self.facts.gathers:
             state = {}  # it may be that of an update later
         jac = (sign * each for each in gradient)
         return not_finite(self.objective.space, {"x": x, **state}, sign * value, jac)

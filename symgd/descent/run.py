@@ -73,8 +73,7 @@ class Run:
         self.bounded = bounds.finite
         self.lower, self.upper = self._sides()
         self.parameters = objective.parameter_values()
-        self.counters = array("q", bytes(8 * layout.COUNTERS))
-        self.limits = floats(layout.LIMITS)
+        self.record = layout.RunState()
         self._allocate(slots)
         self.columns = 3 + slots * n + len(constants)
         self.trace_rows = min(layout.TRACE_ROWS, max(2, MEMORY // self.columns))
@@ -101,7 +100,7 @@ class Run:
     @property
     def t(self) -> int:
         """The number of updates made."""
-        return int(self.counters[layout.T])
+        return int(self.record.t)
 
     @property
     def x(self) -> array[float]:
@@ -111,7 +110,7 @@ class Run:
     @property
     def fun(self) -> float:
         """The value that is minimised, at the iterate."""
-        return float(self.limits[layout.VALUE])
+        return float(self.record.value)
 
     @property
     def first(self) -> float:
@@ -133,12 +132,12 @@ class Run:
     @property
     def norm(self) -> float:
         """The largest component of the (projected) gradient at the iterate."""
-        return float(self.limits[layout.NORM])
+        return float(self.record.norm)
 
     @property
     def evaluations(self) -> int:
         """Evaluations of value and gradient so far."""
-        return int(self.counters[layout.EVALUATIONS])
+        return int(self.record.evaluations)
 
     # ---------------------------------------------------------- what it does
 
@@ -148,17 +147,11 @@ class Run:
         self.recorded = array("d")
         self._set_start(x if isinstance(x, array) else array("d", x))
         self._reset()
-        self.counters[layout.VARIABLES] = self.n
-        self.counters[layout.T] = -1
-        self.counters[layout.PENDING] = 1
-        self.counters[layout.EVERY] = settings.every
-        self.counters[layout.PATIENCE] = settings.patience
-        self.limits[layout.NORM] = self.limits[layout.VALUE] = 0.0
-        self.limits[layout.GTOL] = settings.gtol
-        self.limits[layout.FTOL] = settings.ftol
-        self.limits[layout.TARGET] = settings.target
-        self.limits[layout.BEST] = math.inf
-        self.limits[layout.REACH] = 1.0
+        record = self.record
+        record.variables, record.t, record.pending = self.n, -1, 1
+        record.every = settings.every
+        settings.put_into(record)
+        record.best, record.reach = math.inf, 1.0
         if self.origin:
             self.origin[:] = array("d", x)
         self.begun[0] = math.nan
@@ -178,8 +171,8 @@ class Run:
     def be_unknown_at(self, x: Sequence[float]) -> None:
         """Be at a start of which nothing is known but where it is."""
         self._be_at(array("d", x), array("d", [math.nan]) * self.n)
-        self.limits[layout.VALUE] = self.limits[layout.NORM] = math.nan
-        self.counters[layout.T] = -1
+        self.record.value = self.record.norm = math.nan
+        self.record.t = -1
 
     def stoppable(self) -> AbstractContextManager[Sequence[int]]:
         """Let a long evaluation be cut short: the flag is not 0 then."""
@@ -188,7 +181,7 @@ class Run:
         return stoppable(self.settings.time_limit)
 
     def _reset(self) -> None:
-        self.counters[:] = array("q", bytes(8 * layout.COUNTERS))
+        self.record.clear()
 
     def conclude(self) -> None:
         """Be about the objective itself, at the end of a run."""
@@ -202,7 +195,7 @@ class Run:
         if every:
             self._harvest()
             last = min(last, max(self.t, 0) + (self.trace_rows - 1) * every)
-        self.counters[layout.LAST] = last
+        self.record.last = last
         status = self._continue()
         raise_pending()
         if math.isnan(self.first) and status != Status.DIVERGED:
@@ -240,18 +233,18 @@ class Run:
 
     def tighten(self) -> None:
         """Ask for a smaller gradient."""
-        self.limits[layout.GTOL] = TIGHTER * self.norm
+        self.record.gtol = TIGHTER * self.norm
 
     @property
     def impatient(self) -> bool:
         """Whether the value has not improved for long enough."""
         patience = self.settings.patience
-        return patience > 0 and self.counters[layout.WAITED] >= patience
+        return patience > 0 and self.record.waited >= patience
 
     def _has_settled(self) -> bool:
         """Return whether a run has ended well, of which patience was lost."""
         f, noise = self.fun, self.settings.ftol + NOISE * abs(self.fun)
-        if f > self.limits[layout.BEST] + noise or self._has_not_moved():
+        if f > self.record.best + noise or self._has_not_moved():
             return False
         if self.norm <= SETTLED * self.first_norm:
             return True
@@ -272,13 +265,13 @@ class Run:
             self.lowest = Seen(self.x, self.fun, max(self.t, 0))
 
     def _harvest(self) -> None:
-        count = self.counters[layout.ROWS]
-        self.counters[layout.ROWS] = 0
+        count = self.record.rows
+        self.record.rows = 0
         try:
             self.recorded += self.rows[: count * self.columns]
         except MemoryError:  # better no trace than no result
             self.recorded = array("d")
-            self.counters[layout.EVERY] = 0
+            self.record.every = 0
 
     def ended_at(
         self,
@@ -303,12 +296,12 @@ class Run:
             self.origin[:] = origin
         if self.remembers and first < fun:
             self.lowest = Seen(origin, first, 0)
-        self.limits[layout.GTOL] = self.settings.gtol
-        self.limits[layout.BEST] = fun
+        self.record.gtol = self.settings.gtol
+        self.record.best = fun
         self._be_at(array("d", x), array("d", jac))
-        self.limits[layout.VALUE], self.limits[layout.NORM] = fun, norm
-        self.counters[layout.T], self.counters[layout.EVALUATIONS] = nit, nfev
-        self.counters[layout.WAITED] = self.settings.patience if patient else 0
+        self.record.value, self.record.norm = fun, norm
+        self.record.t, self.record.evaluations = nit, nfev
+        self.record.waited = self.settings.patience if patient else 0
 
     def _be_at(self, x: array[float], gradient: array[float]) -> None:
         # In place: kernels know the addresses.
@@ -325,8 +318,7 @@ class Run:
         """Return all numbers that the run consists of, by name."""
         self._harvest()
         return {
-            "counters": self.counters,
-            "limits": self.limits,
+            "record": self.record.stored(),
             "slots": self.slots,
             "gradient": self.gradient,
             "recorded": self.recorded,
@@ -349,30 +341,30 @@ class Run:
         self.recorded = array("d", stored["recorded"].tobytes())
         for name, numbers in self.arrays().items():
             numbers[:] = array(numbers.typecode, stored[name].tobytes())
+        self.record.take(array("q", stored["record"].tobytes()))
         self._check_counts()
         self._check_numbers()
 
-    def possible(self) -> dict[int, tuple[int, int]]:
-        """Return between what each of the counters can be; the others are 0."""
+    def possible(self) -> dict[str, tuple[int, int]]:
+        """Return between what each whole number of the record can be; others are 0."""
         settings = self.settings
         pairs = {
-            layout.T: (-1, FARTHEST),
-            layout.LAST: (0, NO_END),
-            layout.EVERY: (0, settings.every),
-            layout.PATIENCE: (settings.patience, settings.patience),
-            layout.VARIABLES: (self.n, self.n),
-            layout.PENDING: (0, 1),
+            "t": (-1, FARTHEST),
+            "last": (0, NO_END),
+            "every": (0, settings.every),
+            "patience": (settings.patience, settings.patience),
+            "variables": (self.n, self.n),
+            "pending": (0, 1),
         }
-        counts = (layout.WAITED, layout.EVALUATIONS)
-        return pairs | dict.fromkeys(counts, (0, FARTHEST))
+        return pairs | dict.fromkeys(("waited", "evaluations"), (0, FARTHEST))
 
     def _check_counts(self) -> None:
         possible = self.possible()
-        for place, count in enumerate(self.counters):
-            low, high = possible.get(place, (0, 0))
-            if not low <= count <= high:
-                raise ValueError(f"counter {place} can't be {count}")
-        every = self.counters[layout.EVERY]
+        for name, count in self.record.numbers().items():
+            low, high = possible.get(name, (0, 0))
+            if isinstance(count, int) and not low <= count <= high:
+                raise ValueError(f"{name} can't be {count}")
+        every = self.record.every
         rows = self.t // every + 1 if every else 0
         if every not in (0, self.settings.every):
             raise ValueError(f"each {every} rows can't be recorded")
@@ -380,14 +372,16 @@ class Run:
             raise ValueError(f"there can't be {len(self.recorded)} numbers recorded")
 
     def _check_numbers(self) -> None:
-        settings, limits = self.settings, self.limits
-        tighter = settings.relative and 0.0 <= limits[layout.GTOL] <= settings.gtol
-        same = tighter or limits[layout.GTOL] == settings.gtol
-        asked = [settings.ftol, settings.target]
-        others = list(limits[layout.FTOL : layout.BEST]) == asked
-        if not (same and others) or math.isnan(limits[layout.BEST]):
+        settings, record = self.settings, self.record
+        tighter = settings.relative and 0.0 <= record.gtol <= settings.gtol
+        same = tighter or record.gtol == settings.gtol
+        asked = settings.ftol, settings.target
+        if not same or (record.ftol, record.target) != asked or math.isnan(record.best):
             raise ValueError("it has other limits")
-        finite = [limits[layout.NORM :], self.origin, *self._finite()]
+        open_ended = "gtol", "ftol", "target", "best"
+        numbers = record.numbers()
+        own = array("d", [v for k, v in numbers.items() if k not in open_ended])
+        finite = [own, self.origin, *self._finite()]
         if not all(map(all_finite, finite)):
             raise ValueError("it has numbers that aren't finite")
 
@@ -399,7 +393,7 @@ class Run:
         """Return what was recorded; None, with a warning, if that was too much."""
         self._harvest()
         try:
-            if self.counters[layout.EVERY]:
+            if self.record.every:
                 return self._trace()
         except MemoryError:
             self.recorded = array("d")
@@ -537,7 +531,7 @@ class Run:
             return "no step along the search direction lowers f"
         if self._has_not_moved():
             return f"{self._stalled()}: x has not moved, its steps are 0"
-        best = number(self.settings.sign * self.limits[layout.BEST])
+        best = number(self.settings.sign * self.record.best)
         return f"{self._stalled()}, nor is it at a minimum: the best was {best}"
 
 
@@ -730,8 +724,8 @@ def _signed(numbers: array[float], sign: float) -> array[float]:
 
 def _criteria(run: Run, status: Status) -> dict[str, Criterion]:
     """Return each criterion that was set, what was reached of it, which fired."""
-    settings, counters, n = run.settings, run.counters, max(run.t, 0)
-    sign, patience, waited = settings.sign, settings.patience, counters[layout.WAITED]
+    settings, n = run.settings, max(run.t, 0)
+    sign, patience, waited = settings.sign, settings.patience, run.record.waited
     found: dict[str, Criterion] = {}
     if settings.gtol >= 0.0:
         small = status == Status.CONVERGED and run.norm <= settings.gtol  # not a kink

@@ -17,8 +17,9 @@ from symgd.descent.ends import (
     sizes_of,
     turns,
 )
-from symgd.descent.run import NOISE, TIGHTER, Run, is_held, projected_norm
+from symgd.descent.run import NOISE, TIGHTER, Run, floats, is_held, projected_norm
 from symgd.native import records as layout
+from symgd.native.machine import address
 from symgd.native.status import RUNNING, Status
 
 if TYPE_CHECKING:
@@ -37,9 +38,27 @@ class SearchRun(Run):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.function = self.objective.kernel("evaluation")
+        self.memory = floats(self.space(self.n))
+        self.places = layout.RunArrays(
+            function=self.function.address,
+            x=address(self.slots),
+            gradient=address(self.gradient),
+            constants=address(self.parameters),
+            lower=address(self.lower),
+            upper=address(self.upper),
+            memory=address(self.memory),
+            trace=address(self.rows),
+        )
+        self.addresses = address(self.record), address(self.places)
         self.escapes = 0
         self.kink: Kink | None = None
         self.kinks_left: set[bytes] = set()  # the points from which it went on
+
+    @staticmethod
+    def space(n: int) -> int:
+        """Return how many numbers the method remembers and works with."""
+        raise NotImplementedError
 
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start; DIVERGED if the objective is not finite there."""
@@ -54,7 +73,7 @@ class SearchRun(Run):
             return super().judged(status)
         close = self.close if status == Status.CONVERGED else AT_ROUNDING
         self.ending = end = examined(self, close)
-        self.counters[layout.EVALUATIONS] += end.evaluations
+        self.record.evaluations += end.evaluations
         if end.verdict in (layout.EXACT, layout.SADDLE) and self._turns():
             return self._at_kink(int(Status.CONVERGED), end)
         if end.verdict == layout.EXACT:
@@ -95,7 +114,7 @@ class SearchRun(Run):
 
     def recall(self, status: Status) -> None:
         """Find out again what the end is, of a run that was stored after it."""
-        at_rounding = self.norm > self.limits[layout.GTOL]
+        at_rounding = self.norm > self.record.gtol
         if self.ending is None and status in (Status.CONVERGED, Status.STATIONARY):
             end = examined(self, AT_ROUNDING if at_rounding else self.close)
             self.ending = end
@@ -113,7 +132,7 @@ class SearchRun(Run):
         if self.norm == 0.0:
             return int(Status.STATIONARY)
         self.tighten()
-        if not self.counters[layout.NEWTON]:
+        if not self.record.newton:
             self.next_stage()
         return RUNNING
 
@@ -133,14 +152,14 @@ class SearchRun(Run):
         from symgd.descent.kinks import kink_at, may_have_kinks
 
         self.kink = kink = kink_at(self)
-        self.counters[layout.EVALUATIONS] += kink.evaluations
+        self.record.evaluations += kink.evaluations
         if kink.lower is not None and self._leaves(*kink.lower):
             if (there := self.x.tobytes()) not in self.kinks_left:
                 self.kinks_left.add(there)
                 return self._goes_on(self.settings.gtol)
             # The search came back to beside it, where f is the same to rounding.
             self.kink = kink = kink_at(self)
-            self.counters[layout.EVALUATIONS] += kink.evaluations
+            self.record.evaluations += kink.evaluations
         units = sizes_of(self.x, self.origin)
         if kink.is_minimum and may_have_kinks(self.objective, self.x, units):
             if self._falls_on(kink.surfaces):
@@ -156,7 +175,7 @@ class SearchRun(Run):
         """Return whether the gradient is another close beside an end: at a kink."""
         if self.objective.is_analytic or not self.origin:
             return False
-        self.counters[layout.EVALUATIONS] += 2 * self.n
+        self.record.evaluations += 2 * self.n
         kernel, sides = self.objective.kernel("evaluation"), (self.lower, self.upper)
         sizes = sizes_of(self.x, self.origin)
         ways = kernel, self.parameters, self.x, sides, sizes
@@ -199,15 +218,15 @@ class SearchRun(Run):
             return False
         self._harvest()
         self.escapes += 1
-        self.counters[layout.T] += 1
+        self.record.t += 1
         far = sum(abs(b - a) for a, b in zip(self.x, x, strict=True))
         slope = (self.fun - fun) / far if far > 0.0 else 0.0
         self.slots[: self.n], self.gradient[:] = x, gradient
-        self.limits[layout.VALUE] = fun
-        self.limits[layout.NORM] = projected_norm(x, gradient, self.lower, self.upper)
+        self.record.value = fun
+        self.record.norm = projected_norm(x, gradient, self.lower, self.upper)
         # At the start, where it may be 0, the gradient says nothing of what is small.
         self.begun[1] = max(self.begun[1], self.norm, slope if slope < math.inf else 0)
-        if self.counters[layout.EVERY] and self.t % self.counters[layout.EVERY] == 0:
+        if self.record.every and self.t % self.record.every == 0:
             row = array("d", [self.t, fun, self.norm, *x])
             self.recorded += row + array("d", [math.nan] * len(self.constants))
         return True
@@ -223,11 +242,11 @@ class SearchRun(Run):
 
     def _goes_on(self, gtol: float) -> int:
         self.kink = None
-        self.limits[layout.GTOL] = gtol
+        self.record.gtol = gtol
         self.restart()
         if self.fun <= self.settings.target:
             return int(Status.TARGET_REACHED)
-        if self.fun < self.limits[layout.BOTTOM]:
+        if self.fun < self.record.bottom:
             return int(Status.DIVERGED)
         small = self.norm <= gtol
         if small and self.settings.relative and self.norm > 0.0:
@@ -242,6 +261,10 @@ class SearchRun(Run):
     def next_stage(self) -> bool:
         """Go on in another way; return whether there is one."""
         return False
+
+    def arrays(self) -> dict[str, array[Any]]:
+        """Return all numbers that the run consists of, by name."""
+        return super().arrays() | {"memory": self.memory}
 
     def plan(self) -> dict[str, Any]:
         """Return what else is to be known to go on, as JSON can hold it."""

@@ -18,6 +18,8 @@ from symgd.language.plain import count
 if TYPE_CHECKING:
     import numpy as np
 
+    from symgd.native.records import RunState
+
 
 Seed: TypeAlias = Union[int, "np.random.Generator", "np.random.RandomState", None]
 
@@ -44,6 +46,11 @@ class Settings:
     def slope(self) -> float:
         """What slope is allowed to be left."""
         return 0.0 if self.relative else max(0.0, self.gtol)
+
+    def put_into(self, record: RunState) -> None:
+        """Let a run's record know when it is to end."""
+        record.patience = self.patience
+        record.gtol, record.ftol, record.target = self.gtol, self.ftol, self.target
 
     def of(self, objective: Any, batches: bool = False) -> Settings:
         """Return the settings as they apply to an objective.

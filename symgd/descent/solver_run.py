@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,38 +24,27 @@ class SolverRun(SearchRun):
 
     name = "auto"
     descends = True
+    space = staticmethod(layout.solver_space)
 
     def __init__(
         self, objective: Objective, bounds: Bounds, settings: Settings
     ) -> None:
         super().__init__(objective, bounds, settings)
         self.solve = shared("solver").call
-        self.function = objective.kernel("evaluation")
-        self.hessian = self.function  # until the Newton stage, which calls it, begins
-        self.work = [floats(size) for size in layout.solver_space(self.n)]
-        self.matrices = floats(0)
         self.stages: list[tuple[str, int]] = []
         self.stage_end = 0
-        self.arguments = self._arguments()
 
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start, and plan the stages."""
-        self.counters[layout.T] = -1
+        self.record.t = -1
         self._plan()
         return super().begin(x)
 
-    def _arguments(self) -> tuple[int, ...]:
-        """Return what the kernel takes; arrays stay where they are."""
-        arrays: list[Any] = [self.counters, self.limits, self.slots, self.gradient]
-        arrays += [self.parameters, self.lower, self.upper, *self.work, self.matrices]
-        places = map(address, [*arrays, self.rows])
-        return self.function.address, self.hessian.address, *places
-
     def _continue(self) -> int:
-        last = self.counters[layout.LAST]
+        last = self.record.last
         while True:
-            self.counters[layout.LAST] = min(last, self.stage_end)
-            status = self.solve(*self.arguments)
+            self.record.last = min(last, self.stage_end)
+            status = self.solve(*self.addresses)
             over = status == RUNNING and self.stage_end <= self.t < last
             if not over or not self.next_stage():
                 return status
@@ -78,10 +66,10 @@ class SolverRun(SearchRun):
         return False
 
     def _set_stage(self, name: str, end: int) -> None:
-        self.counters[layout.NEWTON] = int(name == "newton")
-        self.counters[layout.PAIRS] = self.counters[layout.IDLE] = 0
-        self.limits[layout.REACH] = 1.0
-        self.limits[layout.DEEPEST] = self.limits[layout.VALUE]
+        self.record.newton = int(name == "newton")
+        self.record.pairs = self.record.idle = 0
+        self.record.reach = 1.0
+        self.record.deepest = self.record.value
         self.stage_end = end
 
     def _plan(self) -> None:
@@ -96,29 +84,24 @@ class SolverRun(SearchRun):
         hessian = self.objective.quick_hessian()
         if hessian is None:
             return False
-        self.hessian = hessian
-        self.matrices = floats(2 * self.n * self.n)
-        self.arguments = self._arguments()
+        self.hessian, self.matrices = hessian, floats(2 * self.n * self.n)
+        self.places.hessian = hessian.address
+        self.places.matrices = address(self.matrices)
         return True
-
-    def arrays(self) -> dict[str, array[Any]]:
-        """Return all numbers that the run consists of, by name."""
-        work = {f"work{i}": numbers for i, numbers in enumerate(self.work)}
-        return super().arrays() | work
 
     def plan(self) -> dict[str, Any]:
         """Return the stages to come."""
         own = {name: getattr(self, name) for name in ("stages", "stage_end")}
         return super().plan() | own
 
-    def possible(self) -> dict[int, tuple[int, int]]:
-        """Return between what each of the counters can be."""
+    def possible(self) -> dict[str, tuple[int, int]]:
+        """Return between what each whole number of the record can be."""
         pairs = {
-            layout.PAIRS: (0, layout.MEMORY),
-            layout.NEWEST: (0, layout.MEMORY - 1),
-            layout.STALE: (0, layout.MEMORY),
-            layout.IDLE: (0, FARTHEST),
-            layout.NEWTON: (0, int(self.objective.has_quick_hessian)),
+            "pairs": (0, layout.MEMORY),
+            "newest": (0, layout.MEMORY - 1),
+            "stale": (0, layout.MEMORY),
+            "idle": (0, FARTHEST),
+            "newton": (0, int(self.objective.has_quick_hessian)),
         }
         return super().possible() | pairs
 
@@ -130,5 +113,5 @@ class SolverRun(SearchRun):
         ends = [self.stage_end, *(count for _, count in self.stages)]
         if self.stage_end < self.t or max(ends) < NO_END:
             raise ValueError("its stages come to no end")
-        if self.counters[layout.NEWTON] and not self._get_hessian():
+        if self.record.newton and not self._get_hessian():
             raise ValueError("there is no Hessian")

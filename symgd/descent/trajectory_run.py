@@ -48,8 +48,7 @@ class RuleRun(Run):
         self.candidate = floats(len(self.slots) + self.n + 1)
         self.descend = rule_kernel(objective, rule, self.schedules, self.bounded)
         arrays: list[Any] = [
-            self.counters,
-            self.limits,
+            self.record,
             self.slots,
             self.candidate,
             self.gradient,

@@ -27,30 +27,14 @@ from symgd.fitting.rows import Pass
 from symgd.kernels.shared import shared
 from symgd.native.machine import address
 from symgd.native.quadratic import (
-    BEST,
-    BLOCKS,
-    FACTORED,
-    FACTS,
     FINE_RESOLUTION,
-    FIRST,
-    FLOOR,
-    FUNCTION,
     GRADIENT,
-    KNOWN,
-    LEVEL,
-    LOWER,
-    MAXITER,
-    NFEV,
-    NIT,
-    OFFSET,
-    PARAMETERS,
     RESOLUTION,
+    ROWS,
     SIZE,
-    SLICE,
-    SQUARES,
-    UPPER,
     VALUE,
-    VECTORS,
+    Region,
+    Vectors,
     root_of,
 )
 from symgd.native.status import RUNNING, Status
@@ -244,14 +228,14 @@ def descend(
     while status == RUNNING:
         status = run.proceed()
         if limits.watch is not None:
-            limits.watch(limits.nit + run.facts[NIT], run.best(), run.offset)
+            limits.watch(limits.nit + run.region.nit, run.best(), run.offset)
         if status == RUNNING:
             status = limits.reached(begun)
         if status == RUNNING and native is None:
             run.enter(evaluate(run.trial))
     limits.clock.spent += time.perf_counter() - begun
-    limits.nit += run.facts[NIT]
-    limits.nfev += run.facts[NFEV]
+    limits.nit += run.region.nit
+    limits.nfev += run.region.nfev
     return run.end(status), run.offset, Status(status)
 
 
@@ -269,21 +253,26 @@ class _Run:
         p = len(start.x)
         looked_at = limits.watch is not None or math.isfinite(limits.time_limit)
         function, words, blocks, rows = native or ELSEWHERE
-        self.facts = array("q", bytes(8 * FACTS))
-        self.facts[PARAMETERS], self.facts[FIRST] = p, 1
-        self.facts[FUNCTION], self.facts[BLOCKS] = function, blocks
-        self.facts[FACTORED] = start.factor is not None
-        self.facts[MAXITER] = limits.maxiter - limits.nit
-        self.facts[SLICE] = 1 if looked_at else max(1, LONG // (rows + p**3))
-        level = BY_SQUARES if start.squares else BY_HESSIANS
-        self.numbers = array("d", [limits.gtol, start.floor, 0.0, 0.0, 0.0, level])
-        self.vectors = np.zeros((VECTORS, p))
-        self.vectors[LOWER], self.vectors[UPPER] = lower, upper
-        self.vectors[1 - self.facts[BEST]] = start.x
+        self.region = Region(
+            parameters=p,
+            first=1,
+            function=function,
+            blocks=blocks,
+            factored=start.factor is not None,
+            maxiter=limits.maxiter - limits.nit,
+            slice=1 if looked_at else max(1, LONG // (rows + p**3)),
+            gtol=limits.gtol,
+            floor=start.floor,
+            level=BY_SQUARES if start.squares else BY_HESSIANS,
+        )
+        space = np.zeros((ROWS, p))
+        self.vectors = Vectors(space[:2], *space[2:])
+        self.vectors.lower[:], self.vectors.upper[:] = lower, upper
+        self.vectors.points[1 - self.region.best] = start.x
         self.models = np.zeros((2, root_of(p) + p * p))
         self.enter(start)
         room = np.empty((2, p, p)), words
-        self._arrays = self.facts, self.numbers, self.vectors, self.models, *room
+        self._arrays = self.region, space, self.models, *room
         self._places = [address(each) for each in self._arrays]
         self._kernel = shared("trust_region")
 
@@ -293,20 +282,20 @@ class _Run:
 
     def enter(self, point: Point) -> None:
         """Take note of what was found at the trial."""
-        point.pack(self.models[1 - self.facts[BEST]])
-        self.facts[KNOWN] = 1
+        point.pack(self.models[1 - self.region.best])
+        self.region.known = 1
 
     @property
     def trial(self) -> np.ndarray:
         """The point to be evaluated next."""
-        return self.vectors[1 - self.facts[BEST]].copy()
+        return self.vectors.points[1 - self.region.best].copy()
 
     def best(self, least: float = -math.inf) -> Point:
         """Return the best point so far."""
-        row, factored = self.facts[BEST], self.facts[FACTORED] != 0
-        x = self.vectors[row].copy()
-        floor = self.numbers[FLOOR]
-        squares = self.numbers[LEVEL] == BY_SQUARES
+        row, factored = self.region.best, self.region.factored != 0
+        x = self.vectors.points[row].copy()
+        floor = self.region.floor
+        squares = self.region.level == BY_SQUARES
         return Point.unpacked(x, self.models[row], floor, squares, factored, least)
 
     def end(self, status: int) -> Point:
@@ -315,12 +304,12 @@ class _Run:
             return self.best()
         # The last eigenvalues are those there, in units that are no smaller than its
         # own: so in its own units they are no smaller.
-        return self.best(least=min(self.vectors[SQUARES].tolist()))
+        return self.best(least=min(self.vectors.squares.tolist()))
 
     @property
     def offset(self) -> float:
         """The cosine between the residuals and what the model can change there."""
-        return self.numbers[OFFSET]
+        return self.region.offset
 
 
 class End(NamedTuple):

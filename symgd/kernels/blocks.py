@@ -12,6 +12,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
+from symgd.kernels.common import run_at
 from symgd.lowering.intrinsics import (
     as_integers,
     as_table,
@@ -21,21 +22,9 @@ from symgd.lowering.intrinsics import (
 )
 from symgd.lowering.jitting import jit
 from symgd.native.records import (
-    BEST,
-    COUNTERS,
-    FTOL,
-    GTOL,
-    LAST,
-    LIMITS,
-    PATIENCE,
-    PENDING,
     SHAPE,
     STOP,
-    TARGET,
-    VALUE,
-    WAITED,
     WATCHED,
-    T,
 )
 from symgd.native.status import RUNNING
 
@@ -77,7 +66,7 @@ def _put(
 def _alone(
     descend: int, lane: int, who: int, since: int, last: int, table: Any,
     hyper: Any, varied_h: int, parameters: Any, varied_p: int, marks_row: int,
-    lower: Any, upper: Any, counters: Any, limits: Any, one: Any, candidate: Any,
+    lower: Any, upper: Any, run: Any, one: Any, candidate: Any,
     gradient: Any, h: Any, p: Any, slots: Any, fg: Any, ends: Any,
 ) -> bool:  # fmt: skip
     """Repeat a lane's last iterations alone; enter its end, if it has one."""
@@ -90,10 +79,10 @@ def _alone(
     for j in range(p.shape[0]):
         p[j] = parameters[j, varied_p * who]
     # The first iterate is evaluated again, and its wait counted again.
-    counters[T], counters[PENDING], counters[LAST] = since - 1, 1, last
-    limits[BEST] = table[marks_row, lane]
-    counters[WAITED] = int(table[marks_row + 1, lane]) - 1
-    arguments = (counters, limits, one, candidate, gradient, h, p, lower, upper, one)
+    run.t, run.pending, run.last = since - 1, 1, last
+    run.best = table[marks_row, lane]
+    run.waited = int(table[marks_row + 1, lane]) - 1
+    arguments = (run, one, candidate, gradient, h, p, lower, upper, one)
     status = call_at(descend, arguments)
     if status == RUNNING:
         return False
@@ -101,18 +90,18 @@ def _alone(
         fg[k + 1, who] = gradient[k]
         for j in range(width):
             slots[k * width + j, who] = one[j, k]
-    fg[0, who] = limits[VALUE]
-    if counters[T] < 0:  # there is no last finite iterate, only the start
+    fg[0, who] = run.value
+    if run.t < 0:  # there is no last finite iterate, only the start
         for k in range(n + 1):
             fg[k, who] = candidate[n * width + k]
-    ends[0, who], ends[1, who] = status, counters[T]
+    ends[0, who], ends[1, who] = status, run.t
     return True
 
 
 def entry(
     iterate: int, descend: int, shape: Any, active: Any, count: int, start: int,
     stop: int, slots: Any, hyper: Any, parameters: Any, fg: Any, marks: Any, ends: Any,
-    lower: Any, upper: Any, counters: Any, limits: Any, scratch: Any,
+    lower: Any, upper: Any, run: Any, scratch: Any,
 ) -> int:  # fmt: skip
     """Advance some descents from iteration ``start``, or their starts if it is -1.
 
@@ -138,8 +127,8 @@ def entry(
     marks_row, end_slots, end_marks = sizes[8], sizes[9], sizes[10]
     end_fg, alive_row, h_row, p_row = sizes[11], sizes[12], sizes[13], sizes[14]
     size, outputs, all_rows = n * width, n + 1, sizes[15]
-    counters, limits = integers(counters, (COUNTERS,)), floats(limits, (LIMITS,))
-    patient = counters[PATIENCE] > 0
+    run = run_at(run)
+    patient = run.patience > 0
     who, ends = integers(active, (count,)), integers(ends, (2, descents))
     slots, fg = floats(slots, (size, descents)), floats(fg, (outputs, descents))
     marks = floats(marks, (2 if patient else 0, descents))
@@ -158,12 +147,12 @@ def entry(
     columns = as_integers(space[used + 8 : used + 8 + block])
     table = as_table(space[used + 8 + block :], block)
     # Above every sum of magnitudes of which none is above gtol, rounding included.
-    gtol = limits[GTOL]
+    gtol = run.gtol
     watched[0] = max(5e-324, n * gtol * (1.0 + 1e-12)) if gtol >= 0.0 else -1.0
-    watched[1], watched[2] = limits[FTOL], limits[TARGET]
-    watched[3] = float(counters[PATIENCE]) if patient else inf
+    watched[1], watched[2] = run.ftol, run.target
+    watched[3] = float(run.patience) if patient else inf
     # Where no lane can converge, there is nothing to repeat.
-    shortest = SHORTEST if limits[GTOL] > 0.0 else FIXED
+    shortest = SHORTEST if run.gtol > 0.0 else FIXED
 
     for first in range(0, count, block):
         if sizes[STOP] != 0:  # the calls in the loop keep this from being moved out
@@ -187,7 +176,7 @@ def entry(
                 if table[end_marks + 2, lane] != 0.0 and _alone(
                     *(descend, lane, columns[lane], t - steps, t, table),
                     *(hyper, varied_h, parameters, varied_p, marks_row),
-                    *(lower, upper, counters, limits, one, candidate),
+                    *(lower, upper, run, one, candidate),
                     *(gradient, h, p, slots, fg, ends),
                 ):
                     table[alive_row, lane] = 0.0

@@ -8,28 +8,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from symgd.lowering.intrinsics import record_at
 from symgd.lowering.jitting import jit
 from symgd.native.records import (
-    BEST,
-    BOTTOM,
     CONVERGED,
-    DEEPEST,
-    EVALUATIONS,
-    EVERY,
-    FTOL,
-    GTOL,
-    NORM,
-    PATIENCE,
-    ROWS,
     STALLED,
-    TARGET,
     TARGET_REACHED,
-    VALUE,
-    WAITED,
-    T,
+    RunArrays,
+    RunState,
 )
 from symgd.native.status import RUNNING
 
+run_at, arrays_at = record_at(RunState), record_at(RunArrays)
+
+WORD = 8  # bytes of a number
 SUFFICIENT_DECREASE = 1e-4
 ROUNDING = 1e-16  # a decrease by this fraction of the value is none
 LOWEST = -1e100  # times the value at the start, or 1: below, there is no lowest value
@@ -68,47 +60,45 @@ def is_usable(f: float, g: Any, x: Any, lower: Any, upper: Any) -> bool:
 
 
 @jit
-def begin(counters: Any, limits: Any, f: float) -> None:
+def begin(run: Any, f: float) -> None:
     """Enter the value at the start."""
-    counters[EVALUATIONS] += 1
-    limits[VALUE] = f
-    limits[DEEPEST] = f
-    limits[BOTTOM] = LOWEST * max(1.0, abs(f))
+    run.evaluations += 1
+    run.value = f
+    run.deepest = f
+    run.bottom = LOWEST * max(1.0, abs(f))
 
 
 @jit
-def judged(counters: Any, limits: Any) -> int:
+def judged(run: Any) -> int:
     """Return whether the run ends with an iterate."""
-    f = limits[VALUE]
-    if limits[NORM] <= limits[GTOL]:
+    f = run.value
+    if run.norm <= run.gtol:
         return CONVERGED
-    if f <= limits[TARGET]:
+    if f <= run.target:
         return TARGET_REACHED
-    if counters[PATIENCE] != 0:
-        counters[WAITED] += 1
-        if f < limits[BEST] - limits[FTOL]:
-            limits[BEST] = f
-            counters[WAITED] = 0
-        if counters[WAITED] >= counters[PATIENCE]:
+    if run.patience != 0:
+        run.waited += 1
+        if f < run.best - run.ftol:
+            run.best = f
+            run.waited = 0
+        if run.waited >= run.patience:
             return STALLED
     return RUNNING
 
 
 @jit
-def commit(
-    counters: Any, limits: Any, x: Any, g: Any, lower: Any, upper: Any, rows: Any
-) -> int:
+def commit(run: Any, x: Any, g: Any, lower: Any, upper: Any, rows: Any) -> int:
     """Count the iterate, record it, and say whether the run ends with it."""
-    counters[T] += 1
+    run.t += 1
     norm = 0.0
     for k in range(x.shape[0]):
         if not is_held(x[k], g[k], lower[k], upper[k]):
             norm = max(norm, abs(g[k]))
-    limits[NORM] = norm
-    if counters[EVERY] != 0 and counters[T] % counters[EVERY] == 0:
-        row = rows[counters[ROWS]]
-        row[0], row[1], row[2] = counters[T], limits[VALUE], norm
+    run.norm = norm
+    if run.every != 0 and run.t % run.every == 0:
+        row = rows[run.rows]
+        row[0], row[1], row[2] = run.t, run.value, norm
         for k in range(x.shape[0]):
             row[3 + k] = x[k]
-        counters[ROWS] += 1
-    return judged(counters, limits)
+        run.rows += 1
+    return judged(run)

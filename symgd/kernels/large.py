@@ -15,105 +15,71 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from symgd.kernels.common import copy, judged
-from symgd.lowering.intrinsics import call_at, evaluate, floats, integers
+from symgd.kernels.common import WORD, copy, judged, run_at
+from symgd.lowering.intrinsics import call_at, evaluate, floats, integers, record_at
 from symgd.lowering.jitting import jit
 from symgd.native.exchange import (
-    BATCH,
-    CONSTANTS,
-    DATA_ROWS,
-    FACTS,
-    FIRST,
-    FUNCTION,
-    GATHERS,
+    HYPERPARAMETERS,
     KEEP,
-    LOOK,
-    ONLINE,
-    ROOM,
-    ROOM_BAD,
-    ROOM_EPOCH,
-    ROOM_HYPERPARAMETERS,
-    ROOM_NEXT,
-    ROOM_NORM,
-    ROOM_UPDATE,
-    ROOM_VALUE,
-    SCALE,
-    STAGES,
-    STEP,
-    SUMS,
-    WIDTH,
-    WORDS,
+    ArrayFacts,
+    ArrayPlaces,
+    Room,
 )
 from symgd.native.records import (
-    AHEAD,
-    COUNTERS,
-    CURSOR,
     DIVERGED,
-    EPOCH,
-    EVALUATIONS,
-    EVERY,
-    KEPT,
-    LAST,
-    LIMITS,
-    NORM,
-    PLACE,
-    RANDOM,
-    ROWS,
     TRACE_ROWS,
-    VALUE,
-    VARIABLES,
-    T,
 )
 from symgd.native.status import RUNNING
 
+facts_at, places_at = record_at(ArrayFacts), record_at(ArrayPlaces)
+room_at = record_at(Room)
+
 
 @jit
-def record(
-    counters: Any, limits: Any, x: Any, state: Any, room: Any, rows: Any
-) -> None:
+def record(run: Any, x: Any, state: Any, used: Any, rows: Any) -> None:
     """Write a row of the trace."""
-    row = rows[counters[ROWS]]
-    row[0], row[1], row[2] = counters[T], limits[VALUE], limits[NORM]
+    row = rows[run.rows]
+    row[0], row[1], row[2] = run.t, run.value, run.norm
     n, size = x.shape[0], state.shape[0]
     for k in range(n):
         row[3 + k] = x[k]
     for k in range(size):
         row[3 + n + k] = state[k]
     for j in range(row.shape[0] - 3 - n - size):
-        row[3 + n + size + j] = room[ROOM_HYPERPARAMETERS + j]
-    counters[ROWS] += 1
+        row[3 + n + size + j] = used[j]
+    run.rows += 1
 
 
 @jit
-def _random(counters: Any) -> int:
+def _random(run: Any) -> int:
     """Return a whole number below 2**31 - 86 (L'Ecuyer 1988, figure 3)."""
-    a = 40014 * counters[RANDOM] % 2147483563
-    b = 40692 * counters[RANDOM + 1] % 2147483399
-    counters[RANDOM], counters[RANDOM + 1] = a, b
+    a = 40014 * run.first_random % 2147483563
+    b = 40692 * run.second_random % 2147483399
+    run.first_random, run.second_random = a, b
     return (a - b) % 2147483562
 
 
 @jit
-def shuffle(order: Any, counters: Any) -> None:
+def shuffle(order: Any, run: Any) -> None:
     """Bring rows into a random order (Fisher and Yates; Durstenfeld 1964)."""
     for k in range(order.shape[0] - 1, 0, -1):
-        j = (_random(counters) * 2147483562 + _random(counters)) % (k + 1)
+        j = (_random(run) * 2147483562 + _random(run)) % (k + 1)
         order[k], order[j] = order[j], order[k]
 
 
 @jit
-def next_batch(facts: Any, counters: Any, p: Any, words: Any, order: Any) -> None:
+def next_batch(facts: Any, run: Any, p: Any, words: Any, order: Any) -> None:
     """Choose the rows of the next evaluation."""
-    rows = facts[DATA_ROWS]
-    if counters[CURSOR] >= rows:
-        shuffle(order, counters)
-        counters[CURSOR] = 0
-        counters[EPOCH] += 1
-    first = counters[CURSOR]
-    last = min(first + facts[BATCH], rows)
-    words[facts[FIRST]], words[facts[FIRST] + 1] = first, last
-    p[facts[SCALE]] = rows / (last - first)
-    counters[CURSOR] = last
+    rows = facts.data_rows
+    if run.cursor >= rows:
+        shuffle(order, run)
+        run.cursor = 0
+        run.epoch += 1
+    first = run.cursor
+    last = min(first + facts.batch, rows)
+    words[facts.first], words[facts.first + 1] = first, last
+    p[facts.scale] = rows / (last - first)
+    run.cursor = last
 
 
 @jit
@@ -131,22 +97,22 @@ def _step(
     update: int,
 ) -> None:
     """Make an update; where gradients are gathered, evaluate the iterate before it."""
-    room[ROOM_UPDATE] = update
-    if facts[GATHERS] != 0 and facts[ONLINE] >= 0:
-        p[facts[ONLINE]] = update
+    room.update = update
+    if facts.gathers != 0 and facts.online >= 0:
+        p[facts.online] = update
     given = (x, new, gradient, p, state, h, lower, upper, room, x.shape[0])
-    call_at(facts[STEP], given)
+    call_at(facts.step, given)
 
 
 @jit
 def _is_finite(room: Any) -> bool:
-    return abs(room[ROOM_VALUE]) < inf and room[ROOM_BAD] == 0.0
+    return abs(room.value) < inf and room.bad == 0.0
 
 
 @jit
 def gathered_pass(
     facts: Any,
-    counters: Any,
+    run: Any,
     iterates: Any,
     gradient: Any,
     p: Any,
@@ -164,14 +130,14 @@ def gathered_pass(
     bool
         Whether it is finite; if not, the run is at the iterate before.
     """
-    t = counters[T] + 1
-    place = 1 - counters[PLACE] if t > 0 else 0
+    t = run.t + 1
+    place = 1 - run.place if t > 0 else 0
     x, new = iterates[place], iterates[1 - place]
     _step(facts, x, new, gradient, p, state, h, lower, upper, room, t + 1)
     if _is_finite(room):
-        counters[PLACE] = place
+        run.place = place
         if t % KEEP == 0:
-            counters[KEPT] = t
+            run.kept = t
             copy(x, iterates[2])
             copy(new, iterates[3])
             copy(state, kept)
@@ -182,19 +148,18 @@ def gathered_pass(
     copy(iterates[3], iterates[1])
     copy(kept, state)
     place = 0
-    for k in range(counters[KEPT] + 1, t):
+    for k in range(run.kept + 1, t):
         place = 1 - place
         x, new = iterates[place], iterates[1 - place]
         _step(facts, x, new, gradient, p, state, h, lower, upper, room, k + 1)
-    counters[PLACE] = place
+    run.place = place
     return False
 
 
 @jit
 def plain_pass(
     facts: Any,
-    counters: Any,
-    limits: Any,
+    run: Any,
     iterates: Any,
     gradient: Any,
     p: Any,
@@ -207,28 +172,28 @@ def plain_pass(
     words: Any,
 ) -> bool:
     """Make the next iterate, and evaluate it; return whether it is finite."""
-    t, place = counters[T], counters[PLACE]
+    t, place = run.t, run.place
     x, new = iterates[place], iterates[(place + 1) % 3]
     if t >= 0:
-        room[ROOM_VALUE] = limits[VALUE]
-        room[ROOM_UPDATE] = t + 1.0
-        for _ in range(facts[STAGES]):
+        room.value = run.value
+        room.update = t + 1.0
+        for _ in range(facts.stages):
             given = (x, new, gradient, p, state, h, lower, upper, room, x.shape[0])
-            call_at(facts[SUMS], given)
+            call_at(facts.sums, given)
         _step(facts, x, new, gradient, p, state, h, lower, upper, room, t + 1)
-        if room[ROOM_NEXT] != 0.0:
+        if room.next_bad != 0.0:
             return False
         x, place = new, (place + 1) % 3
-    if facts[ONLINE] >= 0:
-        p[facts[ONLINE]] = t + 2.0
-    if facts[BATCH] != 0:
-        next_batch(facts, counters, p, words, order)
-        room[ROOM_EPOCH] = counters[EPOCH]
-    room[ROOM_VALUE] = evaluate(facts[FUNCTION], x, p, gradient)
+    if facts.online >= 0:
+        p[facts.online] = t + 2.0
+    if facts.batch != 0:
+        next_batch(facts, run, p, words, order)
+        room.epoch = run.epoch
+    room.value = evaluate(facts.function, x, p, gradient)
     given = (x, new, gradient, p, state, h, lower, upper, room, x.shape[0])
-    call_at(facts[LOOK], given)
+    call_at(facts.look, given)
     if _is_finite(room):
-        counters[PLACE] = place
+        run.place = place
         return True
     return False
 
@@ -236,8 +201,7 @@ def plain_pass(
 @jit
 def descend(
     facts: Any,
-    counters: Any,
-    limits: Any,
+    run: Any,
     iterates: Any,
     gradient: Any,
     p: Any,
@@ -246,19 +210,20 @@ def descend(
     lower: Any,
     upper: Any,
     room: Any,
+    used: Any,
     rows: Any,
     order: Any,
     words: Any,
     kept: Any,
 ) -> int:
-    """Continue a run, at most to iteration ``counters[LAST]``.
+    """Continue a run, at most to iteration ``run.last``.
 
     Parameters
     ----------
-    facts : array of integers
-        Addresses of the objective and of the rule's kernels; what they are like.
-    counters, limits : arrays
-        See ``native.records``. ``counters[PLACE]`` is the row of the iterate.
+    facts : record
+        See ``native.exchange.ArrayFacts``.
+    run : record
+        See ``native.records.RunState``. ``run.place`` is the row of the iterate.
     iterates : array of shape (4, n), or (3, n) if gradients aren't gathered
     gradient : array of shape (n,)
         At the iterate, unless it is gathered.
@@ -266,8 +231,8 @@ def descend(
         Constants of the objective, hyperparameters, bounds.
     state, kept : arrays
         One state variable after the other; a copy to come back to.
-    room : array
-        What the kernels share with the loop.
+    room, used : record, array
+        What the kernels share with the loop; the hyperparameters in it.
     rows : array
         Where the trace goes.
     order : array of integers
@@ -275,68 +240,54 @@ def descend(
     words : array of integers
         The same memory as ``p``.
     """
-    while counters[T] < counters[LAST]:
-        if counters[AHEAD] < 0:  # the state, or an iterate, is no longer finite
+    while run.t < run.last:
+        if run.ahead < 0:  # the state, or an iterate, is no longer finite
             return DIVERGED
-        if facts[GATHERS] != 0:
+        if facts.gathers != 0:
             finite = gathered_pass(
-                *(facts, counters, iterates, gradient, p, state),
+                *(facts, run, iterates, gradient, p, state),
                 *(h, lower, upper, room, kept),
             )
         else:
             finite = plain_pass(
-                *(facts, counters, limits, iterates, gradient, p, state),
+                *(facts, run, iterates, gradient, p, state),
                 *(h, lower, upper, room, order, words),
             )
-        counters[EVALUATIONS] += 1
+        run.evaluations += 1
         if not finite:
-            counters[AHEAD] = -1
+            run.ahead = -1
             return DIVERGED
-        counters[T] += 1
-        limits[VALUE], limits[NORM] = room[ROOM_VALUE], room[ROOM_NORM]
-        if counters[EVERY] != 0 and counters[T] % counters[EVERY] == 0:
-            record(counters, limits, iterates[counters[PLACE]], state, room, rows)
-        status = judged(counters, limits)
+        run.t += 1
+        run.value, run.norm = room.value, room.norm
+        if run.every != 0 and run.t % run.every == 0:
+            record(run, iterates[run.place], state, used, rows)
+        status = judged(run)
         if status != RUNNING:
             return status
-        if facts[GATHERS] != 0 and room[ROOM_NEXT] != 0.0:
-            counters[AHEAD] = -1
+        if facts.gathers != 0 and room.next_bad != 0.0:
+            run.ahead = -1
     return RUNNING
 
 
-def entry(
-    facts: Any,
-    counters: Any,
-    limits: Any,
-    iterates: Any,
-    gradient: Any,
-    p: Any,
-    state: Any,
-    h: Any,
-    lower: Any,
-    upper: Any,
-    room: Any,
-    rows: Any,
-    order: Any,
-    kept: Any,
-) -> int:
-    """Run :func:`descend` with addresses for arrays."""
-    known, counts = integers(facts, (FACTS,)), integers(counters, (COUNTERS,))
-    n, size = counts[VARIABLES], known[WIDTH] - 1
+def entry(facts: Any, run: Any, places: Any) -> int:
+    """Run :func:`descend`, with the addresses of records."""
+    known, state, at = facts_at(facts), run_at(run), places_at(places)
+    n, size = state.variables, known.width - 1
+    used = at.room + WORD * HYPERPARAMETERS
     return descend(
         known,
-        counts,
-        floats(limits, (LIMITS,)),
-        floats(iterates, (4, n)),
-        floats(gradient, (n,)),
-        floats(p, (known[WORDS],)),
-        floats(state, (size * n,)),
-        floats(h, (1,)),
-        floats(lower, (n,)),
-        floats(upper, (n,)),
-        floats(room, (ROOM,)),
-        floats(rows, (TRACE_ROWS, 3 + (1 + size) * n + known[CONSTANTS])),
-        integers(order, (known[DATA_ROWS],)),
-        integers(p, (known[WORDS],)),
-        floats(kept, (size * n,)),
+        state,
+        floats(at.iterates, (4, n)),
+        floats(at.gradient, (n,)),
+        floats(at.constants, (known.words,)),
+        floats(at.state, (size * n,)),
+        floats(at.hyperparameters, (1,)),
+        floats(at.lower, (n,)),
+        floats(at.upper, (n,)),
+        room_at(at.room),
+        floats(used, (known.constants,)),
+        floats(at.trace, (TRACE_ROWS, 3 + (1 + size) * n + known.constants)),
+        integers(at.order, (known.data_rows,)),
+        integers(at.constants, (known.words,)),
+        floats(at.kept, (size * n,)),
     )

@@ -20,14 +20,12 @@ from symgd.native.machine import Kernel, NotPortable
 from symgd.native.quadratic import TRUST_REGION
 from symgd.native.records import (
     BLOCKS,
+    DESCENT,
+    EACH,
     EXAMINATION,
     EXAMINATION_EACH,
     INITIAL_LOOP,
     LARGE,
-    SOLVER,
-    SOLVER_EACH,
-    SPECTRAL,
-    SPECTRAL_EACH,
     TRAJECTORY_LOOP,
 )
 
@@ -50,10 +48,9 @@ class SharedLoop(NamedTuple):
 
 
 LOOPS = {
-    "solver": SharedLoop("solver", SOLVER),
-    "solver_each": SharedLoop("solver", SOLVER_EACH, "each_entry"),
-    "spectral": SharedLoop("spectral", SPECTRAL),
-    "spectral_each": SharedLoop("spectral", SPECTRAL_EACH, "each_entry"),
+    "solver": SharedLoop("solver", DESCENT),
+    "spectral": SharedLoop("spectral", DESCENT),
+    "each": SharedLoop("each", EACH),
     "examination": SharedLoop("examination", EXAMINATION),
     "examination_each": SharedLoop("examination", EXAMINATION_EACH, "each_entry"),
     "trust_region": SharedLoop("trust_region", TRUST_REGION),

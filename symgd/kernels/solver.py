@@ -20,40 +20,25 @@ from symgd.kernels.common import (
     NOISE,
     ROUNDING,
     SUFFICIENT_DECREASE,
+    WORD,
+    arrays_at,
     begin,
     commit,
     copy,
     is_held,
     is_usable,
+    run_at,
 )
 from symgd.kernels.eigenvalues import diagonalise
-from symgd.lowering.intrinsics import evaluate, floats, integers
+from symgd.lowering.intrinsics import evaluate, floats
 from symgd.lowering.jitting import jit
 from symgd.native.records import (
     ABNORMAL,
-    BEST,
-    BOTTOM,
-    COUNTERS,
-    DEEPEST,
     DIVERGED,
-    EVALUATIONS,
-    IDLE,
-    LAST,
-    LIMITS,
     MEMORY,
-    NEWEST,
-    NEWTON,
-    PAIRS,
-    PARAMETERS,
-    REACH,
-    STALE,
     STALLED,
     TRACE_ROWS,
-    VALUE,
-    VARIABLES,
     VECTORS,
-    WAITED,
-    T,
 )
 from symgd.native.status import RUNNING
 
@@ -142,7 +127,7 @@ def _curvature(s: Any, y: Any, free: Any) -> float:
 
 @jit
 def _lbfgs_direction(
-    counters: Any, pairs: Any, alpha: Any, g: Any, free: Any, direction: Any
+    run: Any, pairs: Any, alpha: Any, g: Any, free: Any, direction: Any
 ) -> bool:
     """Apply the two-loop recursion, on the free coordinates.
 
@@ -154,10 +139,10 @@ def _lbfgs_direction(
     for k in range(g.shape[0]):
         direction[k] = -g[k] if free[k] != 0.0 else 0.0
     scale = 0.0
-    for age in range(counters[PAIRS]):
-        place = (counters[NEWEST] - age) % MEMORY
+    for age in range(run.pairs):
+        place = (run.newest - age) % MEMORY
         s, y = pairs[place, 0], pairs[place, 1]
-        if age < counters[STALE]:
+        if age < run.stale:
             alpha[1, place] = _curvature(s, y, free)
         sy = alpha[1, place]
         if sy > 0.0:
@@ -165,14 +150,14 @@ def _lbfgs_direction(
             _add(direction, -alpha[0, place], y, free)
             if scale == 0.0:
                 scale = sy / _dot(y, y, free)
-    counters[STALE] = 0
+    run.stale = 0
     if scale == 0.0:
         _scaled_gradient(g, free, direction)
         return False
     for k in range(g.shape[0]):
         direction[k] *= scale
-    for age in range(counters[PAIRS] - 1, -1, -1):
-        place = (counters[NEWEST] - age) % MEMORY
+    for age in range(run.pairs - 1, -1, -1):
+        place = (run.newest - age) % MEMORY
         s, y = pairs[place, 0], pairs[place, 1]
         sy = alpha[1, place]
         if sy > 0.0:
@@ -244,8 +229,7 @@ def _newton_direction(
 def _line_search(
     function: Any,
     p: Any,
-    counters: Any,
-    limits: Any,
+    run: Any,
     step: float,
     x: Any,
     g: Any,
@@ -265,7 +249,7 @@ def _line_search(
     direction, free, trial = work[0], work[1], work[2]
     trial_g, kept, kept_g = work[3], work[4], work[5]
     slope = _dot(g, direction, free)
-    f, steepest = limits[VALUE], _largest(g, free)
+    f, steepest = run.value, _largest(g, free)
     low, high, kept_f = 0.0, inf, inf
     for _trial in range(TRIALS):
         decrease, moved = 0.0, False
@@ -280,8 +264,8 @@ def _line_search(
             low, step = step, FARTHER * step
             continue
         trial_f = evaluate(function, trial, p, trial_g)
-        counters[EVALUATIONS] += 1
-        if trial_f < limits[BOTTOM]:
+        run.evaluations += 1
+        if trial_f < run.bottom:
             return -inf
         trial_slope = 0.0
         for k in range(n):
@@ -298,7 +282,7 @@ def _line_search(
             high = step
         else:
             if flatter:
-                limits[REACH] = 1.0
+                run.reach = 1.0
                 return trial_f
             low = step
             if trial_f < kept_f:
@@ -306,7 +290,7 @@ def _line_search(
                 copy(trial, kept)
                 copy(trial_g, kept_g)
         step = 0.5 * (low + high) if high < inf else 2.0 * step
-    limits[REACH] = low if high == inf and low > 1.0 else 1.0
+    run.reach = low if high == inf and low > 1.0 else 1.0
     if kept_f < inf:
         copy(kept, trial)
         copy(kept_g, trial_g)
@@ -317,8 +301,7 @@ def _line_search(
 def solve(
     function: Any,
     hessian: Any,
-    counters: Any,
-    limits: Any,
+    run: Any,
     x: Any,
     g: Any,
     p: Any,
@@ -330,22 +313,22 @@ def solve(
     matrices: Any,
     rows: Any,
 ) -> int:
-    """Continue a run, at most to iteration ``counters[LAST]``.
+    """Continue a run, at most to iteration ``run.last``.
 
     Parameters
     ----------
     function, hessian : addresses
         Of value and gradient, and of the Hessian (not called without NEWTON).
-    counters, limits : arrays
-        See ``native.records``.
+    run : record
+        See ``native.records.RunState``.
     x, g : arrays of shape (n,)
-        The iterate and its gradient; the value is ``limits[VALUE]``.
+        The iterate and its gradient; the value is ``run.value``.
     p, lower, upper : arrays
         The objective's parameters, the bounds.
     pairs : array of shape (MEMORY, 2, n)
         Steps and changes of the gradient.
     alpha, work, matrices : arrays of shape (2, MEMORY), (VECTORS, n), (2, n, n)
-        Working space; ``matrices`` may be (2, 0, 0) without NEWTON.
+        Working space; without NEWTON, there may be no matrices.
     rows : array
         Where the trace goes.
 
@@ -356,145 +339,77 @@ def solve(
         after DIVERGED the run is at its last finite iterate.
     """
     direction, free, trial, trial_g = work[0], work[1], work[2], work[3]
-    if counters[T] < 0:
-        begin(counters, limits, evaluate(function, x, p, g))
-        if not is_usable(limits[VALUE], g, x, lower, upper):
+    if run.t < 0:
+        run.pairs, run.idle, run.newest, run.reach = 0, 0, 0, 1.0
+        begin(run, evaluate(function, x, p, g))
+        if not is_usable(run.value, g, x, lower, upper):
             return DIVERGED
-        status = commit(counters, limits, x, g, lower, upper, rows)
+        status = commit(run, x, g, lower, upper, rows)
         if status != RUNNING:
             return status
-    while counters[T] < counters[LAST]:
-        f = limits[VALUE]
+    while run.t < run.last:
+        f = run.value
         if _free(x, g, lower, upper, free):
-            counters[STALE] = MEMORY
-        if counters[NEWTON] != 0:
+            run.stale = MEMORY
+        if run.newton != 0:
             _newton_direction(hessian, matrices, x, g, p, work)
             curved = True
         else:
-            curved = _lbfgs_direction(counters, pairs, alpha, g, free, direction)
+            curved = _lbfgs_direction(run, pairs, alpha, g, free, direction)
         promised = -_dot(g, direction, free)
         new_f = inf
         if 0.0 < promised < inf:
-            first = 1.0 if curved else limits[REACH]
-            new_f = _line_search(
-                function, p, counters, limits, first, x, g, lower, upper, work
-            )
+            first = 1.0 if curved else run.reach
+            new_f = _line_search(function, p, run, first, x, g, lower, upper, work)
         if new_f == inf:
-            counters[PAIRS] = 0
+            run.pairs = 0
             _scaled_gradient(g, free, direction)
-            new_f = _line_search(
-                function, p, counters, limits, 1.0, x, g, lower, upper, work
-            )
+            new_f = _line_search(function, p, run, 1.0, x, g, lower, upper, work)
         if new_f == -inf:
             return DIVERGED
         if new_f == inf:
             beyond_measure = 0.0 < promised <= NOISE * abs(f)
             return STALLED if beyond_measure else ABNORMAL
-        place = (counters[NEWEST] + 1) % MEMORY
+        place = (run.newest + 1) % MEMORY
         for k in range(x.shape[0]):
             pairs[place, 0, k] = trial[k] - x[k]
             change = trial_g[k] - g[k]
             pairs[place, 1, k] = change if abs(change) < inf else 0.0
             x[k] = trial[k]
             g[k] = trial_g[k]
-        counters[NEWEST] = place
-        counters[PAIRS] = min(counters[PAIRS] + 1, MEMORY)
-        counters[STALE] = min(counters[STALE] + 1, MEMORY)
-        counters[IDLE] += 1
-        if new_f < limits[DEEPEST] - ROUNDING * abs(f):
-            limits[DEEPEST], counters[IDLE] = new_f, 0
-        limits[VALUE] = new_f
-        status = commit(counters, limits, x, g, lower, upper, rows)
+        run.newest = place
+        run.pairs = min(run.pairs + 1, MEMORY)
+        run.stale = min(run.stale + 1, MEMORY)
+        run.idle += 1
+        if new_f < run.deepest - ROUNDING * abs(f):
+            run.deepest, run.idle = new_f, 0
+        run.value = new_f
+        status = commit(run, x, g, lower, upper, rows)
         if status != RUNNING:
             return status
-        if counters[IDLE] >= MAX_IDLE:
+        if run.idle >= MAX_IDLE:
             return STALLED
     return RUNNING
 
 
-def entry(
-    function: int,
-    hessian: int,
-    counters: Any,
-    limits: Any,
-    x: Any,
-    g: Any,
-    p: Any,
-    lower: Any,
-    upper: Any,
-    pairs: Any,
-    alpha: Any,
-    work: Any,
-    matrices: Any,
-    rows: Any,
-) -> int:
-    """Run :func:`solve` with addresses for arrays."""
-    counts = integers(counters, (COUNTERS,))
-    n = counts[VARIABLES]
+def entry(run: Any, arrays: Any) -> int:
+    """Run :func:`solve`, with the addresses of records."""
+    state, places = run_at(run), arrays_at(arrays)
+    n = state.variables
+    weights = places.memory + WORD * 2 * MEMORY * n
+    work = weights + WORD * 2 * MEMORY
     return solve(
-        function,
-        hessian,
-        counts,
-        floats(limits, (LIMITS,)),
-        floats(x, (n,)),
-        floats(g, (n,)),
-        floats(p, (1,)),
-        floats(lower, (n,)),
-        floats(upper, (n,)),
-        floats(pairs, (MEMORY, 2, n)),
-        floats(alpha, (2, MEMORY)),
+        places.function,
+        places.hessian,
+        state,
+        floats(places.x, (n,)),
+        floats(places.gradient, (n,)),
+        floats(places.constants, (1,)),
+        floats(places.lower, (n,)),
+        floats(places.upper, (n,)),
+        floats(places.memory, (MEMORY, 2, n)),
+        floats(weights, (2, MEMORY)),
         floats(work, (VECTORS, n)),
-        floats(matrices, (2, n, n)),
-        floats(rows, (TRACE_ROWS, 3 + n)),
+        floats(places.matrices, (2, n, n)),
+        floats(places.trace, (TRACE_ROWS, 3 + n)),
     )
-
-
-def each_entry(
-    function: int,
-    counters: Any,
-    limits: Any,
-    descents: int,
-    first: int,
-    last: int,
-    starts: Any,
-    parameters: Any,
-    lower: Any,
-    upper: Any,
-    pairs: Any,
-    alpha: Any,
-    work: Any,
-    x: Any,
-    fun: Any,
-    jac: Any,
-    status: Any,
-    nit: Any,
-    nfev: Any,
-) -> int:
-    """Run the first stage from some of many starts, and enter the ends in tables.
-
-    ``parameters`` has those of every descent in a row, ``counters[PARAMETERS]`` of
-    them.
-    """
-    counts, numbers = integers(counters, (COUNTERS,)), floats(limits, (LIMITS,))
-    n, k = counts[VARIABLES], counts[PARAMETERS]
-    a, b = floats(alpha, (2, MEMORY)), floats(work, (VECTORS, n))
-    c, none = floats(pairs, (MEMORY, 2, n)), floats(pairs, (2, 0, 0))
-    origins, points = floats(starts, (descents, n)), floats(x, (descents, n))
-    gradients, constants = floats(jac, (descents, n)), floats(parameters, (descents, k))
-    values, ends = floats(fun, (descents,)), integers(status, (descents,))
-    steps, evaluations = integers(nit, (descents,)), integers(nfev, (descents,))
-    low, high = floats(lower, (n,)), floats(upper, (n,))
-    no_rows = floats(work, (0, 3 + n))
-    for i in range(first, last):
-        copy(origins[i], points[i])
-        counts[T] = -1
-        counts[WAITED] = counts[EVALUATIONS] = 0
-        counts[PAIRS] = counts[IDLE] = counts[NEWEST] = 0
-        numbers[BEST], numbers[REACH] = inf, 1.0
-        ends[i] = solve(
-            *(function, function, counts, numbers, points[i], gradients[i]),
-            *(constants[i], low, high, c, a, b, none, no_rows),
-        )
-        values[i] = numbers[VALUE]
-        steps[i], evaluations[i] = max(counts[T], 0), counts[EVALUATIONS]
-    return 0

@@ -27,37 +27,23 @@ from symgd.kernels.common import (
     NOISE,
     ROUNDING,
     SUFFICIENT_DECREASE,
+    WORD,
+    arrays_at,
     begin,
     commit,
-    copy,
     is_held,
     is_usable,
+    run_at,
 )
-from symgd.lowering.intrinsics import evaluate, floats, integers
+from symgd.lowering.intrinsics import evaluate, floats
 from symgd.lowering.jitting import jit
 from symgd.native.records import (
     ABNORMAL,
-    BEST,
-    BOTTOM,
-    COUNTERS,
     DIVERGED,
-    EVALUATIONS,
-    FLATTEST,
     HISTORY,
-    IDLE,
-    LAST,
-    LIMITS,
-    NORM,
-    PARAMETERS,
-    ROWS,
     SPECTRAL_VECTORS,
     STALLED,
-    STEP,
     TRACE_ROWS,
-    VALUE,
-    VARIABLES,
-    WAITED,
-    T,
 )
 from symgd.native.status import RUNNING
 
@@ -124,7 +110,7 @@ def _highest(values: Any, t: int) -> float:
 def _line_search(
     function: Any,
     p: Any,
-    counters: Any,
+    run: Any,
     f: float,
     highest: float,
     slope: float,
@@ -156,7 +142,7 @@ def _line_search(
         if not moved:
             break
         trial_f = evaluate(function, trial, p, trial_g)
-        counters[EVALUATIONS] += 1
+        run.evaluations += 1
         if trial_f < bottom:
             return -inf, part
         if not is_usable(trial_f, trial_g, trial, lower, upper):
@@ -172,8 +158,7 @@ def _line_search(
 @jit
 def descend(
     function: Any,
-    counters: Any,
-    limits: Any,
+    run: Any,
     x: Any,
     g: Any,
     p: Any,
@@ -183,16 +168,16 @@ def descend(
     work: Any,
     rows: Any,
 ) -> int:
-    """Continue a run, at most to iteration ``counters[LAST]``.
+    """Continue a run, at most to iteration ``run.last``.
 
     Parameters
     ----------
     function : address
         Of value and gradient.
-    counters, limits : arrays
-        See ``native.records``.
+    run : record
+        See ``native.records.RunState``.
     x, g : arrays of shape (n,)
-        The iterate and its gradient; the value is ``limits[VALUE]``.
+        The iterate and its gradient; the value is ``run.value``.
     p, lower, upper : arrays
         The objective's parameters, the bounds.
     values : array of shape (HISTORY,)
@@ -210,33 +195,33 @@ def descend(
     """
     n = x.shape[0]
     direction, trial, trial_g = work[0], work[1], work[2]
-    if counters[T] < 0:
-        begin(counters, limits, evaluate(function, x, p, g))
-        if not is_usable(limits[VALUE], g, x, lower, upper):
+    if run.t < 0:
+        begin(run, evaluate(function, x, p, g))
+        if not is_usable(run.value, g, x, lower, upper):
             return DIVERGED
-        limits[STEP] = 0.0
-        status = commit(counters, limits, x, g, lower, upper, rows)
-        values[0], limits[FLATTEST] = limits[VALUE], limits[NORM]
+        run.step, run.idle = 0.0, 0
+        status = commit(run, x, g, lower, upper, rows)
+        values[0], run.flattest = run.value, run.norm
         if status != RUNNING:
             return status
-    while counters[T] < counters[LAST]:
-        t, f, step = counters[T], limits[VALUE], limits[STEP]
+    while run.t < run.last:
+        t, f, step = run.t, run.value, run.step
         highest = _highest(values, t)
         blind = step == 0.0
         if blind:
-            step = _blind_step(limits[NORM], t == 0, x)
+            step = _blind_step(run.norm, t == 0, x)
         slope = _direction(step, x, g, lower, upper, direction)
         promised = -slope
         new_f, part = _line_search(
-            *(function, p, counters, f, highest, slope, limits[BOTTOM]),
+            *(function, p, run, f, highest, slope, run.bottom),
             *(x, lower, upper, work),
         )
         if new_f == inf and not blind:
             # If this step is less than rounding, another may do: one that lowers f.
-            blind, step = True, _blind_step(limits[NORM], t == 0, x)
+            blind, step = True, _blind_step(run.norm, t == 0, x)
             slope = _direction(step, x, g, lower, upper, direction)
             new_f, part = _line_search(
-                *(function, p, counters, f, f, slope, limits[BOTTOM]),
+                *(function, p, run, f, f, slope, run.bottom),
                 *(x, lower, upper, work),
             )
         if new_f == -inf:
@@ -244,102 +229,41 @@ def descend(
         if new_f == inf:
             beyond_measure = 0.0 < promised <= NOISE * abs(f)
             return STALLED if beyond_measure else ABNORMAL
-        limits[STEP] = _spectral_step(t % 2 == 1, x, g, trial, trial_g, lower, upper)
+        run.step = _spectral_step(t % 2 == 1, x, g, trial, trial_g, lower, upper)
         for k in range(n):
             x[k] = trial[k]
             g[k] = trial_g[k]
-        limits[VALUE] = values[(t + 1) % HISTORY] = new_f
-        row = counters[ROWS]
-        status = commit(counters, limits, x, g, lower, upper, rows)
-        if counters[ROWS] > row:
+        run.value = values[(t + 1) % HISTORY] = new_f
+        row = run.rows
+        status = commit(run, x, g, lower, upper, rows)
+        if run.rows > row:
             rows[row, 3 + n] = part * step
         if status != RUNNING:
             return status
         # The highest value may stay for HISTORY iterations.
         falls = _highest(values, t + 1) < highest - ROUNDING * abs(highest)
-        flatter = limits[NORM] < limits[FLATTEST]
+        flatter = run.norm < run.flattest
         far = blind and part == 1.0  # f may yet fall measurably
-        counters[IDLE] = 0 if falls or flatter or far else counters[IDLE] + 1
-        limits[FLATTEST] = min(limits[FLATTEST], limits[NORM])
-        if counters[IDLE] >= MAX_IDLE:
+        run.idle = 0 if falls or flatter or far else run.idle + 1
+        run.flattest = min(run.flattest, run.norm)
+        if run.idle >= MAX_IDLE:
             return STALLED
     return RUNNING
 
 
-def entry(
-    function: int,
-    counters: Any,
-    limits: Any,
-    x: Any,
-    g: Any,
-    p: Any,
-    lower: Any,
-    upper: Any,
-    values: Any,
-    work: Any,
-    rows: Any,
-) -> int:
-    """Run :func:`descend` with addresses for arrays."""
-    counts = integers(counters, (COUNTERS,))
-    n = counts[VARIABLES]
+def entry(run: Any, arrays: Any) -> int:
+    """Run :func:`descend`, with the addresses of records."""
+    state, places = run_at(run), arrays_at(arrays)
+    n = state.variables
     return descend(
-        function,
-        counts,
-        floats(limits, (LIMITS,)),
-        floats(x, (n,)),
-        floats(g, (n,)),
-        floats(p, (1,)),
-        floats(lower, (n,)),
-        floats(upper, (n,)),
-        floats(values, (HISTORY,)),
-        floats(work, (SPECTRAL_VECTORS, n)),
-        floats(rows, (TRACE_ROWS, 4 + n)),
+        places.function,
+        state,
+        floats(places.x, (n,)),
+        floats(places.gradient, (n,)),
+        floats(places.constants, (1,)),
+        floats(places.lower, (n,)),
+        floats(places.upper, (n,)),
+        floats(places.memory, (HISTORY,)),
+        floats(places.memory + WORD * HISTORY, (SPECTRAL_VECTORS, n)),
+        floats(places.trace, (TRACE_ROWS, 4 + n)),
     )
-
-
-def each_entry(
-    function: int,
-    counters: Any,
-    limits: Any,
-    descents: int,
-    first: int,
-    last: int,
-    starts: Any,
-    parameters: Any,
-    lower: Any,
-    upper: Any,
-    values: Any,
-    work: Any,
-    x: Any,
-    fun: Any,
-    jac: Any,
-    status: Any,
-    nit: Any,
-    nfev: Any,
-) -> int:
-    """Run from some of many starts, and enter the ends in tables.
-
-    ``parameters`` has those of every descent in a row, ``counters[PARAMETERS]`` of
-    them.
-    """
-    counts, numbers = integers(counters, (COUNTERS,)), floats(limits, (LIMITS,))
-    n, k = counts[VARIABLES], counts[PARAMETERS]
-    a, b = floats(values, (HISTORY,)), floats(work, (SPECTRAL_VECTORS, n))
-    origins, points = floats(starts, (descents, n)), floats(x, (descents, n))
-    gradients, constants = floats(jac, (descents, n)), floats(parameters, (descents, k))
-    heights, ends = floats(fun, (descents,)), integers(status, (descents,))
-    steps, evaluations = integers(nit, (descents,)), integers(nfev, (descents,))
-    low, high = floats(lower, (n,)), floats(upper, (n,))
-    no_rows = floats(work, (0, 4 + n))
-    for i in range(first, last):
-        copy(origins[i], points[i])
-        counts[T] = -1
-        counts[WAITED] = counts[EVALUATIONS] = counts[IDLE] = 0
-        numbers[BEST] = inf
-        ends[i] = descend(
-            *(function, counts, numbers, points[i], gradients[i], constants[i]),
-            *(low, high, a, b, no_rows),
-        )
-        heights[i] = numbers[VALUE]
-        steps[i], evaluations[i] = max(counts[T], 0), counts[EVALUATIONS]
-    return 0

@@ -19,31 +19,16 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
+from symgd.kernels.common import run_at
 from symgd.lowering.intrinsics import call_at, evaluate, floats, integers, local
 from symgd.lowering.jitting import jit
 from symgd.native.records import (
-    BEST,
     CONVERGED,
-    COUNTERS,
     DIVERGED,
-    EVALUATIONS,
-    EVERY,
-    FTOL,
-    GTOL,
-    LAST,
-    LIMITS,
-    NORM,
-    PATIENCE,
-    PENDING,
-    ROWS,
     STALLED,
-    TARGET,
     TARGET_REACHED,
     TRACE_ROWS,
     TRAJECTORY_FORM,
-    VALUE,
-    WAITED,
-    T,
 )
 from symgd.native.status import RUNNING
 
@@ -75,8 +60,7 @@ def _copy(numbers: Any, to: Any) -> None:
 
 
 def entry(
-    counters: Any,
-    limits: Any,
+    run: Any,
     slots: Any,
     candidate: Any,
     gradient: Any,
@@ -87,11 +71,11 @@ def entry(
     rows: Any,
     form: Any,
 ) -> int:
-    """Continue a run, at most to update ``counters[LAST]``.
+    """Continue a run, at most to update ``run.last``.
 
     Parameters
     ----------
-    counters, limits, slots, candidate, gradient : addresses
+    run, slots, candidate, gradient : addresses
         Of the run; see ``native.records``.
     hyperparameters, parameters, lower, upper : addresses
     rows : address
@@ -118,7 +102,7 @@ def entry(
     hyper, stepped = local(1, n_h)[0], local(1, width)[0]
     sums, r, parts = local(1, totals)[0], local(1, totals)[0], local(1, totals)[0]
 
-    counters, limits = integers(counters, (COUNTERS,)), floats(limits, (LIMITS,))
+    run = run_at(run)
     slots, gradient = floats(slots, (width, n)), floats(gradient, (1, n))
     candidate = floats(candidate, (width * n + n + 1,))
     lower, upper = floats(lower, (n,)), floats(upper, (n,))
@@ -128,16 +112,16 @@ def entry(
     _copy(slots, now)
     _copy(gradient, g)
 
-    t, last, every = counters[T], counters[LAST], counters[EVERY]
-    row, patience, waited = counters[ROWS], counters[PATIENCE], counters[WAITED]
-    gtol, ftol, target = limits[GTOL], limits[FTOL], limits[TARGET]
-    best, f = limits[BEST], limits[VALUE]
+    t, last, every = run.t, run.last, run.every
+    row, patience, waited = run.rows, run.patience, run.waited
+    gtol, ftol, target = run.gtol, run.ftol, run.target
+    best, f = run.best, run.value
     # Above every sum of magnitudes of which none is above gtol, rounding included.
     small = max(5e-324, n * gtol * (1.0 + 1e-12)) if gtol >= 0.0 else -1.0
     watched = every != 0 or patience != 0 or target > -inf
     for j in range(totals):
         r[j] = 0.0
-    pending = counters[PENDING]
+    pending = run.pending
     close = t  # up to here, a step at a time
     status = RUNNING
     while t < last:
@@ -237,11 +221,11 @@ def entry(
             if waited >= patience:
                 status = STALLED
                 break
-    counters[EVALUATIONS] = t + 1 + (status == DIVERGED)
-    counters[T], counters[ROWS], counters[WAITED] = t, row, waited
-    counters[PENDING] = pending
-    limits[BEST], limits[VALUE] = best, f
-    limits[NORM] = _norm(g[0], now, lower, upper, bounded)
+    run.evaluations = t + 1 + (status == DIVERGED)
+    run.t, run.rows, run.waited = t, row, waited
+    run.pending = pending
+    run.best, run.value = best, f
+    run.norm = _norm(g[0], now, lower, upper, bounded)
     _copy(g, gradient)
     _copy(now, slots)
     return status

@@ -10,44 +10,17 @@ from math import inf, sqrt
 from typing import Any
 
 from symgd.kernels.eigenvalues import diagonalise
-from symgd.lowering.intrinsics import call_at, floats, integers
+from symgd.lowering.intrinsics import call_at, floats, record_at
 from symgd.lowering.jitting import jit
 from symgd.native.quadratic import (
-    ALONG,
-    BEST,
-    BLOCKS,
-    FACTORED,
-    FACTS,
     FINE_RESOLUTION,
-    FIRST,
-    FLOOR,
-    FREE,
-    FUNCTION,
     GRADIENT,
-    GTOL,
-    KNOWN,
-    LENGTHS,
-    LEVEL,
-    LIMITS,
-    LOWER,
-    MAXITER,
-    NFEV,
-    NIT,
-    OFFSET,
-    PARAMETERS,
-    PREDICTED,
-    RADIUS,
     RESOLUTION,
-    SCALE,
+    ROWS,
     SIZE,
-    SLICE,
-    SLOPE,
-    SQUARES,
-    STEP,
-    UNITS,
-    UPPER,
     VALUE,
-    VECTORS,
+    Region,
+    Vectors,
     root_of,
 )
 from symgd.native.status import RUNNING, Status
@@ -70,7 +43,7 @@ SWEEPS = 30
 # ------------------------------------------------------------------- the model
 
 
-_root = jit(root_of)
+region_at, _root = record_at(Region), jit(root_of)
 
 
 @jit
@@ -158,8 +131,8 @@ def _spectrum(
     Parameters that aren't free have none. Eigenvalues that are rounding become 0; but
     where the slope isn't, as between kinks, so small that steps are long.
     """
-    scale, free, fall = vectors[UNITS], vectors[FREE], vectors[SLOPE]
-    squares, along = vectors[SQUARES], vectors[ALONG]
+    scale, free, fall = vectors.units, vectors.free, vectors.slope
+    squares, along = vectors.squares, vectors.along
     n, a, v = scale.shape[0], matrices[0], matrices[1]
     for i in range(n):
         for j in range(n):
@@ -199,36 +172,36 @@ def _norm(model: Any, n: int, k: int) -> float:
 @jit
 def _observe(model: Any, vectors: Any) -> None:
     """Let units follow the largest column norms of the Jacobian."""
-    n = vectors.shape[1]
+    n = vectors.step.shape[0]
     for k in range(n):
-        vectors[SCALE, k] = max(vectors[SCALE, k], _norm(model, n, k))
+        vectors.scale[k] = max(vectors.scale[k], _norm(model, n, k))
 
 
 @jit
-def _measure(facts: Any, limits: Any, vectors: Any) -> None:
+def _measure(region: Any, vectors: Any) -> None:
     """Let the region be as large as the best point is far from 0."""
-    facts[FIRST], far = 1, 0.0
-    for k in range(vectors.shape[1]):
-        far += (vectors[SCALE, k] * vectors[facts[BEST], k]) ** 2
-    limits[RADIUS] = FIRST_RADIUS * (sqrt(far) if far > 0.0 else 1.0)
+    region.first, far = 1, 0.0
+    for k in range(vectors.step.shape[0]):
+        far += (vectors.scale[k] * vectors.points[region.best, k]) ** 2
+    region.radius = FIRST_RADIUS * (sqrt(far) if far > 0.0 else 1.0)
 
 
 @jit
-def _renew(model: Any, facts: Any, limits: Any, vectors: Any) -> bool:
+def _renew(model: Any, region: Any, vectors: Any) -> bool:
     """Let units be the norms at the point; return whether any had become stale.
 
     A parameter whose column has shrunk far below its unit no longer counts in a step:
     its share of the curvature is taken for rounding.
     """
-    n, stale = vectors.shape[1], False
+    n, stale = vectors.step.shape[0], False
     for k in range(n):
         norm = _norm(model, n, k)
-        stale = stale or 0.0 < norm < STALE * vectors[SCALE, k]
+        stale = stale or 0.0 < norm < STALE * vectors.scale[k]
     if stale:
         for k in range(n):
             norm = _norm(model, n, k)
-            vectors[SCALE, k] = norm if norm > 0.0 else vectors[SCALE, k]
-        _measure(facts, limits, vectors)
+            vectors.scale[k] = norm if norm > 0.0 else vectors.scale[k]
+        _measure(region, vectors)
     return stale
 
 
@@ -237,9 +210,9 @@ def _release(model: Any, x: Any, vectors: Any) -> None:
     """Say which parameters no bound holds back, and how the model slopes."""
     for k in range(x.shape[0]):
         slope = model[GRADIENT + k]
-        inward = vectors[LOWER, k] if slope > 0.0 else vectors[UPPER, k]
-        vectors[FREE, k] = 1.0 if x[k] != inward or slope == 0.0 else 0.0
-        vectors[SLOPE, k] = slope
+        inward = vectors.lower[k] if slope > 0.0 else vectors.upper[k]
+        vectors.free[k] = 1.0 if x[k] != inward or slope == 0.0 else 0.0
+        vectors.slope[k] = slope
 
 
 @jit
@@ -255,16 +228,16 @@ def _offset(
     if model[SIZE] == 0.0:
         return 0.0
     for k in range(x.shape[0]):
-        vectors[UNITS, k] = _norm(model, x.shape[0], k)
+        vectors.units[k] = _norm(model, x.shape[0], k)
     _release(model, x, vectors)
     _spectrum(model, factored, level, vectors, matrices)
     newton, size, largest = 0.0, abs(model[SIZE]), 0.0
     for k in range(x.shape[0]):
-        largest = max(largest, vectors[SQUARES, k])
+        largest = max(largest, vectors.squares[k])
     for k in range(x.shape[0]):
-        if vectors[SQUARES, k] != 0.0:
-            newton += vectors[ALONG, k] ** 2 / abs(vectors[SQUARES, k])
-        if vectors[SQUARES, k] < -SADDLE * largest:
+        if vectors.squares[k] != 0.0:
+            newton += vectors.along[k] ** 2 / abs(vectors.squares[k])
+        if vectors.squares[k] < -SADDLE * largest:
             newton = max(newton, size)
     return sqrt(newton / size)
 
@@ -314,172 +287,169 @@ def _within(squares: Any, along: Any, radius: float, lengths: Any) -> None:
 
 
 @jit
-def _stride(model: Any, x: Any, facts: Any, limits: Any, vectors: Any, m: Any) -> None:
+def _stride(model: Any, x: Any, region: Any, vectors: Any, m: Any) -> None:
     """Find the best step in the region and the bounds, and what it promises."""
-    n, free, step = x.shape[0], vectors[FREE], vectors[STEP]
+    n, free, step = x.shape[0], vectors.free, vectors.step
     _release(model, x, vectors)
     for k in range(n):
-        step[k], vectors[UNITS, k] = 0.0, vectors[SCALE, k]
+        step[k], vectors.units[k] = 0.0, vectors.scale[k]
     for _round in range(n):
-        _spectrum(model, facts[FACTORED], limits[LEVEL], vectors, m)
-        _within(vectors[SQUARES], vectors[ALONG], limits[RADIUS], vectors[LENGTHS])
+        _spectrum(model, region.factored, region.level, vectors, m)
+        _within(vectors.squares, vectors.along, region.radius, vectors.lengths)
         inside = True
         for k in range(n):
             if free[k] != 0.0:
                 step[k] = 0.0
                 for j in range(n):
-                    length = m[1][k, j] * vectors[LENGTHS, j]
-                    step[k] += length / _unit(vectors[SCALE, k])
-                there = min(max(x[k] + step[k], vectors[LOWER, k]), vectors[UPPER, k])
+                    length = m[1][k, j] * vectors.lengths[j]
+                    step[k] += length / _unit(vectors.scale[k])
+                there = min(max(x[k] + step[k], vectors.lower[k]), vectors.upper[k])
                 if there != x[k] + step[k]:
                     step[k], free[k], inside = there - x[k], 0.0, False
         if inside:
             break
         for k in range(n):
-            vectors[SLOPE, k] = model[GRADIENT + k]
+            vectors.slope[k] = model[GRADIENT + k]
             for j in range(n):
                 held = step[j] * (1.0 - free[j])
-                vectors[SLOPE, k] += model[_place(n, k, j)] * held
-    limits[PREDICTED] = -0.5 * _bend(model, step, facts[FACTORED])
+                vectors.slope[k] += model[_place(n, k, j)] * held
+    region.predicted = -0.5 * _bend(model, step, region.factored)
     for k in range(n):
-        limits[PREDICTED] -= model[GRADIENT + k] * step[k]
+        region.predicted -= model[GRADIENT + k] * step[k]
 
 
 @jit
-def _resize(gain: float, length: float, facts: Any, limits: Any) -> None:
+def _resize(gain: float, length: float, region: Any) -> None:
     """Make the region as large as its model is good."""
-    if facts[FIRST]:
-        limits[RADIUS] = min(limits[RADIUS], length)
+    if region.first:
+        region.radius = min(region.radius, length)
     if gain < 0.25:
         # The minimum of a parabola through what is known, as Moré has it.
         share = 0.5 / (1.0 - gain) if gain < 0.0 else 0.5
-        limits[RADIUS] = max(share, 0.1) * min(limits[RADIUS], 10.0 * length)
+        region.radius = max(share, 0.1) * min(region.radius, 10.0 * length)
     elif gain > 0.75:
-        limits[RADIUS] = max(limits[RADIUS], 2.0 * length)
+        region.radius = max(region.radius, 2.0 * length)
     if gain >= LEAST_GAIN:
-        facts[FIRST] = 0
+        region.first = 0
 
 
 # --------------------------------------------------------------------- the loop
 
 
 @jit
-def _take(offset: float, model: Any, facts: Any, limits: Any, vectors: Any) -> None:
+def _take(offset: float, model: Any, region: Any, vectors: Any) -> None:
     """Let the trial be the best point."""
-    facts[BEST] = 1 - facts[BEST]
-    limits[OFFSET] = offset
+    region.best = 1 - region.best
+    region.offset = offset
     _observe(model, vectors)
 
 
 @jit
-def _judge(
-    offset: float, facts: Any, limits: Any, vectors: Any, best: Any, trial: Any
-) -> None:
+def _judge(offset: float, region: Any, vectors: Any, best: Any, trial: Any) -> None:
     """Take the trial or leave it; its offset is infinite where it isn't finite."""
-    predicted, value = limits[PREDICTED], best[VALUE]
+    predicted, value = region.predicted, best[VALUE]
     fall, gain, length = value - trial[VALUE], -inf, 0.0
     if offset < inf and predicted > 0.0:
         gain = fall / predicted
     if abs(fall) <= (NOISE if predicted > NOISE * abs(value) else LOUD) * abs(value):
         # Where values only round, the gradient still tells.
-        gain = 1.0 if offset < limits[OFFSET] else -inf
-    for k in range(vectors.shape[1]):
-        length += (_unit(vectors[SCALE, k]) * vectors[STEP, k]) ** 2
-    _resize(gain, sqrt(length), facts, limits)
+        gain = 1.0 if offset < region.offset else -inf
+    for k in range(vectors.step.shape[0]):
+        length += (_unit(vectors.scale[k]) * vectors.step[k]) ** 2
+    _resize(gain, sqrt(length), region)
     if gain >= LEAST_GAIN:
-        facts[NIT] += 1
-        _take(offset, trial, facts, limits, vectors)
+        region.nit += 1
+        _take(offset, trial, region, vectors)
 
 
 @jit
-def _reached(size: float, facts: Any, limits: Any) -> int:
+def _reached(size: float, region: Any) -> int:
     """Return why the descent ends at the best point, or RUNNING."""
-    if limits[OFFSET] <= limits[GTOL] or size <= limits[FLOOR]:
+    if region.offset <= region.gtol or size <= region.floor:
         return CONVERGED
-    return MAXED if facts[NIT] >= facts[MAXITER] else RUNNING
+    return MAXED if region.nit >= region.maxiter else RUNNING
 
 
 @jit
-def _try(model: Any, x: Any, trial: Any, limits: Any, vectors: Any) -> int:
+def _try(model: Any, x: Any, trial: Any, region: Any, vectors: Any) -> int:
     """Make the trial; where no step can be made, say why, else return RUNNING."""
     same = True
     for k in range(x.shape[0]):
-        there = x[k] + vectors[STEP, k]
+        there = x[k] + vectors.step[k]
         same = same and there == x[k]
-        trial[k] = min(max(there, vectors[LOWER, k]), vectors[UPPER, k])
-    if INVISIBLE * abs(model[VALUE]) < abs(limits[PREDICTED]) < inf and not same:
+        trial[k] = min(max(there, vectors.lower[k]), vectors.upper[k])
+    if INVISIBLE * abs(model[VALUE]) < abs(region.predicted) < inf and not same:
         return RUNNING
     # For rounding, or else for a kink.
-    small = model[SIZE] <= limits[FLOOR] / NEARLY**2
-    rounding = limits[OFFSET] <= NEARLY or small
+    small = model[SIZE] <= region.floor / NEARLY**2
+    rounding = region.offset <= NEARLY or small
     return STALLED if rounding else ABNORMAL
 
 
 @jit
-def _go_on(model: Any, x: Any, facts: Any, limits: Any, vectors: Any, m: Any) -> int:
+def _go_on(model: Any, x: Any, region: Any, vectors: Any, m: Any) -> int:
     """Make the next trial, in new units where there is none in those as they are."""
-    trial = vectors[1 - facts[BEST]]
-    _stride(model, x, facts, limits, vectors, m)
-    status = _try(model, x, trial, limits, vectors)
-    if status != RUNNING and _renew(model, facts, limits, vectors):
-        _stride(model, x, facts, limits, vectors, m)
-        status = _try(model, x, trial, limits, vectors)
+    trial = vectors.points[1 - region.best]
+    _stride(model, x, region, vectors, m)
+    status = _try(model, x, trial, region, vectors)
+    if status != RUNNING and _renew(model, region, vectors):
+        _stride(model, x, region, vectors, m)
+        status = _try(model, x, trial, region, vectors)
     return status
 
 
 @jit
-def descend(
-    facts: Any, limits: Any, vectors: Any, models: Any, matrices: Any, words: Any
-) -> int:
+def descend(region: Any, vectors: Any, models: Any, matrices: Any, words: Any) -> int:
     """Go on from a trial, the start at first, for some evaluations or to the end.
 
     Parameters
     ----------
-    facts, limits : arrays of integers, of numbers
-    vectors : array of shape (VECTORS, n)
+    region : record
+    vectors : Vectors
     models : array of shape (2, ...)
     matrices : array of shape (2, n, n)
     words : array
         What a sum over the rows takes, parameters first.
     """
-    n, factored = facts[PARAMETERS], facts[FACTORED]
-    for _evaluation in range(facts[SLICE]):
-        best, place = models[facts[BEST]], 1 - facts[BEST]
-        x, trial = vectors[place], models[place]
-        if not facts[KNOWN]:
+    n, factored = region.parameters, region.factored
+    for _evaluation in range(region.slice):
+        best, place = models[region.best], 1 - region.best
+        x, trial = vectors.points[place], models[place]
+        if not region.known:
             for k in range(n):
                 words[k] = x[k]
-            ends = (0, 0, words, 0, words, 0, facts[BLOCKS], trial)
-            call_at(facts[FUNCTION], ends)
-        facts[KNOWN] = 0
-        facts[NFEV] += 1
+            ends = (0, 0, words, 0, words, 0, region.blocks, trial)
+            call_at(region.function, ends)
+        region.known = 0
+        region.nfev += 1
         offset = inf
         if _is_finite(trial, n):
-            offset = _offset(trial, x, factored, limits[LEVEL], vectors, matrices)
-        if facts[NFEV] == 1:
-            _take(offset, trial, facts, limits, vectors)
-            _measure(facts, limits, vectors)
+            offset = _offset(trial, x, factored, region.level, vectors, matrices)
+        if region.nfev == 1:
+            _take(offset, trial, region, vectors)
+            _measure(region, vectors)
         else:
-            _judge(offset, facts, limits, vectors, best, trial)
-        x, model = vectors[facts[BEST]], models[facts[BEST]]
-        status = _reached(model[SIZE], facts, limits)
+            _judge(offset, region, vectors, best, trial)
+        x, model = vectors.points[region.best], models[region.best]
+        status = _reached(model[SIZE], region)
         if status == RUNNING:
-            status = _go_on(model, x, facts, limits, vectors, matrices)
+            status = _go_on(model, x, region, vectors, matrices)
         if status != RUNNING:
             return status
     return RUNNING
 
 
-def entry(
-    facts: Any, limits: Any, vectors: Any, models: Any, matrices: Any, words: Any
-) -> int:
+def entry(region: Any, vectors: Any, models: Any, matrices: Any, words: Any) -> int:
     """Run :func:`descend` with addresses for arrays."""
-    known = integers(facts, (FACTS,))
-    n = known[PARAMETERS]
+    known = region_at(region)
+    n = known.parameters
+    rows = floats(vectors, (ROWS, n))
     return descend(
         known,
-        floats(limits, (LIMITS,)),
-        floats(vectors, (VECTORS, n)),
+        Vectors(
+            *(rows[:2], rows[2], rows[3], rows[4], rows[5], rows[6], rows[7]),
+            *(rows[8], rows[9], rows[10], rows[11]),
+        ),
         floats(models, (2, _root(n) + n * n)),
         floats(matrices, (2, n, n)),
         floats(words, (n,)),

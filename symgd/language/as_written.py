@@ -19,6 +19,7 @@ from symgd.language.quick import applied, power, product, total
 
 DIGITS = 50  # of constants that are compared
 MOST_SORTED = 16  # arguments of an extreme, beyond which they stay in their order
+_ORDER = functools.cmp_to_key(sp.Basic.compare)
 
 
 def extreme(kind: Any, *arguments: Any) -> Any:
@@ -31,9 +32,10 @@ def extreme(kind: Any, *arguments: Any) -> Any:
     if len(numbers) > 1 and all(_comparable(n).is_comparable for n in numbers):
         best = (max if kind is sp.Max else min)(numbers, key=_comparable)
         parts = {p: None for p in parts if not p.is_number} | {best: None}
-    if len(parts) <= MOST_SORTED:
-        return kind(*parts, evaluate=False)
-    node = sp.Expr.__new__(kind, *parts)
+    if len(parts) < 2:
+        return kind(*parts)
+    ordered = sorted(parts, key=_ORDER) if len(parts) <= MOST_SORTED else parts
+    node = sp.Expr.__new__(kind, *ordered)
     node._argset = frozenset(parts)
     return node
 

@@ -16,6 +16,7 @@ from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from symgd.language.as_written import choice, made
 from symgd.language.functions import NODES
+from symgd.language.quick import total, unasked
 
 MAX_NODES = 50_000
 MAX_DEPTH = 100
@@ -83,7 +84,15 @@ class Maximum(_Repeated, ExprWithLimits):
 REPEATED = (sp.Sum, sp.Product, Maximum)
 
 
-class kept(sp.Function):
+class _OfOwnRule(sp.Function):
+    """A function of which only its own rule is asked what it is, not SymPy."""
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Any:
+        known = cls.eval(*arguments)
+        return unasked(cls, *arguments) if known is None else known
+
+
+class kept(_OfOwnRule):
     """An expression that stays one: SymPy multiplies nothing into it or out of it."""
 
     is_extended_real = True
@@ -108,7 +117,7 @@ class kept(sp.Function):
         return inner if exp is None else f"{inner}^{{{exp}}}"
 
 
-class _Share(sp.Function):
+class _Share(_OfOwnRule):
     """The derivative of a Max or Min by an argument: 1 if it alone is extreme, else 0.
 
     Of several that are, each has an equal share. The first argument is the one whose
@@ -198,7 +207,7 @@ def ties(extreme: sp.Expr) -> sp.Expr:
     """Return what the branches of the shares in a Max or Min are divided by."""
     if len(extreme.args) <= 2:
         return sp.S.One
-    return sp.Add(*(_where_extreme(a, extreme) for a in extreme.args))
+    return total(*(_where_extreme(a, extreme) for a in extreme.args))
 
 
 SHARES = {sp.Max: share_of_max, sp.Min: share_of_min}
@@ -224,6 +233,8 @@ def contains(
 ) -> bool:
     """Return whether any of some nodes is in another; what is shared is seen once.
 
+    Wanted is no float.
+
     ``seen`` is kept by who asks for many nodes: what is known to hold none.
     """
     wanted, seen = frozenset(wanted), set() if seen is None else seen
@@ -233,7 +244,7 @@ def contains(
         part = pending.pop()
         if part in wanted:
             return True
-        inner = [a for a in part.args if a not in seen]
+        inner = [a for a in part.args if not a.is_Float and a not in seen]
         seen.update(inner)
         pending += inner
     return False

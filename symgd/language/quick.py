@@ -9,6 +9,7 @@ simplified is left to SymPy. The results are the same.
 from __future__ import annotations
 
 import functools
+import operator
 from typing import Any
 
 import sympy as sp
@@ -19,6 +20,7 @@ _ODD = {sp.sin, sp.tan, sp.sinh, sp.tanh, sp.erf}
 _ODD_INVERSE = {sp.asinh, sp.atan}
 _EVEN = {sp.cos, sp.cosh}
 _INNER = {*_ODD, *_EVEN, sp.exp}  # may be arguments: no inverse of anything here
+_NODES = (sp.Symbol, sp.Function, sp.Max, sp.Min)
 _SLOPES: dict[Any, Any] = {
     sp.sin: lambda node, x: applied(sp.cos, x),
     sp.cos: lambda node, x: -applied(sp.sin, x),
@@ -32,10 +34,22 @@ def applied(kind: Any, *arguments: Any) -> Any:
     """Return ``kind(*arguments)``; sizes and signs are those of what is real."""
     if kind in (sp.Abs, sp.sign) and not arguments[0].is_number:
         known = (magnitude if kind is sp.Abs else direction)(arguments[0])
-        return kind(*arguments, evaluate=False) if known is None else known
+        return unasked(kind, *arguments) if known is None else known
     if len(arguments) == 1 and _stays(kind, arguments[0]):
-        return kind(*arguments, evaluate=False)
+        return unasked(kind, *arguments)
     return kind(*arguments)
+
+
+def unasked(kind: Any, *arguments: Any) -> Any:
+    """Return a function of arguments as it stands."""
+    node = sp.Basic.__new__(kind, *arguments)
+    node.nargs = _numbers_of_arguments(kind)
+    return node
+
+
+@functools.lru_cache(maxsize=256)
+def _numbers_of_arguments(kind: Any) -> Any:
+    return kind.nargs  # a set, which SymPy makes anew for each node
 
 
 def power(base: Any, exponent: Any) -> Any:
@@ -48,17 +62,28 @@ def power(base: Any, exponent: Any) -> Any:
 
 def total(*terms: Any) -> Any:
     """Return ``Add(*terms)``."""
-    flat = [p for t in terms for p in (t.args if type(t) is sp.Add else (t,))]
-    numbers = [part for part in flat if part.is_Rational]
-    parts = [part for part in flat if not part.is_Rational]
+    numbers, parts = _flat(sp.Add, terms)
+    number = functools.reduce(operator.add, numbers, sp.S.Zero)
     tails = [_tail(part) for part in parts]
-    if not parts or None in tails or len(set(tails)) < len(tails):
+    known = parts and None not in tails and len(set(tails)) == len(tails)
+    if not known or _is_rounded_nothing(number):
         return sp.Add(*terms)
-    number = sp.Add(*numbers)
     if not number and len(parts) == 1:
         return parts[0]
     _addsort(parts)
     return sp.Add._from_args([number, *parts] if number else parts, True)
+
+
+def _flat(kind: Any, items: Any) -> tuple[list[Any], list[Any]]:
+    """Return the numbers and the other operands, in the order in which SymPy goes."""
+    flat = [item for item in items if type(item) is not kind]
+    flat += [part for item in items if type(item) is kind for part in item.args]
+    numbers = [part for part in flat if _is_real_number(part)]
+    return numbers, [part for part in flat if not _is_real_number(part)]
+
+
+def _is_rounded_nothing(number: Any) -> bool:
+    return bool(number.is_Float and not number)
 
 
 def _tail(term: Any) -> Any:
@@ -69,26 +94,36 @@ def _tail(term: Any) -> Any:
         return rest if len(rest) > 1 else _tail(rest[0])
     if kind is sp.Pow:
         return None if term.args[0].is_number else term
-    return term if isinstance(term, (sp.Symbol, sp.Function)) else None
+    return term if isinstance(term, _NODES) else None
 
 
 def product(*factors: Any) -> Any:
     """Return ``Mul(*factors)``."""
-    flat = [p for f in factors for p in (f.args if type(f) is sp.Mul else (f,))]
-    numbers = [part for part in flat if _is_real_number(part)]
-    parts = [part for part in flat if not _is_real_number(part)]
-    number = sp.Mul(*numbers)
-    rounded = len(numbers) > 1 and any(each.is_Float for each in numbers)
-    spread = number is not sp.S.One and len(parts) == 1 and type(parts[0]) is sp.Add
-    rounded = rounded or (number.is_Float and not number)
-    if not parts or rounded or spread or not _stay_apart(parts):
+    numbers, parts = _flat(sp.Mul, factors)
+    number = functools.reduce(operator.mul, numbers, sp.S.One)
+    if not parts or _is_rounded_nothing(number) or not _stay_apart(parts):
         return sp.Mul(*factors)
     if number is sp.S.Zero:
         return number
-    if number is sp.S.One and len(parts) == 1:
-        return parts[0]
+    if len(parts) == 1:
+        if number is sp.S.One:
+            return parts[0]
+        if type(parts[0]) is sp.Add:
+            return _spread(number, factors, parts[0])
     _mulsort(parts)
     return sp.Mul._from_args(([] if number is sp.S.One else [number]) + parts, True)
+
+
+def _spread(number: Any, factors: Any, terms: sp.Add) -> Any:
+    """Return a multiple of a sum, which SymPy takes into it."""
+    if len(factors) == 2 and any(type(factor) is sp.Mul for factor in factors):
+        return sp.Mul(*factors)
+    return total(
+        *(
+            number * term if _is_real_number(term) else product(number, term)
+            for term in terms.args
+        )
+    )
 
 
 def _stay_apart(parts: list[Any]) -> bool:
@@ -107,7 +142,7 @@ def _power_of(part: Any) -> Any:
     base, tail = part, sp.S.One
     if type(part) is sp.Pow:
         base, tail = part.args[0], part.args[1].as_coeff_Mul()[1]
-    simple = isinstance(base, (sp.Symbol, sp.Function)) or type(base) is sp.Add
+    simple = isinstance(base, _NODES) or type(base) is sp.Add
     return None if not simple or base.is_number else (base, tail)
 
 
@@ -121,14 +156,14 @@ def slope(node: Any) -> Any:
 def magnitude(x: Any) -> Any:
     """Return ``Abs(x)``; None where it isn't real beyond doubt."""
     if is_linear(x):
-        return sp.Abs(-x if _turns(x) else x, evaluate=False)
+        return unasked(sp.Abs, -x if _turns(x) else x)
     return sp.Abs(x) if x.is_extended_real else None
 
 
 def direction(x: Any) -> Any:
     """Return ``sign(x)``; None where it isn't real beyond doubt."""
     if is_linear(x):
-        return sp.sign(x, evaluate=False)
+        return unasked(sp.sign, x)
     return sp.sign(x) if x.is_extended_real else None
 
 

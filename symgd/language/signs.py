@@ -23,9 +23,9 @@ def is_nonnegative(node: sp.Expr) -> bool:
     >>> is_nonnegative(x**2 + 2 * abs(y)), is_nonnegative(x**2 + y)
     (True, False)
     """
-    if node.is_number:
-        return bool(node.is_nonnegative)
-    if isinstance(node, sp.Symbol):
+    if node.is_Float:
+        return bool(node >= 0)
+    if node.is_number or isinstance(node, sp.Symbol):
         return bool(node.is_nonnegative)
     if isinstance(node, (sp.Abs, real_abs, *_POSITIVE)):
         return True

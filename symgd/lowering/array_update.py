@@ -47,6 +47,7 @@ from symgd.rules.rule import Rule
 NO_ARRAYS = Layout((), (), (), ())
 _COUNT = sp.Symbol("[n]", real=True)
 _NORM = Total(sp.Symbol("[norm]", real=True), sp.S.Zero, LARGEST)
+_WORD = exchange.Room.word_of
 _BAD = Total(sp.Symbol("[bad]", real=True), sp.S.Zero, FINITE)
 _NEXT = Total(sp.Symbol("[next]", real=True), sp.S.Zero, FINITE)
 
@@ -112,7 +113,7 @@ def gathered(update: ArrayUpdate, program: Program, arrays: Layout) -> str:
     totals = in_blocks(writer, step.totals, size, (start, stop), which, body)
     names = [total.name for total in step.totals]
     here = Here({}, dict(zip(names, totals, strict=True)))
-    move.room(exchange.ROOM_VALUE, writer.computed([program.value], here)[0])
+    move.room(_WORD("value"), writer.computed([program.value], here)[0])
     move.ended()
     return str(function.module)
 
@@ -155,7 +156,7 @@ def summed_up(update: ArrayUpdate) -> str:
     which = WORD(0), count_of(writer, WORD(0), move.count, BLOCK)
     ends = WORD(0), move.count
     for k, value in enumerate(in_blocks(writer, totals, BLOCK, ends, which, body)):
-        move.room(exchange.ROOM_TOTALS + k, value)
+        move.room(exchange.TOTALS + k, value)
     writer.builder.ret(WORD(0))
     return str(function.module)
 
@@ -179,9 +180,7 @@ def looked(bounded: bool) -> str:
             sums.enter([number], [_BAD], here)
 
     writer.side_by_side(index_at(0), WORD(0), count, Here({}, {}), one)
-    for where, value in zip(
-        (exchange.ROOM_NORM, exchange.ROOM_BAD), sums.ended(), strict=True
-    ):
+    for where, value in zip((_WORD("norm"), _WORD("bad")), sums.ended(), strict=True):
         writer.builder.store(value.value, writer.element(room, WORD(where)))
     writer.builder.ret(WORD(0))
     return str(function.module)
@@ -222,17 +221,17 @@ class _Move:
             return Value(build, build.load(writer.element(base, WORD(place))))
 
         known = {
-            symbol("t"): read_at(self._room, exchange.ROOM_UPDATE),
-            symbol("epoch"): read_at(self._room, exchange.ROOM_EPOCH),
+            symbol("t"): read_at(self._room, _WORD("update")),
+            symbol("epoch"): read_at(self._room, _WORD("epoch")),
         }
         moment = Here({}, known)
         values = {
             symbol("t"): known[symbol("t")],
-            symbol("f"): read_at(self._room, exchange.ROOM_VALUE),
+            symbol("f"): read_at(self._room, _WORD("value")),
         }
         values[_COUNT] = Value(build, build.sitofp(self.count, DOUBLE))
         for k, name in enumerate(self.parts.totals):
-            values[name] = read_at(self._room, exchange.ROOM_TOTALS + k)
+            values[name] = read_at(self._room, exchange.TOTALS + k)
         pairs = zip(update.rule.hyperparameters, update.schedules, strict=True)
         for k, (name, schedule) in enumerate(pairs):
             value = read_at(h, k)
@@ -240,7 +239,7 @@ class _Move:
                 names = {"t": symbol("t"), "epoch": symbol("epoch")}
                 formula = read(schedule, names, closed=True)
                 value = writer.computed([formula], moment)[0]
-            self.room(exchange.ROOM_HYPERPARAMETERS + k, value)
+            self.room(exchange.HYPERPARAMETERS + k, value)
             values[symbol(name)] = value
         return values
 
@@ -287,9 +286,9 @@ class _Move:
     def ended(self) -> None:
         """Write what was noted of all coordinates, and return."""
         norm, bad, following = self.sums.ended()
-        self.room(exchange.ROOM_NORM, norm)
-        self.room(exchange.ROOM_BAD, bad + norm * 0.0)
-        self.room(exchange.ROOM_NEXT, following)
+        self.room(_WORD("norm"), norm)
+        self.room(_WORD("bad"), bad + norm * 0.0)
+        self.room(_WORD("next_bad"), following)
         self.writer.builder.ret(WORD(0))
 
 

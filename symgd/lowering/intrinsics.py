@@ -19,6 +19,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
+from symgd.native.record import Record
+
 
 @intrinsic
 def _evaluate(_context: Any, address: Any, x: Any, p: Any, out: Any) -> Any:
@@ -85,11 +87,37 @@ def _at_address(element: Any) -> Any:
                     sig.args[1], cgutils.unpack_tuple(builder, args[1]), strict=True
                 )
             ]
-            return _array(context, builder, kind, args[0], lengths)
+            memory = args[0]
+            if isinstance(sig.args[0], types.Integer):
+                memory = builder.inttoptr(memory, ir.IntType(8).as_pointer())
+            return _array(context, builder, kind, memory, lengths)
 
-        return kind(types.voidptr, shape), generate
+        return kind(address, shape), generate
 
     return array_at
+
+
+def _layout(kind: type[Record]) -> types.Record:
+    """Return numba's type of a record."""
+    letters = {ctypes.c_int64: "i8", ctypes.c_double: "f8"}
+    fields = [(name, letters[each]) for name, each in kind.kinds().items()]
+    return numba.from_dtype(np.dtype(fields, align=True))
+
+
+def _record_at(kind: type[Record]) -> Any:
+    layout = _layout(kind)
+
+    @intrinsic
+    def record_at(_context: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            kind = context.get_value_type(layout)
+            if isinstance(sig.args[0], types.Integer):
+                return builder.inttoptr(args[0], kind)
+            return builder.bitcast(args[0], kind)
+
+        return layout(address), generate
+
+    return record_at
 
 
 @intrinsic
@@ -121,7 +149,10 @@ def as_table(_context: Any, array: Any, columns: Any) -> Any:
 
 @intrinsic
 def _call_at(_context: Any, address: Any, arguments: Any) -> Any:
-    """Call the kernel at an address, with arrays and numbers; it returns a status."""
+    """Call the kernel at an address, with arrays, records and numbers.
+
+    It returns a status.
+    """
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         word = ir.IntType(64)
@@ -129,8 +160,10 @@ def _call_at(_context: Any, address: Any, arguments: Any) -> Any:
         for kind, value in zip(
             sig.args[1], cgutils.unpack_tuple(builder, args[1]), strict=True
         ):
-            if isinstance(kind, types.Array):
-                data = context.make_array(kind)(context, builder, value).data
+            if isinstance(kind, (types.Array, types.Record)):
+                data = value
+                if isinstance(kind, types.Array):
+                    data = context.make_array(kind)(context, builder, value).data
                 passed.append(builder.bitcast(data, ir.IntType(8).as_pointer()))
             elif isinstance(kind, types.Float):
                 passed.append(context.cast(builder, value, kind, types.float64))
@@ -196,6 +229,15 @@ def _function_at(address: int, returned: Any) -> Callable[..., Any]:
     return call
 
 
+def _passed(argument: Any) -> float:
+    """Return what a kernel is called with: of arrays and records, where they are."""
+    if isinstance(argument, Record):
+        return ctypes.addressof(argument)
+    if hasattr(argument, "ctypes"):
+        return argument.ctypes.data
+    return argument if isinstance(argument, float) else int(argument)
+
+
 if numba.config.DISABLE_JIT:
 
     def local(rows: int, columns: int) -> Any:
@@ -214,6 +256,10 @@ if numba.config.DISABLE_JIT:
 
         return store_at
 
+    def record_at(kind: type[Record]) -> Any:
+        """Return what returns the record of a kind at an address."""
+        return kind.from_address
+
     def floats(address: int, shape: tuple[int, ...]) -> Any:
         """Return the array of float64 at an address."""
         return _array_at(address, shape, ctypes.c_double)
@@ -229,20 +275,13 @@ if numba.config.DISABLE_JIT:
 
     def call_at(function: int, arguments: tuple[Any, ...]) -> int:
         """Call a kernel with arrays and numbers."""
-        passed = (
-            a.ctypes.data
-            if hasattr(a, "ctypes")
-            else float(a)
-            if isinstance(a, float)
-            else int(a)
-            for a in arguments
-        )
-        return _function_at(function, ctypes.c_int64)(*passed)
+        return _function_at(function, ctypes.c_int64)(*map(_passed, arguments))
 
 else:
     local = _local
     store = _store
     storing = _storing
+    record_at = _record_at
     floats = _at_address(types.float64)
     integers = _at_address(types.int64)
     evaluate = _evaluate

@@ -139,9 +139,7 @@ class _Factors:
 
     def _of_two(self, large: int) -> _Pair | None:
         """Return how exp(x) is made to vanish by exp(-exp(x))."""
-        if not (exponentials := _exponentials_in(self.factors[large])):
-            return None
-        for inner in exponentials:
+        for inner in self.known.exponentials(self.factors[large]):
             for small in self._falling.get(_growing(inner), ()):
                 if small != large and small not in self.taken:
                     nought = sp.Eq(self.factors[small], 0, evaluate=False)
@@ -150,14 +148,20 @@ class _Factors:
 
 
 class Logarithms:
-    """The logarithms by which alone a factor is infinite, of each node once."""
+    """The logarithms by which alone a factor is infinite, of each node once.
+
+    And the exponentials by which it may be.
+    """
 
     def __init__(self) -> None:
         self._arguments: dict[sp.Basic, tuple[sp.Expr, ...]] = {}
         self._divides: dict[sp.Basic, bool] = {}
+        self._exponentials: dict[sp.Basic, tuple[sp.Expr, ...]] = {}
 
     def of(self, factor: sp.Expr) -> tuple[sp.Expr, ...]:
         """Return their arguments, each once."""
+        if not factor.args:
+            return ()
         if (known := self._arguments.get(factor)) is None:
             known = self._arguments[factor] = self._of(factor)
         return known
@@ -173,6 +177,24 @@ class Logarithms:
             return ()
         parts = (f for term in factor.args for f in sp.Mul.make_args(term))
         return tuple(dict.fromkeys(inner for part in parts for inner in self.of(part)))
+
+    def exponentials(self, factor: sp.Expr) -> tuple[sp.Expr, ...]:
+        """Return the exponentials by which a factor may be infinite."""
+        if not factor.args:
+            return ()
+        if (known := self._exponentials.get(factor)) is None:
+            known = self._exponentials[factor] = self._exponentials_of(factor)
+        return known
+
+    def _exponentials_of(self, factor: sp.Expr) -> tuple[sp.Expr, ...]:
+        if _is_exp(factor):
+            return (factor,)
+        if isinstance(factor, sp.Pow) and factor.exp.is_Integer and factor.exp > 0:
+            return self.exponentials(factor.base)
+        if not isinstance(factor, (sp.Add, sp.Mul)):
+            return ()
+        found = (inner for part in factor.args for inner in self.exponentials(part))
+        return tuple(dict.fromkeys(found))
 
     def divides(self, node: sp.Basic) -> bool:
         """Return whether there is a power in a node that may be infinite."""
@@ -200,18 +222,7 @@ def _exponent(factor: sp.Expr) -> sp.Expr | None:
 def _growing(factor: sp.exp) -> _Growing:
     """Return what grows like an exponential, whatever its rate is."""
     rate, inner = factor.args[0].as_coeff_Mul()
-    return inner, bool(rate.is_positive)
-
-
-def _exponentials_in(factor: sp.Expr) -> list[sp.exp]:
-    """Return the exponentials by which a factor may be infinite."""
-    if _is_exp(factor):
-        return [factor]
-    if isinstance(factor, sp.Pow) and factor.exp.is_Integer and factor.exp > 0:
-        return _exponentials_in(factor.base)
-    if not isinstance(factor, (sp.Add, sp.Mul)):
-        return []
-    return [inner for part in factor.args for inner in _exponentials_in(part)]
+    return inner, bool(rate > 0)
 
 
 def _either_sign(zeros: Sequence[sp.Expr]) -> list[sp.Expr]:

@@ -5,6 +5,7 @@ This is common subexpression elimination (CSE); its one function is ``share``.
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 from collections import Counter, deque
@@ -26,6 +27,7 @@ MAX_OPERATIONS = 20_000
 MOST_NESTED = 8  # factors of a product that may be 0 and are looked at one by one
 LONGEST_CHOICE = 16  # branches that are written as one expression
 SHARES_OF = tuple(SHARES.values())
+_ORDER = functools.cmp_to_key(sp.Basic.compare)
 
 # Where an expression is evaluated: the conditions on the way there, each with the
 # value that it must have. () is everywhere.
@@ -227,6 +229,8 @@ def _multiples(
 def _proportions(node: sp.Add) -> frozenset[tuple[sp.Expr, sp.Expr]]:
     """Return the terms with their coefficients, which multiples have in common."""
     pairs = [term.as_coeff_Mul() for term in node.args]
+    if any(factor.is_Float for factor, _ in pairs):  # of one kind, divided sooner
+        pairs = [(sp.Float(factor), term) for factor, term in pairs]
     unit = min(pairs, key=lambda pair: hash(pair[1]))[0]  # whichever: the same for all
     return frozenset((term, factor / unit) for factor, term in pairs)
 
@@ -235,9 +239,18 @@ def _primitive(node: sp.Add | sp.Mul) -> tuple[sp.Expr, sp.Basic]:
     if isinstance(node, sp.Mul):
         return node.as_coeff_Mul()
     content, base = node.primitive()
-    if base.could_extract_minus_sign():
-        content, base = -content, -base
+    if _is_rather_negative(base):
+        content, base = -content, product(sp.S.NegativeOne, base)
     return content, base
+
+
+def _is_rather_negative(node: sp.Add) -> bool:
+    """Return whether most terms are; of as many, the last in an order without signs."""
+    pairs = [term.as_coeff_Mul() for term in node.args]
+    signs = [factor < 0 for factor, _ in pairs]
+    if 2 * sum(map(bool, signs)) != len(signs):
+        return 2 * sum(map(bool, signs)) > len(signs)
+    return bool(max(pairs, key=lambda pair: _ORDER(pair[1]))[0] < 0)
 
 
 def _parts(node: sp.Basic) -> tuple[sp.Basic, ...]:
@@ -289,8 +302,10 @@ def prepared(
     known = Logarithms()
 
     def renewed(node: Any) -> Any:
+        if not node.args:
+            return symbols.get(node, node) if node.is_Symbol else node
         if node not in done:
-            done[node] = rebuilt(node) if node.args else symbols.get(node, node)
+            done[node] = rebuilt(node)
         return done[node]
 
     def rebuilt(node: Any) -> Any:

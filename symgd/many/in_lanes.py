@@ -81,14 +81,9 @@ class _Lanes:
 
     def advance(self, active: np.ndarray, start: int, stop: int) -> None:
         """Continue some of the descents; safe in several threads for others."""
-        counters = np.zeros(layout.COUNTERS, dtype=np.int64)
-        limits = np.zeros(layout.LIMITS)
-        settings = self.problem.settings
-        counters[layout.PATIENCE] = settings.patience
-        limits[layout.GTOL] = settings.gtol
-        limits[layout.FTOL] = settings.ftol
-        limits[layout.TARGET] = settings.target
-        own = (counters, limits, _aligned(self.scratch))
+        record = layout.RunState()
+        self.problem.settings.put_into(record)
+        own = (record, _aligned(self.scratch))
         self.blocks(
             *(loop.address for loop in self.loops),
             *map(machine.address, (self.shape, active)),

@@ -140,11 +140,11 @@ class _Loop:
         self.problem, self.table, self.cut = problem, table, cut
         settings, n = problem.settings, problem.starts.shape[1]
         self.function = problem.objective.kernel("evaluation")
-        self.space: tuple[int, ...]
+        self.loop = shared("each")
         if problem.automatic:
-            self.kernel, self.space = shared("spectral_each"), layout.spectral_space(n)
+            self.method, self.space = shared("spectral"), layout.spectral_space(n)
         else:
-            self.kernel, self.space = shared("solver_each"), layout.solver_space(n)
+            self.method, self.space = shared("solver"), layout.solver_space(n)
         self.last = settings.maxiter
         # What needs more is repeated alone, in slices; likewise a further stage.
         if problem.automatic or problem.objective.has_quick_hessian:
@@ -156,26 +156,19 @@ class _Loop:
         """Run this piece; return the numbers of those that have not ended by it."""
         problem, table, settings = self.problem, self.table, self.problem.settings
         n = problem.starts.shape[1]
-        counters = np.zeros(layout.COUNTERS, dtype=np.int64)
-        limits = np.zeros(layout.LIMITS)
-        counters[layout.PATIENCE], counters[layout.LAST] = settings.patience, self.last
-        counters[layout.VARIABLES], counters[layout.PARAMETERS] = (
-            *(n, self.parameters.shape[1]),
-        )
-        limits[layout.GTOL], limits[layout.FTOL] = settings.gtol, settings.ftol
-        limits[layout.TARGET] = settings.target
-        lower, upper = np.array(problem.bounds.lower), np.array(problem.bounds.upper)
-        work = [np.zeros(space) for space in self.space]
-        arrays = (problem.starts, self.parameters, lower, upper, *work, table.x)
-        arrays += (table.fun, table.jac, table.status, table.nit)
-        self.kernel(
-            *(
-                self.function.address,
-                machine.address(counters),
-                machine.address(limits),
-            ),
+        record = layout.RunState(last=self.last, variables=n)
+        record.parameters = self.parameters.shape[1]
+        settings.put_into(record)
+        lower, upper = map(np.array, (problem.bounds.lower, problem.bounds.upper))
+        memory = np.zeros(self.space)
+        places = layout.RunArrays(function=self.function.address)
+        places.lower, places.upper = map(machine.address, (lower, upper))
+        places.memory = machine.address(memory)
+        tables = (problem.starts, self.parameters, table.x, table.fun, table.jac)
+        self.loop(
+            *(self.method.address, machine.address(record), machine.address(places)),
             *(problem.count, int(piece[0]), int(piece[-1]) + 1),
-            *(machine.address(array) for array in (*arrays, table.nfev)),
+            *map(machine.address, (*tables, table.status, table.nit, table.nfev)),
         )
         machine.raise_pending()
         if self.cut[0]:  # what else a kernel made of what was cut short says nothing

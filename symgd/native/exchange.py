@@ -5,20 +5,65 @@ Offsets into a struct, elsewhere.
 
 from __future__ import annotations
 
-# What a loop over large arrays knows of its objective and its rule: addresses of the
-# evaluation, of an update, of totals, of a look at an iterate; then numbers.
-FACTS = 14
-FUNCTION, STEP, SUMS, LOOK, STAGES, GATHERS, WIDTH, CONSTANTS, ONLINE = range(9)
-WORDS = 9  # how many constants the objective has
-BATCH, DATA_ROWS, FIRST, SCALE = range(10, FACTS)  # of mini-batches; BATCH 0: none
+from symgd.native.record import Record, record
 
-# What these kernels share with the loop: the value, the number of the update, the
-# epoch, the gradient's norm; what isn't 0 if the iterate, or the next, isn't finite.
-ROOM_VALUE, ROOM_UPDATE, ROOM_EPOCH, ROOM_NORM, ROOM_BAD, ROOM_NEXT = range(6)
-ROOM_TOTALS = 8  # over coordinates
-ROOM_HYPERPARAMETERS = 40  # as the last update used them
-ROOM = 128
-MOST_TOTALS = ROOM_HYPERPARAMETERS - ROOM_TOTALS
-MOST_HYPERPARAMETERS = ROOM - ROOM_HYPERPARAMETERS
+
+@record
+class ArrayFacts(Record):
+    """What a loop over arrays knows of its objective and its rule."""
+
+    function: int  # the address of the evaluation
+    step: int  # of an update
+    sums: int  # of totals over coordinates
+    look: int  # of a look at an iterate
+    stages: int  # how often totals are to be formed before an update
+    gathers: int  # whether the update is part of the pass that evaluates
+    width: int  # slots of a variable
+    constants: int  # hyperparameters
+    online: int  # the place of the number of the update in the constants, or -1
+    words: int  # how many constants the objective has
+    batch: int  # rows of a mini-batch; 0: none
+    data_rows: int
+    first: int  # the word in which the first row of a batch stands; then the last
+    scale: int  # the place of what a batch is multiplied by
+
+
+@record
+class ArrayPlaces(Record):
+    """Where what a loop over arrays works with is: addresses."""
+
+    iterates: int  # that take turns
+    gradient: int
+    constants: int  # of the objective
+    state: int  # one state variable after the other
+    hyperparameters: int
+    lower: int
+    upper: int
+    room: int
+    trace: int
+    order: int  # of the rows of data, where there are batches
+    kept: int  # a copy of the state to come back to
+
+
+@record
+class Room(Record):
+    """What an update, totals and a look share with the loop that calls them.
+
+    Behind it stand totals over coordinates, then hyperparameters as the last update
+    used them.
+    """
+
+    value: float
+    update: float  # its number
+    epoch: float
+    norm: float  # the gradient's
+    bad: float  # not 0 if the iterate isn't finite
+    next_bad: float  # likewise the next one
+
+
+MOST_TOTALS, MOST_HYPERPARAMETERS = 32, 88
+TOTALS = Room.length()
+HYPERPARAMETERS = TOTALS + MOST_TOTALS
+ROOM = HYPERPARAMETERS + MOST_HYPERPARAMETERS  # words in all
 
 KEEP = 64  # passes from one iterate that is kept to the next

@@ -119,11 +119,13 @@ def raise_pending() -> None:
 
 
 def address(array: Any) -> int:
-    """Return where the numbers of an array are, NumPy's or Python's own."""
+    """Return where an array, NumPy's or Python's own, or a record has its numbers."""
     try:
         return array.buffer_info()[0]
     except AttributeError:
-        pass  # it is NumPy's
+        pass  # it is NumPy's, or a record
+    if isinstance(array, ctypes.Structure):
+        return ctypes.addressof(array)
     if not array.flags.c_contiguous:
         raise ValueError("a kernel takes arrays row by row, without gaps")
     return array.__array_interface__["data"][0]

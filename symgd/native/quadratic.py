@@ -1,28 +1,57 @@
-"""What stands where in the memory of a descent by quadratic models.
-
-Offsets into a struct, elsewhere.
-"""
+"""What a descent by quadratic models shares with the loop that makes its steps."""
 
 from __future__ import annotations
 
-TRUST_REGION = "i:pppppp"  # how the loop is called, see ``machine.Kernel``
-FACTS = 11  # integers
-PARAMETERS, FUNCTION, BLOCKS = 0, 1, 2
-BEST = 3  # the row of the best point
-NIT, NFEV, MAXITER = 4, 5, 6
-SLICE = 7  # evaluations before the loop ends for others to look
-FACTORED = 8  # whether R is known
-KNOWN = 9  # whether the trial has been evaluated
-FIRST = 10  # whether no step has been taken yet
-LIMITS = 6  # numbers
-GTOL, FLOOR, RADIUS, OFFSET, PREDICTED = range(LIMITS - 1)
-LEVEL = 5  # the square of a cosine that may be rounding, where nothing bends
-VECTORS = 12
-LOWER, UPPER, SCALE, UNITS = 2, 3, 4, 5  # units of steps, and of what is looked at
-STEP, FREE, SLOPE, ALONG, SQUARES, LENGTHS = range(6, VECTORS)
-VALUE, SIZE, GRADIENT = 0, 1, 2  # in a model
+from typing import Any, NamedTuple
+
+from symgd.native.record import Record, record
+
+TRUST_REGION = "i:ppppp"  # how the loop is called, see ``machine.Kernel``
 RESOLUTION = 1e-15  # of curvatures as sums of squares: below it, they are rounding
 FINE_RESOLUTION = 1e-26  # of curvatures as squares of singular values
+
+
+@record
+class Region(Record):
+    """Where a descent is, and how far its model is trusted."""
+
+    parameters: int
+    function: int  # the address of the sum over rows; 0: it is evaluated elsewhere
+    blocks: int
+    best: int  # the row of the best point, and of its model
+    nit: int
+    nfev: int
+    maxiter: int
+    slice: int  # evaluations before the loop ends for others to look
+    factored: int  # whether R is known
+    known: int  # whether the trial has been evaluated
+    first: int  # whether no step has been taken yet
+    gtol: float
+    floor: float
+    radius: float
+    offset: float
+    predicted: float
+    level: float  # the square of a cosine that may be rounding, where nothing bends
+
+
+class Vectors(NamedTuple):
+    """The rows of working space, as long as there are parameters."""
+
+    points: Any  # two rows: the best point, and the trial
+    lower: Any
+    upper: Any
+    scale: Any
+    units: Any  # of what is looked at; ``scale`` has those of steps
+    step: Any
+    free: Any
+    slope: Any
+    along: Any
+    squares: Any
+    lengths: Any
+
+
+ROWS = 1 + len(Vectors._fields)
+VALUE, SIZE, GRADIENT = range(3)  # how a model begins; then curvatures, then R
 
 
 def root_of(p: int) -> int:

@@ -1,9 +1,7 @@
-"""The plain arrays that describe a run, and what stands where in them.
+"""What kernels are given: records with named fields, sizes, and how they are called.
 
-Kernels keep their counts in one array of integers and their numbers in one of
-floats, so that a run can be stopped, stored and continued anywhere.
-
-Elsewhere they are the fields of a struct.
+Kernels keep all that they know of a run in its record and its arrays, so that a run can
+be stopped, stored and continued anywhere.
 """
 
 from __future__ import annotations
@@ -11,41 +9,66 @@ from __future__ import annotations
 import itertools
 from typing import Any, NamedTuple
 
+from symgd.native.record import Record, record
 from symgd.native.status import Status
 
-COUNTERS = 22
-T = 0  # the last evaluated iterate; -1 before the start has been evaluated
-LAST = 1  # where the slice ends
-EVERY = 2  # updates from one recorded row of the trace to the next; 0: none
-ROWS = 3  # rows recorded in this slice
-PATIENCE = 4  # iterations without improvement that are allowed; 0: any number
-WAITED = 5  # iterations since the value last improved
-EVALUATIONS = 6  # of value and gradient
-PAIRS = 7  # of steps and gradient changes that a quasi-Newton method remembers
-NEWEST = 8  # of these pairs
-IDLE = 9  # steps in a row that lowered no value by more than rounding
-NEWTON = 10  # 1: directions from the exact Hessian, 0: from the pairs
-PENDING = 11  # 1: the slots hold an iterate that has not been evaluated yet
-VARIABLES = 12  # where the kernel doesn't know their number
-PARAMETERS = 13  # likewise
-STALE = 14  # of the newest pairs, how many have no curvature yet
-PLACE = 15  # of the iterate, where several rows take turns
-AHEAD = 16  # -1: what was computed beyond the iterate isn't finite
-CURSOR = 17  # where the next batch begins in the order of rows
-EPOCH = 18  # how often all rows have been shuffled
-RANDOM = 19  # the generator's state: two numbers
-KEPT = 21  # the iterate that is kept, to come back to
 
-LIMITS = 11
-GTOL, FTOL, TARGET = 0, 1, 2
-BEST = 3  # the value by which improvement is measured
-NORM = 4  # the largest component of the (projected) gradient at the iterate
-VALUE = 5  # of the objective at the iterate
-REACH = 6  # how far the last search went along a gradient that did not bend
-STEP = 7  # the next spectral step; 0 where nothing is known of the curvature
-FLATTEST = 8  # the smallest NORM so far
-BOTTOM = 9  # a value below shows that there is no lowest
-DEEPEST = 10  # the value that a step must lower visibly not to be idle
+@record
+class RunState(Record):
+    """Where a run is, and how far it may go."""
+
+    t: int  # the last evaluated iterate; -1 before the start has been evaluated
+    last: int  # where the slice ends
+    every: int  # updates from one recorded row of the trace to the next; 0: none
+    rows: int  # recorded in this slice
+    patience: int  # iterations without improvement that are allowed; 0: any number
+    waited: int  # iterations since the value last improved
+    evaluations: int  # of value and gradient
+    variables: int  # where the kernel doesn't know their number
+    parameters: int  # likewise
+    gtol: float
+    ftol: float
+    target: float
+    best: float  # the value by which improvement is measured
+    norm: float  # the largest component of the (projected) gradient at the iterate
+    value: float  # of the objective at the iterate
+    bottom: float  # a value below shows that there is no lowest
+    deepest: float  # the value that a step must lower visibly not to be idle
+    # Of methods that search along directions.
+    idle: int  # steps in a row that lowered no value by more than rounding
+    pairs: int  # of steps and gradient changes that a quasi-Newton method remembers
+    newest: int  # of these pairs
+    stale: int  # of the newest pairs, how many have no curvature yet
+    newton: int  # 1: directions from the exact Hessian, 0: from the pairs
+    reach: float  # how far the last search went along a gradient that did not bend
+    step: float  # the next spectral step; 0 where nothing is known of the curvature
+    flattest: float  # the smallest norm so far
+    # Of rules.
+    pending: int  # 1: the slots hold an iterate that has not been evaluated yet
+    place: int  # of the iterate, where several rows take turns
+    ahead: int  # -1: what was computed beyond the iterate isn't finite
+    kept: int  # the iterate that is kept, to come back to
+    cursor: int  # where the next batch begins in the order of rows
+    epoch: int  # how often all rows have been shuffled
+    first_random: int  # the state of the generator that shuffles, with the next
+    second_random: int
+
+
+@record
+class RunArrays(Record):
+    """Where what a run works with is: addresses."""
+
+    function: int  # of value and gradient
+    hessian: int
+    x: int
+    gradient: int
+    constants: int  # the objective's parameters
+    lower: int
+    upper: int
+    memory: int  # of the method
+    matrices: int  # two, where there is a Hessian
+    trace: int
+
 
 WATCHED = 4  # numbers that lanes are compared with: norm, ftol, target, patience
 TRACE_ROWS = 4096  # recorded in one slice at most
@@ -58,18 +81,16 @@ ABNORMAL = int(Status.ABNORMAL)
 
 # How the kernels are called, see ``machine.Kernel``.
 EVALUATION = "d:ppp"  # of value and gradient, and of the Hessian
-TRAJECTORY = "i:pppppppppp"
+TRAJECTORY = "i:ppppppppp"
 TRAJECTORY_LOOP = TRAJECTORY + "p"
 INITIAL = "i:iippp"
 INITIAL_LOOP = INITIAL + "p"
 LANES = "i:piiiipppp"
-BLOCKS = "i:iippiiippppppppppp"
-SOLVER = "i:iipppppppppppp"
-SOLVER_EACH = "i:ippiiippppppppppppp"
-SPECTRAL = "i:ipppppppppp"
-LARGE = "i:pppppppppppppp"
+BLOCKS = "i:iippiiipppppppppp"
+DESCENT = "i:pp"  # a run, its arrays
+EACH = "i:ippiiiiiiiiiii"
+LARGE = "i:ppp"
 LARGE_STEP = "i:pppppppppi"
-SPECTRAL_EACH = "i:ippiiipppppppppppp"
 EXAMINATION = "i:iipppppppppp"
 EXAMINATION_EACH = "i:iippiiippppppppppp"
 
@@ -77,20 +98,22 @@ MEMORY = 10  # pairs that L-BFGS remembers
 VECTORS = 6  # of working space, beside the pairs
 
 
-def solver_space(n: int) -> tuple[int, int, int]:
+def solver_space(n: int) -> int:
     """Return how many numbers the solver needs: for pairs, their weights, vectors."""
-    return 2 * MEMORY * n, 2 * MEMORY, VECTORS * n
+    return 2 * MEMORY * (n + 1) + VECTORS * n
 
 
 HISTORY = 10  # values that a spectral step is compared with
 SPECTRAL_VECTORS = 3  # of working space, beside these values
 
 
-def spectral_space(n: int) -> tuple[int, int]:
+def spectral_space(n: int) -> int:
     """Return how many numbers spectral steps need: for values, vectors."""
-    return HISTORY, SPECTRAL_VECTORS * n
+    return HISTORY + SPECTRAL_VECTORS * n
 
 
+COUNTERS = 3
+EVALUATIONS, VARIABLES, PARAMETERS = range(COUNTERS)
 # What an end is, see ``kernels.examination``.
 EXACT, INEXACT, LOWER, FLAT, SADDLE, UNKNOWN = range(6)
 FACTS = 8

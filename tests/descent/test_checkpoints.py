@@ -4,6 +4,7 @@ import json
 import os
 import random
 import zipfile
+from ctypes import c_int64
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from symgd import InputError, Objective, minimize
 from symgd.descent import checkpoints
 from symgd.native import records
 
+PLACES = list(records.RunState.kinds())
 ROSENBROCK = "(1 - x)**2 + 100*(y - x**2)**2"
 CHAIN = "sum((x[i + 1] - x[i]**2)**2 + (1 - x[i])**2/9 for i in range(n - 1))"
 LINE = Objective(
@@ -72,11 +74,12 @@ def goes_on(run):
 def test_no_counter_makes_a_run_leave_its_arrays_or_never_end(stored):
     run, forge = stored
     refused = 0
-    for place in range(records.COUNTERS):
+    counts = [k for k, kind in records.RunState.kinds().items() if kind is c_int64]
+    for place in map(PLACES.index, counts):
         for number in HOSTILE:
 
             def change(_, arrays, place=place, number=number):
-                arrays["counters"][place] = number
+                arrays["record"][place] = number
 
             forge(change)
             refused += not goes_on(run)
@@ -127,7 +130,9 @@ STRANGE = [
     lambda facts, _: facts | {"identity": [1]},
     lambda _, arrays: arrays.pop("start").sort(),
     lambda _, arrays: arrays.update(more=arrays["start"]),
-    lambda _, arrays: arrays["limits"].__setitem__(0, 1e9),
+    lambda _, arrays: (
+        arrays["record"].view("f8").__setitem__(PLACES.index("gtol"), 1e9)
+    ),
     lambda _, arrays: arrays.update(start=arrays["start"].reshape(1, -1)),
 ]
 

@@ -212,15 +212,14 @@ def run_on(formula, n, rule, trace=0, **hyper):
 
 
 def test_updates_are_part_of_the_pass_where_they_can_be():
-    from symgd.native import exchange
 
     fused = run_on(SQUARES, 5, "adam")
     assert isinstance(fused, LargeRun)
-    assert fused.facts[exchange.GATHERS]
+    assert fused.facts.gathers
     for rule in (CLIPPED, VALUE):
-        assert not run_on(SQUARES, 5, rule).facts[exchange.GATHERS]
+        assert not run_on(SQUARES, 5, rule).facts.gathers
     for formula in (f"{SQUARES} + x[0]", "sum(x[2*i]**2 for i in range(n))"):
-        assert not run_on(formula, 5, "adam").facts[exchange.GATHERS]
+        assert not run_on(formula, 5, "adam").facts.gathers
 
 
 @pytest.mark.parametrize("n", [2, 7, 8, 9, 10, 17, 2047, 2048, 2049, 4100])

@@ -57,7 +57,7 @@ def test_the_sources_are_a_loop_and_all_that_it_imports():
     assert shipping.sources_of("symgd.kernels.solver") == [
         *("kernels/common.py", "kernels/eigenvalues.py", "kernels/solver.py"),
         *("lowering/intrinsics.py", "lowering/jitting.py"),
-        *("native/records.py", "native/status.py"),
+        *("native/record.py", "native/records.py", "native/status.py"),
     ]
 
 

@@ -107,7 +107,7 @@ def cancelled(x: Any, trial: Any, free: Any, scale: Any) -> float:
 
 
 @jit
-def _varies(function: Any, p: Any, counters: Any, x: Any, work: Any) -> float:
+def varies(function: Any, p: Any, counters: Any, x: Any, work: Any) -> float:
     """Return by how much a value changes within the rounding of a point."""
     beside, unused = work[10], work[11]
     here, most, seed = evaluate(function, x, p, unused), 0.0, 1
@@ -139,8 +139,8 @@ def unseen(
     seen = max(least, cancelled(x, trial, work[0], work[1]))
     if not f - seen <= trial_f < f - least:
         return seen
-    found = _varies(function, p, counters, x, work)
-    found += _varies(function, p, counters, trial, work)
+    found = varies(function, p, counters, x, work)
+    found += varies(function, p, counters, trial, work)
     return min(seen, max(least, CERTAIN * found))
 
 

@@ -16,12 +16,14 @@ from typing import Any
 from symgd.kernels.common import copy, is_finite
 from symgd.kernels.eigenvalues import diagonalise
 from symgd.kernels.probing import (
+    CERTAIN,
     OUTWARD,
     cancelled,
     keep,
     placed,
     set_length,
     set_scales,
+    varies,
 )
 from symgd.lowering.intrinsics import evaluate
 from symgd.lowering.jitting import jit
@@ -31,6 +33,7 @@ NULL = 1e-6  # a curvature, or a rise, below this part of the largest is none
 LITTLE, FAR = 1e-6, 1e-3  # parts of x: how small one is, how long a step
 AWAY = 1e-6  # of the way: where a variable ran away, f was the same there
 ENDLESS, BACK = 6, 6  # points outward, each 100 times as far; and back to the start
+CLEAR = 1e-3  # of what f fell: what rises by more close by does so, without measuring
 ROUNDED, SHOWN = 2e-16, 0.1  # of sums and of curvatures; of the slope on the way
 LONG, SAME = 1e8, 1e-10  # how far away is; of f, what is the same there
 SETTLES = 60  # steps to the bottom of a valley
@@ -122,8 +125,14 @@ def _is_tail(
                 for k in range(n):
                     left += trial_g[k] * along[k]
                 seen = max(least, cancelled(x, trial, free, scale))
-                flat = there <= f + seen
-                flat = flat and (abs(left) <= abs(slope) or abs(left) * far <= seen)
+                rise = abs(left) * far if abs(left) > abs(slope) else 0.0
+                rise = max(rise, there - f)
+                clear = rise > CLEAR * max(facts[FIRST] - f, abs(f)) and far == 1.0
+                if rise > seen and not clear:
+                    seen = max(seen, CERTAIN * varies(function, p, counters, x, work))
+                    around = varies(function, p, counters, trial, work)
+                    seen = max(seen, CERTAIN * around)
+                flat = rise <= seen
             far *= OUTWARD
         if not flat:
             continue

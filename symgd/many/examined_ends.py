@@ -8,6 +8,7 @@ from array import array
 import numpy as np
 
 from symgd.descent.ends import CLOSE, ROUGHLY, SMALL, sizes_of, turns
+from symgd.descent.falls import falls_for_ever
 from symgd.descent.felt import lower_nearby
 from symgd.descent.jumps import lower_beside
 from symgd.kernels.shared import shared
@@ -95,7 +96,8 @@ class ExaminedEnds:
             counts[each] += 2 * len(x)
             ways = self.function, array("d", constants), x, sides, sizes
             steepest = float(np.abs(slope).max())
-            if self.problem.searches and turns(*ways, SMALL * steepest):
+            kinked = self.problem.searches and turns(*ways, SMALL * steepest)
+            if kinked or (self.problem.searches and self._falls_on(point, start, each)):
                 lowest = -math.inf  # to be looked at alone
         if self.problem.objective.has_jumps:
             beside = lower_beside(
@@ -105,6 +107,19 @@ class ExaminedEnds:
             lowest = min(lowest, beside.fun)
         if lowest < math.inf:
             table.status[each] = RUNNING
+
+    def _falls_on(
+        self,
+        point: tuple[array[float], float, array[float]],
+        start: np.ndarray,
+        each: int,
+    ) -> bool:
+        """Return whether f falls for ever from an end, by ever less."""
+        sides = self.problem.bounds.lower, self.problem.bounds.upper
+        way = [a - b for a, b in zip(point[0], start, strict=True)]
+        sizes = sizes_of(point[0], array("d", start))
+        constants = array("d", self.parameters[each])
+        return falls_for_ever(self.function, constants, point, sides, sizes, [way])
 
 
 def left_to_run(problem: Problem, table: Ends) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from symgd.errors import InputError
+from symgd.errors import InputError, shortened
 from symgd.native.machine import address
 from symgd.native.stopping import stoppable
 from symgd.objectives.numbers_given import as_array, named, shape_of
@@ -65,11 +65,14 @@ class Evaluation:
         words = np.array(self.objective.parameter_values())
         return jitted_at(self._kernel.address, words, len(space), kind)
 
-    def __call__(self, x: Any, **parameters: float) -> Any:
+    def __call__(self, x: Any, *others: Any, **parameters: float) -> Any:
         """Evaluate at a point or at an array of points, one a row."""
         plain = type(x) is np.ndarray and x.dtype == FLOAT and x.flags.c_contiguous
-        if plain and not parameters and x.shape == self._shape:
+        if plain and x.shape == self._shape and not (others or parameters):
             return self._at(x)
+        if others:
+            whole = shortened(", ".join(map(str, (x, *others))), 40)
+            raise InputError(f"a point is one argument: write {self.kind}([{whole}])")
         x = named(x)
         if parameters:
             changed = self.objective.with_parameters(**parameters)

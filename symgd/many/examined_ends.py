@@ -35,34 +35,31 @@ class ExaminedEnds:
         """Set the status of some of them, neighbours, to RUNNING if not exact."""
         problem, table = self.problem, self.table
         n = problem.starts.shape[1]
-        counters = np.zeros(layout.COUNTERS, dtype=np.int64)
-        counters[layout.VARIABLES] = n
-        counters[layout.PARAMETERS] = self.parameters.shape[1]
-        facts = np.zeros(layout.FACTS)
-        facts[layout.CLOSE], facts[layout.SLOPE] = self.close, problem.settings.slope
-        facts[layout.ANALYTIC] = (
-            problem.objective.is_analytic + problem.objective.is_smooth
+        state = layout.EndState(
+            variables=n,
+            parameters=self.parameters.shape[1],
+            close=self.close,
+            slope=problem.settings.slope,
+            analytic=problem.objective.is_analytic + problem.objective.is_smooth,
         )
         lower, upper = np.array(problem.bounds.lower), np.array(problem.bounds.upper)
-        work = np.zeros(layout.EXAMINED_VECTORS * n)
+        work = np.zeros(layout.END_ROWS * n)
         matrices = np.zeros(0 if self.hessian is None else 4 * n * n)
-        arrays: tuple[np.ndarray, ...] = (
-            problem.starts,
-            self.parameters,
-            lower,
-            upper,
-            work,
-            matrices,
+        places = layout.EndArrays(
+            function=self.function.address,
+            hessian=0 if self.hessian is None else self.hessian.address,
+            lower=machine.address(lower),
+            upper=machine.address(upper),
+            work=machine.address(work),
+            matrices=machine.address(matrices),
         )
         # A rule's evaluations are its updates.
         counts = table.nfev if problem.searches else table.nfev.copy()
-        arrays += (table.x, table.fun, table.jac, table.status, counts)
+        tables = (problem.starts, self.parameters, table.x, table.fun, table.jac)
         self.kernel(
-            self.function.address,
-            0 if self.hessian is None else self.hessian.address,
-            *map(machine.address, (counters, facts)),
-            *(problem.count, int(piece[0]), int(piece[-1]) + 1),
-            *map(machine.address, arrays),
+            *(machine.address(state), machine.address(places), problem.count),
+            *(int(piece[0]), int(piece[-1]) + 1),
+            *map(machine.address, (*tables, table.status, counts)),
         )
         machine.raise_pending()
         objective = problem.objective

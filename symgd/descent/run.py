@@ -94,8 +94,18 @@ class Run:
         return self.bounds.lower, self.bounds.upper
 
     def _allocate(self, slots: int) -> None:
-        self.slots = floats(slots * self.n)
-        self.gradient = floats(self.n)
+        self._slots = floats(slots * self.n)
+        self._gradient = floats(self.n)
+
+    @property
+    def slots(self) -> array[float]:
+        """The iterate and the state, one after the other."""
+        return self._slots
+
+    @property
+    def gradient(self) -> array[float]:
+        """The gradient at the iterate."""
+        return self._gradient
 
     # ------------------------------------------------------ where the run is
 

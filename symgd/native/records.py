@@ -200,8 +200,29 @@ class TrajectoryForm(NamedTuple):
 SCHEDULE = "i:dpp"  # (t, h) -> hyperparameters
 UPDATE = "i:dddpippp"  # (t, g, f, s, k, hyper, totals) -> slots, or summands
 
-SHAPE = 17  # integers that describe a block: see ``blocks.entry``
-STOP = 16  # of these, becomes 1 when no further block is to begin
+
+@record
+class BlockShape(Record):
+    """What a block of lanes is like, and when no further one is to begin."""
+
+    variables: int
+    width: int  # slots of a variable
+    hyperparameters: int
+    parameters: int
+    descents: int
+    lanes: int
+    varied_h: int  # whether hyperparameters have a column for each descent, or one
+    varied_p: int  # likewise parameters
+    # Where the quantities of a block begin in its table: ``LaneRows``.
+    marks: int
+    end_slots: int
+    end_marks: int
+    end_fg: int
+    alive: int
+    hyper_row: int
+    parameters_row: int
+    rows: int
+    stop: int  # becomes 1
 
 
 class LaneRows(NamedTuple):

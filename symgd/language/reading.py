@@ -309,8 +309,10 @@ class Reader:
             raise self._error(node, error.problem, error.suggestion) from None
 
     def _read_Subscript(self, node: ast.Subscript) -> sp.Expr:
-        if not self.arrays:
-            raise self._error(node, mistakes.OBJECTIVES_ONLY)
+        if not self.arrays:  # a column, or a coordinate, is written without its index
+            whole = node.value.id if isinstance(node.value, ast.Name) else None
+            suggestion = whole and f"use {whole}: it stands for each row or coordinate"
+            raise self._error(node, mistakes.OBJECTIVES_ONLY, suggestion)
         if not isinstance(node.value, ast.Name):
             raise self._error(node, *mistakes.refusal(node, self._source(node)))
         name, inner = node.value.id, node.slice

@@ -24,7 +24,6 @@ CLOSE, AT_ROUNDING, ROUGHLY = 1e-7, 1e-5, 1e-2
 SMALL = 1e-6  # of the gradient at the start, where no curvature is known
 UNSEEN = 1e-16  # of f at the start: what is higher by less isn't higher
 BESIDE, TURNS = 1e-9, 1e-3  # parts of x, and of the gradient there
-LOWER_PLACE, LOWER_SLOPES = 4, 5  # of the vectors that the kernel works with
 
 
 class Ending(NamedTuple):
@@ -143,31 +142,29 @@ def _by_curvature(run: Run, close: float) -> Ending:
     if hessian is None:
         steep = run.norm > TIGHT * min(1.0, run.steepest) and math.isfinite(close)
         return Ending(layout.INEXACT) if steep else _felt(run)
-    n = run.n
-    counters, nothing = array("q", [0]) * layout.COUNTERS, array("d", [0.0])
-    counters[layout.VARIABLES] = n
-    facts = nothing * layout.FACTS
-    facts[layout.FIRST], facts[layout.VALUE_THERE] = run.first, run.fun
-    facts[layout.CLOSE], facts[layout.SLOPE] = close, run.settings.slope
-    facts[layout.ANALYTIC] = run.objective.is_analytic + run.objective.is_smooth
-    work, matrices = nothing * (layout.EXAMINED_VECTORS * n), nothing * (4 * n * n)
-    arrays: list[Any] = [counters, facts, run.slots, run.gradient, run.origin]
-    arrays += [run.parameters, run.lower, run.upper, work, matrices]
-    kernel, function = shared("examination"), run.objective.kernel("evaluation")
-    verdict = kernel(function.address, hessian.address, *map(address, arrays))
-    count = counters[layout.EVALUATIONS]
-    if verdict == layout.UNKNOWN:
-        return Ending(verdict, evaluations=count)
-    end = Ending(
-        *(verdict, facts[layout.PROMISED], facts[layout.MOVED]), evaluations=count
+    n, nothing = run.n, array("d", [0.0])
+    work = nothing * (layout.END_ROWS * n)
+    matrices = nothing * (4 * n * n)
+    state = layout.EndState(
+        variables=n,
+        first=run.first,
+        value=run.fun,
+        close=close,
+        slope=run.settings.slope,
+        analytic=run.objective.is_analytic + run.objective.is_smooth,
     )
+    functions = run.objective.kernel("evaluation").address, hessian.address
+    arrays = (run.slots, run.gradient, run.origin, run.parameters, run.lower, run.upper)
+    places = layout.EndArrays(*functions, *map(address, (*arrays, work, matrices)))
+    verdict = shared("examination")(address(state), address(places))
+    if verdict == layout.UNKNOWN:
+        return Ending(verdict, evaluations=state.evaluations)
+    end = Ending(verdict, state.promised, state.moved, evaluations=state.evaluations)
     if verdict != layout.LOWER:
         return end
-    return end._replace(
-        fun=facts[layout.LOWER_VALUE],
-        x=work[n * LOWER_PLACE : n * (LOWER_PLACE + 1)],
-        gradient=work[n * LOWER_SLOPES : n * (LOWER_SLOPES + 1)],
-    )
+    lower = [(at - places.work) // 8 for at in (places.lower_x, places.lower_g)]
+    x, gradient = (work[first : first + n] for first in lower)
+    return end._replace(fun=state.lower_value, x=x, gradient=gradient)
 
 
 def _felt(run: Run) -> Ending:

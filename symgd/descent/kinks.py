@@ -44,6 +44,19 @@ MOST = 16  # directions in which f is looked at along kinks
 SIDES = 8  # kinks, of which all sides are looked at
 
 
+class Surface(NamedTuple):
+    """A kink near a point: what is 0 on it, and its gradient."""
+
+    value: float
+    slopes: list[float]
+    expression: Any
+
+    def is_near(self, units: Sequence[float]) -> bool:
+        """Return whether it may be where gradients are taken, or not far beyond."""
+        sizes = map(abs, map(math.prod, zip(self.slopes, units, strict=True)))
+        return abs(self.value) <= FAR * DISTANCES[-1] * sum(sizes)
+
+
 class Kink(NamedTuple):
     """What was found around an end.
 
@@ -58,6 +71,8 @@ class Kink(NamedTuple):
     pieces : tuple of str
         What has a kink there, where that can be told.
     evaluations : int
+    surfaces : tuple of Surface
+        The kinks.
     """
 
     is_minimum: bool
@@ -65,6 +80,7 @@ class Kink(NamedTuple):
     lower: Evaluated | None
     pieces: tuple[str, ...]
     evaluations: int
+    surfaces: tuple[Surface, ...] = ()
 
     def told(self, gradient: str) -> str:
         """Say why this is a minimum, or none."""
@@ -72,19 +88,6 @@ class Kink(NamedTuple):
             return f"f falls without bound near this point; {gradient}"
         where = f"a kink of {' and of '.join(self.pieces)}" if self.pieces else "a kink"
         return f"0 is a mean of the gradients around: this is at {where}; {gradient}"
-
-
-class Surface(NamedTuple):
-    """A kink near a point: what is 0 on it, and its gradient."""
-
-    value: float
-    slopes: list[float]
-    expression: Any
-
-    def is_near(self, units: Sequence[float]) -> bool:
-        """Return whether it may be where gradients are taken, or not far beyond."""
-        sizes = map(abs, map(math.prod, zip(self.slopes, units, strict=True)))
-        return abs(self.value) <= FAR * DISTANCES[-1] * sum(sizes)
 
 
 class _Surroundings:
@@ -173,7 +176,8 @@ def kink_at(run: Run) -> Kink:
         if np.linalg.norm(mean) <= NEAREST * np.linalg.norm(gradients, axis=1).max():
             below = _along_kinks(run, around, switches, directions)
             at = below is None
-            return Kink(at, False, below, pieces, around.evaluations)
+            found = at, False, below, pieces, around.evaluations
+            return Kink(*found, tuple(surfaces))
     lower = _along(around, nearest, f)
     return Kink(False, False, lower, pieces, around.evaluations)
 
@@ -198,6 +202,17 @@ def _step_to(surfaces: Sequence[Surface], units: np.ndarray) -> np.ndarray:
     sizes = np.maximum(np.linalg.norm(scaled, axis=1), 1e-300)
     values = np.array([surface.value for surface in surfaces]) / sizes
     return np.linalg.lstsq(scaled / sizes[:, None], -values, rcond=1e-10)[0]
+
+
+def along(surfaces: Sequence[Surface], units: Sequence[float]) -> list[list[float]]:
+    """Return directions that lead along all of some kinks, each as long as one unit."""
+    import numpy as np
+
+    scaled = np.array([surface.slopes for surface in surfaces]) * units
+    sizes = np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-300)
+    _, strengths, ways = np.linalg.svd(scaled / sizes)
+    across = int((strengths > 1e-10).sum())
+    return (ways[across:] * units).tolist()
 
 
 def _along_kinks(

@@ -153,15 +153,15 @@ class LargeRun(Run):
         """The iterate."""
         return self.iterates[self.place * self.n : (self.place + 1) * self.n]
 
-    # Plain arrays of other runs; here they are put together when they are asked for.
+    # What other runs have as it is, is put together here when it is asked for.
 
     @property
-    def slots(self) -> array[float]:  # type: ignore[override]
+    def slots(self) -> array[float]:
         """The iterate and the state, one after the other."""
         return self.x + self.rest[:-1]
 
     @property
-    def gradient(self) -> array[float]:  # type: ignore[override]
+    def gradient(self) -> array[float]:
         """The gradient at the iterate, which may have to be computed."""
         if self._gradient_of != self.t and (self._is_computed or self.t < 0):
             if not self._gradient:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from symgd.language.formula import Formula
 
 SLICE_SECONDS = 0.02
+SHORT = 32  # iterations that take no time
 MEMORY = 2**24  # numbers recorded in one slice at most
 NO_END = 2**62  # of iterations
 FARTHEST = 2**53  # iterations that a run can have come
@@ -55,6 +56,7 @@ class Run:
     scheduled: frozenset[str] = frozenset()  # hyperparameters that change with t
     hyperparameters: Mapping[str, Formula] = {}
     descends = False  # whether f never rises from one iterate to the next
+    short = SHORT  # iterations before anybody looks
 
     def __init__(
         self,
@@ -92,8 +94,18 @@ class Run:
         return self.bounds.lower, self.bounds.upper
 
     def _allocate(self, slots: int) -> None:
-        self.slots = floats(slots * self.n)
-        self.gradient = floats(self.n)
+        self._slots = floats(slots * self.n)
+        self._gradient = floats(self.n)
+
+    @property
+    def slots(self) -> array[float]:
+        """The iterate and the state, one after the other."""
+        return self._slots
+
+    @property
+    def gradient(self) -> array[float]:
+        """The gradient at the iterate."""
+        return self._gradient
 
     # ------------------------------------------------------ where the run is
 
@@ -255,6 +267,14 @@ class Run:
 
     def _has_not_moved(self) -> bool:
         return bool(self.origin) and self.norm > 0.0 and self.x == self.origin
+
+    @property
+    def is_short(self) -> bool:
+        """Whether some iterations are made in no time, and are allowed."""
+        settings = self.settings
+        if self.t != 0 or settings.maxiter <= self.short:
+            return False
+        return self.objective.arrays is None and settings.time_limit == math.inf
 
     def _continue(self) -> int:
         raise NotImplementedError
@@ -619,6 +639,13 @@ def drive(
     begun = time.perf_counter()
     run.lowest = NOWHERE
     try:
+        if status == RUNNING and not watchers and run.is_short:
+            # Over in less than a millisecond, and then there is nothing to interrupt.
+            run.look()
+            status = run.advance(run.short)
+            if status != RUNNING:
+                run.look()
+                return Status(status)
         with Interrupts() as interrupts, run.stoppable() as cut:
             try:
                 ended = _slices(run, status, watchers, every, interrupts, cut)
@@ -639,7 +666,10 @@ def _slices(
     cut: Sequence[int],
 ) -> Status:
     # An evaluation may take a microsecond, or seconds where there are many rows.
-    settings, iterations = run.settings, 32 if run.objective.arrays is None else 1
+    settings = run.settings
+    iterations = (
+        1 if run.objective.arrays is not None else 8 * SHORT if run.t else SHORT
+    )
     deadline = time.perf_counter() + settings.time_limit
     reason = _reason(run, watchers)
     while status == RUNNING and run.t < settings.maxiter:

@@ -17,13 +17,22 @@ from symgd.descent.ends import (
     sizes_of,
     turns,
 )
-from symgd.descent.run import NOISE, TIGHTER, Run, floats, is_held, projected_norm
+from symgd.descent.run import (
+    NO_END,
+    NOISE,
+    TIGHTER,
+    Run,
+    floats,
+    is_held,
+    projected_norm,
+)
+from symgd.kernels.shared import shared
 from symgd.native import records as layout
 from symgd.native.machine import address
 from symgd.native.status import RUNNING, Status
 
 if TYPE_CHECKING:
-    from symgd.descent.kinks import Kink
+    from symgd.descent.kinks import Kink, Surface
 
 MOST_ESCAPES = 50  # from ends that are no minima
 BEYOND_MEASURE = 1e3 * NOISE  # of f, which may have lost digits on the way
@@ -36,8 +45,13 @@ class SearchRun(Run):
     An end that is no minimum is left, where f is lower nearby.
     """
 
+    short = 100
+    loop = ""  # one of kernels.shared.LOOPS
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.kernel = shared(self.loop)
+        self.descend = self.kernel.call
         self.function = self.objective.kernel("evaluation")
         self.memory = floats(self.space(self.n))
         self.places = layout.RunArrays(
@@ -60,6 +74,17 @@ class SearchRun(Run):
         """Return how many numbers the method remembers and works with."""
         raise NotImplementedError
 
+    @property
+    def among_many(self) -> int:
+        """How many iterations it makes at once where there are many starts.
+
+        What needs more is repeated alone, in slices.
+        """
+        return NO_END
+
+    def _continue(self) -> int:
+        return self.descend(*self.addresses)
+
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start; DIVERGED if the objective is not finite there."""
         self.escapes, self.kink, self.kinks_left = 0, None, set()
@@ -77,13 +102,35 @@ class SearchRun(Run):
         if end.verdict in (layout.EXACT, layout.SADDLE) and self._turns():
             return self._at_kink(int(Status.CONVERGED), end)
         if end.verdict == layout.EXACT:
-            return int(Status.CONVERGED)
+            return self._of_exact(end)
         asked = self._tolerance(end)
         if end.verdict == layout.LOWER and self._leaves(end.x, end.fun, end.gradient):
             return self._goes_on(asked)
         if status == Status.CONVERGED:
             return self._converged(end)
         return self._out_of_steps(status, end)
+
+    def _of_exact(self, end: Ending) -> int:
+        """Return how a run has ended that has nothing to gain close by."""
+        if self.objective.is_analytic or not self.origin or not self._falls_on(()):
+            return int(Status.CONVERGED)
+        return self._in_tail(end)
+
+    def _in_tail(self, end: Ending) -> int:
+        self.kink, self.ending = None, end._replace(verdict=layout.FLAT)
+        return int(Status.STATIONARY)
+
+    def _falls_on(self, surfaces: Sequence[Surface]) -> bool:
+        """Return whether f falls for ever, by ever less, also along some kinks."""
+        from symgd.descent.falls import falls_for_ever
+        from symgd.descent.kinks import along
+
+        way = [a - b for a, b in zip(self.x, self.origin, strict=True)]
+        sizes = sizes_of(self.x, self.origin)
+        ways = [way, *along(surfaces, sizes)] if surfaces else [way]
+        kernel, sides = self.objective.kernel("evaluation"), (self.lower, self.upper)
+        point = self.x, self.fun, self.gradient
+        return falls_for_ever(kernel, self.parameters, point, sides, sizes, ways)
 
     @property
     def close(self) -> float:
@@ -140,7 +187,9 @@ class SearchRun(Run):
             self.record.evaluations += kink.evaluations
         units = sizes_of(self.x, self.origin)
         if kink.is_minimum and may_have_kinks(self.objective, self.x, units):
-            return int(Status.CONVERGED)
+            if self._falls_on(kink.surfaces):
+                return self._in_tail(end)
+            return self._before_a_jump() or int(Status.CONVERGED)
         if status != Status.CONVERGED:
             return status
         self.kink = None
@@ -271,16 +320,21 @@ class SearchRun(Run):
             return self.kink.told(self._gradient_told())
         return super().told(status)
 
-    def _lost(self) -> str:
-        """Say why there is no way on."""
-        if self.impatient or not self.objective.has_jumps or not self.origin:
-            return super()._lost()
+    def _before_a_jump(self) -> int:
+        """Return ABNORMAL where f falls up to a jump, else 0."""
         from symgd.descent.jumps import stands_before
 
+        if not self.objective.has_jumps or not self.origin:
+            return 0
         sizes = sizes_of(self.x, self.origin)
         point, sides = (self.x, self.fun, self.gradient), (self.lower, self.upper)
         kernel = self.objective.kernel("evaluation")
-        if not stands_before(kernel, self.parameters, point, sides, sizes):
+        stands = stands_before(kernel, self.parameters, point, sides, sizes)
+        return int(Status.ABNORMAL) if stands else 0
+
+    def _lost(self) -> str:
+        """Say why there is no way on."""
+        if self.impatient or not self._before_a_jump():
             return super()._lost()
         falls = "falls" if self.settings.sign > 0 else "rises"
         return f"f {falls} up to a jump close by, whose near side it doesn't attain"

@@ -8,7 +8,6 @@ from typing import Any
 from symgd.descent.run import FARTHEST, NO_END, floats
 from symgd.descent.search_run import SearchRun
 from symgd.descent.settings import Settings
-from symgd.kernels.shared import shared
 from symgd.native import records as layout
 from symgd.native.machine import address
 from symgd.native.status import RUNNING
@@ -22,7 +21,7 @@ NEWTON_ITERATIONS = 200
 class SolverRun(SearchRun):
     """The default method: L-BFGS, Newton, L-BFGS, each from the best point so far."""
 
-    name = "auto"
+    name, loop = "auto", "solver"
     descends = True
     space = staticmethod(layout.solver_space)
 
@@ -30,9 +29,13 @@ class SolverRun(SearchRun):
         self, objective: Objective, bounds: Bounds, settings: Settings
     ) -> None:
         super().__init__(objective, bounds, settings)
-        self.solve = shared("solver").call
         self.stages: list[tuple[str, int]] = []
         self.stage_end = 0
+
+    @property
+    def among_many(self) -> int:
+        """How many iterations it makes at once where there are many starts."""
+        return LBFGS_ITERATIONS if self.objective.has_quick_hessian else NO_END
 
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start, and plan the stages."""
@@ -44,7 +47,7 @@ class SolverRun(SearchRun):
         last = self.record.last
         while True:
             self.record.last = min(last, self.stage_end)
-            status = self.solve(*self.addresses)
+            status = self.descend(*self.addresses)
             over = status == RUNNING and self.stage_end <= self.t < last
             if not over or not self.next_stage():
                 return status

@@ -7,16 +7,17 @@ from array import array
 from symgd.descent.run import FARTHEST
 from symgd.descent.search_run import SearchRun
 from symgd.descent.settings import AUTOMATIC, Settings
-from symgd.kernels.shared import shared
 from symgd.native import records as layout
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
+
+AMONG_MANY = 2000  # iterations
 
 
 class SpectralRun(SearchRun):
     """Spectral projected gradients: ``gd`` with automatic steps."""
 
-    name = "gd"
+    name, loop = "gd", "spectral"
     scheduled = frozenset({"step_size"})  # the trace has the steps taken
     space = staticmethod(layout.spectral_space)
 
@@ -25,10 +26,11 @@ class SpectralRun(SearchRun):
     ) -> None:
         super().__init__(objective, bounds, settings, constants=("step_size",))
         self.hyperparameters = {"step_size": AUTOMATIC}
-        self.descend = shared("spectral")
 
-    def _continue(self) -> int:
-        return self.descend(*self.addresses)
+    @property
+    def among_many(self) -> int:
+        """How many iterations it makes at once where there are many starts."""
+        return AMONG_MANY
 
     def restart(self) -> None:
         """Forget what was learnt elsewhere."""

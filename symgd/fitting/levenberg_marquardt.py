@@ -33,7 +33,7 @@ from symgd.native.quadratic import (
     ROWS,
     SIZE,
     VALUE,
-    Region,
+    TrustRegion,
     Vectors,
     root_of,
 )
@@ -253,7 +253,7 @@ class _Run:
         p = len(start.x)
         looked_at = limits.watch is not None or math.isfinite(limits.time_limit)
         function, words, blocks, rows = native or ELSEWHERE
-        self.region = Region(
+        self.region = TrustRegion(
             parameters=p,
             first=1,
             function=function,

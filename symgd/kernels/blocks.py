@@ -19,14 +19,16 @@ from symgd.lowering.intrinsics import (
     call_at,
     floats,
     integers,
+    record_at,
 )
 from symgd.lowering.jitting import jit
 from symgd.native.records import (
-    SHAPE,
-    STOP,
     WATCHED,
+    BlockShape,
 )
 from symgd.native.status import RUNNING
+
+shape_at = record_at(BlockShape)
 
 SHORTEST, FIXED = 64, 240  # iterations between two looks at the lanes
 
@@ -109,10 +111,8 @@ def entry(
     ----------
     iterate, descend : addresses
         Of the loops of lanes and of one trajectory.
-    shape : integers
-        Numbers of variables, slots of each, hyperparameters, parameters, descents,
-        lanes in a block; whether hyperparameters, and parameters, have a column for
-        each descent, or one for all; then ``records.LaneRows``, and whether to stop.
+    shape : address
+        See ``native.records.BlockShape``.
     active : integers
         The numbers of the descents, ``count`` of them.
     slots, hyper, parameters, fg, marks, ends : arrays
@@ -121,12 +121,14 @@ def entry(
     scratch : array
         Space for one trajectory, and for a block and what its lanes are compared with.
     """
-    sizes = integers(shape, (SHAPE,))
-    n, width, n_h, n_p = sizes[0], sizes[1], sizes[2], sizes[3]
-    descents, block, varied_h, varied_p = sizes[4], sizes[5], sizes[6], sizes[7]
-    marks_row, end_slots, end_marks = sizes[8], sizes[9], sizes[10]
-    end_fg, alive_row, h_row, p_row = sizes[11], sizes[12], sizes[13], sizes[14]
-    size, outputs, all_rows = n * width, n + 1, sizes[15]
+    shape = shape_at(shape)
+    n, width = shape.variables, shape.width
+    n_h, n_p = shape.hyperparameters, shape.parameters
+    descents, block = shape.descents, shape.lanes
+    varied_h, varied_p = shape.varied_h, shape.varied_p
+    marks_row, alive_row = shape.marks, shape.alive
+    end_slots, end_marks = shape.end_slots, shape.end_marks
+    size, outputs, all_rows = n * width, n + 1, shape.rows
     run = run_at(run)
     patient = run.patience > 0
     who, ends = integers(active, (count,)), integers(ends, (2, descents))
@@ -155,7 +157,7 @@ def entry(
     shortest = SHORTEST if run.gtol > 0.0 else FIXED
 
     for first in range(0, count, block):
-        if sizes[STOP] != 0:  # the calls in the loop keep this from being moved out
+        if shape.stop != 0:  # the calls in the loop keep this from being moved out
             break
         filled = min(block, count - first)
         for lane in range(block):  # lanes without a descent repeat the last one
@@ -164,8 +166,8 @@ def entry(
             table[marks_row, lane], table[marks_row + 1, lane] = inf, 0.0
         _get(slots, columns, 1, table, 0)
         _get(marks, columns, 1, table, marks_row)
-        _get(hyper, columns, varied_h, table, h_row)
-        _get(parameters, columns, varied_p, table, p_row)
+        _get(hyper, columns, varied_h, table, shape.hyper_row)
+        _get(parameters, columns, varied_p, table, shape.parameters_row)
         running, t = filled, max(start, 0)
         steps = min(shortest, stop - t)
         while True:
@@ -189,7 +191,7 @@ def entry(
             steps = min(shortest, stop - t)
         living, all_alive = table[alive_row], running == block
         _put(slots, columns, living, all_alive, table, end_slots)
-        _put(fg, columns, living, all_alive, table, end_fg)
+        _put(fg, columns, living, all_alive, table, shape.end_fg)
         _put(marks, columns, living, all_alive, table, end_marks)
         for lane in range(filled):
             if living[lane] != 0.0:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from symgd.kernels.common import NOISE, is_held
+from symgd.kernels.common import NOISE, WORD, is_held
 from symgd.kernels.eigenvalues import diagonalise
 from symgd.kernels.probing import (
     STRAIGHT,
@@ -39,29 +39,18 @@ from symgd.kernels.tails import (
     is_rounding,
     ran_away,
 )
-from symgd.lowering.intrinsics import evaluate, floats, integers
+from symgd.lowering.intrinsics import evaluate, floats, integers, record_at
 from symgd.lowering.jitting import jit
 from symgd.native.records import (
-    ANALYTIC,
-    CLOSE,
     CONVERGED,
-    COUNTERS,
-    EVALUATIONS,
     EXACT,
-    EXAMINED_VECTORS,
-    FACTS,
-    FIRST,
     FLAT,
     INEXACT,
     LOWER,
-    LOWER_VALUE,
-    MOVED,
-    PARAMETERS,
-    PROMISED,
     SADDLE,
     UNKNOWN,
-    VALUE_THERE,
-    VARIABLES,
+    EndArrays,
+    EndState,
 )
 
 WEAK = 1e-2  # of what f fell: what rises by less, as far away as the run came, is weak
@@ -74,6 +63,9 @@ BEYOND_MEASURE = 4e-12  # of f, which may have lost digits on the way
 TIGHT = 1e-8  # of the gradient at the start, where no curvature is known
 
 
+end_at, arrays_at = record_at(EndState), record_at(EndArrays)
+
+
 @jit
 def _moved(x: Any, origin: Any, work: Any) -> float:
     """Return the largest part of its size by which Newton's step changes a variable.
@@ -81,7 +73,11 @@ def _moved(x: Any, origin: Any, work: Any) -> float:
     The size of what is 0, and has always been, is that of the step itself, unless this
     is rounding beside the others.
     """
-    free, scale, units, step = work[0], work[1], work[6], work[7]
+    n = x.shape[0]
+    free = floats(work.free, (n,))
+    scale = floats(work.scale, (n,))
+    units = floats(work.units, (n,))
+    step = floats(work.step, (n,))
     largest, moved = 0.0, 0.0
     for k in range(x.shape[0]):
         if free[k] != 0.0:
@@ -99,8 +95,7 @@ def examine(
     function: Any,
     hessian: Any,
     p: Any,
-    counters: Any,
-    facts: Any,
+    end: Any,
     x: Any,
     g: Any,
     origin: Any,
@@ -117,19 +112,13 @@ def examine(
         Of value and gradient, and of the Hessian.
     p, lower, upper : arrays
         The objective's parameters, the bounds.
-    counters : array
-        EVALUATIONS counts those that are made here.
-    facts : array
-        In: the values at the origin and at the end, FIRST and VALUE_THERE; how close
-        to where Newton's step leads an exact end is, as a part of the size of x:
-        CLOSE; what slope is allowed to be left: SLOPE. Out: what that step promises
-        and how far it goes, PROMISED and
-        MOVED; LOWER_VALUE.
+    end : record
+        See ``native.records.EndState``; ``evaluations`` counts those that are made
+        here.
     x, g, origin : arrays of shape (n,)
         The end, its gradient; where the run began.
-    work, matrices : arrays of shape (EXAMINED_VECTORS, n), (4, n, n)
-        Working space; after LOWER, ``work[4]`` is the lower point, ``work[5]`` its
-        gradient.
+    work, matrices : record EndArrays, array of shape (4, n, n)
+        Where the working space is; after LOWER, it holds the lower point.
 
     Returns
     -------
@@ -140,10 +129,14 @@ def examine(
         finite, and no lower point was found.
     """
     n, a, v = x.shape[0], matrices[0], matrices[1]
-    free, scale, units, step, along = work[0], work[1], work[6], work[7], work[8]
-    f = facts[VALUE_THERE]
-    fallen = max(facts[FIRST] - f, 0.0)
-    facts[PROMISED], facts[MOVED], facts[LOWER_VALUE] = 0.0, 0.0, inf
+    free = floats(work.free, (n,))
+    scale = floats(work.scale, (n,))
+    units = floats(work.units, (n,))
+    step = floats(work.step, (n,))
+    along = floats(work.along, (n,))
+    f = end.value
+    fallen = max(end.first - f, 0.0)
+    end.promised, end.moved, end.lower_value = 0.0, 0.0, inf
     known = set_units(x, origin, units)
     least = max(NOISE * abs(f), UNSEEN * fallen)
     for i in range(n):
@@ -163,15 +156,15 @@ def examine(
             for k in range(n):
                 along[k] = units[k] if k == i and free[k] != 0.0 else 0.0
             outward(
-                *(function, p, counters, facts, least, known, x, along, lower, upper),
+                *(function, p, end, least, known, x, along, lower, upper),
                 *(work, a, v, 0.0),
             )
         mixed(
-            *(function, p, counters, facts, least, known, x, lower, upper, work),
+            *(function, p, end, least, known, x, lower, upper, work),
             *(a, v, 0.0),
         )
-        return LOWER if facts[LOWER_VALUE] < inf else UNKNOWN
-    diagonalise(a, v, work[8], work[9])
+        return LOWER if end.lower_value < inf else UNKNOWN
+    diagonalise(a, v, floats(work.along, (n,)), floats(work.moves, (n,)))
     largest = 0.0
     for i in range(n):
         largest = max(largest, abs(a[i, i]))
@@ -186,7 +179,7 @@ def examine(
             continue
         if slope != 0.0:
             size = slope / max(abs(curvature), ROUNDED * largest, TINY)
-            facts[PROMISED] += 0.5 * slope * size
+            end.promised += 0.5 * slope * size
             for k in range(n):
                 step[k] -= size * scale[k] * v[k, i]
         rise = 0.5 * curvature / farthest / farthest
@@ -196,29 +189,27 @@ def examine(
             lowest = min(lowest, rise)
         highest = max(highest, rise)
         weak = rise <= WEAK * fallen or curvature <= NULL * largest
-        if weak or fallen == 0.0 or not facts[ANALYTIC]:
+        if weak or fallen == 0.0 or not end.analytic:
             down = -1.0 if slope > 0.0 else 1.0
             falls_on = probe(
-                function, p, counters, facts, least, down, x, along, lower, upper, work
+                function, p, end, least, down, x, along, lower, upper, work
             )
             endless = endless or (falls_on and slope != 0.0)
-            probe(
-                function, p, counters, facts, least, -down, x, along, lower, upper, work
-            )
+            probe(function, p, end, least, -down, x, along, lower, upper, work)
             if curvature < -NONE * largest and not known:
                 outward(
-                    *(function, p, counters, facts, least, known, x, along),
+                    *(function, p, end, least, known, x, along),
                     *(lower, upper, work, a, v, inf),
                 )
-        if curvature < -NONE * largest and facts[LOWER_VALUE] == inf:
+        if curvature < -NONE * largest and end.lower_value == inf:
             leave_top(
-                *(function, p, counters, facts, 2.0 * rise, x, along, lower, upper),
+                *(function, p, end, 2.0 * rise, x, along, lower, upper),
                 work,
             )
         singular = singular or abs(curvature) <= NONE * largest
     if singular:
         mixed(
-            *(function, p, counters, facts, least, known, x, lower, upper, work),
+            *(function, p, end, least, known, x, lower, upper, work),
             *(a, v, NONE * largest),
         )
     farthest, far = 0.0, 0.0
@@ -227,71 +218,73 @@ def examine(
     for k in range(n):
         # What is nearly 0 and began there says nothing of how far is far.
         far = max(far, abs(step[k]) / max(units[k], LITTLE * farthest))
-    facts[MOVED] = _moved(x, origin, work)
-    if facts[LOWER_VALUE] < inf:
+    end.moved = _moved(x, origin, work)
+    if end.lower_value < inf:
         return LOWER
     inexact = False
-    if not facts[MOVED] <= facts[CLOSE]:
-        spent = facts[PROMISED] <= BEYOND_MEASURE * max(fallen, abs(f))
-        if spent and ran_away(function, p, counters, facts, x, g, origin, work):
+    if not end.moved <= end.close:
+        spent = end.promised <= BEYOND_MEASURE * max(fallen, abs(f))
+        if spent and ran_away(function, p, end, x, g, origin, work):
             return FLAT
-        inexact = not facts[PROMISED] <= max(SPENT * fallen, EXACTLY * abs(f))
-        if inexact and not (spent and facts[ANALYTIC]):
+        inexact = not end.promised <= max(SPENT * fallen, EXACTLY * abs(f))
+        if inexact and not (spent and end.analytic):
             return INEXACT
-        if endless and far > FAR and not facts[ANALYTIC]:
+        if endless and far > FAR and not end.analytic:
             return FLAT
     noise = NOISE * abs(f)
-    if facts[ANALYTIC] and has_tail(
-        *(function, p, counters, facts, noise, x, g, origin, lower, upper, work),
+    if end.analytic and has_tail(
+        *(function, p, end, noise, x, g, origin, lower, upper, work),
         *(a, v, NULL * largest),
     ):
         return FLAT
-    if facts[ANALYTIC]:
+    if end.analytic:
         tail = has_bent_tail(
-            *(function, hessian, p, counters, facts, noise, largest, x, g, lower),
+            *(function, hessian, p, end, noise, largest, x, g, lower),
             *(upper, work, matrices),
         )
-        if facts[LOWER_VALUE] < inf:
+        if end.lower_value < inf:
             return LOWER
         if tail:
             return FLAT
     if inexact:
         return INEXACT
-    if facts[ANALYTIC] == 2.0 and is_rounding(hessian, p, facts, x, origin, work, a):
+    if end.analytic == 2.0 and is_rounding(hessian, p, end, x, origin, work, a):
         return FLAT
     return SADDLE if lowest < -NULL * highest else EXACT
 
 
-def entry(
-    function: int,
-    hessian: int,
-    counters: Any,
-    facts: Any,
-    x: Any,
-    g: Any,
-    origin: Any,
-    p: Any,
-    lower: Any,
-    upper: Any,
-    work: Any,
-    matrices: Any,
-) -> int:
-    """Run :func:`examine` with addresses for arrays."""
-    counts = integers(counters, (COUNTERS,))
-    n = counts[VARIABLES]
+@jit
+def _set_rows(at: Any, n: int) -> None:
+    """Say where the rows of the working space are."""
+    size, work = WORD * n, at.work
+    at.free, at.scale, at.trial, at.trial_g = (
+        *(work, work + size, work + 2 * size, work + 3 * size),
+    )
+    at.lower_x, at.lower_g = work + 4 * size, work + 5 * size
+    at.units, at.step, at.along = work + 6 * size, work + 7 * size, work + 8 * size
+    at.moves, at.inner_scale = work + 9 * size, work + 10 * size
+    at.normal, at.kept = work + 11 * size, work + 12 * size
+    at.place, at.beside = work + 13 * size, work + 14 * size
+    at.beside_g = work + 15 * size
+
+
+def entry(end: Any, arrays: Any) -> int:
+    """Run :func:`examine`, with the addresses of records."""
+    state, at = end_at(end), arrays_at(arrays)
+    n = state.variables
+    _set_rows(at, n)
     return examine(
-        function,
-        hessian,
-        floats(p, (1,)),
-        counts,
-        floats(facts, (FACTS,)),
-        floats(x, (n,)),
-        floats(g, (n,)),
-        floats(origin, (n,)),
-        floats(lower, (n,)),
-        floats(upper, (n,)),
-        floats(work, (EXAMINED_VECTORS, n)),
-        floats(matrices, (4, n, n)),
+        at.function,
+        at.hessian,
+        floats(at.constants, (1,)),
+        state,
+        floats(at.x, (n,)),
+        floats(at.gradient, (n,)),
+        floats(at.origin, (n,)),
+        floats(at.lower, (n,)),
+        floats(at.upper, (n,)),
+        at,
+        floats(at.matrices, (4, n, n)),
     )
 
 
@@ -308,59 +301,49 @@ def _steep(x: Any, g: Any, origin: Any, first_g: Any, fallen: float) -> bool:
 
 
 def each_entry(
-    function: int,
-    hessian: int,
-    counters: Any,
-    facts: Any,
+    end: Any,
+    arrays: Any,
     descents: int,
     first: int,
     last: int,
-    starts: Any,
-    parameters: Any,
-    lower: Any,
-    upper: Any,
-    work: Any,
-    matrices: Any,
-    x: Any,
-    fun: Any,
-    jac: Any,
-    status: Any,
-    nfev: Any,
+    starts: int,
+    parameters: int,
+    x: int,
+    fun: int,
+    jac: int,
+    status: int,
+    nfev: int,
 ) -> int:
     """Examine some of many ends that have converged; what isn't exact runs on: -1.
 
-    Where ``facts[CLOSE]`` is inf, only LOWER, FLAT and SADDLE count. Without a Hessian,
-    its address is 0.
+    Where ``end.close`` is inf, only LOWER, FLAT and SADDLE count.
     """
-    counts, numbers = integers(counters, (COUNTERS,)), floats(facts, (FACTS,))
-    n, count = counts[VARIABLES], counts[PARAMETERS]
-    a = floats(work, (EXAMINED_VECTORS, n))
-    b = floats(matrices, (4, n, n))
+    state, at = end_at(end), arrays_at(arrays)
+    n, count = state.variables, state.parameters
+    _set_rows(at, n)
+    slope, matrices = floats(at.trial_g, (n,)), floats(at.matrices, (4, n, n))
     origins, points = floats(starts, (descents, n)), floats(x, (descents, n))
-    gradients, constants = (
-        floats(jac, (descents, n)),
-        floats(parameters, (descents, count)),
-    )
+    gradients = floats(jac, (descents, n))
+    constants = floats(parameters, (descents, count))
     values, ends = floats(fun, (descents,)), integers(status, (descents,))
     evaluations = integers(nfev, (descents,))
-    low, high = floats(lower, (n,)), floats(upper, (n,))
+    low, high = floats(at.lower, (n,)), floats(at.upper, (n,))
     for i in range(first, last):
         if ends[i] != CONVERGED:
             continue
-        numbers[VALUE_THERE] = values[i]
-        numbers[FIRST] = evaluate(function, origins[i], constants[i], a[3])
-        counts[EVALUATIONS] = 0
-        if hessian == 0:
-            fallen = numbers[FIRST] - values[i]
-            left = numbers[CLOSE] < inf and _steep(
-                points[i], gradients[i], origins[i], a[3], fallen
+        state.value, state.evaluations = values[i], 0
+        state.first = evaluate(at.function, origins[i], constants[i], slope)
+        if at.hessian == 0:
+            fallen = state.first - values[i]
+            left = state.close < inf and _steep(
+                points[i], gradients[i], origins[i], slope, fallen
             )
         else:
             verdict = examine(
-                *(function, hessian, constants[i], counts, numbers),
-                *(points[i], gradients[i], origins[i], low, high, a, b),
+                *(at.function, at.hessian, constants[i], state, points[i]),
+                *(gradients[i], origins[i], low, high, at, matrices),
             )
             left = verdict != EXACT and verdict != UNKNOWN
-        evaluations[i] += counts[EVALUATIONS]
+        evaluations[i] += state.evaluations
         ends[i] = -1 if left else CONVERGED
     return 0

@@ -10,9 +10,8 @@ from math import inf, sqrt
 from typing import Any
 
 from symgd.kernels.common import NOISE, copy, is_finite
-from symgd.lowering.intrinsics import evaluate
+from symgd.lowering.intrinsics import evaluate, floats
 from symgd.lowering.jitting import jit
-from symgd.native.records import EVALUATIONS, LOWER_VALUE, SLOPE, VALUE_THERE
 
 DISTANCES = 5  # of probes, each a tenth of the one before
 MIXTURES = 12  # of the directions without curvature
@@ -107,16 +106,18 @@ def cancelled(x: Any, trial: Any, free: Any, scale: Any) -> float:
 
 
 @jit
-def _varies(function: Any, p: Any, counters: Any, x: Any, work: Any) -> float:
+def varies(function: Any, p: Any, end: Any, x: Any, work: Any) -> float:
     """Return by how much a value changes within the rounding of a point."""
-    beside, unused = work[10], work[11]
+    n = end.variables
+    beside = floats(work.beside, (n,))
+    unused = floats(work.beside_g, (n,))
     here, most, seed = evaluate(function, x, p, unused), 0.0, 1
     for _ in range(SAMPLES):
         for k in range(x.shape[0]):
             seed = (1103515245 * seed + 12345) % 2147483648
             beside[k] = x[k] * (1.0 + ULPS * (seed / 1073741824.0 - 1.0))
         most = max(most, abs(evaluate(function, beside, p, unused) - here))
-    counters[EVALUATIONS] += SAMPLES + 1
+    end.evaluations += SAMPLES + 1
     return most
 
 
@@ -124,8 +125,7 @@ def _varies(function: Any, p: Any, counters: Any, x: Any, work: Any) -> float:
 def unseen(
     function: Any,
     p: Any,
-    counters: Any,
-    facts: Any,
+    end: Any,
     least: float,
     x: Any,
     trial_f: float,
@@ -135,12 +135,21 @@ def unseen(
 
     What may have cancelled is measured where that decides.
     """
-    trial, f = work[2], facts[VALUE_THERE]
-    seen = max(least, cancelled(x, trial, work[0], work[1]))
+    n = end.variables
+    trial, f = floats(work.trial, (n,)), end.value
+    seen = max(
+        least,
+        cancelled(
+            x,
+            trial,
+            floats(work.free, (n,)),
+            floats(work.scale, (n,)),
+        ),
+    )
     if not f - seen <= trial_f < f - least:
         return seen
-    found = _varies(function, p, counters, x, work)
-    found += _varies(function, p, counters, trial, work)
+    found = varies(function, p, end, x, work)
+    found += varies(function, p, end, trial, work)
     return min(seen, max(least, CERTAIN * found))
 
 
@@ -148,8 +157,7 @@ def unseen(
 def probe(
     function: Any,
     p: Any,
-    counters: Any,
-    facts: Any,
+    end: Any,
     least: float,
     sign: float,
     x: Any,
@@ -165,8 +173,10 @@ def probe(
     bool
         Whether f never rises there, and falls somewhere.
     """
-    trial, trial_g = work[2], work[3]
-    f, distance = facts[VALUE_THERE], sign
+    n = end.variables
+    trial = floats(work.trial, (n,))
+    trial_g = floats(work.trial_g, (n,))
+    f, distance = end.value, sign
     rises, falls = False, False
     for _ in range(DISTANCES):
         far = placed(x, distance, along, lower, upper, trial)
@@ -174,11 +184,11 @@ def probe(
         if far == 0.0:
             break
         trial_f = evaluate(function, trial, p, trial_g)
-        counters[EVALUATIONS] += 1
+        end.evaluations += 1
         rises = rises or not trial_f <= f
         falls = falls or trial_f < f
-        seen = unseen(function, p, counters, facts, least, x, trial_f, work)
-        keep(facts, trial_f, f - seen - facts[SLOPE] * far, work)
+        seen = unseen(function, p, end, least, x, trial_f, work)
+        keep(end, trial_f, f - seen - end.slope * far, work)
     return falls and not rises
 
 
@@ -186,8 +196,7 @@ def probe(
 def leave_top(
     function: Any,
     p: Any,
-    counters: Any,
-    facts: Any,
+    end: Any,
     curvature: float,
     x: Any,
     along: Any,
@@ -200,20 +209,24 @@ def leave_top(
     There f is lower, though by less than it fell by on the way here tells. A curvature
     of rounding doesn't foretell gradients.
     """
-    trial, trial_g, distance, before = work[2], work[3], 0.1, False
+    n = end.variables
+    trial = floats(work.trial, (n,))
+    trial_g = floats(work.trial_g, (n,))
+    distance = 0.1
+    before = False
     for _ in range(TOPS):
         change = 0.0
         for side in range(2):
             sign = 1.0 - 2.0 * side
             placed(x, sign * distance, along, lower, upper, trial)
             trial_f = evaluate(function, trial, p, trial_g)
-            counters[EVALUATIONS] += 1
+            end.evaluations += 1
             for k in range(x.shape[0]):
                 change += sign * trial_g[k] * along[k]
         wanted = 2.0 * distance * curvature
         foretold = abs(change - wanted) <= FORETOLD * abs(wanted)
         if foretold and before:
-            keep(facts, trial_f, facts[VALUE_THERE], work)
+            keep(end, trial_f, end.value, work)
             return
         before = foretold
         distance *= 0.1
@@ -245,19 +258,30 @@ def is_open(x: Any, along: Any, units: Any, lower: Any, upper: Any) -> bool:
 
 
 @jit
-def keep(facts: Any, trial_f: float, enough: float, work: Any) -> None:
+def keep(end: Any, trial_f: float, enough: float, work: Any) -> None:
     """Keep a point that is the lowest so far."""
-    if trial_f < min(enough, facts[LOWER_VALUE]) and is_finite(trial_f, work[3]):
-        facts[LOWER_VALUE] = trial_f
-        copy(work[2], work[4])
-        copy(work[3], work[5])
+    n = end.variables
+    if trial_f < min(enough, end.lower_value) and is_finite(
+        trial_f, floats(work.trial_g, (n,))
+    ):
+        end.lower_value = trial_f
+        copy(floats(work.trial, (n,)), floats(work.lower_x, (n,)))
+        copy(
+            floats(work.trial_g, (n,)),
+            floats(work.lower_g, (n,)),
+        )
 
 
 @jit
 def _corrected(a: Any, v: Any, null: float, lower: Any, upper: Any, work: Any) -> float:
     """Go to the bottom of a valley, across which f curves; return how far."""
-    free, scale, trial, trial_g, moves = work[0], work[1], work[2], work[3], work[9]
-    n, far = trial.shape[0], 0.0
+    n = lower.shape[0]
+    free = floats(work.free, (n,))
+    scale = floats(work.scale, (n,))
+    trial = floats(work.trial, (n,))
+    trial_g = floats(work.trial_g, (n,))
+    moves = floats(work.moves, (n,))
+    far = 0.0
     for k in range(n):
         moves[k] = 0.0
     for i in range(n):
@@ -280,8 +304,7 @@ def _corrected(a: Any, v: Any, null: float, lower: Any, upper: Any, work: Any) -
 def outward(
     function: Any,
     p: Any,
-    counters: Any,
-    facts: Any,
+    end: Any,
     least: float,
     known: bool,
     x: Any,
@@ -297,8 +320,12 @@ def outward(
 
     Beside each point, that at the bottom of the valley is looked at: valleys are bent.
     """
-    free, scale, trial, trial_g = work[0], work[1], work[2], work[3]
-    f = facts[VALUE_THERE]
+    n = end.variables
+    free = floats(work.free, (n,))
+    scale = floats(work.scale, (n,))
+    trial = floats(work.trial, (n,))
+    trial_g = floats(work.trial_g, (n,))
+    f = end.value
     for side in range(2):
         steps = STEPS if known else STEPS_UNKNOWN
         distance = NEAR if known else NEAR_UNKNOWN
@@ -310,13 +337,13 @@ def outward(
             if far == 0.0:
                 break
             here = evaluate(function, trial, p, trial_g)
-            counters[EVALUATIONS] += 1
+            end.evaluations += 1
             seen = max(least, cancelled(x, trial, free, scale))
-            keep(facts, here, f - seen - facts[SLOPE] * far, work)
+            keep(end, here, f - seen - end.slope * far, work)
             if is_finite(here, trial_g) and _corrected(a, v, null, lower, upper, work):
                 below = evaluate(function, trial, p, trial_g)
-                counters[EVALUATIONS] += 1
-                keep(facts, below, f - seen - facts[SLOPE] * far, work)
+                end.evaluations += 1
+                keep(end, below, f - seen - end.slope * far, work)
                 here = min(here, below)
             if not here <= lowest + seen:
                 break
@@ -340,8 +367,7 @@ def set_length(along: Any, units: Any) -> bool:
 def mixed(
     function: Any,
     p: Any,
-    counters: Any,
-    facts: Any,
+    end: Any,
     least: float,
     known: bool,
     x: Any,
@@ -356,8 +382,11 @@ def mixed(
 
     Where the Hessian is singular, it says nothing of them.
     """
-    scale, units, along = work[1], work[6], work[8]
-    n, count = x.shape[0], 0
+    n = end.variables
+    scale = floats(work.scale, (n,))
+    units = floats(work.units, (n,))
+    along = floats(work.along, (n,))
+    count = 0
     for i in range(n):
         count += 1 if abs(a[i, i]) <= null else 0
     seed = 1
@@ -384,6 +413,6 @@ def mixed(
         if not set_length(along, units):
             continue
         outward(
-            *(function, p, counters, facts, least, known, x, along, lower, upper),
+            *(function, p, end, least, known, x, along, lower, upper),
             *(work, a, v, null),
         )

@@ -16,21 +16,23 @@ from typing import Any
 from symgd.kernels.common import copy, is_finite
 from symgd.kernels.eigenvalues import diagonalise
 from symgd.kernels.probing import (
+    CERTAIN,
     OUTWARD,
     cancelled,
     keep,
     placed,
     set_length,
     set_scales,
+    varies,
 )
-from symgd.lowering.intrinsics import evaluate
+from symgd.lowering.intrinsics import evaluate, floats
 from symgd.lowering.jitting import jit
-from symgd.native.records import EVALUATIONS, FIRST, VALUE_THERE
 
 NULL = 1e-6  # a curvature, or a rise, below this part of the largest is none
 LITTLE, FAR = 1e-6, 1e-3  # parts of x: how small one is, how long a step
 AWAY = 1e-6  # of the way: where a variable ran away, f was the same there
 ENDLESS, BACK = 6, 6  # points outward, each 100 times as far; and back to the start
+CLEAR = 1e-3  # of what f fell: what rises by more close by does so, without measuring
 ROUNDED, SHOWN = 2e-16, 0.1  # of sums and of curvatures; of the slope on the way
 LONG, SAME = 1e8, 1e-10  # how far away is; of f, what is the same there
 SETTLES = 60  # steps to the bottom of a valley
@@ -45,17 +47,21 @@ LEVEL, RISING, LOST = range(3)  # how f is along a valley
 def ran_away(
     function: Any,
     p: Any,
-    counters: Any,
-    facts: Any,
+    end: Any,
     x: Any,
     g: Any,
     origin: Any,
     work: Any,
 ) -> bool:
     """Return whether a variable, or all, ran far away, and f was as low long before."""
-    free, trial, trial_g, units, step = work[0], work[2], work[3], work[6], work[7]
-    f = facts[VALUE_THERE]
-    same = SAME * max(facts[FIRST] - f, abs(f))
+    n = end.variables
+    free = floats(work.free, (n,))
+    trial = floats(work.trial, (n,))
+    trial_g = floats(work.trial_g, (n,))
+    units = floats(work.units, (n,))
+    step = floats(work.step, (n,))
+    f = end.value
+    same = SAME * max(end.first - f, abs(f))
     for k in range(x.shape[0]):
         moved = x[k] - origin[k]
         if free[k] == 0.0 or g[k] == 0.0 or abs(step[k]) <= FAR * units[k]:
@@ -72,7 +78,7 @@ def ran_away(
         for j in range(x.shape[0]):
             trial[j] = origin[j] + AWAY * (x[j] - origin[j])
         together = evaluate(function, trial, p, trial_g)
-        counters[EVALUATIONS] += 2
+        end.evaluations += 2
         if min(abs(there - f), abs(together - f)) <= same:
             return True
     return False
@@ -82,8 +88,7 @@ def ran_away(
 def _is_tail(
     function: Any,
     p: Any,
-    counters: Any,
-    facts: Any,
+    end: Any,
     least: float,
     x: Any,
     g: Any,
@@ -97,9 +102,14 @@ def _is_tail(
     Without kinks it would be constant there if it were exactly flat: it falls on, by
     less than shows in it.
     """
-    free, scale, trial, trial_g = work[0], work[1], work[2], work[3]
-    units, along = work[6], work[8]
-    n, f = x.shape[0], facts[VALUE_THERE]
+    n = end.variables
+    free = floats(work.free, (n,))
+    scale = floats(work.scale, (n,))
+    trial = floats(work.trial, (n,))
+    trial_g = floats(work.trial_g, (n,))
+    units = floats(work.units, (n,))
+    along = floats(work.along, (n,))
+    f = end.value
     slope, back, weight = 0.0, 0.0, 0.0
     for k in range(n):
         slope += g[k] * along[k]
@@ -117,13 +127,19 @@ def _is_tail(
                 flat = flat and lower[k] <= trial[k] <= upper[k]
             if flat:
                 there = evaluate(function, trial, p, trial_g)
-                counters[EVALUATIONS] += 1
+                end.evaluations += 1
                 left = 0.0
                 for k in range(n):
                     left += trial_g[k] * along[k]
                 seen = max(least, cancelled(x, trial, free, scale))
-                flat = there <= f + seen
-                flat = flat and (abs(left) <= abs(slope) or abs(left) * far <= seen)
+                rise = abs(left) * far if abs(left) > abs(slope) else 0.0
+                rise = max(rise, there - f)
+                clear = rise > CLEAR * max(end.first - f, abs(f)) and far == 1.0
+                if rise > seen and not clear:
+                    seen = max(seen, CERTAIN * varies(function, p, end, x, work))
+                    around = varies(function, p, end, trial, work)
+                    seen = max(seen, CERTAIN * around)
+                flat = rise <= seen
             far *= OUTWARD
         if not flat:
             continue
@@ -131,7 +147,7 @@ def _is_tail(
             inward = back / (1.0 + step) if step < 2 else -sign * 0.5 * (step - 1.0)
             placed(x, inward, along, lower, upper, trial)
             there = evaluate(function, trial, p, trial_g)
-            counters[EVALUATIONS] += 1
+            end.evaluations += 1
             if there > f + max(least, cancelled(x, trial, free, scale)):
                 return True
     return False
@@ -141,8 +157,7 @@ def _is_tail(
 def has_tail(
     function: Any,
     p: Any,
-    counters: Any,
-    facts: Any,
+    end: Any,
     least: float,
     x: Any,
     g: Any,
@@ -155,8 +170,13 @@ def has_tail(
     null: float,
 ) -> bool:
     """Look for a tail along variables, along Newton's step, and where f is straight."""
-    free, scale, units, step, along = work[0], work[1], work[6], work[7], work[8]
-    n, far = x.shape[0], 0.0
+    n = end.variables
+    free = floats(work.free, (n,))
+    scale = floats(work.scale, (n,))
+    units = floats(work.units, (n,))
+    step = floats(work.step, (n,))
+    along = floats(work.along, (n,))
+    far = 0.0
     for k in range(n):
         far = max(far, abs(step[k]) / units[k])
     for i in range(2 * n + 1):
@@ -178,7 +198,7 @@ def has_tail(
             else:
                 along[k] = scale[k] * v[k, i - n - 1]
         if set_length(along, units) and _is_tail(
-            function, p, counters, facts, least, x, g, origin, lower, upper, work
+            function, p, end, least, x, g, origin, lower, upper, work
         ):
             return True
     return False
@@ -209,7 +229,7 @@ def _settled(
     function: Any,
     hessian: Any,
     p: Any,
-    counters: Any,
+    end: Any,
     least: float,
     lower: Any,
     upper: Any,
@@ -227,12 +247,19 @@ def _settled(
     float
         By how much less it may be at the bottom.
     """
-    free, units, along = work[0], work[6], work[8]
-    trial, trial_g, moves = work[2], work[3], work[9]
-    scale, normal, kept = work[10], work[11], work[12]
+    n = end.variables
+    free = floats(work.free, (n,))
+    units = floats(work.units, (n,))
+    along = floats(work.along, (n,))
+    trial = floats(work.trial, (n,))
+    trial_g = floats(work.trial_g, (n,))
+    moves = floats(work.moves, (n,))
+    scale = floats(work.inner_scale, (n,))
+    normal = floats(work.normal, (n,))
+    kept = floats(work.kept, (n,))
     b, w, n = matrices[2], matrices[3], trial.shape[0]
     here, left = evaluate(function, trial, p, trial_g), inf
-    counters[EVALUATIONS] += 1
+    end.evaluations += 1
     for _ in range(SETTLES):
         if not is_finite(here, trial_g):
             return here, inf
@@ -266,7 +293,7 @@ def _settled(
         for k in range(n):
             trial[k] = min(max(trial[k] + moves[k], lower[k]), upper[k])
         there = evaluate(function, trial, p, trial_g)
-        counters[EVALUATIONS] += 1
+        end.evaluations += 1
         if not there < here:
             copy(kept, trial)
             break
@@ -281,8 +308,7 @@ def _follow(
     function: Any,
     hessian: Any,
     p: Any,
-    counters: Any,
-    facts: Any,
+    end: Any,
     least: float,
     distance: float,
     steps: int,
@@ -294,9 +320,14 @@ def _follow(
     matrices: Any,
 ) -> int:
     """Follow a bent valley; return LEVEL, RISING, or LOST where that can't be."""
-    free, scale, units, along = work[0], work[1], work[6], work[8]
-    trial, place = work[2], work[13]
-    n, f = x.shape[0], facts[VALUE_THERE]
+    n = end.variables
+    free = floats(work.free, (n,))
+    scale = floats(work.scale, (n,))
+    units = floats(work.units, (n,))
+    along = floats(work.along, (n,))
+    trial = floats(work.trial, (n,))
+    place = floats(work.place, (n,))
+    f = end.value
     copy(x, place)
     for _ in range(steps):
         for k in range(n):
@@ -304,10 +335,10 @@ def _follow(
             if not lower[k] <= trial[k] <= upper[k]:
                 return LOST
         here, left = _settled(
-            *(function, hessian, p, counters, least, lower, upper, work, matrices)
+            *(function, hessian, p, end, least, lower, upper, work, matrices)
         )
         seen = max(least, cancelled(x, trial, free, scale))
-        keep(facts, here, f - seen, work)
+        keep(end, here, f - seen, work)
         if not here <= f + seen:
             return RISING if here - left > f + seen else LOST
         for k in range(n):
@@ -324,8 +355,7 @@ def has_bent_tail(
     function: Any,
     hessian: Any,
     p: Any,
-    counters: Any,
-    facts: Any,
+    end: Any,
     least: float,
     largest: float,
     x: Any,
@@ -336,9 +366,12 @@ def has_bent_tail(
     matrices: Any,
 ) -> bool:
     """Look for a tail along bent valleys: flat for ever, on one side only."""
-    scale, units, along = work[1], work[6], work[8]
-    a, v, n = matrices[0], matrices[1], x.shape[0]
-    fallen = max(facts[FIRST] - facts[VALUE_THERE], 0.0)
+    n = end.variables
+    scale = floats(work.scale, (n,))
+    units = floats(work.units, (n,))
+    along = floats(work.along, (n,))
+    a, v = matrices[0], matrices[1]
+    fallen = max(end.first - end.value, 0.0)
     for i in range(n):
         farthest, slope = 0.0, 0.0
         for k in range(n):
@@ -359,7 +392,7 @@ def has_bent_tail(
                 along[k] = scale[k] * v[k, i]
             set_length(along, units)
             outward = _follow(
-                *(function, hessian, p, counters, facts, least, side * FIRST_STEP),
+                *(function, hessian, p, end, least, side * FIRST_STEP),
                 *(FOLLOWED, FARTHER, x, lower, upper, work, matrices),
             )
             if outward != LEVEL:
@@ -368,7 +401,7 @@ def has_bent_tail(
                 along[k] = scale[k] * v[k, i]
             set_length(along, units)
             inward = _follow(
-                *(function, hessian, p, counters, facts, least, -side * STEP_BACK),
+                *(function, hessian, p, end, least, -side * STEP_BACK),
                 *(FOLLOWED_BACK, 1.0, x, lower, upper, work, matrices),
             )
             if inward == RISING:
@@ -378,13 +411,14 @@ def has_bent_tail(
 
 @jit
 def is_rounding(
-    hessian: Any, p: Any, facts: Any, x: Any, origin: Any, work: Any, a: Any
+    hessian: Any, p: Any, end: Any, x: Any, origin: Any, work: Any, a: Any
 ) -> bool:
     """Return whether the gradient is of rounding, far beyond the start.
 
     There its terms cancel each other; what f has fallen by on the way doesn't show.
     """
-    free, n = work[0], x.shape[0]
+    n = end.variables
+    free = floats(work.free, (n,))
     for i in range(n):
         for j in range(n):
             a[i, j] = 0.0
@@ -400,6 +434,6 @@ def is_rounding(
             if size > largest:
                 largest = size
                 far = abs(x[j] - origin[j]) >= 0.5 * abs(x[j])
-        if far and ROUNDED * total * way > SHOWN * (facts[FIRST] - facts[VALUE_THERE]):
+        if far and ROUNDED * total * way > SHOWN * (end.first - end.value):
             return True
     return False

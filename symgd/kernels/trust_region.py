@@ -19,7 +19,7 @@ from symgd.native.quadratic import (
     ROWS,
     SIZE,
     VALUE,
-    Region,
+    TrustRegion,
     Vectors,
     root_of,
 )
@@ -43,7 +43,7 @@ SWEEPS = 30
 # ------------------------------------------------------------------- the model
 
 
-region_at, _root = record_at(Region), jit(root_of)
+region_at, _root = record_at(TrustRegion), jit(root_of)
 
 
 @jit

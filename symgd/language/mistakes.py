@@ -227,6 +227,16 @@ def _constrained(text: str, source: str) -> FormulaError | None:
     return FormulaError(problem, text, *match.span(), advice)
 
 
+def latex(text: str, source: str) -> FormulaError | None:
+    """Return what is wrong with a text in LaTeX, of which Python reads some."""
+    if (match := re.search(r"\\[A-Za-z]+|[\^_]\{", source)) is None:
+        return None
+    advice = (
+        "write (1/2)*x**2 for \\frac{1}{2}x^{2}, sqrt(x), x[i], sum(... for i in ...)"
+    )
+    return FormulaError("this is LaTeX", text, *match.span(), advice)
+
+
 def _tilde(text: str, source: str) -> FormulaError | None:
     if (place := source.find("~")) < 0:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,14 +30,16 @@ def written_names(text: str, declared: Iterable[str] = ()) -> list[str]:
     """
     from symgd.language.nodes import natural_order
 
-    tree = _tree(text)
-    called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
-    found = {
-        node.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and id(node) not in called
-    }
-    return natural_order(found - (CONSTANT_NAMES - set(declared)))
+    return natural_order(_names_in(text) - (CONSTANT_NAMES - set(declared)))
+
+
+@functools.lru_cache(maxsize=256)
+def _names_in(text: str) -> frozenset[str]:
+    """Return all names of a text but those that are called."""
+    nodes = list(ast.walk(_tree(text)))
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    names = (node for node in nodes if isinstance(node, ast.Name))
+    return frozenset(node.id for node in names if id(node) not in called)
 
 
 def constants_meant(text: str, *given: object) -> set[str]:

@@ -91,8 +91,9 @@ class Reader:
             raise FormulaError(
                 f"the formula has {len(source)} characters; at most {MAX_LENGTH}"
             )
-        if error := mistakes.lookalike(self.text, source):
-            raise error
+        for found in (mistakes.latex, mistakes.lookalike):
+            if error := found(self.text, source):
+                raise error
         self.margin = len(source) - len(source.lstrip())
         try:
             self.bytes = source.strip().encode()
@@ -202,6 +203,7 @@ class Reader:
             ]
             return self._combined(node, factors, lambda a, b: a * b, product)
         if isinstance(node.op, ast.Pow):
+            self._refuse_power_of_function(node)
             return self._power(node, self._value(node.left), self._value(node.right))
         if isinstance(node.op, ast.FloorDiv):
             return self._apply(node, "floor", [self._read_BinOp(_as_division(node))])
@@ -209,6 +211,16 @@ class Reader:
             arguments = [self._value(node.left), self._value(node.right)]
             return self._apply(node, "Mod", arguments)
         raise self._error(node, *mistakes.refusal(node, self._source(node)))
+
+    def _refuse_power_of_function(self, node: ast.BinOp) -> None:
+        """Refuse sin**2(x), which would be a number that is called."""
+        function, call = node.left, node.right
+        named = isinstance(function, ast.Name) and function.id in self.functions
+        if named and isinstance(call, ast.Call) and isinstance(call.func, ast.Constant):
+            name, power = self._source(function), self._source(call.func)
+            inner = ", ".join(map(self._source, call.args))
+            problem = "a power stands after what is raised"
+            raise self._error(node, problem, f"write {name}({inner})**{power}")
 
     def _inverse(self, node: ast.expr) -> sp.Expr:
         divisor = self._value(node)
@@ -297,8 +309,10 @@ class Reader:
             raise self._error(node, error.problem, error.suggestion) from None
 
     def _read_Subscript(self, node: ast.Subscript) -> sp.Expr:
-        if not self.arrays:
-            raise self._error(node, mistakes.OBJECTIVES_ONLY)
+        if not self.arrays:  # a column, or a coordinate, is written without its index
+            whole = node.value.id if isinstance(node.value, ast.Name) else None
+            suggestion = whole and f"use {whole}: it stands for each row or coordinate"
+            raise self._error(node, mistakes.OBJECTIVES_ONLY, suggestion)
         if not isinstance(node.value, ast.Name):
             raise self._error(node, *mistakes.refusal(node, self._source(node)))
         name, inner = node.value.id, node.slice

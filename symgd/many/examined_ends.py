@@ -8,6 +8,7 @@ from array import array
 import numpy as np
 
 from symgd.descent.ends import CLOSE, ROUGHLY, SMALL, sizes_of, turns
+from symgd.descent.falls import falls_for_ever
 from symgd.descent.felt import lower_nearby
 from symgd.descent.jumps import lower_beside
 from symgd.kernels.shared import shared
@@ -34,34 +35,31 @@ class ExaminedEnds:
         """Set the status of some of them, neighbours, to RUNNING if not exact."""
         problem, table = self.problem, self.table
         n = problem.starts.shape[1]
-        counters = np.zeros(layout.COUNTERS, dtype=np.int64)
-        counters[layout.VARIABLES] = n
-        counters[layout.PARAMETERS] = self.parameters.shape[1]
-        facts = np.zeros(layout.FACTS)
-        facts[layout.CLOSE], facts[layout.SLOPE] = self.close, problem.settings.slope
-        facts[layout.ANALYTIC] = (
-            problem.objective.is_analytic + problem.objective.is_smooth
+        state = layout.EndState(
+            variables=n,
+            parameters=self.parameters.shape[1],
+            close=self.close,
+            slope=problem.settings.slope,
+            analytic=problem.objective.is_analytic + problem.objective.is_smooth,
         )
         lower, upper = np.array(problem.bounds.lower), np.array(problem.bounds.upper)
-        work = np.zeros(layout.EXAMINED_VECTORS * n)
+        work = np.zeros(layout.END_ROWS * n)
         matrices = np.zeros(0 if self.hessian is None else 4 * n * n)
-        arrays: tuple[np.ndarray, ...] = (
-            problem.starts,
-            self.parameters,
-            lower,
-            upper,
-            work,
-            matrices,
+        places = layout.EndArrays(
+            function=self.function.address,
+            hessian=0 if self.hessian is None else self.hessian.address,
+            lower=machine.address(lower),
+            upper=machine.address(upper),
+            work=machine.address(work),
+            matrices=machine.address(matrices),
         )
         # A rule's evaluations are its updates.
         counts = table.nfev if problem.searches else table.nfev.copy()
-        arrays += (table.x, table.fun, table.jac, table.status, counts)
+        tables = (problem.starts, self.parameters, table.x, table.fun, table.jac)
         self.kernel(
-            self.function.address,
-            0 if self.hessian is None else self.hessian.address,
-            *map(machine.address, (counters, facts)),
-            *(problem.count, int(piece[0]), int(piece[-1]) + 1),
-            *map(machine.address, arrays),
+            *(machine.address(state), machine.address(places), problem.count),
+            *(int(piece[0]), int(piece[-1]) + 1),
+            *map(machine.address, (*tables, table.status, counts)),
         )
         machine.raise_pending()
         objective = problem.objective
@@ -95,7 +93,8 @@ class ExaminedEnds:
             counts[each] += 2 * len(x)
             ways = self.function, array("d", constants), x, sides, sizes
             steepest = float(np.abs(slope).max())
-            if self.problem.searches and turns(*ways, SMALL * steepest):
+            kinked = self.problem.searches and turns(*ways, SMALL * steepest)
+            if kinked or (self.problem.searches and self._falls_on(point, start, each)):
                 lowest = -math.inf  # to be looked at alone
         if self.problem.objective.has_jumps:
             beside = lower_beside(
@@ -105,6 +104,19 @@ class ExaminedEnds:
             lowest = min(lowest, beside.fun)
         if lowest < math.inf:
             table.status[each] = RUNNING
+
+    def _falls_on(
+        self,
+        point: tuple[array[float], float, array[float]],
+        start: np.ndarray,
+        each: int,
+    ) -> bool:
+        """Return whether f falls for ever from an end, by ever less."""
+        sides = self.problem.bounds.lower, self.problem.bounds.upper
+        way = [a - b for a, b in zip(point[0], start, strict=True)]
+        sizes = sizes_of(point[0], array("d", start))
+        constants = array("d", self.parameters[each])
+        return falls_for_ever(self.function, constants, point, sides, sizes, [way])
 
 
 def left_to_run(problem: Problem, table: Ends) -> np.ndarray:

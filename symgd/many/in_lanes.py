@@ -54,8 +54,8 @@ class _Lanes:
         self.loops = lane_kernel(problem, first, form), first.descend
         block = form[0] * form[1]
         sizes = (n, self.width, len(self.hyper), len(self.parameters))
-        shape = [*sizes, count, block, *varied, *layout.LaneRows.of(*sizes), 0]
-        self.shape = np.array(shape, dtype=np.int64)
+        rows = layout.LaneRows.of(*sizes)
+        self.shape = layout.BlockShape(*sizes, count, block, *varied, *rows)
         # One large allocation gets large pages, where several would not.
         size, patient = n * self.width, 2 if problem.settings.patience else 0
         parts = np.cumsum([size, n + 1, patient])
@@ -107,7 +107,7 @@ class _Lanes:
     def table(self) -> Ends:
         """Return the ends."""
         status, nit = self.ends
-        if self.shape[layout.STOP] and (never := nit < 0).any():
+        if self.shape.stop and (never := nit < 0).any():
             self.fg[:, never] = math.nan
         return Ends(
             x=self.slots[:: self.width].T,
@@ -180,7 +180,7 @@ def run(
     lanes.begin()
     status = lanes.ends[0]
     deadline = time.perf_counter() + problem.settings.time_limit
-    interrupts.shown_in(lanes.shape[layout.STOP :])
+    interrupts.shown_in(lanes.shape.seen("stop"))
     with ThreadPoolExecutor(workers) as pool:
         each = pool.map if workers > 1 else map
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from symgd.descent.progress import ProgressOfMany
 from symgd.descent.run import drive
-from symgd.descent.solver_run import LBFGS_ITERATIONS
+from symgd.descent.search_run import SearchRun
 from symgd.kernels.shared import shared
 from symgd.many.examined_ends import ExaminedEnds
 from symgd.many.problem import Ends, Problem
@@ -138,17 +138,15 @@ class _Loop:
 
     def __init__(self, problem: Problem, table: Ends, cut: Sequence[int]) -> None:
         self.problem, self.table, self.cut = problem, table, cut
-        settings, n = problem.settings, problem.starts.shape[1]
-        self.function = problem.objective.kernel("evaluation")
-        self.loop = shared("each")
-        if problem.automatic:
-            self.method, self.space = shared("spectral"), layout.spectral_space(n)
-        else:
-            self.method, self.space = shared("solver"), layout.solver_space(n)
-        self.last = settings.maxiter
-        # What needs more is repeated alone, in slices; likewise a further stage.
-        if problem.automatic or problem.objective.has_quick_hessian:
-            self.last = min(self.last, LBFGS_ITERATIONS)
+        first = problem.run(0)
+        assert isinstance(first, SearchRun)
+        self.loop, self.method, self.function = (
+            shared("each"),
+            first.kernel,
+            first.function,
+        )
+        self.space = first.space(first.n)
+        self.last = min(problem.settings.maxiter, first.among_many)
         self.parameters = problem.constants()
         self.ends = ExaminedEnds(problem, table)
 

@@ -38,10 +38,12 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             before = signal.getsignal(signal.SIGINT)
-            own = isinstance(getattr(before, "__self__", None), Interrupts)
+            outer = getattr(before, "__self__", None)
+            own = isinstance(outer, Interrupts)
             if own or before is signal.default_int_handler:
                 signal.signal(signal.SIGINT, self._note)
                 self._before = before
+                self.noted = isinstance(outer, Interrupts) and outer.noted
                 # What is in a section of the run around this one is not in one here.
                 self._sections, Interrupts._prompt = Interrupts._prompt, 0
         return self

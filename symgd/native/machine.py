@@ -24,6 +24,7 @@ from symgd.errors import InputError, SymgdError
 LLVM_TYPES = {"p": "ptr", "i": "i64", "d": "double"}
 C_TYPES = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double}
 ENTRY = "symgd_entry"
+_BYTE = ctypes.c_char
 LONG = 300_000  # characters of LLVM's text, of some hundred terms
 # What numba calls by names of its own, and the C library by these.
 LIBRARY = {"numba_gamma": "tgamma", "numba_lgamma": "lgamma"}
@@ -121,11 +122,11 @@ def raise_pending() -> None:
 def address(array: Any) -> int:
     """Return where an array, NumPy's or Python's own, or a record has its numbers."""
     try:
+        return ctypes.addressof(_BYTE.from_buffer(array))
+    except (TypeError, ValueError):
+        pass  # it is empty, only to be read, or has gaps
+    if not hasattr(array, "__array_interface__"):
         return array.buffer_info()[0]
-    except AttributeError:
-        pass  # it is NumPy's, or a record
-    if isinstance(array, ctypes.Structure):
-        return ctypes.addressof(array)
     if not array.flags.c_contiguous:
         raise ValueError("a kernel takes arrays row by row, without gaps")
     return array.__array_interface__["data"][0]

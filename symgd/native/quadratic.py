@@ -12,7 +12,7 @@ FINE_RESOLUTION = 1e-26  # of curvatures as squares of singular values
 
 
 @record
-class Region(Record):
+class TrustRegion(Record):
     """Where a descent is, and how far its model is trusted."""
 
     parameters: int

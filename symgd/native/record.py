@@ -35,6 +35,11 @@ class Record(ctypes.Structure):
         """Return the word of a field, for code that is written."""
         return getattr(cls, name).offset // 8
 
+    def seen(self, name: str) -> Any:
+        """Return a number as an array of one, in the same memory."""
+        kind = self.kinds()[name] * 1
+        return kind.from_buffer(self, getattr(type(self), name).offset)
+
     def numbers(self) -> dict[str, int | float]:
         """Return all numbers by name."""
         return {name: getattr(self, name) for name in self.kinds()}

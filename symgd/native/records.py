@@ -91,8 +91,8 @@ DESCENT = "i:pp"  # a run, its arrays
 EACH = "i:ippiiiiiiiiiii"
 LARGE = "i:ppp"
 LARGE_STEP = "i:pppppppppi"
-EXAMINATION = "i:iipppppppppp"
-EXAMINATION_EACH = "i:iippiiippppppppppp"
+EXAMINATION = "i:pp"
+EXAMINATION_EACH = "i:ppiiiiiiiiii"
 
 MEMORY = 10  # pairs that L-BFGS remembers
 VECTORS = 6  # of working space, beside the pairs
@@ -112,20 +112,62 @@ def spectral_space(n: int) -> int:
     return HISTORY + SPECTRAL_VECTORS * n
 
 
-COUNTERS = 3
-EVALUATIONS, VARIABLES, PARAMETERS = range(COUNTERS)
 # What an end is, see ``kernels.examination``.
 EXACT, INEXACT, LOWER, FLAT, SADDLE, UNKNOWN = range(6)
-FACTS = 8
-FIRST = 0  # the value at the start
-VALUE_THERE = 1  # that at the end
-CLOSE = 2  # the longest step, as a part of x, that Newton's method may have left
-PROMISED = 3  # what that step would lower the value by
-MOVED = 4  # the largest part of x by which it would change it
-LOWER_VALUE = 5  # that at the lowest point that was found, or inf
-SLOPE = 6  # a point is lower if it is so by more than this for each unit of x
-ANALYTIC = 7  # 2: no part of the formula has a kink, 1: its roots may, 0: others, too
-EXAMINED_VECTORS = 14  # of working space
+
+
+@record
+class EndState(Record):
+    """What is known of an end, and what its examination finds."""
+
+    evaluations: int
+    variables: int
+    parameters: int
+    first: float  # the value at the start
+    value: float  # that at the end
+    close: float  # the longest step, as a part of x, that Newton's method may leave
+    slope: float  # a point is lower if it is so by more than this for each unit of x
+    analytic: float  # 2: no part of the formula has a kink, 1: its roots may; 0: others
+    promised: float  # what Newton's step would lower the value by
+    moved: float  # the largest part of x by which it would change it
+    lower_value: float  # that at the lowest point that was found, or inf
+
+
+@record
+class EndArrays(Record):
+    """Where what an examination works with is: addresses."""
+
+    function: int  # of value and gradient
+    hessian: int  # 0: there is none
+    x: int
+    gradient: int
+    origin: int  # where the run began
+    constants: int
+    lower: int
+    upper: int
+    work: int
+    matrices: int  # four
+    # Rows of the work, which the kernel finds itself.
+    free: int
+    scale: int
+    trial: int
+    trial_g: int
+    lower_x: int  # the lowest point that was found, and its gradient
+    lower_g: int
+    units: int
+    step: int  # Newton's
+    along: int
+    moves: int
+    inner_scale: int
+    normal: int
+    kept: int
+    place: int
+    beside: int
+    beside_g: int
+
+
+END_ROWS = 16
+
 
 TRAJECTORY_FORM = 14  # integers, see ``TrajectoryForm``
 
@@ -158,8 +200,29 @@ class TrajectoryForm(NamedTuple):
 SCHEDULE = "i:dpp"  # (t, h) -> hyperparameters
 UPDATE = "i:dddpippp"  # (t, g, f, s, k, hyper, totals) -> slots, or summands
 
-SHAPE = 17  # integers that describe a block: see ``blocks.entry``
-STOP = 16  # of these, becomes 1 when no further block is to begin
+
+@record
+class BlockShape(Record):
+    """What a block of lanes is like, and when no further one is to begin."""
+
+    variables: int
+    width: int  # slots of a variable
+    hyperparameters: int
+    parameters: int
+    descents: int
+    lanes: int
+    varied_h: int  # whether hyperparameters have a column for each descent, or one
+    varied_p: int  # likewise parameters
+    # Where the quantities of a block begin in its table: ``LaneRows``.
+    marks: int
+    end_slots: int
+    end_marks: int
+    end_fg: int
+    alive: int
+    hyper_row: int
+    parameters_row: int
+    rows: int
+    stop: int  # becomes 1
 
 
 class LaneRows(NamedTuple):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
-from symgd.errors import InputError
+from symgd.errors import InputError, shortened
 from symgd.native.machine import address
 from symgd.native.stopping import stoppable
 from symgd.objectives.numbers_given import as_array, named, shape_of
 
+FLOAT = np.dtype(np.float64)
 MATRIX = 10_000  # rows of a Hessian at most: 800 MB
 
 
@@ -41,6 +42,7 @@ class Evaluation:
         self.objective = objective
         self.kind = kind
         self._jitted: Any = None
+        self._quick: tuple[Any, Any] | None = None  # the kernel, and its constants
 
     @property
     def _numba_type_(self) -> Any:
@@ -63,8 +65,14 @@ class Evaluation:
         words = np.array(self.objective.parameter_values())
         return jitted_at(self._kernel.address, words, len(space), kind)
 
-    def __call__(self, x: Any, **parameters: float) -> Any:
+    def __call__(self, x: Any, *others: Any, **parameters: float) -> Any:
         """Evaluate at a point or at an array of points, one a row."""
+        plain = type(x) is np.ndarray and x.dtype == FLOAT and x.flags.c_contiguous
+        if plain and x.shape == self._shape and not (others or parameters):
+            return self._at(x)
+        if others:
+            whole = shortened(", ".join(map(str, (x, *others))), 40)
+            raise InputError(f"a point is one argument: write {self.kind}([{whole}])")
         x = named(x)
         if parameters:
             changed = self.objective.with_parameters(**parameters)
@@ -82,6 +90,12 @@ class Evaluation:
             return tuple(_stacked(column, points.shape) for column in columns)
         return _stacked(results, points.shape)
 
+    @functools.cached_property
+    def _shape(self) -> tuple[int, ...] | None:
+        """The shape of a point, where it is known and nothing else can be meant."""
+        scalars = self.objective.arrays is None
+        return (len(self.objective.space),) if scalars else None
+
     def _is_points(self, x: Any) -> bool:
         """Return whether x is as long as points are, where that is known."""
         arrays = self.objective.arrays
@@ -97,18 +111,27 @@ class Evaluation:
         if hessian and n > MATRIX:
             problem = f"the Hessian would have {n} rows; at most {MATRIX}"
             raise InputError(f"{problem}: use hessp(x, v)")
-        kernel = self.objective.kernel("hessian" if hessian else "evaluation")
         out = np.zeros((n, n) if hessian else n)
+        if self.objective.arrays is not None:  # may change, and take long
+            return self._told(self._of_arrays(x, out), out)
+        if self._quick is None:
+            self._quick = self._kernel_now(), self.objective.parameter_values()
+        call, p = self._quick
+        return self._told(call(address(x), address(p), address(out)), out)
+
+    def _of_arrays(self, x: np.ndarray, out: np.ndarray) -> float:
         p = self.objective.parameter_values()
-        with self._stoppable():
-            value = kernel(*map(address, (x, p, out)))
+        call = self._kernel_now()
+        with stoppable():  # Ctrl-C is heard
+            return call(address(x), address(p), address(out))
+
+    def _kernel_now(self) -> Any:
+        return self.objective.kernel("hessian" if self.kind == "hess" else "evaluation")
+
+    def _told(self, value: float, out: np.ndarray) -> Any:
         if self.kind == "value_and_grad":
             return value, out
         return value if self.kind == "value" else out
-
-    def _stoppable(self) -> Any:
-        """Let Ctrl-C be heard meanwhile, where it may take long."""
-        return nullcontext() if self.objective.arrays is None else stoppable()
 
     def _points(self, x: Any) -> np.ndarray:
         space = self.objective.space

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
-from symgd.errors import InputError
+from symgd.errors import InputError, shortened
 from symgd.objectives.numbers_given import as_array, as_number, named
 from symgd.objectives.space import Space
 
@@ -223,6 +223,9 @@ def read_point(x0: Any, space: Space, limits: Bounds) -> array[float]:
 
 
 def _from_sequence(values: Sequence[Any], space: Space) -> array[float]:
+    if space.is_plain and len(values) == 1 and isinstance(values[0], (list, tuple)):
+        row = shortened(str(list(values[0])), 40)
+        raise InputError(f"x0 must be one point, not a list of points: write {row}")
     if space.is_plain or not any(map(_iterable, values)):
         return array("d", [as_number(value, "x0") for value in values])
     return _from_array(as_array(values, "x0"), space)

@@ -227,7 +227,7 @@ def test_control_c_ends_many_runs():
 
 def test_control_c_before_a_descent_began_leaves_no_numbers(monkeypatch):
     def none(self, active, start, last):
-        self.shape[-1] = 1
+        self.shape.stop = 1
         advance(self, active, start, last)
         signal.raise_signal(signal.SIGINT)
 

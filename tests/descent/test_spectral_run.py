@@ -455,7 +455,7 @@ def test_each_descent_is_the_one_made_alone(formula, options):
 
 def test_many_iterations_are_made_in_slices(monkeypatch):
     whole = minimize_many(ROSENBROCK, STARTS, **AUTO)
-    monkeypatch.setattr("symgd.many.in_turn.LBFGS_ITERATIONS", 30)
+    monkeypatch.setattr("symgd.descent.spectral_run.AMONG_MANY", 30)
     sliced = minimize_many(ROSENBROCK, STARTS, workers=1, **AUTO)
     assert (whole.nit > 30).any()
     assert whole.x.tobytes() == sliced.x.tobytes()

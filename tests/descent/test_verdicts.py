@@ -118,6 +118,14 @@ MINIMA = {
         *("cosh(x) - 1 - x**2/2", [1.0], None),
         [0.0],
     ),
+    "a plateau beside a kink": (
+        *("max(x, 0)**2 + abs(y - 1)", [1.0, 0.0], None),
+        [0.0],
+    ),
+    "a slope to a bound beside a kink": (
+        *("exp(-x) + abs(y - 1)", [1.0, 0.0], [(0, 50), (-2, 2)]),
+        [math.exp(-50)],
+    ),
     "an edge of kinks": (
         *("abs(x+y-z) + abs(y+z-x) - 0.1*x - 0.1*y", [0, 0, 0], [(-1, 1)] * 3),
         [-0.1],
@@ -159,6 +167,12 @@ WITHOUT = {  # a minimum, or one that can be reached
     "falls between the axes": ("-x*y*z", [0.0, 0.0, 0.0]),
     "falls beside rounding": ("2*atan(x) - tanh(y) + (x + y)**2", [-1.21, -2.48]),
     "falls up to a jump": ("-x if x < 1 else (x - 3)**2", [0.0]),
+    "falls up to a jump to where it is flat": ("-x if x < 1 else 5", [0.5]),
+    "falls beside a kink": ("0.3*abs(x - 1) + exp(-y)", [0.0, 0.0]),
+    "falls slowly beside kinks": (
+        *("abs(x - 1) + abs(x + 1) + 2*atan(y)", [1.0, -2.7]),
+    ),
+    "falls like a root, and cancels": ("0.3*(sqrt(1 + x**2) - x)", [-1.82]),
     "falls along two kinks": ("abs(x - y) + abs(y - z) - 0.1*x", [1.0, 2.0, 5.0]),
     "falls along a bent valley": ("(y-x**2)*(y-2*x**2)", [0.0, 0.0]),
 }

@@ -9,7 +9,7 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symgd import FormulaError
+from symgd import FormulaError, fit
 from symgd.language.formula import Product, Sum, array, names_in, read, symbol, text_of
 
 i, j, k, n, m, y = (symbol(name) for name in "ijknmy")
@@ -383,3 +383,9 @@ def test_a_sum_without_an_index_says_how_it_has_one(text, instead):
     with pytest.raises(FormulaError) as caught:
         opened(text)
     assert caught.value.suggestion == f"write {instead}"
+
+
+def test_a_column_is_written_without_its_index():
+    with pytest.raises(FormulaError, match="use t: it stands for each row") as caught:
+        fit("a*exp(-b*t[i])", {"t": [0.0, 1.0], "y": [2.0, 1.0]}, "y")
+    assert "t[i]" in str(caught.value)

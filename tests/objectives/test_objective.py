@@ -300,3 +300,11 @@ def test_bounds_of_an_element_count_before_those_of_its_array(order):
     f = Objective("sum((y[i] - 5)**2 for i in range(n))", sizes={"n": 3})
     pairs = [("y[0]", (0, 1)), ("y", (0, None))][::order]
     assert minimize(f, [1, 1, 1], bounds=dict(pairs)).x == pytest.approx([1, 5, 5])
+
+
+def test_a_point_is_one_argument_and_a_start_one_point():
+    objective = Objective("x**2 + y**2")
+    with pytest.raises(InputError, match=r"write value\(\[1, 2\]\)"):
+        objective.value(1, 2)
+    with pytest.raises(InputError, match=r"not a list of points: write \[1, 2\]"):
+        minimize(objective, [[1, 2]])

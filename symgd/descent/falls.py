@@ -1,0 +1,94 @@
+"""Whether f, that has kinks, falls for ever from an end, by ever less.
+
+Values and slopes are compared up to far away, along coordinates and along the way that
+the run has come. What is exactly flat close by is a plateau, whose values are attained.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from symgd.native.machine import Kernel, address
+
+OUTWARD = (0.1, 1.0, 1e2, 1e4, 1e6, 1e8, 1e10)  # times as far as the run has come
+LEAST = 4e-15  # of f: what is higher by less isn't higher
+ROUNDED = 4e-16  # of a coordinate, which is rounded on the way
+VISIBLE = 1e-3  # of f: what is lower by that is lower, whatever its slope
+
+
+def falls_for_ever(
+    kernel: Kernel,
+    parameters: array[float],
+    point: tuple[array[float], float, array[float]],
+    sides: tuple[Sequence[float], Sequence[float]],
+    sizes: Sequence[float],
+    ways: Iterable[Sequence[float]],
+) -> bool:
+    """Return whether f does so along a coordinate, or one of some ways.
+
+    Parameters
+    ----------
+    kernel, parameters
+        Of value and gradient.
+    point : (x, f, gradient)
+    sides : pair of sequences of float
+        The bounds.
+    sizes : sequence of float
+        Of the coordinates, each above 0.
+    ways : sequences of float
+        Directions to look in, besides.
+    """
+    slopes = point[2]
+    return any(
+        _is_tail(kernel, parameters, point, sides, way)
+        for way in [*_coordinates(slopes, sizes), *map(_downwards(slopes), ways)]
+    )
+
+
+def _downwards(
+    slopes: Sequence[float],
+) -> Callable[[Sequence[float]], Sequence[float]]:
+    """Return what turns a way to where f falls."""
+    return lambda way: way if _slope(slopes, way) <= 0.0 else [-each for each in way]
+
+
+def _coordinates(
+    slopes: Sequence[float], sizes: Sequence[float]
+) -> Iterator[list[float]]:
+    for k, slope in enumerate(slopes):
+        if slope != 0.0 and math.isfinite(slope):
+            way = [0.0] * len(slopes)
+            way[k] = -math.copysign(sizes[k], slope)
+            yield way
+
+
+def _slope(slopes: Sequence[float], way: Sequence[float]) -> float:
+    return sum(a * b for a, b in zip(slopes, way, strict=True) if b != 0.0)
+
+
+def _is_tail(
+    kernel: Kernel,
+    parameters: array[float],
+    point: tuple[array[float], float, array[float]],
+    sides: tuple[Sequence[float], Sequence[float]],
+    way: Sequence[float],
+) -> bool:
+    x, f, _ = point
+    for far in OUTWARD:
+        there = array("d", (a + far * b for a, b in zip(x, way, strict=True)))
+        inside = zip(sides[0], there, sides[1], strict=True)
+        if there == x or not all(low <= each <= high for low, each, high in inside):
+            return False
+        slopes = array("d", bytes(8 * len(x)))
+        value = kernel(*map(address, (there, parameters, slopes)))
+        rounded = sum(abs(a * b) for a, b in zip(slopes, there, strict=True))
+        if not value <= f + LEAST * abs(f) + ROUNDED * rounded:
+            return False
+        if value < f - VISIBLE * abs(f):
+            continue
+        left = _slope(slopes, way)
+        if left > 0.0 or (left == 0.0 and far == OUTWARD[0]):
+            return False
+    return True

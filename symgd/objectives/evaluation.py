@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,9 @@ class Evaluation:
         self.kind = kind
         self._jitted: Any = None
         self._quick: tuple[Any, Any] | None = None  # the kernel, and its constants
+
+    def __reduce__(self) -> Any:
+        return Evaluation, (self.objective, self.kind)  # native functions stay here
 
     @property
     def _numba_type_(self) -> Any:
@@ -84,11 +87,13 @@ class Evaluation:
         points = self._points(x)
         if points.ndim == 1:
             return self._at(points)
-        results = [self._at(row) for row in points.reshape(-1, points.shape[-1])]
+        *shape, n = points.shape
+        results = [self._at(row) for row in points.reshape(-1, n)]
         if self.kind == "value_and_grad":
-            columns = zip(*results, strict=True)
-            return tuple(_stacked(column, points.shape) for column in columns)
-        return _stacked(results, points.shape)
+            values, slopes = zip(*results, strict=True) if results else ((), ())
+            return _stacked(values, shape), _stacked(slopes, (*shape, n))
+        each = {"value": (), "grad": (n,), "hess": (n, n)}[self.kind]
+        return _stacked(results, (*shape, *each))
 
     @functools.cached_property
     def _shape(self) -> tuple[int, ...] | None:
@@ -148,6 +153,5 @@ class Evaluation:
         return f"<native {self.kind}(x) of {self.objective!r}>"
 
 
-def _stacked(results: Iterable[Any], shape: tuple[int, ...]) -> np.ndarray:
-    stacked = np.asarray(list(results))
-    return stacked.reshape(*shape[:-1], *stacked.shape[1:])
+def _stacked(results: Iterable[Any], shape: Sequence[int]) -> np.ndarray:
+    return np.array(list(results), dtype=np.float64).reshape(shape)

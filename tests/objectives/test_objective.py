@@ -1,5 +1,6 @@
 """The objective: names, derivatives, and its native functions."""
 
+import copy
 import math
 import pickle
 import warnings
@@ -308,3 +309,21 @@ def test_a_point_is_one_argument_and_a_start_one_point():
         objective.value(1, 2)
     with pytest.raises(InputError, match=r"not a list of points: write \[1, 2\]"):
         minimize(objective, [[1, 2]])
+
+
+@pytest.mark.parametrize("shape", [(0, 2), (3, 0, 2), (3, 2)])
+def test_of_any_number_of_points_there_are_as_many_values(rosenbrock, shape):
+    points, many = np.zeros(shape), shape[:-1]
+    assert rosenbrock.value(points).shape == many
+    assert rosenbrock.grad(points).shape == shape
+    assert rosenbrock.hess(points).shape == (*many, 2, 2)
+    values, slopes = rosenbrock.value_and_grad(points)
+    assert (values.shape, slopes.shape) == (many, shape)
+
+
+@pytest.mark.parametrize("kind", ["value", "grad", "value_and_grad", "hess"])
+def test_native_functions_go_to_other_processes_after_a_call(rosenbrock, kind):
+    function, point = getattr(rosenbrock, kind), np.array([0.5, -1.0])
+    here = function(point)
+    for other in (pickle.loads(pickle.dumps(function)), copy.deepcopy(function)):
+        np.testing.assert_equal(other(point), here)

@@ -1,7 +1,7 @@
 """Deterministic tests, no deadlines (calls compile), and a store of their own.
 
 A test that is skipped for another reason than those below has failed: what tests need
-comes with ``pip install ".[test]"``.
+comes with ``pip install ".[test]"``, but for a browser and its widget.
 """
 
 import os
@@ -17,6 +17,10 @@ SKIPS = (
     "there are no named pipes",  # likewise
     "instructions of one kind",  # of x86-64, on other machines
     "this processor can't run code for that one",  # as for AVX2, on older ones
+    # Extras that continuous integration has once.
+    'playwright is missing: pip install ".[browser]"',
+    "no chromium here: apt-get install chromium",
+    'anywidget is missing: pip install ".[widget]"',
     "this LLVM doesn't know that system",  # as macOS, where it is built for one
 )
 STORE = tempfile.mkdtemp(prefix="symgd-tests-")

@@ -241,7 +241,7 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-@functools.cache
+@functools.lru_cache(maxsize=16)
 def asset(name: str) -> str:
     """Return the text of a file that travels with symgd."""
     return resources.files("symgd.pages").joinpath("assets", name).read_text("utf-8")

@@ -172,7 +172,8 @@ def test_mistakes_are_told_as_everywhere(tmp_path):
 
 
 def test_a_widget_has_the_page_and_a_state():
-    pytest.importorskip("anywidget")
+    missing = 'anywidget is missing: pip install ".[widget]"'
+    pytest.importorskip("anywidget", reason=missing)
     shown = page("x**2", [1.0], methods=["gd"])
     widget = shown.widget()
     assert widget.html == shown.html

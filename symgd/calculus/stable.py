@@ -119,7 +119,7 @@ class _Pass:
         """Return a quotient by a sum of powers in two forms; None where one will do."""
         factors = sp.Mul.make_args(node)
         divisors = (factor.as_base_exp() for factor in factors)
-        sums = [base for base, e in divisors if e.is_negative and has_powers(base)]
+        sums = [base for base, e in divisors if has_powers(base) and e.is_negative]
         if not (sums and self.powers):
             return None
         inside = [f for f in factors if f.as_base_exp()[0] in sums or is_power(f)]

@@ -63,12 +63,22 @@ TEXTS = {
 }
 
 
-def calls(function):
-    """Return how many calls of functions a call takes."""
+def every(frame, event):
+    return event in ("call", "c_call")
+
+
+def question(frame, event):
+    """Return whether SymPy asks what an expression is, which takes it long."""
+    asked = event == "call" and frame.f_code.co_name == "_ask"
+    return asked and not frame.f_locals["obj"].is_Number
+
+
+def calls(function, counts=every):
+    """Return how many calls of functions a call takes, of those that count."""
     count = [0]
 
     def noted(frame, event, argument):
-        count[0] += event in ("call", "c_call")
+        count[0] += counts(frame, event)
 
     clear_cache()  # SymPy's own, which would know some answers, and ours
     for module in (quick, removable, signs, stable):

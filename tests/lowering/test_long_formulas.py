@@ -103,6 +103,25 @@ def test_deriving_and_lowering_take_as_long_as_the_formula_is(kind):
 
 
 @pytest.mark.parametrize(
+    "term",
+    [
+        "sin({i}*x + y)*cos(y - {i})",
+        "exp(-0.{i}*(x - 1.{i})**2)*sin(0.{i}*y)",
+        "exp(-(x - {i})**2/{i})*y",
+        "log(1 + exp({i}*x - y))",
+        "sqrt((x - {i})**2 + (y - {i})**2)",
+        "max({i}*x, y + {i}, 0)**2",
+        "({i}*x if x > {i} else y)",
+        "(x - y)/(x**2 + {i})",
+    ],
+)
+def test_of_a_usual_term_sympy_is_asked_little(term):
+    objective = Objective("+".join(term.format(i=i) for i in range(2, 42)))
+    asked = calls(lambda: objective.native.value_and_gradient, question)
+    assert asked <= 2 * 40
+
+
+@pytest.mark.parametrize(
     "kind",
     [
         *("sum of sines", "max", "sum of max", "choices of squares"),

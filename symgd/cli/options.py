@@ -147,11 +147,21 @@ class ObjectiveOptions:
 
 
 @dataclass(kw_only=True)
-class DescentOptions(ObjectiveOptions):
-    """The options that all descents share, as they were given."""
+class PlacedOptions(ObjectiveOptions):
+    """Where descents of an objective begin, and where they may go."""
 
     start: Start = None
     bounds: Bounds = None
+
+    def named(self) -> tuple[Any, ...]:
+        """Return what names variables beside the formula: by a start, by bounds."""
+        return option_texts.point(self.start), option_texts.bounds(self.bounds)
+
+
+@dataclass(kw_only=True)
+class DescentOptions(PlacedOptions):
+    """The options that all descents share, as they were given."""
+
     method: Method = None
     rule_file: RuleFiles = None
     sets: Sets = None
@@ -163,10 +173,6 @@ class DescentOptions(ObjectiveOptions):
     time_limit: TimeLimit = None
     as_json: Json = False
     plot: PlotFile = None
-
-    def named(self) -> tuple[Any, ...]:
-        """Return what names variables beside the formula: by a start, by bounds."""
-        return option_texts.point(self.start), option_texts.bounds(self.bounds)
 
     def chosen(self) -> str | Rule | None:
         """Return the method, by name or as the rule of a file; None if none is given.

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from symgd.cli import option_texts
-from symgd.cli.options import Bounds, ObjectiveOptions, Start, taking
+from symgd.cli.options import PlacedOptions, taking
 from symgd.cli.output import errors_reported
 from symgd.cli.race import RuleFiles, Sets, own_rules, settings
 
@@ -35,19 +35,13 @@ Browser = Annotated[
 
 
 @dataclass(kw_only=True)
-class ReportOptions(ObjectiveOptions):
+class ReportOptions(PlacedOptions):
     """The options of ``symgd report``."""
 
     output: Output
-    start: Start = None
-    bounds: Bounds = None
     method: Methods = None
     rule_file: RuleFiles = None
     sets: Sets = None
-
-    def named(self) -> tuple[object, ...]:
-        """Return what names variables beside the formula."""
-        return option_texts.point(self.start), option_texts.bounds(self.bounds)
 
 
 @taking(ReportOptions)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from symgd.arithmetic import elementary, primitives
+from symgd.lowering.known import unless_known
 from symgd.lowering.source import HELPERS
 
 DOUBLE, WORD, TRUTH = "double", "word", "truth"  # the kinds of numbers
@@ -274,11 +275,13 @@ class _Body:
         if function in language.primitives:
             kind, template = language.primitives[function]
             of = WORD if function is primitives.from_bits else DOUBLE
-            return _either(function, lambda *a: self.written(kind, template, *a, of=of))
+            return unless_known(
+                Text, function, lambda *a: self.written(kind, template, *a, of=of)
+            )
         if function in language.functions:
             name = language.functions[function]
-            return _either(
-                function, lambda *a: self.written(DOUBLE, _call(name, len(a)), *a)
+            return unless_known(
+                Text, function, lambda *a: self.written(DOUBLE, _call(name, len(a)), *a)
             )
         if function in primitives.C_NAMES:
             return _Library(self, function)
@@ -291,7 +294,7 @@ class _Body:
             name = self.program.shared(function)
             return self.written(DOUBLE, _call(name, len(arguments)), *arguments)
 
-        return _either(function, call)
+        return unless_known(Text, function, call)
 
     def inlined(self, function: types.FunctionType) -> Any:
         """Return a function whose own calls write text."""
@@ -327,18 +330,6 @@ class _Body:
         call = function.template(len(arguments), 2)
         template = self.language.choice.format("{0}", call, "{1}")
         return self.written(DOUBLE, template, wrong, result, *arguments)
-
-
-def _either(
-    function: Callable[..., Any], write: Callable[..., Any]
-) -> Callable[..., Any]:
-    """Return what writes, or computes if all it gets is constants."""
-
-    def either(*arguments: Any) -> Any:
-        known = not any(isinstance(a, Text) for a in arguments)
-        return function(*arguments) if known else write(*arguments)
-
-    return either
 
 
 def _call(name: str, count: int, first: int = 0) -> str:

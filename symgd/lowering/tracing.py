@@ -29,6 +29,7 @@ from symgd.lowering.building import (
     memory,
     splat,
 )
+from symgd.lowering.known import unless_known
 
 _IR = ir.IRBuilder
 _LOADS = ("LOAD_GLOBAL", "LOAD_NAME")
@@ -258,18 +259,6 @@ def _repaired(
     return Value(builder, builder.load(place))
 
 
-def _of_values(
-    primitive: Callable[..., Any], write: Callable[..., Any]
-) -> Callable[..., Any]:
-    """Return what writes a primitive, or computes it if all it gets is constants."""
-
-    def either(*arguments: Any) -> Any:
-        known = not any(isinstance(argument, Value) for argument in arguments)
-        return primitive(*arguments) if known else write(*arguments)
-
-    return either
-
-
 WRITING: dict[Any, Callable[..., Any]] = {
     primitives.fma: functools.partial(_call, "fma"),
     primitives.choose: _choose,
@@ -281,7 +270,7 @@ WRITING: dict[Any, Callable[..., Any]] = {
     primitives.from_bits: operator.methodcaller("cast", DOUBLE),
     primitives.repaired: _repaired,
 }
-WRITING = {known: _of_values(known, write) for known, write in WRITING.items()}
+WRITING = {known: unless_known(Value, known, write) for known, write in WRITING.items()}
 
 
 @functools.lru_cache(maxsize=256)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class State:
     """Where a run is: a copy, which may be kept.
 
+    ``state["vhat"]`` is a state variable of the rule, of shape (n,).
+
     Attributes
     ----------
     t, nit : int
@@ -31,8 +33,6 @@ class State:
         The largest component of the (projected) gradient.
     values : dict of str to float
         The iterate by name.
-
-    ``state["vhat"]`` is a state variable of the rule, of shape (n,).
     """
 
     def __init__(self, run: Run) -> None:

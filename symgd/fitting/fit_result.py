@@ -31,9 +31,9 @@ LEVELS = 1e-12, 1.0 - 1e-12  # whose quantiles are neither 0 nor infinite in flo
 class Prediction(NamedTuple):
     """Predictions, and the band that holds the curve, or a new row, with a level."""
 
-    value: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
+    value: np.ndarray  #: What the model gives, a number for each row.
+    lower: np.ndarray  #: The lower end of the band.
+    upper: np.ndarray  #: The upper end of the band.
 
 
 @dataclass(frozen=True)

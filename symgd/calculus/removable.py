@@ -17,6 +17,7 @@ import sympy as sp
 from sympy.codegen.cfunctions import expm1, log1p
 
 from symgd.language.as_written import made, raised
+from symgd.language.digits import digits
 from symgd.language.nodes import kept
 from symgd.language.signs import is_positive
 
@@ -107,7 +108,7 @@ def series(template: sp.Expr) -> tuple[list[Any], float] | None:
     [1.0, 0.0, -0.166667]
     >>> series(sp.cos(T) / T)
     """
-    with mpmath.workdps(_DIGITS):
+    with digits(_DIGITS):
         function = sp.lambdify(T, template, "mpmath")
         for radius in _CIRCLES:
             try:
@@ -283,5 +284,6 @@ def _is_nothing(there: sp.Expr) -> bool:
     """Return whether a value is 0; what is no number isn't."""
     if there.is_zero or not there.is_number:
         return bool(there.is_zero)
-    size = abs(there.evalf(30))
+    with digits():
+        size = abs(there.evalf(30))
     return bool(size.is_Float and size < 1e-25)

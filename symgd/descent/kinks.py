@@ -9,6 +9,7 @@ a polytope".
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from array import array
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import sympy as sp
 
+from symgd.language.digits import digits
 from symgd.language.formula import text_of
 from symgd.language.nodes import parts_of
 from symgd.language.smoothness import ANALYTIC, is_root
@@ -35,13 +37,14 @@ NEAREST = 1e-6  # of the largest gradient: a mean by no more is 0
 UNBOUNDED = 0.9  # of the fall in the part of the way before
 GENUINE = 128.0  # times as far away f must still fall, so that a lower point counts
 STEEP = 1e-6  # of the gradient on the way: what isn't small at an end
-LEAST = 4e-15  # of f: what is lower by less isn't lower
+LEAST, UNSEEN = 4e-15, 1e-16  # of f, and of its fall: what can't be seen
 NODES = 2000  # of a formula, in which kinks are looked for
 NAMES = {sp.Abs: "abs", sp.Max: "max", sp.Min: "min"}
 FAR = 10.0  # times as far as gradients are taken: a kink there isn't seen
 FARTHER, CORRECTIONS = (1e-3, 0.1), 3  # parts of x along a kink; steps back to it
 MOST = 16  # directions in which f is looked at along kinks
 SIDES = 8  # kinks, of which all sides are looked at
+EDGES = 64  # where kinks meet
 
 
 class Surface(NamedTuple):
@@ -107,6 +110,8 @@ class _Surroundings:
         if run.norm > STEEP * run.steepest:
             shown = LEAST * abs(run.fun) / run.norm
             self.units = np.maximum(self.units, shown / DISTANCES[-2])
+        # What is lower by less isn't lower.
+        self.least = max(LEAST * abs(run.fun), UNSEEN * (run.first - run.fun))
         self.evaluations = 0
 
     def at(self, x: np.ndarray) -> Evaluated:
@@ -140,9 +145,26 @@ class _Surroundings:
             sizes = np.linalg.norm(scaled, axis=1)
             scaled = scaled[sizes > 0.0] / sizes[sizes > 0.0, None]
             cells = sides[:, sizes > 0.0] @ np.linalg.pinv(scaled).T
-            largest = np.abs(cells).max(axis=1, keepdims=True)
-            around.append(cells / np.where(largest > 0.0, largest, 1.0))
+            around += [_of_length_one(cells), _of_length_one(_edges(scaled))]
         return np.concatenate(around)
+
+
+def _of_length_one(directions: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    largest = np.abs(directions).max(axis=1, keepdims=True)
+    return directions / np.where(largest > 0.0, largest, 1.0)
+
+
+def _edges(slopes: np.ndarray) -> np.ndarray:
+    """Return directions along kinks, as many at once as leave one free."""
+    import numpy as np
+
+    n = slopes.shape[1]
+    together = itertools.combinations(range(len(slopes)), min(n - 1, len(slopes)))
+    ways = [np.linalg.svd(slopes[list(chosen)])[2][-1] for chosen in together if chosen]
+    edges = np.array(ways[:EDGES]).reshape(-1, n)
+    return np.concatenate([edges, -edges])
 
 
 def kink_at(run: Run) -> Kink:
@@ -169,7 +191,7 @@ def kink_at(run: Run) -> Kink:
         lowest = min(kept, key=lambda point: point[1])
         if lowest[1] < f and (lower := _further(around, lowest, f)):
             return Kink(False, False, lower, pieces, around.evaluations)
-        gradients = np.array([p[2] for p in kept]) * around.units
+        gradients = np.array([run.gradient, *(p[2] for p in kept)]) * around.units
         gradients = _unheld(around, gradients, distance)
         mean = nearest_to_origin(gradients)
         nearest = mean if nearest is None else nearest
@@ -191,7 +213,7 @@ def _where_they_meet(
     step = _step_to(surfaces, around.units)
     point = around.at(around.x + step * around.units)
     usable = all(map(math.isfinite, point[2]))
-    return point if usable and point[1] < f - LEAST * abs(f) else None
+    return point if usable and point[1] < f - around.least else None
 
 
 def _step_to(surfaces: Sequence[Surface], units: np.ndarray) -> np.ndarray:
@@ -226,6 +248,8 @@ def _along_kinks(
     Where 0 is a mean of the gradients, f may still fall along a kink that is bent, or
     where one of several goes on.
     """
+    import numpy as np
+
     names = run.objective.space.names
     expressions = [each.expression for _, surfaces in switches for each in surfaces]
     groups = [[each] for each in expressions[:SIDES]]
@@ -233,7 +257,7 @@ def _along_kinks(
         groups += [expressions[:k] + expressions[k + 1 :] for k in range(len(groups))]
     lowest: Evaluated | None = None
     for group in groups:
-        if len(group) >= max(2, len(around.x)):
+        if len(group) >= len(around.x):
             continue
         for distance, direction in itertools.product(FARTHER, directions[:MOST]):
             x = around.x + distance * around.units * direction
@@ -244,10 +268,12 @@ def _along_kinks(
                     break
                 step = _step_to([s for s in found if s is not None], around.units)
                 x = x + step * around.units
+                if not np.abs(step).max() > DISTANCES[0]:
+                    break
             point = around.at(x)
             if point[1] < (run.fun if lowest is None else lowest[1]):
                 lowest = point
-    if lowest is None or not lowest[1] < run.fun - LEAST * abs(run.fun):
+    if lowest is None or not lowest[1] < run.fun - around.least:
         return None
     return lowest if all(map(math.isfinite, (lowest[1], *lowest[2]))) else None
 
@@ -289,7 +315,7 @@ def _along(around: _Surroundings, mean: Any, f: float) -> Evaluated | None:
     direction = -mean * around.units / abs(mean).max()
     for power in range(40):
         trial = around.at(around.x + 0.5**power * direction)
-        if trial[1] < f - LEAST * abs(f) and all(map(math.isfinite, trial[2])):
+        if trial[1] < f - around.least and all(map(math.isfinite, trial[2])):
             return trial
     return None
 
@@ -367,7 +393,7 @@ def may_have_kinks(objective: Objective, x: array[float], units: array[float]) -
         return any(map(_may_switch, parts_of(objective.expression)))
     names, values = objective.space.names, _values(objective, x)
     return any(
-        _may_switch(node) and not _is_far_from_root(node, names, values, units)
+        _may_switch(node) and not _is_far_from(node, names, values, units)
         for node in parts_of(objective.expression)
     )
 
@@ -378,14 +404,21 @@ def _may_switch(node: Any) -> bool:
     return not (node.is_Number or node.func.__name__ in ANALYTIC)
 
 
-def _is_far_from_root(
+def _is_far_from(
     node: Any, names: Sequence[str], values: dict[str, Any], units: Sequence[float]
 ) -> bool:
-    """Return whether a root's kink, where its base is 0, is farther than was looked."""
-    if not isinstance(node, sp.Pow):
+    """Return whether the kinks of a root or a choice are farther than was looked."""
+    if isinstance(node, sp.Pow):
+        switches = [node.base]
+    elif isinstance(node, tuple(NAMES)):
+        switches = _switches(node, values)
+    else:
         return False
-    surface = _surface(node.base, names, values)
-    return surface is not None and not surface.is_near(units)
+    surfaces = [_surface(each, names, values) for each in switches]
+    found = [surface for surface in surfaces if surface is not None]
+    return len(found) == len(surfaces) > 0 and not any(
+        surface.is_near(units) for surface in found
+    )
 
 
 def _values(objective: Objective, x: array[float]) -> dict[str, Any]:
@@ -412,6 +445,14 @@ def kinks_of(
             yield node, near
 
 
+def surfaces_near(
+    objective: Objective, x: array[float], units: Sequence[float]
+) -> list[Surface]:
+    """Return where the kinks near a point are, each once."""
+    found = [s for _, surfaces in kinks_of(objective, x, units) for s in surfaces]
+    return list({surface.expression: surface for surface in found}.values())
+
+
 def _named(node: Any) -> str:
     """Return a choice as it is written in a formula."""
     return f"{NAMES[type(node)]}({', '.join(map(text_of, node.args))})"
@@ -421,38 +462,52 @@ def _surface(
     expression: Any, names: Sequence[str], values: dict[str, Any]
 ) -> Surface | None:
     numbers = {s: values[s.name] for s in expression.free_symbols if s.name in values}
-    try:
-        value = float(expression.evalf(subs=numbers))
-    except (TypeError, ValueError):
+    value = _value(expression, numbers)
+    if value is None:
         return None
     return Surface(value, _slopes(expression, names, values), expression)
+
+
+def _value(expression: Any, numbers: dict[Any, Any]) -> float | None:
+    """Return the value of a part of a formula; None where it has none."""
+    try:
+        with digits():
+            return float(expression.evalf(subs=numbers))
+    except (TypeError, ValueError):
+        return None
 
 
 def _slopes(
     expression: Any, names: Sequence[str], values: dict[str, Any]
 ) -> list[float]:
     """Return the gradient of a part of a formula; 0 where it has none."""
-    symbols = {s.name: s for s in expression.free_symbols}
-    numbers = {s: values[name] for name, s in symbols.items()}
-    slopes = []
-    for name in names:
-        slope = sp.diff(expression, symbols[name]) if name in symbols else sp.S.Zero
-        try:
-            slopes.append(float(slope.evalf(subs=numbers)))
-        except (TypeError, ValueError):
-            slopes.append(0.0)
+    numbers = {s: values[s.name] for s in expression.free_symbols}
+    slopes = [
+        float(slope) if slope.is_Number else _value(slope, numbers) or 0.0
+        for slope in _derivatives(expression, tuple(names))
+    ]
     return [slope if math.isfinite(slope) else 0.0 for slope in slopes]
+
+
+@functools.lru_cache(maxsize=256)
+def _derivatives(expression: Any, names: tuple[str, ...]) -> list[Any]:
+    """Return the derivative of a part of a formula by each variable."""
+    symbols = {s.name: s for s in expression.free_symbols}
+    return [
+        sp.diff(expression, symbols[name]) if name in symbols else sp.S.Zero
+        for name in names
+    ]
 
 
 def _switches(node: Any, values: dict[str, Any]) -> list[Any]:
     """Return what changes its sign where a choice takes another."""
     if isinstance(node, sp.Abs):
-        return list(node.args)
+        return list(sp.Mul.make_args(node.args[0]))
     numbers = {s: values[s.name] for s in node.free_symbols if s.name in values}
-    try:
-        parts = [float(each.evalf(subs=numbers)) for each in node.args]
-    except (TypeError, ValueError):
+    parts = [_value(each, numbers) for each in node.args]
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
         return []
     best = max if isinstance(node, sp.Max) else min
-    taken = node.args[parts.index(best(parts))]
+    taken = node.args[parts.index(best(known))]
     return [each - taken for each in node.args if each is not taken]

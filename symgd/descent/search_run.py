@@ -32,10 +32,11 @@ from symgd.native.machine import address
 from symgd.native.status import RUNNING, Status
 
 if TYPE_CHECKING:
-    from symgd.descent.kinks import Kink, Surface
+    from symgd.descent.kinks import Evaluated, Kink, Surface
 
 MOST_ESCAPES = 50  # from ends that are no minima
 BEYOND_MEASURE = 1e3 * NOISE  # of f, which may have lost digits on the way
+RAN_AWAY = 1e6  # times as far as it began
 SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
 
 
@@ -112,15 +113,40 @@ class SearchRun(Run):
 
     def _of_exact(self, end: Ending) -> int:
         """Return how a run has ended that has nothing to gain close by."""
-        if self.objective.is_analytic or not self.origin or not self._falls_on(()):
-            return int(Status.CONVERGED)
-        return self._in_tail(end)
+        return self._unless_it_falls_on(Status.CONVERGED, end)
+
+    def _unless_it_falls_on(
+        self, status: Status, end: Ending, surfaces: Sequence[Surface] = ()
+    ) -> int:
+        """Return a status, unless f is lower farther on, or falls for ever."""
+        if not self.origin or (self.objective.is_analytic and not self._ran_away):
+            return int(status)
+        lower = self._lower_on_the_way() if self._ran_away else None
+        if lower is not None and self._leaves(*lower):
+            return self._goes_on(self.settings.gtol)
+        if lower is not None or self._falls_on(surfaces):
+            return self._in_tail(end)
+        return int(status)
+
+    @property
+    def _ran_away(self) -> bool:
+        """Whether it is so far from where it began that f may fall without bound."""
+        began = max(map(abs, self.origin)) or 1.0
+        return max(map(abs, self.x)) > RAN_AWAY * began
+
+    def _lower_on_the_way(self) -> Evaluated | None:
+        """Return a point farther on where f is visibly lower."""
+        from symgd.descent.falls import lower_on
+
+        way = [a - b for a, b in zip(self.x, self.origin, strict=True)]
+        kernel, sides = self.objective.kernel("evaluation"), (self.lower, self.upper)
+        return lower_on(kernel, self.parameters, (self.x, self.fun), sides, way)
 
     def _in_tail(self, end: Ending) -> int:
         self.kink, self.ending = None, end._replace(verdict=layout.FLAT)
         return int(Status.STATIONARY)
 
-    def _falls_on(self, surfaces: Sequence[Surface]) -> bool:
+    def _falls_on(self, surfaces: Sequence[Surface] = ()) -> bool:
         """Return whether f falls for ever, by ever less, also along some kinks."""
         from symgd.descent.falls import falls_for_ever
         from symgd.descent.kinks import along
@@ -128,9 +154,37 @@ class SearchRun(Run):
         way = [a - b for a, b in zip(self.x, self.origin, strict=True)]
         sizes = sizes_of(self.x, self.origin)
         ways = [way, *along(surfaces, sizes)] if surfaces else [way]
-        kernel, sides = self.objective.kernel("evaluation"), (self.lower, self.upper)
+        kernel, parameters, point, sides = self._around()
+        fallen = self.first - self.fun
+        return falls_for_ever(
+            kernel, parameters, point, sides, sizes, ways, fallen
+        ) or self._falls_unseen(way, surfaces)
+
+    def _falls_unseen(self, way: Sequence[float], surfaces: Sequence[Surface]) -> bool:
+        """Return whether f falls for ever, by less than float64 shows."""
+        from symgd.descent.falls import may_fall
+        from symgd.descent.kinks import surfaces_near
+        from symgd.descent.many_digits import ManyDigits
+        from symgd.descent.recession import falls_in_all_digits
+
+        if self.objective.arrays is not None:
+            return False
+        sizes, fallen = sizes_of(self.x, self.origin), self.first - self.fun
+        kernel, parameters, point, sides = self._around()
+        surfaces = surfaces or surfaces_near(self.objective, self.x, sizes)
+        return falls_in_all_digits(
+            ManyDigits(self.objective, self.x, sizes, fallen + abs(self.fun)),
+            sides,
+            [surface.expression for surface in surfaces],
+            way,
+            lambda way: may_fall(kernel, parameters, point, sides, way, fallen),
+        )
+
+    def _around(self) -> tuple[Any, ...]:
+        """Return what evaluates f near the end: with the point, and the bounds."""
+        kernel = self.objective.kernel("evaluation")
         point = self.x, self.fun, self.gradient
-        return falls_for_ever(kernel, self.parameters, point, sides, sizes, ways)
+        return kernel, self.parameters, point, (self.lower, self.upper)
 
     @property
     def close(self) -> float:
@@ -168,13 +222,15 @@ class SearchRun(Run):
         if end.verdict == layout.FLAT:
             return int(Status.STATIONARY)
         ended = self.ending_of(status, end)
-        if ended == Status.STALLED or not self.origin:
+        if ended == Status.STALLED:
+            return self._unless_it_falls_on(Status.STALLED, end)
+        if not self.origin:
             return ended
         return self._at_kink(int(Status.ABNORMAL), end)
 
     def _at_kink(self, status: int, end: Ending) -> int:
         """Look for a kink at an end; without one, return a status."""
-        from symgd.descent.kinks import kink_at, may_have_kinks
+        from symgd.descent.kinks import kink_at
 
         self.kink = kink = kink_at(self)
         self.record.evaluations += kink.evaluations
@@ -185,16 +241,23 @@ class SearchRun(Run):
             # The search came back to beside it, where f is the same to rounding.
             self.kink = kink = kink_at(self)
             self.record.evaluations += kink.evaluations
-        units = sizes_of(self.x, self.origin)
-        if kink.is_minimum and may_have_kinks(self.objective, self.x, units):
-            if self._falls_on(kink.surfaces):
-                return self._in_tail(end)
-            return self._before_a_jump() or int(Status.CONVERGED)
+        if kink.is_minimum and (kink.surfaces or self._may_be_flat()):
+            at_jump = Status(self._before_a_jump() or Status.CONVERGED)
+            return self._unless_it_falls_on(at_jump, end, kink.surfaces)
         if status != Status.CONVERGED:
             return status
         self.kink = None
-        saddle = end.verdict == layout.SADDLE
-        return int(Status.STATIONARY if saddle else Status.CONVERGED)
+        if end.verdict == layout.SADDLE:
+            return int(Status.STATIONARY)
+        return self._of_exact(end)
+
+    def _may_be_flat(self) -> bool:
+        """Return whether gradients whose mean is 0 are no noise of a steep valley."""
+        from symgd.descent.kinks import may_have_kinks
+
+        small = self.norm <= min(self.settings.gtol, SMALL * self.steepest)
+        units = sizes_of(self.x, self.origin)
+        return small or may_have_kinks(self.objective, self.x, units)
 
     def _turns(self) -> bool:
         """Return whether the gradient is another close beside an end: at a kink."""

@@ -8,6 +8,8 @@ from statistics import NormalDist
 import mpmath
 import numpy as np
 
+from symgd.language.digits import digits
+
 ROUNDING = 1e-12  # of a sum of weights
 
 
@@ -34,7 +36,8 @@ def two_sided(level: float, freedom: float = math.inf) -> float:
 
     low = math.log(normal)
     high = math.log(math.tan(math.pi * level / 2.0))
-    return math.exp(mpmath.findroot(excess, (low, high), solver="anderson"))
+    with digits():
+        return math.exp(mpmath.findroot(excess, (low, high), solver="anderson"))
 
 
 def of_sample(values: np.ndarray, weights: np.ndarray, level: float) -> float:

@@ -94,7 +94,9 @@ class ExaminedEnds:
             ways = self.function, array("d", constants), x, sides, sizes
             steepest = float(np.abs(slope).max())
             kinked = self.problem.searches and turns(*ways, SMALL * steepest)
-            if kinked or (self.problem.searches and self._falls_on(point, start, each)):
+            fallen = float(first) - point[1]
+            searches = self.problem.searches
+            if kinked or (searches and self._falls_on(point, start, each, fallen)):
                 lowest = -math.inf  # to be looked at alone
         if self.problem.objective.has_jumps:
             beside = lower_beside(
@@ -110,13 +112,17 @@ class ExaminedEnds:
         point: tuple[array[float], float, array[float]],
         start: np.ndarray,
         each: int,
+        fallen: float,
     ) -> bool:
-        """Return whether f falls for ever from an end, by ever less."""
+        """Return whether f may fall for ever from an end: only a run alone says so."""
         sides = self.problem.bounds.lower, self.problem.bounds.upper
         way = [a - b for a, b in zip(point[0], start, strict=True)]
         sizes = sizes_of(point[0], array("d", start))
         constants = array("d", self.parameters[each])
-        return falls_for_ever(self.function, constants, point, sides, sizes, [way])
+        return falls_for_ever(
+            *(self.function, constants, point, sides, sizes, [way], fallen),
+            perhaps=True,
+        )
 
 
 def left_to_run(problem: Problem, table: Ends) -> np.ndarray:

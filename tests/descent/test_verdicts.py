@@ -126,6 +126,24 @@ MINIMA = {
         *("exp(-x) + abs(y - 1)", [1.0, 0.0], [(0, 50), (-2, 2)]),
         [math.exp(-50)],
     ),
+    "a sharp edge between kinks": (
+        *(
+            "max(abs(y-0.7*x+1), abs(3*y-x+0.5)) + log(1+exp(-x-2*y))",
+            [0.0, -2.0],
+            None,
+        ),
+        [math.log1p(math.exp(-38 / 11))],
+    ),
+    "a kink where f is 0": ("0.1*abs(0.7*x+y+3) + (y+3)**2", [0.7, 0.0], None, [0.0]),
+    "a plateau that ends": ("max(0, 1-x-y)**2", [3.16, -4.97], None, [0.0]),
+    "a plateau along a valley": (
+        *("3*max(0, 0.5*y+3*x+0.5) + cosh(y-x-3) + cosh(y-x-1)", [5.0, 1.0], None),
+        [2 * math.cosh(1)],
+    ),
+    "a kink at 0 that began near 0": (
+        *("abs(2*x-2*y+1)**1.5 + 3*abs(x) + 0.5*x - y + 1", [0.0, 0.3], None),
+        [13 / 27],
+    ),
     "an edge of kinks": (
         *("abs(x+y-z) + abs(y+z-x) - 0.1*x - 0.1*y", [0, 0, 0], [(-1, 1)] * 3),
         [-0.1],
@@ -175,6 +193,33 @@ WITHOUT = {  # a minimum, or one that can be reached
     "falls like a root, and cancels": ("0.3*(sqrt(1 + x**2) - x)", [-1.82]),
     "falls along two kinks": ("abs(x - y) + abs(y - z) - 0.1*x", [1.0, 2.0, 5.0]),
     "falls along a bent valley": ("(y-x**2)*(y-2*x**2)", [0.0, 0.0]),
+    "falls along a kink of what is seen no more": (
+        *("1/(1 + (x+y)**2) + max((x-y)**2, abs(x-y-3))", [1.0, 2.0]),
+    ),
+    "falls by rounding beside a kink": ("sqrt(1+y**2) - y + abs(x-1)", [0.3, 1.0]),
+    "is spent beside a kink": ("abs(x - 1) + tanh(z)", [0.3, -30.0]),
+    "falls by ever more, as terms cancel": (
+        *("2*(abs(x-2*y) - 1.5*(x-2*y)) + 2*(x+y-1)**2", [0.3, 1.0]),
+    ),
+    "falls between steep walls": (
+        *("3*-abs(y-0.7*x-1) + 2*sin(y+x+0.5) + (3*x-0.7*y+2)**4", [0.7, 0.7]),
+    ),
+    "falls along the kink of a product": (
+        *(
+            "abs((3*x-0.7*y-1)*(0.5*x-0.7*y-1)) - max(2*y-0.7*x, 0.5*x+2*y)",
+            [1.0, -2.0],
+        ),
+    ),
+    "falls within a cone": (
+        *("2*abs(2*x-3*z-2*y+3) + exp(y/2+z) + 3/(1+exp(2*y+2*z-1))", [1.0, 1.0, 5.0]),
+    ),
+    "falls where a smooth kink is": (
+        *("0.1*abs(x+y+1)**1.5 + 0.1*atan(x/2+2) + tanh(3*x-2*y)", [-2.0, -2.0]),
+    ),
+    "falls from valley to valley": (
+        *("0.5*min((3*x+3*y-3)**2, (0.7*x+y)**2) + 1/(1+(1-0.7*x)**2)", [0.0, 0.3]),
+    ),
+    "falls by an exponential of one": ("abs(y - 1) + exp(-exp(x))", [1.0, 3.0]),
 }
 
 
@@ -240,6 +285,59 @@ def test_a_tail_is_none_in_any_direction(tail, slopes, start):
     objective = slanted(tail).with_parameters(**dict(zip("abcd", slopes, strict=True)))
     result = minimize(objective, [each / 10 for each in start])
     assert not result.success, result
+
+
+BESIDE = {  # a kink along the one form, a tail or a slope along the other
+    "abs, tanh": "abs(a*x + b*y) + tanh(c*x + d*y)",
+    "max, exp": "max(a*x + b*y, -2*(a*x + b*y)) + exp(c*x + d*y)",
+    "hinge, root": "max(a*x+b*y, 0) + (a*x+b*y)**2 + sqrt(1+(c*x+d*y)**2) - c*x-d*y",
+    "power, atan": "abs(a*x + b*y)**1.5 + atan(c*x + d*y)",
+    "two, logistic": "max(abs(a*x+b*y), (a*x+b*y)**2) + 1/(1 + exp(c*x + d*y))",
+    "valley, slope": "abs(a*x + b*y) + (a*x + b*y)**4 - 2*abs(c*x + d*y)",
+}
+
+
+@functools.cache
+def beside(name):
+    return Objective(BESIDE[name], ["x", "y"], parameters=dict.fromkeys("abcd", 1.0))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(sorted(BESIDE)),
+    st.tuples(*[st.integers(-4, 4)] * 4).filter(lambda m: m[0] * m[3] != m[1] * m[2]),
+    st.tuples(*[st.integers(-30, 30)] * 2),
+)
+def test_a_tail_is_none_beside_a_kink(name, slopes, start):
+    objective = beside(name).with_parameters(**dict(zip("abcd", slopes, strict=True)))
+    result = minimize(objective, [each / 10 for each in start])
+    assert not result.success, result
+
+
+LEVEL = {  # a kink along the one form, a plateau or a minimum along the other
+    "abs, hinge": "abs(a*x + b*y) + max(0, c*x + d*y)**2",
+    "hinges": "max(0, a*x + b*y - 1) + max(0, c*x + d*y)",
+    "two, valley": "max(abs(a*x + b*y), (a*x + b*y)**2) + (c*x + d*y - 1)**2",
+    "hinge, valley": "max(0, a*x + b*y)**2 + cosh(c*x + d*y - 1) - 1",
+}
+
+
+@functools.cache
+def level(name):
+    return Objective(LEVEL[name], ["x", "y"], parameters=dict.fromkeys("abcd", 1.0))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(sorted(LEVEL)),
+    st.tuples(*[st.integers(-4, 4)] * 4).filter(lambda m: m[0] * m[3] != m[1] * m[2]),
+    st.tuples(*[st.integers(-30, 30)] * 2),
+)
+def test_a_plateau_beside_a_kink_is_a_minimum(name, slopes, start):
+    objective = level(name).with_parameters(**dict(zip("abcd", slopes, strict=True)))
+    result = minimize(objective, [each / 10 for each in start])
+    assert result.success, result
+    assert result.fun == pytest.approx(0.0, abs=1e-7)
 
 
 BENT = {  # what falls for ever along y = c - b*x**2, or y = exp(b*x)

@@ -1,0 +1,157 @@
+"""Values and slopes of a formula in many digits, around a point.
+
+Far out, terms of a formula cancel each other, or are rounded to what they tend to:
+float64 shows nothing of what is left.
+
+Elsewhere: arbitrary precision arithmetic.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import mpmath
+import sympy as sp
+
+from symgd.language.digits import value_of
+from symgd.objectives.objective import Objective
+
+Direction: TypeAlias = "list[Any]"
+
+DIGITS = 500
+SEEN = 400  # of the digits, beside the largest values
+APART = 150  # digits below x, of the points of which differences are taken
+PARALLEL = 20  # digits, of slopes that are one another's multiples
+WRITTEN = 15  # digits, of a number in a formula
+CORRECTIONS = 6  # steps to where kinks meet
+CHOICES = (sp.Abs, sp.Max, sp.Min)
+
+
+class ManyDigits:
+    """A formula around a point, in units of its coordinates.
+
+    ``unseen`` is what no value shows.
+
+    All of it is to be asked within ``language.digits.digits(DIGITS)``.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        x: Sequence[float],
+        sizes: Sequence[float],
+        scale: float,
+    ) -> None:
+        self.expression = as_decimals(objective.expression)
+        self.names = objective.space.names
+        given = objective.parameters.items()
+        self.constants = {k: value_of(_decimal(v), {}) for k, v in given}
+        self.x, self.sizes = list(map(mpmath.mpf, x)), list(map(mpmath.mpf, sizes))
+        self.unseen = mpmath.mpf(10) ** -SEEN * scale
+
+    def moved(self, step: Sequence[Any]) -> Direction:
+        """Return the point a step away."""
+        steps = zip(self.x, step, self.sizes, strict=True)
+        return [a + b * size for a, b, size in steps]
+
+    def at(self, step: Sequence[Any], part: sp.Expr | None = None) -> Any:
+        """Return the value a step away, or that of a part; NaN where there is none."""
+        wanted = self.expression if part is None else part
+        return self._value(wanted, self.moved(step))
+
+    def branch(self, step: Sequence[Any]) -> sp.Expr:
+        """Return the formula that holds around a point, without its choices.
+
+        Of what is equal there, the one of fewest variables.
+        """
+        found, point = self.expression, self.moved(step)
+        while choices := found.atoms(*CHOICES):
+            taken = {}
+            for node in choices:
+                values = [self._value(each, point) for each in node.args]
+                if isinstance(node, sp.Abs):
+                    taken[node] = node.args[0] * (1 if values[0] >= 0 else -1)
+                else:
+                    best = (max if isinstance(node, sp.Max) else min)(values)
+                    equal = (
+                        arg
+                        for arg, value in zip(node.args, values, strict=True)
+                        if not abs(value - best) > self.unseen
+                    )
+                    taken[node] = min(equal, key=lambda arg: len(arg.free_symbols))
+            found = found.xreplace(taken)
+        return found
+
+    def _value(self, part: sp.Expr, point: Sequence[Any]) -> Any:
+        named = self.constants | dict(zip(self.names, point, strict=True))
+        symbols = [each for each in part.free_symbols if each.name in named]
+        return value_of(part, {each: named[each.name] for each in symbols})
+
+    def slopes(self, part: sp.Expr) -> Direction:
+        """Return the gradient of a part of the formula."""
+        symbols = {each.name: each for each in part.free_symbols}
+        return [
+            size * self._value(sp.diff(part, symbols[name]), self.x)
+            if name in symbols
+            else mpmath.mpf(0)
+            for name, size in zip(self.names, self.sizes, strict=True)
+        ]
+
+    def curvature(self, a: Direction, b: Direction) -> Any:
+        """Return the second derivative along two directions, by differences."""
+        h = mpmath.mpf(10) ** -APART
+        total = mpmath.mpf(0)
+        for s, t in itertools.product((h, -h), repeat=2):
+            step = [s * p + t * q for p, q in zip(a, b, strict=True)]
+            total += mpmath.sign(s * t) * self.at(step)
+        return total / (4 * h * h)
+
+    def go_to(self, kinks: Sequence[sp.Expr]) -> list[Direction]:
+        """Go to where all kinks meet; return a basis of the directions along them."""
+        n = len(self.x)
+        basis = [[mpmath.mpf(int(j == k)) for j in range(n)] for k in range(n)]
+        values = [self._value(each, self.x) for each in kinks]
+        for _ in range(CORRECTIONS if kinks else 0):
+            slopes = [self.slopes(each) for each in kinks]
+            if not all(map(mpmath.isfinite, itertools.chain(values, *slopes))):
+                return []
+            step, basis = across_and_along(slopes, values)
+            self.x = self.moved(step)
+            values = [self._value(each, self.x) for each in kinks]
+            if all(abs(value) <= self.unseen for value in values):
+                break
+        return basis
+
+
+def as_decimals(expression: sp.Expr) -> sp.Expr:
+    """Return a formula with the numbers that were written, not those in binary.
+
+    Terms that cancel each other then do so as far away as values are taken.
+    """
+    return expression.xreplace({n: _decimal(n) for n in expression.atoms(sp.Float)})
+
+
+def _decimal(number: Any) -> sp.Rational:
+    return sp.Rational(f"{float(number):.{WRITTEN}g}")
+
+
+def across_and_along(
+    slopes: list[Direction], values: list[Any]
+) -> tuple[Direction, list[Direction]]:
+    """Return the shortest step to where linear parts are 0, and a basis along that."""
+    n, sizes = len(slopes[0]), [mpmath.norm(each) or 1 for each in slopes]
+    rows = [[a / s for a in row] for row, s in zip(slopes, sizes, strict=True)]
+    rows += [[mpmath.mpf(0)] * n for _ in range(n - len(rows))]
+    left, strengths, ways = mpmath.svd_r(mpmath.matrix(rows))
+    least = mpmath.mpf(10) ** -PARALLEL
+    step, along = [mpmath.mpf(0)] * n, []
+    for k in range(n):
+        way = [ways[k, j] for j in range(n)]
+        if not strengths[k] > least:
+            along.append(way)
+            continue
+        wanted = sum(left[i, k] * v / sizes[i] for i, v in enumerate(values))
+        step = [a - wanted / strengths[k] * b for a, b in zip(step, way, strict=True)]
+    return step, along

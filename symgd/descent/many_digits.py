@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 import mpmath
 import sympy as sp
 
-from symgd.language.digits import value_of
+from symgd.language.digits import as_written, value_of
+from symgd.language.nodes import parts_of
 from symgd.objectives.objective import Objective
 
 Direction: TypeAlias = "list[Any]"
@@ -24,7 +25,6 @@ DIGITS = 500
 SEEN = 400  # of the digits, beside the largest values
 APART = 150  # digits below x, of the points of which differences are taken
 PARALLEL = 20  # digits, of slopes that are one another's multiples
-WRITTEN = 15  # digits, of a number in a formula
 CORRECTIONS = 6  # steps to where kinks meet
 CHOICES = (sp.Abs, sp.Max, sp.Min)
 
@@ -44,10 +44,11 @@ class ManyDigits:
         sizes: Sequence[float],
         scale: float,
     ) -> None:
-        self.expression = as_decimals(objective.expression)
+        self.nodes = sum(1 for _ in parts_of(objective.expression))
+        self.expression = objective.expression
         self.names = objective.space.names
         given = objective.parameters.items()
-        self.constants = {k: value_of(_decimal(v), {}) for k, v in given}
+        self.constants = {k: as_written(v) for k, v in given}
         self.x, self.sizes = list(map(mpmath.mpf, x)), list(map(mpmath.mpf, sizes))
         self.unseen = mpmath.mpf(10) ** -SEEN * scale
 
@@ -123,18 +124,6 @@ class ManyDigits:
             if all(abs(value) <= self.unseen for value in values):
                 break
         return basis
-
-
-def as_decimals(expression: sp.Expr) -> sp.Expr:
-    """Return a formula with the numbers that were written, not those in binary.
-
-    Terms that cancel each other then do so as far away as values are taken.
-    """
-    return expression.xreplace({n: _decimal(n) for n in expression.atoms(sp.Float)})
-
-
-def _decimal(number: Any) -> sp.Rational:
-    return sp.Rational(f"{float(number):.{WRITTEN}g}")
 
 
 def across_and_along(

@@ -27,14 +27,13 @@ from symgd.descent.many_digits import (
     Direction,
     ManyDigits,
     across_and_along,
-    as_decimals,
 )
 from symgd.language.digits import digits as precision
 
 SURE = 150  # of the digits: a value is lower if they say so
 FLAT = 12  # digits below the largest curvature: of what doesn't curve
 VARIABLES = 8  # of formulas for which it is asked
-NODES = 300  # of a formula, in which linear forms are looked for
+NODES = 300  # of formulas for which it is asked
 FORMS, EDGES = 12, 300  # so many of them are taken, and directions between them
 JUMPS = (sp.Piecewise, sp.sign, sp.Heaviside, sp.floor, sp.ceiling, sp.Mod)
 BACK = (0.0, -0.5, -0.75, -0.9, -0.97, -1.0)  # of the way that the run has come
@@ -64,10 +63,10 @@ def falls_in_all_digits(
         Whether f may fall along a direction, as far as float64 shows.
     """
     n = len(digits.x)
-    if n > VARIABLES:
+    if n > VARIABLES or digits.nodes > NODES:
         return False
     with precision(DIGITS):
-        basis = digits.go_to([as_decimals(each) for each in kinks])
+        basis = digits.go_to(kinks)
         branch = digits.branch([mpmath.mpf(0)] * n)
         if not {each.name for each in branch.free_symbols} & set(digits.names):
             return False
@@ -176,8 +175,7 @@ def _edges(digits: ManyDigits) -> Iterator[Direction]:
 def _linear_forms(digits: ManyDigits) -> list[sp.Expr]:
     """Return the different linear forms of which functions are taken, or products."""
     found: dict[tuple[Any, ...], sp.Expr] = {}
-    nodes = itertools.islice(sp.preorder_traversal(digits.expression), NODES)
-    for node in nodes:
+    for node in sp.preorder_traversal(digits.expression):
         if node.is_Add or not node.args or not node.free_symbols:
             continue
         parts = [each for each in node.args if isinstance(each, sp.Expr)]

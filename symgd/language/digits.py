@@ -56,7 +56,7 @@ def value_of(part: Any, numbers: Mapping[sp.Symbol, Any]) -> Any:
     if part.is_Rational:
         return mpmath.mpf(part.p) / part.q
     if part.is_Float:
-        return mpmath.mpf(part._mpf_)
+        return as_written(part)
     if isinstance(part, Composed):
         return value_of(part.composed(), numbers)
     if isinstance(part, sp.Piecewise):
@@ -69,6 +69,14 @@ def value_of(part: Any, numbers: Mapping[sp.Symbol, Any]) -> Any:
     except (ArithmeticError, ValueError, TypeError):
         return mpmath.nan
     return value if isinstance(value, mpmath.mpf) else mpmath.nan
+
+
+def as_written(number: Any) -> Any:
+    """Return a number as it was written, in decimals, not what it is in binary.
+
+    What cancels ``0.1*x`` then does so wherever x is.
+    """
+    return mpmath.mpf(f"{float(number):.{FLOAT}g}")
 
 
 def _chosen(part: sp.Piecewise, numbers: Mapping[sp.Symbol, Any]) -> Any:

@@ -16,9 +16,10 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+import mpmath
 import sympy as sp
 
-from symgd.language.digits import digits
+from symgd.language.digits import digits, value_of
 from symgd.language.formula import text_of
 from symgd.language.nodes import parts_of
 from symgd.language.smoothness import ANALYTIC, is_root
@@ -423,8 +424,8 @@ def _is_far_from(
 
 def _values(objective: Objective, x: array[float]) -> dict[str, Any]:
     """Return a point and the parameters by name."""
-    values = dict(zip(objective.space.names, map(sp.Float, x), strict=True))
-    return values | {name: sp.Float(v) for name, v in objective.parameters.items()}
+    values = dict(zip(objective.space.names, map(mpmath.mpf, x), strict=True))
+    return values | {name: mpmath.mpf(v) for name, v in objective.parameters.items()}
 
 
 def kinks_of(
@@ -470,11 +471,9 @@ def _surface(
 
 def _value(expression: Any, numbers: dict[Any, Any]) -> float | None:
     """Return the value of a part of a formula; None where it has none."""
-    try:
-        with digits():
-            return float(expression.evalf(subs=numbers))
-    except (TypeError, ValueError):
-        return None
+    with digits():
+        value = float(value_of(expression, numbers))
+    return None if math.isnan(value) else value
 
 
 def _slopes(

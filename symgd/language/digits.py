@@ -74,8 +74,11 @@ def value_of(part: Any, numbers: Mapping[sp.Symbol, Any]) -> Any:
 def as_written(number: Any) -> Any:
     """Return a number as it was written, in decimals, not what it is in binary.
 
-    What cancels ``0.1*x`` then does so wherever x is.
+    What cancels ``0.1*x`` then does so wherever x is. In no more digits than those of
+    float64, a number is what float64 computes with.
     """
+    if mpmath.mp.dps <= FLOAT:
+        return mpmath.mpf(float(number))
     return mpmath.mpf(f"{float(number):.{FLOAT}g}")
 
 

@@ -81,6 +81,7 @@ ABNORMAL = int(Status.ABNORMAL)
 
 # How the kernels are called, see ``machine.Kernel``.
 EVALUATION = "d:ppp"  # of value and gradient, and of the Hessian
+PRODUCT = "d:pppp"  # of the Hessian with a direction
 TRAJECTORY = "i:ppppppppp"
 TRAJECTORY_LOOP = TRAJECTORY + "p"
 INITIAL = "i:iippp"

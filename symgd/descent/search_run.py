@@ -211,9 +211,13 @@ class SearchRun(Run):
         if self.norm == 0.0:
             return int(Status.STATIONARY)
         self.tighten()
+        self.sharpen()
+        return RUNNING
+
+    def sharpen(self) -> None:
+        """Go on in a way that finds smaller gradients, where there is one."""
         if not self.record.newton:
             self.next_stage()
-        return RUNNING
 
     def _out_of_steps(self, status: int, end: Ending) -> int:
         """Return how a run has ended that finds no step."""

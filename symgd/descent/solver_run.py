@@ -61,7 +61,7 @@ class SolverRun(SearchRun):
         """Prepare the next stage that can be had; return whether there is one."""
         while self.stages:
             name, iterations = self.stages[0]
-            possible = name != "newton" or self._get_hessian()
+            possible = name == "lbfgs" or self._prepare_newton()
             del self.stages[0]  # not before: Ctrl-C may have come while compiling
             if possible:
                 self._set_stage(name, self.t + iterations)
@@ -82,7 +82,7 @@ class SolverRun(SearchRun):
             self.stages = [("newton", NEWTON_ITERATIONS), ("lbfgs", NO_END)]
             self.stage_end = max(self.t, 0) + LBFGS_ITERATIONS
 
-    def _get_hessian(self) -> bool:
+    def _prepare_newton(self) -> bool:
         """Compile the Hessian; return whether there is one, not too large for that."""
         hessian = self.objective.quick_hessian()
         if hessian is None:
@@ -116,5 +116,5 @@ class SolverRun(SearchRun):
         ends = [self.stage_end, *(count for _, count in self.stages)]
         if self.stage_end < self.t or max(ends) < NO_END:
             raise ValueError("its stages come to no end")
-        if self.record.newton and not self._get_hessian():
+        if self.record.newton and not self._prepare_newton():
             raise ValueError("there is no Hessian")

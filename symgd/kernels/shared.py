@@ -49,6 +49,7 @@ class SharedLoop(NamedTuple):
 
 LOOPS = {
     "solver": SharedLoop("solver", DESCENT),
+    "truncated": SharedLoop("truncated", DESCENT),
     "spectral": SharedLoop("spectral", DESCENT),
     "each": SharedLoop("each", EACH),
     "examination": SharedLoop("examination", EXAMINATION),

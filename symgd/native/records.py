@@ -39,10 +39,13 @@ class RunState(Record):
     pairs: int  # of steps and gradient changes that a quasi-Newton method remembers
     newest: int  # of these pairs
     stale: int  # of the newest pairs, how many have no curvature yet
-    newton: int  # 1: directions from the exact Hessian, 0: from the pairs
+    newton: int  # 1: directions from the exact Hessian, 0: from the pairs; 2: products
+    products: int  # of the Hessian with directions, that the last step took
     reach: float  # how far the last search went along a gradient that did not bend
     step: float  # the next spectral step; 0 where nothing is known of the curvature
     flattest: float  # the smallest norm so far
+    radius: float  # of the region where a model is trusted; 0: to be found
+    before: float  # the norm where the last step began
     # Of rules.
     pending: int  # 1: the slots hold an iterate that has not been evaluated yet
     place: int  # of the iterate, where several rows take turns
@@ -60,6 +63,7 @@ class RunArrays(Record):
 
     function: int  # of value and gradient
     hessian: int
+    product: int  # of the Hessian with a direction
     x: int
     gradient: int
     constants: int  # the objective's parameters
@@ -102,6 +106,9 @@ VECTORS = 6  # of working space, beside the pairs
 def solver_space(n: int) -> int:
     """Return how many numbers the solver needs: for pairs, their weights, vectors."""
     return 2 * MEMORY * (n + 1) + VECTORS * n
+
+
+MODEL_VECTORS = 11  # that a truncated Newton step works with: no more than the pairs
 
 
 HISTORY = 10  # values that a spectral step is compared with

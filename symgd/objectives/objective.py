@@ -471,6 +471,11 @@ class Objective:
         few = len(self.space) <= QUICK_VARIABLES
         return few and self._facts["length"] <= QUICK_LENGTH
 
+    @property
+    def has_many_variables(self) -> bool:
+        """Whether there are sums over more variables than a Hessian is wanted of."""
+        return self.arrays is not None and len(self.space) > QUICK_VARIABLES
+
     def quick_hessian(self) -> Kernel | None:
         """Return the Hessian's kernel, where there is one to be had soon."""
         if not self.has_quick_hessian:

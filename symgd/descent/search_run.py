@@ -83,6 +83,10 @@ class SearchRun(Run):
         """
         return NO_END
 
+    def goes_alone(self, _start: Any, _parameters: Any) -> bool:
+        """Whether a start among many is not for the loop around :attr:`kernel`."""
+        return False
+
     def _continue(self) -> int:
         return self.descend(*self.addresses)
 

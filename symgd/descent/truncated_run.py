@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from symgd.descent.ends import SMALL, Ending
 from symgd.descent.run import FARTHEST, NO_END
-from symgd.descent.solver_run import LBFGS_ITERATIONS, SolverRun
+from symgd.descent.solver_run import SolverRun
 from symgd.errors import FormulaError
 from symgd.kernels.shared import shared
-from symgd.native.status import Status
+from symgd.native.machine import address
+from symgd.native.status import RUNNING, Status
 
-TRUNCATED_ITERATIONS = 1000
+LBFGS_ITERATIONS = 1000  # they take as long as compiling the Hessian's products
 BY_PRODUCTS = 2  # Newton's directions, as ``RunState.newton`` has it
+SPREAD = 1.5  # of logarithms: a factor of 4.5 up or down
 
 
 class TruncatedRun(SolverRun):
-    """L-BFGS, truncated Newton, L-BFGS, each from the best point so far.
+    """L-BFGS, then truncated Newton steps, then L-BFGS, each from the best point.
 
-    The products of the Hessian with directions take some 0.1 s to compile, so they are
-    for what L-BFGS alone doesn't solve soon.
+    The first stage is left out where the start shows that coordinates are in units of
+    very different sizes: the gradient says little then.
     """
 
     @property
@@ -28,8 +32,26 @@ class TruncatedRun(SolverRun):
         """How many iterations it makes at once where there are many starts."""
         return LBFGS_ITERATIONS
 
+    def prepare(self) -> None:
+        """Compile what may be needed later on."""
+        self._prepare_newton()
+
+    def begin(self, x: Sequence[float]) -> int:
+        """Evaluate the start, and plan the stages."""
+        self.descend = self.kernel.call
+        status = super().begin(x)
+        if status == RUNNING and units_differ(self.x, self.gradient):
+            self.next_stage()
+        return status
+
+    def goes_alone(self, start: Any, parameters: Any) -> bool:
+        """Whether a start among many is not for L-BFGS."""
+        gradient = np.zeros(self.n)
+        self.function(*map(address, (start, parameters, gradient)))
+        return units_differ(start, gradient)
+
     def _plan(self) -> None:
-        self.stages = [("truncated", TRUNCATED_ITERATIONS), ("lbfgs", NO_END)]
+        self.stages = [("truncated", NO_END), ("lbfgs", NO_END)]
         self.stage_end = max(self.t, 0) + LBFGS_ITERATIONS
 
     def _set_stage(self, name: str, end: int) -> None:
@@ -51,11 +73,6 @@ class TruncatedRun(SolverRun):
         self.places.product = self.product.address
         return True
 
-    def begin(self, x: Sequence[float]) -> int:
-        """Evaluate the start, and plan the stages."""
-        self.descend = self.kernel.call
-        return super().begin(x)
-
     def sharpen(self) -> None:
         """Go on as before: L-BFGS finds small gradients, too."""
 
@@ -74,3 +91,17 @@ class TruncatedRun(SolverRun):
         """Be where another run was when it was stored; raises likewise."""
         super().restore(stored, plan)
         self._choose_kernel()
+
+
+def units_differ(x: Any, gradient: Any) -> bool:
+    """Return whether coordinates are in units of very different sizes.
+
+    Slopes are steep then where coordinates are small, so that their products are alike.
+    """
+    sizes, slopes = np.abs(x), np.abs(gradient)
+    known = (sizes > 0.0) & (slopes > 0.0) & np.isfinite(slopes)
+    if 2 * known.sum() < len(sizes):
+        return False
+    units, steepness = np.log(sizes[known]), np.log(slopes[known])
+    alike = np.std(units + steepness) < 0.5 * np.std(steepness)
+    return bool(alike and np.std(units) > SPREAD)

@@ -2,16 +2,18 @@
 
 A step lowers the quadratic model at the iterate, within a region where the model is
 trusted, as far as conjugate gradients bring it there; all they ask for is the Hessian's
-products with directions. Coordinates are measured in units in which the Hessian's
-diagonal is about 1, which is estimated from products, too. With bounds, the step is
-projected onto them, and goes on along the coordinates that are still free.
+products with directions. Coordinates are measured in units in which the Hessian's rows
+are about as long as 1, which is estimated from products, too: where its diagonal is
+what matters, it is made 1. Units never become smaller, so that a coordinate along
+which nothing curves yet doesn't run away. With bounds, the step is projected onto them,
+and goes on along the coordinates that are still free.
 
 Sources: Steihaug 1983, "The conjugate gradient method and trust regions in large scale
 optimization"; Lin and Moré 1999, "Newton's method for large bound-constrained
 optimization problems" (projected searches, goals); Nocedal and Wright 2006, "Numerical
-Optimization", chapter 7; Bekas, Kokiopoulou and Saad 2007, "An estimator for the
-diagonal of a matrix" (probing); Bradley and Murray 2011, "Matrix-free approximate
-equilibration" (rows' lengths instead, in units found before).
+Optimization", chapter 7; Bradley and Murray 2011, "Matrix-free approximate
+equilibration" (units from rows' lengths, in units found before); Moré 1978, "The
+Levenberg-Marquardt algorithm: implementation and theory" (units that never shrink).
 """
 
 from __future__ import annotations
@@ -45,16 +47,14 @@ from symgd.native.status import RUNNING
 
 PROBES = 8  # products for an estimate: it is exact for a band of fewer neighbours
 UNITS = 3  # estimates at first, each in the units of the one before
-SHARE = 0.1  # of a row's length, below which a diagonal entry is not to be trusted
-MEMORY = 0.01  # of a unit that stays from one estimate to the next
-ACCEPTED, GOOD = 1e-4, 0.75  # of the decrease that was promised
-NARROWER, WIDER = 0.25, 4.0
-ROUGHEST = 0.1  # of the model's gradient, that conjugate gradients leave
+ACCEPTED, POOR, GOOD = 1e-4, 0.25, 0.75  # of the decrease that was promised
+NARROWER, WIDER = 0.25, 2.0  # times the region
+NEAREST, FARTHEST = 1e-300, 1e150  # its radius
+GOAL = 0.1  # what part of the model's gradient conjugate gradients may leave
 MOST = 20  # products for each variable: rounding takes more than one
 FACES = 20  # of the bounds, that a step comes to
 HALVINGS = 20
 TRIALS = 40
-FARTHEST = 1e150  # a region's radius, at most
 MAX_IDLE = 21
 UNMEASURED = 1e-11  # a promise of more of the value than that shows in it
 
@@ -71,36 +71,35 @@ def _sign(k: int, probe: int) -> float:
 def _weigh(
     product: Any, run: Any, x: Any, p: Any, weights: Any, free: Any, work: Any
 ) -> None:
-    """Estimate the sizes of the Hessian's diagonal.
+    """Enlarge units, squared, to the lengths of the Hessian's rows in these units.
 
-    Each probe is of signs at every PROBES-th coordinate; a product tells these entries
-    of the diagonal, and parts of all rows.
+    Each probe is of signs at every PROBES-th coordinate; a product tells parts of all
+    rows.
     """
     n = x.shape[0]
-    probe, image, diagonal, rows = work[0], work[1], work[2], work[3]
+    probe, image, rows = work[0], work[1], work[2]
     for k in range(n):
-        diagonal[k] = rows[k] = 0.0
+        rows[k] = 0.0
     for first in range(min(PROBES, n)):
         for k in range(n):
             own = k % PROBES == first and free[k] != 0.0
             probe[k] = _sign(k, first) / sqrt(weights[k]) if own else 0.0
-        multiply(product, x, p, image, probe)
         run.evaluations += 1
+        if not abs(multiply(product, x, p, image, probe)) < inf:
+            return
         for k in range(n):
             if free[k] != 0.0:
                 entry = image[k] / sqrt(weights[k])
                 rows[k] += entry * entry
-                if k % PROBES == first:
-                    diagonal[k] = abs(entry)
     largest = 0.0
     for k in range(n):
         if free[k] != 0.0 and rows[k] < inf:
-            size = max(diagonal[k], SHARE * sqrt(rows[k]))
-            diagonal[k] = weights[k] * max(size, MEMORY * (run.radius > 0.0))
-            largest = max(largest, diagonal[k])
+            rows[k] = weights[k] * sqrt(rows[k])
+            largest = max(largest, rows[k])
     for k in range(n):
         if free[k] != 0.0 and rows[k] < inf and largest > 0.0:
-            weights[k] = max(diagonal[k], NOISE * largest)
+            least = weights[k] if run.radius > 0.0 else NOISE * largest
+            weights[k] = max(rows[k], least)
 
 
 @jit
@@ -130,7 +129,6 @@ def _solve(
     slope: Any,
     weights: Any,
     free: Any,
-    goal: float,
     most: int,
     work: Any,
 ) -> bool:
@@ -140,8 +138,6 @@ def _solve(
     ----------
     slope : array
         The model's gradient where it begins.
-    goal : float
-        What part of it may be left.
     most : int
         Products, at most.
     work : array
@@ -160,14 +156,14 @@ def _solve(
         rest[k] = slope[k] if free[k] != 0.0 else 0.0
         direction[k] = -rest[k] / weights[k]
         rz -= rest[k] * direction[k]
-    enough = goal * goal * rz
+    enough = GOAL * GOAL * rz
     ss, sd, dd = 0.0, 0.0, rz
     for _ in range(most):
-        multiply(product, x, p, image, direction)
+        known = multiply(product, x, p, image, direction)
         run.evaluations += 1
         run.products += 1
         bend = dot(direction, image, free)
-        if not (abs(bend) < inf and 0.0 < dd < inf):
+        if not (abs(known) < inf and abs(bend) < inf and 0.0 < dd < inf):
             return False
         part = rz / bend if bend > NOISE * dd else inf
         bounded = not ss + part * (2.0 * sd + part * dd) < run.radius * run.radius
@@ -254,7 +250,6 @@ def _model_step(
     p: Any,
     lower: Any,
     upper: Any,
-    goal: float,
     work: Any,
 ) -> float:
     """Find a trial that lowers the model; return by how much, less than 0."""
@@ -268,13 +263,11 @@ def _model_step(
     copy(free, faces)
     for _ in range(FACES):
         most = MOST * n
-        bounded = _solve(
-            *(product, run, x, p, slope, weights, faces, goal, most, work[7:])
-        )
+        bounded = _solve(*(product, run, x, p, slope, weights, faces, most, work[7:]))
         sides = (lower, upper, trial, slope, faces, work[7:])
         lowered = _projected(product, run, x, p, *sides)
         if lowered == 0.0:  # the gradient itself can be projected
-            _solve(product, run, x, p, slope, weights, faces, goal, 1, work[7:])
+            _solve(product, run, x, p, slope, weights, faces, 1, work[7:])
             lowered = _projected(product, run, x, p, *sides)
         change += lowered
         more = False
@@ -284,6 +277,88 @@ def _model_step(
         if not more or bounded or lowered == 0.0:
             break
     return change
+
+
+@jit
+def _set_units(
+    product: Any,
+    run: Any,
+    x: Any,
+    g: Any,
+    p: Any,
+    weights: Any,
+    free: Any,
+    moved: Any,
+    work: Any,
+) -> None:
+    """Find the units of the coordinates, and how large the region is in them."""
+    if run.radius == 0.0:
+        for k in range(x.shape[0]):
+            weights[k] = 1.0
+        for _ in range(UNITS):
+            _weigh(product, run, x, p, weights, free, work)
+        for k in range(x.shape[0]):
+            moved[k] = g[k] / weights[k] if free[k] != 0.0 else 0.0
+        run.radius = max(_length(moved, weights, free), NEAREST)
+    elif run.products > PROBES:  # so that units take less time than steps
+        before = _length(moved, weights, free)
+        _weigh(product, run, x, p, weights, free, work)
+        if before > 0.0:
+            run.radius *= _length(moved, weights, free) / before
+
+
+@jit
+def _trusted_step(
+    function: Any,
+    product: Any,
+    run: Any,
+    x: Any,
+    g: Any,
+    p: Any,
+    lower: Any,
+    upper: Any,
+    work: Any,
+) -> tuple[float, bool]:
+    """Find a trial that lowers the value about as the model says.
+
+    Returns
+    -------
+    f : float
+        The value at the trial; inf if there is none, -inf if the objective has no
+        lower bound.
+    beyond_measure : bool
+        Whether the model's minimum is too close for a difference in value.
+    """
+    weights, free, trial, trial_g, moved = work[0], work[1], work[2], work[3], work[6]
+    f, radius, steepest = run.value, run.radius, largest_of(g, free)
+    promised, inside = 0.0, False
+    for _ in range(TRIALS):
+        promised = -_model_step(product, run, x, g, p, lower, upper, work)
+        for k in range(x.shape[0]):
+            moved[k] = trial[k] - x[k]
+        far = _length(moved, weights, free)
+        inside = far < GOOD * run.radius
+        if not (0.0 < promised < inf and far > 0.0):
+            break
+        trial_f = evaluate(function, trial, p, trial_g)
+        run.evaluations += 1
+        if trial_f < run.bottom:
+            return -inf, False
+        finite = is_usable(trial_f, trial_g, trial, lower, upper)
+        quality = (f - trial_f) / promised if finite else -inf
+        level = trial_f <= f + NOISE * abs(f) and promised <= UNMEASURED * abs(f)
+        if finite and level and largest_of(trial_g, free) <= 0.5 * steepest:
+            quality = 1.0
+        if quality < POOR:
+            run.radius = max(NARROWER * min(far, run.radius), NEAREST)
+        elif quality > GOOD and far > 0.5 * run.radius:
+            run.radius = min(WIDER * max(far, 0.5 * run.radius), FARTHEST)
+        if quality > ACCEPTED:
+            return trial_f, False
+        if level:
+            break
+    run.radius = radius  # it may have been cut short
+    return inf, inside and 0.0 <= promised <= NOISE * abs(f)
 
 
 @jit
@@ -322,7 +397,6 @@ def descend(
         RUNNING or a status. STALLED and ABNORMAL mean that no more can be done; after
         DIVERGED the run is at its last finite iterate.
     """
-    n = x.shape[0]
     weights, free, trial, trial_g = work[0], work[1], work[2], work[3]
     moved = work[6]
     if run.t < 0:
@@ -336,58 +410,20 @@ def descend(
     while run.t < run.last:
         f = run.value
         mark_free(x, g, lower, upper, free)
-        if run.radius == 0.0:
-            for k in range(n):
-                weights[k] = 1.0
-            for _ in range(UNITS):
-                _weigh(product, run, x, p, weights, free, work[7:])
-            for k in range(n):
-                moved[k] = g[k] / weights[k] if free[k] != 0.0 else 0.0
-            run.radius = max(_length(moved, weights, free), 1e-300)
-            run.before = run.norm
-        elif run.products > PROBES:
-            before = _length(moved, weights, free)
-            _weigh(product, run, x, p, weights, free, work[7:])
-            if before > 0.0:
-                run.radius *= _length(moved, weights, free) / before
-        goal = min(ROUGHEST, run.norm / run.before) if run.before > 0.0 else ROUGHEST
-        steepest = largest_of(g, free)
-        new_f, promised = inf, 0.0
-        for _ in range(TRIALS):
-            promised = -_model_step(product, run, x, g, p, lower, upper, goal, work)
-            for k in range(n):
-                moved[k] = trial[k] - x[k]
-            far = _length(moved, weights, free)
-            if not (0.0 < promised < inf and far > 0.0):
-                break
-            trial_f = evaluate(function, trial, p, trial_g)
-            run.evaluations += 1
-            if trial_f < run.bottom:
-                return DIVERGED
-            finite = is_usable(trial_f, trial_g, trial, lower, upper)
-            quality = (f - trial_f) / promised if finite else -inf
-            level = trial_f <= f + NOISE * abs(f) and promised <= UNMEASURED * abs(f)
-            if finite and level and largest_of(trial_g, free) <= 0.5 * steepest:
-                quality = 1.0
-            if quality < NARROWER:
-                run.radius = NARROWER * min(far, run.radius)
-            elif quality > GOOD and far > 0.5 * run.radius:
-                run.radius = min(WIDER * max(far, 0.5 * run.radius), FARTHEST)
-            if quality > ACCEPTED:
-                new_f = trial_f
-                break
-            if level:
-                break
+        _set_units(product, run, x, g, p, weights, free, moved, work[7:])
+        new_f, beyond_measure = _trusted_step(
+            function, product, run, x, g, p, lower, upper, work
+        )
+        if new_f == -inf:
+            return DIVERGED
         if new_f == inf:
-            beyond_measure = 0.0 <= promised <= NOISE * abs(f)
             return STALLED if beyond_measure else ABNORMAL
-        for k in range(n):
-            x[k] = trial[k]
-            g[k] = trial_g[k]
+        copy(trial, x)
+        copy(trial_g, g)
         run.idle += 1
         if new_f < run.deepest - ROUNDING * abs(f):
             run.deepest, run.idle = new_f, 0
-        run.value, run.before = new_f, run.norm
+        run.value = new_f
         status = commit(run, x, g, lower, upper, rows)
         if status != RUNNING:
             return status

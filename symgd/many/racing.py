@@ -20,7 +20,6 @@ from symgd.descent.optimize import find_start
 from symgd.descent.result import Result, Trace
 from symgd.descent.run import Run, drive, result_of
 from symgd.descent.settings import Seed, Settings
-from symgd.descent.solver_run import SolverRun
 from symgd.errors import InputError, unknown_name
 from symgd.language.plain import plain_number
 from symgd.many.race_result import Race
@@ -275,8 +274,7 @@ def _labels(entries: Sequence[Entry]) -> list[str]:
 def _prepare(run: Run, start: Sequence[float]) -> None:
     """Compile what a run may need, so that it is not in its time."""
     run.begin_in_time(start)
-    if isinstance(run, SolverRun):
-        run.objective.quick_hessian()
+    run.prepare()
 
 
 def _timed(run: Run, start: Sequence[float]) -> Status:

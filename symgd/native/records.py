@@ -45,7 +45,6 @@ class RunState(Record):
     step: float  # the next spectral step; 0 where nothing is known of the curvature
     flattest: float  # the smallest norm so far
     radius: float  # of the region where a model is trusted; 0: to be found
-    before: float  # the norm where the last step began
     # Of rules.
     pending: int  # 1: the slots hold an iterate that has not been evaluated yet
     place: int  # of the iterate, where several rows take turns

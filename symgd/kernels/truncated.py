@@ -318,16 +318,15 @@ def _trusted_step(
     lower: Any,
     upper: Any,
     work: Any,
-) -> tuple[float, bool]:
+) -> int:
     """Find a trial that lowers the value about as the model says.
 
     Returns
     -------
-    f : float
-        The value at the trial; inf if there is none, -inf if the objective has no
-        lower bound.
-    beyond_measure : bool
-        Whether the model's minimum is too close for a difference in value.
+    int
+        RUNNING, with the trial's value in the record; DIVERGED if the objective has no
+        lower bound; STALLED if the model's minimum is too close for a difference in
+        value, else ABNORMAL.
     """
     weights, free, trial, trial_g, moved = work[0], work[1], work[2], work[3], work[6]
     f, radius, steepest = run.value, run.radius, largest_of(g, free)
@@ -343,7 +342,7 @@ def _trusted_step(
         trial_f = evaluate(function, trial, p, trial_g)
         run.evaluations += 1
         if trial_f < run.bottom:
-            return -inf, False
+            return DIVERGED
         finite = is_usable(trial_f, trial_g, trial, lower, upper)
         quality = (f - trial_f) / promised if finite else -inf
         level = trial_f <= f + NOISE * abs(f) and promised <= UNMEASURED * abs(f)
@@ -354,11 +353,13 @@ def _trusted_step(
         elif quality > GOOD and far > 0.5 * run.radius:
             run.radius = min(WIDER * max(far, 0.5 * run.radius), FARTHEST)
         if quality > ACCEPTED:
-            return trial_f, False
+            run.value = trial_f
+            return RUNNING
         if level:
             break
     run.radius = radius  # it may have been cut short
-    return inf, inside and 0.0 <= promised <= NOISE * abs(f)
+    beyond_measure = inside and 0.0 <= promised <= NOISE * abs(f)
+    return STALLED if beyond_measure else ABNORMAL
 
 
 @jit
@@ -411,19 +412,14 @@ def descend(
         f = run.value
         mark_free(x, g, lower, upper, free)
         _set_units(product, run, x, g, p, weights, free, moved, work[7:])
-        new_f, beyond_measure = _trusted_step(
-            function, product, run, x, g, p, lower, upper, work
-        )
-        if new_f == -inf:
-            return DIVERGED
-        if new_f == inf:
-            return STALLED if beyond_measure else ABNORMAL
+        status = _trusted_step(function, product, run, x, g, p, lower, upper, work)
+        if status != RUNNING:
+            return status
         copy(trial, x)
         copy(trial_g, g)
         run.idle += 1
-        if new_f < run.deepest - ROUNDING * abs(f):
-            run.deepest, run.idle = new_f, 0
-        run.value = new_f
+        if run.value < run.deepest - ROUNDING * abs(f):
+            run.deepest, run.idle = run.value, 0
         status = commit(run, x, g, lower, upper, rows)
         if status != RUNNING:
             return status

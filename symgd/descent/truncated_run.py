@@ -90,6 +90,8 @@ class TruncatedRun(SolverRun):
     def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
         """Be where another run was when it was stored; raises likewise."""
         super().restore(stored, plan)
+        if self.record.newton not in (0, BY_PRODUCTS):
+            raise ValueError("there is no Hessian")
         self._choose_kernel()
 
 

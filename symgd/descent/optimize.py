@@ -63,8 +63,9 @@ def minimize(
         seeded sequence of random points where it is fine. ``result.start_source``
         says which.
     method : str or Rule
-        ``"auto"``: projected L-BFGS with a weak Wolfe line search, then, up to 50
-        variables, Newton steps with the exact Hessian; it needs no tuning. Or the
+        ``"auto"``: projected L-BFGS with a weak Wolfe line search, then
+        Newton steps with the exact Hessian, or, beyond 50 variables, its products
+        with directions; it needs no tuning. Or the
         name of an update rule (``symgd rules`` lists them), or a :class:`Rule`.
     bounds : mapping of name to pair, or sequence of pairs, optional
         Iterates are projected onto them; None or an infinity leaves a side open.

@@ -39,8 +39,10 @@ class RunState(Record):
     pairs: int  # of steps and gradient changes that a quasi-Newton method remembers
     newest: int  # of these pairs
     stale: int  # of the newest pairs, how many have no curvature yet
-    newton: int  # 1: directions from the exact Hessian, 0: from the pairs
+    newton: int  # directions from the pairs: 0, from the Hessian: 1, its products: 2
     reach: float  # how far the last search went along a gradient that did not bend
+    radius: float  # within which a model of f is trusted; 0 where nothing is known
+    steep: float  # the largest gradient where that method was, squared, in its units
     step: float  # the next spectral step; 0 where nothing is known of the curvature
     flattest: float  # the smallest norm so far
     # Of rules.
@@ -67,6 +69,11 @@ class RunArrays(Record):
     upper: int
     memory: int  # of the method
     matrices: int  # two, where there is a Hessian
+    product: int  # of the Hessian with a direction, with its constants
+    product_constants: int
+    direction: int
+    scalars: int  # pairs: where the direction's scalars are in constants, and in x
+    scalar_count: int
     trace: int
 
 
@@ -101,6 +108,10 @@ VECTORS = 6  # of working space, beside the pairs
 def solver_space(n: int) -> int:
     """Return how many numbers the solver needs: for pairs, their weights, vectors."""
     return 2 * MEMORY * (n + 1) + VECTORS * n
+
+
+TRUNCATED = 2  # of ``RunState.newton``
+TRUNCATED_VECTORS = 8  # of those, what a truncated Newton method works with
 
 
 HISTORY = 10  # values that a spectral step is compared with

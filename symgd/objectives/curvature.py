@@ -6,7 +6,9 @@ A Hessian-vector product, ``hessp``, is the gradient of a directional derivative
 from __future__ import annotations
 
 import ctypes
+import itertools
 import threading
+import weakref
 from array import array
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -30,11 +32,24 @@ def hessp(objective: Objective, x: Any, v: Any) -> np.ndarray:
     if objective.arrays is None:
         return objective.hess(point) @ direction
     out = np.empty_like(point)
-    along = Along(objective)
+    along = _known_along(objective)
     along.direction[:] = direction
     with stoppable():
         along(address(point), along.words(objective.parameters), address(out))
     return out
+
+
+_own = threading.local()  # each thread's directions
+
+
+def _known_along(objective: Objective) -> Along:
+    """Return the product of an objective, which this thread may know."""
+    if not hasattr(_own, "along"):
+        _own.along = weakref.WeakKeyDictionary()
+    if objective not in _own.along:
+        _own.along[objective] = Along(objective)
+    known: Along = _own.along[objective]
+    return known
 
 
 def _point(objective: Objective, values: Any, what: str) -> np.ndarray:
@@ -67,6 +82,18 @@ class Along:
         self.kernel = objective.written(parts, EVALUATION, self._built)
         self._words: array[float] = array("d")
 
+    @property
+    def scalars(self) -> array[int]:
+        """Pairs: where the direction's scalars are in the words, and in x."""
+        space, words = self.arrays.space, self.arrays.layout.words
+        pairs = zip(space.names, space.shapes, strict=True)
+        names = [name for name, shape in pairs if not shape]
+        places = (
+            (words["parameter", DIRECTION + name], space.places(name, "variable")[0])
+            for name in names
+        )
+        return array("q", itertools.chain.from_iterable(places))
+
     def _built(self) -> str:
         from symgd.lowering import array_objective as programs
 
@@ -82,6 +109,11 @@ class Along:
                 values[DIRECTION + name] = self.direction[place]
         self._words = self.arrays.words(values)
         return address(self._words)
+
+    @property
+    def direction_address(self) -> int:
+        """Where the direction is."""
+        return int(self.direction.ctypes.data)
 
     def __call__(self, x: int, words: int, out: int) -> float:
         """Write the product; return the derivative along the direction."""

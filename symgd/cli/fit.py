@@ -131,7 +131,7 @@ def fit(options: FitOptions) -> None:
 
 def _deliver(found: Fit, options: FitOptions) -> None:
     if options.plot is not None:
-        from symgd.plotting.fitted_curve import save
+        from symgd.plotting.door import save
 
         save(found, options.plot)
     if options.as_json:

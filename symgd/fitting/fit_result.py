@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from symgd.fitting import uncertainty
 from symgd.fitting.quantiles import two_sided
 from symgd.fitting.regression import ROUNDED, Regression
 from symgd.fitting.rows import Rows
-from symgd.language.drawing import card, drawn
+from symgd.language.drawing import card, drawn, pictured
 from symgd.language.formula import symbol, text_of
 from symgd.native.status import Status
 from symgd.objectives.data import DataTable
@@ -337,6 +338,10 @@ class Fit:
         return np.full(count, 1.0 if given is None else given)
 
     # -------------------------------------------------------------- for people
+
+    def save(self, file: str | Path, **options: Any) -> None:
+        """Write what ``plot`` draws to a file: see :func:`symgd.save`."""
+        pictured(self, file, **options)
 
     def plot(self, ax: Axes | None = None, level: float = 0.95) -> Axes:
         """Draw data, curve and band: see :func:`symgd.plotting.fitted_curve.plot`."""

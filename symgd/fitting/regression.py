@@ -5,19 +5,29 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
-from symgd.fitting.levenberg_marquardt import Limits, Point, descend, symmetric
+from symgd.fitting.levenberg_marquardt import (
+    Ended,
+    Limits,
+    Path,
+    Point,
+    Stage,
+    finished,
+    symmetric,
+)
 from symgd.fitting.losses import SMOOTHING, Loss, read
 from symgd.fitting.row_formulas import RowFormulas, row_formulas, unused
 from symgd.fitting.rows import Rows
 from symgd.native.layout import column_of
 from symgd.native.quadratic import root_of
 from symgd.native.status import Status
+from symgd.objectives.space import Space
 
 EPSILON = float(np.finfo(np.float64).eps)
 ILL_CONDITIONED = 1e-10  # a ratio of squares whose inverse has lost half its digits
@@ -62,6 +72,9 @@ class Regression:
     (0.5, array([-2.]), array([[5.]]))
     """
 
+    # What a run asks of an objective.
+    iteration = arrays = None
+
     def __init__(
         self,
         formulas: RowFormulas,
@@ -86,6 +99,20 @@ class Regression:
         same = (old.model, old.parameters, old.target, old.sigma, old.weight)
         other = row_formulas(*same, loss)
         return Regression(other, self.columns, loss.constants, scale)
+
+    @functools.cached_property
+    def space(self) -> Space:
+        """The parameters' names."""
+        return Space([each.name for each in self.parameters])
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The parameters' names."""
+        return self.space.names
+
+    def parameter_values(self) -> array[float]:
+        """Return what an objective has beside its variables: nothing here."""
+        return array("d")
 
     @property
     def count(self) -> int:
@@ -158,6 +185,16 @@ class Regression:
     def newton(self, x: np.ndarray, floor: float = -math.inf) -> Point:
         """Return the model with the exact Hessian."""
         return Point.unpacked(x, self._newton.totals(self._at(x)), floor)
+
+    def value_and_gradient(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the sum of losses, with none in their place, and its gradient."""
+        if not self.loss.smoothed:
+            point = self.gauss_newton(x)
+            return point.fun, point.gradient
+        predicted, jacobian = self.curve(x)
+        rest = (self.target - predicted) / self.sigma
+        slopes = -self.weight * np.sign(rest) / (self.sigma * self.scale)
+        return float(self.weight @ abs(rest)) / self.scale, slopes @ jacobian
 
     def spread_of_scores(self, x: np.ndarray) -> np.ndarray:
         """Return the sum of the squared gradients of the rows, a matrix."""
@@ -245,30 +282,36 @@ class Regression:
 
     def minimize(
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> tuple[Point, float, Status]:
-        """Minimise from x, by the descent that suits the loss."""
+    ) -> Ended:
+        """Minimise from x, and let nobody watch."""
+        return finished(self.path(x, lower, upper, limits))
+
+    def path(
+        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
+    ) -> Path:
+        """Minimise from x, by the descents that suit the loss."""
         bounds = (lower, upper)
         if self.loss.squares:
-            return self._least_squares(x, *bounds, limits)
+            return (yield from self._least_squares(x, *bounds, limits))
         if self.loss.smoothed:
-            return self._least_absolute(x, *bounds, limits)
-        point = self._roughly(x, *bounds, limits)
-        ended = self._by_hessians(point.x, *bounds, limits, point.floor)
-        if ended[2] == Status.ABNORMAL:
+            return (yield from self._least_absolute(x, *bounds, limits))
+        point = yield from self._roughly(x, *bounds, limits)
+        ended = yield self._by_hessians(point.x, *bounds, limits, point.floor)
+        if ended.status == Status.ABNORMAL:
             # Where a loss is straight it has no curvature, but rows have weights.
             some = dataclasses.replace(limits, maxiter=limits.nit + MORE)
-            point, _, _ = self._by_products(ended[0].x, *bounds, some)
+            point, _, _ = yield from self._by_products(ended.point.x, *bounds, some)
             limits.nit, limits.nfev = some.nit, some.nfev
-            ended = self._by_hessians(point.x, *bounds, limits, point.floor)
+            ended = yield self._by_hessians(point.x, *bounds, limits, point.floor)
         return ended
 
     def _by_products(
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> tuple[Point, float, Status]:
+    ) -> Path:
         """Descend from x, by reweighted least squares."""
         native = None if self._has_many else self._gauss_newton.native(self._at(x))
-        ended = descend(self.gauss_newton, x, lower, upper, limits, native)
-        self._last = self._at(ended[0].x), ended[0]
+        ended = yield Stage(self.gauss_newton, x, lower, upper, limits, native, self)
+        self._last = self._at(ended.point.x), ended.point
         return ended
 
     def _by_hessians(
@@ -278,47 +321,53 @@ class Regression:
         upper: np.ndarray,
         limits: Limits,
         floor: float = -math.inf,
-    ) -> tuple[Point, float, Status]:
+    ) -> Stage:
         native = self._newton.native(self._at(x))
         evaluate = functools.partial(self.newton, floor=floor)
-        return descend(evaluate, x, lower, upper, limits, native)
+        return Stage(evaluate, x, lower, upper, limits, native, self)
 
     def _roughly(
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> Point:
+    ) -> Generator[Stage, Ended, Point]:
         """Come near a minimum from x, or by way of least squares: what is lower."""
         squared = self.with_loss(read("squared", {}), self.scale)
         rough = dataclasses.replace(limits, gtol=max(ROUGHLY, limits.gtol))
-        detour, _, _ = squared._by_products(x, lower, upper, rough)
-        ends = [
-            self._by_products(start, lower, upper, rough)[0] for start in (x, detour.x)
-        ]
+        detour, _, _ = yield from squared._by_products(x, lower, upper, rough)
+        ends = []
+        for start in (x, detour.x):
+            ended = yield from self._by_products(start, lower, upper, rough)
+            ends.append(ended.point)
         limits.nit, limits.nfev = rough.nit, rough.nfev
         return min(ends, key=lambda point: point.fun)
 
     def _least_squares(
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> tuple[Point, float, Status]:
+    ) -> Path:
         ended = None
-        if self.count >= LARGE and limits.maxiter > SOON:
-            ended = self._from_a_sample(x, lower, upper, limits)
-        ended = ended or self._by_products(x, lower, upper, limits)
+        if self.samples(limits.maxiter):
+            ended = yield from self._from_a_sample(x, lower, upper, limits)
+        ended = ended or (yield from self._by_products(x, lower, upper, limits))
         point, _, status = ended
         if status in ENDED and is_ill_conditioned(point):
-            return descend(self.orthogonal, point.x, lower, upper, limits)
+            at = (point.x, lower, upper, limits)
+            return (yield Stage(self.orthogonal, *at, of=self))
         return ended
+
+    def samples(self, maxiter: int) -> bool:
+        """Return whether a descent begins on some of the rows."""
+        return self.loss.squares and self.count >= LARGE and maxiter > SOON
 
     def _from_a_sample(
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> tuple[Point, float, Status] | None:
+    ) -> Generator[Stage, Ended, Ended | None]:
         """Minimise from where a sample of the rows has its minimum.
 
         None if that is no better than x, or is not soon followed by one of all rows.
         """
         columns = self.columns.items()
         some = self.with_data({s: _every(EVERY, each) for s, each in columns})
-        rough = dataclasses.replace(limits, gtol=NEAR, watch=None)
-        near, _, status = some._by_products(x, lower, upper, rough)
+        rough = dataclasses.replace(limits, gtol=NEAR)
+        near, _, status = yield from some._by_products(x, lower, upper, rough)
         # As many evaluations of all rows as were done, x among them.
         limits.nfev += 1 + math.ceil((rough.nfev - limits.nfev) / EVERY)
         if status not in ENDED or is_ill_conditioned(near):
@@ -326,31 +375,31 @@ class Regression:
         if not self.gauss_newton(x).fun > self.gauss_newton(near.x).fun:
             return None
         soon = dataclasses.replace(limits, maxiter=limits.nit + SOON)
-        ended = self._by_products(near.x, lower, upper, soon)
+        ended = yield from self._by_products(near.x, lower, upper, soon)
         limits.nfev = soon.nfev
-        if ended[2] in (Status.MAXITER, Status.ABNORMAL):
+        if ended.status in (Status.MAXITER, Status.ABNORMAL):
             return None
         limits.nit = soon.nit
         return ended
 
     def _least_absolute(
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> tuple[Point, float, Status]:
+    ) -> Path:
         """Minimise sqrt(r**2 + s**2) for an s that goes to 0, until the gap is small.
 
         K. Madsen and H. B. Nielsen, A finite smoothing algorithm for linear l1
         estimation, SIAM J. Optimization 3 (1993), follow the same path.
         """
         self.constants[SMOOTHING] = self.mean_residual(x)
-        point = self._roughly(x, lower, upper, limits)
+        point = yield from self._roughly(x, lower, upper, limits)
         if self._is_met(point.x):
-            return self._unsmoothed(point), 0.0, Status.CONVERGED
+            return Ended(self._unsmoothed(point), 0.0, Status.CONVERGED)
         mean = min(self.mean_residual(x), self.mean_residual(point.x))
         for power in range(1, DIGITS + 1):
             self.constants[SMOOTHING] = mean * 10.0**-power
             last = power == DIGITS or 10.0**-power <= 10.0 * limits.gtol
             stage = dataclasses.replace(limits, gtol=limits.gtol if last else ROUGHLY)
-            point, _, status = self._by_hessians(point.x, lower, upper, stage)
+            point, _, status = yield self._by_hessians(point.x, lower, upper, stage)
             limits.nit, limits.nfev = stage.nit, stage.nfev
             # At kinks, where the optimum of this loss is, steps may be in vain.
             stopped = status not in (*ENDED, Status.ABNORMAL)
@@ -361,7 +410,7 @@ class Regression:
         if not stopped:
             rough = Status.STALLED if gap <= RESOLVED else Status.ABNORMAL
             status = Status.CONVERGED if gap <= limits.gtol else rough
-        return self._unsmoothed(point), gap, status
+        return Ended(self._unsmoothed(point), gap, status)
 
     def _unsmoothed(self, point: Point) -> Point:
         size = self.weight @ abs(self.residuals(point.x))

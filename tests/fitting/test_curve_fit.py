@@ -8,7 +8,7 @@ from scipy import optimize
 
 from symgd import FormulaError, InputError, Status
 from symgd.fitting.curve_fit import fit
-from symgd.fitting.levenberg_marquardt import Limits, Point, descend
+from symgd.fitting.levenberg_marquardt import Limits, Point, Stage, descended
 
 DECAY = "a*exp(-b*t) + c"
 
@@ -346,8 +346,8 @@ def test_a_kink_that_is_no_optimum_is_no_success():
         return Point(x, value, value, slope, np.array([[1e-3]]))
 
     side = np.array([np.inf])
-    end = descend(bent, np.array([1.0]), -side, side, Limits(1e-8, 10_000))
-    assert end[2] == Status.ABNORMAL
+    stage = Stage(bent, np.array([1.0]), -side, side, Limits(1e-8, 10_000))
+    assert descended(stage).status == Status.ABNORMAL
 
 
 # ------------------------------------------------------------------- bad input

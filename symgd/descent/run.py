@@ -175,6 +175,10 @@ class Run:
         self.begun[0] = math.nan
         return self.advance(0)
 
+    def prepare(self) -> None:
+        """Compile what the examination of an end may need."""
+        self.objective.quick_hessian()
+
     def begin_in_time(self, x: Sequence[float]) -> int:
         """Begin; TIME_LIMIT if that took too long, and nothing is known of f."""
         if self.objective.arrays is None:

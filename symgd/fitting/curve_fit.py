@@ -320,7 +320,7 @@ def _checkpoint(
 
     regression, bounds = run.regression, run.bounds
     loss, settings = regression.loss, run.settings
-    values = {s.name: value for s, value in loss.constants.items()}
+    values = {s.name: value for s, value in run.whole.constants.items()}
     given = [None if math.isnan(value) else value for value in known.tolist()]
     identity = {
         "version": __version__,

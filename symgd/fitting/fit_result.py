@@ -6,7 +6,7 @@ import functools
 import math
 import types
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from symgd.fitting.uncertainty import Uncertainty
+    from symgd.many.race_result import Race
 
 
 LEVELS = 1e-12, 1.0 - 1e-12  # whose quantiles are neither 0 nor infinite in float64
@@ -237,6 +238,45 @@ class Fit:
             criteria=self.criteria,
             lowest=None,
         )
+
+    def race(
+        self,
+        methods: Sequence[Any] | Mapping[str, Any] | None = None,
+        *,
+        maxiter: int = 10_000,
+        gtol: float | None = None,
+        target: float | None = None,
+        time_limit: float | None = None,
+        trace: bool | int = True,
+        progress: bool = False,
+        **hyperparameters: Any,
+    ) -> Race:
+        """Minimise the sum over rows by several methods, from where this fit began.
+
+        Parameters
+        ----------
+        methods : sequence or mapping of label to method, optional
+            As for :func:`symgd.race`, but named as for :func:`symgd.fit`: "auto" is
+            "levenberg_marquardt", and "lbfgs" the default method of ``minimize``.
+            None is both, and all built-in rules.
+        maxiter, gtol, target, time_limit, trace, progress, **hyperparameters
+            As for :func:`symgd.race`. Levenberg and Marquardt's method has its own
+            test for ``gtol``, see :attr:`offset`: give a ``target`` to have one
+            for all.
+
+        Examples
+        --------
+        >>> import symgd
+        >>> data = {"t": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.1, 4.9, 7.0]}
+        >>> done = symgd.fit("a + b*t", data, "y", x0=[0, 0]).race(["auto", "gd"])
+        >>> done["auto"].nit, done["gd"].nit
+        (4, 1347)
+        """
+        from symgd.fitting.fit_race import race
+
+        options = {"maxiter": maxiter, "gtol": gtol, "target": target}
+        options |= {"time_limit": time_limit, "trace": trace, "progress": progress}
+        return race(self, self._limits, methods, options, hyperparameters)
 
     # ------------------------------------------------------- how sure it is
 
@@ -447,12 +487,14 @@ class Fit:
             "target": self.source.target,
             "loss": self.regression.loss.name,
             "parameters": self.parameters,
+            "values": self.values,
             "standard_errors": self.standard_errors,
             "confidence_intervals": {n: list(pair) for n, pair in intervals.items()},
             "covariance": self.covariance.tolist(),
             "at_bound": list(self.at_bound),
             "undetermined": self.undetermined,
             "fun": self.fun,
+            "jac": self.jac.tolist(),
             "r_squared": self.r_squared,
             "adjusted": self.adjusted,
             "rows": self.regression.count,

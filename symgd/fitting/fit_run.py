@@ -14,14 +14,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from symgd.descent.run import Run, floats, projected_norm
+from symgd.descent.run import NO_END, Run, floats, projected_norm
 from symgd.descent.settings import Settings
 from symgd.fitting import verdict
 from symgd.fitting.levenberg_marquardt import Descent, End, Ended, Limits, Point
 from symgd.fitting.regression import Regression
 from symgd.fitting.starts import Search
 from symgd.fitting.way import Looking, Steps, Way
-from symgd.language.plain import constant
 from symgd.language.text import number
 from symgd.native.interrupts import Interrupts, raised_at_once
 from symgd.native.machine import raise_pending
@@ -134,7 +133,9 @@ class FitRun(Run):
     @property
     def tested(self) -> float:
         """What ``gtol`` limits: the offset."""
-        return self.descent.region.offset if self.end is None else self.end.offset
+        if self.end is not None:
+            return self.end.offset
+        return math.nan if self._is_rough else float(self.descent.region.offset)
 
     @property
     def slots(self) -> array[float]:
@@ -152,7 +153,7 @@ class FitRun(Run):
 
     def rescale(self, scale: float) -> None:
         """Divide residuals by a scale."""
-        self.whole = self.whole.with_loss(self.whole.loss, scale)
+        self.whole = self.whole.with_scale(scale)
         self.objective = self.whole.counted
 
     def begin(self, x: Sequence[float] | np.ndarray) -> int:
@@ -163,6 +164,9 @@ class FitRun(Run):
             return int(Status.DIVERGED)
         self._begin_at(start)
         return self.advance(0)
+
+    def prepare(self) -> None:
+        """Nothing more is to be compiled."""
 
     def begin_in_time(self, x: Sequence[float]) -> int:
         """Begin; what that takes isn't limited."""
@@ -184,8 +188,7 @@ class FitRun(Run):
             self.record = region = self.descent.region
             region.every = self.settings.every
             region.target = self.settings.target if self._is_own else -math.inf
-            if not self._is_rough:
-                self._forget(region.t)
+            self._forget(self.t)
 
     @property
     def is_short(self) -> bool:
@@ -195,12 +198,13 @@ class FitRun(Run):
     def advance(self, last: int) -> int:
         """Continue, at most to iteration ``last``; return RUNNING or a status."""
         while self.end is None:
-            there, every = last, self.settings.every
-            if every and last:
-                there = min(last, self.t - self.t % every + every)
-            status = self.descent.proceed(there)
+            before, every = self.t, self.settings.every
+            there = min(last, before - before % every + every) if every else last
+            if self.descent.region.pending:  # its start is to be seen
+                there = last = min(last, before)
+            status = self.descent.proceed(NO_END if self._is_rough else there)
             raise_pending()
-            if every and not self._is_rough:
+            if every:
                 self._take_down()
             if status == RUNNING and (self.t >= last or self.t < there):
                 return RUNNING
@@ -252,6 +256,7 @@ class FitRun(Run):
         self.limits, self._turn = dataclasses.replace(self.limits, nit=0), self._rows
         ended = yield from self.regression.path(found, *self.sides, self.limits)
         lower, turn = self._ended(ended), self._turn * self.columns
+        self._turn = 0
         if lower.fun < LOWER * end.fun:
             self.elsewhere, self.recorded = (search, found), self.recorded[turn:]
             self.note = (
@@ -330,6 +335,13 @@ class FitRun(Run):
         self._angle = angle
         return self.told(status)
 
+    def recall(self, status: Status) -> None:
+        """Find out again what the end is; that is known."""
+
+    def found(self, status: Status) -> str:
+        """Return what a success is, where it is no minimum; else nothing."""
+        return "point at the target" if status == Status.TARGET_REACHED else ""
+
     def message(self, status: Status) -> str:
         """Say why the run ended, with the numbers."""
         if status == Status.DIVERGED:
@@ -378,7 +390,7 @@ class FitRun(Run):
             "space": floats(ROWS * n),
             "models": floats(2 * (root_of(n) + n * n)),
         }
-        own = self.descent.arrays() if self.way else own
+        own = self.descent.arrays() if self.way and self.way.made else own
         return own | {"recorded": self.recorded[:], "origin": self.origin}
 
     def plan(self) -> dict[str, Any]:
@@ -402,9 +414,12 @@ class FitRun(Run):
         ValueError
             If no run can have been there.
         """
-        if plan["scale"] != self.regression.scale:
-            self.rescale(constant(plan["scale"], "scale"))
-        self._begin_at(np.array(stored["origin"]), plan["ends"])
+        start, scale = np.array(stored["origin"]), float(plan["scale"])
+        if not (np.isfinite(start).all() and 0.0 < scale < math.inf):
+            raise ValueError("no run begins like that")
+        if scale != self.regression.scale:
+            self.rescale(scale)
+        self._begin_at(start, plan["ends"])
         if plan["over"] != (self.end is not None):
             raise ValueError("it has other descents")
         self.recorded = array("d", stored["recorded"].tobytes())

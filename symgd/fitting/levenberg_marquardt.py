@@ -42,9 +42,8 @@ BY_SQUARES = RESOLUTION  # what Cauchy and Schwarz allow where least squares don
 BY_HESSIANS = 1e-21  # where the slope knows no such bound
 LONG = 1_000_000  # rows passed, or as much algebra, before others may look: some ms
 # What changes during a descent: whole numbers, with the largest ones, and others.
-COUNTS = dict.fromkeys(("t", "evaluations"), FARTHEST)
-COUNTS |= {"place": 1, "made": 1, "known": 1, "first": 1, "maxiter": NO_END}
-COUNTS |= {"last": NO_END}
+COUNTS = {"t": FARTHEST, "evaluations": FARTHEST, "last": NO_END}
+COUNTS |= dict.fromkeys(("place", "made", "known", "first", "pending"), 1)
 MEASURES = ("value", "radius", "offset", "predicted")
 ELSEWHERE = Pass(0, array("d", [0.0]), 0, LONG)  # the sums are found by others
 
@@ -345,22 +344,20 @@ class Descent:
         other.take(array("q", stored["record"].tobytes()))
         for name, own in self.region.numbers().items():
             number = getattr(other, name)
-            if name in COUNTS and not 0 <= number <= COUNTS[name]:
-                raise ValueError(f"{name} can't be {number}")
-            if name not in (*COUNTS, *MEASURES, "pending") and number != own:
-                raise ValueError(f"{name} can't be {number}")
-            if name in (*COUNTS, *MEASURES) and name != "maxiter":
+            possible = number == own or name == "maxiter"
+            if name in COUNTS:
+                possible = 0 <= number <= COUNTS[name]
                 setattr(self.region, name, number)
-        self.region.pending = 0
+            elif name in MEASURES:
+                possible = math.isfinite(number)
+                setattr(self.region, name, number)
+            if not possible:
+                raise ValueError(f"{name} can't be {number}")
         self.space[:] = stored["space"].reshape(self.space.shape)
         self.models[:] = stored["models"].reshape(self.models.shape)
-        self.row("lower")[:], self.row("upper")[:] = self.stage.lower, self.stage.upper
-        known = (
-            self.x,
-            self.row("scale"),
-            self.models[self.region.place][: root_of(len(self.x))],
-        )
-        if not all(np.isfinite(each).all() for each in known):
+        self._set_sides()
+        model = self.models[self.region.place][: root_of(len(self.x))]
+        if not all(np.isfinite(each).all() for each in (self.x, model)):
             raise ValueError("it has numbers that aren't finite")
 
 

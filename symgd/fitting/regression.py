@@ -100,6 +100,10 @@ class Regression:
         other = row_formulas(*same, loss)
         return Regression(other, self.columns, loss.constants, scale)
 
+    def with_scale(self, scale: float) -> Regression:
+        """Return the same with residuals divided by something else."""
+        return Regression(self.formulas, self.columns, self.constants, scale)
+
     @functools.cached_property
     def space(self) -> Space:
         """The parameters' names."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from symgd.descent.run import FARTHEST
 from symgd.fitting.levenberg_marquardt import Descent, End, Ended, Stage
 from symgd.native.status import RUNNING, Status
 
@@ -41,10 +42,22 @@ class Way:
         self.ends: list[dict[str, Any]] = []
         self.before = 0  # of these ends, how many the present descent has before it
         self.end: End | None = None
+        self._descent: Descent | None = None
         self.lost = False  # whether it was interrupted between two descents
         self._go(None)
         if self._known:
             raise ValueError("more descents are known than were made")
+
+    @property
+    def descent(self) -> Descent:
+        """The descent that is being made, or was the last one."""
+        assert self._descent is not None
+        return self._descent
+
+    @property
+    def made(self) -> bool:
+        """Whether any descent was made, and not known."""
+        return self._descent is not None
 
     def _go(self, sent: Any) -> None:
         self.lost = True
@@ -59,7 +72,7 @@ class Way:
             elif self._known:
                 sent = self._ended(asked)
             else:
-                self.descent, self.before = Descent(asked), len(self.ends)
+                self._descent, self.before = Descent(asked), len(self.ends)
                 break
         self.lost = False
 
@@ -73,12 +86,14 @@ class Way:
         """Return how a descent has ended that is known."""
         end = self._known.pop(0)
         x = np.array(end["x"], dtype=np.float64)
-        if x.shape != stage.x.shape or not np.isfinite(x).all():
+        counts, offset = (int(end["nit"]), int(end["nfev"])), float(end["offset"])
+        fine = x.shape == stage.x.shape and np.isfinite(x).all() and offset >= 0.0
+        if not fine or not all(0 <= count <= FARTHEST for count in counts):
             raise ValueError("no descent ends there")
-        stage.limits.nit, stage.limits.nfev = int(end["nit"]), int(end["nfev"])
+        stage.limits.nit, stage.limits.nfev = counts
         point = dataclasses.replace(stage.evaluate(x), least=float(end["least"]))
         self.ends.append(end)
-        return Ended(point, float(end["offset"]), Status(end["status"]))
+        return Ended(point, offset, Status(end["status"]))
 
     def follow(self, status: int) -> None:
         """Go on to the next descent, or to the end, from one that has ended."""

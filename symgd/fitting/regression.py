@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import math
 from array import array
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from symgd.fitting.levenberg_marquardt import (
 )
 from symgd.fitting.losses import SMOOTHING, Loss, read
 from symgd.fitting.row_formulas import RowFormulas, row_formulas, unused
-from symgd.fitting.rows import Rows
+from symgd.fitting.rows import Rows, plan_of
 from symgd.native.layout import column_of
 from symgd.native.quadratic import root_of
 from symgd.native.status import Status
@@ -45,6 +45,9 @@ UNBALANCED = 1e-10  # a share of the rows that is rounding
 RESOLVED = 1e-8  # a share of the sum that rounding may leave
 ROUNDED = 16.0 * EPSILON  # a share of the target that is rounding
 LEAST = 1e-70  # what a target is at least, but for one that is 0
+
+
+ONE = array("d", [1.0]).tobytes()
 
 
 class Regression:
@@ -104,10 +107,10 @@ class Regression:
         """Return the same with residuals divided by something else."""
         return Regression(self.formulas, self.columns, self.constants, scale)
 
-    @functools.cached_property
+    @property
     def space(self) -> Space:
         """The parameters' names."""
-        return Space([each.name for each in self.parameters])
+        return self.formulas.space
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -123,11 +126,22 @@ class Regression:
         """The number of rows."""
         return len(self.columns[self.formulas.target])
 
-    def _rows(
-        self, expressions: Sequence[sp.Expr], named: Mapping[sp.Symbol, sp.Expr]
-    ) -> Rows:
-        parameters = (*self.parameters, *self.formulas.constants)
-        return Rows(expressions, parameters, self.columns, names=named)
+    def _rows(self, kind: str) -> Rows:
+        """Return what passes the rows, by the formulas of that name."""
+        formulas, columns = self.formulas, self.columns
+        if kind == "curve":
+            used = formulas.used
+            columns = {name: each for name, each in columns.items() if name in used}
+        key = kind, *((s, each.dtype, each.strides) for s, each in columns.items())
+        if key not in formulas.plans:
+            parameters, named = self.parameters, {}
+            if kind != "curve":
+                parameters, named = (*parameters, *formulas.constants), formulas.firsts
+            if kind == "newton":
+                named = named | formulas.seconds
+            ways = getattr(formulas, kind), parameters, columns, named
+            formulas.plans[key] = plan_of(*ways)
+        return Rows.planned(formulas.plans[key], columns.values())
 
     def _at(self, x: np.ndarray) -> list[float]:
         if self.loss.squares:
@@ -161,19 +175,15 @@ class Regression:
 
     @functools.cached_property
     def _gauss_newton(self) -> Rows:
-        return self._rows(self.formulas.gauss_newton, self.formulas.firsts)
+        return self._rows("gauss_newton")
 
     @functools.cached_property
     def _newton(self) -> Rows:
-        formulas = self.formulas
-        return self._rows(formulas.newton, formulas.firsts | formulas.seconds)
+        return self._rows("newton")
 
     @functools.cached_property
     def _curve(self) -> Rows:
-        # With the target, which is there for any model.
-        used = self.formulas.model.free_symbols | {self.formulas.target}
-        columns = {name: each for name, each in self.columns.items() if name in used}
-        return Rows(self.formulas.curve, self.parameters, columns)
+        return self._rows("curve")
 
     def gauss_newton(self, x: np.ndarray) -> Point:
         """Return the model of reweighted least squares, all by one pass of the rows."""
@@ -279,7 +289,7 @@ class Regression:
 
     def _values(self, column: sp.Expr) -> np.ndarray:
         if column is sp.S.One:
-            return np.broadcast_to(np.float64(1.0), (self.count,))
+            return np.ndarray((self.count,), np.float64, ONE, strides=(0,))
         return np.asarray(self.columns[column], dtype=np.float64)
 
     # -------------------------------------------------------------- descents

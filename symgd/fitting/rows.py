@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import json
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -78,20 +78,24 @@ class Rows:
         workers: int | None = None,
         names: Mapping[sp.Symbol, sp.Expr] | None = None,
     ) -> None:
-        kinds = tuple(map(column_of, columns.values()))
-        named = tuple((names or {}).items())
-        self._plan = _planned(
-            tuple(expressions), tuple(parameters), tuple(columns), kinds, named
-        )
-        self._data = dict(zip(self._plan.names, columns.values(), strict=True))
-        self.count = len(next(iter(columns.values())))
-        self._words = self._plan.layout.filled(
-            dict.fromkeys(self._plan.layout.parameters, 0.0),
-            {"n": self.count},
-            {},
-            self._data,  # which live as long as their addresses are used
-        )
-        work = self.count * (len(columns) + len(self._plan.expressions))
+        plan = plan_of(expressions, parameters, columns, names or {})
+        self._set(plan, columns.values(), workers)
+
+    @classmethod
+    def planned(cls, plan: Plan, columns: Iterable[np.ndarray]) -> Rows:
+        """Return the same of a plan that is known already."""
+        rows = cls.__new__(cls)
+        rows._set(plan, columns)
+        return rows
+
+    def _set(
+        self, plan: Plan, columns: Iterable[np.ndarray], workers: int | None = None
+    ) -> None:
+        self._plan = plan
+        self._data = list(columns)  # which live as long as their addresses are used
+        self.count = len(self._data[0])
+        self._words = plan.words(self.count, self._data)
+        work = self.count * (len(self._data) + len(plan.expressions))
         self.workers = workers or (cores() if work >= 4 * ENOUGH else 1)
 
     def totals(self, parameters: Sequence[float]) -> np.ndarray:
@@ -139,12 +143,11 @@ class Rows:
         return out
 
     def _with(self, parameters: Sequence[float]) -> array[float]:
-        count = len(self._plan.layout.parameters)
-        self._words[:count] = array("d", map(float, parameters))
+        self._words[: self._plan.constants] = array("d", parameters)
         return self._words
 
 
-class _Plan:
+class Plan:
     """What is computed of a row, and the kernels that do it."""
 
     def __init__(
@@ -154,7 +157,7 @@ class _Plan:
         kinds: Sequence[Column],
         named: Mapping[sp.Symbol, sp.Expr],
     ) -> None:
-        self.expressions, self.named = expressions, named
+        self.expressions, self.named, self.constants = expressions, named, constants
         self.names = [f"c{k}" for k in range(len(kinds))]
         parameters = tuple(f"p{k}" for k in range(constants))
         pairs = tuple(zip(self.names, kinds, strict=True))
@@ -167,6 +170,13 @@ class _Plan:
         self._nest = Nest(loop, (), tuple(totals))
         self.program = Program((self._nest,), sp.S.Zero, ())
         self._kernels: dict[str, Kernel] = {}
+
+    def words(self, count: int, columns: Sequence[np.ndarray]) -> array[float]:
+        """Return the words of a kernel, see ``Layout``; parameters are 0."""
+        integers = [0] * self.constants + [count]
+        for column in columns:
+            integers += (_begin_of(column), *column.strides)
+        return array("d", array("q", integers).tobytes())
 
     def kernel(self, kind: str, signature: str) -> Kernel:
         """Return a kernel, "totals" or "each"."""
@@ -207,6 +217,25 @@ def _lets(named: Mapping[sp.Symbol, sp.Expr]) -> tuple[Let, ...]:
     return tuple(Let(known.get(s, s), value.xreplace(known)) for s, value in steps)
 
 
+def _begin_of(column: np.ndarray) -> int:
+    try:
+        return address(column)
+    except ValueError:  # it has gaps, which strides tell
+        return int(column.__array_interface__["data"][0])
+
+
+def plan_of(
+    expressions: Sequence[sp.Expr],
+    parameters: Sequence[sp.Symbol],
+    columns: Mapping[sp.Symbol, np.ndarray],
+    names: Mapping[sp.Symbol, sp.Expr],
+) -> Plan:
+    """Return how formulas of rows are computed; see :class:`Rows`."""
+    kinds = tuple(map(column_of, columns.values()))
+    own = tuple(expressions), tuple(parameters), tuple(columns)
+    return _planned(*own, kinds, tuple(names.items()))
+
+
 @functools.lru_cache(maxsize=256)
 def _planned(
     expressions: tuple[sp.Expr, ...],
@@ -214,7 +243,7 @@ def _planned(
     columns: tuple[sp.Symbol, ...],
     kinds: tuple[Column, ...],
     named: tuple[tuple[sp.Symbol, sp.Expr], ...],
-) -> _Plan:
+) -> Plan:
     """Return the plan of some formulas, by numbers: code depends on no names."""
     renamed: dict[sp.Basic, sp.Basic] = {
         s: symbol(f"p{k}") for k, s in enumerate(parameters)
@@ -222,4 +251,4 @@ def _planned(
     renamed |= {s: indexed(f"c{k}")[index_at(0)] for k, s in enumerate(columns)}
     plain = tuple(expression.xreplace(renamed) for expression in expressions)
     values = {name: value.xreplace(renamed) for name, value in named}
-    return _Plan(plain, len(parameters), kinds, values)
+    return Plan(plain, len(parameters), kinds, values)

@@ -301,8 +301,9 @@ def _check_size(regression: Regression, target: str) -> None:
     """Refuse a target that has no squares in float64, in units of sigma."""
     column, sigma = regression.target, regression.sigma
     largest = max(float(column.max()), -float(column.min()))
-    units = sigma[:1] if sigma.strides == (0,) else sigma
-    least, most = largest / float(units.max()), largest / float(units.min())
+    least = most = largest / float(sigma[0])
+    if sigma.strides != (0,):
+        least, most = largest / float(sigma.max()), largest / float(sigma.min())
     if largest and not SIZES[0] <= least <= most <= SIZES[1]:
         what = f"values of {target!r} are of size {number(most)}, in units of sigma"
         problem = f"{what}: float64 has no squares of that; use another unit"
@@ -350,12 +351,14 @@ def _given(x0: Any, space: Space, limits: Bounds) -> np.ndarray:
         for name in named:
             if name not in space.names:
                 raise unknown_name("parameter in x0", name, space.names)
+        if len(named) == len(space):
+            return np.array(points.read_point(named, space, limits))
         places = [space.names.index(name) for name in named]
         sides = ([side[p] for p in places] for side in (limits.lower, limits.upper))
         some = Space(tuple(named))
         given[places] = points.read_point(named, some, Bounds.between(*sides))
     elif x0 is not None:
-        given[:] = points.read_point(x0, space, limits)
+        return np.array(points.read_point(x0, space, limits))
     return given
 
 

@@ -16,7 +16,7 @@ from symgd.descent.result import Criterion, Result, Trace
 from symgd.descent.run import projected_norm
 from symgd.errors import InputError
 from symgd.fitting import uncertainty, verdict
-from symgd.fitting.levenberg_marquardt import End
+from symgd.fitting.levenberg_marquardt import End, told
 from symgd.fitting.quantiles import two_sided
 from symgd.fitting.regression import ROUNDED, Regression
 from symgd.fitting.rows import Rows
@@ -120,7 +120,7 @@ class Fit:
     ) -> None:
         self.regression, self.source = regression, source
         self._end, self._note = end, note
-        self.x, self.fun, self.status, self.message = end[:4]
+        self.x, self.fun, self.status = end[:3]
         self.nit, self.nfev, self.offset, self.method = end[4:]
         self.njev = self.nfev
         self.start, self.start_source = start, start_source
@@ -152,6 +152,11 @@ class Fit:
         return self.regression.scale
 
     @functools.cached_property
+    def message(self) -> str:
+        """Why the fit ended, with the numbers."""
+        return told(self._end.message)
+
+    @functools.cached_property
     def note(self) -> str:
         """What else there is to say."""
         counted = self.regression.counted
@@ -159,6 +164,8 @@ class Fit:
 
     @functools.cached_property
     def _held(self) -> np.ndarray:
+        if not self._limits.finite:
+            return np.zeros(len(self.x), dtype=bool)
         return (self.x == self._limits.lower) | (self.x == self._limits.upper)
 
     def _by_name(self, values: np.ndarray) -> dict[str, float]:

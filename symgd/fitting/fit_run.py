@@ -6,6 +6,7 @@ Between its descents nobody looks; what is compiled there isn't in a time limit.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import time
 from array import array
@@ -17,7 +18,15 @@ import numpy as np
 from symgd.descent.run import NO_END, Run, floats, projected_norm
 from symgd.descent.settings import Settings
 from symgd.fitting import verdict
-from symgd.fitting.levenberg_marquardt import Descent, End, Ended, Limits, Point
+from symgd.fitting.levenberg_marquardt import (
+    Descent,
+    End,
+    Ended,
+    Limits,
+    Point,
+    Told,
+    told,
+)
 from symgd.fitting.regression import Regression
 from symgd.fitting.starts import Search
 from symgd.fitting.way import Looking, Steps, Way
@@ -233,7 +242,7 @@ class FitRun(Run):
         if self.end is None:
             point, offset, _ = self.descent.end(status)
             self.limits = self.limits if self._is_rough else self.descent.stage.limits
-            point = dataclasses.replace(point, x=self.point, fun=self.fun)
+            point = point.changed(x=self.point, fun=self.fun)
             self.end = self._ended(Ended(point, offset, status))
 
     # ------------------------------------------------------------ its descents
@@ -282,11 +291,13 @@ class FitRun(Run):
         return found
 
     def _stopped(self, end: End) -> End:
-        told = f"{self.stopped_by} on the way from another start; {end.message}"
-        return end._replace(status=Status.INTERRUPTED, message=told)
+        why = f"{self.stopped_by} on the way from another start; {told(end.message)}"
+        return end._replace(status=Status.INTERRUPTED, message=why)
 
     def held(self, x: np.ndarray) -> np.ndarray:
         """Return which parameters are at a bound."""
+        if not self.bounded:
+            return np.zeros(self.n, dtype=bool)
         return (x == self.sides[0]) | (x == self.sides[1])
 
     def _is_poor(self, end: End) -> bool:
@@ -298,7 +309,7 @@ class FitRun(Run):
     def _ended(self, ended: Ended) -> End:
         """Say how a path has ended."""
         point, offset, status = ended
-        message = self._message(offset, status)
+        message: Told = self._message(offset, status)
         if status not in CUT and (lost := self._without_square(point)):
             status = Status.ABNORMAL
             message = (
@@ -310,29 +321,25 @@ class FitRun(Run):
 
     def _without_square(self, point: Point) -> str:
         """Return which parameters' derivatives float64 can't square, by name."""
-        regression, lost = self.regression, _left(np.diag(point.curvature))
-        if lost.any():  # or else it is the loss that is flat or sharp there
-            jacobian = regression.curve(point.x)[1]
-            rows = jacobian * regression.unit[:, None]
-            lost &= jacobian.any(axis=0) & _left(np.einsum("np,np->p", rows, rows))
-        return ", ".join(
-            name for name, gone in zip(self.objective.space, lost, strict=True) if gone
-        )
+        squares, (least, most) = point.squares_of_columns, SQUARES
+        if all(least <= square <= most for square in squares):
+            return ""
+        regression, lost = self.regression, _left(np.array(squares))
+        # Or else it is the loss that is flat or sharp there.
+        jacobian = regression.curve(point.x)[1]
+        rows = jacobian * regression.unit[:, None]
+        lost &= jacobian.any(axis=0) & _left(np.einsum("np,np->p", rows, rows))
+        names = zip(regression.variables, lost, strict=True)
+        return ", ".join(name for name, gone in names if gone)
 
     # ------------------------------------------------- what it says of itself
 
-    def _message(self, offset: float, status: Status) -> str:
+    def _message(self, offset: float, status: Status) -> Told:
         """Say why the descent ended, with the numbers."""
-        angle = f"the residuals are at {number(offset)} (a cosine) from orthogonal"
-        within = "to what the model can change"
-        if self.regression.loss.smoothed:
-            angle = f"the sum is at most {number(offset)} of itself above its least"
-            within = "to first order"
+        smoothed = self.regression.loss.smoothed
         if status == Status.CONVERGED:
-            if offset > self.settings.gtol:
-                return "the residuals are no more than the rounding of the target"
-            return f"{angle} {within}, within gtol = {self.settings.gtol:g}"
-        self._angle = angle
+            return functools.partial(_within, offset, self.settings.gtol, smoothed)
+        self._angle = _angle(offset, smoothed)
         return self.told(status)
 
     def recall(self, status: Status) -> None:
@@ -346,7 +353,7 @@ class FitRun(Run):
         """Say why the run ended, with the numbers."""
         if status == Status.DIVERGED:
             return "the sum over rows is not finite at the start"
-        return "" if self.end is None else self.end.message
+        return "" if self.end is None else told(self.end.message)
 
     def _gradient_told(self) -> str:
         return self._angle
@@ -429,6 +436,20 @@ class FitRun(Run):
         if self.end is None:
             self.descent.take(stored)
             self._enter()
+
+
+def _angle(offset: float, smoothed: bool) -> str:
+    if smoothed:
+        return f"the sum is at most {number(offset)} of itself above its least"
+    return f"the residuals are at {number(offset)} (a cosine) from orthogonal"
+
+
+def _within(offset: float, gtol: float, smoothed: bool) -> str:
+    """Say how good an end is."""
+    if offset > gtol:
+        return "the residuals are no more than the rounding of the target"
+    what = "to first order" if smoothed else "to what the model can change"
+    return f"{_angle(offset, smoothed)} {what}, within gtol = {gtol:g}"
 
 
 def _left(squares: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ that is sent where each has ended.
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 from array import array
@@ -48,16 +49,16 @@ MEASURES = ("value", "radius", "offset", "predicted")
 ELSEWHERE = Pass(0, array("d", [0.0]), 0, LONG)  # the sums are found by others
 
 
-@dataclass(frozen=True)
 class Point:
     """The quadratic model at a point.
 
-    Attributes
+    Parameters
     ----------
-    x, fun, gradient : ndarray, float, ndarray
-    curvature : ndarray, shape (p, p)
-    size : float
-        The weighted sum of squared residuals, which tells which gradient is small.
+    x : ndarray
+    row : ndarray
+        The model's numbers, as the loop has them: value, size (the weighted sum of
+        squared residuals, which tells which gradient is small), gradient, the lower
+        triangle of the curvature.
     factor : ndarray, shape (p, p), optional
         R, where curvature is R'R: with it half as many digits are lost.
     floor : float
@@ -68,50 +69,59 @@ class Point:
         The curvature's smallest eigenvalue in its own units is no smaller.
     """
 
-    x: np.ndarray
-    fun: float
-    size: float
-    gradient: np.ndarray
-    curvature: np.ndarray
-    factor: np.ndarray | None = None
-    floor: float = -math.inf
-    squares: bool = False
-    least: float = -math.inf
-
-    @classmethod
-    def unpacked(
-        cls,
+    def __init__(
+        self,
         x: np.ndarray,
         row: np.ndarray,
+        factor: np.ndarray | None = None,
         floor: float = -math.inf,
         squares: bool = False,
-        factored: bool = False,
         least: float = -math.inf,
-    ) -> Point:
-        """Return the point of a row of numbers."""
-        p = len(x)
-        sums, first, root = Sums.from_buffer(row.data), SUMS + p, root_of(p)
-        gradient = row[SUMS:first].copy()
-        curvature = symmetric(row[first:root], p)
-        factor = row[root : root + p * p].reshape(p, p).copy() if factored else None
-        parts = gradient, curvature, factor
-        return cls(x, sums.value, sums.size, *parts, floor, squares, least)
+    ) -> None:
+        self.x, self.row, self.factor = x, row, factor
+        self.floor, self.squares, self.least = floor, squares, least
+        self.fun = float(row[Sums.word_of("value")])
 
-    def pack(self, row: np.ndarray) -> None:
-        """Write the point as a row of numbers."""
+    @classmethod
+    def of(
+        cls,
+        x: np.ndarray,
+        fun: float,
+        size: float,
+        gradient: np.ndarray,
+        curvature: np.ndarray,
+        **others: Any,
+    ) -> Point:
+        """Return the point of a value, a size, a gradient, and a curvature."""
+        parts = [fun, size], gradient, curvature[_lower(len(x))]
+        return cls(x, np.concatenate(parts), **others)
+
+    @functools.cached_property
+    def gradient(self) -> np.ndarray:
+        """The slope there."""
+        return self.row[SUMS : SUMS + len(self.x)]
+
+    @functools.cached_property
+    def curvature(self) -> np.ndarray:
+        """The matrix of curvature, shape (p, p)."""
         p = len(self.x)
-        sums, first, root = Sums.from_buffer(row.data), SUMS + p, root_of(p)
-        sums.value, sums.size = self.fun, self.size
-        row[SUMS:first] = self.gradient
-        row[first:root] = self.curvature[_lower(p)]
-        if self.factor is not None:
-            row[root : root + p * p] = self.factor.ravel()
+        return symmetric(self.row[SUMS + p : root_of(p)], p)
 
     @property
+    def squares_of_columns(self) -> list[float]:
+        """The curvature's diagonal."""
+        return self.row[_diagonal(len(self.x))].tolist()
+
+    @functools.cached_property
     def finite(self) -> bool:
         """Whether a descent may go there."""
-        arrays = (self.gradient, self.curvature)
-        return math.isfinite(self.fun) and all(np.isfinite(a).all() for a in arrays)
+        return bool(np.isfinite(self.row).all())
+
+    def changed(self, **parts: Any) -> Point:
+        """Return the same with other parts."""
+        other = copy.copy(self)
+        vars(other).update(parts)
+        return other
 
     def spectrum(
         self, free: np.ndarray, scale: np.ndarray
@@ -137,6 +147,12 @@ class Point:
 @functools.cache
 def _lower(p: int) -> tuple[np.ndarray, np.ndarray]:
     return np.tril_indices(p)
+
+
+@functools.cache
+def _diagonal(p: int) -> np.ndarray:
+    """Return where the diagonal of a curvature is in a model."""
+    return np.array([SUMS + p + k * (k + 3) // 2 for k in range(p)], dtype=np.intp)
 
 
 @functools.cache
@@ -233,7 +249,7 @@ def descended(stage: Stage) -> Ended:
     --------
     >>> def bowl(x):
     ...     size = x @ x
-    ...     return Point(x, size / 2, size, x, np.eye(2))
+    ...     return Point.of(x, size / 2, size, x, np.eye(2))
     >>> open = np.full(2, np.inf)
     >>> at = descended(Stage(bowl, np.ones(2), -open, open, Limits(1e-8, 10)))
     >>> at.point.x, at.status.name
@@ -252,33 +268,36 @@ class Descent:
         start, limits = stage.evaluate(stage.x), stage.limits
         self.stage, p = stage, len(stage.x)
         function, words, blocks, rows = stage.native or ELSEWHERE
-        self.region = TrustRegion(
+        self.region = region = TrustRegion(
             variables=p,
             t=limits.nit,
             evaluations=limits.nfev,
-            maxiter=limits.maxiter,
             gtol=limits.gtol,
             target=-math.inf,
             slice=max(1, LONG // (rows + p**3)),
+            maxiter=limits.maxiter,
             blocks=blocks,
             factored=start.factor is not None,
-            floor=start.floor,
-            level=BY_SQUARES if start.squares else BY_HESSIANS,
             made=1,
             first=1,
             pending=1,
+            floor=start.floor,
+            level=BY_SQUARES if start.squares else BY_HESSIANS,
         )
-        self.space = np.zeros((ROWS, p))
-        self.models = np.zeros((2, root_of(p) + p * p))
-        self._room = words, np.empty((2, p, p))
-        first, row = address(self.space), 8 * p
-        others = map(address, (words, self.models, self._room[1]))
+        height, root = ROWS * p, root_of(p)
+        numbers = height + 2 * (root + p * p)
+        self.memory = memory = np.zeros(numbers + 2 * p * p)
+        self.space = memory[:height].reshape(ROWS, p)
+        self.models = memory[height:numbers].reshape(2, -1)
+        first, row = address(memory), 8 * p
+        others = address(words), first + 8 * height, first + 8 * numbers
         rest = range(first + 2 * row, first + ROWS * row, row)
         self.places = RegionArrays(function, *others, first, *rest)
+        self._words = words
         self._set_sides()
         self.trial[:] = start.x
         self._enter(start)
-        self._addresses = address(self.region), address(self.places)
+        self._addresses = address(region), address(self.places)
         self._kernel = shared("trust_region").call
 
     def _set_sides(self) -> None:
@@ -299,7 +318,10 @@ class Descent:
 
     def _enter(self, point: Point) -> None:
         """Take note of what was found at the trial."""
-        point.pack(self.models[1 - self.region.place])
+        row, root = self.models[1 - self.region.place], root_of(len(point.x))
+        row[:root] = point.row[:root]
+        if point.factor is not None:
+            row[root:] = point.factor.ravel()
         self.region.known = 1
 
     @property
@@ -314,11 +336,12 @@ class Descent:
 
     def best(self, least: float = -math.inf) -> Point:
         """Return the best point so far."""
-        region = self.region
-        kind = region.level == BY_SQUARES, region.factored != 0, least
-        return Point.unpacked(
-            self.x.copy(), self.models[region.place], region.floor, *kind
-        )
+        region, x, factor = self.region, self.x.copy(), None
+        row, root = self.models[region.place].copy(), root_of(len(x))
+        if region.factored:
+            factor = row[root:].reshape(len(x), len(x))
+        squares = region.level == BY_SQUARES
+        return Point(x, row[:root], factor, region.floor, squares, least)
 
     def end(self, status: int) -> Ended:
         """Return where the descent ended."""
@@ -361,13 +384,21 @@ class Descent:
             raise ValueError("it has numbers that aren't finite")
 
 
+Told: TypeAlias = str | Callable[[], str]  # which many never ask for
+
+
+def told(message: Told) -> str:
+    """Return a message, made when it is asked for."""
+    return message if isinstance(message, str) else message()
+
+
 class End(NamedTuple):
     """Where a fit ended, and why."""
 
     x: np.ndarray
     fun: float
     status: Status
-    message: str
+    message: Told
     nit: int
     nfev: int
     offset: float

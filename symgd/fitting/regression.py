@@ -62,6 +62,11 @@ class Regression:
     scale : float
         What residuals are divided by, besides sigma.
 
+    Attributes
+    ----------
+    count : int
+        The number of rows.
+
     Examples
     --------
     >>> from symgd.fitting import losses
@@ -88,6 +93,7 @@ class Regression:
         self.formulas, self.columns, self.scale = formulas, dict(columns), scale
         self.loss, self.parameters = formulas.loss, formulas.parameters
         self.constants = dict(constants)
+        self.count = len(columns[formulas.target])
         if self.loss.smoothed:
             self.constants[SMOOTHING] = self.resolution  # as little as can be told
         self._last: tuple[Any, Any] = None, None  # where the rows were last passed
@@ -120,11 +126,6 @@ class Regression:
     def parameter_values(self) -> array[float]:
         """Return what an objective has beside its variables: nothing here."""
         return array("d")
-
-    @property
-    def count(self) -> int:
-        """The number of rows."""
-        return len(self.columns[self.formulas.target])
 
     def _rows(self, kind: str) -> Rows:
         """Return what passes the rows, by the formulas of that name."""
@@ -159,6 +160,13 @@ class Regression:
         return self.loss.squares and len(self.parameters) > MANY
 
     @property
+    def model_columns(self) -> list[np.ndarray]:
+        """The columns that the model depends on."""
+        used, target = self.formulas.used, self.formulas.target
+        columns = self.columns.items()
+        return [each for s, each in columns if s in used and s != target]
+
+    @functools.cached_property
     def counted(self) -> Regression:
         """The same without rows of weight 0; large data with them, where they add 0."""
         weight = self.weight
@@ -194,11 +202,13 @@ class Regression:
 
     def _passed(self, x: np.ndarray, at: list[float]) -> Point:
         totals = self._gauss_newton.totals(at)
-        return Point.unpacked(x, totals, _floor(totals[-1]), self.loss.squares)
+        row, floor = totals[:-1], _floor(totals[-1])
+        return Point(x, row, floor=floor, squares=self.loss.squares)
 
     def newton(self, x: np.ndarray, floor: float = -math.inf) -> Point:
         """Return the model with the exact Hessian."""
-        return Point.unpacked(x, self._newton.totals(self._at(x)), floor)
+        totals = self._newton.totals(self._at(x))
+        return Point(x, totals[: root_of(len(x))], floor=floor)
 
     def value_and_gradient(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the sum of losses, with none in their place, and its gradient."""
@@ -238,14 +248,14 @@ class Regression:
         rows = jacobian * unit[:, None]
         if not (np.isfinite(rows).all() and np.isfinite(residuals).all()):
             p = len(x)
-            return Point(x, math.nan, math.nan, np.zeros(p), np.zeros((p, p)))
+            return Point.of(x, math.nan, math.nan, np.zeros(p), np.zeros((p, p)))
         size, gradient = float(residuals @ residuals), rows.T @ residuals
         factor: Any = np.zeros((len(x), len(x)))
         part = np.linalg.qr(rows, mode="r")
         factor[: len(part)] = part
         floor = _floor(np.sum((self.target * unit) ** 2))
-        parts = (gradient, factor.T @ factor, factor, floor)
-        return Point(x, size / 2.0, size, *parts, squares=True)
+        parts = x, size / 2.0, size, gradient, factor.T @ factor
+        return Point.of(*parts, factor=factor, floor=floor, squares=True)
 
     @property
     def target(self) -> np.ndarray:
@@ -273,7 +283,9 @@ class Regression:
         target, weight, sigma = self.target, self.weight, self.sigma
         if self.loss.squares and weight.strides == sigma.strides == (0,):
             scale = float(weight[0] / sigma[0] ** 2)
-            return float(target.var()) * self.count * scale / 2.0
+            off = target - np.add.reduce(target) / self.count
+            variance = float(np.add.reduce(off * off) / self.count)
+            return variance * self.count * scale / 2.0
         at = np.average(target, weights=weight / sigma**2)
         if self.loss.squares:
             return float(np.sum(((target - at) * self.unit) ** 2)) / 2.0
@@ -428,7 +440,7 @@ class Regression:
 
     def _unsmoothed(self, point: Point) -> Point:
         size = self.weight @ abs(self.residuals(point.x))
-        return dataclasses.replace(point, fun=float(size) / self.scale)
+        return point.changed(fun=float(size) / self.scale)
 
     def _is_met(self, x: np.ndarray) -> bool:
         """Return whether the residuals are no more than the rounding of the target."""

@@ -64,6 +64,11 @@ class RowFormulas:
         return self.model.free_symbols | {self.target}
 
     @functools.cached_property
+    def waves(self) -> bool:
+        """Whether the model has sines."""
+        return bool(self.model.has(sp.sin, sp.cos))
+
+    @functools.cached_property
     def plans(self) -> dict[Any, Plan]:
         """How sums over rows are computed, once that is known."""
         return {}

@@ -6,7 +6,6 @@ checkpoint needs those ends only, and the descent that is being made.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -91,7 +90,7 @@ class Way:
         if not fine or not all(0 <= count <= FARTHEST for count in counts):
             raise ValueError("no descent ends there")
         stage.limits.nit, stage.limits.nfev = counts
-        point = dataclasses.replace(stage.evaluate(x), least=float(end["least"]))
+        point = stage.evaluate(x).changed(least=float(end["least"]))
         self.ends.append(end)
         return Ended(point, offset, Status(end["status"]))
 

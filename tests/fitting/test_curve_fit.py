@@ -343,7 +343,7 @@ def test_a_kink_that_is_no_optimum_is_no_success():
     def bent(x):
         value = 1 + abs(x[0]) + 0.1 * x[0]
         slope = np.array([np.sign(x[0]) + 0.1])
-        return Point(x, value, value, slope, np.array([[1e-3]]))
+        return Point.of(x, value, value, slope, np.array([[1e-3]]))
 
     side = np.array([np.inf])
     stage = Stage(bent, np.array([1.0]), -side, side, Limits(1e-8, 10_000))

@@ -346,13 +346,13 @@ def _checkpoint(
 def _given(x0: Any, space: Space, limits: Bounds) -> np.ndarray:
     """Return the start as it is given, NaN where it isn't."""
     x0, given = with_names(x0), np.full(len(space), np.nan)
+    if isinstance(x0, dict) and x0.keys() == set(space.names):
+        return np.array(points.read_point(x0, space, limits))
     if isinstance(x0, Mapping):
         named = {str(name): value for name, value in x0.items()}
         for name in named:
             if name not in space.names:
                 raise unknown_name("parameter in x0", name, space.names)
-        if len(named) == len(space):
-            return np.array(points.read_point(named, space, limits))
         places = [space.names.index(name) for name in named]
         sides = ([side[p] for p in places] for side in (limits.lower, limits.upper))
         some = Space(tuple(named))
@@ -367,7 +367,7 @@ def _begin(
 ) -> tuple[int, array[float], str]:
     """Begin a run at a start, of which perhaps something is known."""
     regression, found, start, cut = run.regression, "given", known, False
-    if not np.isnan(known).any():
+    if not any(map(math.isnan, known.tolist())):
         _check_finite(run.whole, known)
     else:
         search = Search(regression, known, *run.sides, arguments.generator(rng))

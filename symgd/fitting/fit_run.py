@@ -19,7 +19,6 @@ from symgd.descent.run import NO_END, Run, floats, projected_norm
 from symgd.descent.settings import Settings
 from symgd.fitting import verdict
 from symgd.fitting.levenberg_marquardt import (
-    Descent,
     End,
     Ended,
     Limits,
@@ -67,6 +66,9 @@ class FitRun(Run):
         self.sides = np.array(self.lower), np.array(self.upper)
         self.record.every = settings.every
         self.way: Way | None = None
+        self.descent: Any = None  # that is being made
+        self._is_rough = False  # whether it is of some of the rows, and doesn't count
+        self._is_own = True  # whether it is of the sum itself, and not of one beside it
         self.end: End | None = None
         self.elsewhere: tuple[Search, np.ndarray] | None = None  # which led lower
         self.note = ""
@@ -81,28 +83,11 @@ class FitRun(Run):
         return self.objective
 
     @property
-    def descent(self) -> Descent:
-        """The descent that is being made."""
-        assert self.way is not None
-        return self.way.descent
-
-    @property
-    def _is_rough(self) -> bool:
-        """Whether that is of a sample of the rows, which doesn't count."""
-        return self.descent.stage.of.count != self.regression.count
-
-    @property
-    def _is_own(self) -> bool:
-        """Whether that is of the sum itself, and not of one beside it."""
-        smoothed = self.regression.loss.smoothed
-        return self.descent.stage.of is self.regression and not smoothed
-
-    @property
     def t(self) -> int:
         """The number of steps made."""
         if self.end is not None:
             return self.end.nit
-        if self.way is None:
+        if self.descent is None:
             return -1
         return self.limits.nit if self._is_rough else int(self.descent.region.t)
 
@@ -183,7 +168,7 @@ class FitRun(Run):
 
     def _begin_at(self, x: np.ndarray, known: Sequence[Any] = ()) -> None:
         self.origin = array("d", x.tolist())
-        self.end = self.elsewhere = self._kept = None
+        self.end = self.elsewhere = self._kept = self.descent = None
         self.note, self._turn = "", 0
         self.limits = Limits(self.settings.gtol, self.settings.maxiter)
         self.way = Way(self._steps(x), known)
@@ -194,7 +179,11 @@ class FitRun(Run):
         assert self.way is not None
         self.end = self.way.end
         if self.end is None:
-            self.record = region = self.descent.region
+            self.descent, regression = self.way.descent, self.regression
+            self.record, of = self.descent.region, self.descent.stage.of
+            self._is_rough = of.count != regression.count
+            self._is_own = of is regression and not regression.loss.smoothed
+            region = self.descent.region
             region.every = self.settings.every
             region.target = self.settings.target if self._is_own else -math.inf
             self._forget(self.t)
@@ -215,9 +204,10 @@ class FitRun(Run):
             raise_pending()
             if every:
                 self._take_down()
-            if status == RUNNING and (self.t >= last or self.t < there):
-                return RUNNING
-            if status == Status.MAXITER and self.t >= self.settings.maxiter:
+            if status == RUNNING:
+                if self.t >= last or self.t < there:
+                    return RUNNING
+            elif status == Status.MAXITER and self.t >= self.settings.maxiter:
                 self._keep()  # more may be allowed another time
             if status == Status.TARGET_REACHED:
                 self.conclude(Status.TARGET_REACHED)

@@ -96,6 +96,7 @@ class Regression:
         self.count = len(columns[formulas.target])
         if self.loss.smoothed:
             self.constants[SMOOTHING] = self.resolution  # as little as can be told
+        self._passes: dict[str, Rows] = {}
         self._last: tuple[Any, Any] = None, None  # where the rows were last passed
 
     def with_data(self, columns: Mapping[sp.Symbol, np.ndarray]) -> Regression:
@@ -129,6 +130,8 @@ class Regression:
 
     def _rows(self, kind: str) -> Rows:
         """Return what passes the rows, by the formulas of that name."""
+        if kind in self._passes:
+            return self._passes[kind]
         formulas, columns = self.formulas, self.columns
         if kind == "curve":
             used = formulas.used
@@ -142,7 +145,8 @@ class Regression:
                 named = named | formulas.seconds
             ways = getattr(formulas, kind), parameters, columns, named
             formulas.plans[key] = plan_of(*ways)
-        return Rows.planned(formulas.plans[key], columns.values())
+        self._passes[kind] = made = Rows.planned(formulas.plans[key], columns.values())
+        return made
 
     def _at(self, x: np.ndarray) -> list[float]:
         if self.loss.squares:
@@ -166,9 +170,11 @@ class Regression:
         columns = self.columns.items()
         return [each for s, each in columns if s in used and s != target]
 
-    @functools.cached_property
+    @property
     def counted(self) -> Regression:
         """The same without rows of weight 0; large data with them, where they add 0."""
+        if self.formulas.weight is sp.S.One:
+            return self
         weight = self.weight
         if weight.strides == (0,) or weight.all() or not weight.any():
             return self
@@ -181,18 +187,6 @@ class Regression:
 
     # -------------------------------------------------------- at a point
 
-    @functools.cached_property
-    def _gauss_newton(self) -> Rows:
-        return self._rows("gauss_newton")
-
-    @functools.cached_property
-    def _newton(self) -> Rows:
-        return self._rows("newton")
-
-    @functools.cached_property
-    def _curve(self) -> Rows:
-        return self._rows("curve")
-
     def gauss_newton(self, x: np.ndarray) -> Point:
         """Return the model of reweighted least squares, all by one pass of the rows."""
         if (at := self._at(x)) != self._last[0]:
@@ -201,13 +195,13 @@ class Regression:
         return self._last[1]
 
     def _passed(self, x: np.ndarray, at: list[float]) -> Point:
-        totals = self._gauss_newton.totals(at)
+        totals = self._rows("gauss_newton").totals(at)
         row, floor = totals[:-1], _floor(totals[-1])
         return Point(x, row, floor=floor, squares=self.loss.squares)
 
     def newton(self, x: np.ndarray, floor: float = -math.inf) -> Point:
         """Return the model with the exact Hessian."""
-        totals = self._newton.totals(self._at(x))
+        totals = self._rows("newton").totals(self._at(x))
         return Point(x, totals[: root_of(len(x))], floor=floor)
 
     def value_and_gradient(self, x: np.ndarray) -> tuple[float, np.ndarray]:
@@ -222,18 +216,18 @@ class Regression:
 
     def spread_of_scores(self, x: np.ndarray) -> np.ndarray:
         """Return the sum of the squared gradients of the rows, a matrix."""
-        totals = self._newton.totals(self._at(x))
+        totals = self._rows("newton").totals(self._at(x))
         p = len(x)
         return symmetric(totals[root_of(p) :], p)
 
     def curve(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return predictions and Jacobian, row by row."""
-        values = self._curve.each(x.tolist())
+        values = self._rows("curve").each(x.tolist())
         return values[:, 0], values[:, 1:]
 
     def curves(self, points: np.ndarray) -> np.ndarray:
         """Return the same of many points, shape (points, 1 + parameters, rows)."""
-        return self._curve.each_of(points.tolist())
+        return self._rows("curve").each_of(points.tolist())
 
     @np.errstate(over="ignore", invalid="ignore")  # what isn't finite is no step
     def orthogonal(self, x: np.ndarray) -> Point:
@@ -335,7 +329,9 @@ class Regression:
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
     ) -> Path:
         """Descend from x, by reweighted least squares."""
-        native = None if self._has_many else self._gauss_newton.native(self._at(x))
+        native = (
+            None if self._has_many else self._rows("gauss_newton").native(self._at(x))
+        )
         ended = yield Stage(self.gauss_newton, x, lower, upper, limits, native, self)
         self._last = self._at(ended.point.x), ended.point
         return ended
@@ -348,7 +344,7 @@ class Regression:
         limits: Limits,
         floor: float = -math.inf,
     ) -> Stage:
-        native = self._newton.native(self._at(x))
+        native = self._rows("newton").native(self._at(x))
         evaluate = functools.partial(self.newton, floor=floor)
         return Stage(evaluate, x, lower, upper, limits, native, self)
 
@@ -485,8 +481,8 @@ class Regression:
 
     def __getstate__(self) -> dict[str, object]:
         # What is compiled belongs to a process.
-        kept, left = self.__dict__.items(), (Rows, Regression)
-        return {name: each for name, each in kept if not isinstance(each, left)}
+        kept = self.__dict__ | {"_passes": {}}
+        return {k: each for k, each in kept.items() if not isinstance(each, Regression)}
 
     def residuals(self, x: np.ndarray) -> np.ndarray:
         """Return (target - prediction)/sigma."""

@@ -118,14 +118,18 @@ class Rows:
         words = self._with(parameters)
         return Pass(self._pieces.address, words, self._blocks, self.count)
 
-    @functools.cached_property
+    @property
     def _pieces(self) -> Kernel:
         return self._plan.kernel("totals", PIECES)
 
-    @functools.cached_property
+    @property
     def _blocks(self) -> int:
-        out, words = np.empty(len(self._plan.expressions)), address(self._words)
-        return int(self._pieces(0, 0, words, 0, words, 0, 0, address(out)))
+        known = self._plan.blocks
+        if self.count not in known:
+            out, words = np.empty(len(self._plan.expressions)), address(self._words)
+            ends = (0, 0, words, 0, words, 0, 0, address(out))
+            known[self.count] = int(self._pieces(*ends))
+        return known[self.count]
 
     def each(self, parameters: Sequence[float]) -> np.ndarray:
         """Return the values, shape (rows, len(expressions))."""
@@ -170,6 +174,7 @@ class Plan:
         self._nest = Nest(loop, (), tuple(totals))
         self.program = Program((self._nest,), sp.S.Zero, ())
         self._kernels: dict[str, Kernel] = {}
+        self.blocks: dict[int, int] = {}  # how many the rows are, by their number
 
     def words(self, count: int, columns: Sequence[np.ndarray]) -> array[float]:
         """Return the words of a kernel, see ``Layout``; parameters are 0."""
@@ -180,6 +185,8 @@ class Plan:
 
     def kernel(self, kind: str, signature: str) -> Kernel:
         """Return a kernel, "totals" or "each"."""
+        if kind in self._kernels:
+            return self._kernels[kind]
 
         def build() -> str:
             from symgd.lowering import array_objective as programs
@@ -190,16 +197,13 @@ class Plan:
             program = dataclasses.replace(self.program, steps=(nest,))
             return programs.pieces(program, self.layout)
 
-        if kind not in self._kernels:
-            columns = [[n, c.kind, c.dense] for n, c in self.layout.data]
-            texts = [text_of(e) for e in self.expressions]
-            texts += [
-                f"{name} = {text_of(value)}" for name, value in self.named.items()
-            ]
-            parts = json.dumps([self.layout.parameters, columns, texts])
-            made = compiled.written(("rows", kind, parts), signature, build)
-            self._kernels[kind] = made
-        return self._kernels[kind]
+        columns = [[n, c.kind, c.dense] for n, c in self.layout.data]
+        texts = [text_of(e) for e in self.expressions]
+        texts += [f"{name} = {text_of(value)}" for name, value in self.named.items()]
+        parts = json.dumps([self.layout.parameters, columns, texts])
+        made = compiled.written(("rows", kind, parts), signature, build)
+        self._kernels[kind] = made
+        return made
 
 
 def _lets(named: Mapping[sp.Symbol, sp.Expr]) -> tuple[Let, ...]:

@@ -302,8 +302,9 @@ def _chunks(column: np.ndarray, order: Any) -> Iterable[np.ndarray]:
 def _is_finite(column: np.ndarray) -> bool:
     if column.dtype.kind != "f":
         return True
-    some = [column] if column.size <= _CHUNK else _chunks(column, "K")
-    return all(np.isfinite(chunk).all() for chunk in some)
+    if column.size <= _CHUNK:
+        return bool(np.isfinite(column).all())
+    return all(np.isfinite(chunk).all() for chunk in _chunks(column, "K"))
 
 
 def _not_finite(name: str, column: np.ndarray) -> InputError:

@@ -73,6 +73,10 @@ class RowFormulas:
         """How sums over rows are computed, once that is known."""
         return {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What is compiled belongs to a process.
+        return {name: each for name, each in vars(self).items() if name != "plans"}
+
     @functools.cached_property
     def constants(self) -> tuple[sp.Symbol, ...]:
         """The loss's constants, the residuals' resolution and scale, by free names."""

@@ -174,7 +174,7 @@ def fit(
     scaled = cost.name in losses.SCALED and sigma is None
     search = None if x0 is None else functools.partial(_search, limits, rng)
     run = FitRun(regression, limits, settings, search)
-    begin = functools.partial(_begin, run, known, rng, scaled)
+    place = functools.partial(_placed, run, known, rng, scaled)
     facts: dict[str, Any] = {"source": source, "absolute_sigma": bool(absolute_sigma)}
     if not (isinstance(method, str) and method in OURS):
         from symgd.fitting.by_methods import fitted
@@ -184,12 +184,15 @@ def fit(
             "callback_every": callback_every,
         }
         watched |= {"checkpoint": checkpoint, "rng": rng}
-        _, start, found = begin()
+        start, found = place()
+        if run.cut:
+            raise KeyboardInterrupt
         return fitted(run, start, found, method, {**stops, **watched, **rest}, facts)
     every = count("callback_every", callback_every)
     saved = (
         None if checkpoint is None else _checkpoint(checkpoint, run, source, known, rng)
     )
+    begin = functools.partial(_begin, run, place)
     ended, start, found = performed(run, begin, callback, every, saved)
     run.conclude(ended)
     assert run.end is not None
@@ -363,22 +366,29 @@ def _given(x0: Any, space: Space, limits: Bounds) -> np.ndarray:
 
 
 def _begin(
-    run: FitRun, known: np.ndarray, rng: Seed, scaled: bool
+    run: FitRun, place: Callable[[], tuple[array[float], str]]
 ) -> tuple[int, array[float], str]:
-    """Begin a run at a start, of which perhaps something is known."""
-    regression, found, start, cut = run.regression, "given", known, False
+    start, found = place()
+    status = run.begin(start)
+    return int(Status.INTERRUPTED) if run.cut else status, start, found
+
+
+def _placed(
+    run: FitRun, known: np.ndarray, rng: Seed, scaled: bool
+) -> tuple[array[float], str]:
+    """Return where a run begins, of which perhaps something is known, and why there."""
+    regression, found, start = run.regression, "given", known
     if not any(map(math.isnan, known.tolist())):
         _check_finite(run.whole, known)
     else:
         search = Search(regression, known, *run.sides, arguments.generator(rng))
-        best, cut = search.best(), search.cut
+        best, run.cut = search.best(), search.cut
         if best is None or not regression.gauss_newton(best).finite:
             raise InputError(_nowhere_finite(regression, best))
         start, found = best, described(search, rng)
     if scaled:
         run.rescale(_scale(regression, start, *run.sides))
-    status = run.begin(start)
-    return int(Status.INTERRUPTED) if cut else status, array("d", start.tolist()), found
+    return array("d", start.tolist()), found
 
 
 def _nowhere_finite(regression: Regression, tried: np.ndarray | None) -> str:

@@ -39,6 +39,7 @@ from symgd.objectives.points import Bounds
 SQUARES = 1e-240, 1e240  # of derivatives, summed
 LONG = 1000  # iterations without an end: a start that led nowhere
 LOWER = 1.0 - 1e-3  # of a sum: what is worth another end than that of the given start
+STOPPED = (*CUT, Status.MAXITER)  # from where a run can go on
 SOON_OVER = 10_000  # rows passed, or as much algebra: nothing is to be interrupted
 
 # Makes the search for another start than one.
@@ -72,6 +73,7 @@ class FitRun(Run):
         self.end: End | None = None
         self.elsewhere: tuple[Search, np.ndarray] | None = None  # which led lower
         self.note = ""
+        self.cut = False  # whether Ctrl-C ended the search for its start
         self._turn = 0  # the row of the trace where another start is
         self._kept: tuple[dict[str, array[Any]], dict[str, Any]] | None = None
 
@@ -213,6 +215,8 @@ class FitRun(Run):
                 self.conclude(Status.TARGET_REACHED)
             elif status != RUNNING:
                 self._follow(Way.follow, status)
+        if self.end.status not in STOPPED:
+            self._kept = None
         return int(self.end.status)
 
     def _follow(self, how: Callable[[Way, int], None], status: int) -> None:
@@ -225,7 +229,11 @@ class FitRun(Run):
 
     def conclude(self, status: Status) -> None:
         """Go to the end, if a run was stopped before."""
-        if self.end is None and status != Status.TARGET_REACHED:
+        if self.end is not None:
+            return
+        reached = status == Status.TARGET_REACHED and self.fun <= self.settings.target
+        if not reached:
+            status = status if status in STOPPED else Status.INTERRUPTED
             self._keep()
             if self.way is not None and not self.way.lost:
                 self._follow(Way.cut_short, status)

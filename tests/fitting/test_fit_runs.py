@@ -121,6 +121,14 @@ def test_rules_and_lbfgs_are_watched_too():
         assert len(found.trace) == len(seen) == found.nit + 1
 
 
+def test_another_method_begins_where_it_is_told(monkeypatch):
+    monkeypatch.setattr(FitRun, "begin", None)
+    found = fit("a + b*t", DATA, "y", [0, 0], method="lbfgs", loss="huber")
+    assert found.success
+    assert found.scale != 1.0
+    assert found.start.tolist() == [0, 0]
+
+
 # ---------------------------------------------------------------- one set of names
 
 
@@ -204,8 +212,9 @@ def test_the_checkpoint_of_another_fit_is_refused(other, what, tmp_path):
         fit(**asked | other)
 
 
-def forged(file, change):
-    facts, arrays = checkpoints._read(file)
+def forged(file, change, facts=None):
+    read, arrays = checkpoints._read(file)
+    facts = read if facts is None else facts
     facts = json.loads(json.dumps(facts))
     arrays = {name: numbers.copy() for name, numbers in arrays.items()}
     change(facts["plan"], arrays)
@@ -265,6 +274,17 @@ def test_no_forged_checkpoint_is_taken(change, tmp_path):
     forged(file, change)
     with pytest.raises(InputError, match="is no checkpoint of symgd, or a damaged one"):
         fit(**asked)
+
+
+def test_a_forged_success_is_none(tmp_path):
+    file = tmp_path / "fit.npz"
+    asked = {"model": MODEL, "data": DATA, "target": "y", "x0": NEAR}
+    asked |= {"checkpoint": file}
+    fit(**asked, callback=lambda state: state.t == 2, callback_every=1)
+    for status in (Status.CONVERGED, Status.TARGET_REACHED, Status.STALLED):
+        facts, _ = checkpoints._read(file)
+        forged(file, lambda *_: None, {**facts, "status": int(status)})
+        assert not fit(**asked).success
 
 
 # ---------------------------------------------------------------------- interrupts

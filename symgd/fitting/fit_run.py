@@ -28,7 +28,7 @@ from symgd.fitting.levenberg_marquardt import (
 )
 from symgd.fitting.regression import Regression
 from symgd.fitting.starts import Search
-from symgd.fitting.way import Looking, Steps, Way
+from symgd.fitting.way import Descents, Looking, Way
 from symgd.language.text import number
 from symgd.native.interrupts import Interrupts, raised_at_once
 from symgd.native.machine import raise_pending
@@ -245,7 +245,7 @@ class FitRun(Run):
 
     # ------------------------------------------------------------ its descents
 
-    def _steps(self, x: np.ndarray) -> Steps:
+    def _steps(self, x: np.ndarray) -> Descents:
         """Yield one descent after the other, and return the end."""
         ended = yield from self.regression.path(x, *self.sides, self.limits)
         end = self._ended(ended)
@@ -253,7 +253,7 @@ class FitRun(Run):
             end = yield from self._from_elsewhere(x, end)
         return verdict.judged(self.regression, end, ~self.held(end.x))
 
-    def _from_elsewhere(self, x: np.ndarray, end: End) -> Steps:
+    def _from_elsewhere(self, x: np.ndarray, end: End) -> Descents:
         """Descend from another start; return where that ends, if it is lower."""
         assert self.search is not None
         search, stopped = self.search(self.regression, x), Interrupts()

@@ -22,7 +22,7 @@ class Looking(NamedTuple):
     search: Callable[[], np.ndarray | None]
 
 
-Steps: TypeAlias = Generator[Stage | Looking, Any, End]
+Descents: TypeAlias = Generator[Stage | Looking, Any, End]
 
 
 class Way:
@@ -36,7 +36,7 @@ class Way:
         How the first of them have ended.
     """
 
-    def __init__(self, steps: Steps, known: Iterable[Any] = ()) -> None:
+    def __init__(self, steps: Descents, known: Iterable[Any] = ()) -> None:
         self.steps, self._known = steps, list(known)
         self.ends: list[dict[str, Any]] = []
         self.before = 0  # of these ends, how many the present descent has before it

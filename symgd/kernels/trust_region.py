@@ -47,7 +47,7 @@ sums_at = record_at(Sums)
 _root = jit(root_of)
 
 
-class Model(NamedTuple):
+class Quadratic(NamedTuple):
     """A model in memory, as one row of numbers and in its parts."""
 
     begin: Any  # where its sums are
@@ -74,10 +74,10 @@ class Vectors(NamedTuple):
 
 
 @jit
-def _model(places: Any, place: int, n: int) -> Model:
+def _model(places: Any, place: int, n: int) -> Quadratic:
     """Return one of the two models."""
     begin = places.models + WORD * place * (_root(n) + n * n)
-    return Model(
+    return Quadratic(
         begin,
         floats(begin, (_root(n),)),
         floats(begin + WORD * SUMS, (n,)),

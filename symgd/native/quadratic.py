@@ -13,8 +13,8 @@ FINE_RESOLUTION = 1e-26  # of curvatures as squares of singular values
 class TrustRegion(RunState):
     """Where a descent is, and how far its model is trusted.
 
-    ``place`` is that of the best point and its model, ``pending`` whether the trial is
-    the start.
+    ``place`` is that of the best point and its model, ``radius`` that of the region,
+    and ``pending`` says whether the trial is the start.
     """
 
     slice: int  # evaluations before the loop ends for others to look
@@ -26,7 +26,6 @@ class TrustRegion(RunState):
     first: int  # whether no step has been taken in these units
     floor: float  # a size at which the residuals are rounding
     level: float  # the square of a cosine that may be rounding, where nothing bends
-    radius: float
     offset: float
     predicted: float
 

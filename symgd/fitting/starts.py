@@ -60,6 +60,7 @@ class Search:
         near: Any = None,
     ) -> None:
         self.whole, self.near = regression, near
+        self.cut = False  # whether Ctrl-C ended it
         self.given, self.lower, self.upper, self.rng = given, lower, upper, rng
         unknown = np.isnan(given)
         self.linear = [p for p in regression.formulas.linear if unknown[p]]
@@ -104,12 +105,19 @@ class Search:
         ends: list[tuple[float, np.ndarray]] = []
         groups: list[Callable[[], Any]] = [self._candidates, self._scaled]
         groups += [self._in_turn, *[functools.partial(self._changed, ends)] * CHANGES]
-        for group in groups:
-            ends += map(self._refined, self._promising(list(group())))
-            if any(self._is_enough(*end) for end in ends):
-                break
-        x = self._least(ends)
-        return self._broken(x) if self.jumps and x is not None else x
+        try:
+            for group in groups:
+                for x in self._promising(list(group())):
+                    ends.append(self._refined(x))
+                if any(self._is_enough(*end) for end in ends):
+                    break
+            best = self._least(ends)
+            return self._broken(best) if self.jumps and best is not None else best
+        except KeyboardInterrupt:
+            if not ends:
+                raise
+            self.cut = True
+            return self._least(ends)
 
     def _least(self, ends: list[tuple[float, np.ndarray]]) -> np.ndarray | None:
         """Return the best of some ends."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ def plot(thing: Any, *, ax: Axes | None = None, **options: Any) -> Axes:
     **options
         Those of the thing's own ``plot``: ``kind``, ``quantity`` and ``window`` of
         runs, ``quantity`` of a race, ``value`` and ``at`` of a sweep, ``level`` of a
-        fit.
+        fit; with a ``kind``, the descent of a fit is drawn.
 
     Returns
     -------
@@ -55,6 +55,7 @@ def plot(thing: Any, *, ax: Axes | None = None, **options: Any) -> Axes:
     >>> plot(fit, ax=Figure().subplots()).get_xlabel()
     't'
     """
+    thing = _shown(thing, options)
     return _module_of(thing).plot(thing, ax=ax, **options)
 
 
@@ -82,6 +83,7 @@ def save(thing: Any, file: str | Path, kind: str | None = None, **options: Any) 
     paged = str(file).lower().endswith((".html", ".htm"))
     if paged and isinstance(thing, Result):
         return thing.save(file, **options)
+    thing = _shown(thing, options)
     module, path = _module_of(thing), checked(file)
     figure = Figure(layout="constrained")
     if hasattr(module, "fill"):
@@ -89,6 +91,12 @@ def save(thing: Any, file: str | Path, kind: str | None = None, **options: Any) 
     else:
         module.plot(thing, ax=figure.add_subplot(), **options)
     write(figure, path)
+
+
+def _shown(thing: Any, options: Mapping[str, Any]) -> Any:
+    """Return the descent of a fit where a kind of a run's picture is asked for."""
+    descent = getattr(thing, "result", None)
+    return descent if "kind" in options and isinstance(descent, Result) else thing
 
 
 def _module_of(thing: Any) -> Any:

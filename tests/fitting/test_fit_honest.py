@@ -331,7 +331,8 @@ def test_compiling_is_not_part_of_the_time_limit(monkeypatch):
         return written(*arguments)
 
     clock = SimpleNamespace(perf_counter=lambda: now[0])
-    monkeypatch.setattr("symgd.fitting.levenberg_marquardt.time", clock)
+    for module in ("symgd.descent.run", "symgd.fitting.fit_run"):
+        monkeypatch.setattr(f"{module}.time", clock)
     monkeypatch.setattr(compiled, "written", slow)
     found = fit("a*exp(-b*t) + c + 1/7", decay(), "y", time_limit=0.05)
     assert now[0] > 0

@@ -149,7 +149,7 @@ def _lower(p: int) -> tuple[np.ndarray, np.ndarray]:
     return np.tril_indices(p)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)
 def _diagonal(p: int) -> np.ndarray:
     """Return where the diagonal of a curvature is in a model."""
     return np.array([SUMS + p + k * (k + 3) // 2 for k in range(p)], dtype=np.intp)

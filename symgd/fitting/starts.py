@@ -42,6 +42,7 @@ CHANGES = 2
 MIXED = 0.4  # of the frequencies where waves are multiplied, as their sums are seen
 ENOUGH = 0.01  # of a constant's sum
 ROUNDS = 3  # of jumps that depend on each other
+OUTSTANDING, BESIDE = 16, 2  # a part of the rows, and how many beside each
 
 
 class Search:
@@ -95,8 +96,18 @@ class Search:
         rows: Any = slice(None, None, step)
         if scattered and step > 1:
             rows = np.sort(np.random.default_rng(0).choice(count, most, replace=False))
+        elif step > 1:
+            rows = np.union1d(np.arange(count)[rows], self._outstanding(most))
         columns = self.whole.columns.items()
         return self.whole.with_data({s: each[rows] for s, each in columns}).counted
+
+    def _outstanding(self, most: int) -> np.ndarray:
+        """Return the rows of the most extreme targets: a peak may be narrow."""
+        target = np.asarray(self.whole.target, dtype=np.float64)
+        away = np.abs(target - np.median(target))
+        chosen = np.argsort(away)[-max(1, most // OUTSTANDING) :]
+        near = chosen[:, None] + np.arange(-BESIDE, BESIDE + 1)
+        return np.unique(np.clip(near, 0, len(target) - 1))
 
     def best(self) -> np.ndarray | None:
         """Return the best start found; None if the model is finite at none."""

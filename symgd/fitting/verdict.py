@@ -90,9 +90,15 @@ def _problem(
     if lost := idle(regression, x, free):
         names = ", ".join(regression.variables[k] for k in lost)
         return f"the model doesn't depend on {names} there, to first order"
-    if beside_a_constant(regression, x, fun) >= NO_BETTER:
-        least = number(regression.sum_of_a_constant)
-        return f"the fit is no better than a constant, whose sum is {least}"
+    left, least = beside_a_constant(regression, x, fun), regression.sum_of_a_constant
+    if left >= NO_BETTER:
+        return f"the fit is no better than a constant, whose sum is {number(least)}"
+    by_chance = (free.sum() - 1) / max(1, regression.count - 1)
+    if 1.0 - left <= by_chance < 1.0:
+        return (
+            f"the fit is no better than a constant, whose sum is {number(least)}, "
+            f"than {free.sum()} parameters would be by chance"
+        )
     return ""
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from symgd.native.status import Status
     from symgd.objectives.objective import Objective
     from symgd.pages.document import page
-    from symgd.plotting.path import plot, save
+    from symgd.plotting.door import plot, save
     from symgd.rules.rule import Rule
 
 _HOMES = {
@@ -49,9 +49,9 @@ _HOMES = {
     "minimize": "descent.optimize",
     "minimize_many": "many.descents",
     "page": "pages.document",
-    "plot": "plotting.path",
+    "plot": "plotting.door",
     "race": "many.racing",
-    "save": "plotting.path",
+    "save": "plotting.door",
     "sweep": "many.descents",
 }
 

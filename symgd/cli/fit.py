@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from symgd.cli import option_texts
+from symgd.cli.minimize import (
+    Checkpoint,
+    IteratePrinter,
+    ProgressBar,
+    TraceFile,
+    Verbose,
+)
 from symgd.cli.options import (
     START_HELP,
     Bounds,
@@ -62,8 +70,6 @@ Sets = Annotated[
     ),
 ]
 Seed = Annotated[int | None, typer.Option(help="For the choice of a start.")]
-ProgressBar = Annotated[bool, typer.Option("--progress", help="Show a progress bar.")]
-
 FitGtol = Annotated[float, typer.Option(help="Converged when the offset is no larger.")]
 
 
@@ -87,7 +93,10 @@ class FitOptions:
     gtol: FitGtol = 1e-8
     time_limit: TimeLimit = None
     seed: Seed = None
+    trace: TraceFile = None
+    verbose: Verbose = False
     progress: ProgressBar = False
+    checkpoint: Checkpoint = None
     as_json: Json = False
     plot: PlotFile = None
 
@@ -96,9 +105,16 @@ class FitOptions:
         constants = option_texts.assignments(self.sets, "--set")
         for name in constants:
             check_hyperparameter(name)
-        same = ("loss", "absolute_sigma", "missing", "method", "maxiter", "gtol")
+        same = (
+            *("loss", "absolute_sigma", "missing", "method", "maxiter", "gtol"),
+            *("time_limit", "progress", "checkpoint"),
+        )
+        if self.verbose:
+            printer = IteratePrinter(to=sys.stderr if self.as_json else sys.stdout)
+            constants |= {"callback": printer, "callback_every": 1}
         return {
-            **{name: getattr(self, name) for name in (*same, "time_limit", "progress")},
+            **{name: getattr(self, name) for name in same},
+            "trace": self.trace is not None,
             "bounds": option_texts.bounds(self.bounds),
             "sigma": _column(self.sigma),
             "weights": _column(self.weights),
@@ -114,6 +130,7 @@ def fit(options: FitOptions) -> None:
 
     Example: symgd fit "a*exp(-b*t) + c" --data decay.csv --target y
     """
+    option_texts.check_writable(options.trace)
     option_texts.check_writable(options.plot, option_texts.PICTURES)
     start = option_texts.point(options.start)
     arguments = options.arguments()
@@ -130,8 +147,10 @@ def fit(options: FitOptions) -> None:
 
 
 def _deliver(found: Fit, options: FitOptions) -> None:
+    if options.trace is not None and found.trace is not None:
+        found.trace.to_csv(options.trace, found.names)
     if options.plot is not None:
-        from symgd.plotting.fitted_curve import save
+        from symgd.plotting.door import save
 
         save(found, options.plot)
     if options.as_json:

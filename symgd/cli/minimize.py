@@ -111,7 +111,7 @@ def _deliver(result: Result, run: RunOptions) -> None:
     if run.trace is not None:
         trace.to_csv(run.trace, result.objective.space)
     if run.plot is not None:
-        from symgd.plotting.path import save
+        from symgd.plotting.door import save
 
         save(result, run.plot)
     if run.as_json:

@@ -80,7 +80,7 @@ def race(options: Options) -> None:
     if options.plot is not None and not done.traces:
         print("no picture: no run was finished", file=sys.stderr)
     elif options.plot is not None:
-        from symgd.plotting.race_curves import save
+        from symgd.plotting.door import save
 
         save(done, options.plot)
     if options.as_json:

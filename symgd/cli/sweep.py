@@ -64,7 +64,7 @@ def sweep(grid: SweepOptions) -> None:
     if grid.csv is not None:
         done.to_csv(grid.csv)
     if grid.plot is not None:
-        from symgd.plotting.sweep_map import save
+        from symgd.plotting.door import save
 
         save(done, grid.plot)
     if grid.as_json:

@@ -12,6 +12,7 @@ from symgd.descent.settings import Seed, Settings, generator
 from symgd.errors import InputError
 from symgd.native import records as layout
 from symgd.native.machine import Kernel, address
+from symgd.native.status import Status
 from symgd.objectives.batches import FIRST, ORDER, SCALE, Batched
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
@@ -93,7 +94,7 @@ class BatchRun(LargeRun):
         self.record.cursor = self.batched.rows  # so that rows are shuffled
         self.record.first_random, self.record.second_random = self.seeds
 
-    def conclude(self) -> None:
+    def conclude(self, status: Status) -> None:
         """Evaluate the whole objective where the run is."""
         if self.t < 0:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import os
@@ -27,6 +28,7 @@ from symgd.rules.rule import Rule
 
 if TYPE_CHECKING:
     from symgd.descent.callbacks import State
+    from symgd.descent.checkpoints import Checkpoint
     from symgd.language.formula import Formula
 
 
@@ -63,8 +65,9 @@ def minimize(
         seeded sequence of random points where it is fine. ``result.start_source``
         says which.
     method : str or Rule
-        ``"auto"``: projected L-BFGS with a weak Wolfe line search, then, up to 50
-        variables, Newton steps with the exact Hessian; it needs no tuning. Or the
+        ``"auto"``: projected L-BFGS with a weak Wolfe line search, then
+        Newton steps with the exact Hessian, or, beyond 50 variables, its products
+        with directions; it needs no tuning. Or the
         name of an update rule (``symgd rules`` lists them), or a :class:`Rule`.
     bounds : mapping of name to pair, or sequence of pairs, optional
         Iterates are projected onto them; None or an infinity leaves a side open.
@@ -236,6 +239,32 @@ def _optimize(
         from symgd.descent.checkpoints import Checkpoint
 
         saved = Checkpoint(checkpoint, _identity(run, x0, rng, batch))
+    begin = functools.partial(find_start, run, x0, limits, rng)
+    ended, start, source = performed(run, begin, callback, every, saved)
+    return result_of(run, ended, given, start, source)
+
+
+def performed(
+    run: Run,
+    begin: Callable[[], tuple[int, array[float], str]],
+    callback: Callable[[State], Any] | None = None,
+    every: int = 0,
+    saved: Checkpoint | None = None,
+) -> tuple[Status, array[float], str]:
+    """Begin a run, or go on from its checkpoint, and drive it to its end.
+
+    Parameters
+    ----------
+    begin : callable
+        Begins the run; returns its status, its start, and how that was found.
+    callback, every
+        As those of :func:`minimize`.
+    saved : Checkpoint, optional
+
+    Returns
+    -------
+    Status, start, source
+    """
     with ExitStack() as stack:
         watchers: list[Watcher] = []
         if callback is not None:
@@ -244,12 +273,12 @@ def _optimize(
             watchers.append(Callback(callback, every))
         if saved is not None:
             watchers.append(saved)
-        if settings.progress:
+        if run.settings.progress:
             from symgd.descent.progress import progress_bar
 
-            watchers.append(stack.enter_context(progress_bar(settings.maxiter)))
+            watchers.append(stack.enter_context(progress_bar(run.settings.maxiter)))
         resumed = None if saved is None else saved.resume(run)
-        status, start, source = resumed or find_start(run, x0, limits, rng)
+        status, start, source = resumed or begin()
         if saved is not None:
             saved.start, saved.source = start, source
         try:
@@ -261,7 +290,7 @@ def _optimize(
         if saved is not None:
             with Interrupts():
                 saved.finish(run, ended)
-    return result_of(run, ended, given, start, source)
+    return ended, start, source
 
 
 def _identity(run: Run, x0: Any, rng: Seed, batch: int) -> dict[str, Any]:
@@ -275,8 +304,8 @@ def _identity(run: Run, x0: Any, rng: Seed, batch: int) -> dict[str, Any]:
         "parameters": run.objective.constants,
         "method": run.method_key,
         "hyperparameters": {k: _plain(v) for k, v in run.hyperparameters.items()},
-        "start": arguments.source_of(rng) if point is None else _brief(point),
-        "bounds": [_brief(run.bounds.lower), _brief(run.bounds.upper)],
+        "start": arguments.source_of(rng) if point is None else concise(point),
+        "bounds": [concise(run.bounds.lower), concise(run.bounds.upper)],
         "gtol": settings.gtol,
         "ftol": settings.ftol,
         "patience": settings.patience,
@@ -287,7 +316,7 @@ def _identity(run: Run, x0: Any, rng: Seed, batch: int) -> dict[str, Any]:
     }
 
 
-def _brief(numbers: array[float]) -> list[float] | str:
+def concise(numbers: array[float]) -> list[float] | str:
     """Return numbers, or of many a digest."""
     if len(numbers) <= points.MANY:
         return list(numbers)

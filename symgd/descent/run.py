@@ -82,6 +82,7 @@ class Run:
         self.rows = floats(self.trace_rows * self.columns if settings.every else 0)
         self.recorded = array("d")
         self.seconds = 0.0  # spent in it, compilation excluded
+        self.excused = 0.0  # likewise on what no limit counts
         self.stopped_by = "interrupted"
         self.origin = floats(n if n <= QUICK_VARIABLES else 0)
         self.begun = floats(3)  # value, norm and sum of sizes at the start
@@ -147,6 +148,11 @@ class Run:
         return float(self.record.norm)
 
     @property
+    def tested(self) -> float:
+        """What ``gtol`` limits."""
+        return self.norm
+
+    @property
     def evaluations(self) -> int:
         """Evaluations of value and gradient so far."""
         return int(self.record.evaluations)
@@ -170,7 +176,8 @@ class Run:
         return self.advance(0)
 
     def prepare(self) -> None:
-        """Compile what may be needed later on."""
+        """Compile what the examination of an end may need."""
+        self.objective.quick_hessian()
 
     def begin_in_time(self, x: Sequence[float]) -> int:
         """Begin; TIME_LIMIT if that took too long, and nothing is known of f."""
@@ -198,7 +205,7 @@ class Run:
     def _reset(self) -> None:
         self.record.clear()
 
-    def conclude(self) -> None:
+    def conclude(self, status: Status) -> None:
         """Be about the objective itself, at the end of a run."""
 
     def _set_start(self, x: array[float]) -> None:
@@ -640,7 +647,7 @@ def drive(
         If not 0, slices end at its multiples.
     """
     begun = time.perf_counter()
-    run.lowest = NOWHERE
+    run.lowest, run.excused = NOWHERE, 0.0
     try:
         if status == RUNNING and not watchers and run.is_short:
             # Over in less than a millisecond, and then there is nothing to interrupt.
@@ -657,7 +664,7 @@ def drive(
             interrupts.answered = ended == Status.INTERRUPTED
         return ended
     finally:
-        run.seconds += time.perf_counter() - begun
+        run.seconds += time.perf_counter() - begun - run.excused
 
 
 def _slices(
@@ -680,7 +687,7 @@ def _slices(
         if reason or stop.noted:
             run.stopped_by = reason or run.stopped_by
             return Status.INTERRUPTED
-        if before >= deadline:
+        if before >= deadline + run.excused:
             return Status.TIME_LIMIT
         last = min(settings.maxiter, start + iterations)
         last = min(last, start - start % every + every) if every else last
@@ -689,7 +696,7 @@ def _slices(
             # An evaluation was cut short; what the kernel made of it says nothing.
             return Status.INTERRUPTED if stop.noted else Status.TIME_LIMIT
         elapsed = max(time.perf_counter() - before, 1e-7)
-        wanted = min(SLICE_SECONDS, deadline - before) / elapsed
+        wanted = min(SLICE_SECONDS, deadline + run.excused - before) / elapsed
         wanted *= max(run.t - start, 1)
         iterations = int(min(8 * iterations, max(1.0, wanted)))
         reason = _reason(run, watchers)
@@ -708,7 +715,7 @@ def result_of(
     run: Run, status: Status, objective: Objective, start: Sequence[float], source: str
 ) -> Result:
     """Return the end of a run as it is reported: about the objective itself."""
-    run.conclude()
+    run.conclude(status)
     run.recall(status)
     sign = run.settings.sign
     pairs = list(zip(run.lower, run.upper, strict=True)) if run.bounded else None
@@ -730,7 +737,7 @@ def result_of(
         objective=objective,
         maximized=sign < 0,
         seconds=run.seconds,
-        criteria=_criteria(run, status),
+        criteria=criteria_of(run, status),
         lowest=_lowest(run),
         found=run.found(status),
     )
@@ -755,14 +762,14 @@ def _signed(numbers: array[float], sign: float) -> array[float]:
     return signed
 
 
-def _criteria(run: Run, status: Status) -> dict[str, Criterion]:
+def criteria_of(run: Run, status: Status) -> dict[str, Criterion]:
     """Return each criterion that was set, what was reached of it, which fired."""
     settings, n = run.settings, max(run.t, 0)
     sign, patience, waited = settings.sign, settings.patience, run.record.waited
     found: dict[str, Criterion] = {}
     if settings.gtol >= 0.0:
-        small = status == Status.CONVERGED and run.norm <= settings.gtol  # not a kink
-        found["gtol"] = Criterion(settings.gtol, run.norm, small)
+        small = status == Status.CONVERGED and run.tested <= settings.gtol  # no kink
+        found["gtol"] = Criterion(settings.gtol, run.tested, small)
     if not math.isinf(settings.target):
         reached = status == Status.TARGET_REACHED
         found["target"] = Criterion(sign * settings.target, sign * run.fun, reached)

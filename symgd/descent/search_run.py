@@ -208,6 +208,8 @@ class SearchRun(Run):
 
     def _converged(self, end: Ending) -> int:
         """Return how a run has ended that may have more to gain."""
+        if end.verdict == layout.FLAT and self._has_gained_nothing:
+            return self._at_kink(int(Status.STATIONARY), end)
         if end.verdict in (layout.LOWER, layout.FLAT, layout.SADDLE):
             return int(Status.STATIONARY)
         if end.verdict == layout.UNKNOWN or not self.settings.relative:
@@ -240,6 +242,7 @@ class SearchRun(Run):
         """Look for a kink at an end; without one, return a status."""
         from symgd.descent.kinks import kink_at
 
+        self._return_to_start()
         self.kink = kink = kink_at(self)
         self.record.evaluations += kink.evaluations
         if kink.lower is not None and self._leaves(*kink.lower):
@@ -258,6 +261,25 @@ class SearchRun(Run):
         if end.verdict == layout.SADDLE:
             return int(Status.STATIONARY)
         return self._of_exact(end)
+
+    @property
+    def _has_gained_nothing(self) -> bool:
+        """Whether f, that may have kinks, is as at the start, which it has left."""
+        gained = self.first - self.fun > BEYOND_MEASURE * abs(self.fun)
+        moved = bool(self.origin) and self.x != self.origin
+        return moved and not gained and not self.objective.is_smooth
+
+    def _return_to_start(self) -> None:
+        """Be at the start again if f is as low there: it may be the kink itself."""
+        if not self._has_gained_nothing:
+            return
+        x, gradient = array("d", self.origin), array("d", bytes(8 * self.n))
+        kernel = self.objective.kernel("evaluation")
+        fun = float(kernel(*map(address, (x, self.parameters, gradient))))
+        self.record.evaluations += 1
+        self.slots[: self.n], self.gradient[:] = x, gradient
+        self.record.value = fun
+        self.record.norm = projected_norm(x, gradient, self.lower, self.upper)
 
     def _may_be_flat(self) -> bool:
         """Return whether gradients whose mean is 0 are no noise of a steep valley."""

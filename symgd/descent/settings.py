@@ -176,7 +176,7 @@ def no_hyperparameters(name: str, variables: Iterable[str] = ()) -> InputError:
     if name in _OTHERS:
         return InputError(f"unknown argument {name!r}: {_OTHERS[name]}")
     if name in ("callback", "callback_every", "checkpoint"):
-        return InputError(f"{name!r} is an argument of minimize and maximize only")
+        return InputError(f"{name!r} is an argument of minimize, maximize and fit only")
     hint = guess(name, ("maxiter", "gtol", "ftol", "patience", "target", "time_limit"))
     problem = f"unknown argument {name!r}"
     if hint:

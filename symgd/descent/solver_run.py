@@ -37,10 +37,6 @@ class SolverRun(SearchRun):
         """How many iterations it makes at once where there are many starts."""
         return LBFGS_ITERATIONS if self.objective.has_quick_hessian else NO_END
 
-    def prepare(self) -> None:
-        """Compile what may be needed later on."""
-        self.objective.quick_hessian()
-
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start, and plan the stages."""
         self.record.t = -1

@@ -33,7 +33,7 @@ class TruncatedRun(SolverRun):
         return LBFGS_ITERATIONS
 
     def prepare(self) -> None:
-        """Compile what may be needed later on."""
+        """Compile what a later stage may need."""
         self._prepare_newton()
 
     def begin(self, x: Sequence[float]) -> int:

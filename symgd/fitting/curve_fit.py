@@ -5,52 +5,55 @@ Nonlinear regression; least squares are the loss ``squared``.
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import math
 import numbers
-import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import os
+from array import array
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgd.descent import settings as arguments
-from symgd.descent.settings import Seed
+from symgd.descent.optimize import concise, performed
+from symgd.descent.run import criteria_of
+from symgd.descent.settings import Seed, Settings
 from symgd.errors import InputError, unknown_name
-from symgd.fitting import losses, verdict
+from symgd.fitting import losses
 from symgd.fitting import model as fit_model
 from symgd.fitting.fit_result import Fit, Source, check_rows
-from symgd.fitting.levenberg_marquardt import End, Limits, Onlooker, Point
+from symgd.fitting.fit_run import FitRun
+from symgd.fitting.levenberg_marquardt import Limits
 from symgd.fitting.quantiles import of_sample
 from symgd.fitting.regression import Regression, are_few
 from symgd.fitting.starts import Search
 from symgd.language import formula
+from symgd.language.plain import count
 from symgd.language.text import number
-from symgd.native.interrupts import Interrupts
 from symgd.native.status import Status
+from symgd.native.version import __version__
 from symgd.objectives import points
-from symgd.objectives.data import DataTable
+from symgd.objectives.data import DataTable, digest_of
 from symgd.objectives.numbers_given import named as with_names
 from symgd.objectives.points import Bounds
 from symgd.objectives.space import Space
 
 if TYPE_CHECKING:
+    from symgd.descent.callbacks import State
+    from symgd.descent.checkpoints import Checkpoint
     from symgd.language.formula import Formula
     from symgd.rules.rule import Rule
 
 OURS = ("auto", "levenberg_marquardt")
 NORMAL_MAD = 1.482602218505602  # the normal distribution's s by its median deviation
 SIZES = 1e-70, 1e70  # of a target: squares of residuals are numbers, and not the last
-SQUARES = 1e-240, 1e240  # of derivatives, summed
-STOPPED = (Status.TIME_LIMIT, Status.INTERRUPTED)
-LONG = 1000  # iterations without an end: a start that led nowhere
-LOWER = 1.0 - 1e-3  # of a sum: what is worth another end than that of the given start
 # Arguments of SciPy's curve_fit, and what they are here.
 ELSEWHERE = {"p0": "x0", "maxfev": "maxiter", "max_nfev": "maxiter", "f_scale": "loss"}
 OPTIONS = (
     *("bounds", "loss", "weights", "sigma", "absolute_sigma", "method", "missing"),
-    *("maxiter", "gtol", "time_limit", "rng", "progress"),
+    *("maxiter", "gtol", "time_limit", "rng", "trace", "progress"),
+    *("callback", "callback_every", "checkpoint"),
 )
 
 
@@ -71,7 +74,11 @@ def fit(
     gtol: float = 1e-8,
     time_limit: float | None = None,
     rng: Seed = None,
+    trace: bool | int = False,
     progress: bool = False,
+    callback: Callable[[State], Any] | None = None,
+    callback_every: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
     **hyperparameters: Any,
 ) -> Fit:
     """Fit a formula to data.
@@ -121,12 +128,16 @@ def fit(
         In seconds, without what must be compiled.
     rng : int, numpy.random.Generator or RandomState, optional
         For the choice of a start; None is the seed 0.
-    progress : bool
-        Whether to show a progress bar.
+    trace, progress, callback, callback_every, checkpoint
+        As for :func:`minimize`: ``x`` are the parameters, ``f`` the sum over rows, and
+        ``state["offset"]`` and ``trace["offset"]`` what gtol limits. Where a start is
+        searched after a given one, ``t`` begins again; a trace has the way from the
+        start that was taken. What compares or samples starts isn't in it.
 
     Returns
     -------
     Fit
+        After Ctrl-C, of the best parameters so far, with the status INTERRUPTED.
 
     Raises
     ------
@@ -154,43 +165,52 @@ def fit(
     named = tuple(str(n) for g in (x0, bounds) if isinstance(g, Mapping) for n in g)
     regression, source = _regression(model, data, table, target, factors, cost, named)
     _check_size(regression.counted, target)
-    space = Space([each.name for each in regression.parameters])
+    space = regression.space
     limits = points.read_bounds(bounds, space)
-    settings: dict[str, Any] = {"maxiter": maxiter, "gtol": gtol}
-    settings["time_limit"] = time_limit
-    checked = _limits(**settings)
-    sides = np.array(limits.lower), np.array(limits.upper)
-    start, start_source = _start(regression, x0, space, limits, rng)
-    if cost.name in losses.SCALED and sigma is None:
-        scale = _scale(regression.counted, start, *sides)
-        regression = regression.with_loss(cost, scale)
-    begun = time.perf_counter()
-    note = ""
-    if isinstance(method, str) and method in OURS:
-        watched = checked, progress
-        end = _descended(regression.counted, start, *sides, *watched)
-        if x0 is not None and _is_poor(regression.counted, end, sides):
-            search = _search(regression.counted, sides, rng, start)
-            if lower := _lower(search, end, *watched):
-                searched = _described(search, space.names, rng)
-                note, start_source = _led(end, lower[0]), f"given, then {searched}"
-                end, start = lower
-    else:
-        from symgd.fitting.by_methods import minimized
+    known = _given(x0, space, limits)
+    stops = {"maxiter": maxiter, "gtol": gtol, "time_limit": time_limit}
+    stops |= {"trace": trace, "progress": progress}
+    settings = _settings(**stops)
+    scaled = cost.name in losses.SCALED and sigma is None
+    search = None if x0 is None else functools.partial(_search, limits, rng)
+    run = FitRun(regression, limits, settings, search)
+    place = functools.partial(_placed, run, known, rng, scaled)
+    facts: dict[str, Any] = {"source": source, "absolute_sigma": bool(absolute_sigma)}
+    if not (isinstance(method, str) and method in OURS):
+        from symgd.fitting.by_methods import fitted
 
-        settings |= {"rng": rng, "progress": progress, **rest}
-        end = minimized(regression.counted, start, limits, method, settings)
-    held = _held(end.x, sides)
-    end = verdict.judged(regression.counted, end, ~held)
+        watched: dict[str, Any] = {
+            "callback": callback,
+            "callback_every": callback_every,
+        }
+        watched |= {"checkpoint": checkpoint, "rng": rng}
+        start, found = place()
+        if run.cut:
+            raise KeyboardInterrupt
+        return fitted(run, start, found, method, {**stops, **watched, **rest}, facts)
+    every = count("callback_every", callback_every)
+    saved = (
+        None if checkpoint is None else _checkpoint(checkpoint, run, source, known, rng)
+    )
+    begin = functools.partial(_begin, run, place)
+    ended, start, found = performed(run, begin, callback, every, saved)
+    run.conclude(ended)
+    assert run.end is not None
+    x = np.array(start)
+    if run.elsewhere is not None:
+        another, x = run.elsewhere
+        found = f"given, then {described(another, rng)}"
     return Fit(
-        *(regression, source),
-        **end._asdict(),
-        start=start,
-        start_source=start_source,
-        note=note or verdict.reservation(regression.counted, end, ~held),
-        at_bound=held,
-        absolute_sigma=bool(absolute_sigma),
-        seconds=time.perf_counter() - begun,
+        run.whole,
+        run.end,
+        **facts,
+        start=x,
+        start_source=found,
+        note=run.note,
+        bounds=run.bounds,
+        seconds=run.seconds,
+        trace=run.trace() if settings.every else None,
+        criteria=criteria_of(run, run.end.status),
     )
 
 
@@ -284,64 +304,91 @@ def _check_size(regression: Regression, target: str) -> None:
     """Refuse a target that has no squares in float64, in units of sigma."""
     column, sigma = regression.target, regression.sigma
     largest = max(float(column.max()), -float(column.min()))
-    units = sigma[:1] if sigma.strides == (0,) else sigma
-    least, most = largest / float(units.max()), largest / float(units.min())
+    least = most = largest / float(sigma[0])
+    if sigma.strides != (0,):
+        least, most = largest / float(sigma.max()), largest / float(sigma.min())
     if largest and not SIZES[0] <= least <= most <= SIZES[1]:
         what = f"values of {target!r} are of size {number(most)}, in units of sigma"
         problem = f"{what}: float64 has no squares of that; use another unit"
         raise InputError(problem)
 
 
-def _limits(maxiter: Any, gtol: Any, time_limit: Any) -> Limits:
-    settings = arguments.Settings.checked(
-        sign=1.0,
-        ftol=0.0,
-        patience=0,
-        target=None,
-        trace=False,
-        progress=False,
-        maxiter=maxiter,
-        gtol=gtol,
-        time_limit=time_limit,
-    )
-    return Limits(settings.gtol, settings.maxiter, settings.time_limit)
+def _settings(target: Any = None, **given: Any) -> Settings:
+    return Settings.checked(sign=1.0, ftol=0.0, patience=0, target=target, **given)
+
+
+def _checkpoint(
+    file: Any, run: FitRun, source: Source, known: np.ndarray, rng: Seed
+) -> Checkpoint:
+    from symgd.descent.checkpoints import Checkpoint
+
+    regression, bounds = run.regression, run.bounds
+    loss, settings = regression.loss, run.settings
+    values = {s.name: value for s, value in run.whole.constants.items()}
+    given = [None if math.isnan(value) else value for value in known.tolist()]
+    identity = {
+        "version": __version__,
+        "model": formula.text_of(regression.formulas.model),
+        "columns": [*source.columns, source.target, source.sigma, source.weights],
+        "data": digest_of({s.name: c for s, c in run.whole.columns.items()}),
+        "loss": [loss.name, formula.text_of(loss.value), values],
+        "method": run.name,
+        "start": given,
+        "rng": arguments.source_of(rng),
+        "bounds": [concise(bounds.lower), concise(bounds.upper)],
+        "gtol": settings.gtol,
+        "trace": settings.every,
+        "first rows": "a sample" if regression.samples(settings.maxiter) else "all",
+    }
+    return Checkpoint(file, identity)
 
 
 # -------------------------------------------------------------------- the start
 
 
-def _start(
-    regression: Regression, x0: Any, space: Space, limits: Bounds, rng: Seed
-) -> tuple[np.ndarray, str]:
-    """Return the start, and how it was found."""
-    names = space.names
-    given = np.full(len(names), np.nan)
-    x0 = with_names(x0)
+def _given(x0: Any, space: Space, limits: Bounds) -> np.ndarray:
+    """Return the start as it is given, NaN where it isn't."""
+    x0, given = with_names(x0), np.full(len(space), np.nan)
+    if isinstance(x0, dict) and x0.keys() == set(space.names):
+        return np.array(points.read_point(x0, space, limits))
     if isinstance(x0, Mapping):
         named = {str(name): value for name, value in x0.items()}
         for name in named:
-            if name not in names:
-                raise unknown_name("parameter in x0", name, names)
-        if len(named) == len(names):
-            x0 = [named[name] for name in names]
-        else:
-            places = [names.index(name) for name in named]
-            some = Bounds.between(
-                *([side[p] for p in places] for side in _sides(limits))
-            )
-            given[places] = points.read_point(named, Space(tuple(named)), some)
-            x0 = None
-    if x0 is not None:
-        x = np.array(points.read_point(x0, space, limits))
-        _check_finite(regression, x)
-        return x, "given"
-    lower, upper = map(np.array, _sides(limits))
-    counted = regression.counted
-    search = Search(counted, given, lower, upper, arguments.generator(rng))
-    best = search.best()
-    if best is None or not counted.gauss_newton(best).finite:
-        raise InputError(_nowhere_finite(counted, best))
-    return best, _described(search, names, rng)
+            if name not in space.names:
+                raise unknown_name("parameter in x0", name, space.names)
+        places = [space.names.index(name) for name in named]
+        sides = ([side[p] for p in places] for side in (limits.lower, limits.upper))
+        some = Space(tuple(named))
+        given[places] = points.read_point(named, some, Bounds.between(*sides))
+    elif x0 is not None:
+        return np.array(points.read_point(x0, space, limits))
+    return given
+
+
+def _begin(
+    run: FitRun, place: Callable[[], tuple[array[float], str]]
+) -> tuple[int, array[float], str]:
+    start, found = place()
+    status = run.begin(start)
+    return int(Status.INTERRUPTED) if run.cut else status, start, found
+
+
+def _placed(
+    run: FitRun, known: np.ndarray, rng: Seed, scaled: bool
+) -> tuple[array[float], str]:
+    """Return where a run begins, of which perhaps something is known, and why there."""
+    regression, found, start = run.regression, "given", known
+    if not any(map(math.isnan, known.tolist())):
+        _check_finite(run.whole, known)
+    else:
+        search = Search(regression, known, *run.sides, arguments.generator(rng))
+        best, run.cut = search.best(), search.cut
+        if best is None or not regression.gauss_newton(best).finite:
+            raise InputError(_nowhere_finite(regression, best))
+        start, found = best, described(search, rng)
+    if scaled:
+        run.rescale(_scale(regression, start, *run.sides))
+    return array("d", start.tolist()), found
 
 
 def _nowhere_finite(regression: Regression, tried: np.ndarray | None) -> str:
@@ -368,11 +415,9 @@ def _row(regression: Regression, row: int) -> str:
     return ", ".join(at)
 
 
-def _sides(limits: Bounds) -> tuple[Sequence[float], Sequence[float]]:
-    return limits.lower, limits.upper
-
-
-def _described(search: Search, names: tuple[str, ...], rng: Seed) -> str:
+def described(search: Search, rng: Seed) -> str:
+    """Say how a start was found."""
+    names = search.whole.variables
     linear = ", ".join(names[p] for p in search.linear)
     jumps = ", ".join(names[p] for p in search.jumps)
     other = ", ".join(names[p] for p in search.other if p not in search.jumps)
@@ -406,45 +451,10 @@ def _check_finite(regression: Regression, x: np.ndarray) -> None:
     raise InputError(f"{problem}, {what} in row {row} ({_row(regression, row)})")
 
 
-def _held(x: np.ndarray, sides: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    return (x == sides[0]) | (x == sides[1])
-
-
-def _is_poor(
-    regression: Regression, end: End, sides: tuple[np.ndarray, np.ndarray]
-) -> bool:
-    cut_short = end.status == Status.MAXITER and end.nit < LONG
-    if end.status in STOPPED or cut_short:
-        return False
-    return verdict.is_poor(regression, end, ~_held(end.x, sides))
-
-
-def _search(
-    regression: Regression, sides: tuple[np.ndarray, np.ndarray], rng: Seed, near: Any
-) -> Search:
+def _search(limits: Bounds, rng: Seed, regression: Regression, near: Any) -> Search:
+    sides = np.array(limits.lower), np.array(limits.upper)
     unknown = np.full(len(near), np.nan)
     return Search(regression, unknown, *sides, arguments.generator(rng), near)
-
-
-def _lower(
-    search: Search, end: End, limits: Limits, progress: bool
-) -> tuple[End, np.ndarray] | None:
-    """Return where a start found by search ends, and that start, if it is lower."""
-    start = search.best()
-    if start is None:
-        return None
-    again = dataclasses.replace(limits, nit=0)
-    sides = search.lower, search.upper
-    found = _descended(search.whole, start, *sides, again, progress)
-    return (found, start) if found.fun < LOWER * end.fun else None
-
-
-def _led(end: End, lower: End) -> str:
-    """Say where the start that was given led."""
-    return (
-        f"the given start led to a sum of {number(end.fun)} ({end.status.name}); "
-        f"a start found by search ends at {number(lower.fun)}, which is what you see"
-    )
 
 
 def _scale(
@@ -452,77 +462,8 @@ def _scale(
 ) -> float:
     """Return a robust standard deviation of the residuals, after the absolute loss."""
     absolute = regression.with_loss(losses.read("absolute", {}))
-    point = absolute.minimize(x, lower, upper, Limits(1e-8, 1000))[0]
+    point = absolute.minimize(x, lower, upper, Limits(1e-8, 1000)).point
     sizes = abs(absolute.residuals(point.x))
     least = 1e-12 * float(abs(regression.target).max())
     scale = NORMAL_MAD * of_sample(sizes, regression.weight, 0.5)
     return max(scale, least) or 1.0
-
-
-# ------------------------------------------------------------------ the descent
-
-
-def _descended(
-    regression: Regression,
-    start: np.ndarray,
-    lower: np.ndarray,
-    upper: np.ndarray,
-    limits: Limits,
-    progress: bool,
-) -> End:
-    with Interrupts() as interrupts, _watched(limits.maxiter, progress) as limits.watch:
-        limits.interrupted = lambda: interrupts.noted
-        point, offset, status = regression.minimize(start, lower, upper, limits)
-        interrupts.answered = status == Status.INTERRUPTED
-    message = _message(status, offset, limits, regression.loss)
-    if lost := _without_square(regression, point):
-        status = Status.ABNORMAL
-        message = (
-            f"squares of the derivative by {lost} leave float64: give x0 where {lost} "
-            "matters, or use another unit"
-        )
-    return End(
-        *(point.x, point.fun, status, message),
-        *(limits.nit, limits.nfev, offset, "levenberg_marquardt"),
-    )
-
-
-def _watched(maxiter: int, progress: bool) -> AbstractContextManager[Onlooker | None]:
-    if not progress:
-        return nullcontext()
-    from symgd.fitting.fit_progress import watcher
-
-    return watcher(maxiter)
-
-
-def _without_square(regression: Regression, point: Point) -> str:
-    """Return which parameters' derivatives float64 can't square, by name."""
-    lost = _left(np.diag(point.curvature))
-    if lost.any():  # or else it is the loss that is flat or sharp there
-        jacobian = regression.curve(point.x)[1]
-        rows = jacobian * regression.unit[:, None]
-        lost &= jacobian.any(axis=0) & _left(np.einsum("np,np->p", rows, rows))
-    each = zip(regression.parameters, lost, strict=True)
-    return ", ".join(parameter.name for parameter, is_lost in each if is_lost)
-
-
-def _left(squares: np.ndarray) -> np.ndarray:
-    return ~((squares >= SQUARES[0]) & (squares <= SQUARES[1]))
-
-
-def _message(status: Status, offset: float, limits: Limits, loss: losses.Loss) -> str:
-    """Say why the descent ended, with the numbers."""
-    angle = f"the residuals are at {number(offset)} (a cosine) from orthogonal"
-    within = "to what the model can change"
-    if loss.smoothed:
-        angle = f"the sum is at most {number(offset)} of itself above its least"
-        within = "to first order"
-    if status == Status.CONVERGED:
-        if offset > limits.gtol:
-            return "the residuals are no more than the rounding of the target"
-        return f"{angle} {within}, within gtol = {limits.gtol:g}"
-    if status == Status.MAXITER:
-        return f"{status.sentence} {limits.maxiter}; {angle}"
-    if status == Status.STALLED:
-        return f"no step lowers the sum in float64; {angle}"
-    return f"{status.sentence} {angle}"

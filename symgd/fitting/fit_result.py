@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import functools
 import math
+import types
+from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from symgd.descent.result import Criterion, Result, Trace
+from symgd.descent.run import projected_norm
 from symgd.errors import InputError
-from symgd.fitting import uncertainty
+from symgd.fitting import uncertainty, verdict
+from symgd.fitting.levenberg_marquardt import End, told
 from symgd.fitting.quantiles import two_sided
 from symgd.fitting.regression import ROUNDED, Regression
 from symgd.fitting.rows import Rows
-from symgd.language.drawing import card, drawn
+from symgd.language.drawing import card, drawn, pictured
 from symgd.language.formula import symbol, text_of
-from symgd.native.status import Status
 from symgd.objectives.data import DataTable
+from symgd.objectives.objective import Objective
+from symgd.objectives.points import Bounds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from symgd.fitting.uncertainty import Uncertainty
+    from symgd.many.race_result import Race
 
 
 LEVELS = 1e-12, 1.0 - 1e-12  # whose quantiles are neither 0 nor infinite in float64
@@ -60,7 +69,7 @@ class Fit:
         The parameters, in the order of ``names``.
     fun : float
         The sum over rows of weight*rho((model - target)/sigma), which was minimised.
-    success, status, message, nit, nfev
+    success, status, message, nit, nfev, njev, criteria, hyperparameters
         As in a :class:`Result`. Least squares of 20 000 rows or more begin on a sample
         of them, whose evaluations count in nfev by their share of the rows.
     offset : float
@@ -77,7 +86,9 @@ class Fit:
         What residuals were divided by for a robust loss without sigma.
     method : str
     seconds : float
-        How long the descent took.
+        How long the descent took, compilation excluded.
+    trace : Trace or None
+        The way of the parameters; its ``offset`` is what gtol limits.
 
     Examples
     --------
@@ -95,31 +106,29 @@ class Fit:
     def __init__(
         self,
         regression: Regression,
-        source: Source,
+        end: End,
         *,
-        x: np.ndarray,
-        fun: float,
-        status: Status,
-        message: str,
-        nit: int,
-        nfev: int,
-        offset: float,
+        source: Source,
+        absolute_sigma: bool,
         start: np.ndarray,
         start_source: str,
-        note: str,
-        at_bound: np.ndarray,
-        absolute_sigma: bool,
-        method: str,
+        bounds: Bounds,
         seconds: float,
+        trace: Trace | None,
+        criteria: dict[str, Criterion],
+        note: str = "",
+        hyperparameters: Mapping[str, Any] = types.MappingProxyType({}),
     ) -> None:
         self.regression, self.source = regression, source
-        self.x, self.fun = x, fun
-        self.status, self.message = status, message
-        self.nit, self.nfev, self.offset = nit, nfev, offset
-        self.start, self.start_source, self.note = start, start_source, note
-        self.absolute_sigma, self.method = absolute_sigma, method
-        self.seconds = seconds
-        self._held = at_bound
+        self._end, self._note = end, note
+        self.x, self.fun, self.status = end[:3]
+        self.nit, self.nfev, self.offset, self.method = end[4:]
+        self.njev = self.nfev
+        self.start, self.start_source = start, start_source
+        self.absolute_sigma, self.seconds = absolute_sigma, seconds
+        self.trace, self.criteria = trace, criteria
+        self.hyperparameters = dict(hyperparameters)
+        self._limits = bounds
 
     # ------------------------------------------------------------ the optimum
 
@@ -143,6 +152,23 @@ class Fit:
         """What residuals were divided by, besides sigma."""
         return self.regression.scale
 
+    @functools.cached_property
+    def message(self) -> str:
+        """Why the fit ended, with the numbers."""
+        return told(self._end.message)
+
+    @functools.cached_property
+    def note(self) -> str:
+        """What else there is to say."""
+        counted = self.regression.counted
+        return self._note or verdict.reservation(counted, self._end, ~self._held)
+
+    @functools.cached_property
+    def _held(self) -> np.ndarray:
+        if not self._limits.finite:
+            return np.zeros(len(self.x), dtype=bool)
+        return (self.x == self._limits.lower) | (self.x == self._limits.upper)
+
     def _by_name(self, values: np.ndarray) -> dict[str, float]:
         return dict(zip(self.names, values.tolist(), strict=True))
 
@@ -151,10 +177,114 @@ class Fit:
         """The parameters by name."""
         return self._by_name(self.x)
 
+    values = parameters
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The parameters' names."""
+        return self.names
+
     @property
     def at_bound(self) -> tuple[str, ...]:
         """The parameters that a bound holds."""
         return tuple(n for n, held in zip(self.names, self._held, strict=True) if held)
+
+    # ----------------------------------------------------- as a run, like others
+
+    @functools.cached_property
+    def jac(self) -> np.ndarray:
+        """The gradient of the sum there."""
+        return self.regression.counted.value_and_gradient(self.x)[1]
+
+    @property
+    def grad_norm(self) -> float:
+        """The largest component of the gradient that no bound holds."""
+        sides = self._limits.lower, self._limits.upper
+        return projected_norm(self.x.tolist(), self.jac.tolist(), *sides)
+
+    @property
+    def bounds(self) -> np.ndarray | None:
+        """The bounds, a row for each parameter."""
+        limits = self._limits
+        return np.array([limits.lower, limits.upper]).T if limits.finite else None
+
+    @functools.cached_property
+    def objective(self) -> Objective:
+        """The sum over rows as an objective of the parameters."""
+        from symgd.fitting.sums import objective
+
+        return objective(self.regression.counted)
+
+    @functools.cached_property
+    def result(self) -> Result:
+        """The descent as a :class:`Result`, of the sum over rows.
+
+        >>> import symgd
+        >>> data = {"t": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.1, 4.9, 7.0]}
+        >>> symgd.fit("a + b*t", data, "y").result.kind
+        'minimum'
+        """
+        pairs = None if self.bounds is None else list(map(tuple, self.bounds.tolist()))
+        return Result(
+            x=array("d", self.x.tolist()),
+            fun=self.fun,
+            jac=array("d", self.jac.tolist()),
+            grad_norm=self.grad_norm,
+            nit=self.nit,
+            nfev=self.nfev,
+            status=self.status,
+            message=self.message,
+            method=self.method,
+            hyperparameters=self.hyperparameters,
+            start=array("d", self.start.tolist()),
+            start_source=self.start_source,
+            bounds=pairs,
+            trace=self.trace,
+            objective=self.objective,
+            maximized=False,
+            seconds=self.seconds,
+            criteria=self.criteria,
+            lowest=None,
+        )
+
+    def race(
+        self,
+        methods: Sequence[Any] | Mapping[str, Any] | None = None,
+        *,
+        maxiter: int = 10_000,
+        gtol: float | None = None,
+        target: float | None = None,
+        time_limit: float | None = None,
+        trace: bool | int = True,
+        progress: bool = False,
+        **hyperparameters: Any,
+    ) -> Race:
+        """Minimise the sum over rows by several methods, from where this fit began.
+
+        Parameters
+        ----------
+        methods : sequence or mapping of label to method, optional
+            As for :func:`symgd.race`, but named as for :func:`symgd.fit`: "auto" is
+            "levenberg_marquardt", and "lbfgs" the default method of ``minimize``.
+            None is both, and all built-in rules.
+        maxiter, gtol, target, time_limit, trace, progress, **hyperparameters
+            As for :func:`symgd.race`. Levenberg and Marquardt's method has its own
+            test for ``gtol``, see :attr:`offset`: give a ``target`` to have one
+            for all.
+
+        Examples
+        --------
+        >>> import symgd
+        >>> data = {"t": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.1, 4.9, 7.0]}
+        >>> done = symgd.fit("a + b*t", data, "y", x0=[0, 0]).race(["auto", "gd"])
+        >>> done["auto"].nit, done["gd"].nit
+        (4, 1347)
+        """
+        from symgd.fitting.fit_race import race
+
+        options = {"maxiter": maxiter, "gtol": gtol, "target": target}
+        options |= {"time_limit": time_limit, "trace": trace, "progress": progress}
+        return race(self, self._limits, methods, options, hyperparameters)
 
     # ------------------------------------------------------- how sure it is
 
@@ -338,9 +468,25 @@ class Fit:
 
     # -------------------------------------------------------------- for people
 
-    def plot(self, ax: Axes | None = None, level: float = 0.95) -> Axes:
-        """Draw data, curve and band: see :func:`symgd.plotting.fitted_curve.plot`."""
-        return drawn("fitted_curve", self, ax=ax, level=level)
+    def save(self, file: str | Path, **options: Any) -> None:
+        """Write what ``plot`` draws to a file: see :func:`symgd.save`."""
+        pictured(self, file, **options)
+
+    def plot(
+        self,
+        ax: Axes | None = None,
+        level: float = 0.95,
+        kind: str | None = None,
+        **options: Any,
+    ) -> Axes:
+        """Draw data, curve and band: see :func:`symgd.plotting.fitted_curve.plot`.
+
+        With a ``kind``, such as "convergence", or "contour" of two parameters, it is
+        the descent that is drawn: see :meth:`Result.plot`.
+        """
+        if kind is None:
+            return drawn("fitted_curve", self, ax=ax, level=level, **options)
+        return drawn("path", self.result, ax=ax, kind=kind, **options)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as plain numbers, text, lists and dictionaries."""
@@ -353,12 +499,14 @@ class Fit:
             "target": self.source.target,
             "loss": self.regression.loss.name,
             "parameters": self.parameters,
+            "values": self.values,
             "standard_errors": self.standard_errors,
             "confidence_intervals": {n: list(pair) for n, pair in intervals.items()},
             "covariance": self.covariance.tolist(),
             "at_bound": list(self.at_bound),
             "undetermined": self.undetermined,
             "fun": self.fun,
+            "jac": self.jac.tolist(),
             "r_squared": self.r_squared,
             "adjusted": self.adjusted,
             "rows": self.regression.count,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import sympy as sp
 
 from symgd.fitting.regression import Regression
 from symgd.fitting.spectrum import has_wave
@@ -22,20 +21,23 @@ def is_met(regression: Regression, x: np.ndarray, fun: float) -> bool:
     return 2.0 * fun <= ROUNDING * regression.gauss_newton(x).floor
 
 
-@np.errstate(over="ignore")  # it may be infinitely worse
 def beside_a_constant(regression: Regression, x: np.ndarray, fun: float) -> float:
     """Return a sum of losses as a share of the least one that a constant has.
 
     Where the loss isn't of squares, squares may tell it, at less cost.
     """
-    if not regression.loss.squares:
-        target, weight = regression.target, regression.weight / regression.sigma**2
-        off = target - np.average(target, weights=weight)
-        rest = regression.residuals(x) * regression.sigma
-        share = float(np.sum(weight * rest**2) / max(np.sum(weight * off**2), TINY))
-        if share < SURE:
-            return share
+    if not regression.loss.squares and (share := _by_squares(regression, x)) < SURE:
+        return share
     return fun / max(regression.sum_of_a_constant, TINY)
+
+
+@np.errstate(over="ignore")  # it may be infinitely worse
+def _by_squares(regression: Regression, x: np.ndarray) -> float:
+    """Return what is left of a constant's squares."""
+    target, weight = regression.target, regression.weight / regression.sigma**2
+    off = target - np.average(target, weights=weight)
+    rest = regression.residuals(x) * regression.sigma
+    return float(np.sum(weight * rest**2) / max(np.sum(weight * off**2), TINY))
 
 
 def is_structured(regression: Regression, x: np.ndarray) -> bool:
@@ -45,8 +47,7 @@ def is_structured(regression: Regression, x: np.ndarray) -> bool:
     waves, a wave in the residuals is a pattern too.
     """
     rest = regression.residuals(x)
-    used = regression.formulas.model.free_symbols - {regression.formulas.target}
-    columns = [each for s, each in regression.columns.items() if s in used]
+    columns = regression.model_columns
     if columns:
         order = np.argsort(columns[0], kind="stable")
         rest = rest[order]
@@ -54,12 +55,13 @@ def is_structured(regression: Regression, x: np.ndarray) -> bool:
             phase = np.asarray(columns[0], dtype=np.float64)[order]
             if np.isfinite(rest).all() and has_wave(phase, rest):
                 return True
-    size = float(np.sum(rest**2))
-    apart = float(np.sum(np.diff(rest) ** 2))
+    size = float(np.add.reduce(rest * rest))
+    steps = rest[1:] - rest[:-1]
+    apart = float(np.add.reduce(steps * steps))
     alike = apart < STRUCTURED * size or apart > (4.0 - STRUCTURED) * size
     return len(rest) >= FEW and alike
 
 
 def has_waves(regression: Regression) -> bool:
     """Return whether the model has sines, whose residuals' pattern may be any."""
-    return bool(regression.formulas.model.has(sp.sin, sp.cos))
+    return regression.formulas.waves

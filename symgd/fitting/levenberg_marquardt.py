@@ -5,36 +5,36 @@ least squares J'WJ, for which this is the method of Levenberg (1944) and Marquar
 (1963) as Moré arranged it, or an exact Hessian. Steps are measured in units that the
 problem gives itself, so that parameters of sizes 1e-4 and 1e3 are as good as any.
 
-The loop is a kernel, :mod:`symgd.kernels.trust_region`; here is what it works
-on. There are two points, the best one so far and a trial: the first two vectors. The
-model at each is a row of numbers: value, sum of squares, gradient, the lower triangle
-of the curvature, and R, where that is R'R and R is known.
+The loop is a kernel, :mod:`symgd.kernels.trust_region`; here is what it works on. There
+are two points, the best one so far and a trial, each with its model. A fit is one
+descent or some, one after the other: what says which is a path, a generator of stages
+that is sent where each has ended.
 """
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
-import time
 from array import array
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from symgd.descent.run import FARTHEST, NO_END
 from symgd.fitting.rows import Pass
 from symgd.kernels.shared import shared
 from symgd.native.machine import address
 from symgd.native.quadratic import (
     FINE_RESOLUTION,
-    GRADIENT,
     RESOLUTION,
     ROWS,
-    SIZE,
-    VALUE,
+    SUMS,
+    RegionArrays,
+    Sums,
     TrustRegion,
-    Vectors,
     root_of,
 )
 from symgd.native.status import RUNNING, Status
@@ -42,19 +42,23 @@ from symgd.native.status import RUNNING, Status
 BY_SQUARES = RESOLUTION  # what Cauchy and Schwarz allow where least squares don't bend
 BY_HESSIANS = 1e-21  # where the slope knows no such bound
 LONG = 1_000_000  # rows passed, or as much algebra, before others may look: some ms
+# What changes during a descent: whole numbers, with the largest ones, and others.
+COUNTS = {"t": FARTHEST, "evaluations": FARTHEST, "last": NO_END}
+COUNTS |= dict.fromkeys(("place", "made", "known", "first", "pending"), 1)
+MEASURES = ("value", "radius", "offset", "predicted")
 ELSEWHERE = Pass(0, array("d", [0.0]), 0, LONG)  # the sums are found by others
 
 
-@dataclass(frozen=True)
 class Point:
     """The quadratic model at a point.
 
-    Attributes
+    Parameters
     ----------
-    x, fun, gradient : ndarray, float, ndarray
-    curvature : ndarray, shape (p, p)
-    size : float
-        The weighted sum of squared residuals, which tells which gradient is small.
+    x : ndarray
+    row : ndarray
+        The model's numbers, as the loop has them: value, size (the weighted sum of
+        squared residuals, which tells which gradient is small), gradient, the lower
+        triangle of the curvature.
     factor : ndarray, shape (p, p), optional
         R, where curvature is R'R: with it half as many digits are lost.
     floor : float
@@ -65,48 +69,59 @@ class Point:
         The curvature's smallest eigenvalue in its own units is no smaller.
     """
 
-    x: np.ndarray
-    fun: float
-    size: float
-    gradient: np.ndarray
-    curvature: np.ndarray
-    factor: np.ndarray | None = None
-    floor: float = -math.inf
-    squares: bool = False
-    least: float = -math.inf
-
-    @classmethod
-    def unpacked(
-        cls,
+    def __init__(
+        self,
         x: np.ndarray,
         row: np.ndarray,
+        factor: np.ndarray | None = None,
         floor: float = -math.inf,
         squares: bool = False,
-        factored: bool = False,
         least: float = -math.inf,
-    ) -> Point:
-        """Return the point of a row of numbers."""
-        p = len(x)
-        lower, root = GRADIENT + p, root_of(p)
-        gradient, curvature = row[GRADIENT:lower].copy(), symmetric(row[lower:root], p)
-        factor = row[root : root + p * p].reshape(p, p).copy() if factored else None
-        sizes = float(row[VALUE]), float(row[SIZE])
-        return cls(x, *sizes, gradient, curvature, factor, floor, squares, least)
+    ) -> None:
+        self.x, self.row, self.factor = x, row, factor
+        self.floor, self.squares, self.least = floor, squares, least
+        self.fun = float(row[Sums.word_of("value")])
 
-    def pack(self, row: np.ndarray) -> None:
-        """Write the point as a row of numbers."""
+    @classmethod
+    def of(
+        cls,
+        x: np.ndarray,
+        fun: float,
+        size: float,
+        gradient: np.ndarray,
+        curvature: np.ndarray,
+        **others: Any,
+    ) -> Point:
+        """Return the point of a value, a size, a gradient, and a curvature."""
+        parts = [fun, size], gradient, curvature[_lower(len(x))]
+        return cls(x, np.concatenate(parts), **others)
+
+    @functools.cached_property
+    def gradient(self) -> np.ndarray:
+        """The slope there."""
+        return self.row[SUMS : SUMS + len(self.x)]
+
+    @functools.cached_property
+    def curvature(self) -> np.ndarray:
+        """The matrix of curvature, shape (p, p)."""
         p = len(self.x)
-        row[VALUE], row[SIZE] = self.fun, self.size
-        row[GRADIENT : GRADIENT + p] = self.gradient
-        row[GRADIENT + p : root_of(p)] = self.curvature[_lower(p)]
-        if self.factor is not None:
-            row[root_of(p) : root_of(p) + p * p] = self.factor.ravel()
+        return symmetric(self.row[SUMS + p : root_of(p)], p)
 
     @property
+    def squares_of_columns(self) -> list[float]:
+        """The curvature's diagonal."""
+        return self.row[_diagonal(len(self.x))].tolist()
+
+    @functools.cached_property
     def finite(self) -> bool:
         """Whether a descent may go there."""
-        arrays = (self.gradient, self.curvature)
-        return math.isfinite(self.fun) and all(np.isfinite(a).all() for a in arrays)
+        return bool(np.isfinite(self.row).all())
+
+    def changed(self, **parts: Any) -> Point:
+        """Return the same with other parts."""
+        other = copy.copy(self)
+        vars(other).update(parts)
+        return other
 
     def spectrum(
         self, free: np.ndarray, scale: np.ndarray
@@ -134,6 +149,12 @@ def _lower(p: int) -> tuple[np.ndarray, np.ndarray]:
     return np.tril_indices(p)
 
 
+@functools.lru_cache(maxsize=64)
+def _diagonal(p: int) -> np.ndarray:
+    """Return where the diagonal of a curvature is in a model."""
+    return np.array([SUMS + p + k * (k + 3) // 2 for k in range(p)], dtype=np.intp)
+
+
 @functools.cache
 def _places(p: int) -> np.ndarray:
     """Return where each entry of a symmetric matrix is in its lower triangle."""
@@ -148,57 +169,46 @@ def symmetric(lower: np.ndarray, p: int) -> np.ndarray:
     return lower[_places(p)]
 
 
-Onlooker: TypeAlias = Callable[[int, Point, float], None]
-
-
-@dataclass
-class Clock:
-    """How many seconds descents have taken, without what was compiled before them."""
-
-    spent: float = 0.0
-
-
 @dataclass
 class Limits:
-    """When a descent ends, and how far it has come; one may follow another."""
+    """When descents end, and how far they have come; one may follow another."""
 
     gtol: float
     maxiter: int
-    time_limit: float = math.inf
-    interrupted: Callable[[], bool] = lambda: False
-    watch: Onlooker | None = None
     nit: int = 0
     nfev: int = 0
-    clock: Clock = field(default_factory=Clock)  # one for all that follow another
-
-    def reached(self, begun: float) -> int:
-        """Return why a descent ends between two evaluations, or RUNNING."""
-        if self.interrupted():
-            return Status.INTERRUPTED
-        if self.clock.spent + time.perf_counter() - begun > self.time_limit:
-            return Status.TIME_LIMIT
-        return RUNNING
 
 
-def descend(
-    evaluate: Callable[[np.ndarray], Point],
-    x: np.ndarray,
-    lower: np.ndarray,
-    upper: np.ndarray,
-    limits: Limits,
-    native: Pass | None = None,
-) -> tuple[Point, float, Status]:
-    """Minimise within bounds, from a point where the objective is finite.
+class Stage(NamedTuple):
+    """A descent that is to be made.
 
-    Parameters
+    Attributes
     ----------
     evaluate : callable
         Returns the model at a point.
+    x, lower, upper : ndarray
+        The start, where the objective is finite, and bounds.
+    limits : Limits
     native : Pass, optional
-        The same for the loop to call, from the second evaluation on.
+        The same as ``evaluate`` for the loop to call, from the second evaluation on.
+    of : Regression
+        Whose sum it is.
+    """
 
-    Returns
-    -------
+    evaluate: Callable[[np.ndarray], Point]
+    x: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    limits: Limits
+    native: Pass | None = None
+    of: Any = None
+
+
+class Ended(NamedTuple):
+    """How a descent has ended.
+
+    Attributes
+    ----------
     point : Point
         The best one.
     offset : float
@@ -207,6 +217,28 @@ def descend(
         CONVERGED where the offset is at most gtol, or the size at most the floor;
         STALLED where only rounding keeps it from that; ABNORMAL where no step lowers
         the objective all the same, as at a kink; or a limit's.
+    """
+
+    point: Point
+    offset: float
+    status: Status
+
+
+Path: TypeAlias = Generator[Stage, Ended, Ended]
+
+
+def finished(path: Path) -> Ended:
+    """Return where a path ends that nobody watches."""
+    try:
+        stage = next(path)
+        while True:
+            stage = path.send(descended(stage))
+    except StopIteration as end:
+        return end.value
+
+
+def descended(stage: Stage) -> Ended:
+    """Make a descent.
 
     References
     ----------
@@ -217,108 +249,156 @@ def descend(
     --------
     >>> def bowl(x):
     ...     size = x @ x
-    ...     return Point(x, size / 2, size, x, np.eye(2))
+    ...     return Point.of(x, size / 2, size, x, np.eye(2))
     >>> open = np.full(2, np.inf)
-    >>> at = descend(bowl, np.ones(2), -open, open, Limits(1e-8, 10))
-    >>> at[0].x, at[2].name
+    >>> at = descended(Stage(bowl, np.ones(2), -open, open, Limits(1e-8, 10)))
+    >>> at.point.x, at.status.name
     (array([0., 0.]), 'CONVERGED')
     """
-    run = _Run(evaluate(x), lower, upper, limits, native)
-    status, begun = RUNNING, time.perf_counter()
+    descent, status = Descent(stage), RUNNING
     while status == RUNNING:
-        status = run.proceed()
-        if limits.watch is not None:
-            limits.watch(limits.nit + run.region.nit, run.best(), run.offset)
-        if status == RUNNING:
-            status = limits.reached(begun)
-        if status == RUNNING and native is None:
-            run.enter(evaluate(run.trial))
-    limits.clock.spent += time.perf_counter() - begun
-    limits.nit += run.region.nit
-    limits.nfev += run.region.nfev
-    return run.end(status), run.offset, Status(status)
+        status = descent.proceed(NO_END)
+    return descent.end(status)
 
 
-class _Run:
+class Descent:
     """The memory of a descent."""
 
-    def __init__(
-        self,
-        start: Point,
-        lower: np.ndarray,
-        upper: np.ndarray,
-        limits: Limits,
-        native: Pass | None,
-    ) -> None:
-        p = len(start.x)
-        looked_at = limits.watch is not None or math.isfinite(limits.time_limit)
-        function, words, blocks, rows = native or ELSEWHERE
-        self.region = TrustRegion(
-            parameters=p,
-            first=1,
-            function=function,
+    def __init__(self, stage: Stage) -> None:
+        start, limits = stage.evaluate(stage.x), stage.limits
+        self.stage, p = stage, len(stage.x)
+        function, words, blocks, rows = stage.native or ELSEWHERE
+        self.region = region = TrustRegion(
+            variables=p,
+            t=limits.nit,
+            evaluations=limits.nfev,
+            gtol=limits.gtol,
+            target=-math.inf,
+            slice=max(1, LONG // (rows + p**3)),
+            maxiter=limits.maxiter,
             blocks=blocks,
             factored=start.factor is not None,
-            maxiter=limits.maxiter - limits.nit,
-            slice=1 if looked_at else max(1, LONG // (rows + p**3)),
-            gtol=limits.gtol,
+            made=1,
+            first=1,
+            pending=1,
             floor=start.floor,
             level=BY_SQUARES if start.squares else BY_HESSIANS,
         )
-        space = np.zeros((ROWS, p))
-        self.vectors = Vectors(space[:2], *space[2:])
-        self.vectors.lower[:], self.vectors.upper[:] = lower, upper
-        self.vectors.points[1 - self.region.best] = start.x
-        self.models = np.zeros((2, root_of(p) + p * p))
-        self.enter(start)
-        room = np.empty((2, p, p)), words
-        self._arrays = self.region, space, self.models, *room
-        self._places = [address(each) for each in self._arrays]
-        self._kernel = shared("trust_region")
+        height, root = ROWS * p, root_of(p)
+        numbers = height + 2 * (root + p * p)
+        self.memory = memory = np.zeros(numbers + 2 * p * p)
+        self.space = memory[:height].reshape(ROWS, p)
+        self.models = memory[height:numbers].reshape(2, -1)
+        first, row = address(memory), 8 * p
+        others = address(words), first + 8 * height, first + 8 * numbers
+        rest = range(first + 2 * row, first + ROWS * row, row)
+        self.places = RegionArrays(function, *others, first, *rest)
+        self._words = words
+        self._set_sides()
+        self.trial[:] = start.x
+        self._enter(start)
+        self._addresses = address(region), address(self.places)
+        self._kernel = shared("trust_region").call
 
-    def proceed(self) -> int:
-        """Go on for a slice."""
-        return int(self._kernel(*self._places))
+    def _set_sides(self) -> None:
+        self.row("lower")[:], self.row("upper")[:] = self.stage.lower, self.stage.upper
 
-    def enter(self, point: Point) -> None:
+    def row(self, name: str) -> np.ndarray:
+        """Return a row of working space, as long as there are parameters."""
+        which = (getattr(self.places, name) - self.places.points) // 8
+        return self.space[which // self.region.variables]
+
+    def proceed(self, last: int) -> int:
+        """Go on for a slice, at most to iteration ``last``."""
+        region = self.region
+        if region.made and not (region.known or self.places.function):
+            self._enter(self.stage.evaluate(self.trial.copy()))
+        region.last = last
+        return int(self._kernel(*self._addresses))
+
+    def _enter(self, point: Point) -> None:
         """Take note of what was found at the trial."""
-        point.pack(self.models[1 - self.region.best])
+        row, root = self.models[1 - self.region.place], root_of(len(point.x))
+        row[:root] = point.row[:root]
+        if point.factor is not None:
+            row[root:] = point.factor.ravel()
         self.region.known = 1
 
     @property
     def trial(self) -> np.ndarray:
         """The point to be evaluated next."""
-        return self.vectors.points[1 - self.region.best].copy()
+        return self.space[1 - self.region.place]
+
+    @property
+    def x(self) -> np.ndarray:
+        """The best point so far."""
+        return self.space[self.region.place]
 
     def best(self, least: float = -math.inf) -> Point:
         """Return the best point so far."""
-        row, factored = self.region.best, self.region.factored != 0
-        x = self.vectors.points[row].copy()
-        floor = self.region.floor
-        squares = self.region.level == BY_SQUARES
-        return Point.unpacked(x, self.models[row], floor, squares, factored, least)
+        region, x, factor = self.region, self.x.copy(), None
+        row, root = self.models[region.place].copy(), root_of(len(x))
+        if region.factored:
+            factor = row[root:].reshape(len(x), len(x))
+        squares = region.level == BY_SQUARES
+        return Point(x, row[:root], factor, region.floor, squares, least)
 
-    def end(self, status: int) -> Point:
-        """Return the point where the descent ended."""
-        if status != Status.CONVERGED:
-            return self.best()
+    def end(self, status: int) -> Ended:
+        """Return where the descent ended."""
+        limits, region = self.stage.limits, self.region
+        limits.nit, limits.nfev = region.t, region.evaluations
         # The last eigenvalues are those there, in units that are no smaller than its
         # own: so in its own units they are no smaller.
-        return self.best(least=min(self.vectors.squares.tolist()))
+        known = status == Status.CONVERGED
+        least = min(self.row("squares").tolist()) if known else -math.inf
+        return Ended(self.best(least), region.offset, Status(status))
 
-    @property
-    def offset(self) -> float:
-        """The cosine between the residuals and what the model can change there."""
-        return self.region.offset
+    def arrays(self) -> dict[str, array[Any]]:
+        """Return all that isn't known without having made the descent."""
+        return {
+            "record": self.region.stored(),
+            "space": array("d", self.space.tobytes()),
+            "models": array("d", self.models.tobytes()),
+        }
+
+    def take(self, stored: Mapping[str, Any]) -> None:
+        """Be where another descent of the same stage was; ValueError if none can be."""
+        other = TrustRegion()
+        other.take(array("q", stored["record"].tobytes()))
+        for name, own in self.region.numbers().items():
+            number = getattr(other, name)
+            possible = number == own or name == "maxiter"
+            if name in COUNTS:
+                possible = 0 <= number <= COUNTS[name]
+                setattr(self.region, name, number)
+            elif name in MEASURES:
+                possible = math.isfinite(number)
+                setattr(self.region, name, number)
+            if not possible:
+                raise ValueError(f"{name} can't be {number}")
+        self.space[:] = stored["space"].reshape(self.space.shape)
+        self.models[:] = stored["models"].reshape(self.models.shape)
+        self._set_sides()
+        model = self.models[self.region.place][: root_of(len(self.x))]
+        if not all(np.isfinite(each).all() for each in (self.x, model)):
+            raise ValueError("it has numbers that aren't finite")
+
+
+Told: TypeAlias = str | Callable[[], str]  # which many never ask for
+
+
+def told(message: Told) -> str:
+    """Return a message, made when it is asked for."""
+    return message if isinstance(message, str) else message()
 
 
 class End(NamedTuple):
-    """Where a descent ended, and why."""
+    """Where a fit ended, and why."""
 
     x: np.ndarray
     fun: float
     status: Status
-    message: str
+    message: Told
     nit: int
     nfev: int
     offset: float

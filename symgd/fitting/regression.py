@@ -5,19 +5,29 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
-from symgd.fitting.levenberg_marquardt import Limits, Point, descend, symmetric
+from symgd.fitting.levenberg_marquardt import (
+    Ended,
+    Limits,
+    Path,
+    Point,
+    Stage,
+    finished,
+    symmetric,
+)
 from symgd.fitting.losses import SMOOTHING, Loss, read
 from symgd.fitting.row_formulas import RowFormulas, row_formulas, unused
-from symgd.fitting.rows import Rows
+from symgd.fitting.rows import Rows, plan_of
 from symgd.native.layout import column_of
 from symgd.native.quadratic import root_of
 from symgd.native.status import Status
+from symgd.objectives.space import Space
 
 EPSILON = float(np.finfo(np.float64).eps)
 ILL_CONDITIONED = 1e-10  # a ratio of squares whose inverse has lost half its digits
@@ -37,6 +47,9 @@ ROUNDED = 16.0 * EPSILON  # a share of the target that is rounding
 LEAST = 1e-70  # what a target is at least, but for one that is 0
 
 
+ONE = array("d", [1.0]).tobytes()
+
+
 class Regression:
     """The sum over rows of weight*rho((model - target)/sigma), and its derivatives.
 
@@ -48,6 +61,11 @@ class Regression:
         Those of the loss.
     scale : float
         What residuals are divided by, besides sigma.
+
+    Attributes
+    ----------
+    count : int
+        The number of rows.
 
     Examples
     --------
@@ -62,6 +80,9 @@ class Regression:
     (0.5, array([-2.]), array([[5.]]))
     """
 
+    # What a run asks of an objective.
+    iteration = arrays = None
+
     def __init__(
         self,
         formulas: RowFormulas,
@@ -72,8 +93,10 @@ class Regression:
         self.formulas, self.columns, self.scale = formulas, dict(columns), scale
         self.loss, self.parameters = formulas.loss, formulas.parameters
         self.constants = dict(constants)
+        self.count = len(columns[formulas.target])
         if self.loss.smoothed:
             self.constants[SMOOTHING] = self.resolution  # as little as can be told
+        self._passes: dict[str, Rows] = {}
         self._last: tuple[Any, Any] = None, None  # where the rows were last passed
 
     def with_data(self, columns: Mapping[sp.Symbol, np.ndarray]) -> Regression:
@@ -87,16 +110,43 @@ class Regression:
         other = row_formulas(*same, loss)
         return Regression(other, self.columns, loss.constants, scale)
 
-    @property
-    def count(self) -> int:
-        """The number of rows."""
-        return len(self.columns[self.formulas.target])
+    def with_scale(self, scale: float) -> Regression:
+        """Return the same with residuals divided by something else."""
+        return Regression(self.formulas, self.columns, self.constants, scale)
 
-    def _rows(
-        self, expressions: Sequence[sp.Expr], named: Mapping[sp.Symbol, sp.Expr]
-    ) -> Rows:
-        parameters = (*self.parameters, *self.formulas.constants)
-        return Rows(expressions, parameters, self.columns, names=named)
+    @property
+    def space(self) -> Space:
+        """The parameters' names."""
+        return self.formulas.space
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The parameters' names."""
+        return self.space.names
+
+    def parameter_values(self) -> array[float]:
+        """Return what an objective has beside its variables: nothing here."""
+        return array("d")
+
+    def _rows(self, kind: str) -> Rows:
+        """Return what passes the rows, by the formulas of that name."""
+        if kind in self._passes:
+            return self._passes[kind]
+        formulas, columns = self.formulas, self.columns
+        if kind == "curve":
+            used = formulas.used
+            columns = {name: each for name, each in columns.items() if name in used}
+        key = kind, *((s, each.dtype, each.strides) for s, each in columns.items())
+        if key not in formulas.plans:
+            parameters, named = self.parameters, {}
+            if kind != "curve":
+                parameters, named = (*parameters, *formulas.constants), formulas.firsts
+            if kind == "newton":
+                named = named | formulas.seconds
+            ways = getattr(formulas, kind), parameters, columns, named
+            formulas.plans[key] = plan_of(*ways)
+        self._passes[kind] = made = Rows.planned(formulas.plans[key], columns.values())
+        return made
 
     def _at(self, x: np.ndarray) -> list[float]:
         if self.loss.squares:
@@ -114,8 +164,17 @@ class Regression:
         return self.loss.squares and len(self.parameters) > MANY
 
     @property
+    def model_columns(self) -> list[np.ndarray]:
+        """The columns that the model depends on."""
+        used, target = self.formulas.used, self.formulas.target
+        columns = self.columns.items()
+        return [each for s, each in columns if s in used and s != target]
+
+    @property
     def counted(self) -> Regression:
         """The same without rows of weight 0; large data with them, where they add 0."""
+        if self.formulas.weight is sp.S.One:
+            return self
         weight = self.weight
         if weight.strides == (0,) or weight.all() or not weight.any():
             return self
@@ -128,22 +187,6 @@ class Regression:
 
     # -------------------------------------------------------- at a point
 
-    @functools.cached_property
-    def _gauss_newton(self) -> Rows:
-        return self._rows(self.formulas.gauss_newton, self.formulas.firsts)
-
-    @functools.cached_property
-    def _newton(self) -> Rows:
-        formulas = self.formulas
-        return self._rows(formulas.newton, formulas.firsts | formulas.seconds)
-
-    @functools.cached_property
-    def _curve(self) -> Rows:
-        # With the target, which is there for any model.
-        used = self.formulas.model.free_symbols | {self.formulas.target}
-        columns = {name: each for name, each in self.columns.items() if name in used}
-        return Rows(self.formulas.curve, self.parameters, columns)
-
     def gauss_newton(self, x: np.ndarray) -> Point:
         """Return the model of reweighted least squares, all by one pass of the rows."""
         if (at := self._at(x)) != self._last[0]:
@@ -152,27 +195,39 @@ class Regression:
         return self._last[1]
 
     def _passed(self, x: np.ndarray, at: list[float]) -> Point:
-        totals = self._gauss_newton.totals(at)
-        return Point.unpacked(x, totals, _floor(totals[-1]), self.loss.squares)
+        totals = self._rows("gauss_newton").totals(at)
+        row, floor = totals[:-1], _floor(totals[-1])
+        return Point(x, row, floor=floor, squares=self.loss.squares)
 
     def newton(self, x: np.ndarray, floor: float = -math.inf) -> Point:
         """Return the model with the exact Hessian."""
-        return Point.unpacked(x, self._newton.totals(self._at(x)), floor)
+        totals = self._rows("newton").totals(self._at(x))
+        return Point(x, totals[: root_of(len(x))], floor=floor)
+
+    def value_and_gradient(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the sum of losses, with none in their place, and its gradient."""
+        if not self.loss.smoothed:
+            point = self.gauss_newton(x)
+            return point.fun, point.gradient
+        predicted, jacobian = self.curve(x)
+        rest = (self.target - predicted) / self.sigma
+        slopes = -self.weight * np.sign(rest) / (self.sigma * self.scale)
+        return float(self.weight @ abs(rest)) / self.scale, slopes @ jacobian
 
     def spread_of_scores(self, x: np.ndarray) -> np.ndarray:
         """Return the sum of the squared gradients of the rows, a matrix."""
-        totals = self._newton.totals(self._at(x))
+        totals = self._rows("newton").totals(self._at(x))
         p = len(x)
         return symmetric(totals[root_of(p) :], p)
 
     def curve(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return predictions and Jacobian, row by row."""
-        values = self._curve.each(x.tolist())
+        values = self._rows("curve").each(x.tolist())
         return values[:, 0], values[:, 1:]
 
     def curves(self, points: np.ndarray) -> np.ndarray:
         """Return the same of many points, shape (points, 1 + parameters, rows)."""
-        return self._curve.each_of(points.tolist())
+        return self._rows("curve").each_of(points.tolist())
 
     @np.errstate(over="ignore", invalid="ignore")  # what isn't finite is no step
     def orthogonal(self, x: np.ndarray) -> Point:
@@ -187,14 +242,14 @@ class Regression:
         rows = jacobian * unit[:, None]
         if not (np.isfinite(rows).all() and np.isfinite(residuals).all()):
             p = len(x)
-            return Point(x, math.nan, math.nan, np.zeros(p), np.zeros((p, p)))
+            return Point.of(x, math.nan, math.nan, np.zeros(p), np.zeros((p, p)))
         size, gradient = float(residuals @ residuals), rows.T @ residuals
         factor: Any = np.zeros((len(x), len(x)))
         part = np.linalg.qr(rows, mode="r")
         factor[: len(part)] = part
         floor = _floor(np.sum((self.target * unit) ** 2))
-        parts = (gradient, factor.T @ factor, factor, floor)
-        return Point(x, size / 2.0, size, *parts, squares=True)
+        parts = x, size / 2.0, size, gradient, factor.T @ factor
+        return Point.of(*parts, factor=factor, floor=floor, squares=True)
 
     @property
     def target(self) -> np.ndarray:
@@ -222,7 +277,9 @@ class Regression:
         target, weight, sigma = self.target, self.weight, self.sigma
         if self.loss.squares and weight.strides == sigma.strides == (0,):
             scale = float(weight[0] / sigma[0] ** 2)
-            return float(target.var()) * self.count * scale / 2.0
+            off = target - np.add.reduce(target) / self.count
+            variance = float(np.add.reduce(off * off) / self.count)
+            return variance * self.count * scale / 2.0
         at = np.average(target, weights=weight / sigma**2)
         if self.loss.squares:
             return float(np.sum(((target - at) * self.unit) ** 2)) / 2.0
@@ -238,37 +295,45 @@ class Regression:
 
     def _values(self, column: sp.Expr) -> np.ndarray:
         if column is sp.S.One:
-            return np.broadcast_to(np.float64(1.0), (self.count,))
+            return np.ndarray((self.count,), np.float64, ONE, strides=(0,))
         return np.asarray(self.columns[column], dtype=np.float64)
 
     # -------------------------------------------------------------- descents
 
     def minimize(
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> tuple[Point, float, Status]:
-        """Minimise from x, by the descent that suits the loss."""
+    ) -> Ended:
+        """Minimise from x, and let nobody watch."""
+        return finished(self.path(x, lower, upper, limits))
+
+    def path(
+        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
+    ) -> Path:
+        """Minimise from x, by the descents that suit the loss."""
         bounds = (lower, upper)
         if self.loss.squares:
-            return self._least_squares(x, *bounds, limits)
+            return (yield from self._least_squares(x, *bounds, limits))
         if self.loss.smoothed:
-            return self._least_absolute(x, *bounds, limits)
-        point = self._roughly(x, *bounds, limits)
-        ended = self._by_hessians(point.x, *bounds, limits, point.floor)
-        if ended[2] == Status.ABNORMAL:
+            return (yield from self._least_absolute(x, *bounds, limits))
+        point = yield from self._roughly(x, *bounds, limits)
+        ended = yield self._by_hessians(point.x, *bounds, limits, point.floor)
+        if ended.status == Status.ABNORMAL:
             # Where a loss is straight it has no curvature, but rows have weights.
             some = dataclasses.replace(limits, maxiter=limits.nit + MORE)
-            point, _, _ = self._by_products(ended[0].x, *bounds, some)
+            point, _, _ = yield from self._by_products(ended.point.x, *bounds, some)
             limits.nit, limits.nfev = some.nit, some.nfev
-            ended = self._by_hessians(point.x, *bounds, limits, point.floor)
+            ended = yield self._by_hessians(point.x, *bounds, limits, point.floor)
         return ended
 
     def _by_products(
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> tuple[Point, float, Status]:
+    ) -> Path:
         """Descend from x, by reweighted least squares."""
-        native = None if self._has_many else self._gauss_newton.native(self._at(x))
-        ended = descend(self.gauss_newton, x, lower, upper, limits, native)
-        self._last = self._at(ended[0].x), ended[0]
+        native = (
+            None if self._has_many else self._rows("gauss_newton").native(self._at(x))
+        )
+        ended = yield Stage(self.gauss_newton, x, lower, upper, limits, native, self)
+        self._last = self._at(ended.point.x), ended.point
         return ended
 
     def _by_hessians(
@@ -278,47 +343,53 @@ class Regression:
         upper: np.ndarray,
         limits: Limits,
         floor: float = -math.inf,
-    ) -> tuple[Point, float, Status]:
-        native = self._newton.native(self._at(x))
+    ) -> Stage:
+        native = self._rows("newton").native(self._at(x))
         evaluate = functools.partial(self.newton, floor=floor)
-        return descend(evaluate, x, lower, upper, limits, native)
+        return Stage(evaluate, x, lower, upper, limits, native, self)
 
     def _roughly(
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> Point:
+    ) -> Generator[Stage, Ended, Point]:
         """Come near a minimum from x, or by way of least squares: what is lower."""
         squared = self.with_loss(read("squared", {}), self.scale)
         rough = dataclasses.replace(limits, gtol=max(ROUGHLY, limits.gtol))
-        detour, _, _ = squared._by_products(x, lower, upper, rough)
-        ends = [
-            self._by_products(start, lower, upper, rough)[0] for start in (x, detour.x)
-        ]
+        detour, _, _ = yield from squared._by_products(x, lower, upper, rough)
+        ends = []
+        for start in (x, detour.x):
+            ended = yield from self._by_products(start, lower, upper, rough)
+            ends.append(ended.point)
         limits.nit, limits.nfev = rough.nit, rough.nfev
         return min(ends, key=lambda point: point.fun)
 
     def _least_squares(
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> tuple[Point, float, Status]:
+    ) -> Path:
         ended = None
-        if self.count >= LARGE and limits.maxiter > SOON:
-            ended = self._from_a_sample(x, lower, upper, limits)
-        ended = ended or self._by_products(x, lower, upper, limits)
+        if self.samples(limits.maxiter):
+            ended = yield from self._from_a_sample(x, lower, upper, limits)
+        ended = ended or (yield from self._by_products(x, lower, upper, limits))
         point, _, status = ended
         if status in ENDED and is_ill_conditioned(point):
-            return descend(self.orthogonal, point.x, lower, upper, limits)
+            at = (point.x, lower, upper, limits)
+            return (yield Stage(self.orthogonal, *at, of=self))
         return ended
+
+    def samples(self, maxiter: int) -> bool:
+        """Return whether a descent begins on some of the rows."""
+        return self.loss.squares and self.count >= LARGE and maxiter > SOON
 
     def _from_a_sample(
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> tuple[Point, float, Status] | None:
+    ) -> Generator[Stage, Ended, Ended | None]:
         """Minimise from where a sample of the rows has its minimum.
 
         None if that is no better than x, or is not soon followed by one of all rows.
         """
         columns = self.columns.items()
         some = self.with_data({s: _every(EVERY, each) for s, each in columns})
-        rough = dataclasses.replace(limits, gtol=NEAR, watch=None)
-        near, _, status = some._by_products(x, lower, upper, rough)
+        rough = dataclasses.replace(limits, gtol=NEAR)
+        near, _, status = yield from some._by_products(x, lower, upper, rough)
         # As many evaluations of all rows as were done, x among them.
         limits.nfev += 1 + math.ceil((rough.nfev - limits.nfev) / EVERY)
         if status not in ENDED or is_ill_conditioned(near):
@@ -326,31 +397,31 @@ class Regression:
         if not self.gauss_newton(x).fun > self.gauss_newton(near.x).fun:
             return None
         soon = dataclasses.replace(limits, maxiter=limits.nit + SOON)
-        ended = self._by_products(near.x, lower, upper, soon)
+        ended = yield from self._by_products(near.x, lower, upper, soon)
         limits.nfev = soon.nfev
-        if ended[2] in (Status.MAXITER, Status.ABNORMAL):
+        if ended.status in (Status.MAXITER, Status.ABNORMAL):
             return None
         limits.nit = soon.nit
         return ended
 
     def _least_absolute(
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> tuple[Point, float, Status]:
+    ) -> Path:
         """Minimise sqrt(r**2 + s**2) for an s that goes to 0, until the gap is small.
 
         K. Madsen and H. B. Nielsen, A finite smoothing algorithm for linear l1
         estimation, SIAM J. Optimization 3 (1993), follow the same path.
         """
         self.constants[SMOOTHING] = self.mean_residual(x)
-        point = self._roughly(x, lower, upper, limits)
+        point = yield from self._roughly(x, lower, upper, limits)
         if self._is_met(point.x):
-            return self._unsmoothed(point), 0.0, Status.CONVERGED
+            return Ended(self._unsmoothed(point), 0.0, Status.CONVERGED)
         mean = min(self.mean_residual(x), self.mean_residual(point.x))
         for power in range(1, DIGITS + 1):
             self.constants[SMOOTHING] = mean * 10.0**-power
             last = power == DIGITS or 10.0**-power <= 10.0 * limits.gtol
             stage = dataclasses.replace(limits, gtol=limits.gtol if last else ROUGHLY)
-            point, _, status = self._by_hessians(point.x, lower, upper, stage)
+            point, _, status = yield self._by_hessians(point.x, lower, upper, stage)
             limits.nit, limits.nfev = stage.nit, stage.nfev
             # At kinks, where the optimum of this loss is, steps may be in vain.
             stopped = status not in (*ENDED, Status.ABNORMAL)
@@ -361,11 +432,11 @@ class Regression:
         if not stopped:
             rough = Status.STALLED if gap <= RESOLVED else Status.ABNORMAL
             status = Status.CONVERGED if gap <= limits.gtol else rough
-        return self._unsmoothed(point), gap, status
+        return Ended(self._unsmoothed(point), gap, status)
 
     def _unsmoothed(self, point: Point) -> Point:
         size = self.weight @ abs(self.residuals(point.x))
-        return dataclasses.replace(point, fun=float(size) / self.scale)
+        return point.changed(fun=float(size) / self.scale)
 
     def _is_met(self, x: np.ndarray) -> bool:
         """Return whether the residuals are no more than the rounding of the target."""
@@ -410,8 +481,8 @@ class Regression:
 
     def __getstate__(self) -> dict[str, object]:
         # What is compiled belongs to a process.
-        kept, left = self.__dict__.items(), (Rows, Regression)
-        return {name: each for name, each in kept if not isinstance(each, left)}
+        kept = self.__dict__ | {"_passes": {}}
+        return {k: each for k, each in kept.items() if not isinstance(each, Regression)}
 
     def residuals(self, x: np.ndarray) -> np.ndarray:
         """Return (target - prediction)/sigma."""

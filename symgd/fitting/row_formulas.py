@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -11,6 +12,8 @@ import sympy as sp
 from symgd.calculus import derivatives
 from symgd.calculus.stable import stable
 from symgd.fitting.losses import RESIDUAL, RESOLUTION, Loss
+from symgd.fitting.rows import Plan
+from symgd.objectives.space import Space
 
 CHOOSING = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.floor, sp.ceiling, sp.Mod)
 OFF = sp.Symbol("[off]", real=True)  # the residual of a row
@@ -49,6 +52,30 @@ class RowFormulas:
     sigma: sp.Expr
     weight: sp.Expr
     loss: Loss
+
+    @functools.cached_property
+    def space(self) -> Space:
+        """The parameters' names."""
+        return Space([each.name for each in self.parameters])
+
+    @functools.cached_property
+    def used(self) -> set[sp.Basic]:
+        """What a curve depends on, and the target, which is there for any model."""
+        return self.model.free_symbols | {self.target}
+
+    @functools.cached_property
+    def waves(self) -> bool:
+        """Whether the model has sines."""
+        return bool(self.model.has(sp.sin, sp.cos))
+
+    @functools.cached_property
+    def plans(self) -> dict[Any, Plan]:
+        """How sums over rows are computed, once that is known."""
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is compiled belongs to a process.
+        return {name: each for name, each in vars(self).items() if name != "plans"}
 
     @functools.cached_property
     def constants(self) -> tuple[sp.Symbol, ...]:

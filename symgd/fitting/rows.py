@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import json
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -78,20 +78,24 @@ class Rows:
         workers: int | None = None,
         names: Mapping[sp.Symbol, sp.Expr] | None = None,
     ) -> None:
-        kinds = tuple(map(column_of, columns.values()))
-        named = tuple((names or {}).items())
-        self._plan = _planned(
-            tuple(expressions), tuple(parameters), tuple(columns), kinds, named
-        )
-        self._data = dict(zip(self._plan.names, columns.values(), strict=True))
-        self.count = len(next(iter(columns.values())))
-        self._words = self._plan.layout.filled(
-            dict.fromkeys(self._plan.layout.parameters, 0.0),
-            {"n": self.count},
-            {},
-            self._data,  # which live as long as their addresses are used
-        )
-        work = self.count * (len(columns) + len(self._plan.expressions))
+        plan = plan_of(expressions, parameters, columns, names or {})
+        self._set(plan, columns.values(), workers)
+
+    @classmethod
+    def planned(cls, plan: Plan, columns: Iterable[np.ndarray]) -> Rows:
+        """Return the same of a plan that is known already."""
+        rows = cls.__new__(cls)
+        rows._set(plan, columns)
+        return rows
+
+    def _set(
+        self, plan: Plan, columns: Iterable[np.ndarray], workers: int | None = None
+    ) -> None:
+        self._plan = plan
+        self._data = list(columns)  # which live as long as their addresses are used
+        self.count = len(self._data[0])
+        self._words = plan.words(self.count, self._data)
+        work = self.count * (len(self._data) + len(plan.expressions))
         self.workers = workers or (cores() if work >= 4 * ENOUGH else 1)
 
     def totals(self, parameters: Sequence[float]) -> np.ndarray:
@@ -114,14 +118,18 @@ class Rows:
         words = self._with(parameters)
         return Pass(self._pieces.address, words, self._blocks, self.count)
 
-    @functools.cached_property
+    @property
     def _pieces(self) -> Kernel:
         return self._plan.kernel("totals", PIECES)
 
-    @functools.cached_property
+    @property
     def _blocks(self) -> int:
-        out, words = np.empty(len(self._plan.expressions)), address(self._words)
-        return int(self._pieces(0, 0, words, 0, words, 0, 0, address(out)))
+        known = self._plan.blocks
+        if self.count not in known:
+            out, words = np.empty(len(self._plan.expressions)), address(self._words)
+            ends = (0, 0, words, 0, words, 0, 0, address(out))
+            known[self.count] = int(self._pieces(*ends))
+        return known[self.count]
 
     def each(self, parameters: Sequence[float]) -> np.ndarray:
         """Return the values, shape (rows, len(expressions))."""
@@ -139,12 +147,11 @@ class Rows:
         return out
 
     def _with(self, parameters: Sequence[float]) -> array[float]:
-        count = len(self._plan.layout.parameters)
-        self._words[:count] = array("d", map(float, parameters))
+        self._words[: self._plan.constants] = array("d", parameters)
         return self._words
 
 
-class _Plan:
+class Plan:
     """What is computed of a row, and the kernels that do it."""
 
     def __init__(
@@ -154,7 +161,7 @@ class _Plan:
         kinds: Sequence[Column],
         named: Mapping[sp.Symbol, sp.Expr],
     ) -> None:
-        self.expressions, self.named = expressions, named
+        self.expressions, self.named, self.constants = expressions, named, constants
         self.names = [f"c{k}" for k in range(len(kinds))]
         parameters = tuple(f"p{k}" for k in range(constants))
         pairs = tuple(zip(self.names, kinds, strict=True))
@@ -167,9 +174,19 @@ class _Plan:
         self._nest = Nest(loop, (), tuple(totals))
         self.program = Program((self._nest,), sp.S.Zero, ())
         self._kernels: dict[str, Kernel] = {}
+        self.blocks: dict[int, int] = {}  # how many the rows are, by their number
+
+    def words(self, count: int, columns: Sequence[np.ndarray]) -> array[float]:
+        """Return the words of a kernel, see ``Layout``; parameters are 0."""
+        integers = [0] * self.constants + [count]
+        for column in columns:
+            integers += (_begin_of(column), *column.strides)
+        return array("d", array("q", integers).tobytes())
 
     def kernel(self, kind: str, signature: str) -> Kernel:
         """Return a kernel, "totals" or "each"."""
+        if kind in self._kernels:
+            return self._kernels[kind]
 
         def build() -> str:
             from symgd.lowering import array_objective as programs
@@ -180,16 +197,13 @@ class _Plan:
             program = dataclasses.replace(self.program, steps=(nest,))
             return programs.pieces(program, self.layout)
 
-        if kind not in self._kernels:
-            columns = [[n, c.kind, c.dense] for n, c in self.layout.data]
-            texts = [text_of(e) for e in self.expressions]
-            texts += [
-                f"{name} = {text_of(value)}" for name, value in self.named.items()
-            ]
-            parts = json.dumps([self.layout.parameters, columns, texts])
-            made = compiled.written(("rows", kind, parts), signature, build)
-            self._kernels[kind] = made
-        return self._kernels[kind]
+        columns = [[n, c.kind, c.dense] for n, c in self.layout.data]
+        texts = [text_of(e) for e in self.expressions]
+        texts += [f"{name} = {text_of(value)}" for name, value in self.named.items()]
+        parts = json.dumps([self.layout.parameters, columns, texts])
+        made = compiled.written(("rows", kind, parts), signature, build)
+        self._kernels[kind] = made
+        return made
 
 
 def _lets(named: Mapping[sp.Symbol, sp.Expr]) -> tuple[Let, ...]:
@@ -207,6 +221,25 @@ def _lets(named: Mapping[sp.Symbol, sp.Expr]) -> tuple[Let, ...]:
     return tuple(Let(known.get(s, s), value.xreplace(known)) for s, value in steps)
 
 
+def _begin_of(column: np.ndarray) -> int:
+    try:
+        return address(column)
+    except ValueError:  # it has gaps, which strides tell
+        return int(column.__array_interface__["data"][0])
+
+
+def plan_of(
+    expressions: Sequence[sp.Expr],
+    parameters: Sequence[sp.Symbol],
+    columns: Mapping[sp.Symbol, np.ndarray],
+    names: Mapping[sp.Symbol, sp.Expr],
+) -> Plan:
+    """Return how formulas of rows are computed; see :class:`Rows`."""
+    kinds = tuple(map(column_of, columns.values()))
+    own = tuple(expressions), tuple(parameters), tuple(columns)
+    return _planned(*own, kinds, tuple(names.items()))
+
+
 @functools.lru_cache(maxsize=256)
 def _planned(
     expressions: tuple[sp.Expr, ...],
@@ -214,7 +247,7 @@ def _planned(
     columns: tuple[sp.Symbol, ...],
     kinds: tuple[Column, ...],
     named: tuple[tuple[sp.Symbol, sp.Expr], ...],
-) -> _Plan:
+) -> Plan:
     """Return the plan of some formulas, by numbers: code depends on no names."""
     renamed: dict[sp.Basic, sp.Basic] = {
         s: symbol(f"p{k}") for k, s in enumerate(parameters)
@@ -222,4 +255,4 @@ def _planned(
     renamed |= {s: indexed(f"c{k}")[index_at(0)] for k, s in enumerate(columns)}
     plain = tuple(expression.xreplace(renamed) for expression in expressions)
     values = {name: value.xreplace(renamed) for name, value in named}
-    return _Plan(plain, len(parameters), kinds, values)
+    return Plan(plain, len(parameters), kinds, values)

@@ -42,6 +42,7 @@ CHANGES = 2
 MIXED = 0.4  # of the frequencies where waves are multiplied, as their sums are seen
 ENOUGH = 0.01  # of a constant's sum
 ROUNDS = 3  # of jumps that depend on each other
+OUTSTANDING, BESIDE = 16, 2  # a part of the rows, and how many beside each
 
 
 class Search:
@@ -60,6 +61,7 @@ class Search:
         near: Any = None,
     ) -> None:
         self.whole, self.near = regression, near
+        self.cut = False  # whether Ctrl-C ended it
         self.given, self.lower, self.upper, self.rng = given, lower, upper, rng
         unknown = np.isnan(given)
         self.linear = [p for p in regression.formulas.linear if unknown[p]]
@@ -94,8 +96,18 @@ class Search:
         rows: Any = slice(None, None, step)
         if scattered and step > 1:
             rows = np.sort(np.random.default_rng(0).choice(count, most, replace=False))
+        elif step > 1:
+            rows = np.union1d(np.arange(count)[rows], self._outstanding(most))
         columns = self.whole.columns.items()
         return self.whole.with_data({s: each[rows] for s, each in columns}).counted
+
+    def _outstanding(self, most: int) -> np.ndarray:
+        """Return the rows of the most extreme targets: a peak may be narrow."""
+        target = np.asarray(self.whole.target, dtype=np.float64)
+        away = np.abs(target - np.median(target))
+        chosen = np.argsort(away)[-max(1, most // OUTSTANDING) :]
+        near = chosen[:, None] + np.arange(-BESIDE, BESIDE + 1)
+        return np.unique(np.clip(near, 0, len(target) - 1))
 
     def best(self) -> np.ndarray | None:
         """Return the best start found; None if the model is finite at none."""
@@ -104,12 +116,19 @@ class Search:
         ends: list[tuple[float, np.ndarray]] = []
         groups: list[Callable[[], Any]] = [self._candidates, self._scaled]
         groups += [self._in_turn, *[functools.partial(self._changed, ends)] * CHANGES]
-        for group in groups:
-            ends += map(self._refined, self._promising(list(group())))
-            if any(self._is_enough(*end) for end in ends):
-                break
-        x = self._least(ends)
-        return self._broken(x) if self.jumps and x is not None else x
+        try:
+            for group in groups:
+                for x in self._promising(list(group())):
+                    ends.append(self._refined(x))
+                if any(self._is_enough(*end) for end in ends):
+                    break
+            best = self._least(ends)
+            return self._broken(best) if self.jumps and best is not None else best
+        except KeyboardInterrupt:
+            if not ends:
+                raise
+            self.cut = True
+            return self._least(ends)
 
     def _least(self, ends: list[tuple[float, np.ndarray]]) -> np.ndarray | None:
         """Return the best of some ends."""

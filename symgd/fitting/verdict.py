@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from symgd.fitting.goodness import beside_a_constant, has_waves, is_met, is_structured
-from symgd.fitting.levenberg_marquardt import End
+from symgd.fitting.levenberg_marquardt import End, told
 from symgd.fitting.regression import Regression, is_ill_conditioned
 from symgd.language.text import number
 from symgd.native.status import Status
@@ -28,7 +28,7 @@ def judged(regression: Regression, end: End, free: np.ndarray) -> End:
     problem = _problem(regression, end.x, end.fun, free)
     if not problem or _is_linear(regression):
         return end
-    message = f"{problem}; {end.message}"
+    message = f"{problem}; {told(end.message)}"
     return end._replace(status=Status.ABNORMAL, message=message)
 
 
@@ -61,7 +61,7 @@ def is_poor(regression: Regression, end: End, free: np.ndarray) -> bool:
 def _might_be_lower(regression: Regression, end: End, free: np.ndarray) -> bool:
     if is_met(regression, end.x, end.fun):
         return False
-    if not end.status.success or idle(regression, end.x, free).any():
+    if not end.status.success or idle(regression, end.x, free):
         return True
     if regression.formulas.jumping:  # no descent moves them
         return True
@@ -73,11 +73,13 @@ def _might_be_lower(regression: Regression, end: End, free: np.ndarray) -> bool:
     return is_structured(regression, end.x)
 
 
-def idle(regression: Regression, x: np.ndarray, free: np.ndarray) -> np.ndarray:
+def idle(regression: Regression, x: np.ndarray, free: np.ndarray) -> list[int]:
     """Return which parameters change nothing at x, though they could elsewhere."""
-    slopes = np.ones(len(x), dtype=bool)
-    slopes[regression.formulas.jumping] = False
-    return slopes & free & (np.diag(regression.gauss_newton(x).curvature) == 0.0)
+    squares = regression.gauss_newton(x).squares_of_columns
+    jumping = regression.formulas.jumping
+    return [
+        k for k, s in enumerate(squares) if s == 0.0 and free[k] and k not in jumping
+    ]
 
 
 def _problem(
@@ -85,14 +87,18 @@ def _problem(
 ) -> str:
     if is_met(regression, x, fun):
         return ""
-    lost = idle(regression, x, free)
-    if lost.any():
-        each = zip(regression.parameters, lost, strict=True)
-        names = ", ".join(parameter.name for parameter, is_lost in each if is_lost)
+    if lost := idle(regression, x, free):
+        names = ", ".join(regression.variables[k] for k in lost)
         return f"the model doesn't depend on {names} there, to first order"
-    if beside_a_constant(regression, x, fun) >= NO_BETTER:
-        least = number(regression.sum_of_a_constant)
-        return f"the fit is no better than a constant, whose sum is {least}"
+    left, least = beside_a_constant(regression, x, fun), regression.sum_of_a_constant
+    if left >= NO_BETTER:
+        return f"the fit is no better than a constant, whose sum is {number(least)}"
+    by_chance = (free.sum() - 1) / max(1, regression.count - 1)
+    if 1.0 - left <= by_chance < 1.0:
+        return (
+            f"the fit is no better than a constant, whose sum is {number(least)}, "
+            f"than {free.sum()} parameters would be by chance"
+        )
     return ""
 
 

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 from symgd.native import compiled, machine, store
 from symgd.native.machine import Kernel, NotPortable
-from symgd.native.quadratic import TRUST_REGION
 from symgd.native.records import (
     BLOCKS,
     DESCENT,
@@ -54,7 +53,7 @@ LOOPS = {
     "each": SharedLoop("each", EACH),
     "examination": SharedLoop("examination", EXAMINATION),
     "examination_each": SharedLoop("examination", EXAMINATION_EACH, "each_entry"),
-    "trust_region": SharedLoop("trust_region", TRUST_REGION),
+    "trust_region": SharedLoop("trust_region", DESCENT),
     "blocks": SharedLoop("blocks", BLOCKS),
     "large": SharedLoop("large", LARGE),
     "trajectory": SharedLoop("trajectory", TRAJECTORY_LOOP),

@@ -7,26 +7,25 @@ do, it ends after each step with a trial that is to be evaluated.
 from __future__ import annotations
 
 from math import inf, sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
+from symgd.kernels.common import WORD
 from symgd.kernels.eigenvalues import diagonalise
 from symgd.lowering.intrinsics import call_at, floats, record_at
 from symgd.lowering.jitting import jit
 from symgd.native.quadratic import (
     FINE_RESOLUTION,
-    GRADIENT,
     RESOLUTION,
-    ROWS,
-    SIZE,
-    VALUE,
+    SUMS,
+    RegionArrays,
+    Sums,
     TrustRegion,
-    Vectors,
     root_of,
 )
+from symgd.native.records import ABNORMAL, CONVERGED, STALLED, TARGET_REACHED
 from symgd.native.status import RUNNING, Status
 
-CONVERGED, MAXED = int(Status.CONVERGED), int(Status.MAXITER)
-STALLED, ABNORMAL = int(Status.STALLED), int(Status.ABNORMAL)
+MAXED = int(Status.MAXITER)
 
 FIRST_RADIUS = 1.0  # of the trust region, in units of the start
 LEAST_GAIN = 1e-4  # of the predicted reduction, for a step to be taken
@@ -43,21 +42,73 @@ SWEEPS = 30
 # ------------------------------------------------------------------- the model
 
 
-region_at, _root = record_at(TrustRegion), jit(root_of)
+region_at, places_at = record_at(TrustRegion), record_at(RegionArrays)
+sums_at = record_at(Sums)
+_root = jit(root_of)
+
+
+class Quadratic(NamedTuple):
+    """A model in memory, as one row of numbers and in its parts."""
+
+    begin: Any  # where its sums are
+    numbers: Any  # all but R
+    gradient: Any
+    triangle: Any  # the lower one of the curvature, row by row
+    root: Any  # R, where that is known
+
+
+class Vectors(NamedTuple):
+    """The rows of working space, as long as there are parameters."""
+
+    points: Any  # two rows: the best point, and the trial
+    lower: Any
+    upper: Any
+    scale: Any
+    units: Any
+    step: Any
+    free: Any
+    slope: Any
+    along: Any
+    squares: Any
+    lengths: Any
 
 
 @jit
-def _place(n: int, i: int, j: int) -> int:
-    """Return where the curvature along two parameters is in a model."""
-    return GRADIENT + n + (i * (i + 1) // 2 + j if i >= j else j * (j + 1) // 2 + i)
+def _model(places: Any, place: int, n: int) -> Quadratic:
+    """Return one of the two models."""
+    begin = places.models + WORD * place * (_root(n) + n * n)
+    return Quadratic(
+        begin,
+        floats(begin, (_root(n),)),
+        floats(begin + WORD * SUMS, (n,)),
+        floats(begin + WORD * (SUMS + n), (n * (n + 1) // 2,)),
+        floats(begin + WORD * _root(n), (n, n)),
+    )
 
 
 @jit
-def _is_finite(model: Any, n: int) -> bool:
+def _value(model: Any) -> float:
+    return sums_at(model.begin).value
+
+
+@jit
+def _size(model: Any) -> float:
+    """Return the weighted sum of squared residuals."""
+    return sums_at(model.begin).size
+
+
+@jit
+def _place(i: int, j: int) -> int:
+    """Return where the curvature along two parameters is in its triangle."""
+    return i * (i + 1) // 2 + j if i >= j else j * (j + 1) // 2 + i
+
+
+@jit
+def _is_finite(model: Any) -> bool:
     """Return whether a descent may go there."""
     zero = 0.0
-    for k in range(_root(n)):
-        zero += 0.0 * model[k]
+    for k in range(model.numbers.shape[0]):
+        zero += 0.0 * model.numbers[k]
     return zero == 0.0
 
 
@@ -65,14 +116,14 @@ def _is_finite(model: Any, n: int) -> bool:
 def _bend(model: Any, step: Any, factored: int) -> float:
     """Return step' curvature step."""
     n = step.shape[0]
-    bend = 0.0
+    whole = 0.0
     for i in range(n):
         along = 0.0
         for j in range(n):
-            place = _root(n) + i * n + j if factored else _place(n, i, j)
-            along += model[place] * step[j]
-        bend += along * (along if factored else step[i])
-    return bend
+            bend = model.root[i, j] if factored else model.triangle[_place(i, j)]
+            along += bend * step[j]
+        whole += along * (along if factored else step[i])
+    return whole
 
 
 @jit
@@ -138,9 +189,11 @@ def _spectrum(
         for j in range(n):
             unit = free[j] / _unit(scale[j])
             if factored:
-                a[i, j] = model[_root(n) + i * n + j] * unit
+                a[i, j] = model.root[i, j] * unit
             else:
-                a[i, j] = model[_place(n, i, j)] * unit * (free[i] / _unit(scale[i]))
+                a[i, j] = (
+                    model.triangle[_place(i, j)] * unit * (free[i] / _unit(scale[i]))
+                )
     if factored:
         _orthogonalise(a, v)
     else:
@@ -155,7 +208,8 @@ def _spectrum(
     least = (FINE_RESOLUTION if factored else RESOLUTION) * largest
     for j in range(n):
         if abs(squares[j]) <= least:
-            slope = along[j] ** 2 / abs(model[SIZE]) if model[SIZE] != 0.0 else 0.0
+            size = abs(_size(model))
+            slope = along[j] ** 2 / size if size != 0.0 else 0.0
             flat = slope <= level * largest
             squares[j] = 0.0 if flat else max(least, RESOLUTION * slope)
 
@@ -164,17 +218,16 @@ def _spectrum(
 
 
 @jit
-def _norm(model: Any, n: int, k: int) -> float:
+def _norm(model: Any, k: int) -> float:
     """Return the norm of a column of the Jacobian."""
-    return sqrt(abs(model[_place(n, k, k)]))
+    return sqrt(abs(model.triangle[_place(k, k)]))
 
 
 @jit
 def _observe(model: Any, vectors: Any) -> None:
     """Let units follow the largest column norms of the Jacobian."""
-    n = vectors.step.shape[0]
-    for k in range(n):
-        vectors.scale[k] = max(vectors.scale[k], _norm(model, n, k))
+    for k in range(vectors.step.shape[0]):
+        vectors.scale[k] = max(vectors.scale[k], _norm(model, k))
 
 
 @jit
@@ -182,7 +235,7 @@ def _measure(region: Any, vectors: Any) -> None:
     """Let the region be as large as the best point is far from 0."""
     region.first, far = 1, 0.0
     for k in range(vectors.step.shape[0]):
-        far += (vectors.scale[k] * vectors.points[region.best, k]) ** 2
+        far += (vectors.scale[k] * vectors.points[region.place, k]) ** 2
     region.radius = FIRST_RADIUS * (sqrt(far) if far > 0.0 else 1.0)
 
 
@@ -195,11 +248,11 @@ def _renew(model: Any, region: Any, vectors: Any) -> bool:
     """
     n, stale = vectors.step.shape[0], False
     for k in range(n):
-        norm = _norm(model, n, k)
+        norm = _norm(model, k)
         stale = stale or 0.0 < norm < STALE * vectors.scale[k]
     if stale:
         for k in range(n):
-            norm = _norm(model, n, k)
+            norm = _norm(model, k)
             vectors.scale[k] = norm if norm > 0.0 else vectors.scale[k]
         _measure(region, vectors)
     return stale
@@ -209,7 +262,7 @@ def _renew(model: Any, region: Any, vectors: Any) -> bool:
 def _release(model: Any, x: Any, vectors: Any) -> None:
     """Say which parameters no bound holds back, and how the model slopes."""
     for k in range(x.shape[0]):
-        slope = model[GRADIENT + k]
+        slope = model.gradient[k]
         inward = vectors.lower[k] if slope > 0.0 else vectors.upper[k]
         vectors.free[k] = 1.0 if x[k] != inward or slope == 0.0 else 0.0
         vectors.slope[k] = slope
@@ -225,13 +278,13 @@ def _offset(
     D. G. Watts, A relative offset orthogonality convergence criterion for nonlinear
     least squares, Technometrics 23, 1981); where the model bends down, at least 1.
     """
-    if model[SIZE] == 0.0:
+    if _size(model) == 0.0:
         return 0.0
     for k in range(x.shape[0]):
-        vectors.units[k] = _norm(model, x.shape[0], k)
+        vectors.units[k] = _norm(model, k)
     _release(model, x, vectors)
     _spectrum(model, factored, level, vectors, matrices)
-    newton, size, largest = 0.0, abs(model[SIZE]), 0.0
+    newton, size, largest = 0.0, abs(_size(model)), 0.0
     for k in range(x.shape[0]):
         largest = max(largest, vectors.squares[k])
     for k in range(x.shape[0]):
@@ -309,13 +362,13 @@ def _stride(model: Any, x: Any, region: Any, vectors: Any, m: Any) -> None:
         if inside:
             break
         for k in range(n):
-            vectors.slope[k] = model[GRADIENT + k]
+            vectors.slope[k] = model.gradient[k]
             for j in range(n):
                 held = step[j] * (1.0 - free[j])
-                vectors.slope[k] += model[_place(n, k, j)] * held
+                vectors.slope[k] += model.triangle[_place(k, j)] * held
     region.predicted = -0.5 * _bend(model, step, region.factored)
     for k in range(n):
-        region.predicted -= model[GRADIENT + k] * step[k]
+        region.predicted -= model.gradient[k] * step[k]
 
 
 @jit
@@ -339,16 +392,16 @@ def _resize(gain: float, length: float, region: Any) -> None:
 @jit
 def _take(offset: float, model: Any, region: Any, vectors: Any) -> None:
     """Let the trial be the best point."""
-    region.best = 1 - region.best
-    region.offset = offset
+    region.place = 1 - region.place
+    region.offset, region.value = offset, _value(model)
     _observe(model, vectors)
 
 
 @jit
 def _judge(offset: float, region: Any, vectors: Any, best: Any, trial: Any) -> None:
     """Take the trial or leave it; its offset is infinite where it isn't finite."""
-    predicted, value = region.predicted, best[VALUE]
-    fall, gain, length = value - trial[VALUE], -inf, 0.0
+    predicted, value = region.predicted, _value(best)
+    fall, gain, length = value - _value(trial), -inf, 0.0
     if offset < inf and predicted > 0.0:
         gain = fall / predicted
     if abs(fall) <= (NOISE if predicted > NOISE * abs(value) else LOUD) * abs(value):
@@ -358,16 +411,18 @@ def _judge(offset: float, region: Any, vectors: Any, best: Any, trial: Any) -> N
         length += (_unit(vectors.scale[k]) * vectors.step[k]) ** 2
     _resize(gain, sqrt(length), region)
     if gain >= LEAST_GAIN:
-        region.nit += 1
+        region.t += 1
         _take(offset, trial, region, vectors)
 
 
 @jit
-def _reached(size: float, region: Any) -> int:
+def _reached(model: Any, region: Any) -> int:
     """Return why the descent ends at the best point, or RUNNING."""
-    if region.offset <= region.gtol or size <= region.floor:
+    if region.offset <= region.gtol or _size(model) <= region.floor:
         return CONVERGED
-    return MAXED if region.nit >= region.maxiter else RUNNING
+    if region.value <= region.target:
+        return TARGET_REACHED
+    return MAXED if region.t >= region.maxiter else RUNNING
 
 
 @jit
@@ -378,10 +433,10 @@ def _try(model: Any, x: Any, trial: Any, region: Any, vectors: Any) -> int:
         there = x[k] + vectors.step[k]
         same = same and there == x[k]
         trial[k] = min(max(there, vectors.lower[k]), vectors.upper[k])
-    if INVISIBLE * abs(model[VALUE]) < abs(region.predicted) < inf and not same:
+    if INVISIBLE * abs(_value(model)) < abs(region.predicted) < inf and not same:
         return RUNNING
     # For rounding, or else for a kink.
-    small = model[SIZE] <= region.floor / NEARLY**2
+    small = _size(model) <= region.floor / NEARLY**2
     rounding = region.offset <= NEARLY or small
     return STALLED if rounding else ABNORMAL
 
@@ -389,7 +444,7 @@ def _try(model: Any, x: Any, trial: Any, region: Any, vectors: Any) -> int:
 @jit
 def _go_on(model: Any, x: Any, region: Any, vectors: Any, m: Any) -> int:
     """Make the next trial, in new units where there is none in those as they are."""
-    trial = vectors.points[1 - region.best]
+    trial = vectors.points[1 - region.place]
     _stride(model, x, region, vectors, m)
     status = _try(model, x, trial, region, vectors)
     if status != RUNNING and _renew(model, region, vectors):
@@ -399,58 +454,60 @@ def _go_on(model: Any, x: Any, region: Any, vectors: Any, m: Any) -> int:
 
 
 @jit
-def descend(region: Any, vectors: Any, models: Any, matrices: Any, words: Any) -> int:
-    """Go on from a trial, the start at first, for some evaluations or to the end.
-
-    Parameters
-    ----------
-    region : record
-    vectors : Vectors
-    models : array of shape (2, ...)
-    matrices : array of shape (2, n, n)
-    words : array
-        What a sum over the rows takes, parameters first.
-    """
-    n, factored = region.parameters, region.factored
+def descend(region: Any, places: Any, vectors: Any, matrices: Any) -> int:
+    """Go on from a trial, the start at first, for some evaluations or to the end."""
+    n = region.variables
+    words = floats(places.words, (n,))
     for _evaluation in range(region.slice):
-        best, place = models[region.best], 1 - region.best
-        x, trial = vectors.points[place], models[place]
+        best = _model(places, region.place, n)
+        trial = _model(places, 1 - region.place, n)
+        if not region.made:
+            at = vectors.points[region.place]
+            status = _reached(best, region)
+            if status == RUNNING and region.t >= region.last:
+                return RUNNING
+            if status == RUNNING:
+                status = _go_on(best, at, region, vectors, matrices)
+            if status != RUNNING:
+                return status
+            region.made = 1
+        x = vectors.points[1 - region.place]
         if not region.known:
+            if not places.function:
+                return RUNNING
             for k in range(n):
                 words[k] = x[k]
-            ends = (0, 0, words, 0, words, 0, region.blocks, trial)
-            call_at(region.function, ends)
-        region.known = 0
-        region.nfev += 1
+            ends = (0, 0, words, 0, words, 0, region.blocks, trial.numbers)
+            call_at(places.function, ends)
+        region.made = region.known = 0
+        region.evaluations += 1
         offset = inf
-        if _is_finite(trial, n):
-            offset = _offset(trial, x, factored, region.level, vectors, matrices)
-        if region.nfev == 1:
+        if _is_finite(trial):
+            offset = _offset(trial, x, region.factored, region.level, vectors, matrices)
+        if region.pending:
+            region.pending = 0
             _take(offset, trial, region, vectors)
             _measure(region, vectors)
         else:
             _judge(offset, region, vectors, best, trial)
-        x, model = vectors.points[region.best], models[region.best]
-        status = _reached(model[SIZE], region)
-        if status == RUNNING:
-            status = _go_on(model, x, region, vectors, matrices)
-        if status != RUNNING:
-            return status
-    return RUNNING
+    return _reached(_model(places, region.place, n), region)
 
 
-def entry(region: Any, vectors: Any, models: Any, matrices: Any, words: Any) -> int:
-    """Run :func:`descend` with addresses for arrays."""
-    known = region_at(region)
-    n = known.parameters
-    rows = floats(vectors, (ROWS, n))
-    return descend(
-        known,
-        Vectors(
-            *(rows[:2], rows[2], rows[3], rows[4], rows[5], rows[6], rows[7]),
-            *(rows[8], rows[9], rows[10], rows[11]),
-        ),
-        floats(models, (2, _root(n) + n * n)),
-        floats(matrices, (2, n, n)),
-        floats(words, (n,)),
+def entry(run: Any, arrays: Any) -> int:
+    """Run :func:`descend` with addresses for a record, and for that of its arrays."""
+    region, places = region_at(run), places_at(arrays)
+    n = region.variables
+    vectors = Vectors(
+        floats(places.points, (2, n)),
+        floats(places.lower, (n,)),
+        floats(places.upper, (n,)),
+        floats(places.scale, (n,)),
+        floats(places.units, (n,)),
+        floats(places.step, (n,)),
+        floats(places.free, (n,)),
+        floats(places.slope, (n,)),
+        floats(places.along, (n,)),
+        floats(places.squares, (n,)),
+        floats(places.lengths, (n,)),
     )
+    return descend(region, places, vectors, floats(places.matrices, (2, n, n)))

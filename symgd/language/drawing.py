@@ -12,10 +12,15 @@ def drawn(kind: str, thing: Any, /, **options: Any) -> Any:
 
 
 def saved(thing: Any, file: Any, /, **options: Any) -> None:
-    """Write a run as a page, if the file's suffix is that of one, or as a picture."""
+    """Write a run as a page, if the file's suffix is that of one, or a picture."""
     paged = str(file).lower().endswith((".html", ".htm"))
-    room = "symgd.pages.document" if paged else "symgd.plotting.path"
+    room = "symgd.pages.document" if paged else "symgd.plotting.door"
     importlib.import_module(room).save(thing, file, **options)
+
+
+def pictured(thing: Any, file: Any, /, **options: Any) -> None:
+    """Write the picture of a race, a sweep or a fit."""
+    importlib.import_module("symgd.plotting.door").save(thing, file, **options)
 
 
 def card(kind: str, thing: Any, /) -> str:

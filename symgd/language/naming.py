@@ -78,7 +78,7 @@ def _meant(name: str, text: str) -> str | None:
 
 def warn_of_constant(text: str, parameters: Iterable[str]) -> None:
     """Warn where Euler's number is no base of a power: a parameter may be meant."""
-    if "E" in parameters or "E" not in written_names(text, ["E"]):
+    if "E" not in text or "E" in parameters or "E" not in _names_in(text):
         return
     tree = _tree(text)
     bases = {id(power.left) for power in _powers(tree)}

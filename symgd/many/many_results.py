@@ -16,7 +16,7 @@ from symgd.descent.result import Result
 from symgd.descent.run import Run, drive, result_of
 from symgd.descent.settings import Settings
 from symgd.errors import InputError
-from symgd.language.drawing import card, drawn
+from symgd.language.drawing import card, drawn, pictured
 from symgd.language.text import number
 from symgd.many.problem import Ends, Problem
 from symgd.native.replacing import replacing
@@ -233,6 +233,10 @@ class Sweep:
         return np.array([Status(s).name for s in self.results.status]).reshape(
             self.shape
         )
+
+    def save(self, file: str | Path, **options: Any) -> None:
+        """Write what ``plot`` draws to a file: see :func:`symgd.save`."""
+        pictured(self, file, **options)
 
     def plot(
         self,

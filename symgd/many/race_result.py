@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgd.descent.result import Result, Trace
 from symgd.errors import unknown_name
-from symgd.language.drawing import animated, card, drawn
+from symgd.language.drawing import animated, card, drawn, pictured
 from symgd.language.text import brief, duration, number, plain
 from symgd.native.replacing import replacing
 from symgd.native.status import Status
@@ -163,6 +163,10 @@ class Race(Mapping[str, Result]):
             writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
+
+    def save(self, file: str | Path, **options: Any) -> None:
+        """Write what ``plot`` draws to a file: see :func:`symgd.save`."""
+        pictured(self, file, **options)
 
     def plot(self, ax: Axes | None = None, quantity: str = "grad_norm") -> Axes:
         """Draw how the runs converge: see :func:`symgd.plotting.race_curves.plot`."""

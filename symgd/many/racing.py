@@ -6,16 +6,17 @@ Elsewhere: a benchmark of optimizers.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import time
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from symgd.descent import settings as arguments
-from symgd.descent.methods import is_default, run_of
+from symgd.descent.methods import run_of
 from symgd.descent.optimize import find_start
 from symgd.descent.result import Result, Trace
 from symgd.descent.run import Run, drive, result_of
@@ -33,6 +34,8 @@ from symgd.rules.rule import Rule
 
 if TYPE_CHECKING:
     from symgd.language.formula import Formula
+
+Maker: TypeAlias = Callable[[Settings], Run]
 
 LONG = 0.02  # seconds that need no second measurement
 MEASURING = 0.1  # seconds for measuring again what is shorter
@@ -121,7 +124,20 @@ def race(
     if x0 is not None:
         x0 = points.read_point(x0, given.space, limits)
     methods = everybody(given) if methods is None else methods
-    entries = _labelled(methods, hyperparameters)
+    auto = functools.partial(run_of, given, limits, method="auto", hyperparameters={})
+    entries = labelled(methods, hyperparameters, {"auto": auto})
+    return raced(given, entries, limits, settings, x0, rng)
+
+
+def raced(
+    given: Objective,
+    entries: Mapping[str, Entry],
+    limits: Bounds,
+    settings: Settings,
+    x0: Any,
+    rng: Seed = None,
+) -> Race:
+    """Let methods run, one after the other."""
     make = {label: entry.maker(given, limits) for label, entry in entries.items()}
     untraced = dataclasses.replace(settings, every=0)
     runs: dict[str, Run] = {}
@@ -167,16 +183,17 @@ class Entry:
 
     method: str | Rule
     hyperparameters: dict[str, Any]
+    solver: Maker | None  # what makes its runs, unless it is a rule
 
     @property
     def rule(self) -> Rule | None:
-        """The rule, unless it is the default method."""
-        return None if is_default(self.method) else family.find(self.method)
+        """The rule, if it is one."""
+        return None if self.solver else family.find(self.method)
 
     @property
     def name(self) -> str:
         """What the method is called."""
-        return self.rule.name if self.rule else "auto"
+        return self.rule.name if self.rule else str(self.method)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -186,7 +203,7 @@ class Entry:
         plain = {name: plain_number(value) for name, value in values.items()}
         return {k: str(values[k]) if v is None else v for k, v in plain.items()}
 
-    def maker(self, objective: Objective, bounds: Bounds) -> Callable[[Settings], Run]:
+    def maker(self, objective: Objective, bounds: Bounds) -> Maker:
         """Return what makes its runs."""
 
         def make(settings: Settings) -> Run:
@@ -194,16 +211,22 @@ class Entry:
                 objective, bounds, settings, self.method, self.hyperparameters
             )
 
-        return make
+        return self.solver or make
 
 
-def _labelled(methods: Any, shared: Mapping[str, Any]) -> dict[str, Entry]:
-    """Return the methods by label, with the hyperparameters that all are given."""
+def labelled(
+    methods: Any, shared: Mapping[str, Any], solvers: Mapping[str, Maker]
+) -> dict[str, Entry]:
+    """Return the methods by label, with the hyperparameters that all are given.
+
+    Those that aren't rules are named, with what makes their runs.
+    """
     if isinstance(methods, (str, Rule)) or not hasattr(methods, "__iter__"):
         problem = "methods takes a list, such as ['gd', 'adam'], or a mapping of labels"
         raise InputError(f"{problem} to methods, not {methods!r}")
     named = isinstance(methods, Mapping)
-    entries = [_entry(item) for item in (methods.values() if named else methods)]
+    items = methods.values() if named else methods
+    entries = [_entry(item, solvers) for item in items]
     if not entries:
         raise InputError("methods is empty: there is nothing to race")
     _check_shared(entries, shared)
@@ -216,7 +239,7 @@ def _labelled(methods: Any, shared: Mapping[str, Any]) -> dict[str, Entry]:
     return dict(zip(labels, entries, strict=True))
 
 
-def _entry(item: Any) -> Entry:
+def _entry(item: Any, solvers: Mapping[str, Maker]) -> Entry:
     """Return a method and its hyperparameters, the names of both checked."""
     method, given = item, {}
     if isinstance(item, Sequence) and not isinstance(item, str):
@@ -225,7 +248,8 @@ def _entry(item: Any) -> Entry:
             problem = "a method of a race is a name, a Rule, or a pair of one of them"
             raise InputError(f"{problem} and its hyperparameters, {example}: {item!r}")
         method, given = item
-    entry = Entry(method, {str(name): value for name, value in given.items()})
+    solver = solvers.get(method) if isinstance(method, str) else None
+    entry = Entry(method, {str(name): value for name, value in given.items()}, solver)
     for name in entry.hyperparameters:
         if entry.rule is None:
             raise arguments.no_hyperparameters(name)
@@ -251,7 +275,8 @@ def _check_shared(entries: Sequence[Entry], shared: Mapping[str, Any]) -> None:
 def _sharing(entry: Entry, shared: Mapping[str, Any]) -> Entry:
     known = entry.rule.hyperparameters if entry.rule else {}
     ours = {name: value for name, value in shared.items() if name in known}
-    return Entry(entry.method, {**ours, **entry.hyperparameters})
+    own = {**ours, **entry.hyperparameters}
+    return dataclasses.replace(entry, hyperparameters=own)
 
 
 def _labels(entries: Sequence[Entry]) -> list[str]:

@@ -2,58 +2,70 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from symgd.native.record import Record, record
+from symgd.native.records import RunState
 
-TRUST_REGION = "i:ppppp"  # how the loop is called, see ``machine.Kernel``
 RESOLUTION = 1e-15  # of curvatures as sums of squares: below it, they are rounding
 FINE_RESOLUTION = 1e-26  # of curvatures as squares of singular values
 
 
 @record
-class TrustRegion(Record):
-    """Where a descent is, and how far its model is trusted."""
+class TrustRegion(RunState):
+    """Where a descent is, and how far its model is trusted.
 
-    parameters: int
-    function: int  # the address of the sum over rows; 0: it is evaluated elsewhere
-    blocks: int
-    best: int  # the row of the best point, and of its model
-    nit: int
-    nfev: int
-    maxiter: int
+    ``place`` is that of the best point and its model, ``radius`` that of the region,
+    and ``pending`` says whether the trial is the start.
+    """
+
     slice: int  # evaluations before the loop ends for others to look
+    maxiter: int
+    blocks: int  # of rows
     factored: int  # whether R is known
-    known: int  # whether the trial has been evaluated
-    first: int  # whether no step has been taken yet
-    gtol: float
-    floor: float
-    radius: float
+    made: int  # whether there is a trial that hasn't been judged
+    known: int  # whether it has been evaluated
+    first: int  # whether no step has been taken in these units
+    floor: float  # a size at which the residuals are rounding
+    level: float  # the square of a cosine that may be rounding, where nothing bends
     offset: float
     predicted: float
-    level: float  # the square of a cosine that may be rounding, where nothing bends
 
 
-class Vectors(NamedTuple):
-    """The rows of working space, as long as there are parameters."""
+@record
+class RegionArrays(Record):
+    """Where what a descent by models works with is: addresses."""
 
-    points: Any  # two rows: the best point, and the trial
-    lower: Any
-    upper: Any
-    scale: Any
-    units: Any  # of what is looked at; ``scale`` has those of steps
-    step: Any
-    free: Any
-    slope: Any
-    along: Any
-    squares: Any
-    lengths: Any
+    function: int  # of the sum over rows; 0: it is evaluated elsewhere
+    words: int  # what that takes, parameters first
+    models: int  # two: ``Sums``, and what follows them
+    matrices: int  # two
+    points: int  # two: the best point, and the trial
+    # Rows as long as there are parameters.
+    lower: int
+    upper: int
+    scale: int
+    units: int  # of what is looked at; ``scale`` has those of steps
+    step: int
+    free: int
+    slope: int
+    along: int
+    squares: int
+    lengths: int
 
 
-ROWS = 1 + len(Vectors._fields)
-VALUE, SIZE, GRADIENT = range(3)  # how a model begins; then curvatures, then R
+ROWS = 12  # as long as there are parameters, the two points among them
+
+
+@record
+class Sums(Record):
+    """How a model begins; then gradient, lower triangle of the curvature, R."""
+
+    value: float
+    size: float  # the weighted sum of squared residuals
+
+
+SUMS = Sums.length()  # words
 
 
 def root_of(p: int) -> int:
-    """Return where R begins in a row."""
-    return GRADIENT + p + p * (p + 1) // 2
+    """Return where R begins in a model."""
+    return SUMS + p + p * (p + 1) // 2

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import warnings
 from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -25,16 +24,12 @@ from symgd.errors import FormulaError, InputError, guess, unknown_name
 from symgd.language.formula import names_in, natural_order, text_of
 from symgd.native.layout import Layout, column_of, size_of
 from symgd.native.room import memory
+from symgd.objectives.data import DataTable, digest_of
 from symgd.objectives.mapped import check_file
 from symgd.objectives.numbers_given import named, shape_of
 from symgd.objectives.space import Space
 
-if TYPE_CHECKING:
-    from symgd.objectives.data import DataTable
-
-
 MOST = 2**36  # elements of a variable: half a terabyte
-SAMPLED = 2**30  # bytes of a column; of more, only some rows tell it from another
 
 
 class Arrays:
@@ -336,13 +331,8 @@ class Arrays:
 
     def digest(self) -> list[str]:
         """Return what tells these sizes and data from others; much data are sampled."""
-        lines = [f"{name} = {size}" for name, size in sorted(self.sizes.items())]
-        for name, column in self.data.items():
-            step = 1 + column.nbytes // SAMPLED
-            sample = np.ascontiguousarray(column[::step])
-            state = hashlib.sha256(sample.view(np.uint8).data)
-            lines.append(f"{name} {column.shape} {column.dtype} {state.hexdigest()}")
-        return lines
+        sizes = [f"{name} = {size}" for name, size in sorted(self.sizes.items())]
+        return [*sizes, *digest_of(self.data)]
 
     def __repr__(self) -> str:
         return f"<Arrays of {text_of(self.expression)}>"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from symgd.language.formula import symbol
-from symgd.plotting.figures import checked, write
 from symgd.plotting.titles import title_of
 
 if TYPE_CHECKING:
@@ -71,17 +68,3 @@ def _draw_curve(
         ax.fill_between(t, band.lower, band.upper, alpha=0.3, color="C1", label=words)
     ax.set(xlabel=name, ylabel=fit.source.target)
     ax.legend()
-
-
-def save(fit: Fit, file: str | Path) -> None:
-    """Write the picture of a fit to a .png, .pdf or .svg file.
-
-    Raises
-    ------
-    InputError
-        If the file can't be written.
-    """
-    path = checked(file)
-    figure = Figure(layout="constrained")
-    plot(fit, ax=figure.subplots())
-    write(figure, path)

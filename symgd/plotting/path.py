@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,8 +26,6 @@ from symgd.plotting.figures import (
     QUANTITIES,
     START,
     UNDEFINED,
-    checked,
-    write,
 )
 from symgd.plotting.titles import title_of
 from symgd.rules import family
@@ -107,33 +104,16 @@ def plot(
     return _fill(plt.figure(layout="constrained"), picture, results)
 
 
-def save(
+def fill(
+    figure: Figure,
     result: Result | Sequence[Result],
-    file: str | Path,
+    *,
     kind: str | None = None,
     **options: Any,
-) -> None:
-    """Write a picture of runs to a .png, .pdf or .svg file; no display is needed.
-
-    Parameters
-    ----------
-    result, kind, **options
-        As for :func:`plot`.
-    file : str or Path
-        Its suffix is the format.
-
-    Raises
-    ------
-    InputError
-        If the file can't be written, or :func:`plot` can't draw this.
-    """
-    if isinstance(result, Result) and str(file).lower().endswith((".html", ".htm")):
-        return result.save(file, **options)
-    path = checked(file)
+) -> Axes:
+    """Draw runs on a figure of their own, as :func:`plot` does."""
     results = [result] if isinstance(result, Result) else list(result)
-    figure = Figure(layout="constrained")
-    _fill(figure, _planned(results, None, kind, **options), results)
-    write(figure, path)
+    return _fill(figure, _planned(results, None, kind, **options), results)
 
 
 def lines_of(ax: Axes) -> list[Line2D]:

@@ -6,19 +6,17 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from symgd.descent.result import Result
 from symgd.errors import InputError, unknown_name
 from symgd.native.status import Status
-from symgd.plotting.figures import CASING, END, INK, PATHS, QUANTITIES, checked, write
+from symgd.plotting.figures import CASING, END, INK, PATHS, QUANTITIES
 from symgd.plotting.titles import title_of
 
 if TYPE_CHECKING:
@@ -67,6 +65,7 @@ def plot(race: Race, *, ax: Axes | None = None, quantity: str = "grad_norm") -> 
     Examples
     --------
     >>> import symgd
+    >>> from matplotlib.figure import Figure
     >>> done = symgd.race("x**2 + 3*y**2", [1, 1], ["gd", "momentum"], maxiter=50)
     >>> ax = plot(done, ax=Figure().subplots())
     >>> ax.get_yscale(), sorted(text.get_text() for text in ax.texts)
@@ -82,27 +81,6 @@ def plot(race: Race, *, ax: Axes | None = None, quantity: str = "grad_norm") -> 
         ax = plt.figure(layout="constrained").add_subplot()
     _draw(ax, race, quantity)
     return ax
-
-
-def save(race: Race, file: str | Path, **options: Any) -> None:
-    """Write a picture of a race to a .png, .pdf or .svg file; no display is needed.
-
-    Parameters
-    ----------
-    race, **options
-        As for :func:`plot`.
-    file : str or Path
-        Its suffix is the format.
-
-    Raises
-    ------
-    InputError
-        If the file can't be written, or :func:`plot` can't draw this.
-    """
-    path = checked(file)
-    figure = Figure(layout="constrained")
-    plot(race, ax=figure.add_subplot(), **options)
-    write(figure, path)
 
 
 # ------------------------------------------------------------------ what to draw

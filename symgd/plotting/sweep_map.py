@@ -6,20 +6,18 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm, Normalize, SymLogNorm
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from symgd.errors import InputError, unknown_name
 from symgd.native.status import Status
-from symgd.plotting.figures import DOTS, END, INK, PATHS, UNDEFINED, checked, write
+from symgd.plotting.figures import DOTS, END, INK, PATHS, UNDEFINED
 from symgd.plotting.titles import title_of
 
 if TYPE_CHECKING:
@@ -173,6 +171,7 @@ def plot(
     Examples
     --------
     >>> import symgd
+    >>> from matplotlib.figure import Figure
     >>> grid = symgd.sweep(
     ...     "x**2", 1.0, method="momentum", step_size=[0.1, 0.5], momentum=[0, 0.3, 0.6]
     ... )
@@ -187,27 +186,6 @@ def plot(
         ax = plt.figure(layout="constrained").add_subplot()
     _draw(ax, shown, sweep)
     return ax
-
-
-def save(sweep: Sweep, file: str | Path, **options: Any) -> None:
-    """Write a picture of a sweep to a .png, .pdf or .svg file; no display is needed.
-
-    Parameters
-    ----------
-    sweep, **options
-        As for :func:`plot`.
-    file : str or Path
-        Its suffix is the format.
-
-    Raises
-    ------
-    InputError
-        If the file can't be written, or :func:`plot` can't draw this.
-    """
-    path = checked(file)
-    figure = Figure(layout="constrained")
-    plot(sweep, ax=figure.add_subplot(), **options)
-    write(figure, path)
 
 
 # ------------------------------------------------------------------ what to draw

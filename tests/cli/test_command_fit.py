@@ -76,3 +76,29 @@ def test_exit_status(table, more, status, problem):
     assert done.exit_code == status
     assert problem in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_a_fit_in_two_commands_is_one_fit(table, tmp_path):
+    options = ("--data", str(table), "--target", "y", "--missing", "drop", "--json")
+    options = (MODEL, *options, "--start", "a=1,b=9,c=1")
+    whole = json.loads(run(*options).stdout)
+    assert whole["values"] == whole["parameters"]
+    options = (*options, "--checkpoint", str(tmp_path / "fit.npz"))
+    part = run(*options, "--maxiter", "2")
+    assert (part.exit_code, json.loads(part.stdout)["status"]) == (1, "MAXITER")
+    rest = json.loads(run(*options).stdout)
+    assert (rest["values"], rest["nit"]) == (whole["values"], whole["nit"])
+    other = run(*options, "--gtol", "1e-3")
+    assert other.exit_code == 2
+    assert "its gtol is 1e-08, not 0.001" in other.stderr
+
+
+def test_each_step_is_printed_and_written(table, tmp_path):
+    file = tmp_path / "steps.csv"
+    options = ("--data", str(table), "--target", "y", "--missing", "drop")
+    options = (MODEL, *options, "--start", "a=1,b=9,c=1", "--trace", str(file))
+    done = run(*options, "--verbose")
+    assert done.stdout.startswith(">0 f([1. 9. 1.]) = ")
+    header, *rows = file.read_text().splitlines()
+    assert header == "t,a,b,c,fun,grad_norm,offset"
+    assert len(rows) == done.stdout.count(">")

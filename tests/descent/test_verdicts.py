@@ -126,6 +126,11 @@ MINIMA = {
         *("exp(-x) + abs(y - 1)", [1.0, 0.0], [(0, 50), (-2, 2)]),
         [math.exp(-50)],
     ),
+    "a start at a lopsided kink": ("abs(x-2) + abs(x) + x**2", [0.0], None, [2.0]),
+    "a start at the kink of a norm": (
+        *("0.5*((x-3)**2 + (y+4)**2) + 6*sqrt(x**2 + y**2)", [0.0, 0.0], None),
+        [12.5],
+    ),
     "a sharp edge between kinks": (
         *(
             "max(abs(y-0.7*x+1), abs(3*y-x+0.5)) + log(1+exp(-x-2*y))",

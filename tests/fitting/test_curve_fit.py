@@ -8,7 +8,7 @@ from scipy import optimize
 
 from symgd import FormulaError, InputError, Status
 from symgd.fitting.curve_fit import fit
-from symgd.fitting.levenberg_marquardt import Limits, Point, descend
+from symgd.fitting.levenberg_marquardt import Limits, Point, Stage, descended
 
 DECAY = "a*exp(-b*t) + c"
 
@@ -343,11 +343,11 @@ def test_a_kink_that_is_no_optimum_is_no_success():
     def bent(x):
         value = 1 + abs(x[0]) + 0.1 * x[0]
         slope = np.array([np.sign(x[0]) + 0.1])
-        return Point(x, value, value, slope, np.array([[1e-3]]))
+        return Point.of(x, value, value, slope, np.array([[1e-3]]))
 
     side = np.array([np.inf])
-    end = descend(bent, np.array([1.0]), -side, side, Limits(1e-8, 10_000))
-    assert end[2] == Status.ABNORMAL
+    stage = Stage(bent, np.array([1.0]), -side, side, Limits(1e-8, 10_000))
+    assert descended(stage).status == Status.ABNORMAL
 
 
 # ------------------------------------------------------------------- bad input

@@ -331,7 +331,8 @@ def test_compiling_is_not_part_of_the_time_limit(monkeypatch):
         return written(*arguments)
 
     clock = SimpleNamespace(perf_counter=lambda: now[0])
-    monkeypatch.setattr("symgd.fitting.levenberg_marquardt.time", clock)
+    for module in ("symgd.descent.run", "symgd.fitting.fit_run"):
+        monkeypatch.setattr(f"{module}.time", clock)
     monkeypatch.setattr(compiled, "written", slow)
     found = fit("a*exp(-b*t) + c + 1/7", decay(), "y", time_limit=0.05)
     assert now[0] > 0
@@ -374,3 +375,30 @@ def test_fewer_rows_than_parameters_are_told(model):
     found = fit(model, {"t": [0.0, 1.0], "y": [2.0, 1.0]}, "y")
     assert found.note == "2 rows can't determine 3 parameters"
     assert "2 rows can't determine 3 parameters" in str(found)
+
+
+PEAK = "a*exp(-((x - m)/s)**2) + c"
+
+
+def test_a_peak_of_three_rows_among_thousands_is_found():
+    rng, x = np.random.default_rng(34), np.arange(0, 4000, 1.0)
+    peak = 50.0 * np.exp(-(((x - 1234.6) / 1.9) ** 2))
+    y = peak + 7.0 + 0.8 * rng.normal(size=len(x))
+    found = fit(PEAK, {"x": x, "y": y}, "y")
+    assert found.success
+    assert found.values["m"] == pytest.approx(1234.6, abs=0.2)
+
+
+def test_a_peak_in_noise_is_no_success():
+    rng, x = np.random.default_rng(3), np.arange(0, 3000, 1.0)
+    table = {"x": x, "y": rng.normal(size=len(x))}
+    start = {"a": 1.0, "m": 1500.0, "s": 40.0, "c": 0.0}
+    found = fit(
+        PEAK,
+        table,
+        "y",
+        start,
+        bounds={"s": (30, 60), "m": (1400, 1600)},
+    )
+    assert not found.success
+    assert "by chance" in found.message

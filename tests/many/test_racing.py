@@ -22,7 +22,8 @@ from symgd import InputError, Objective, Race, Rule, Status, minimize, race
 from symgd.descent.trajectory_run import RuleRun
 from symgd.many import racing
 from symgd.native import compiled
-from symgd.plotting.race_curves import plot, save
+from symgd.plotting.door import save
+from symgd.plotting.race_curves import plot
 
 BOWL = "x**2 + 3*y**2"
 HEAVY = Rule("heavy", "m = beta*m + g\nx = x - rate*m", rate=0.01, beta=0.9)

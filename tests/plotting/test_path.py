@@ -19,7 +19,8 @@ import matplotlib.pyplot as plt
 import symgd
 from symgd import InputError
 from symgd.plotting import path as plotting
-from symgd.plotting.path import plot, save
+from symgd.plotting.door import save
+from symgd.plotting.path import plot
 
 ROSENBROCK = "(1 - x)**2 + 100*(y - x**2)**2"
 

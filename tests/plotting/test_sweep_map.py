@@ -13,7 +13,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from symgd import InputError, Objective, Status, sweep
-from symgd.plotting.sweep_map import Side, plot, save
+from symgd.plotting.door import save
+from symgd.plotting.sweep_map import Side, plot
 from tests.problems import ROSENBROCK
 
 STEPS, MOMENTA = np.geomspace(1e-4, 1e-1, 7), np.linspace(0, 0.9, 4)

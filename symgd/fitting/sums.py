@@ -1,0 +1,27 @@
+"""The sum over rows that a fit minimises, as an objective of the parameters."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from symgd.fitting.losses import RESIDUAL
+from symgd.fitting.regression import Regression
+from symgd.fitting.row_formulas import unused
+from symgd.objectives.objective import Objective
+
+
+def objective(regression: Regression) -> Objective:
+    """Return the sum over rows as an objective of the model's parameters."""
+    formulas, loss = regression.formulas, regression.loss
+    parameters = [each.name for each in regression.parameters]
+    taken = {*parameters, *(s.name for s in regression.columns)}
+    index, count = unused("i", taken), unused("n", taken)
+    in_row = {s: sp.IndexedBase(s)[index] for s in regression.columns}
+    residual = (formulas.model - formulas.target) / formulas.sigma
+    residual = residual / sp.Float(regression.scale)
+    constants = {s: sp.Float(v) for s, v in regression.constants.items()}
+    value = sp.Abs(RESIDUAL) if loss.smoothed else loss.value.xreplace(constants)
+    body = formulas.weight * value.xreplace({RESIDUAL: residual})
+    whole = sp.Sum(body.xreplace(in_row), (index, 0, count - 1))
+    data = {s.name: each for s, each in regression.columns.items()}
+    return Objective(whole, parameters, data=data)

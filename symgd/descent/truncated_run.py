@@ -15,7 +15,8 @@ from symgd.kernels.shared import shared
 from symgd.native.machine import address
 from symgd.native.status import RUNNING, Status
 
-LBFGS_ITERATIONS = 1000  # they take as long as compiling the Hessian's products
+# Of 1000 variables, they take as long as compiling the Hessian's products.
+LBFGS_ITERATIONS = 1000
 BY_PRODUCTS = 2  # Newton's directions, as ``RunState.newton`` has it
 SPREAD = 1.5  # of logarithms: a factor of 4.5 up or down
 
@@ -78,7 +79,8 @@ class TruncatedRun(SolverRun):
 
     def _out_of_steps(self, status: int, end: Ending) -> int:
         """Return how a run has ended that finds no step."""
-        if self.norm <= SMALL * self.steepest and status == Status.STALLED:
+        small = max(SMALL * self.steepest, self.settings.gtol)
+        if status == Status.STALLED and self.norm <= small:
             self.stages = []  # there is nothing left to gain
         return super()._out_of_steps(status, end)
 

@@ -39,8 +39,8 @@ class RunState(Record):
     pairs: int  # of steps and gradient changes that a quasi-Newton method remembers
     newest: int  # of these pairs
     stale: int  # of the newest pairs, how many have no curvature yet
-    newton: int  # 1: directions from the exact Hessian, 0: from the pairs; 2: products
-    products: int  # of the Hessian with directions, that the last step took
+    newton: int  # directions from the pairs: 0, from the Hessian: 1, its products: 2
+    products: int  # that the last step took
     reach: float  # how far the last search went along a gradient that did not bend
     step: float  # the next spectral step; 0 where nothing is known of the curvature
     flattest: float  # the smallest norm so far

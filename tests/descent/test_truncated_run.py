@@ -15,6 +15,10 @@ SCALED_BAND = (
     " for i in range(n))"
 )
 BENT = "sum((x[i + 1] - x[i]**2)**2 + (x[i] - 1)**4/(i + 1) for i in range(n - 1))"
+QUADRATIC = (
+    "sum(s[i]*(x[i] - i/n)**2 for i in range(n)) + (a - sum(x[i] for i in range(n)))**2"
+    " + sum((x[i+1] - x[i])**2 for i in range(n-1))"
+)
 BOUNDARY_VALUES = (
     "sum((2*x[i + 1] - x[i] - x[i + 2] + h**2*(x[i + 1] + (i + 1)*h + 1)**3/2)**2"
     " for i in range(n - 2))"
@@ -74,22 +78,33 @@ def test_what_lbfgs_does_not_solve_soon_is_solved_by_products():
     assert result.fun < 1e-20
 
 
-def test_bounds_hold_coordinates_and_let_them_go(at_once):
-    f = "sum((i + 1)*(x[i] - c[i])**2 + (x[i]*x[i + 1])**2 for i in range(n - 1))"
-    n = 90
-    wanted = np.cos(np.arange(n)) * 2
-    objective = Objective(f, data={"c": wanted}, sizes={"n": n})
-    box = [(-0.5, 0.7)] * n
-    result = minimize(objective, np.full(n, 0.7), bounds=box)
+def quadratic(n, seed):
+    scales = 10 ** np.random.default_rng(seed).uniform(-3, 3, n)
+    return Objective(QUADRATIC, ["a", "x"], data={"s": scales})
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_quadratic_ends_where_its_gradient_is_0(at_once, seed):
+    objective, x = quadratic(60, seed), np.zeros(61)
+    expected = -np.linalg.solve(objective.hess(x), objective.grad(x))
+    result = minimize(objective, x)
     assert result.status == Status.CONVERGED
-    x, g = np.array(result.x), np.array(result.jac)
-    assert ((x >= -0.5) & (x <= 0.7)).all()
-    inside = (x > -0.5) & (x < 0.7)
-    assert 0 < inside.sum() < n
-    assert np.abs(g[inside]).max() < 1e-7
-    assert (g[x == -0.5] >= 0).all()
-    assert (g[x == 0.7] <= 0).all()
     assert result.nit < 30
+    np.testing.assert_allclose(result.x, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_bounds_hold_what_falls_towards_them(at_once, seed):
+    objective, start = quadratic(60, seed), np.full(61, 0.25)
+    result = minimize(objective, start, bounds=[(0.1, 0.4)] * 61)
+    assert result.status == Status.CONVERGED
+    assert result.nit < 30
+    x, slopes = np.array(result.x), objective.grad(result.x)
+    free = (x > 0.1) & (x < 0.4)
+    assert 0 < free.sum() < 61
+    assert np.abs(slopes[free]).max() < 1e-6
+    assert (slopes[x == 0.1] >= 0).all()
+    assert (slopes[x == 0.4] <= 0).all()
 
 
 def test_negative_curvature_is_followed_down(at_once):

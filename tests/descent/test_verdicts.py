@@ -131,6 +131,14 @@ MINIMA = {
         *("0.5*((x-3)**2 + (y+4)**2) + 6*sqrt(x**2 + y**2)", [0.0, 0.0], None),
         [12.5],
     ),
+    "a valley beside a kink, nearly at its bottom": (
+        *("abs(z) + (x+y-1)**2*(1+exp(-x))", [1.0, 3.0, 1.0], None),
+        [0.0],
+    ),
+    "a valley that widens beside a kink": (
+        *("max(z, -z) + (x+y-0.3)**2*(2+tanh(x-y))", [1.0, 0.5, 2.0], None),
+        [0.0],
+    ),
     "a sharp edge between kinks": (
         *(
             "max(abs(y-0.7*x+1), abs(3*y-x+0.5)) + log(1+exp(-x-2*y))",

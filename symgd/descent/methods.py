@@ -74,6 +74,10 @@ def run_of(
             raise arguments.no_hyperparameters(name, objective.space.names)
         if objective.iteration is not None:
             raise arguments.needs_a_rule(objective.iteration)
+        if objective.has_many_variables:
+            from symgd.descent.truncated_run import TruncatedRun
+
+            return TruncatedRun(objective, bounds, settings)
         from symgd.descent.solver_run import SolverRun
 
         return SolverRun(objective, bounds, settings)

@@ -83,6 +83,10 @@ class SearchRun(Run):
         """
         return NO_END
 
+    def goes_alone(self, _start: Any, _parameters: Any) -> bool:
+        """Whether a start among many is not for the loop around :attr:`kernel`."""
+        return False
+
     def _continue(self) -> int:
         return self.descend(*self.addresses)
 
@@ -213,9 +217,13 @@ class SearchRun(Run):
         if self.norm == 0.0:
             return int(Status.STATIONARY)
         self.tighten()
+        self.sharpen()
+        return RUNNING
+
+    def sharpen(self) -> None:
+        """Go on in a way that finds smaller gradients, where there is one."""
         if not self.record.newton:
             self.next_stage()
-        return RUNNING
 
     def _out_of_steps(self, status: int, end: Ending) -> int:
         """Return how a run has ended that finds no step."""

@@ -60,6 +60,43 @@ def is_usable(f: float, g: Any, x: Any, lower: Any, upper: Any) -> bool:
 
 
 @jit
+def dot(a: Any, b: Any, free: Any) -> float:
+    """Return the product of two vectors on the free coordinates."""
+    total = 0.0
+    for k in range(a.shape[0]):
+        if free[k] != 0.0:  # what is held may be infinite
+            total += a[k] * b[k]
+    return total
+
+
+@jit
+def mark_free(x: Any, g: Any, lower: Any, upper: Any, free: Any) -> bool:
+    """Mark the coordinates that no bound holds against the descent.
+
+    Returns
+    -------
+    bool
+        Whether they have changed.
+    """
+    changed = False
+    for k in range(x.shape[0]):
+        mark = 0.0 if is_held(x[k], g[k], lower[k], upper[k]) else 1.0
+        changed = changed or mark != free[k]
+        free[k] = mark
+    return changed
+
+
+@jit
+def largest_of(g: Any, free: Any) -> float:
+    """Return the largest component on the free coordinates."""
+    largest = 0.0
+    for k in range(g.shape[0]):
+        if free[k] != 0.0:
+            largest = max(largest, abs(g[k]))
+    return largest
+
+
+@jit
 def begin(run: Any, f: float) -> None:
     """Enter the value at the start."""
     run.evaluations += 1

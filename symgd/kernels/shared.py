@@ -48,8 +48,8 @@ class SharedLoop(NamedTuple):
 
 LOOPS = {
     "solver": SharedLoop("solver", DESCENT),
+    "truncated": SharedLoop("truncated", DESCENT),
     "spectral": SharedLoop("spectral", DESCENT),
-    "truncated_newton": SharedLoop("truncated_newton", DESCENT),
     "each": SharedLoop("each", EACH),
     "examination": SharedLoop("examination", EXAMINATION),
     "examination_each": SharedLoop("examination", EXAMINATION_EACH, "each_entry"),

@@ -25,8 +25,10 @@ from symgd.kernels.common import (
     begin,
     commit,
     copy,
-    is_held,
+    dot,
     is_usable,
+    largest_of,
+    mark_free,
     run_at,
 )
 from symgd.kernels.eigenvalues import diagonalise
@@ -51,51 +53,15 @@ FLOOR = 1e-14  # of an eigenvalue, as a fraction of the largest
 
 
 @jit
-def _dot(a: Any, b: Any, free: Any) -> float:
-    total = 0.0
-    for k in range(a.shape[0]):
-        if free[k] != 0.0:  # what is held may be infinite
-            total += a[k] * b[k]
-    return total
-
-
-@jit
 def _add(a: Any, factor: float, b: Any, free: Any) -> None:
     for k in range(a.shape[0]):
         a[k] += factor * free[k] * b[k]
 
 
 @jit
-def _free(x: Any, g: Any, lower: Any, upper: Any, free: Any) -> bool:
-    """Mark the coordinates that no bound holds against the descent.
-
-    Returns
-    -------
-    bool
-        Whether they have changed.
-    """
-    changed = False
-    for k in range(x.shape[0]):
-        mark = 0.0 if is_held(x[k], g[k], lower[k], upper[k]) else 1.0
-        changed = changed or mark != free[k]
-        free[k] = mark
-    return changed
-
-
-@jit
-def _largest(g: Any, free: Any) -> float:
-    """Return the largest component on the free coordinates."""
-    largest = 0.0
-    for k in range(g.shape[0]):
-        if free[k] != 0.0:
-            largest = max(largest, abs(g[k]))
-    return largest
-
-
-@jit
 def _length(g: Any, free: Any) -> float:
     """Return the length of what is on the free coordinates, which may be huge."""
-    largest, total = _largest(g, free), 0.0
+    largest, total = largest_of(g, free), 0.0
     if not 0.0 < largest < inf:
         return largest
     for k in range(g.shape[0]):
@@ -120,8 +86,8 @@ def _scaled_gradient(g: Any, free: Any, direction: Any) -> None:
 @jit
 def _curvature(s: Any, y: Any, free: Any) -> float:
     """Return s.y on the free coordinates, or 0 if it is too small to be trusted."""
-    sy = _dot(s, y, free)
-    lengths = sqrt(_dot(s, s, free)) * sqrt(_dot(y, y, free))
+    sy = dot(s, y, free)
+    lengths = sqrt(dot(s, s, free)) * sqrt(dot(y, y, free))
     return sy if sy > FLOOR * lengths else 0.0
 
 
@@ -146,10 +112,10 @@ def _lbfgs_direction(
             alpha[1, place] = _curvature(s, y, free)
         sy = alpha[1, place]
         if sy > 0.0:
-            alpha[0, place] = _dot(s, direction, free) / sy
+            alpha[0, place] = dot(s, direction, free) / sy
             _add(direction, -alpha[0, place], y, free)
             if scale == 0.0:
-                scale = sy / _dot(y, y, free)
+                scale = sy / dot(y, y, free)
     run.stale = 0
     if scale == 0.0:
         _scaled_gradient(g, free, direction)
@@ -161,7 +127,7 @@ def _lbfgs_direction(
         s, y = pairs[place, 0], pairs[place, 1]
         sy = alpha[1, place]
         if sy > 0.0:
-            weight = alpha[0, place] - _dot(y, direction, free) / sy
+            weight = alpha[0, place] - dot(y, direction, free) / sy
             _add(direction, weight, s, free)
     return True
 
@@ -248,8 +214,8 @@ def _line_search(
     n = x.shape[0]
     direction, free, trial = work[0], work[1], work[2]
     trial_g, kept, kept_g = work[3], work[4], work[5]
-    slope = _dot(g, direction, free)
-    f, steepest = run.value, _largest(g, free)
+    slope = dot(g, direction, free)
+    f, steepest = run.value, largest_of(g, free)
     low, high, kept_f = 0.0, inf, inf
     for _trial in range(TRIALS):
         decrease, moved = 0.0, False
@@ -276,7 +242,7 @@ def _line_search(
         # Near a minimum values differ by rounding only; slopes are still exact there.
         level = trial_f <= f + NOISE * abs(f) and -decrease <= UNMEASURED * abs(f)
         bends = flatter and trial_slope <= -CURVATURE * slope
-        if finite and level and bends and _largest(trial_g, free) <= 0.5 * steepest:
+        if finite and level and bends and largest_of(trial_g, free) <= 0.5 * steepest:
             return trial_f
         if not finite or trial_f > f + SUFFICIENT_DECREASE * decrease:
             high = step
@@ -349,14 +315,14 @@ def solve(
             return status
     while run.t < run.last:
         f = run.value
-        if _free(x, g, lower, upper, free):
+        if mark_free(x, g, lower, upper, free):
             run.stale = MEMORY
         if run.newton != 0:
             _newton_direction(hessian, matrices, x, g, p, work)
             curved = True
         else:
             curved = _lbfgs_direction(run, pairs, alpha, g, free, direction)
-        promised = -_dot(g, direction, free)
+        promised = -dot(g, direction, free)
         new_f = inf
         if 0.0 < promised < inf:
             first = 1.0 if curved else run.reach

@@ -25,7 +25,20 @@ DEEPEST = 48  # levels of pairwise sums: more than memory can hold
 
 def evaluation(program: Program, layout: Layout) -> str:
     """Return the module of ``double f(double *x, words *p, double *gradient)``."""
-    function = function_of(ENTRY, DOUBLE, [POINTER] * 3)
+    return _whole(program, layout, 3)
+
+
+def product(program: Program, layout: Layout) -> str:
+    """Return the module of ``double f(x, p, product, direction)``.
+
+    The program is that of a derivative along the direction, whose gradient is the
+    product of the Hessian with it.
+    """
+    return _whole(program, layout, 4)
+
+
+def _whole(program: Program, layout: Layout, taken: int) -> str:
+    function = function_of(ENTRY, DOUBLE, [POINTER] * taken)
     builder = ir.IRBuilder(function.append_basic_block())
     writer = Writer(layout, builder, *function.args)
     here = Here({}, {})

@@ -22,20 +22,25 @@ from numba.np.arrayobj import populate_array
 from symgd.native.record import Record
 
 
+def _called_with_arrays(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    double, pointer = ir.DoubleType(), ir.DoubleType().as_pointer()
+    kind = ir.FunctionType(double, [pointer] * (len(args) - 1))
+    function = builder.inttoptr(args[0], kind.as_pointer())
+    arrays = zip(sig.args[1:], args[1:], strict=True)
+    data = [context.make_array(k)(context, builder, a).data for k, a in arrays]
+    return builder.call(function, data)
+
+
 @intrinsic
 def _evaluate(_context: Any, address: Any, x: Any, p: Any, out: Any) -> Any:
     """Call ``double f(double *x, double *p, double *out)`` at an address."""
-    signature = types.float64(types.int64, x, p, out)
+    return types.float64(types.int64, x, p, out), _called_with_arrays
 
-    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        double, pointer = ir.DoubleType(), ir.DoubleType().as_pointer()
-        kind = ir.FunctionType(double, [pointer, pointer, pointer])
-        function = builder.inttoptr(args[0], kind.as_pointer())
-        arrays = zip(sig.args[1:], args[1:], strict=True)
-        data = [context.make_array(k)(context, builder, a).data for k, a in arrays]
-        return builder.call(function, data)
 
-    return signature, generate
+@intrinsic
+def _multiply(_context: Any, address: Any, x: Any, p: Any, out: Any, v: Any) -> Any:
+    """Call ``double f(double *x, double *p, double *out, double *v)``."""
+    return types.float64(types.int64, x, p, out, v), _called_with_arrays
 
 
 def _array(
@@ -273,6 +278,11 @@ if numba.config.DISABLE_JIT:
         addresses = (array.ctypes.data for array in (x, p, out))
         return _function_at(function, ctypes.c_double)(*addresses)
 
+    def multiply(function: int, x: Any, p: Any, out: Any, v: Any) -> float:
+        """Call a kernel that writes the Hessian's product with ``v`` to ``out``."""
+        addresses = (array.ctypes.data for array in (x, p, out, v))
+        return _function_at(function, ctypes.c_double)(*addresses)
+
     def call_at(function: int, arguments: tuple[Any, ...]) -> int:
         """Call a kernel with arrays and numbers."""
         return _function_at(function, ctypes.c_int64)(*map(_passed, arguments))
@@ -285,4 +295,5 @@ else:
     floats = _at_address(types.float64)
     integers = _at_address(types.int64)
     evaluate = _evaluate
+    multiply = _multiply
     call_at = _call_at

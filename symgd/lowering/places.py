@@ -18,6 +18,7 @@ from typing import Any
 import sympy as sp
 from llvmlite import ir
 
+from symgd.calculus.elements import DIRECTION
 from symgd.calculus.program import outermost
 from symgd.calculus.whole import LEAST, MOST, operands
 from symgd.errors import FormulaError
@@ -66,14 +67,23 @@ class Places:
     builder : llvmlite's IRBuilder
     x, p, gradient : pointers to numbers
         ``gradient`` may be None where nothing is added to it.
+    direction : pointer to numbers, optional
+        It has a part for each variable, where the variable is in ``x``.
     """
 
     def __init__(
-        self, layout: Layout, builder: Any, x: Any, p: Any, gradient: Any
+        self,
+        layout: Layout,
+        builder: Any,
+        x: Any,
+        p: Any,
+        gradient: Any,
+        direction: Any = None,
     ) -> None:
         self.layout = layout
         self.builder = builder
         self.x, self.p, self.gradient = x, p, gradient
+        self.direction = direction
         self.variables = dict(layout.variables)
         self.data = dict(layout.data)
 
@@ -259,7 +269,14 @@ class Places:
         name = str(access.base.label)
         if name in self.data:
             return self._place_of_data(access, here)
-        return self.element(self.x, self.offset(name, access.indices, here)), "f8"
+        base, name = self._vector(name)
+        return self.element(base, self.offset(name, access.indices, here)), "f8"
+
+    def _vector(self, name: str) -> tuple[Any, str]:
+        """Return what a variable, or its part of a direction, is in; and its name."""
+        if name.startswith(DIRECTION):
+            return self.direction, name.removeprefix(DIRECTION)
+        return self.x, name
 
     def _columns(self, group: list[sp.Indexed], here: Here) -> dict[sp.Indexed, Any]:
         """Load neighbouring columns of LANES rows, row by row, and transpose them."""
@@ -300,7 +317,8 @@ class Places:
         if ("parameter", symbol.name) in words:
             place = WORD(words["parameter", symbol.name])
             return Value(build, self._unchanging(self.element(self.p, place), 8))
-        place = self.element(self.x, self.word("offset", symbol.name))
+        base, name = self._vector(symbol.name)
+        place = self.element(base, self.word("offset", name))
         return Value(build, self._unchanging(place, 8))
 
     def computed(self, outputs: Sequence[sp.Expr], here: Here) -> list[Value]:

@@ -107,9 +107,7 @@ def run_alone(
 
 def _prepare(problem: Problem, which: int) -> None:
     """Compile what a descent of its own needs: here, where Ctrl-C can stop it."""
-    run = problem.run(which)
-    if problem.rule is None:
-        run.objective.quick_hessian()
+    problem.run(which).prepare()
 
 
 def _alone(
@@ -145,6 +143,7 @@ class _Loop:
             first.kernel,
             first.function,
         )
+        self.goes_alone = first.goes_alone
         self.space = first.space(first.n)
         self.last = min(problem.settings.maxiter, first.among_many)
         self.parameters = problem.constants()
@@ -178,6 +177,7 @@ class _Loop:
         if self.last == settings.maxiter:
             table.status[piece[table.status[piece] == RUNNING]] = Status.MAXITER
         self.ends.examine(piece)
-        status = table.status[piece]
-        ended = np.isin(status, (Status.STALLED, Status.ABNORMAL))
-        return piece[ended | (status == RUNNING)]
+        again = (RUNNING, Status.STALLED, Status.ABNORMAL)
+        starts, constants = problem.starts[piece], self.parameters[piece]
+        alone = [*map(self.goes_alone, starts, constants)]
+        return piece[np.isin(table.status[piece], again) | np.array(alone, dtype=bool)]

@@ -39,12 +39,12 @@ class RunState(Record):
     pairs: int  # of steps and gradient changes that a quasi-Newton method remembers
     newest: int  # of these pairs
     stale: int  # of the newest pairs, how many have no curvature yet
-    newton: int  # directions from the pairs: 0, from the Hessian: 1, its products: 2
+    newton: int  # 1: directions from the exact Hessian, 0: from the pairs; 2: products
+    products: int  # of the Hessian with directions, that the last step took
     reach: float  # how far the last search went along a gradient that did not bend
-    radius: float  # within which a model of f is trusted; 0 where nothing is known
-    steep: float  # the largest gradient where that method was, squared, in its units
     step: float  # the next spectral step; 0 where nothing is known of the curvature
     flattest: float  # the smallest norm so far
+    radius: float  # of the region where a model is trusted; 0: to be found
     # Of rules.
     pending: int  # 1: the slots hold an iterate that has not been evaluated yet
     place: int  # of the iterate, where several rows take turns
@@ -62,6 +62,7 @@ class RunArrays(Record):
 
     function: int  # of value and gradient
     hessian: int
+    product: int  # of the Hessian with a direction
     x: int
     gradient: int
     constants: int  # the objective's parameters
@@ -69,11 +70,6 @@ class RunArrays(Record):
     upper: int
     memory: int  # of the method
     matrices: int  # two, where there is a Hessian
-    product: int  # of the Hessian with a direction, with its constants
-    product_constants: int
-    direction: int
-    scalars: int  # pairs: where the direction's scalars are in constants, and in x
-    scalar_count: int
     trace: int
 
 
@@ -88,6 +84,7 @@ ABNORMAL = int(Status.ABNORMAL)
 
 # How the kernels are called, see ``machine.Kernel``.
 EVALUATION = "d:ppp"  # of value and gradient, and of the Hessian
+PRODUCT = "d:pppp"  # of the Hessian with a direction
 TRAJECTORY = "i:ppppppppp"
 TRAJECTORY_LOOP = TRAJECTORY + "p"
 INITIAL = "i:iippp"
@@ -110,8 +107,7 @@ def solver_space(n: int) -> int:
     return 2 * MEMORY * (n + 1) + VECTORS * n
 
 
-TRUNCATED = 2  # of ``RunState.newton``
-TRUNCATED_VECTORS = 8  # of those, what a truncated Newton method works with
+MODEL_VECTORS = 11  # that a truncated Newton step works with: no more than the pairs
 
 
 HISTORY = 10  # values that a spectral step is compared with

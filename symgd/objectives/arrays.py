@@ -13,7 +13,7 @@ import numpy as np
 import sympy as sp
 
 from symgd.calculus import ranges, structure
-from symgd.calculus.elements import DIRECTION, directional, free_indices, gradient_entry
+from symgd.calculus.elements import directional, free_indices, gradient_entry
 from symgd.calculus.gathering import quickened
 from symgd.calculus.guarding import ends_of, kept_inside
 from symgd.calculus.listing import listing
@@ -292,26 +292,10 @@ class Arrays:
         static = tuple(self.static.items())
         return _program(self.safe, self.variables, static)
 
-    def directed(self, direction: np.ndarray) -> Arrays:
-        """Return the derivative along a direction, whose elements are data.
-
-        Its parameters are followed by the parts of the direction that are scalars.
-        """
-        space = self.space
-        pairs = list(zip(self.variables, space.shapes, strict=True))
-        scalars = [DIRECTION + name for name, shape in pairs if not shape]
-        parts = {
-            DIRECTION + name: direction[places.start : places.stop].reshape(shape)
-            for name, shape in pairs
-            if shape
-            for places in [space.places(name, "variable")]
-        }
-        return self.replaced(
-            expression=directional(self.safe, self.variables),
-            guarded={},
-            parameters=(*self.parameters, *scalars),
-            data={**self.data, **parts},
-        )
+    def product_program(self) -> Program:
+        """Return the loops of the Hessian's product with a direction."""
+        along = directional(self.safe, self.variables)
+        return _program(along, self.variables, tuple(self.static.items()))
 
     @functools.cached_property
     def indices(self) -> dict[str, list[sp.Symbol]]:

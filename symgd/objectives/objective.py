@@ -15,7 +15,7 @@ from symgd.language.drawing import card
 from symgd.language.plain import constant, count
 from symgd.native import compiled
 from symgd.native.machine import without_loops
-from symgd.native.records import EVALUATION
+from symgd.native.records import EVALUATION, PRODUCT
 from symgd.objectives.space import Space
 
 if TYPE_CHECKING:
@@ -415,7 +415,8 @@ class Objective:
         ----------
         kind : str
             "evaluation" returns the value and writes the gradient, "hessian" writes
-            the Hessian, row by row, where it isn't 0.
+            the Hessian, row by row, where it isn't 0. With arrays there is "product",
+            too, ``f(x, p, out, v)``, that of the Hessian with a direction v.
 
         Raises
         ------
@@ -425,9 +426,11 @@ class Objective:
         if self.arrays is None:
             return self._kernels.get((kind,)) or self._straight(kind)
         if kind == "hessian":
-            from symgd.objectives.curvature import HessianByColumns
+            from symgd.objectives.curvature import hessian_by_columns
 
-            return HessianByColumns(self)
+            return hessian_by_columns(self.kernel("product"), len(self.space))
+        if kind == "product":
+            return self.written((kind,), PRODUCT, self._product)
         if kind == "evaluation" and self.workers > 1:
             if ("threads",) not in self._kernels:
                 threads = self._in_threads(self.arrays, self.workers)
@@ -468,6 +471,11 @@ class Objective:
         few = len(self.space) <= QUICK_VARIABLES
         return few and self._facts["length"] <= QUICK_LENGTH
 
+    @property
+    def has_many_variables(self) -> bool:
+        """Whether there are sums over more variables than a Hessian is wanted of."""
+        return self.arrays is not None and len(self.space) > QUICK_VARIABLES
+
     def quick_hessian(self) -> Kernel | None:
         """Return the Hessian's kernel, where there is one to be had soon."""
         if not self.has_quick_hessian:
@@ -491,6 +499,12 @@ class Objective:
 
         assert self.arrays is not None
         return programs.evaluation(self.arrays.program(), self.arrays.layout)
+
+    def _product(self) -> str:
+        from symgd.lowering import array_objective as programs
+
+        assert self.arrays is not None
+        return programs.product(self.arrays.product_program(), self.arrays.layout)
 
     def _in_threads(self, arrays: Arrays, workers: int) -> Kernel:
         """Return the evaluation whose loops are shared among threads."""

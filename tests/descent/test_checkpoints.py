@@ -29,6 +29,11 @@ RUNS = {
     "gathering": PLAIN | {"objective": CHAIN, "x0": np.zeros(5), "method": "momentum"},
     "arrays": PLAIN
     | {"objective": CHAIN, "x0": np.zeros(5), "method": "momentum", "trace": True},
+    "products": PLAIN
+    | {
+        "objective": "sum(exp(12*i/n)*x[i]**2*(1 + x[i]**2) for i in range(n))",
+        "x0": np.exp(-np.arange(60) / 5),
+    },
     "batches": {"objective": LINE, "x0": [0.0], "method": "adam", "batch_size": 4},
 }
 HOSTILE = [-(10**9), -1, 1, 3, 2**62]

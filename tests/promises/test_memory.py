@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from symgd import Objective
 from symgd.errors import SymgdError
 from symgd.native.machine import address
-from symgd.objectives.curvature import Along
 from tests.exactly import exactly
 
 CANARY = -1.25e300  # what is computed from it is no small whole number
@@ -145,14 +144,16 @@ def attack(case, less):
         objective = objective.sized(x)
     except SymgdError:
         return
-    point, gradient, along = (surrounded(each) for each in (x, 0 * x, 0 * x))
-    words, curve = objective.parameter_values(), Along(objective)
-    curve.direction[:] = V[:length]
+    vectors = (x, 0 * x, 0 * x, V[:length])
+    point, gradient, along, way = (surrounded(each) for each in vectors)
+    words = objective.parameter_values()
     value = objective.kernel("evaluation")(
         address(point[0]), address(words), address(gradient[0])
     )
-    curve(address(point[0]), curve.words({}), address(along[0]))
-    around += [array for _, array in (point, gradient, along)]
+    objective.kernel("product")(
+        *(address(point[0]), address(words), address(along[0]), address(way[0]))
+    )
+    around += [array for _, array in (point, gradient, along, way)]
     assert all(map(are_alive, around))
     assert point[0].tolist() == x.tolist()
     assert w.tolist() == data["w"].tolist()

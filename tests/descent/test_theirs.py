@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from symgd import Objective, Status, minimize, minimize_many
-from symgd.descent import solver_run
+from symgd.descent import truncated_run
 
 SCALED_COSINE = "sum(cos((s[i]*x[i])**2 - s[i+1]*x[i+1]/2) for i in range(n-1))"
 QUADRATIC = (
@@ -16,7 +16,7 @@ QUADRATIC = (
 @pytest.fixture
 def at_once(monkeypatch):
     """Let the stage be the first."""
-    monkeypatch.setattr(solver_run, "LBFGS_ITERATIONS", 0)
+    monkeypatch.setattr(truncated_run, "LBFGS_ITERATIONS", 0)
 
 
 def scaled_cosine(n):

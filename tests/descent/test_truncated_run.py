@@ -14,6 +14,10 @@ SCALED_BAND = (
     " - sum(s[j]*x[j]*(1 + s[j]*x[j]) for j in range(max(0, i - 5), min(n, i + 2))))**2"
     " for i in range(n))"
 )
+QUADRATIC = (
+    "sum(s[i]*(x[i] - i/n)**2 for i in range(n)) + (a - sum(x[i] for i in range(n)))**2"
+    " + sum((x[i+1] - x[i])**2 for i in range(n-1))"
+)
 BENT = "sum((x[i + 1] - x[i]**2)**2 + (x[i] - 1)**4/(i + 1) for i in range(n - 1))"
 BOUNDARY_VALUES = (
     "sum((2*x[i + 1] - x[i] - x[i + 2] + h**2*(x[i + 1] + (i + 1)*h + 1)**3/2)**2"
@@ -72,6 +76,18 @@ def test_what_lbfgs_does_not_solve_soon_is_solved_by_products():
     assert result.status == Status.CONVERGED
     assert truncated_run.LBFGS_ITERATIONS < result.nit < 1500
     assert result.fun < 1e-20
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_quadratic_ends_where_its_gradient_is_0(at_once, seed):
+    sizes = 10 ** np.random.default_rng(seed).uniform(-3, 3, 60)
+    objective = Objective(QUADRATIC, ["a", "x"], data={"s": sizes})
+    x = np.zeros(61)
+    hessian = np.array([objective.hessp(x, each) for each in np.eye(61)])
+    result = minimize(objective, x)
+    assert result.status == Status.CONVERGED
+    expected = -np.linalg.solve(hessian, objective.grad(x))
+    np.testing.assert_allclose(result.x, expected, atol=1e-6)
 
 
 def test_bounds_hold_coordinates_and_let_them_go(at_once):

@@ -256,6 +256,7 @@ def _along_kinks(
     groups = [[each] for each in expressions[:SIDES]]
     if 1 < len(expressions) <= SIDES:
         groups += [expressions[:k] + expressions[k + 1 :] for k in range(len(groups))]
+        groups.append(expressions)
     lowest: Evaluated | None = None
     for group in groups:
         if len(group) >= len(around.x):
@@ -409,12 +410,9 @@ def _is_far_from(
     node: Any, names: Sequence[str], values: dict[str, Any], units: Sequence[float]
 ) -> bool:
     """Return whether the kinks of a root or a choice are farther than was looked."""
-    if isinstance(node, sp.Pow):
-        switches = [node.base]
-    elif isinstance(node, tuple(NAMES)):
-        switches = _switches(node, values)
-    else:
+    if not isinstance(node, (sp.Pow, *NAMES)):
         return False
+    switches = _switches(node, values)
     surfaces = [_surface(each, names, values) for each in switches]
     found = [surface for surface in surfaces if surface is not None]
     return len(found) == len(surfaces) > 0 and not any(
@@ -438,7 +436,7 @@ def kinks_of(
     nodes = sp.preorder_traversal(objective.expression)
     seen = set()
     for node in itertools.islice(nodes, NODES):
-        if not isinstance(node, tuple(NAMES)) or node in seen:
+        if not (isinstance(node, tuple(NAMES)) or is_root(node)) or node in seen:
             continue
         seen.add(node)
         surfaces = [_surface(each, names, values) for each in _switches(node, values)]
@@ -455,7 +453,9 @@ def surfaces_near(
 
 
 def _named(node: Any) -> str:
-    """Return a choice as it is written in a formula."""
+    """Return a choice or a root as it is written in a formula."""
+    if isinstance(node, sp.Pow):
+        return str(text_of(node))
     return f"{NAMES[type(node)]}({', '.join(map(text_of, node.args))})"
 
 
@@ -498,8 +498,21 @@ def _derivatives(expression: Any, names: tuple[str, ...]) -> list[Any]:
     ]
 
 
+def _squared(base: Any) -> list[Any]:
+    """Return what a sum of squares is 0 with, as that of a norm; else what it is."""
+    found = []
+    for term in sp.Add.make_args(base):
+        power = term.as_coeff_Mul()[1]
+        if not (power.is_Pow and power.exp.is_Integer and power.exp % 2 == 0):
+            return [base]
+        found.append(power.base)
+    return found
+
+
 def _switches(node: Any, values: dict[str, Any]) -> list[Any]:
     """Return what changes its sign where a choice takes another."""
+    if isinstance(node, sp.Pow):
+        return _squared(node.base)
     if isinstance(node, sp.Abs):
         return list(sp.Mul.make_args(node.args[0]))
     numbers = {s: values[s.name] for s in node.free_symbols if s.name in values}

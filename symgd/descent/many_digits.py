@@ -25,7 +25,9 @@ DIGITS = 500
 SEEN = 400  # of the digits, beside the largest values
 APART = 150  # digits below x, of the points of which differences are taken
 PARALLEL = 20  # digits, of slopes that are one another's multiples
-CORRECTIONS = 6  # steps to where kinks meet
+FLAT = 12  # digits below the largest curvature: of what doesn't curve
+NEAR = 1e-2  # units: how far the bottom of a valley may be
+CORRECTIONS = 6  # steps to where kinks meet, or to the bottom of a valley
 CHOICES = (sp.Abs, sp.Max, sp.Min)
 
 
@@ -100,7 +102,23 @@ class ManyDigits:
             for name, size in zip(self.names, self.sizes, strict=True)
         ]
 
-    def curvature(self, a: Direction, b: Direction) -> Any:
+    def curvatures(self, basis: list[Direction]) -> tuple[list[Any], list[Direction]]:
+        """Return the curvatures along a basis, and in which directions, or nothing."""
+        m = len(basis)
+        matrix = mpmath.matrix(m, m)
+        for i, j in itertools.combinations_with_replacement(range(m), 2):
+            matrix[i, j] = matrix[j, i] = self._curvature(basis[i], basis[j])
+        if m == 0 or not all(map(mpmath.isfinite, matrix)):
+            return [], []
+        values, vectors = mpmath.eigsy(matrix)
+        parts = [
+            [[vectors[i, k] * each for each in basis[i]] for i in range(m)]
+            for k in range(m)
+        ]
+        ways = [[mpmath.fsum(e) for e in zip(*rows, strict=True)] for rows in parts]
+        return list(values), ways
+
+    def _curvature(self, a: Direction, b: Direction) -> Any:
         """Return the second derivative along two directions, by differences."""
         h = mpmath.mpf(10) ** -APART
         total = mpmath.mpf(0)
@@ -108,6 +126,24 @@ class ManyDigits:
             step = [s * p + t * q for p, q in zip(a, b, strict=True)]
             total += mpmath.sign(s * t) * self.at(step)
         return total / (4 * h * h)
+
+    def settle(self, basis: list[Direction]) -> None:
+        """Go to the bottom of the valley, by Newton's steps where f curves upwards."""
+        h = mpmath.mpf(10) ** -APART
+        for _ in range(CORRECTIONS):
+            values, ways = self.curvatures(basis)
+            least = max(map(abs, values), default=0) * mpmath.mpf(10) ** -FLAT
+            step = [mpmath.mpf(0)] * len(self.x)
+            for value, way in zip(values, ways, strict=True):
+                if value > least:
+                    ahead, behind = ([s * each for each in way] for s in (h, -h))
+                    slope = (self.at(ahead) - self.at(behind)) / (2 * h)
+                    far = slope / value
+                    step = [a - far * b for a, b in zip(step, way, strict=True)]
+            nowhere = [mpmath.mpf(0)] * len(self.x)
+            if not (mpmath.norm(step) < NEAR and self.at(step) < self.at(nowhere)):
+                break
+            self.x = self.moved(step)
 
     def go_to(self, kinks: Sequence[sp.Expr]) -> list[Direction]:
         """Go to where all kinks meet; return a basis of the directions along them."""

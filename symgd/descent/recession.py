@@ -23,6 +23,7 @@ import sympy as sp
 
 from symgd.descent.many_digits import (
     DIGITS,
+    FLAT,
     PARALLEL,
     Direction,
     ManyDigits,
@@ -31,7 +32,6 @@ from symgd.descent.many_digits import (
 from symgd.language.digits import digits as precision
 
 SURE = 150  # of the digits: a value is lower if they say so
-FLAT = 12  # digits below the largest curvature: of what doesn't curve
 VARIABLES = 8  # of formulas for which it is asked
 NODES = 300  # of formulas for which it is asked
 FORMS, EDGES = 12, 300  # so many of them are taken, and directions between them
@@ -71,15 +71,27 @@ def falls_in_all_digits(
         if not {each.name for each in branch.free_symbols} & set(digits.names):
             return False
         way = [a / b for a, b in zip(map(mpmath.mpf, come), digits.sizes, strict=True)]
-        directions = itertools.chain(
-            [_onto(basis, way)], _flat(digits, basis), _edges(digits)
-        )
+        if not any(True for _ in _directions(digits, basis, way, may_fall)):
+            return False
+        digits.settle(basis)
         return any(
-            _falls(digits, [sign * each for each in direction], sides)
-            for direction in directions
-            for sign in (1, -1)
-            if any(direction) and may_fall(_in_float(digits, direction, sign))
+            _falls(digits, direction, sides)
+            for direction in _directions(digits, basis, way, may_fall)
         )
+
+
+def _directions(
+    digits: ManyDigits,
+    basis: list[Direction],
+    way: Direction,
+    may_fall: Callable[[array[float]], bool],
+) -> Iterator[Direction]:
+    """Yield the directions in which f may fall for ever, as far as float64 shows."""
+    found = itertools.chain([_onto(basis, way)], _flat(digits, basis), _edges(digits))
+    for direction in filter(any, found):
+        for sign in (1, -1):
+            if may_fall(_in_float(digits, direction, sign)):
+                yield [sign * each for each in direction]
 
 
 def _in_float(digits: ManyDigits, direction: Direction, sign: int) -> array[float]:
@@ -148,17 +160,11 @@ def _flat(digits: ManyDigits, basis: list[Direction]) -> Iterator[Direction]:
     if m < 2:
         yield from basis
         return
-    matrix = mpmath.matrix(m, m)
-    for i, j in itertools.combinations_with_replacement(range(m), 2):
-        matrix[i, j] = matrix[j, i] = digits.curvature(basis[i], basis[j])
-    if not all(map(mpmath.isfinite, matrix)):
-        return
-    curvatures, vectors = mpmath.eigsy(matrix)
-    least = max(map(abs, curvatures)) * mpmath.mpf(10) ** -FLAT
-    for k in range(m):
-        if abs(curvatures[k]) <= least:
-            parts = [[vectors[i, k] * each for each in basis[i]] for i in range(m)]
-            yield [mpmath.fsum(each) for each in zip(*parts, strict=True)]
+    curvatures, ways = digits.curvatures(basis)
+    least = max(map(abs, curvatures), default=0) * mpmath.mpf(10) ** -FLAT
+    for curvature, direction in zip(curvatures, ways, strict=True):
+        if abs(curvature) <= least:
+            yield direction
 
 
 def _edges(digits: ManyDigits) -> Iterator[Direction]:

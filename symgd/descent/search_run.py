@@ -123,7 +123,7 @@ class SearchRun(Run):
         self, status: Status, end: Ending, surfaces: Sequence[Surface] = ()
     ) -> int:
         """Return a status, unless f is lower farther on, or falls for ever."""
-        if not self.origin or (self.objective.is_analytic and not self._ran_away):
+        if not self.origin or (self.objective.is_smooth and not self._ran_away):
             return int(status)
         lower = self._lower_on_the_way() if self._ran_away else None
         if lower is not None and self._leaves(*lower):
@@ -232,6 +232,10 @@ class SearchRun(Run):
         if end.verdict == layout.FLAT:
             return int(Status.STATIONARY)
         ended = self.ending_of(status, end)
+        if ended == Status.STALLED and self._may_be_at_kink:
+            ended = self._at_kink(ended, end)
+            if ended != Status.STALLED:
+                return ended
         if ended == Status.STALLED:
             return self._unless_it_falls_on(Status.STALLED, end)
         if not self.origin:
@@ -289,9 +293,17 @@ class SearchRun(Run):
         units = sizes_of(self.x, self.origin)
         return small or may_have_kinks(self.objective, self.x, units)
 
+    @property
+    def _may_be_at_kink(self) -> bool:
+        """Whether it may be a kink, of a root perhaps, that hides what is left."""
+        small = self.norm <= max(self.settings.gtol, SMALL * self.steepest)
+        return bool(self.origin) and not small and not self.objective.is_smooth
+
     def _turns(self) -> bool:
         """Return whether the gradient is another close beside an end: at a kink."""
-        if self.objective.is_analytic or not self.origin:
+        if self.objective.is_analytic and not self._may_be_at_kink:
+            return False
+        if not self.origin:
             return False
         self.record.evaluations += 2 * self.n
         kernel, sides = self.objective.kernel("evaluation"), (self.lower, self.upper)

@@ -18,6 +18,7 @@ from symgd.native.status import Status
 GOOD = 1e-3  # of a constant's sum: no more is asked of what is lower
 POOR = 0.1  # of a constant's sum
 NO_BETTER = 1.0 - 1e-9
+FAR = 1e30  # times the data: of a parameter that ran away
 SEEN = 20_000  # rows, of which a pattern is looked for
 
 
@@ -99,7 +100,21 @@ def _problem(
             f"the fit is no better than a constant, whose sum is {number(least)}, "
             f"than {free.sum()} parameters would be by chance"
         )
+    if _ran_to_a_limit(regression, x):
+        return "the model follows the data badly, and parameters have run away"
     return ""
+
+
+def _ran_to_a_limit(regression: Regression, x: np.ndarray) -> bool:
+    """Return whether only a limit of the model is near, as parameters are infinite.
+
+    What they do together isn't determined then, and residuals show that it's not it.
+    """
+    far = np.abs(x) > FAR * max(1.0, float(np.abs(regression.target).max()))
+    if not far.any() or regression.count > SEEN:
+        return False
+    undetermined = is_ill_conditioned(regression.gauss_newton(x))
+    return bool(undetermined) and is_structured(regression, x)
 
 
 def _is_linear(regression: Regression) -> bool:

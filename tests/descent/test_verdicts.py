@@ -131,6 +131,22 @@ MINIMA = {
         *("0.5*((x-3)**2 + (y+4)**2) + 6*sqrt(x**2 + y**2)", [0.0, 0.0], None),
         [12.5],
     ),
+    "a valley beside a kink, nearly at its bottom": (
+        *("abs(z) + (x+y-1)**2*(1+exp(-x))", [1.0, 3.0, 1.0], None),
+        [0.0],
+    ),
+    "a valley that widens beside a kink": (
+        *("max(z, -z) + (x+y-0.3)**2*(2+tanh(x-y))", [1.0, 0.5, 2.0], None),
+        [0.0],
+    ),
+    "a line of kinks of a norm": (
+        *("5*sqrt((x+y+z/2)**2 + (x-2*y+z)**2) + cosh(x+y+z+1) - 1", [-1, -2.1, -1]),
+        *(None, [0.0]),
+    ),
+    "a line of kinks of a norm, and a valley": (
+        *("5*sqrt((y/2-2*x-2*z)**2 + (2*x+y+z)**2) + 0.1*(3*x+3*y+z-1)**2", [1, 0, 2]),
+        *(None, [0.0]),
+    ),
     "a sharp edge between kinks": (
         *(
             "max(abs(y-0.7*x+1), abs(3*y-x+0.5)) + log(1+exp(-x-2*y))",
@@ -214,6 +230,9 @@ WITHOUT = {  # a minimum, or one that can be reached
             "abs((3*x-0.7*y-1)*(0.5*x-0.7*y-1)) - max(2*y-0.7*x, 0.5*x+2*y)",
             [1.0, -2.0],
         ),
+    ),
+    "falls along the kinks of a norm": (
+        *("sqrt((x+y)**2 + (x-2*z)**2) + 1/(1 + (y+z)**2)", [1.0, 1.0, 1.0]),
     ),
     "falls within a cone": (
         *("2*abs(2*x-3*z-2*y+3) + exp(y/2+z) + 3/(1+exp(2*y+2*z-1))", [1.0, 1.0, 5.0]),

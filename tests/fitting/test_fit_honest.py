@@ -402,3 +402,11 @@ def test_a_peak_in_noise_is_no_success():
     )
     assert not found.success
     assert "by chance" in found.message
+
+
+def test_parameters_that_ran_away_are_no_success():
+    years = np.arange(1790.0, 1961.0, 10)
+    people = 197.3 / (1 + 8.4e25 * np.exp(-0.0313 * years))
+    found = fit("K/(1 + A*exp(-r*t))", {"t": years, "y": people}, "y")
+    lost = found.fun > 1.0
+    assert not (lost and found.success)

@@ -168,14 +168,19 @@ def _flat(digits: ManyDigits, basis: list[Direction]) -> Iterator[Direction]:
 
 
 def _edges(digits: ManyDigits) -> Iterator[Direction]:
-    """Yield directions along which so many linear forms stay that one is left."""
+    """Yield directions along which all linear forms but one stay as they are."""
     forms = [digits.slopes(each) for each in _linear_forms(digits)]
-    n = len(digits.x)
-    together = itertools.combinations(forms, min(n - 1, len(forms)))
+    n, count = len(digits.x), len(forms)
+    together = itertools.combinations(range(count), max(0, min(n, count) - 1))
     for chosen in itertools.islice(together, EDGES):
-        if chosen:
-            zeros = [mpmath.mpf(0)] * len(chosen)
-            yield from across_and_along(list(chosen), zeros)[1]
+        fixed = [forms[k] for k in chosen] or [[mpmath.mpf(0)] * n]
+        along = across_and_along(fixed, [mpmath.mpf(0)] * len(fixed))[1]
+        for k in set(range(count)) - set(chosen):
+            way = _onto(along, forms[k])
+            size = max(map(abs, way))
+            if size > mpmath.mpf(10) ** -PARALLEL * max(map(abs, forms[k])):
+                yield [each / size for each in way]
+                break
 
 
 def _linear_forms(digits: ManyDigits) -> list[sp.Expr]:

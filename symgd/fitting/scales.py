@@ -207,7 +207,10 @@ class Scales:
         """Return a parameter that, to a power, has a value, or that value's size."""
         if not (math.isfinite(value) and power):
             return None
-        found = abs(value) ** (1.0 / power)
+        try:
+            found = abs(value) ** (1.0 / power)
+        except ArithmeticError:  # it leaves float64
+            return None
         negative = value < 0.0 and (power % 2.0 == 1.0 or power % 1.0 != 0.0)
         if not math.isfinite(found):
             return None

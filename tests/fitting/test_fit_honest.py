@@ -415,9 +415,5 @@ def test_parameters_that_ran_away_are_no_success():
 def test_a_scale_beyond_float64_is_none():
     doses = np.array([0.0, 0.1, 0.3, 1, 3, 10, 30, 100])
     table = {"x": doses, "y": 5 + 95 * doses**1.4 / (6**1.4 + doses**1.4)}
-    try:
-        found = fit("t*exp(-(k/x)**n)", table, "y")
-    except InputError as refused:
-        assert "model" in str(refused)
-    else:
-        assert np.isfinite(found.fun)
+    with pytest.raises(InputError, match="no start was found"):
+        fit("t*exp(-(k/x)**n)", table, "y")

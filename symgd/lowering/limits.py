@@ -1,4 +1,4 @@
-"""Products of 0 and infinity that have a limit: x*log(x) and exp(-1/x)/x at 0.
+"""Products of 0 and infinity that have a limit: x*log(x), exp(-1/x)/x at 0.
 
 They come from users, as in an entropy, and from derivatives, as that of x**b by b.
 Whatever the arguments, the product is the limit, so that a start or a row there is no
@@ -15,10 +15,12 @@ import sympy as sp
 from sympy.codegen.cfunctions import expm1
 
 from symgd.language.as_written import choice
-from symgd.language.functions import real_abs
+from symgd.language.functions import real_abs, sigmoid
 from symgd.language.nodes import kept
 from symgd.language.quick import product as product_of
 from symgd.language.signs import is_nonnegative
+
+MOST_NAMES = 4  # looked at in one factor, so that cost stays linear
 
 _Growing = tuple[sp.Expr, bool]
 _Pair = tuple[int, int, Any]  # the places of two factors, and where their product is 0
@@ -36,17 +38,141 @@ def with_limits(
     y*Piecewise((0, Eq(x, 0)), (x*log(x), True))
     >>> with_limits([y, sp.log(x)])
     """
-    product, pairs = _Factors(factors, known or Logarithms()), []
+    known = known or Logarithms()
+    product, pairs = _Factors(factors, known), []
     for large in range(len(factors)):
         if large not in product.taken and (found := product.vanishing(large)):
             small, large, where = found
             pair = product_of(factors[small], factors[large])
             pairs.append(choice((sp.S.Zero, where), (pair, True)))
             product.taken |= {small, large}
-    if not pairs:
+    gone = _where_one_outdoes_others(factors, known)
+    if not pairs and not gone:
         return None
     left = [f for place, f in enumerate(factors) if place not in product.taken]
-    return product_of(*left, *pairs)
+    whole = product_of(*left, *pairs)
+    if not gone:
+        return whole
+    return choice(*((sp.S.Zero, where) for where in gone), (whole, True))
+
+
+def _where_one_outdoes_others(
+    factors: Sequence[sp.Expr], known: Logarithms
+) -> list[sp.Basic]:
+    """Return where one factor vanishes at x = 0, faster than others grow.
+
+    As in ``x*(k/x)**(n - 1)/(1 + (k/x)**n)**2``, which comes from the derivative of a
+    quotient by a sum of which one term divides by x, in ``exp(-(k/x)**n)*(k/x)**n``
+    and ``sigmoid(n*log(x))*log(x)``.
+    """
+    candidates = [(f, x) for f in factors if f.args for x in known.vanishing_with(f)]
+    having: dict[sp.Expr, list[sp.Expr]] = {x: [] for _, x in candidates}
+    for factor in factors if candidates else ():
+        for x in factor.atoms(sp.Symbol, sp.Indexed) & having.keys():
+            having[x].append(factor)
+    found: dict[sp.Basic, None] = {}
+    for small, x in candidates:
+        others = [factor for factor in having[x] if factor is not small]
+        order = _whole_order(small, others, x, known) if others else None
+        if order is None or (order.is_number and not order > 0):
+            continue
+        where = [sp.Eq(part, 0, evaluate=False) for part in (small, x)]
+        if not order.is_number:
+            where.append(sp.Gt(order, 0, evaluate=False))
+        found[sp.And(*where, evaluate=False)] = None
+    return list(found)
+
+
+def _vanishing_with(factor: sp.Expr) -> tuple[sp.Expr, ...]:
+    """Return with which names 1/(1 + k/x), exp(-k/x) or sigmoid(log(x)) may vanish."""
+    base, exponent = factor.as_base_exp()
+    if isinstance(factor, (sp.exp, sigmoid)):
+        inside = factor.args[0]
+    elif isinstance(base, sp.Add) and exponent.is_number and exponent.is_negative:
+        inside = base
+    else:
+        return ()
+    powers = [p for p in inside.atoms(sp.Pow) if p.exp.is_number and p.exp.is_negative]
+    found = {p.base for p in powers} | {a.args[0] for a in inside.atoms(sp.log)}
+    names = [x for x in found if isinstance(x, (sp.Symbol, sp.Indexed))]
+    return tuple(sorted(names, key=sp.default_sort_key)[:MOST_NAMES])
+
+
+def _whole_order(
+    small: sp.Expr, others: Sequence[sp.Expr], x: sp.Expr, known: Logarithms
+) -> sp.Expr | None:
+    """Return the order in x of a product where its small factor vanishes with x.
+
+    That is ``n`` where it is as x**n; None where that isn't known.
+    """
+    if (rate := _rate(small, x)) is not None:
+        mine, opposite = rate, -rate
+    elif isinstance(small, sp.exp):
+        divides = _order_in(small.args[0], x) is not None
+        mine, opposite = sp.oo if divides else None, None
+    else:
+        mine, opposite = _order_in(small, x), None
+    orders = [mine]
+    for factor in others:
+        is_one = opposite is not None and _rate(factor, x) == opposite
+        if known.of(factor) or is_one or _slope_in_log(factor, x) is not None:
+            orders.append(sp.S.Zero)  # any power outgrows a logarithm
+        else:
+            orders.append(_order_in(factor, x))
+    return None if None in orders else sp.Add(*orders)
+
+
+def _rate(factor: sp.Expr, x: sp.Expr) -> sp.Expr | None:
+    """Return n of sigmoid(n*log(x) + c), and of exp(n*log(x) + c)."""
+    if not isinstance(factor, (sigmoid, sp.exp)):
+        return None
+    return _slope_in_log(factor.args[0], x)
+
+
+def _slope_in_log(node: sp.Expr, x: sp.Expr) -> sp.Expr | None:
+    """Return n of n*log(x) + c."""
+    if not node.has(x):
+        return sp.S.Zero
+    if isinstance(node, sp.log):
+        return _order_in(node.args[0], x)
+    if isinstance(node, kept):
+        return _slope_in_log(node.args[0], x)
+    if isinstance(node, sp.Mul):
+        mine = [factor for factor in node.args if factor.has(x)]
+        others = (factor for factor in node.args if not factor.has(x))
+        slope = _slope_in_log(mine[0], x) if len(mine) == 1 else None
+        return None if slope is None else sp.Mul(slope, *others)
+    if isinstance(node, sp.Add):
+        slopes = [_slope_in_log(term, x) for term in node.args]
+        return None if None in slopes else sp.Add(*slopes)
+    if isinstance(node, sp.Piecewise) and (branch := _branch_of(node, x)) is not None:
+        return _slope_in_log(branch, x)
+    return None
+
+
+def _branch_of(node: sp.Piecewise, x: sp.Expr) -> sp.Expr | None:
+    """Return the branch that has x; None where several do."""
+    branches = [pair.expr for pair in node.args if pair.expr.has(x)]
+    return branches[0] if len(branches) == 1 else None
+
+
+def _order_in(node: sp.Expr, x: sp.Expr) -> sp.Expr | None:
+    """Return n where a node is as x**n near x = 0; of a sum, of the term that has x."""
+    if node == x or not node.has(x):
+        return sp.S.One if node == x else sp.S.Zero
+    if isinstance(node, kept):
+        return _order_in(node.args[0], x)
+    if isinstance(node, sp.Piecewise):
+        branch = _branch_of(node, x)
+        return None if branch is None else _order_in(branch, x)
+    if isinstance(node, sp.Pow) and not node.exp.has(x):
+        inner = _order_in(node.base, x)
+        return None if inner is None else inner * node.exp
+    if isinstance(node, (sp.Mul, sp.Add)):
+        orders = [_order_in(part, x) for part in node.args if part.has(x)]
+        known = None not in orders and (isinstance(node, sp.Mul) or len(orders) == 1)
+        return sp.Add(*orders) if known else None
+    return None
 
 
 class _Factors:
@@ -150,13 +276,14 @@ class _Factors:
 class Logarithms:
     """The logarithms by which alone a factor is infinite, of each node once.
 
-    And the exponentials by which it may be.
+    And the exponentials by which it may be, and the names with which it may vanish.
     """
 
     def __init__(self) -> None:
         self._arguments: dict[sp.Basic, tuple[sp.Expr, ...]] = {}
         self._divides: dict[sp.Basic, bool] = {}
         self._exponentials: dict[sp.Basic, tuple[sp.Expr, ...]] = {}
+        self._vanishing: dict[sp.Basic, tuple[sp.Expr, ...]] = {}
 
     def of(self, factor: sp.Expr) -> tuple[sp.Expr, ...]:
         """Return their arguments, each once."""
@@ -177,6 +304,12 @@ class Logarithms:
             return ()
         parts = (f for term in factor.args for f in sp.Mul.make_args(term))
         return tuple(dict.fromkeys(inner for part in parts for inner in self.of(part)))
+
+    def vanishing_with(self, factor: sp.Expr) -> tuple[sp.Expr, ...]:
+        """Return the names with which a factor may vanish, against what others do."""
+        if (known := self._vanishing.get(factor)) is None:
+            known = self._vanishing[factor] = _vanishing_with(factor)
+        return known
 
     def exponentials(self, factor: sp.Expr) -> tuple[sp.Expr, ...]:
         """Return the exponentials by which a factor may be infinite."""

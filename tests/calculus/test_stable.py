@@ -29,6 +29,13 @@ AT_LIMITS = [
     ("sqrt(sum(x[i]**2 for i in range(3))) + x[0]", [0, 0, 0], 0, [1, 0, 0]),
     ("sum(x[i]*log(x[i]) for i in range(2))", [0, 1], 0, [-np.inf, 1]),
     ("1/cosh(x)**2", [800], 0, [0]),
+    ("t/(1 + (k/x)**n)", [2, 1.5, 3, 0], 0, [0, 0, 0, 0]),
+    ("t/(1 + (k/x)**n)", [2, 0.5, 3, 0], 0, [0, 0, 0, np.nan]),
+    ("t/(1 + k/x)**3", [2, 3, 0], 0, [0, 0, 0]),
+    ("t/(1 + k/x)", [2, 3, 0], 0, [0, 0, np.nan]),
+    ("t*exp(-(k/x)**n)", [2, 0.5, 3, 0], 0, [0, 0, 0, 0]),
+    ("t/(1 + exp(n*(log(k) - log(x))))", [2, 1.5, 3, 0], 0, [0, 0, 0, 0]),
+    ("t/(1 + exp(n*(log(k) - log(x))))", [2, 0.5, 3, 0], 0, [0, 0, 0, np.nan]),
 ]
 
 
@@ -67,10 +74,18 @@ def test_a_run_begins_on_a_bound_where_f_is_infinitely_steep(formula, x, least):
     assert result.fun == pytest.approx(least, abs=1e-12)
 
 
-@pytest.mark.parametrize("model", ["a*x**b", "a*x**b/(9**b + x**b)"])
-def test_a_fit_has_a_row_at_dose_0(model):
+@pytest.mark.parametrize(
+    ("model", "y_of"),
+    [
+        ("a*x**b", lambda x: 2 * x**1.5),
+        ("a*x**b/(9**b + x**b)", lambda x: 2 * x**1.5 / (9**1.5 + x**1.5)),
+        ("a/(1 + (9/x)**b)", lambda x: 2 * x**1.5 / (9**1.5 + x**1.5)),
+        ("a*exp(-(9/x)**b)", lambda x: 2 * np.exp(-((9 / (x + 1e-99)) ** 1.5))),
+    ],
+)
+def test_a_fit_has_a_row_at_dose_0(model, y_of):
     x = np.array([0.0, 1.0, 2.0, 4.0, 8.0, 16.0])
-    y = 2 * x**1.5 if "9" not in model else 2 * x**1.5 / (9**1.5 + x**1.5)
+    y = y_of(x)
     for start in (None, [1, 1]):
         result = fit(model, {"x": x, "y": y}, target="y", x0=start)
         assert list(result.parameters.values()) == pytest.approx([2, 1.5])

@@ -137,34 +137,58 @@ def turns(
     return change > TURNS * steepest and steepest > least
 
 
+class Examiner:
+    """What the kernel of examinations works with: for all ends of one run."""
+
+    def __init__(self, run: Run, hessian: Any) -> None:
+        n, nothing = run.n, array("d", [0.0])
+        self.hessian = hessian
+        self.work = nothing * (layout.END_ROWS * n)
+        self.matrices = nothing * (4 * n * n)
+        self.state = layout.EndState()
+        self.places = layout.EndArrays(
+            function=run.objective.kernel("evaluation").address,
+            hessian=hessian.address,
+            origin=address(run.origin),
+            constants=address(run.parameters),
+            lower=address(run.lower),
+            upper=address(run.upper),
+            work=address(self.work),
+            matrices=address(self.matrices),
+        )
+        self.addresses = address(self.state), address(self.places)
+        self.examine = shared("examination").call
+
+    def of(self, run: Run, close: float) -> Ending:
+        """Say what the point is where the run has come to."""
+        state, places = self.state, self.places
+        x, gradient = run.slots, run.gradient  # of some runs never the same arrays
+        places.x, places.gradient = address(x), address(gradient)
+        state.clear()
+        state.variables = run.n
+        state.first, state.value, state.close = run.first, run.fun, close
+        state.slope = run.settings.slope
+        state.analytic = run.objective.is_analytic + run.objective.is_smooth
+        verdict = self.examine(*self.addresses)
+        count = state.evaluations
+        if verdict == layout.UNKNOWN:
+            return Ending(verdict, evaluations=count)
+        end = Ending(verdict, state.promised, state.moved, evaluations=count)
+        if verdict != layout.LOWER:
+            return end
+        lower = [(at - places.work) // 8 for at in (places.lower_x, places.lower_g)]
+        x, gradient = (self.work[first : first + run.n] for first in lower)
+        return end._replace(fun=state.lower_value, x=x, gradient=gradient)
+
+
 def _by_curvature(run: Run, close: float) -> Ending:
     hessian = run.objective.quick_hessian()
     if hessian is None:
         steep = run.norm > TIGHT * min(1.0, run.steepest) and math.isfinite(close)
         return Ending(layout.INEXACT) if steep else _felt(run)
-    n, nothing = run.n, array("d", [0.0])
-    work = nothing * (layout.END_ROWS * n)
-    matrices = nothing * (4 * n * n)
-    state = layout.EndState(
-        variables=n,
-        first=run.first,
-        value=run.fun,
-        close=close,
-        slope=run.settings.slope,
-        analytic=run.objective.is_analytic + run.objective.is_smooth,
-    )
-    functions = run.objective.kernel("evaluation").address, hessian.address
-    arrays = (run.slots, run.gradient, run.origin, run.parameters, run.lower, run.upper)
-    places = layout.EndArrays(*functions, *map(address, (*arrays, work, matrices)))
-    verdict = shared("examination")(address(state), address(places))
-    if verdict == layout.UNKNOWN:
-        return Ending(verdict, evaluations=state.evaluations)
-    end = Ending(verdict, state.promised, state.moved, evaluations=state.evaluations)
-    if verdict != layout.LOWER:
-        return end
-    lower = [(at - places.work) // 8 for at in (places.lower_x, places.lower_g)]
-    x, gradient = (work[first : first + n] for first in lower)
-    return end._replace(fun=state.lower_value, x=x, gradient=gradient)
+    if run.examiner is None or run.examiner.hessian is not hessian:
+        run.examiner = Examiner(run, hessian)
+    return run.examiner.of(run, close)
 
 
 def _felt(run: Run) -> Ending:

@@ -49,6 +49,28 @@ def has_automatic_steps(
     return True
 
 
+def ended_run(
+    objective: Objective,
+    bounds: Bounds,
+    settings: Settings,
+    method: str | Rule,
+    hyperparameters: Mapping[str, Formula],
+) -> Run | None:
+    """Return a run as :func:`run_of` makes it that has ended and can be begun again.
+
+    Who minimises the same formula often, from many starts, pays once for its arrays.
+    """
+    if not is_default(method) or hyperparameters or not objective.ended:
+        return None
+    try:
+        run: Run = objective.ended.pop()
+    except IndexError:  # another thread has taken it
+        return None
+    same = run.settings == settings and not (bounds.finite or run.bounded)
+    run.seconds = 0.0
+    return run if same else None
+
+
 def run_of(
     objective: Objective,
     bounds: Bounds,

@@ -233,7 +233,7 @@ def _optimize(
     limits = points.read_bounds(bounds, given.space)
     solved = given if sign > 0 else given.negated()
     way = (solved, limits, settings, method, hyperparameters)
-    run = methods.run_of(*way, batch, rng)
+    run = methods.ended_run(*way) or methods.run_of(*way, batch, rng)
     saved = None
     if checkpoint is not None:
         from symgd.descent.checkpoints import Checkpoint
@@ -241,7 +241,10 @@ def _optimize(
         saved = Checkpoint(checkpoint, _identity(run, x0, rng, batch))
     begin = functools.partial(find_start, run, x0, limits, rng)
     ended, start, source = performed(run, begin, callback, every, saved)
-    return result_of(run, ended, given, start, source)
+    result = result_of(run, ended, given, start, source)
+    if run.begins_again and solved.arrays is None and not solved.ended:
+        solved.ended.append(run)
+    return result
 
 
 def performed(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from symgd.descent.ends import (
     ROUGHLY,
     Ending,
+    Examiner,
     examined,
 )
 from symgd.descent.result import NOWHERE, Criterion, Result, Seen, Trace
@@ -56,6 +57,7 @@ class Run:
     scheduled: frozenset[str] = frozenset()  # hyperparameters that change with t
     hyperparameters: Mapping[str, Formula] = {}
     descends = False  # whether f never rises from one iterate to the next
+    begins_again = False  # whether, once begun anew, nothing is left of what it was
     short = SHORT  # iterations before anybody looks
 
     def __init__(
@@ -87,6 +89,7 @@ class Run:
         self.origin = floats(n if n <= QUICK_VARIABLES else 0)
         self.begun = floats(3)  # value, norm and sum of sizes at the start
         self.ending: Ending | None = None
+        self.examiner: Examiner | None = None  # where ends have been looked at
         comparable = objective.iteration is None and not self.descends
         self.remembers = comparable and n <= REMEMBERED
         self.lowest = NOWHERE

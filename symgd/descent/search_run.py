@@ -296,8 +296,9 @@ class SearchRun(Run):
     @property
     def _may_be_at_kink(self) -> bool:
         """Whether it may be a kink, of a root perhaps, that hides what is left."""
-        small = self.norm <= max(self.settings.gtol, SMALL * self.steepest)
-        return bool(self.origin) and not small and not self.objective.is_smooth
+        if not self.origin or self.objective.is_smooth:
+            return False
+        return not self.norm <= max(self.settings.gtol, SMALL * self.steepest)
 
     def _turns(self) -> bool:
         """Return whether the gradient is another close beside an end: at a kink."""

@@ -6,6 +6,7 @@ Stopping criteria: tolerances and limits.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import numbers
 from collections.abc import Iterable
@@ -74,39 +75,45 @@ class Settings:
         return dataclasses.replace(self, gtol=-1.0, relative=False)
 
     @classmethod
-    def checked(
-        cls,
-        *,
-        sign: float,
-        maxiter: Any,
-        gtol: Any,
-        ftol: Any,
-        patience: Any,
-        target: Any,
-        time_limit: Any,
-        trace: Any,
-        progress: Any,
-    ) -> Settings:
-        """Return the settings, or raise InputError for the first that can't be used."""
-        goal = (
-            -math.inf if target is None else sign * _number("target", target, -math.inf)
-        )
-        if _number("ftol", ftol) > 0.0 and not patience:
-            raise InputError("ftol is only tested with patience: give patience=10, say")
-        return cls(
-            sign=sign,
-            maxiter=count("maxiter", maxiter),
-            gtol=TIGHT if gtol is None else _number("gtol", gtol),
-            relative=gtol is None,
-            ftol=_finite("ftol", ftol),
-            patience=count("patience", patience),
-            target=goal,
-            time_limit=math.inf
-            if time_limit is None
-            else _number("time_limit", time_limit),
-            every=int(trace) if isinstance(trace, bool) else count("trace", trace),
-            progress=bool(progress),
-        )
+    def checked(cls, **given: Any) -> Settings:
+        """Return the settings: see :func:`_checked`, which is asked once for each."""
+        try:
+            hash(tuple(given.values()))
+        except TypeError:
+            return _checked.__wrapped__(**given)
+        return _checked(**given)
+
+
+@functools.lru_cache(maxsize=256, typed=True)
+def _checked(
+    *,
+    sign: float,
+    maxiter: Any,
+    gtol: Any,
+    ftol: Any,
+    patience: Any,
+    target: Any,
+    time_limit: Any,
+    trace: Any,
+    progress: Any,
+) -> Settings:
+    """Return the settings, or raise InputError for the first that can't be used."""
+    goal = -math.inf if target is None else sign * _number("target", target, -math.inf)
+    if _number("ftol", ftol) > 0.0 and not patience:
+        raise InputError("ftol is only tested with patience: give patience=10, say")
+    limit = math.inf if time_limit is None else _number("time_limit", time_limit)
+    return Settings(
+        sign=sign,
+        maxiter=count("maxiter", maxiter),
+        gtol=TIGHT if gtol is None else _number("gtol", gtol),
+        relative=gtol is None,
+        ftol=_finite("ftol", ftol),
+        patience=count("patience", patience),
+        target=goal,
+        time_limit=limit,
+        every=int(trace) if isinstance(trace, bool) else count("trace", trace),
+        progress=bool(progress),
+    )
 
 
 def _finite(name: str, value: Any) -> float:

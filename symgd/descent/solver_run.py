@@ -22,7 +22,7 @@ class SolverRun(SearchRun):
     """The default method: L-BFGS, Newton, L-BFGS, each from the best point so far."""
 
     name, loop = "auto", "solver"
-    descends = True
+    descends = begins_again = True
     space = staticmethod(layout.solver_space)
 
     def __init__(

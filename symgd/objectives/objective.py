@@ -155,6 +155,8 @@ class Objective:
         self._negated = False
         self._space: Space | None = None
         self._kernels: dict[tuple[str, ...], Kernel] = {}
+        self._opposite: Objective | None = None
+        self.ended: list[Any] = []  # a run of it that can be begun again
         self.parameters: Mapping[str, float] = MappingProxyType(constants)
         self._given: tuple[Any, dict[str, int]] = data, _whole_numbers(sizes or {})
         self._missing = missing
@@ -378,6 +380,11 @@ class Objective:
 
     def negated(self) -> Objective:
         """Return the objective with the opposite sign, as ``maximize`` needs it."""
+        if self._opposite is None:
+            self._opposite = self._with_other_sign()
+        return self._opposite
+
+    def _with_other_sign(self) -> Objective:
         other = self._copied()
         other._negated = not self._negated
         other._kernels = {}
@@ -390,6 +397,7 @@ class Objective:
     def _copied(self) -> Objective:
         other = object.__new__(type(self))  # copy.copy would make it from its formula
         other.__dict__.update(self.__dict__)
+        other._opposite, other.ended = None, []
         for name in ("value", "grad", "value_and_grad", "hess"):
             other.__dict__.pop(name, None)  # they know the objective they belong to
         return other

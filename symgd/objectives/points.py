@@ -80,9 +80,9 @@ def read_bounds(bounds: Any, space: Space) -> Bounds:
         For an unknown name, a wrong number of pairs, or a lower bound above an upper.
     """
     n = len(space)
-    limits = Bounds(n)
     if bounds is None:
-        return limits
+        return _none(n) if n <= MANY else Bounds(n)
+    limits = Bounds(n)
     if hasattr(bounds, "lb") and hasattr(bounds, "ub"):  # scipy.optimize.Bounds
         import numpy as np
 
@@ -109,6 +109,12 @@ def read_bounds(bounds: Any, space: Space) -> Bounds:
     for place, pair in enumerate(pairs):
         limits.enter(place, *_pair(space[place], pair))
     return limits
+
+
+@functools.lru_cache(maxsize=64)
+def _none(n: int) -> Bounds:
+    """Return no bounds, which nothing is entered into."""
+    return Bounds(n)
 
 
 def _sides(given: Sequence[Any], n: int) -> list[Any] | None:

@@ -233,7 +233,8 @@ def _optimize(
     limits = points.read_bounds(bounds, given.space)
     solved = given if sign > 0 else given.negated()
     way = (solved, limits, settings, method, hyperparameters)
-    run = methods.ended_run(*way) or methods.run_of(*way, batch, rng)
+    run = None if batch else methods.ended_run(*way)
+    run = run or methods.run_of(*way, batch, rng)
     saved = None
     if checkpoint is not None:
         from symgd.descent.checkpoints import Checkpoint

@@ -68,6 +68,8 @@ def test_bounds_and_parameters_are_those_of_the_call():
     other = objective.with_parameters(a=-1.0)
     assert minimize(other, [0.0, 0.0]).x[0] == pytest.approx(-1.0, abs=1e-4)
     assert minimize(objective, [0.0, 0.0]).x[0] == pytest.approx(2.0, abs=1e-4)
+    with pytest.raises(InputError, match="batch_size needs an update rule"):
+        minimize(objective, [0.0, 0.0], batch_size=2)
 
 
 def test_threads_have_runs_of_their_own():

@@ -29,6 +29,7 @@ from symgd.cli.options import (
     taking,
 )
 from symgd.cli.output import NO_SUCCESS, errors_reported, print_json
+from symgd.native.criteria import Criteria
 
 if TYPE_CHECKING:
     from symgd.fitting.fit_result import Fit
@@ -89,9 +90,9 @@ class FitOptions:
     missing: Missing = "error"
     method: Method = "auto"
     sets: Sets = None
-    maxiter: Maxiter = 10_000
+    maxiter: Maxiter = Criteria.maxiter
     gtol: FitGtol = 1e-8
-    time_limit: TimeLimit = None
+    time_limit: TimeLimit = Criteria.time_limit
     seed: Seed = None
     trace: TraceFile = None
     verbose: Verbose = False

@@ -16,6 +16,7 @@ import typer
 
 from symgd.cli import option_texts
 from symgd.errors import InputError
+from symgd.native.criteria import MEANINGS, Criteria
 
 if TYPE_CHECKING:
     from symgd.objectives.objective import Objective
@@ -81,20 +82,12 @@ Missing = Annotated[
     str | None,
     typer.Option(help="Rows that aren't finite: error, the default, or drop."),
 ]
-Maxiter = Annotated[int, typer.Option(help="The largest number of iterations.")]
-Gtol = Annotated[
-    float | None,
-    typer.Option(
-        help="Converged when no component of the gradient is larger; by default, when"
-        " nothing is left to gain."
-    ),
-]
-Ftol = Annotated[float, typer.Option(help="An improvement by no more is none.")]
-Patience = Annotated[
-    int, typer.Option(help="Iterations without improvement allowed; 0: any number.")
-]
-Target = Annotated[float | None, typer.Option(help="Stop at this value.")]
-TimeLimit = Annotated[float | None, typer.Option(help="Stop after so many seconds.")]
+Maxiter = Annotated[int, typer.Option(help=MEANINGS["maxiter"])]
+Gtol = Annotated[float | None, typer.Option(help=MEANINGS["gtol"])]
+Ftol = Annotated[float, typer.Option(help=MEANINGS["ftol"])]
+Patience = Annotated[int, typer.Option(help=MEANINGS["patience"])]
+Target = Annotated[float | None, typer.Option(help=MEANINGS["target"])]
+TimeLimit = Annotated[float | None, typer.Option(help=MEANINGS["time_limit"])]
 PlotFile = Annotated[
     Path | None, typer.Option("--plot", help="Draw it to a PNG, PDF or SVG file.")
 ]
@@ -165,12 +158,12 @@ class DescentOptions(PlacedOptions):
     method: Method = None
     rule_file: RuleFiles = None
     sets: Sets = None
-    maxiter: Maxiter = 10_000
-    gtol: Gtol = None
-    ftol: Ftol = 0.0
-    patience: Patience = 0
-    target: Target = None
-    time_limit: TimeLimit = None
+    maxiter: Maxiter = Criteria.maxiter
+    gtol: Gtol = Criteria.gtol
+    ftol: Ftol = Criteria.ftol
+    patience: Patience = Criteria.patience
+    target: Target = Criteria.target
+    time_limit: TimeLimit = Criteria.time_limit
     as_json: Json = False
     plot: PlotFile = None
 
@@ -199,15 +192,8 @@ class DescentOptions(PlacedOptions):
 
     def limits(self) -> dict[str, Any]:
         """Return the keyword arguments that any descent takes."""
-        return {
-            "bounds": option_texts.bounds(self.bounds),
-            "maxiter": self.maxiter,
-            "gtol": self.gtol,
-            "ftol": self.ftol,
-            "patience": self.patience,
-            "target": self.target,
-            "time_limit": self.time_limit,
-        }
+        criteria = {name: getattr(self, name) for name in MEANINGS}
+        return {"bounds": option_texts.bounds(self.bounds), **criteria}
 
     def arguments(self) -> dict[str, Any]:
         """Return the keyword arguments of ``minimize`` and its relatives."""

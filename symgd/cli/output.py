@@ -15,6 +15,7 @@ import typer
 
 from symgd.errors import SymgdError
 from symgd.native import compiled
+from symgd.native.criteria import MEANINGS
 
 BAD_INPUT, NO_SUCCESS, INTERRUPTED = 2, 1, 130
 
@@ -22,8 +23,7 @@ BAD_INPUT, NO_SUCCESS, INTERRUPTED = 2, 1, 130
 IN_PYTHON = (
     (r"^x0 has shape \((\d+),\)", r"--start has \1 number(s)"),
     (r"^x0 (?=has |is |must )", "--start "),
-    (r"^(maxiter|gtol|ftol|patience|target) must", r"--\1 must"),
-    (r"^time_limit must", "--time-limit must"),
+    *((rf"^{name} must", f"--{name.replace('_', '-')} must") for name in MEANINGS),
     (r"^a seed must", "--seed must"),
     (r"^checkpoint (?=.* can't be written)", "--checkpoint "),
     (r"^unknown variable in x0", "unknown variable in --start"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from symgd.errors import InputError, guess
 from symgd.language.plain import count
+from symgd.native.criteria import MEANINGS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -184,7 +185,7 @@ def no_hyperparameters(name: str, variables: Iterable[str] = ()) -> InputError:
         return InputError(f"unknown argument {name!r}: {_OTHERS[name]}")
     if name in ("callback", "callback_every", "checkpoint"):
         return InputError(f"{name!r} is an argument of minimize, maximize and fit only")
-    hint = guess(name, ("maxiter", "gtol", "ftol", "patience", "target", "time_limit"))
+    hint = guess(name, MEANINGS)
     problem = f"unknown argument {name!r}"
     if hint:
         return InputError(problem + hint)

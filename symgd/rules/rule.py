@@ -18,6 +18,7 @@ from symgd.errors import FormulaError, InputError, guess, unknown_name
 from symgd.language.drawing import card
 from symgd.language.plain import plain_number, split
 from symgd.native import compiled
+from symgd.native.criteria import MEANINGS
 
 if TYPE_CHECKING:
     import sympy as sp
@@ -37,9 +38,9 @@ REDUCTIONS = ("dot", "norm", "mean")
 
 # Arguments of minimize and its relatives, and columns of every trace.
 RESERVED = (
-    *("objective", "x0", "method", "bounds", "maxiter", "gtol", "ftol", "patience"),
-    *("target", "time_limit", "rng", "trace", "progress", "callback", "checkpoint"),
-    *("callback_every", "methods", "parameters", "workers", "fun", "grad_norm"),
+    *("objective", "x0", "method", "bounds", *MEANINGS, "rng", "trace", "progress"),
+    *("callback", "callback_every", "checkpoint", "methods", "parameters", "workers"),
+    *("fun", "grad_norm"),
 )
 
 

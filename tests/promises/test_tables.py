@@ -30,7 +30,7 @@ def test_a_status_has_a_sentence_a_message_and_a_colour(run, status):
     assert COLOURS[status]
 
 
-OF_DESCENTS = dict.fromkeys((minimize, maximize, minimize_many, race), {})
+OF_DESCENTS = {each: {} for each in (minimize, maximize, minimize_many, race)}
 # A fit's tolerance limits the offset, and its target is a column.
 TAKING = OF_DESCENTS | {fit: {"gtol": 1e-8, "target": inspect.Parameter.empty}}
 

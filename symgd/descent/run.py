@@ -30,7 +30,8 @@ from symgd.native.interrupts import Interrupts
 from symgd.native.machine import address, raise_pending
 from symgd.native.status import CUT, RUNNING, Status
 from symgd.native.stopping import stoppable
-from symgd.objectives.objective import QUICK_VARIABLES, Objective
+from symgd.objectives.forms import QUICK_VARIABLES
+from symgd.objectives.objective import Objective
 from symgd.objectives.points import MANY, Bounds
 
 if TYPE_CHECKING:

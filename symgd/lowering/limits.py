@@ -68,7 +68,7 @@ def _where_one_outdoes_others(
     candidates = [(f, x) for f in factors if f.args for x in known.vanishing_with(f)]
     having: dict[sp.Expr, list[sp.Expr]] = {x: [] for _, x in candidates}
     for factor in factors if candidates else ():
-        for x in factor.atoms(sp.Symbol, sp.Indexed) & having.keys():
+        for x in known.names_in(factor) & having.keys():
             having[x].append(factor)
     found: dict[sp.Basic, None] = {}
     for small, x in candidates:
@@ -81,21 +81,6 @@ def _where_one_outdoes_others(
             where.append(sp.Gt(order, 0, evaluate=False))
         found[sp.And(*where, evaluate=False)] = None
     return list(found)
-
-
-def _vanishing_with(factor: sp.Expr) -> tuple[sp.Expr, ...]:
-    """Return with which names 1/(1 + k/x), exp(-k/x) or sigmoid(log(x)) may vanish."""
-    base, exponent = factor.as_base_exp()
-    if isinstance(factor, (sp.exp, sigmoid)):
-        inside = factor.args[0]
-    elif isinstance(base, sp.Add) and exponent.is_number and exponent.is_negative:
-        inside = base
-    else:
-        return ()
-    powers = [p for p in inside.atoms(sp.Pow) if p.exp.is_number and p.exp.is_negative]
-    found = {p.base for p in powers} | {a.args[0] for a in inside.atoms(sp.log)}
-    names = [x for x in found if isinstance(x, (sp.Symbol, sp.Indexed))]
-    return tuple(sorted(names, key=sp.default_sort_key)[:MOST_NAMES])
 
 
 def _whole_order(
@@ -276,14 +261,16 @@ class _Factors:
 class Logarithms:
     """The logarithms by which alone a factor is infinite, of each node once.
 
-    And the exponentials by which it may be, and the names with which it may vanish.
+    And the exponentials by which it may be, the names in it, and those with which it
+    may vanish.
     """
 
     def __init__(self) -> None:
         self._arguments: dict[sp.Basic, tuple[sp.Expr, ...]] = {}
         self._divides: dict[sp.Basic, bool] = {}
         self._exponentials: dict[sp.Basic, tuple[sp.Expr, ...]] = {}
-        self._vanishing: dict[sp.Basic, tuple[sp.Expr, ...]] = {}
+        self._infinite: dict[sp.Basic, tuple[sp.Expr, ...]] = {}
+        self._names: dict[sp.Basic, set[sp.Basic]] = {}
 
     def of(self, factor: sp.Expr) -> tuple[sp.Expr, ...]:
         """Return their arguments, each once."""
@@ -306,9 +293,36 @@ class Logarithms:
         return tuple(dict.fromkeys(inner for part in parts for inner in self.of(part)))
 
     def vanishing_with(self, factor: sp.Expr) -> tuple[sp.Expr, ...]:
-        """Return the names with which a factor may vanish, against what others do."""
-        if (known := self._vanishing.get(factor)) is None:
-            known = self._vanishing[factor] = _vanishing_with(factor)
+        """Return with which names 1/(1 + k/x), exp(-k/x), sigmoid(log(x)) may vanish.
+
+        Not all of many.
+        """
+        base, exponent = factor.as_base_exp()
+        if isinstance(factor, (sp.exp, sigmoid)):
+            return self._infinite_with(factor.args[0])
+        if isinstance(base, sp.Add) and exponent.is_number and exponent.is_negative:
+            return self._infinite_with(base)
+        return ()
+
+    def _infinite_with(self, node: sp.Basic) -> tuple[sp.Expr, ...]:
+        """Return the names that a node divides by somewhere, or has logarithms of."""
+        if not node.args or isinstance(node, sp.Indexed):
+            return ()
+        if (known := self._infinite.get(node)) is None:
+            inner = node.args[0]
+            is_name = isinstance(inner, (sp.Symbol, sp.Indexed))
+            if is_name and (isinstance(node, sp.log) or _divides(node)):
+                known = (inner,)
+            else:
+                parts = (x for part in node.args for x in self._infinite_with(part))
+                known = tuple(dict.fromkeys(parts))[:MOST_NAMES]
+            self._infinite[node] = known
+        return known
+
+    def names_in(self, factor: sp.Expr) -> set[sp.Basic]:
+        """Return the names in a factor."""
+        if (known := self._names.get(factor)) is None:
+            known = self._names[factor] = factor.atoms(sp.Symbol, sp.Indexed)
         return known
 
     def exponentials(self, factor: sp.Expr) -> tuple[sp.Expr, ...]:
@@ -336,6 +350,10 @@ class Logarithms:
             known = known or any(map(self.divides, node.args))
             self._divides[node] = known
         return known
+
+
+def _divides(node: sp.Basic) -> bool:
+    return isinstance(node, sp.Pow) and node.exp.is_number and node.exp.is_negative
 
 
 def _is_exp(factor: sp.Expr) -> bool:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.language.drawing import card
 from symgd.language.plain import constant, count
-from symgd.native import compiled
-from symgd.native.machine import without_loops
-from symgd.native.records import EVALUATION, PRODUCT
+from symgd.objectives.forms import QUICK_LENGTH, QUICK_VARIABLES, Forms
+from symgd.objectives.kernels import Kernels
 from symgd.objectives.space import Space
 
 if TYPE_CHECKING:
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
     from symgd.objectives.evaluation import Evaluation
 
 MAX_VARIABLES = 1000
-# Compiling the Hessian takes seconds beyond: of so many variables, and of a formula
-# that has so many different parts.
-QUICK_VARIABLES, QUICK_LENGTH = 50, 400
 
 
 class Objective:
@@ -150,92 +145,71 @@ class Objective:
             constants[self.iteration] = 1.0
         if given is not None and (both := set(given) & set(constants)):
             raise InputError(f"{sorted(both)[0]!r} is both a variable and a parameter")
-        self._formula = expression
-        self._declared = given
-        self._negated = False
-        self._space: Space | None = None
-        self._kernels: dict[tuple[str, ...], Kernel] = {}
-        self._opposite: Objective | None = None
-        self.ended: list[Any] = []  # a run of it that can be begun again
         self.parameters: Mapping[str, float] = MappingProxyType(constants)
-        self._given: tuple[Any, dict[str, int]] = data, _whole_numbers(sizes or {})
-        self._missing = missing
         self._workers: int | None = None if workers is None else _workers(workers)
+        self._forms = Forms(expression, given, tuple(constants), self.iteration)
+        lengths = _whole_numbers(sizes or {})
         self.arrays: Arrays | None = None
         # What has been read and compiled before needs no reading again.
-        self._is_given = data is not None or bool(sizes)
-        plain = not self._is_given and self._text is not None
-        self._facts: Any = compiled.recalled(self.formula_key) if plain else None
-        if self._facts is None:
-            self._facts = self._read_facts()
-        self.variables: tuple[str, ...] = tuple(self._facts["variables"])
+        if data is not None or lengths or not self._forms.recall():
+            self._forms.read(self._read_names(data, lengths, missing))
         if self.arrays is not None and shapes:
             self.arrays = self.arrays.shaped(shapes)
+        self._kernels = Kernels(self._forms, self.arrays)
+        self.variables: tuple[str, ...] = self._forms.variables
+        self.ended: list[Any] = []  # a run of it that can be begun again
 
-    def _read_facts(self) -> dict[str, Any]:
-        """Return what a later process need not find out again."""
-        from symgd.language.nodes import length_of
-        from symgd.language.smoothness import has_roots, is_analytic, may_jump, varying
-
-        names = list(self._checked_variables())
-        length = length_of(self.expression, QUICK_LENGTH)
-        parts = varying(self.expression, names)
-        return {
-            "variables": names,
-            "length": length,
-            "jumps": may_jump(parts),
-            "analytic": is_analytic(parts),
-            "roots": has_roots(parts),
-        }
-
-    def _checked_variables(self) -> tuple[str, ...]:
+    def _read_names(
+        self, data: Any, sizes: Mapping[str, int], missing: str
+    ) -> tuple[str, ...]:
         """Read the formula, and return its variables in order."""
         from symgd.calculus.structure import has_arrays
         from symgd.language.formula import natural_order, text_of
         from symgd.language.naming import written_names
 
-        given, constants = self._declared, self.parameters
-        if has_arrays(self.expression):
-            self.arrays = self._with_arrays()
+        forms, constants = self._forms, self.parameters
+        if has_arrays(forms.expression):
+            self.arrays = self._with_arrays(data, sizes, missing)
             return self.arrays.variables
-        if self._is_given:
+        if data is not None or sizes:
             raise InputError("the formula has no indices, so no data and no sizes")
-        used = {s.name for s in self.expression.free_symbols}
+        given, expression = forms.declared, forms.expression
+        used = {s.name for s in expression.free_symbols}
         written = used  # of a text, with what cancels
-        if self._text is not None:
-            written = used | set(
-                written_names(self._text, [*(given or ()), *constants])
-            )
+        if forms.text is not None:
+            known = [*(given or ()), *constants]
+            written = used | set(written_names(forms.text, known))
         for name in constants:
             if name not in written:
                 raise InputError(f"unused parameter {name!r}: it is not in the formula")
         if given is None:
             given = tuple(natural_order(written - set(constants)))
         if not given or not used & set(given):
-            shown = self._text or text_of(self.expression)
-            raise FormulaError(_constant(given or (), self.expression), shown)
+            shown = forms.text or text_of(expression)
+            raise FormulaError(_constant(given or (), expression), shown)
         if len(given) > MAX_VARIABLES:
             problem = f"{len(given)} variables written out; at most {MAX_VARIABLES}"
             raise FormulaError(problem)
         return given
 
-    def _with_arrays(self) -> Arrays:
+    def _with_arrays(self, data: Any, sizes: Mapping[str, int], missing: str) -> Arrays:
         """Return what the names of a formula with arrays stand for."""
         from symgd.language.formula import names_in, text_of
         from symgd.objectives.arrays import Arrays
         from symgd.objectives.data import DataTable
 
-        plain, ranks = names_in(self.expression)
+        forms = self._forms
+        plain, ranks = names_in(forms.expression)
         for name in self.parameters:
             if name not in plain:
                 raise InputError(f"unused parameter {name!r}: it is not in the formula")
-        formula = self._text or text_of(self.expression)
+        formula = forms.text or text_of(forms.expression)
         arrays = Arrays(
-            self.expression,
-            self._declared,
+            forms.expression,
+            forms.declared,
             tuple(self.parameters),
-            DataTable(self._given[0], self._missing),
-            self._given[1],
+            DataTable(data, missing),
+            sizes,
             formula,
         )
         if not arrays.variables or not set(arrays.variables) & {*plain, *ranks}:
@@ -254,9 +228,7 @@ class Objective:
         """
         if self.arrays is not None:
             return self.arrays.space
-        if self._space is None:
-            self._space = Space(self.variables)
-        return self._space
+        return self._forms.space
 
     def sized(self, x0: Any) -> Objective:
         """Return the same objective with arrays as long as a start's.
@@ -269,11 +241,7 @@ class Objective:
         if self.arrays is None:
             return self
         arrays = self.arrays.sized(x0)
-        if arrays is self.arrays:
-            return self
-        other = self._copied()
-        other.arrays, other._kernels = arrays, {}
-        return other
+        return self if arrays is self.arrays else self._copied(arrays=arrays)
 
     @property
     def constants(self) -> dict[str, float]:
@@ -281,72 +249,42 @@ class Objective:
         return {k: v for k, v in self.parameters.items() if k != self.iteration}
 
     @property
-    def _text(self) -> str | None:
-        return self._formula if isinstance(self._formula, str) else None
-
-    @property
     def text(self) -> str | None:
         """The formula as it was typed; None if it is an expression, or negated."""
-        return None if self._negated else self._text
+        return None if self._forms.negated else self._forms.text
 
-    @functools.cached_property
+    @property
     def formula_key(self) -> tuple[str, ...]:
         """The formula as plain text: its kernels are stored under this."""
-        kind, text, names = "text", self._text, self._declared
-        if text is None:
-            from symgd.language.formula import text_of
-
-            kind, text, names = "sympy", text_of(self.expression), self.variables
-        sign = "-" if self._negated else "+"
-        declared = json.dumps([names, list(self.parameters), self.iteration])
-        return sign, kind, text, declared
+        return self._forms.key
 
     @property
     def code_key(self) -> tuple[str, ...]:
         """What compiled code depends on: the formula, and the types of arrays."""
-        if self.arrays is None:
-            return self.formula_key
-        return *self.formula_key, self.arrays.key
+        return self._kernels.key
 
     # ------------------------------------------------------------- symbolic
 
-    @functools.cached_property
+    @property
     def expression(self) -> sp.Expr:
         """The formula as a SymPy expression of real symbols."""
-        from symgd.calculus.structure import has_arrays
-        from symgd.language.formula import read, symbol
+        return self._forms.expression
 
-        declared = (*(self._declared or ()), *self.parameters)
-        known = {name: symbol(name) for name in declared}
-        # Sizes aren't declared, so with arrays every name is checked later.
-        closed = self._declared is not None
-        expression = read(self._formula, known, arrays=True, closed=False)
-        if closed and not has_arrays(expression):
-            expression = read(self._formula, known, closed=True)
-        return -expression if self._negated else expression
-
-    @functools.cached_property
+    @property
     def symbols(self) -> tuple[sp.Symbol, ...]:
         """The variables as SymPy symbols, in order."""
-        from symgd.language.formula import symbol
+        return self._forms.symbols
 
-        return tuple(symbol(name) for name in self.variables)
-
-    @functools.cached_property
+    @property
     def gradient(self) -> sp.ImmutableMatrix:
         """The exact gradient, a SymPy column.
 
         With arrays it has an entry for each variable; for an array's it is the
         derivative by one element, whose indices are ``arrays.indices``.
         """
-        from symgd.calculus import derivatives
-        from symgd.calculus.stable import stable
+        return self._forms.gradient if self.arrays is None else self.arrays.gradient()
 
-        if self.arrays is not None:
-            return self.arrays.gradient()
-        return derivatives.gradient(stable(self.expression), self.symbols)
-
-    @functools.cached_property
+    @property
     def hessian(self) -> sp.ImmutableMatrix:
         """The exact Hessian, a SymPy matrix.
 
@@ -355,12 +293,12 @@ class Objective:
         FormulaError
             With arrays: there, ``hess(x)`` and ``hessp(x, v)`` compute it.
         """
-        from symgd.calculus import derivatives
-
         if self.arrays is not None:
             problem = "the Hessian of a formula with arrays isn't written out: use"
             raise FormulaError(f"{problem} hess(x), or hessp(x, v)")
-        return derivatives.hessian(self.gradient, self.symbols)
+        return self._forms.hessian
+
+    # --------------------------------------------------------------- copies
 
     def with_parameters(self, **parameters: float) -> Objective:
         """Return the same objective with other values of some parameters.
@@ -374,47 +312,42 @@ class Objective:
             if name not in self.parameters:
                 raise unknown_name("parameter", name, self.parameters)
         values = {name: constant(value, name) for name, value in parameters.items()}
-        other = self._copied()
-        other.parameters = MappingProxyType({**self.parameters, **values})
-        return other
+        return self._copied(parameters={**self.parameters, **values})
 
     def negated(self) -> Objective:
         """Return the objective with the opposite sign, as ``maximize`` needs it."""
-        if self._opposite is None:
-            self._opposite = self._with_other_sign()
         return self._opposite
 
-    def _with_other_sign(self) -> Objective:
-        other = self._copied()
-        other._negated = not self._negated
-        other._kernels = {}
-        for name in ("formula_key", "expression", "gradient", "hessian", "native"):
-            other.__dict__.pop(name, None)
-        if self.arrays is not None:
-            other.arrays = self.arrays.of(other.expression)
-        return other
+    @functools.cached_property
+    def _opposite(self) -> Objective:
+        forms = self._forms.opposite
+        arrays = None if self.arrays is None else self.arrays.of(forms.expression)
+        return self._copied(forms=forms, arrays=arrays)
 
-    def _copied(self) -> Objective:
-        other = object.__new__(type(self))  # copy.copy would make it from its formula
-        other.__dict__.update(self.__dict__)
-        other._opposite, other.ended = None, []
-        for name in ("value", "grad", "value_and_grad", "hess"):
-            other.__dict__.pop(name, None)  # they know the objective they belong to
+    def _copied(
+        self,
+        forms: Forms | None = None,
+        arrays: Arrays | None = None,
+        parameters: Mapping[str, float] | None = None,
+    ) -> Objective:
+        """Return a copy in which some things are others; the rest is shared."""
+        other = object.__new__(type(self))
+        other.iteration, other.variables = self.iteration, self.variables
+        other._workers, other.ended = self._workers, []
+        constants = self.parameters if parameters is None else parameters
+        other.parameters = MappingProxyType(dict(constants))
+        other._forms = self._forms if forms is None else forms
+        other.arrays = self.arrays if arrays is None else arrays
+        same = other._forms is self._forms and other.arrays is self.arrays
+        other._kernels = self._kernels if same else Kernels(other._forms, other.arrays)
         return other
 
     # --------------------------------------------------------------- native
 
-    @functools.cached_property
+    @property
     def native(self) -> NativeObjective:
         """The formula as straight-line code."""
-        from symgd.calculus.stable import stable
-        from symgd.language.formula import symbol
-        from symgd.lowering.scalar_objective import native_objective
-
-        names = tuple(symbol(name) for name in self.parameters)
-        return native_objective(
-            stable(self.expression), tuple(self.gradient), self.symbols, names
-        )
+        return self._forms.native
 
     def kernel(self, kind: str) -> Kernel:
         """Return ``double f(double *x, double *p, double *out)``, compiled once.
@@ -432,43 +365,27 @@ class Objective:
             If there is no such derivative.
         """
         if self.arrays is None:
-            return self._kernels.get((kind,)) or self._straight(kind)
-        if kind == "hessian":
-            from symgd.objectives.curvature import hessian_by_columns
+            return self._kernels.get(kind)
+        return self._kernels.get(kind, self.workers)
 
-            return hessian_by_columns(self.kernel("product"), len(self.space))
-        if kind == "product":
-            return self.written((kind,), PRODUCT, self._product)
-        if kind == "evaluation" and self.workers > 1:
-            if ("threads",) not in self._kernels:
-                threads = self._in_threads(self.arrays, self.workers)
-                self._kernels["threads",] = threads
-            return self._kernels["threads",]
-        return self.written((kind,), EVALUATION, self._loops)
-
-    def _straight(self, kind: str) -> Kernel:
-        """Return the kernel of a formula without loops."""
-        return self.written(
-            *((kind,), EVALUATION),
-            lambda: self.native.written(kind),
-            lambda: self.native.interpreted(kind),
-            without_loops,
-        )
+    def written(self, parts: tuple[str, ...], *how: Any) -> Kernel:
+        """Return a kernel that depends on the formula and on ``parts``."""
+        return self._kernels.written(parts, *how)
 
     @property
     def has_jumps(self) -> bool:
         """Whether the value may jump: there are conditions, signs or whole numbers."""
-        return bool(self._facts["jumps"])
+        return bool(self._forms.facts["jumps"])
 
     @property
     def is_analytic(self) -> bool:
         """Whether it is made of parts that have all derivatives in their domain."""
-        return bool(self._facts["analytic"])
+        return bool(self._forms.facts["analytic"])
 
     @property
     def is_smooth(self) -> bool:
         """Whether it has all derivatives: no root of it has a kink where that is 0."""
-        return self.is_analytic and not self._facts["roots"]
+        return self.is_analytic and not self._forms.facts["roots"]
 
     @property
     def has_quick_hessian(self) -> bool:
@@ -477,7 +394,7 @@ class Objective:
         Otherwise compiling it may well take longer than descents without it.
         """
         few = len(self.space) <= QUICK_VARIABLES
-        return few and self._facts["length"] <= QUICK_LENGTH
+        return few and self._forms.facts["length"] <= QUICK_LENGTH
 
     @property
     def has_many_variables(self) -> bool:
@@ -501,46 +418,6 @@ class Objective:
         if self.arrays is None or self.arrays.work < ENOUGH:
             return 1
         return cores() if self._workers is None else self._workers
-
-    def _loops(self) -> str:
-        from symgd.lowering import array_objective as programs
-
-        assert self.arrays is not None
-        return programs.evaluation(self.arrays.program(), self.arrays.layout)
-
-    def _product(self) -> str:
-        from symgd.lowering import array_objective as programs
-
-        assert self.arrays is not None
-        return programs.product(self.arrays.product_program(), self.arrays.layout)
-
-    def _in_threads(self, arrays: Arrays, workers: int) -> Kernel:
-        """Return the evaluation whose loops are shared among threads."""
-        from symgd.lowering import array_objective as programs
-        from symgd.objectives.parallel import PIECES, Steps, parallel
-
-        program = arrays.program()
-        pieces = self.written(
-            ("pieces",), PIECES, lambda: programs.pieces(program, arrays.layout)
-        )
-        return parallel(Steps(pieces, program, workers))
-
-    def compiled(self, parts: tuple[str, ...], *how: Any) -> Kernel:
-        """Return a kernel that depends on the formula and on ``parts``."""
-        return self._kept(parts, compiled.kernel, how)
-
-    def written(self, parts: tuple[str, ...], *how: Any) -> Kernel:
-        """Return the same of one that symgd writes."""
-        return self._kept(parts, compiled.written, how)
-
-    def _kept(
-        self, parts: tuple[str, ...], make: Callable[..., Kernel], how: tuple[Any, ...]
-    ) -> Kernel:
-        if parts not in self._kernels:
-            self._kernels[parts] = make((*parts, *self.code_key), *how)
-            if self._text is not None and self.arrays is None:
-                compiled.remember(self.formula_key, self._facts)
-        return self._kernels[parts]
 
     @functools.cached_property
     def value(self) -> Evaluation:
@@ -626,11 +503,12 @@ class Objective:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What is compiled belongs to a process; the formula can go to another one.
-        if self._negated:
+        forms = self._forms
+        if forms.negated:
             return _negated, (self.negated(),)
-        plain, variables = self._text, self._declared
+        plain, variables = forms.text, forms.declared
         if plain is None:
-            plain, variables = self.expression, self.variables
+            plain, variables = forms.expression, self.variables
         known = None
         if self.arrays is not None:
             known = (self.arrays.data, self.arrays.sizes, self.arrays.shapes)

@@ -405,7 +405,7 @@ def test_what_python_raises_under_a_native_loop_is_raised(monkeypatch):
 
     kernel = machine.PythonKernel(fails, "d:ppp")
     f = Objective("sum((x[i] - 1)**2 for i in range(n))", sizes={"n": 4})
-    f._kernels["evaluation",] = kernel
+    f._kernels.made["evaluation",] = kernel
     with pytest.raises(MemoryError, match="none left"):
         minimize(f, np.zeros(4))
     with pytest.raises(MemoryError, match="none left"):

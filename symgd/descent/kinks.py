@@ -35,12 +35,14 @@ Evaluated: TypeAlias = "tuple[array[float], float, array[float]]"  # x, f, gradi
 
 DISTANCES = (1e-9, 1e-8, 1e-7, 1e-6)  # parts of x, within which gradients are taken
 NEAREST = 1e-6  # of the largest gradient: a mean by no more is 0
+REFINED, LESS = 24, 0.99  # times a mean is made less, each by some part of it
 UNBOUNDED = 0.9  # of the fall in the part of the way before
 GENUINE = 128.0  # times as far away f must still fall, so that a lower point counts
 STEEP = 1e-6  # of the gradient on the way: what isn't small at an end
 LEAST, UNSEEN = 4e-15, 1e-16  # of f, and of its fall: what can't be seen
 NODES = 2000  # of a formula, in which kinks are looked for
 NAMES = {sp.Abs: "abs", sp.Max: "max", sp.Min: "min"}
+ALIKE = 1e-6  # of the largest coordinate: what is smaller may be no size of its own
 FAR = 10.0  # times as far as gradients are taken: a kink there isn't seen
 FARTHER, CORRECTIONS = (1e-3, 0.1), 3  # parts of x along a kink; steps back to it
 MOST = 16  # directions in which f is looked at along kinks
@@ -77,6 +79,8 @@ class Kink(NamedTuple):
     evaluations : int
     surfaces : tuple of Surface
         The kinks.
+    units : sequence of float
+        How large coordinates were taken for.
     """
 
     is_minimum: bool
@@ -85,6 +89,7 @@ class Kink(NamedTuple):
     pieces: tuple[str, ...]
     evaluations: int
     surfaces: tuple[Surface, ...] = ()
+    units: Sequence[float] = ()
 
     def told(self, gradient: str) -> str:
         """Say why this is a minimum, or none."""
@@ -97,16 +102,20 @@ class Kink(NamedTuple):
 class _Surroundings:
     """Values and gradients near the end of a run."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, alike: bool = False) -> None:
+        """Take coordinates that began at 0 for as large as others, if they may be."""
         import numpy as np
 
         self.kernel = run.objective.kernel("evaluation")
         self.parameters = run.parameters
         self.x = np.array(run.x)
         self.lower, self.upper = np.array(run.lower), np.array(run.upper)
-        moved = np.abs(self.x - np.array(run.origin))
-        self.units = np.maximum(np.abs(self.x), moved)
-        self.units[self.units == 0.0] = self.units.max() or 1.0
+        origin = np.array(run.origin)
+        self.units = np.maximum(np.abs(self.x), np.abs(self.x - origin))
+        largest = self.units.max() or 1.0
+        unknown = (origin == 0.0) & (self.units < ALIKE * largest)
+        self.differ = bool((unknown & (self.units > 0.0)).any())
+        self.units[unknown if alike else self.units == 0.0] = largest
         # What f gains on a shorter way doesn't show in it.
         if run.norm > STEEP * run.steepest:
             shown = LEAST * abs(run.fun) / run.norm
@@ -124,6 +133,13 @@ class _Surroundings:
         f = float(self.kernel(*map(address, (point, self.parameters, gradient))))
         self.evaluations += 1
         return point, f, gradient
+
+    def finite(self, distance: float, directions: Any) -> list[Evaluated]:
+        """Return the points in some directions at which all is finite."""
+        import numpy as np
+
+        points = [self.at(self.x + distance * self.units * way) for way in directions]
+        return [p for p in points if math.isfinite(p[1]) and np.isfinite(p[2]).all()]
 
     def directions(self, slopes: np.ndarray) -> np.ndarray:
         """Return along what to look: the coordinates, between them, and between kinks.
@@ -170,9 +186,26 @@ def _edges(slopes: np.ndarray) -> np.ndarray:
 
 def kink_at(run: Run) -> Kink:
     """Look around the end of a run."""
+    around = _Surroundings(run)
+    own = _kink_among(run, around)
+    if not around.differ or own.is_hole:
+        return own
+    # A coordinate that began at 0 and has hardly moved tells nothing of its size.
+    alike = _kink_among(run, _Surroundings(run, alike=True))
+    lower = [kink for kink in (alike, own) if kink.lower is not None]
+    known = own.is_minimum and (own.surfaces or not alike.is_minimum)
+    kink = min(lower, key=_value_of_lower) if lower else own if known else alike
+    return kink._replace(evaluations=own.evaluations + alike.evaluations)
+
+
+def _value_of_lower(kink: Kink) -> float:
+    return math.inf if kink.lower is None else kink.lower[1]
+
+
+def _kink_among(run: Run, around: _Surroundings) -> Kink:
     import numpy as np
 
-    around, f = _Surroundings(run), run.fun
+    f = run.fun
     switches = list(kinks_of(run.objective, run.x, around.units.tolist()))
     nearest, pieces = None, tuple(_named(node) for node, _ in switches)
     surfaces = [surface for _, each in switches for surface in each]
@@ -183,26 +216,46 @@ def kink_at(run: Run) -> Kink:
     if _is_hole(around, np.array(run.gradient)):
         return Kink(False, True, None, (), around.evaluations)
     for distance in DISTANCES:
-        steps = distance * around.units * directions
-        points = [around.at(around.x + step) for step in steps]
-        finite = [math.isfinite(p[1]) and np.isfinite(p[2]).all() for p in points]
-        if not any(finite):
+        kept = around.finite(distance, directions)
+        if not kept:
             continue
-        kept = [p for p, good in zip(points, finite, strict=True) if good]
+        mean, size = _mean_of_gradients(around, run.gradient, kept, distance)
         lowest = min(kept, key=lambda point: point[1])
         if lowest[1] < f and (lower := _further(around, lowest, f)):
             return Kink(False, False, lower, pieces, around.evaluations)
-        gradients = np.array([run.gradient, *(p[2] for p in kept)]) * around.units
-        gradients = _unheld(around, gradients, distance)
-        mean = nearest_to_origin(gradients)
         nearest = mean if nearest is None else nearest
-        if np.linalg.norm(mean) <= NEAREST * np.linalg.norm(gradients, axis=1).max():
+        if np.linalg.norm(mean) <= NEAREST * size:
             below = _along_kinks(run, around, switches, directions)
             at = below is None
             found = at, False, below, pieces, around.evaluations
-            return Kink(*found, tuple(surfaces))
+            return Kink(*found, tuple(surfaces), around.units.tolist())
     lower = _along(around, nearest, f)
     return Kink(False, False, lower, pieces, around.evaluations)
+
+
+def _mean_of_gradients(
+    around: _Surroundings, own: Any, kept: list[Evaluated], distance: float
+) -> tuple[np.ndarray, float]:
+    """Return the least mean of gradients around, and the size of the largest.
+
+    Where it isn't 0, the gradient is asked for in the direction against it: there is
+    the one that would make it less, as at a kink of a norm, whose gradients are as many
+    as the points of a ball. These points are kept, too.
+    """
+    import numpy as np
+
+    for _ in range(REFINED):
+        gradients = np.array([own, *(point[2] for point in kept)]) * around.units
+        gradients = _unheld(around, gradients, distance)
+        mean = nearest_to_origin(gradients)
+        size = float(np.linalg.norm(gradients, axis=1).max())
+        if np.linalg.norm(mean) <= NEAREST * size:
+            break
+        more = around.finite(distance, [-mean / np.abs(mean).max()])
+        kept += more
+        if not more or not more[0][2] * around.units @ mean < LESS * (mean @ mean):
+            break
+    return mean, size
 
 
 def _where_they_meet(
@@ -307,7 +360,8 @@ def _further(around: _Surroundings, point: Evaluated, f: float) -> Evaluated | N
             break
         lowest, factor = trial, 2.0 * factor
     usable = all(map(math.isfinite, lowest[2]))
-    return lowest if factor > GENUINE and lowest[1] < f and usable else None
+    seen = factor > GENUINE and lowest[1] < f - around.least
+    return lowest if seen and usable else None
 
 
 def _along(around: _Surroundings, mean: Any, f: float) -> Evaluated | None:

@@ -8,6 +8,7 @@ Elsewhere: arbitrary precision arithmetic.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -34,8 +35,6 @@ CHOICES = (sp.Abs, sp.Max, sp.Min)
 class ManyDigits:
     """A formula around a point, in units of its coordinates.
 
-    ``unseen`` is what no value shows.
-
     All of it is to be asked within ``language.digits.digits(DIGITS)``.
     """
 
@@ -52,7 +51,17 @@ class ManyDigits:
         given = objective.parameters.items()
         self.constants = {k: as_written(v) for k, v in given}
         self.x, self.sizes = list(map(mpmath.mpf, x)), list(map(mpmath.mpf, sizes))
-        self.unseen = mpmath.mpf(10) ** -SEEN * scale
+        self._scale = scale
+
+    @functools.cached_property
+    def unseen(self) -> Any:
+        """What no value shows, beside those there were, or what they are made of."""
+        scale = mpmath.mpf(self._scale)
+        if scale == 0:
+            parts = (e for e in parts_of(self.expression) if isinstance(e, sp.Expr))
+            values = [abs(self._value(each, self.x)) for each in parts]
+            scale = max(filter(mpmath.isfinite, values))
+        return mpmath.mpf(10) ** -SEEN * scale
 
     def moved(self, step: Sequence[Any]) -> Direction:
         """Return the point a step away."""

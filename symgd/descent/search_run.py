@@ -128,9 +128,14 @@ class SearchRun(Run):
         lower = self._lower_on_the_way() if self._ran_away else None
         if lower is not None and self._leaves(*lower):
             return self._goes_on(self.settings.gtol)
-        if lower is not None or self._falls_on(surfaces):
+        if lower is not None or self._falls_on(surfaces) or self._is_lost(end):
             return self._in_tail(end)
         return int(status)
+
+    def _is_lost(self, end: Ending) -> bool:
+        """Return whether it ran away to where f, as steep as it was, has no digits."""
+        fallen = self.first - self.fun
+        return self._ran_away and end.promised > SMOOTH * fallen
 
     @property
     def _ran_away(self) -> bool:
@@ -156,7 +161,7 @@ class SearchRun(Run):
         from symgd.descent.kinks import along
 
         way = [a - b for a, b in zip(self.x, self.origin, strict=True)]
-        sizes = sizes_of(self.x, self.origin)
+        sizes = self._sizes
         ways = [way, *along(surfaces, sizes)] if surfaces else [way]
         kernel, parameters, point, sides = self._around()
         fallen = self.first - self.fun
@@ -173,7 +178,7 @@ class SearchRun(Run):
 
         if self.objective.arrays is not None:
             return False
-        sizes, fallen = sizes_of(self.x, self.origin), self.first - self.fun
+        sizes, fallen = self._sizes, self.first - self.fun
         kernel, parameters, point, sides = self._around()
         surfaces = surfaces or surfaces_near(self.objective, self.x, sizes)
         return falls_in_all_digits(
@@ -183,6 +188,12 @@ class SearchRun(Run):
             way,
             lambda way: may_fall(kernel, parameters, point, sides, way, fallen),
         )
+
+    @property
+    def _sizes(self) -> Sequence[float]:
+        """How large coordinates are, or were taken for where a kink was found."""
+        known = self.kink is not None and self.kink.units
+        return known or sizes_of(self.x, self.origin)
 
     def _around(self) -> tuple[Any, ...]:
         """Return what evaluates f near the end: with the point, and the bounds."""

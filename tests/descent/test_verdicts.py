@@ -169,6 +169,32 @@ MINIMA = {
         *("abs(x+y-z) + abs(y+z-x) - 0.1*x - 0.1*y", [0, 0, 0], [(-1, 1)] * 3),
         [-0.1],
     ),
+    "a bent kink that is a start": ("abs((x+y)**2 - 4)", [2.0, 0.0], None, [0.0]),
+    "a kink that a coordinate began at": (
+        *("2.5*abs(y) + cosh(x+y-1) - 1", [-1.0, 0.0], None),
+        [0.0],
+    ),
+    "a corner that a coordinate began at": (
+        *("max(x/2+y+1, 2*x-y-1, -2.5*x)", [0.0, 0.0], None),
+        [0.0],
+    ),
+    "a kink along which a coordinate has hardly moved": (
+        *("5*abs(3*x-2*y+0.5) + 0.1*(x-y-0.3)**2", [1.0, 0.0], None),
+        [0.0],
+    ),
+    "a kink with a coordinate that vanishes": (
+        *("max(0, 1+2*x) + max(y**2, abs(2*x-y+1))", [1.0, 0.0], None),
+        [0.0],
+    ),
+    "a norm that only some of its gradients hold": (
+        *(
+            "max(0.5-0.7*y, 0.5-2*x-y) + 0.1*(3*x-y)**2"
+            " + sqrt((x/2)**2 + (x/2-2*y+1)**2)",
+            [0.3, -2.0],
+            None,
+        ),
+        [0.175],
+    ),
 }
 WITHOUT = {  # a minimum, or one that can be reached
     "falls to 0": ("exp(-x)", [0.0]),
@@ -242,6 +268,12 @@ WITHOUT = {  # a minimum, or one that can be reached
     ),
     "falls from valley to valley": (
         *("0.5*min((3*x+3*y-3)**2, (0.7*x+y)**2) + 1/(1+(1-0.7*x)**2)", [0.0, 0.3]),
+    ),
+    "falls along a valley that rounding fills": (
+        *(
+            "cosh(0.5-0.7*x-2*y) - 0.1*sqrt((2*x+y/2-3)**2 + (1-2*x-2*y)**2)",
+            [0.7, -2.0],
+        ),
     ),
     "falls by an exponential of one": ("abs(y - 1) + exp(-exp(x))", [1.0, 3.0]),
 }

@@ -415,5 +415,4 @@ def test_parameters_that_ran_away_are_no_success():
 def test_a_scale_beyond_float64_is_none():
     doses = np.array([0.0, 0.1, 0.3, 1, 3, 10, 30, 100])
     table = {"x": doses, "y": 5 + 95 * doses**1.4 / (6**1.4 + doses**1.4)}
-    with pytest.raises(InputError, match="no start was found"):
-        fit("t*exp(-(k/x)**n)", table, "y")
+    assert fit("t*exp(-(k/x)**n)", table, "y").fun < 100.0

@@ -60,7 +60,7 @@ def ended_run(
 
     Who minimises the same formula often, from many starts, pays once for its arrays.
     """
-    if not is_default(method) or hyperparameters or not objective.ended:
+    if not objective.ended or not is_default(method) or hyperparameters:
         return None
     try:
         run: Run = objective.ended.pop()
@@ -69,6 +69,25 @@ def ended_run(
     same = run.settings == settings and not (bounds.finite or run.bounded)
     run.seconds = 0.0
     return run if same else None
+
+
+def _within(
+    objective: Objective,
+    bounds: Bounds,
+    settings: Settings,
+    method: str | Rule,
+    hyperparameters: Mapping[str, Formula],
+) -> Run:
+    """Return a run that keeps to constraints."""
+    if not is_default(method):
+        problem = f"{method!r} can't keep to constraints: it is projected onto bounds"
+        raise InputError(f"{problem} only; leave method out, or give 'auto'")
+    if hyperparameters:
+        name = next(iter(hyperparameters))
+        raise arguments.no_hyperparameters(name, objective.space.names)
+    from symgd.descent.interior_run import InteriorRun
+
+    return InteriorRun(objective, bounds, settings)
 
 
 def run_of(
@@ -87,6 +106,8 @@ def run_of(
     InputError, FormulaError
         If there is no such method, or it has no such hyperparameter.
     """
+    if objective.constraints is not None:
+        return _within(objective, bounds, settings, method, hyperparameters)
     if is_default(method):
         if batch_size:
             problem = "batch_size needs an update rule: method='amsgrad', say"

@@ -51,6 +51,7 @@ def minimize(
     callback_every: int = 0,
     checkpoint: str | os.PathLike[str] | None = None,
     batch_size: int | None = None,
+    subject_to: Any = None,
     **hyperparameters: Formula,
 ) -> Result:
     """Find a minimum of a formula.
@@ -105,6 +106,11 @@ def minimize(
         all rows. Rows are shuffled in each epoch, in an order that ``rng`` decides;
         schedules may use ``epoch`` (from 1). The run goes on to ``maxiter``, and
         reports value and gradient over all rows.
+    subject_to : str, relation, sequence of these, or mapping by name, optional
+        What the point is to satisfy: ``"x + y == 10"``, ``"1 <= x*y <= 2"``, or
+        ``"x[i+1] - x[i] <= r for i in range(n - 1)"``. The default method then is an
+        interior point method (Wächter and Biegler 2006), and ``result.multipliers``
+        tells what each constraint costs.
     **hyperparameters : float or str
         Those of the rule; text is a schedule, a formula in ``t``. ``method="gd",
         step_size="auto"`` finds its steps itself: spectral projected gradients with a
@@ -148,6 +154,7 @@ def minimize(
         callback_every=callback_every,
         checkpoint=checkpoint,
         batch_size=batch_size,
+        subject_to=subject_to,
         hyperparameters=hyperparameters,
     )
 
@@ -171,6 +178,7 @@ def maximize(
     callback_every: int = 0,
     checkpoint: str | os.PathLike[str] | None = None,
     batch_size: int | None = None,
+    subject_to: Any = None,
     **hyperparameters: Formula,
 ) -> Result:
     """Find a maximum of a formula: gradient ascent.
@@ -203,6 +211,7 @@ def maximize(
         callback_every=callback_every,
         checkpoint=checkpoint,
         batch_size=batch_size,
+        subject_to=subject_to,
         hyperparameters=hyperparameters,
     )
 
@@ -218,11 +227,12 @@ def _optimize(
     callback_every: Any,
     checkpoint: Any,
     batch_size: Any,
+    subject_to: Any,
     hyperparameters: Mapping[str, Formula],
     **options: Any,
 ) -> Result:
     """Minimise sign*objective, and report about the objective itself."""
-    given = objective_of(objective, x0, bounds)
+    given = _within(objective, subject_to, x0, bounds)
     arguments.refuse_of_objective(hyperparameters)
     given = given.sized(x0)
     batch = 0 if batch_size is None else count("batch_size", batch_size)
@@ -246,6 +256,15 @@ def _optimize(
     if run.begins_again and solved.arrays is None and not solved.ended:
         solved.ended.append(run)
     return result
+
+
+def _within(objective: Any, subject_to: Any, *named: Any) -> Objective:
+    """Return an objective, within constraints where some are given."""
+    if subject_to is None:
+        return objective_of(objective, *named)
+    if isinstance(objective, Objective):
+        return Objective(objective, subject_to=subject_to)
+    return objective_of(objective, *named, subject_to=subject_to)
 
 
 def performed(

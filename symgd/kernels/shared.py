@@ -50,6 +50,7 @@ LOOPS = {
     "solver": SharedLoop("solver", DESCENT),
     "truncated": SharedLoop("truncated", DESCENT),
     "spectral": SharedLoop("spectral", DESCENT),
+    "interior": SharedLoop("interior", DESCENT),
     "each": SharedLoop("each", EACH),
     "examination": SharedLoop("examination", EXAMINATION),
     "examination_each": SharedLoop("examination", EXAMINATION_EACH, "each_entry"),

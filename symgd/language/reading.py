@@ -82,6 +82,15 @@ class Reader:
 
     def expression(self) -> sp.Expr:
         """Return the expression of the text, see ``language.formula.read``."""
+        tree = self._tree()
+        with self._understood():
+            result = self._value(tree)
+        if result.has(*NOT_REAL):
+            raise FormulaError("the formula is not finite and real", self.text)
+        return result
+
+    def _tree(self, opening: str = "", closing: str = "") -> ast.expr:
+        """Return the syntax tree of the text, perhaps in brackets."""
         # Comments and line breaks become spaces, so that places stay where they were.
         source = re.sub(r"\ufeff|#[^\n]*", lambda m: " " * len(m[0]), self.text)
         source = re.sub(r"\s", " ", source)
@@ -94,9 +103,9 @@ class Reader:
         for found in (mistakes.latex, mistakes.lookalike):
             if error := found(self.text, source):
                 raise error
-        self.margin = len(source) - len(source.lstrip())
+        self.margin = len(source) - len(source.lstrip()) - len(opening)
         try:
-            self.bytes = source.strip().encode()
+            self.bytes = f"{opening}{source.strip()}{closing}".encode()
             tree = ast.parse(self.bytes.decode(), mode="eval").body
         except (SyntaxError, ValueError) as refused:
             raise mistakes.explained(self.text, source, refused) from None
@@ -104,11 +113,13 @@ class Reader:
             raise self._too_deep() from None
         if sum(1 for _ in ast.walk(tree)) > MAX_NODES:
             raise FormulaError(f"the formula has more than {MAX_NODES} operations")
+        return tree
+
+    @contextlib.contextmanager
+    def _understood(self) -> Iterator[None]:
+        """Make what goes wrong while a tree is read an error of the formula."""
         try:
-            result = self._value(tree)
-            if result.has(*NOT_REAL):
-                raise FormulaError("the formula is not finite and real", self.text)
-            return result
+            yield
         except (RecursionError, MemoryError):
             raise self._too_deep() from None
         except FormulaError:

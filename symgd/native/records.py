@@ -73,6 +73,76 @@ class RunArrays(Record):
     trace: int
 
 
+@record
+class InteriorState(RunState):
+    """Where a run is that keeps to constraints."""
+
+    constraints: int
+    equalities: int  # of these: the first
+    unknowns: int  # variables that aren't fixed, and a slack for each inequality
+    moving: int  # of these, variables
+    filtered: int  # pairs of violation and barrier function that are not acceptable
+    restored: int  # how often constraints alone were looked at
+    crawled: int  # short steps in a row
+    tiny: int  # steps that change nothing, one after the other
+    worst: int  # the constraint that is violated most
+    curved: int  # directions in which the Lagrangian curves the other way at the end
+    barrier: float  # its weight, mu
+    least_barrier: float
+    sign: float  # of the objective: -1 to find a maximum
+    scale: float  # of the objective
+    convexity: float  # what was last added to the Hessian's diagonal
+    most_violated: float  # the sum of violations that no step may leave
+    little_violated: float  # where the value is what counts
+    first_value: float
+    violation: float  # the largest, of constraints as they are given
+    complementarity: float
+    ctol: float  # allowed violation
+
+
+@record
+class InteriorArrays(RunArrays):
+    """Where what such a run works with is: addresses."""
+
+    point: int  # variables, multipliers, the objective's factor: where to evaluate
+    image: int  # the gradient there: of the Lagrangian, constraints, the objective
+    second: int  # the Hessian there
+    places: int  # of the variables that aren't fixed
+    scales: int  # of the constraints
+    low: int  # of the constraints, as they are given
+    high: int
+    # Of unknowns.
+    v: int
+    v_low: int
+    v_high: int
+    z_low: int  # multipliers of the sides
+    z_high: int
+    slope: int  # of the objective
+    barrier_slope: int
+    trial: int
+    begun: int  # where a restoration began
+    dz_low: int
+    dz_high: int
+    # Of constraints.
+    y: int
+    h: int  # their values, without the slacks
+    h_trial: int
+    h_more: int
+    # Of both.
+    right: int
+    step: int
+    other_step: int
+    rest: int
+    better: int
+    # Matrices.
+    system: int
+    factors: int
+    jacobian: int
+    filter: int
+
+
+FILTER = 256  # pairs in a filter, at most
+
 WATCHED = 4  # numbers that lanes are compared with: norm, ftol, target, patience
 TRACE_ROWS = 4096  # recorded in one slice at most
 
@@ -81,6 +151,7 @@ TARGET_REACHED = int(Status.TARGET_REACHED)
 STALLED = int(Status.STALLED)
 DIVERGED = int(Status.DIVERGED)
 ABNORMAL = int(Status.ABNORMAL)
+INFEASIBLE = int(Status.INFEASIBLE)
 
 # How the kernels are called, see ``machine.Kernel``.
 EVALUATION = "d:ppp"  # of value and gradient, and of the Hessian

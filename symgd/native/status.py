@@ -25,6 +25,7 @@ class Status(enum.IntEnum):
     TIME_LIMIT = 6
     INTERRUPTED = 7
     STATIONARY = 8
+    INFEASIBLE = 9
 
     @property
     def sentence(self) -> str:
@@ -53,4 +54,5 @@ _SENTENCES = {
     Status.TIME_LIMIT: "The time limit was reached.",
     Status.INTERRUPTED: "The run was interrupted.",
     Status.STATIONARY: "The gradient is small, but not at a minimum.",
+    Status.INFEASIBLE: "No point near here satisfies the constraints.",
 }

@@ -190,7 +190,7 @@ class Arrays:
         InputError
             If some are still unknown.
         """
-        return self.shaped(self._shapes_of(x0))
+        return self.shaped(self.shapes_of(x0))
 
     def shaped(self, shapes: Mapping[str, Sequence[int]]) -> Arrays:
         """Return the same with the given shapes of some variables; raises likewise."""
@@ -234,7 +234,7 @@ class Arrays:
             f"sizes={{{example}}}, data for the arrays, or a start x0 of their lengths"
         )
 
-    def _shapes_of(self, x0: Any) -> dict[str, tuple[int, ...]]:
+    def shapes_of(self, x0: Any) -> dict[str, tuple[int, ...]]:
         """Return the shapes of variables that a start tells."""
         if x0 is None:
             return {}

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from symgd.lowering.scalar_objective import NativeObjective
     from symgd.native.machine import Kernel
     from symgd.objectives.arrays import Arrays
+    from symgd.objectives.constraints import Lagrangian
     from symgd.objectives.evaluation import Evaluation
 
 MAX_VARIABLES = 1000
@@ -56,6 +57,11 @@ class Objective:
         online objective, other at each update, which only rules can minimise. It is
         the last of the parameters; outside of a run it is 1, or what is given:
         ``value(x, t=7)``.
+
+    subject_to : str, relation, sequence of these, or mapping by name, optional
+        What a point is to satisfy: ``"x + y == 10"``, ``"0 <= x*y <= 2"``, ``"x[i+1] -
+        x[i] <= r for i in range(n - 1)"``, or SymPy's relations. Only the default
+        method keeps to it.
 
     Attributes
     ----------
@@ -119,6 +125,7 @@ class Objective:
         iteration: str | sp.Symbol | None = None,
         missing: str = "error",
         workers: int | None = None,
+        subject_to: Any = None,
     ) -> None:
         shapes: Mapping[str, Any] = {}
         if isinstance(expression, Objective):
@@ -131,6 +138,12 @@ class Objective:
             iteration = iteration or expression.iteration
             variables = expression.variables if variables is None else variables
             parameters = expression.constants if parameters is None else parameters
+            if expression.constraints is not None:
+                if subject_to is not None:
+                    raise InputError("the objective has its constraints already")
+                subject_to = expression.constraints.constraints
+                if (whole := expression.constraints.function.arrays) is not None:
+                    data, sizes, shapes = whole.data or None, whole.sizes, {}
             expression = expression.expression
         if parameters is not None and not isinstance(parameters, Mapping):
             problem = "parameters must be a mapping of names to numbers"
@@ -150,14 +163,41 @@ class Objective:
         self._forms = Forms(expression, given, tuple(constants), self.iteration)
         lengths = _whole_numbers(sizes or {})
         self.arrays: Arrays | None = None
+        self.constraints: Lagrangian | None = None
         # What has been read and compiled before needs no reading again.
-        if data is not None or lengths or not self._forms.recall():
+        if subject_to is not None:
+            self._read_constraints(subject_to, data, lengths, missing)
+        elif data is not None or lengths or not self._forms.recall():
             self._forms.read(self._read_names(data, lengths, missing))
         if self.arrays is not None and shapes:
             self.arrays = self.arrays.shaped(shapes)
         self._kernels = Kernels(self._forms, self.arrays)
         self.variables: tuple[str, ...] = self._forms.variables
         self.ended: list[Any] = []  # a run of it that can be begun again
+
+    def _read_constraints(
+        self, given: Any, data: Any, sizes: Mapping[str, int], missing: str
+    ) -> None:
+        """Read relations; names are then those of the formula and of all relations."""
+        from symgd.objectives.constraints import constrained
+
+        if self.iteration is not None:
+            raise InputError("an objective that changes can't have constraints")
+        old = self._forms
+        self.constraints = constrained(
+            Objective,
+            old.expression,
+            old.declared,
+            given,
+            self.parameters,
+            data=data,
+            sizes=sizes,
+            missing=missing,
+        )
+        names = self.constraints.variables
+        self._forms = Forms(old.formula, names, old.parameters)
+        self._forms.read(names)
+        self.arrays = self.constraints.arrays_of(self._forms.expression)
 
     def _read_names(
         self, data: Any, sizes: Mapping[str, int], missing: str
@@ -240,8 +280,22 @@ class Objective:
         """
         if self.arrays is None:
             return self
+        if self.constraints is not None:
+            return self._shaped(self.arrays.shapes_of(x0))
         arrays = self.arrays.sized(x0)
         return self if arrays is self.arrays else self._copied(arrays=arrays)
+
+    def _shaped(self, shapes: Mapping[str, Sequence[int]]) -> Objective:
+        """Return the same with known shapes of some variables, also in constraints."""
+        assert self.constraints is not None
+        function = self.constraints.function
+        assert function.arrays is not None
+        arrays = function.arrays.shaped(shapes)
+        if arrays is function.arrays:
+            return self
+        whole = self.constraints.with_function(function._copied(arrays=arrays))
+        own = whole.arrays_of(self._forms.expression)
+        return self._copied(arrays=own, constraints=whole)
 
     @property
     def constants(self) -> dict[str, float]:
@@ -312,7 +366,12 @@ class Objective:
             if name not in self.parameters:
                 raise unknown_name("parameter", name, self.parameters)
         values = {name: constant(value, name) for name, value in parameters.items()}
-        return self._copied(parameters={**self.parameters, **values})
+        constraints = self.constraints
+        if constraints is not None:
+            function = constraints.function.with_parameters(**values)
+            constraints = constraints.with_function(function)
+        everything = {**self.parameters, **values}
+        return self._copied(parameters=everything, constraints=constraints)
 
     def negated(self) -> Objective:
         """Return the objective with the opposite sign, as ``maximize`` needs it."""
@@ -329,6 +388,7 @@ class Objective:
         forms: Forms | None = None,
         arrays: Arrays | None = None,
         parameters: Mapping[str, float] | None = None,
+        constraints: Lagrangian | None = None,
     ) -> Objective:
         """Return a copy in which some things are others; the rest is shared."""
         other = object.__new__(type(self))
@@ -338,6 +398,7 @@ class Objective:
         other.parameters = MappingProxyType(dict(constants))
         other._forms = self._forms if forms is None else forms
         other.arrays = self.arrays if arrays is None else arrays
+        other.constraints = self.constraints if constraints is None else constraints
         same = other._forms is self._forms and other.arrays is self.arrays
         other._kernels = self._kernels if same else Kernels(other._forms, other.arrays)
         return other
@@ -491,7 +552,9 @@ class Objective:
         if self.arrays is not None:
             columns = ((name, id(each)) for name, each in self.arrays.data.items())
             known = (*sorted(self.arrays.sizes.items()), *columns)
-        return self.expression, self.variables, constants, self.iteration, known
+        relations = None if self.constraints is None else self.constraints.texts
+        whole = (known, relations and tuple(relations))
+        return self.expression, self.variables, constants, self.iteration, whole
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Objective):
@@ -513,6 +576,12 @@ class Objective:
         if self.arrays is not None:
             known = (self.arrays.data, self.arrays.sizes, self.arrays.shapes)
         given = (variables, self.constants, self.iteration, self._workers, known)
+        constraints = self.constraints
+        if constraints is not None:
+            arrays = constraints.function.arrays
+            sized = None if arrays is None else (arrays.data, arrays.sizes)
+            relations = constraints.constraints
+            return _constrained, (plain, *given[:2], self._workers, sized, relations)
         return _objective, (plain, *given)
 
     def _repr_html_(self) -> str:
@@ -594,6 +663,21 @@ def _objective(
     if objective.arrays is not None and shapes is not None:
         objective.arrays = objective.arrays.shaped(shapes)
     return objective
+
+
+def _constrained(
+    formula: Any,
+    variables: tuple[str, ...],
+    parameters: dict[str, float],
+    workers: int | None,
+    known: tuple[Any, ...] | None,
+    relations: Any,
+) -> Objective:
+    data, sizes = known or (None, None)
+    given = {"data": data or None, "sizes": sizes, "subject_to": relations}
+    return Objective(
+        formula, variables, parameters=parameters, workers=workers, **given
+    )
 
 
 def _constant(names: Sequence[str], value: Any) -> str:

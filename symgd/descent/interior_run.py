@@ -1,0 +1,273 @@
+"""The default method within constraints, as a run: an interior point method."""
+
+from __future__ import annotations
+
+import math
+import random
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from symgd.descent.certificate import Certificate
+from symgd.descent.run import FARTHEST, Run, floats
+from symgd.descent.settings import Settings
+from symgd.kernels.shared import shared
+from symgd.language.text import number
+from symgd.native import records as layout
+from symgd.native.machine import address
+from symgd.native.status import Status
+from symgd.objectives.objective import Objective
+from symgd.objectives.points import Bounds
+
+CTOL = 1e-8  # violation that is none
+PUSHED = 1e-2  # from bounds, at the start, as a part of them
+NUDGES = 20  # of a start where not all is finite
+
+UNKNOWNS = (
+    *("v", "z_low", "z_high", "slope", "barrier_slope", "trial", "begun"),
+    *("dz_low", "dz_high"),
+)
+ROWS = ("scales", "y", "h", "h_trial", "h_more")
+BOTH = ("right", "step", "other_step", "rest", "better")
+
+
+class InteriorRun(Run):
+    """A run of ``kernels.interior``."""
+
+    name = "auto"
+    short = 50
+
+    def __init__(
+        self, objective: Objective, bounds: Bounds, settings: Settings
+    ) -> None:
+        told = ("violation", "barrier")
+        super().__init__(objective, bounds, settings, constants=told)
+        assert objective.constraints is not None
+        self.scheduled = frozenset(told)
+        self.remembers = False  # values say nothing where constraints are violated
+        self.lagrangian = whole = objective.constraints
+        self.words = whole.function.parameter_values()
+        self.sides = whole.sides
+        n, m, me = self.n, whole.rows, whole.equalities
+        pairs = zip(self.lower, self.upper, strict=True)
+        self.free = array("q", (k for k, (a, b) in enumerate(pairs) if a < b))
+        self.counts = {
+            "variables": n,
+            "constraints": m,
+            "equalities": me,
+            "moving": len(self.free),
+            "unknowns": len(self.free) + m - me,
+        }
+        self.record = self.conditions = layout.InteriorState()
+        self._place(n, m)
+        self.kernel = shared("interior")
+        self.addresses = address(self.record), address(self.places)
+
+    def _place(self, n: int, m: int) -> None:
+        """Allocate what the kernel works with."""
+        size, every = self.counts["unknowns"], n + m + 1
+        both = size + m
+        lengths = {
+            **dict.fromkeys(UNKNOWNS, size),
+            **dict.fromkeys(ROWS, m),
+            **dict.fromkeys(BOTH, both),
+            "point": every,
+            "image": every,
+            "second": every * every,
+            "system": both * both,
+            "factors": both * both,
+            "jacobian": m * size,
+            "filter": 2 * layout.FILTER,
+        }
+        self.memory = floats(sum(lengths.values()))
+        self.v_sides = floats(size), floats(size)
+        function = self.lagrangian.function
+        self.functions = function.kernel("evaluation"), function.kernel("hessian")
+        self.places = layout.InteriorArrays(
+            function=self.functions[0].address,
+            hessian=self.functions[1].address,
+            x=address(self.slots),
+            gradient=address(self.gradient),
+            constants=address(self.words),
+            trace=address(self.rows),
+            places=address(self.free),
+            low=address(self.sides[0]),
+            high=address(self.sides[1]),
+            v_low=address(self.v_sides[0]),
+            v_high=address(self.v_sides[1]),
+        )
+        self.starts: dict[str, int] = {}
+        first = 0
+        for name, length in lengths.items():
+            setattr(self.places, name, address(self.memory) + 8 * first)
+            self.starts[name], first = first, first + length
+
+    def part(self, name: str, count: int) -> array[float]:
+        """Return numbers that the kernel works with."""
+        return self.memory[self.starts[name] : self.starts[name] + count]
+
+    def _continue(self) -> int:
+        return self.kernel.call(*self.addresses)
+
+    def _reset(self) -> None:
+        self.record.clear()
+        for name, count in self.counts.items():
+            setattr(self.record, name, count)
+        self.conditions.sign, self.conditions.ctol = self.settings.sign, CTOL
+
+    def begin(self, x: Sequence[float]) -> int:
+        """Evaluate the start, or a point beside it where all is finite."""
+        status = self._begin_at(x)
+        rng = random.Random(0)
+        for _ in range(NUDGES):
+            if status != Status.DIVERGED:
+                break
+            sizes = (0.1 * max(1.0, abs(a)) * rng.random() for a in self.slots)
+            moved = [a + size for a, size in zip(self.slots, sizes, strict=True)]
+            status = self._begin_at(moved)
+        return status
+
+    def _begin_at(self, x: Sequence[float]) -> int:
+        pairs = list(zip(x, self.lower, self.upper, strict=True))
+        inside = array("d", (_inside(*each) for each in pairs))
+        first = self.starts["point"]
+        self.memory[first : first + self.n] = inside
+        for place, k in enumerate(self.free):
+            self.memory[self.starts["v"] + place] = inside[k]
+            self.v_sides[0][place] = self.lower[k]
+            self.v_sides[1][place] = self.upper[k]
+        return super().begin(inside)
+
+    # -------------------------------------------------------------- where it is
+
+    @property
+    def fun(self) -> float:
+        """The value that is minimised, at the iterate."""
+        return float(self.record.value)
+
+    def judged(self, status: int) -> int:
+        """Say how a run has ended."""
+        if status == Status.CONVERGED and self._is_saddle():
+            return int(Status.STATIONARY)
+        return status
+
+    def _is_saddle(self) -> bool:
+        return self.conditions.curved > 0
+
+    def certificate(self) -> Certificate:
+        """Return what shows that the end is a minimum, or how far it is from one."""
+        n, m, me = self.n, self.lagrangian.rows, self.lagrangian.equalities
+        nx, size = len(self.free), self.counts["unknowns"]
+        state, sign = self.conditions, self.settings.sign
+        scales, y = self.part("scales", m), self.part("y", m)
+        h, v = self.part("h", m), self.part("v", size)
+        prices, values = [], []
+        for k in range(m):
+            prices.append(-sign * scales[k] * y[k] / state.scale + 0.0)
+            own = self.sides[0][k] if k < me else v[nx + k - me] / scales[k]
+            values.append(h[k] / scales[k] + own)
+        z_low, z_high = self.part("z_low", nx), self.part("z_high", nx)
+        bounds = [0.0] * n
+        for place, k in enumerate(self.free):
+            bounds[k] = sign * (z_low[place] - z_high[place]) / state.scale
+        whole = self.lagrangian
+        return Certificate(
+            multipliers=whole.by_name(prices),
+            bound_multipliers=self.objective.space.values(bounds),
+            constraints=whole.by_name(values),
+            constraint_violation=float(state.violation),
+            optimality=float(state.norm),
+            complementarity=float(state.complementarity),
+            active=self._active(prices, values),
+        )
+
+    def _active(self, prices: Sequence[float], values: Sequence[float]) -> list[str]:
+        """Say which constraints hold the point, each with its multiplier."""
+        low, high, whole = *self.sides, self.lagrangian
+        told = []
+        for k, (price, value) in enumerate(zip(prices, values, strict=True)):
+            near = 1e-6 * max(1.0, abs(value))
+            if min(abs(value - low[k]), abs(high[k] - value)) <= near:
+                told.append(f"{whole.name_of(k)}: multiplier {number(price)}")
+        return told
+
+    # ------------------------------------------------------------- what it says
+
+    def told(self, status: Status) -> str:
+        """Say why a run ended as it did, with the numbers."""
+        state = self.conditions
+        residuals = (
+            f"the gradient of the Lagrangian is {number(state.norm)}, the violation "
+            f"{number(state.violation)}, the complementarity "
+            f"{number(state.complementarity)}"
+        )
+        if status == Status.CONVERGED:
+            return residuals
+        if status == Status.INFEASIBLE:
+            worst = self.lagrangian.name_of(state.worst)
+            return (
+                "no point near here satisfies the constraints; the least violation "
+                f"found is {number(state.violation)}, of {worst}"
+            )
+        if status == Status.STALLED:
+            return (
+                f"no lower value was found that satisfies the constraints; {residuals}"
+            )
+        if status == Status.ABNORMAL:
+            return f"no step brings it nearer to a minimum; {residuals}"
+        return f"{super().told(status)}; {residuals}"
+
+    def _not_a_minimum(self) -> str:
+        best = "minimum" if self.settings.sign > 0 else "maximum"
+        return f"f curves the other way within the constraints: it is no {best}"
+
+    def blame(self) -> str:
+        """Say what was not finite."""
+        if self.t < 0:
+            return "f, a constraint or a derivative isn't finite"
+        falls = "falls" if self.settings.sign > 0 else "rises"
+        return f"f {falls} without bound where the constraints hold,"
+
+    # ---------------------------------------------------- stored and continued
+
+    def arrays(self) -> dict[str, array[Any]]:
+        """Return all numbers that the run consists of, by name."""
+        sides = self.v_sides[0] + self.v_sides[1]
+        kept = array("d", (min(max(each, -1e308), 1e308) for each in sides))
+        return super().arrays() | {"memory": self.memory, "v_sides": kept}
+
+    def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+        """Be where another run was when it was stored; raises likewise."""
+        super().restore(stored, plan)
+        sides = array("d", stored["v_sides"].tobytes())
+        size = self.counts["unknowns"]
+        for k, each in enumerate(sides):
+            wide = math.copysign(math.inf, each) if abs(each) >= 1e308 else each
+            self.v_sides[k // size][k % size] = wide
+
+    def possible(self) -> dict[str, tuple[int, int]]:
+        """Return between what each whole number of the record can be."""
+        same = {name: (count, count) for name, count in self.counts.items()}
+        names = ("restored", "crawled", "tiny")
+        counted = dict.fromkeys(names, (0, FARTHEST))
+        rows = {"worst": (0, max(0, self.lagrangian.rows - 1))}
+        filtered = {"filtered": (0, layout.FILTER), "curved": (0, FARTHEST)}
+        return super().possible() | same | counted | rows | filtered
+
+    def _finite(self) -> Sequence[array[float]]:
+        """Return what is finite between two slices."""
+        return self.slots, self.gradient, self.memory
+
+
+def _inside(x: float, low: float, high: float) -> float:
+    """Return a number that is between two, and not at one of them."""
+    if low == high:
+        return low
+    below = PUSHED * max(1.0, abs(low)) if low > -math.inf else 0.0
+    above = PUSHED * max(1.0, abs(high)) if high < math.inf else 0.0
+    if low > -math.inf and high < math.inf:
+        below, above = (
+            min(below, PUSHED * (high - low)),
+            min(above, PUSHED * (high - low)),
+        )
+    return min(max(x, low + below), high - above)

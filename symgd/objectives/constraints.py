@@ -1,0 +1,279 @@
+"""The constraints of an objective, and its Lagrangian, from which all derivatives come.
+
+The Lagrangian is ``s*f(x) + sum(y[k]*c[k](x))``, as a formula of x, y and s. So its
+gradient holds the constraints' values and f beside that by x, and its Hessian their
+Jacobian and the gradient of f beside second derivatives: two native functions tell
+all, and new numbers compile nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import sympy as sp
+
+from symgd.errors import FormulaError, InputError
+from symgd.language.formula import array as array_of
+from symgd.language.formula import names_in, symbol
+from symgd.language.nodes import Sum
+from symgd.language.relations import Relation, read_relation
+from symgd.objectives.numbers_given import named
+
+# It stands above: what is asked of one are its names, arrays and parameters.
+Objective = Any
+INTO = {"==": (0.0, 0.0), "<=": (-math.inf, 0.0), ">=": (0.0, math.inf)}
+
+
+class Constraints:
+    """Relations that a point is to satisfy, each with a name.
+
+    Parameters
+    ----------
+    given : str, relation, sequence of these, or mapping by name
+    names : iterable of str
+        What is declared: such names are no constants.
+    """
+
+    def __init__(self, given: Any, names: Iterable[str] = ()) -> None:
+        known = {name: symbol(name) for name in names}
+        if isinstance(given, Mapping):
+            pairs = [(str(name), each) for name, each in named(given).items()]
+        elif isinstance(given, (str, sp.Basic, bool)):
+            pairs = [("", given)]
+        elif isinstance(given, Iterable):
+            pairs = [("", each) for each in given]
+        else:
+            raise _not_ours(given)
+        if not pairs:
+            raise InputError("subject_to is empty: leave it out")
+        self.relations: list[Relation] = []
+        self.labels: list[str] = []
+        for name, each in pairs:
+            if not isinstance(each, (str, sp.Basic, bool)):
+                raise _not_ours(each)
+            self.relations.append(read_relation(each, known))
+            self.labels.append(name or self.relations[-1].text)
+        if len(set(self.labels)) < len(self.labels):
+            twice = next(n for n in self.labels if self.labels.count(n) > 1)
+            raise InputError(f"the constraint {twice!r} is given twice")
+
+    @property
+    def texts(self) -> list[tuple[str, str]]:
+        """The names and the relations, as plain text."""
+        pairs = zip(self.labels, self.relations, strict=True)
+        return [(label, relation.text) for label, relation in pairs]
+
+    def names(self) -> set[str]:
+        """Return all names that are in them."""
+        found: set[str] = set()
+        for relation in self.relations:
+            sides = (each for limit in relation.limits for each in limit)
+            for part in (*relation.parts(), *sides):
+                plain, indexed = names_in(part)
+                found |= plain | set(indexed)
+        return found
+
+
+class Block(NamedTuple):
+    """Rows of one relation that are alike."""
+
+    relation: int
+    body: sp.Expr
+    low: float
+    high: float
+    multiplier: str
+    limits: tuple[Any, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Lagrangian:
+    """An objective with constraints, as it is computed.
+
+    Attributes
+    ----------
+    constraints : Constraints
+    function : Objective
+        The Lagrangian, of the variables, a multiplier for each row, and the
+        objective's factor.
+    blocks : list of Block
+        Equalities first.
+    variables : tuple of str
+        Those of the objective.
+    """
+
+    constraints: Constraints
+    function: Objective
+    blocks: tuple[Block, ...]
+    variables: tuple[str, ...]
+
+    def with_function(self, function: Objective) -> Lagrangian:
+        """Return the same with a copy of the Lagrangian."""
+        return dataclasses.replace(self, function=function)
+
+    def arrays_of(self, expression: sp.Expr) -> Any:
+        """Return what names stand for in the objective alone; None if all are plain."""
+        arrays = self.function.arrays
+        if arrays is None:
+            return None
+        ranks = {name: arrays.ranks[name] for name in self.variables}
+        shapes = arrays.shapes and {name: arrays.shapes[name] for name in ranks}
+        own = {"variables": self.variables, "ranks": ranks, "shapes": shapes}
+        return arrays.of(expression).replaced(**own)
+
+    @property
+    def texts(self) -> list[tuple[str, str]]:
+        """The names and the relations, as plain text."""
+        return self.constraints.texts
+
+    @property
+    def size(self) -> int:
+        """How many coordinates a point has."""
+        return self.function.space.size - self.rows - 1
+
+    @functools.cached_property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return sum(self.heights)
+
+    @functools.cached_property
+    def heights(self) -> list[int]:
+        """How many rows each block has."""
+        space = self.function.space
+        return [len(space.places(b.multiplier, "multiplier")) for b in self.blocks]
+
+    @functools.cached_property
+    def sides(self) -> tuple[array[float], array[float]]:
+        """Between which numbers each row is to be."""
+        low, high = array("d"), array("d")
+        for block, height in zip(self.blocks, self.heights, strict=True):
+            low.extend([block.low] * height)
+            high.extend([block.high] * height)
+        return low, high
+
+    @property
+    def equalities(self) -> int:
+        """How many rows are equalities: the first ones."""
+        pairs = zip(self.blocks, self.heights, strict=True)
+        return sum(height for block, height in pairs if block.low == block.high)
+
+    def by_name(self, numbers: Sequence[float]) -> dict[str, Any]:
+        """Return what there is of each row, by the relations' names; sums of two."""
+        values = self.function.space.values([0.0] * self.size + [*numbers, 0.0])
+        found: dict[str, Any] = {}
+        for block in self.blocks:
+            label = self.constraints.labels[block.relation]
+            value = values[block.multiplier]
+            found[label] = value + found[label] if label in found else value
+        order = [label for label in self.constraints.labels if label in found]
+        return {label: found[label] for label in order}
+
+    def name_of(self, row: int) -> str:
+        """Return the name of a row: its relation's, with indices in a family."""
+        name = self.function.space[self.size + row]
+        for block in self.blocks:
+            if name == block.multiplier or name.startswith(f"{block.multiplier}["):
+                label = self.constraints.labels[block.relation]
+                return label + name.removeprefix(block.multiplier)
+        raise AssertionError
+
+
+def constrained(
+    make: Callable[..., Objective],
+    expression: sp.Expr,
+    declared: Sequence[str] | None,
+    given: Any,
+    parameters: Mapping[str, float],
+    **more: Any,
+) -> Lagrangian:
+    """Return the Lagrangian of a formula within constraints.
+
+    Parameters
+    ----------
+    make : callable
+        Makes an objective.
+    expression : SymPy expression
+        What is minimised.
+    declared : sequence of str, optional
+        Its variables, where they are given.
+    given : relations
+        As :class:`Constraints` takes them.
+    parameters : mapping of str to float
+    **more
+        What else an objective takes: data and sizes.
+    """
+    constraints = (
+        given
+        if isinstance(given, Constraints)
+        else Constraints(given, (*(declared or ()), *parameters))
+    )
+    taken = {*parameters, *(declared or ()), *constraints.names()}
+    taken |= {each.name for each in expression.free_symbols} | {"objective"}
+    blocks = _blocks(constraints, taken)
+    factor = _unused("objective", taken - {"objective"})
+    total = symbol(factor) * expression + sum(map(_term, blocks))
+    own = [*(block.multiplier for block in blocks), factor]
+    if declared is None:
+        found = make(total, None, parameters=parameters, **more).variables
+        declared = [name for name in found if name not in own]
+    function = make(total, [*declared, *own], parameters=parameters, **more)
+    return Lagrangian(constraints, function, tuple(blocks), tuple(declared))
+
+
+def _blocks(constraints: Constraints, taken: set[str]) -> list[Block]:
+    """Return the rows of all relations, equalities first."""
+    found = []
+    for place, relation in enumerate(constraints.relations):
+        for body, low, high in _rows(relation):
+            name = _unused("multiplier", taken)
+            taken.add(name)
+            found.append(Block(place, body, low, high, name, relation.limits))
+    return sorted(found, key=lambda block: block.low != block.high)
+
+
+def _rows(relation: Relation) -> list[tuple[sp.Expr, float, float]]:
+    """Return what is to be between which numbers, for a relation: one row, or two."""
+    body, low, high = relation.parts()
+    if relation.sense != "between":
+        return [(body, *INTO[relation.sense])]
+    if low.is_number and high.is_number:
+        if not low <= high:
+            problem = f"{low} is above {high}"
+            raise InputError(f"no point satisfies {relation.text!r}: {problem}")
+        return [(body, float(low), float(high))]
+    return [(body - low, *INTO[">="]), (body - high, *INTO["<="])]
+
+
+def _term(block: Block) -> sp.Expr:
+    """Return what a block adds to the Lagrangian."""
+    if not block.limits:
+        return symbol(block.multiplier) * block.body
+    places = [index - first for index, first, _ in reversed(block.limits)]
+    one = sp.Indexed(array_of(block.multiplier), *places)
+    return Sum(one * block.body, *block.limits)
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    number = 0
+    while (found := f"{name}_{number}" if number else name) in taken:
+        number += 1
+    return found
+
+
+def _not_ours(given: Any) -> Exception:
+    """Return the error for what other libraries take."""
+    what = type(given).__name__
+    if isinstance(given, Mapping) or what in (
+        "LinearConstraint",
+        "NonlinearConstraint",
+        "dict",
+    ):
+        problem = f"subject_to takes relations, not SciPy's {what}: write"
+        return InputError(f"{problem} subject_to='x + 2*y <= 1', say")
+    return FormulaError(
+        f"a constraint is a relation, such as 'x + y <= 1', not of type {what}"
+    )

@@ -41,6 +41,14 @@ Checkpoint = Annotated[
         help="Write the state of the run there; the same command goes on from it.",
     ),
 ]
+SubjectTo = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--subject-to",
+        metavar="RELATION",
+        help='What the point is to satisfy: "x + y == 10"; may be given several times.',
+    ),
+]
 ProgressBar = Annotated[bool, typer.Option("--progress", help="Show a progress bar.")]
 
 
@@ -54,6 +62,11 @@ class RunOptions(DescentOptions):
     progress: ProgressBar = False
     checkpoint: Checkpoint = None
     batch_size: BatchSize = None
+    subject_to: SubjectTo = None
+
+    def more(self) -> dict[str, Any]:
+        """Return what else the objective is made of."""
+        return {"subject_to": self.subject_to} if self.subject_to else {}
 
     @property
     def traced(self) -> bool:

@@ -121,7 +121,12 @@ class ObjectiveOptions:
             data=self.columns,
             sizes=option_texts.sizes(self.sizes),
             missing="error" if self.missing is None else self.missing,
+            **self.more(),
         )
+
+    def more(self) -> dict[str, Any]:
+        """Return what else the objective is made of."""
+        return {}
 
     def named(self) -> tuple[Any, ...]:
         """Return what names variables beside the formula: by a start, by bounds."""

@@ -5,35 +5,76 @@ Elsewhere: the conditions of Karush, Kuhn and Tucker.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from symgd.language.text import number
+from symgd.objectives.constraints import Lagrangian
+from symgd.objectives.space import Space
 
-class Certificate(NamedTuple):
-    """Multipliers of an end, and by how much the conditions of a minimum are missed.
+NEAR = 1e-6  # of a constraint's value, or of 1: a side so near holds the point
 
-    Attributes
-    ----------
-    multipliers : dict of str to float or array
-        Of each constraint, by its name: by how much f changes for each unit that its
-        right side is raised by.
-    bound_multipliers : dict of str to float or array
-        Likewise of the bound that holds a variable; 0 where none does.
-    constraints : dict of str to float or array
-        Left sides without the right ones; of chains, what is in the middle.
-    constraint_violation : float
-        The largest.
-    optimality : float
-        The largest component of the Lagrangian's gradient.
-    complementarity : float
-        The largest product of a multiplier and the gap to its side.
-    active : list of str
-        Which constraints hold the point.
-    """
 
-    multipliers: dict[str, Any]
-    bound_multipliers: dict[str, Any]
-    constraints: dict[str, Any]
+class Residuals(NamedTuple):
+    """By how much the conditions of a minimum are missed."""
+
     constraint_violation: float
     optimality: float
     complementarity: float
-    active: list[str]
+
+
+class Certificate:
+    """The multipliers of an end, made when they are asked for.
+
+    Parameters
+    ----------
+    lagrangian : Lagrangian
+    space : Space
+        Of the variables.
+    prices, values : sequences of float
+        Of each row: its multiplier, and what it is.
+    bounds : sequence of float
+        The multiplier of each coordinate's bound.
+    residuals : Residuals
+    """
+
+    def __init__(
+        self,
+        lagrangian: Lagrangian,
+        space: Space,
+        prices: Sequence[float],
+        values: Sequence[float],
+        bounds: Sequence[float],
+        residuals: Residuals,
+    ) -> None:
+        self._lagrangian, self._space = lagrangian, space
+        self._prices, self._values, self._bounds = prices, values, bounds
+        self.residuals = residuals
+
+    @functools.cached_property
+    def multipliers(self) -> dict[str, Any]:
+        """Of each constraint, by its name."""
+        return self._lagrangian.by_name(self._prices)
+
+    @functools.cached_property
+    def constraints(self) -> dict[str, Any]:
+        """What each constraint is: left side without the right one."""
+        return self._lagrangian.by_name(self._values)
+
+    @functools.cached_property
+    def bound_multipliers(self) -> dict[str, Any]:
+        """Of the bound of each variable, by its name."""
+        return self._space.values(self._bounds)
+
+    @property
+    def active(self) -> list[str]:
+        """Which constraints hold the point, each with its multiplier."""
+        low, high = self._lagrangian.sides
+        told = []
+        for k, value in enumerate(self._values):
+            near = NEAR * max(1.0, abs(value))
+            if min(abs(value - low[k]), abs(high[k] - value)) <= near:
+                name = self._lagrangian.name_of(k)
+                told.append(f"{name} (multiplier {number(self._prices[k])})")
+        return told

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from symgd.descent.certificate import Certificate
+from symgd.descent.certificate import Certificate, Residuals
 from symgd.descent.run import FARTHEST, Run, floats
 from symgd.descent.settings import Settings
 from symgd.kernels.shared import shared
@@ -36,6 +36,7 @@ class InteriorRun(Run):
 
     name = "auto"
     short = 50
+    begins_again = True
 
     def __init__(
         self, objective: Objective, bounds: Bounds, settings: Settings
@@ -151,6 +152,9 @@ class InteriorRun(Run):
             return int(Status.STATIONARY)
         return status
 
+    def recall(self, status: Status) -> None:
+        """Be as it was: all that it says is stored."""
+
     def _is_saddle(self) -> bool:
         return self.conditions.curved > 0
 
@@ -170,26 +174,14 @@ class InteriorRun(Run):
         bounds = [0.0] * n
         for place, k in enumerate(self.free):
             bounds[k] = sign * (z_low[place] - z_high[place]) / state.scale
-        whole = self.lagrangian
         return Certificate(
-            multipliers=whole.by_name(prices),
-            bound_multipliers=self.objective.space.values(bounds),
-            constraints=whole.by_name(values),
-            constraint_violation=float(state.violation),
-            optimality=float(state.norm),
-            complementarity=float(state.complementarity),
-            active=self._active(prices, values),
+            self.lagrangian,
+            self.objective.space,
+            prices,
+            values,
+            bounds,
+            Residuals(state.violation, state.norm, state.complementarity),
         )
-
-    def _active(self, prices: Sequence[float], values: Sequence[float]) -> list[str]:
-        """Say which constraints hold the point, each with its multiplier."""
-        low, high, whole = *self.sides, self.lagrangian
-        told = []
-        for k, (price, value) in enumerate(zip(prices, values, strict=True)):
-            near = 1e-6 * max(1.0, abs(value))
-            if min(abs(value - low[k]), abs(high[k] - value)) <= near:
-                told.append(f"{whole.name_of(k)}: multiplier {number(price)}")
-        return told
 
     # ------------------------------------------------------------- what it says
 

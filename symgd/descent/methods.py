@@ -66,7 +66,7 @@ def ended_run(
         run: Run = objective.ended.pop()
     except IndexError:  # another thread has taken it
         return None
-    same = run.settings == settings and not (bounds.finite or run.bounded)
+    same = run.settings == settings and run.bounds.same_as(bounds)
     run.seconds = 0.0
     return run if same else None
 

@@ -318,9 +318,11 @@ def performed(
 
 def _identity(run: Run, x0: Any, rng: Seed, batch: int) -> dict[str, Any]:
     """Return what must be the same for a run to go on from a checkpoint."""
-    settings, space = run.settings, run.objective.space
-    point = None if x0 is None else points.read_point(x0, space, run.bounds)
+    settings = run.settings
+    point = None if x0 is None else _read_start(run, x0)[0]
+    constraints = run.objective.constraints
     return {
+        "constraints": [] if constraints is None else constraints.texts,
         "version": __version__,
         "formula": run.objective.formula_key[2],
         "objective": run.objective.formula_key,
@@ -351,6 +353,17 @@ def _plain(value: Any) -> float | str:
     return str(value) if number is None else number
 
 
+def _read_start(run: Run, x0: Any) -> tuple[array[float], str]:
+    """Return a given start, moved inside the bounds, and how it is to be called."""
+    space, bounds = run.objective.space, run.bounds
+    if not run.bounded:
+        return points.read_point(x0, space, bounds), "given"
+    point = points.read_point(x0, space, Bounds(len(space)))
+    sides = zip(point, bounds.lower, bounds.upper, strict=True)
+    inside = array("d", (min(max(x, low), high) for x, low, high in sides))
+    return inside, "given" if inside == point else "given, moved inside the bounds"
+
+
 def find_start(
     run: Run, x0: Any, limits: Bounds, rng: Seed
 ) -> tuple[int, array[float], str]:
@@ -374,7 +387,7 @@ def find_start(
     if x0 is not None:
         if not isinstance(rng, (int, type(None))):
             arguments.generator(rng)  # which it doesn't take; but it must be one
-        x = points.read_point(x0, space, limits)
+        x, source = _read_start(run, x0)
         status = run.begin_in_time(x)
         if status == Status.DIVERGED and math.isfinite(run.fun):
             beside = points.beside_a_wall(x, run.gradient, limits)
@@ -387,7 +400,7 @@ def find_start(
             where = ", ".join(f"{space[k]} = {x[k]!r}" for k in shown)
             where += ", ..." if len(x) > 10 else ""
             raise InputError(f"the start can't be used: at {where}, {run.blame()}")
-        return status, x, "given"
+        return status, x, source
     why = ""
     if not run.bounded:
         x = array("d", bytes(8 * len(space)))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
 
+    from symgd.descent.certificate import Certificate, Residuals
+
 
 class Trace:
     """The history of a run: one row for each recorded iterate, row 0 the start.
@@ -136,6 +138,7 @@ NOWHERE = Seen(array("d"), math.inf, 0)
 SAME = 4e-15  # a part of f that says nothing
 MANY_STARTS = "minimize_many tries many starts"
 SHOWN = 4  # coordinates on one line
+ACTIVE = 8  # constraints on one line
 
 
 class Result:
@@ -186,6 +189,10 @@ class Result:
         second, and in each row of its trace. None, too, where values of f can't be
         compared, as of batches, or there are more than a million variables.
     objective : Objective
+    multipliers, bound_multipliers, constraints : dict by name
+        Of constraints, see there.
+    constraint_violation, optimality, complementarity : float
+        By how much the conditions of a minimum within constraints are missed.
     """
 
     def __init__(
@@ -211,6 +218,7 @@ class Result:
         criteria: dict[str, Criterion],
         lowest: Seen | None,
         found: str = "",
+        certificate: Certificate | None = None,
     ) -> None:
         # Plain numbers: NumPy is imported when an array is asked for.
         self._x, self._jac, self._start, self._bounds = x, jac, start, bounds
@@ -231,6 +239,7 @@ class Result:
         self._lowest = lowest
         self.one_of_many = False  # whether descents from other starts are known
         self._found = found
+        self._certificate = certificate
 
     @functools.cached_property
     def x(self) -> np.ndarray:
@@ -266,6 +275,49 @@ class Result:
         if sign * fun < sign * self.fun - SAME * abs(self.fun):
             return Seen(_vector(x), fun, nit)
         return None
+
+    @property
+    def multipliers(self) -> dict[str, Any]:
+        """Of each constraint, by name: what f gains for each unit of its right side.
+
+        At most 0 for an active ``<=``, at least 0 for an active ``>=``, where a minimum
+        is sought. Empty without constraints, as are the next two.
+        """
+        return {} if self._certificate is None else self._certificate.multipliers
+
+    @property
+    def bound_multipliers(self) -> dict[str, Any]:
+        """Likewise of the bound that holds a variable, by name; 0 where none does."""
+        return {} if self._certificate is None else self._certificate.bound_multipliers
+
+    @property
+    def constraints(self) -> dict[str, Any]:
+        """What each constraint is at the point: its left side without the right one.
+
+        Of a chain, what is in the middle.
+        """
+        return {} if self._certificate is None else self._certificate.constraints
+
+    @property
+    def constraint_violation(self) -> float:
+        """The largest violation of a constraint; 0 without constraints."""
+        return 0.0 if (known := self._residuals) is None else known.constraint_violation
+
+    @property
+    def optimality(self) -> float:
+        """The largest component of the Lagrangian's gradient."""
+        return (
+            self.grad_norm if (known := self._residuals) is None else known.optimality
+        )
+
+    @property
+    def complementarity(self) -> float:
+        """The largest product of a multiplier and the gap to its side."""
+        return 0.0 if (known := self._residuals) is None else known.complementarity
+
+    @property
+    def _residuals(self) -> Residuals | None:
+        return None if self._certificate is None else self._certificate.residuals
 
     @property
     def success(self) -> bool:
@@ -376,7 +428,19 @@ class Result:
             "seconds": self.seconds,
             "criteria": {k: c._asdict() for k, c in self.criteria.items()},
             "best": best and {**best._asdict(), "x": best.x.tolist()},
+            **self._constraints_as_plain(),
         }
+
+    def _constraints_as_plain(self) -> dict[str, Any]:
+        if self._certificate is None:
+            return {}
+        tables = ("multipliers", "bound_multipliers", "constraints")
+        numbers = ("constraint_violation", "optimality", "complementarity")
+        by_name = {
+            name: {key: plain(value) for key, value in getattr(self, name).items()}
+            for name in tables
+        }
+        return by_name | {name: getattr(self, name) for name in numbers}
 
     def keys(self) -> tuple[str, ...]:
         """Return the names of the fields, as OptimizeResult does."""
@@ -427,6 +491,10 @@ class Result:
     def remarks(self) -> list[str]:
         """What else there is to say: where f was lower, or may be."""
         told = list(self._best_told())
+        if self._certificate is not None:
+            active = self._certificate.active
+            shown = "; ".join(active[:ACTIVE]) + "; ..." * (len(active) > ACTIVE)
+            told.append(f"active: {shown or 'no constraint'}")
         if self._may_be_local and not self.one_of_many:
             which = "higher" if self.maximized else "lower"
             which += " (and -f lower)" * self.maximized  # which can be minimised
@@ -461,7 +529,8 @@ FIELDS = (
     *("x", "fun", "jac", "grad_norm", "nit", "nfev", "njev", "success", "kind"),
     *("status", "message", "method", "hyperparameters", "variables", "values", "start"),
     *("start_source", "bounds", "trace", "objective", "maximized"),
-    *("seconds", "criteria", "best"),
+    *("seconds", "criteria", "best", "multipliers", "bound_multipliers", "constraints"),
+    *("constraint_violation", "optimality", "complementarity"),
 )
 
 

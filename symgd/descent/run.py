@@ -35,6 +35,7 @@ from symgd.objectives.objective import Objective
 from symgd.objectives.points import MANY, Bounds
 
 if TYPE_CHECKING:
+    from symgd.descent.certificate import Certificate
     from symgd.language.formula import Formula
 
 SLICE_SECONDS = 0.02
@@ -211,6 +212,10 @@ class Run:
 
     def conclude(self, status: Status) -> None:
         """Be about the objective itself, at the end of a run."""
+
+    def certificate(self) -> Certificate | None:
+        """Return the multipliers at the end, where there are constraints."""
+        return None
 
     def _set_start(self, x: array[float]) -> None:
         self.slots[: self.n] = x
@@ -744,6 +749,7 @@ def result_of(
         criteria=criteria_of(run, status),
         lowest=_lowest(run),
         found=run.found(status),
+        certificate=run.certificate(),
     )
 
 

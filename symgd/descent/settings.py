@@ -164,8 +164,8 @@ def refuse_of_objective(keywords: Iterable[str]) -> None:
 
 
 _OTHERS = {  # arguments of other libraries
-    "constraints": "there are no constraints: give bounds, or add a penalty to the "
-    "formula, such as 1e3*max(0, 1 - x)**2 for x >= 1",
+    "constraints": "they are relations here: subject_to=['x + y == 10', 'x*y <= 2']",
+    "subject_to": "constraints belong to minimize, maximize and Objective",
     "args": "name constants in the formula: Objective(..., parameters={'a': 1})",
     "jac": "derivatives are symgd's own, and exact",
     "hess": "derivatives are symgd's own, and exact",
@@ -191,6 +191,13 @@ def no_hyperparameters(name: str, variables: Iterable[str] = ()) -> InputError:
         return InputError(problem + hint)
     problem += ": method 'auto' has no hyperparameters"
     return InputError(f"{problem}; name a rule to give it any: method='gd', say")
+
+
+def refuse_constraints(objective: Any, what: str) -> None:
+    """Raise InputError for constraints, which something can't keep to."""
+    if objective.constraints is not None:
+        problem = f"{what} can't keep to constraints"
+        raise InputError(f"{problem}: call minimize, from one start after the other")
 
 
 def needs_a_rule(iteration: str) -> InputError:

@@ -223,7 +223,7 @@ def _constrained(text: str, source: str) -> FormulaError | None:
     if (match := re.search(pattern, source)) is None:
         return None
     problem = "constraints are no part of a formula"
-    advice = "give bounds, or add a penalty, such as 1e3*max(0, 1 - x)**2 for x >= 1"
+    advice = "give them beside it: subject_to=['x + y <= 1', 'x >= 0']"
     return FormulaError(problem, text, *match.span(), advice)
 
 

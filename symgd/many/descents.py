@@ -204,7 +204,9 @@ def _objective(
 ) -> Objective:
     """Return the objective; for a formula, ``parameters`` says what is constant."""
     firsts = {k: np.ravel(v)[0] for k, v in (parameters or {}).items() if np.size(v)}
-    return objective_of(objective, *given, parameters=firsts)
+    made = objective_of(objective, *given, parameters=firsts)
+    arguments.refuse_constraints(made, "many descents")
+    return made
 
 
 def _starts(x0: Any, objective: Objective, limits: Bounds, rng: Seed) -> np.ndarray:

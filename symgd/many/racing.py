@@ -108,6 +108,7 @@ def race(
     (38, 947)
     """
     given = objective_of(objective, x0, bounds)
+    arguments.refuse_constraints(given, "a race")
     settings = Settings.checked(
         sign=1.0,
         maxiter=maxiter,

@@ -45,6 +45,12 @@ class Bounds:
         """The upper bounds."""
         return array("d", [math.inf]) * self.count
 
+    def same_as(self, other: Bounds) -> bool:
+        """Return whether these are the same bounds."""
+        if not (self.finite or other.finite):
+            return self.count == other.count
+        return (self.lower, self.upper) == (other.lower, other.upper)
+
     def enter(self, place: int, low: float, high: float) -> None:
         """Set the bounds of one coordinate."""
         self.lower[place], self.upper[place] = low, high

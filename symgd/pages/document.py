@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from symgd.descent.result import Result
+from symgd.descent.settings import refuse_constraints
 from symgd.errors import InputError
 from symgd.native.replacing import replacing
 from symgd.native.version import __version__
@@ -117,7 +118,9 @@ def page(
     >>> shown.html.startswith("<!doctype html>"), "http://" in shown.html[:1000]
     (True, False)
     """
-    return Page(written(objective_of(objective), x0, methods, bounds))
+    given = objective_of(objective)
+    refuse_constraints(given, "a page")
+    return Page(written(given, x0, methods, bounds))
 
 
 def save(result: Result, file: str | Path, **options: Any) -> None:

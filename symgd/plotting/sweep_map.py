@@ -39,6 +39,7 @@ COLOURS = {
     Status.DIVERGED: UNDEFINED,
     Status.TIME_LIMIT: "#e9dcb5",
     Status.INTERRUPTED: "#b9a97f",
+    Status.INFEASIBLE: "#8f6a7f",
 }
 HEIGHTS = "YlGnBu_r"  # dark is good
 HATCH: dict[str, Any] = {"facecolor": UNDEFINED, "hatch": "////", "linewidth": 0.0}

@@ -49,7 +49,6 @@ SLOWER, FASTER = 0.2, 1.5  # a factor of mu, and a power
 TO_BOUNDARY = 0.99  # of the way to a side, at most
 MARGIN, GAIN = 1e-5, 1e-8  # what a step lowers of the violation, or else of the value
 ARMIJO = 1e-8
-SWITCH_VIOLATION, SWITCH_VALUE = 1.1, 2.3  # powers that decide which of them counts
 EPS = 2.220446049250313e-16
 CORRECTIONS = 4
 SHORT, CRAWL = 1e-2, 10  # steps that are no progress, so many in a row
@@ -571,7 +570,7 @@ def _searched(run: Any, at: Any, p: Any, part: float) -> float:
     if falls < 0.0:
         least = min(MARGIN, GAIN * theta / -falls) if theta > 0.0 else 0.0
         if 0.0 < theta <= run.little_violated:
-            least = min(least, theta**SWITCH_VIOLATION / (-falls) ** SWITCH_VALUE)
+            least = min(least, _violation_counts(theta) / _value_counts(-falls))
     least *= 0.05
     if falls >= 0.0 and theta < 1e-15:
         least = 1e-12
@@ -645,7 +644,21 @@ def _by_value(falls: float, part: float, theta: float) -> bool:
     """Return whether it is the value that a step is to lower, not the violation."""
     if not falls < 0.0:
         return False
-    return part * (-falls) ** SWITCH_VALUE > theta**SWITCH_VIOLATION
+    return part * _value_counts(-falls) > _violation_counts(theta)
+
+
+@jit
+def _value_counts(falls: float) -> float:
+    """Return a power that decides, with the next, what a step is to lower.
+
+    It is to be more than twice the other one, and that more than 1.
+    """
+    return falls * falls * sqrt(falls)
+
+
+@jit
+def _violation_counts(theta: float) -> float:
+    return theta * sqrt(sqrt(sqrt(theta)))
 
 
 @jit

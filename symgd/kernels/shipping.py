@@ -49,7 +49,7 @@ KNOWN = frozenset(
     " ugt uge ult ule sgt sge slt sle oeq ogt oge olt ole one ord uno ueq une"
     " nuw nsw nneg exact disjoint samesign inbounds"
     # functions of LLVM's and of the C library
-    " llvm fabs sqrt f64 is fpclass smin smax umin umax abs memset memcpy p0"
+    " llvm fabs sqrt log f64 is fpclass smin smax umin umax abs memset memcpy p0"
     f" {machine.ENTRY}".split()
 )
 

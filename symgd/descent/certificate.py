@@ -72,7 +72,8 @@ class Certificate:
         """Which constraints hold the point, each with its multiplier."""
         low, high = self._lagrangian.sides
         told = []
-        for k, value in enumerate(self._values):
+        for k in self._lagrangian.in_order:
+            value = self._values[k]
             near = NEAR * max(1.0, abs(value))
             if min(abs(value - low[k]), abs(high[k] - value)) <= near:
                 name = self._lagrangian.name_of(k)

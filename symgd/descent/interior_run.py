@@ -11,6 +11,7 @@ from typing import Any
 from symgd.descent.certificate import Certificate, Residuals
 from symgd.descent.run import FARTHEST, Run, floats
 from symgd.descent.settings import Settings
+from symgd.errors import InputError
 from symgd.kernels.shared import shared
 from symgd.language.text import number
 from symgd.native import records as layout
@@ -21,6 +22,7 @@ from symgd.objectives.points import Bounds
 
 CTOL = 1e-8  # violation that is none
 PUSHED = 1e-2  # from bounds, at the start, as a part of them
+MOST = 3000  # rows of a matrix
 NUDGES = 20  # of a start where not all is finite
 
 UNKNOWNS = (
@@ -68,6 +70,9 @@ class InteriorRun(Run):
         """Allocate what the kernel works with."""
         size, every = self.counts["unknowns"], n + m + 1
         both = size + m
+        if both > MOST:
+            problem = f"{n} variables and {m} constraints: their matrices would be"
+            raise InputError(f"{problem} too large; together at most about {MOST // 2}")
         lengths = {
             **dict.fromkeys(UNKNOWNS, size),
             **dict.fromkeys(ROWS, m),
@@ -240,7 +245,7 @@ class InteriorRun(Run):
     def possible(self) -> dict[str, tuple[int, int]]:
         """Return between what each whole number of the record can be."""
         same = {name: (count, count) for name, count in self.counts.items()}
-        names = ("restored", "crawled", "tiny")
+        names = ("restored", "crawled", "tiny", "polished")
         counted = dict.fromkeys(names, (0, FARTHEST))
         rows = {"worst": (0, max(0, self.lagrangian.rows - 1))}
         filtered = {"filtered": (0, layout.FILTER), "curved": (0, FARTHEST)}

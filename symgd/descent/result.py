@@ -475,7 +475,8 @@ class Result:
         """Whether it is a minimum in bounds, with all that one descent can know."""
         found = self.kind in ("minimum", "maximum")
         sought = self.status != Status.TARGET_REACHED
-        return found and sought and self._bounds is not None
+        limited = self._bounds is not None or self._certificate is not None
+        return found and sought and limited
 
     @property
     def headline(self) -> str:
@@ -498,7 +499,10 @@ class Result:
         if self._may_be_local and not self.one_of_many:
             which = "higher" if self.maximized else "lower"
             which += " (and -f lower)" * self.maximized  # which can be minimised
-            told.append(f"f may be {which} elsewhere in the bounds: {MANY_STARTS}")
+            if self._certificate is None:
+                told.append(f"f may be {which} elsewhere in the bounds: {MANY_STARTS}")
+            else:
+                told.append(f"f may be {which} elsewhere: try other starts")
         return told
 
     def _repr_html_(self) -> str:

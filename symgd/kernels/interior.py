@@ -42,8 +42,10 @@ PUSHED = 1e-2  # from the sides, as a part of them
 FIRST_BARRIER = 0.1
 STEEP, LEAST_SCALE = 100.0, 1e-8  # a gradient that is scaled down, and by how much
 LARGE_MULTIPLIER = 1e3  # at first: such an estimate is dropped
-TOLERANCE = 1e-9  # of the scaled optimality conditions
+TOLERANCE, FINE = 1e-9, 1e-12  # of the scaled conditions: enough, and all there is
+POLISHING = 4  # steps from the one to the other
 OPTIMAL, COMPLEMENTARY = 1e-6, 1e-7  # of the gradient, and of the value, unscaled
+PRICED = 1e-7  # of the value, which the violation may be worth
 SOLVED = 10.0  # times mu: when the barrier problem is done
 SLOWER, FASTER = 0.2, 1.5  # a factor of mu, and a power
 TO_BOUNDARY = 0.99  # of the way to a side, at most
@@ -515,9 +517,9 @@ def _begin(run: Any, at: Any, p: Any) -> int:
         v[i] = _inside(scales[k] * image[n + k], v_low[i], v_high[i])
     run.value = run.first_value = f
     run.barrier = FIRST_BARRIER
-    run.least_barrier = max(1e-15, TOLERANCE / 11.0 * min(1.0, 10.0 * run.scale))
+    run.least_barrier = max(1e-15, FINE / 11.0 * min(1.0, 10.0 * run.scale))
     run.convexity, run.filtered, run.restored = 0.0, 0, 0
-    run.crawled = run.tiny = 0
+    run.crawled = run.tiny = run.polished = 0
     _set_sides(run, at, inf)
     _observe(run, at, p, v, h)
     _differentiate(run, at, p, v, y, run.scale)
@@ -796,13 +798,22 @@ def _has_no_bottom(run: Any, at: Any) -> bool:
 
 @jit
 def _is_solved(run: Any, at: Any, whole: float) -> bool:
-    """Return whether the optimality conditions hold, scaled and as they are given."""
+    """Return whether the optimality conditions hold, scaled and as they are given.
+
+    What the value would change by if the constraints held exactly is told by the
+    multipliers, where there are any.
+    """
+    m = run.constraints
     slope, steepest = floats(at.slope, (run.unknowns,)), 0.0
+    y, h, priced = floats(at.y, (m,)), floats(at.h, (m,)), 0.0
     for i in range(run.moving):
         steepest = max(steepest, abs(slope[i]))
+    for k in range(m):
+        priced += abs(y[k] * h[k])
     steepest /= run.scale
     return (
         whole <= TOLERANCE
+        and priced / run.scale <= PRICED * max(1.0, abs(run.value))
         and run.norm <= max(run.gtol, OPTIMAL * max(1.0, steepest))
         and run.complementarity <= COMPLEMENTARY * max(1.0, abs(run.value))
         and run.violation <= run.ctol
@@ -981,7 +992,11 @@ def descend(run: Any, at: Any, p: Any, rows: Any) -> int:
     while True:
         whole, steep, _, apart = _errors(run, at, 0.0)
         if _is_solved(run, at, whole):
-            return _curving(run, at)
+            run.polished += 1
+            if whole <= FINE or run.polished > POLISHING:
+                return _curving(run, at)
+        elif run.polished > 0:
+            run.polished += 1
         if run.value <= run.target and run.violation <= run.ctol:
             return TARGET_REACHED
         if _has_no_bottom(run, at):

@@ -86,6 +86,7 @@ class InteriorState(RunState):
     crawled: int  # short steps in a row
     tiny: int  # steps that change nothing, one after the other
     worst: int  # the constraint that is violated most
+    polished: int  # steps since it was solved well enough
     curved: int  # directions in which the Lagrangian curves the other way at the end
     barrier: float  # its weight, mu
     least_barrier: float

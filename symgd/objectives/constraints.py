@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import math
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,6 +42,8 @@ class Constraints:
 
     def __init__(self, given: Any, names: Iterable[str] = ()) -> None:
         known = {name: symbol(name) for name in names}
+        if isinstance(given, Mapping) and any(map(callable, given.values())):
+            raise _not_ours(given)
         if isinstance(given, Mapping):
             pairs = [(str(name), each) for name, each in named(given).items()]
         elif isinstance(given, (str, sp.Basic, bool)):
@@ -56,11 +59,14 @@ class Constraints:
         for name, each in pairs:
             if not isinstance(each, (str, sp.Basic, bool)):
                 raise _not_ours(each)
-            self.relations.append(read_relation(each, known))
-            self.labels.append(name or self.relations[-1].text)
-        if len(set(self.labels)) < len(self.labels):
-            twice = next(n for n in self.labels if self.labels.count(n) > 1)
-            raise InputError(f"the constraint {twice!r} is given twice")
+            relation = read_relation(each, known)
+            if not any(part.free_symbols for part in relation.parts()):
+                raise FormulaError("there is no variable in a constraint", str(each))
+            label, number = name or relation.text, 2
+            while label in self.labels:
+                label, number = f"{name or relation.text} ({number})", number + 1
+            self.relations.append(relation)
+            self.labels.append(label)
 
     @property
     def texts(self) -> list[tuple[str, str]]:
@@ -171,6 +177,14 @@ class Lagrangian:
             found[label] = value + found[label] if label in found else value
         order = [label for label in self.constraints.labels if label in found]
         return {label: found[label] for label in order}
+
+    @functools.cached_property
+    def in_order(self) -> list[int]:
+        """The rows in the order in which relations were given."""
+        firsts = itertools.accumulate(self.heights, initial=0)
+        rows = zip(self.blocks, firsts, self.heights, strict=False)
+        ordered = sorted(rows, key=lambda row: row[0].relation)
+        return [k for _, first, count in ordered for k in range(first, first + count)]
 
     def name_of(self, row: int) -> str:
         """Return the name of a row: its relation's, with indices in a family."""

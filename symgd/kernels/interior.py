@@ -43,6 +43,7 @@ FIRST_BARRIER = 0.1
 STEEP, LEAST_SCALE = 100.0, 1e-8  # a gradient that is scaled down, and by how much
 LARGE_MULTIPLIER = 1e3  # at first: such an estimate is dropped
 TOLERANCE, FINE = 1e-9, 1e-12  # of the scaled conditions: enough, and all there is
+ROUGHLY = 1e-6  # likewise, where there is no way on
 POLISHING = 4  # steps from the one to the other
 OPTIMAL, COMPLEMENTARY = 1e-6, 1e-7  # of the gradient, and of the value, unscaled
 PRICED = 1e-7  # of the value, which the violation may be worth
@@ -191,13 +192,16 @@ def _errors(run: Any, at: Any, mu: float) -> tuple[float, float, float, float]:
 
 
 @jit
-def _look(run: Any, at: Any, steep: float, apart: float) -> None:
+def _look(run: Any, at: Any) -> None:
     """Note what the conditions are missed by, of the problem as it is given."""
+    whole, steep, _, apart = _errors(run, at, 0.0)
     m, me, nx = run.constraints, run.equalities, run.moving
     scales, h = floats(at.scales, (m,)), floats(at.h, (m,))
     low, high = floats(at.low, (m,)), floats(at.high, (m,))
     v = floats(at.v, (run.unknowns,))
-    run.violation, run.worst = 0.0, 0
+    jacobian = floats(at.jacobian, (m, run.unknowns))
+    run.violation = run.visible = 0.0
+    run.worst, run.missed = 0, whole
     for k in range(m):
         if k < me:
             missed = abs(h[k]) / scales[k]
@@ -206,6 +210,10 @@ def _look(run: Any, at: Any, steep: float, apart: float) -> None:
             missed = max(low[k] - c, c - high[k])
         if missed > run.violation:
             run.violation, run.worst = missed, k
+        rounding = 0.0
+        for j in range(nx):
+            rounding += EPS * abs(jacobian[k, j] * v[j])
+        run.visible = max(run.visible, missed - rounding / scales[k])
     run.norm, run.complementarity = steep / run.scale, apart / run.scale
 
 
@@ -787,7 +795,7 @@ def _has_no_bottom(run: Any, at: Any) -> bool:
     first = max(1.0, abs(run.first_value))
     if run.value < LOWEST * first:
         return True
-    if run.violation > run.ctol:
+    if run.visible > run.ctol:
         return False
     v, far = floats(at.v, (run.unknowns,)), 0.0
     for i in range(run.moving):
@@ -797,7 +805,7 @@ def _has_no_bottom(run: Any, at: Any) -> bool:
 
 
 @jit
-def _is_solved(run: Any, at: Any, whole: float) -> bool:
+def _is_solved(run: Any, at: Any) -> bool:
     """Return whether the optimality conditions hold, scaled and as they are given.
 
     What the value would change by if the constraints held exactly is told by the
@@ -812,12 +820,20 @@ def _is_solved(run: Any, at: Any, whole: float) -> bool:
         priced += abs(y[k] * h[k])
     steepest /= run.scale
     return (
-        whole <= TOLERANCE
+        run.missed <= TOLERANCE
         and priced / run.scale <= PRICED * max(1.0, abs(run.value))
         and run.norm <= max(run.gtol, OPTIMAL * max(1.0, steepest))
         and run.complementarity <= COMPLEMENTARY * max(1.0, abs(run.value))
-        and run.violation <= run.ctol
+        and run.visible <= run.ctol
     )
+
+
+@jit
+def _ended(run: Any, status: int) -> int:
+    """Return a status; where it can do no more, STALLED only if it is about solved."""
+    if status == STALLED and not (run.missed <= ROUGHLY and run.visible <= run.ctol):
+        return ABNORMAL
+    return status
 
 
 @jit
@@ -986,18 +1002,16 @@ def descend(run: Any, at: Any, p: Any, rows: Any) -> int:
         if status != RUNNING:
             return status
         _enter(run, at, p)
-        whole, steep, _, apart = _errors(run, at, 0.0)
-        _look(run, at, steep, apart)
+        _look(run, at)
         _record(run, at, rows)
     while True:
-        whole, steep, _, apart = _errors(run, at, 0.0)
-        if _is_solved(run, at, whole):
+        if _is_solved(run, at):
             run.polished += 1
-            if whole <= FINE or run.polished > POLISHING:
+            if run.missed <= FINE or run.polished > POLISHING:
                 return _curving(run, at)
         elif run.polished > 0:
             run.polished += 1
-        if run.value <= run.target and run.violation <= run.ctol:
+        if run.value <= run.target and run.visible <= run.ctol:
             return TARGET_REACHED
         if _has_no_bottom(run, at):
             return DIVERGED
@@ -1009,11 +1023,10 @@ def descend(run: Any, at: Any, p: Any, rows: Any) -> int:
         ):
             _lower_barrier(run)
         status = _step(run, at, p)
-        whole, steep, _, apart = _errors(run, at, 0.0)
-        _look(run, at, steep, apart)
+        _look(run, at)
         _record(run, at, rows)
         if status != RUNNING:
-            return _curving(run, at) if _is_solved(run, at, whole) else status
+            return _curving(run, at) if _is_solved(run, at) else _ended(run, status)
 
 
 def entry(run: Any, arrays: Any) -> int:

@@ -85,7 +85,7 @@ class Constraints:
         return found
 
 
-class Block(NamedTuple):
+class RowBlock(NamedTuple):
     """Rows of one relation that are alike."""
 
     relation: int
@@ -106,7 +106,7 @@ class Lagrangian:
     function : Objective
         The Lagrangian, of the variables, a multiplier for each row, and the
         objective's factor.
-    blocks : list of Block
+    blocks : list of RowBlock
         Equalities first.
     variables : tuple of str
         Those of the objective.
@@ -114,7 +114,7 @@ class Lagrangian:
 
     constraints: Constraints
     function: Objective
-    blocks: tuple[Block, ...]
+    blocks: tuple[RowBlock, ...]
     variables: tuple[str, ...]
 
     def with_function(self, function: Objective) -> Lagrangian:
@@ -238,14 +238,14 @@ def constrained(
     return Lagrangian(constraints, function, tuple(blocks), tuple(declared))
 
 
-def _blocks(constraints: Constraints, taken: set[str]) -> list[Block]:
+def _blocks(constraints: Constraints, taken: set[str]) -> list[RowBlock]:
     """Return the rows of all relations, equalities first."""
     found = []
     for place, relation in enumerate(constraints.relations):
         for body, low, high in _rows(relation):
             name = _unused("multiplier", taken)
             taken.add(name)
-            found.append(Block(place, body, low, high, name, relation.limits))
+            found.append(RowBlock(place, body, low, high, name, relation.limits))
     return sorted(found, key=lambda block: block.low != block.high)
 
 
@@ -262,7 +262,7 @@ def _rows(relation: Relation) -> list[tuple[sp.Expr, float, float]]:
     return [(body - low, *INTO[">="]), (body - high, *INTO["<="])]
 
 
-def _term(block: Block) -> sp.Expr:
+def _term(block: RowBlock) -> sp.Expr:
     """Return what a block adds to the Lagrangian."""
     if not block.limits:
         return symbol(block.multiplier) * block.body

@@ -176,7 +176,7 @@ class InteriorRun(Run):
         """Say how a run has ended; RUNNING if it is to be tried again."""
         if status in (Status.CONVERGED, Status.STALLED) and self._is_saddle():
             status = int(Status.STATIONARY)
-        if status not in AGAIN or self.t < 1:
+        if status not in AGAIN or self.t < 0:
             return status
         if self.tries + 1 < len(BARRIERS):
             self._fail(status)
@@ -290,7 +290,7 @@ class InteriorRun(Run):
         """Return all numbers that the run consists of, by name."""
         sides = self.v_sides[0] + self.v_sides[1]
         kept = array("d", (min(max(each, -1e308), 1e308) for each in sides))
-        own = {"memory": self.memory, "v_sides": kept, "start": self.start}
+        own = {"memory": self.memory, "v_sides": kept, "tried_from": self.start}
         return super().arrays() | own
 
     def plan(self) -> dict[str, Any]:

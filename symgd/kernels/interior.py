@@ -42,6 +42,7 @@ PUSHED = 1e-2  # from the sides, as a part of them
 STEEP, LEAST_SCALE = 100.0, 1e-8  # a gradient that is scaled down, and by how much
 LARGE_MULTIPLIER = 1e3  # at first: such an estimate is dropped
 TOLERANCE, FINE = 1e-9, 1e-12  # of the scaled conditions: enough, and all there is
+ROUGHLY = 1e-6  # likewise, where there is no way on
 POLISHING = 4  # steps from the one to the other
 OPTIMAL, COMPLEMENTARY = 1e-6, 1e-7  # of the gradient, and of the value, unscaled
 PRICED = 1e-7  # of the value, which the violation may be worth
@@ -191,13 +192,16 @@ def _errors(run: Any, at: Any, mu: float) -> tuple[float, float, float, float]:
 
 
 @jit
-def _look(run: Any, at: Any, steep: float, apart: float) -> None:
+def _look(run: Any, at: Any) -> None:
     """Note what the conditions are missed by, of the problem as it is given."""
+    whole, steep, _, apart = _errors(run, at, 0.0)
     m, me, nx = run.constraints, run.equalities, run.moving
     scales, h = floats(at.scales, (m,)), floats(at.h, (m,))
     low, high = floats(at.low, (m,)), floats(at.high, (m,))
     v = floats(at.v, (run.unknowns,))
-    run.violation, run.worst = 0.0, 0
+    jacobian = floats(at.jacobian, (m, run.unknowns))
+    run.violation = run.visible = 0.0
+    run.worst, run.missed = 0, whole
     for k in range(m):
         if k < me:
             missed = abs(h[k]) / scales[k]
@@ -206,6 +210,10 @@ def _look(run: Any, at: Any, steep: float, apart: float) -> None:
             missed = max(low[k] - c, c - high[k])
         if missed > run.violation:
             run.violation, run.worst = missed, k
+        rounding = 0.0
+        for j in range(nx):
+            rounding += EPS * abs(jacobian[k, j] * v[j])
+        run.visible = max(run.visible, missed - rounding / scales[k])
     run.norm, run.complementarity = steep / run.scale, apart / run.scale
 
 
@@ -788,7 +796,7 @@ def _has_no_bottom(run: Any, at: Any) -> bool:
     first = max(1.0, abs(run.first_value))
     if run.value < LOWEST * first:
         return True
-    if run.violation > run.ctol:
+    if run.visible > run.ctol:
         return False
     v, far = floats(at.v, (run.unknowns,)), 0.0
     for i in range(run.moving):
@@ -798,7 +806,7 @@ def _has_no_bottom(run: Any, at: Any) -> bool:
 
 
 @jit
-def _is_solved(run: Any, at: Any, whole: float, tolerance: float) -> bool:
+def _is_solved(run: Any, at: Any, tolerance: float) -> bool:
     """Return whether the optimality conditions hold, scaled and as they are given.
 
     What the value would change by if the constraints held exactly is told by the
@@ -813,11 +821,11 @@ def _is_solved(run: Any, at: Any, whole: float, tolerance: float) -> bool:
         priced += abs(y[k] * h[k])
     steepest /= run.scale
     return (
-        whole <= tolerance
+        run.missed <= tolerance
         and priced / run.scale <= PRICED * max(1.0, abs(run.value))
         and run.norm <= max(run.gtol, OPTIMAL * max(1.0, steepest))
         and run.complementarity <= COMPLEMENTARY * max(1.0, abs(run.value))
-        and run.violation <= run.ctol
+        and run.visible <= run.ctol
     )
 
 
@@ -844,12 +852,12 @@ def _curving(run: Any, at: Any) -> None:
 
 
 @jit
-def _judged(run: Any, at: Any, whole: float, status: int) -> int:
+def _judged(run: Any, at: Any, status: int) -> int:
     """Say how a run has ended that can't go on, or need not."""
-    if _is_solved(run, at, whole, TOLERANCE):
+    if _is_solved(run, at, TOLERANCE):
         status = CONVERGED
-    elif status == STALLED and not _is_solved(run, at, whole, inf):
-        return ABNORMAL
+    elif status == STALLED and not _is_solved(run, at, ROUGHLY):
+        status = ABNORMAL
     if status in (CONVERGED, STALLED):
         _curving(run, at)
     return status
@@ -1003,19 +1011,17 @@ def descend(run: Any, at: Any, p: Any, rows: Any) -> int:
         if status != RUNNING:
             return status
         _enter(run, at, p)
-        whole, steep, _, apart = _errors(run, at, 0.0)
-        _look(run, at, steep, apart)
+        _look(run, at)
         if run.t < 0:
             _record(run, at, rows)
     while True:
-        whole, steep, _, apart = _errors(run, at, 0.0)
-        if _is_solved(run, at, whole, TOLERANCE):
+        if _is_solved(run, at, TOLERANCE):
             run.polished += 1
-            if whole <= FINE or run.polished > POLISHING:
-                return _judged(run, at, whole, CONVERGED)
+            if run.missed <= FINE or run.polished > POLISHING:
+                return _judged(run, at, CONVERGED)
         elif run.polished > 0:
             run.polished += 1
-        if run.value <= run.target and run.violation <= run.ctol:
+        if run.value <= run.target and run.visible <= run.ctol:
             return TARGET_REACHED
         if _has_no_bottom(run, at):
             return DIVERGED
@@ -1030,11 +1036,10 @@ def descend(run: Any, at: Any, p: Any, rows: Any) -> int:
             _lower_barrier(run)
         run.tried += 1
         status = _step(run, at, p)
-        whole, steep, _, apart = _errors(run, at, 0.0)
-        _look(run, at, steep, apart)
+        _look(run, at)
         _record(run, at, rows)
         if status != RUNNING:
-            return _judged(run, at, whole, status)
+            return _judged(run, at, status)
 
 
 def entry(run: Any, arrays: Any) -> int:

@@ -101,6 +101,8 @@ class InteriorState(RunState):
     little_violated: float  # where the value is what counts
     first_value: float
     violation: float  # the largest, of constraints as they are given
+    visible: float  # the same, without what rounding makes
+    missed: float  # the optimality conditions, scaled
     complementarity: float
     ctol: float  # allowed violation
 

@@ -1,0 +1,311 @@
+"""Minima within constraints: public problems, and what must not change them."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from symgd import InputError, Objective, Status, maximize, minimize
+
+FILE = Path(__file__).parent / "references" / "constrained.json"
+PUBLIC = {
+    each["name"]: each for each in json.loads(FILE.read_text("utf-8"))["problems"]
+}
+SPECIAL = {
+    each["name"]: each for each in json.loads(FILE.read_text("utf-8"))["special"]
+}
+
+
+def solved(problem, **options):
+    relations = [f"{each} == 0" for each in problem["equalities"]]
+    relations += [f"{each} >= 0" for each in problem["inequalities"]]
+    names = problem["variables"]
+    objective = Objective(
+        problem["objective"], names, **({"subject_to": relations} if relations else {})
+    )
+    bounds = [tuple(pair) for pair in problem["bounds"]]
+    return minimize(objective, problem["start"], bounds=bounds, **options)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_problem_ends_at_a_known_minimum(name):
+    result, problem = solved(PUBLIC[name]), PUBLIC[name]
+    others = [o["f"] if isinstance(o, dict) else o for o in problem["other_minima"]]
+    gaps = [abs(result.fun - f) / max(1.0, abs(f)) for f in (problem["fstar"], *others)]
+    assert result.success, result
+    assert min(gaps) <= 1e-6
+    size = max(1.0, float(np.abs(result.x).max()))
+    assert result.constraint_violation <= 1e-8 + 1e-15 * size
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_a_special_case_is_told_as_it_is(name):
+    result, wanted = solved(SPECIAL[name]), SPECIAL[name]["expected"]
+    if wanted == "INFEASIBLE":
+        assert result.status == Status.INFEASIBLE
+        assert "no point near here satisfies the constraints" in result.message
+    elif wanted == "not a success":
+        assert not result.success
+    elif wanted == "CONVERGED":
+        assert result.status == Status.CONVERGED
+
+
+# ------------------------------------------------------------------ properties
+
+N, M = 4, 3
+QUADRATIC = (
+    "sum(sum(q[i,j]*x[i]*x[j] for j in range(n)) for i in range(n))/2"
+    " + sum(c[i]*x[i] for i in range(n))"
+)
+ROWS = "sum(a[k,j]*x[j] for j in range(n)) <= b[k] for k in range(m)"
+
+
+def quadratic(q, c, a, b):
+    return Objective(QUADRATIC, data={"q": q, "c": c, "a": a, "b": b}, subject_to=ROWS)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10**6), st.integers(0, M))
+def test_a_convex_quadratic_ends_where_its_conditions_hold(seed, active):
+    """The problem is made from its minimum, the active rows and their multipliers."""
+    rng = np.random.default_rng(seed)
+    root, a = rng.normal(size=(N, N)), rng.normal(size=(M, N))
+    q, x = root @ root.T + 0.1 * np.eye(N), rng.normal(size=N)
+    prices = np.where(np.arange(M) < active, rng.uniform(0.1, 2.0, M), 0.0)
+    gaps = np.where(np.arange(M) < active, 0.0, rng.uniform(0.1, 2.0, M))
+    c, b = -(q @ x + a.T @ prices), a @ x + gaps
+    result = minimize(quadratic(q, c, a, b), rng.normal(size=N) * 3.0)
+    assert result.status == Status.CONVERGED
+    np.testing.assert_allclose(result.x, x, atol=1e-7)
+    (found,) = result.multipliers.values()
+    np.testing.assert_allclose(found, -prices, atol=1e-6)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10**6))
+def test_rows_in_other_units_and_twice_are_the_same_problem(seed):
+    rng = np.random.default_rng(seed)
+    root, a = rng.normal(size=(N, N)), rng.normal(size=(M, N))
+    q, c, b = (
+        root @ root.T + 0.1 * np.eye(N),
+        rng.normal(size=N),
+        rng.uniform(0.1, 1, M),
+    )
+    scales = 10.0 ** rng.integers(-4, 5, size=(M, 1))
+    plain = minimize(quadratic(q, c, a, b), np.zeros(N))
+    twice = np.vstack([a, a * scales]), np.concatenate([b, b * scales[:, 0]])
+    other = minimize(quadratic(q, c, *twice), np.zeros(N))
+    assert plain.status == other.status == Status.CONVERGED
+    np.testing.assert_allclose(other.x, plain.x, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 1e3, 1e6])
+def test_the_minimum_is_the_same_in_other_units_of_x(scale):
+    result = minimize(
+        Objective(
+            "(x/s - 3)**2 + (y/s - 2)**2",
+            parameters={"s": scale},
+            subject_to=["x + y <= 4*s", "x - y == s/2"],
+        ),
+        [scale, scale],
+    )
+    np.testing.assert_allclose(result.x, [2.25 * scale, 1.75 * scale], rtol=1e-7)
+
+
+def test_a_multiplier_is_what_the_right_side_costs():
+    objective = Objective(
+        "x1*x4*(x1 + x2 + x3) + x3",
+        parameters={"p": 25.0, "s": 40.0},
+        subject_to={
+            "product": "x1*x2*x3*x4 >= p",
+            "length": "x1**2 + x2**2 + x3**2 + x4**2 == s",
+        },
+    )
+    at = {"x0": [1, 5, 5, 1], "bounds": [(1, 5)] * 4}
+    result = minimize(objective, **at)
+    assert result.fun == pytest.approx(17.0140172891520, abs=1e-9)
+    for name, key, value in (("product", "p", 25.0), ("length", "s", 40.0)):
+        ends = [
+            minimize(objective.with_parameters(**{key: value + step}), **at).fun
+            for step in (1e-4, -1e-4)
+        ]
+        slope = (ends[0] - ends[1]) / 2e-4
+        assert result.multipliers[name] == pytest.approx(slope, abs=1e-5)
+    assert result.bound_multipliers["x1"] > 0.5
+
+
+@pytest.mark.parametrize("sense", [minimize, maximize])
+def test_signs_of_multipliers_are_those_of_sensitivities(sense):
+    sign = 1.0 if sense is minimize else -1.0
+    formula = "(x - 3)**2" if sign > 0 else "-(x - 3)**2"
+    above = sense(formula, [0.0], subject_to={"most": "x <= 1"})
+    below = sense(formula, [0.0], subject_to={"least": "x >= 5"})
+    assert sign * above.multipliers["most"] == pytest.approx(-4.0)
+    assert sign * below.multipliers["least"] == pytest.approx(4.0)
+
+
+# ----------------------------------------------------------- families, and data
+
+
+def test_a_signal_within_rates():
+    y, r = np.array([0.0, 3, 1, 4, 1, 5, 9, 2, 6]), 1.0
+    given = {"data": {"y": y}, "parameters": {"r": r}}
+    objective = Objective(
+        "sum((x[i] - y[i])**2 for i in range(n))",
+        subject_to={"rate": "-r <= x[i+1] - x[i] <= r for i in range(n - 1)"},
+        **given,
+    )
+    result = minimize(objective, y)
+    steps = np.diff(result.x)
+    assert np.abs(steps).max() <= r + 1e-8
+    slopes, prices = 2.0 * (result.x - y), result.multipliers["rate"]
+    held = np.concatenate([[0.0], prices]) - np.concatenate([prices, [0.0]])
+    np.testing.assert_allclose(slopes, held, atol=1e-7)
+    assert (np.abs(prices[np.abs(steps) < r - 1e-6]) < 1e-6).all()
+
+
+def test_bounds_hold_at_every_evaluation():
+    result = minimize(
+        "log(x) + y**2",
+        [5.0, 5.0],
+        bounds={"x": (0.5, None)},
+        subject_to="x*y >= 1",
+        trace=True,
+    )
+    assert result.success
+    assert result.trace.x[:, 0].min() >= 0.5
+    assert "violation" in result.trace.names
+
+
+# --------------------------------------------------------------- what it says
+
+
+def test_the_result_names_what_holds_the_point():
+    result = minimize(
+        "x**2 + y**2", subject_to={"sum": "x + y >= 2", "idle": "x - y <= 5"}
+    )
+    assert "active: sum (multiplier 2)" in repr(result)
+    assert "idle" not in repr(result).split("active:")[1].split("\n")[0]
+    assert result.constraints["sum"] == pytest.approx(0.0, abs=1e-9)
+    assert result["multipliers"] == result.multipliers
+    assert result.to_dict()["constraint_violation"] == result.constraint_violation
+    assert "the violation" in result.message
+
+
+def test_no_success_is_claimed_where_no_multipliers_exist():
+    result = minimize("x", [3.0], subject_to="x**2 == 0", maxiter=300)
+    assert not result.success or abs(result.fun) < 1e-6
+
+
+def test_a_saddle_within_constraints_is_no_minimum():
+    result = minimize("x**2 - y**2", [0.0, 0.0], subject_to="x == 0")
+    assert result.status == Status.DIVERGED
+    assert "without bound" in result.message
+
+
+def test_a_saddle_point_where_it_begins_is_left():
+    result = minimize("x*y", [0.0, 0.0], subject_to="x**2 + y**2 <= 4")
+    assert result.status == Status.CONVERGED
+    assert result.fun == pytest.approx(-2.0)
+
+
+def test_a_kink_is_not_claimed_to_be_a_minimum():
+    result = minimize("abs(x) + abs(y)", [1.0, 2.0], subject_to="x + 2*y == 3")
+    assert not result.success
+
+
+def test_of_all_tries_the_least_violation_is_kept():
+    discs = ["x**2 + y**2 <= 1", "(x - 4)**2 + y**2 <= 1"]
+    result = minimize("x - y", [5.0, 5.0], subject_to=discs)
+    assert result.status == Status.INFEASIBLE
+    assert result.constraint_violation == pytest.approx(3.0, abs=1e-6)
+    assert max(result.constraints.values()) == pytest.approx(3.0, abs=1e-6)
+
+
+TABLE = np.arange(6.0).reshape(2, 3)
+SQUARES = "sum((w[i,j] - c[i,j])**2 for i in range(n) for j in range(k))"
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        "w[i,j] >= 7 for i in range(n) for j in range(i + 1)",
+        "w[i,j] >= 7 for i in range(n) for j in range(k) if j <= i",
+        "w[i,j] >= 7 for i in range(n) for j in range(k) if chosen[i,j] > 0",
+    ],
+)
+def test_indices_that_a_family_leaves_out_are_no_constraints(family):
+    chosen = np.tril(np.ones((2, 3)))
+    data = {"c": TABLE} | ({"chosen": chosen} if "chosen" in family else {})
+    result = minimize(Objective(SQUARES, data=data, subject_to={"w": family}))
+    assert result.status == Status.CONVERGED
+    wanted = np.where(chosen > 0, 7.0, TABLE)
+    np.testing.assert_allclose(result.values["w"], wanted, atol=1e-8)
+    prices = result.multipliers["w"]
+    slopes = np.where(chosen > 0, 2.0 * (7.0 - TABLE), 0.0)
+    np.testing.assert_allclose(prices, slopes[:, : prices.shape[1]], atol=1e-6)
+    assert repr(result).count("multiplier") == 3
+
+
+def test_an_equality_of_some_indices():
+    data = {"c": np.arange(9.0).reshape(3, 3)}
+    same = "w[i,j] == w[j,i] for i in range(n) for j in range(i)"
+    squares = SQUARES.replace("range(k)", "range(n)")
+    result = minimize(Objective(squares, data=data, subject_to={"same": same}))
+    found = result.values["w"]
+    np.testing.assert_allclose(found, (data["c"] + data["c"].T) / 2, atol=1e-9)
+    wanted = np.tril(data["c"].T - data["c"], -1)[:, :2]
+    np.testing.assert_allclose(result.multipliers["same"], wanted, atol=1e-9)
+
+
+def test_the_least_violated_constraint_that_resists_is_named():
+    result = minimize("x", [0.0], subject_to={"far": "x >= 3", "near": "x <= 1"})
+    assert result.status == Status.INFEASIBLE
+    assert result.constraint_violation == pytest.approx(1.0, abs=1e-6)
+    assert "far" in result.message or "near" in result.message
+
+
+def test_limits_and_watchers_work_as_elsewhere(tmp_path):
+    problem = {"x0": [1, 5, 5, 1], "bounds": [(1, 5)] * 4}
+    problem["objective"] = Objective(
+        "x1*x4*(x1 + x2 + x3) + x3",
+        subject_to=["x1*x2*x3*x4 >= 25", "x1**2 + x2**2 + x3**2 + x4**2 == 40"],
+    )
+    whole = minimize(**problem, trace=True)
+    seen = []
+    watched = minimize(
+        **problem, callback=lambda state: seen.append(state.t), callback_every=1
+    )
+    assert seen == list(range(watched.nit + 1))
+    assert watched.x.tolist() == whole.x.tolist()
+    file = tmp_path / "run.npz"
+    cut = minimize(**problem, maxiter=4, checkpoint=file)
+    assert cut.status == Status.MAXITER
+    assert not cut.success
+    resumed = minimize(**problem, checkpoint=file)
+    assert resumed.x.tolist() == whole.x.tolist()
+    assert resumed.nit == whole.nit
+    late = minimize(**problem, time_limit=0.0)
+    assert late.status == Status.TIME_LIMIT
+
+
+def test_a_start_outside_of_bounds_is_moved_inside():
+    result = minimize("(x - 3)**2", [9.0], bounds=[(0, 5)], subject_to="x <= 2")
+    assert result.start_source == "given, moved inside the bounds"
+    assert result.x[0] == pytest.approx(2.0)
+
+
+def test_a_start_outside_of_the_domain_is_left():
+    result = minimize("-log(x1) - log(x2 - x1)", [0.0, 0.0], subject_to="x1 + x2 == 3")
+    assert result.fun == pytest.approx(-math.log(0.75) - math.log(1.5))
+
+
+def test_rules_are_refused_naming_what_to_use():
+    with pytest.raises(InputError, match=r"'gd' can't keep to constraints.*'auto'"):
+        minimize("x**2", [3.0], method="gd", subject_to="x >= 1")
+    with pytest.raises(InputError, match="subject_to="):
+        minimize("x**2", [3.0], constraints=[{"type": "eq"}])

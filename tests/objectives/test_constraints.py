@@ -1,0 +1,88 @@
+"""Objectives within constraints: names, lengths, copies, and the Lagrangian."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from symgd import FormulaError, InputError, Objective, minimize_many, race
+
+RAMP = {
+    "ramp": "x[i+1] - x[i] <= r for i in range(n - 1)",
+    "sum": "sum(x[i] for i in range(n)) == 10",
+}
+
+
+def test_names_are_those_of_the_formula_and_of_all_relations():
+    objective = Objective(
+        "x**2", subject_to=["x + y >= a", "z == 1"], parameters={"a": 1}
+    )
+    assert objective.variables == ("x", "y", "z")
+    assert objective.value([3, 0, 0]) == 9.0
+
+
+def test_the_lagrangian_tells_f_constraints_and_first_derivatives():
+    objective = Objective("x*y", subject_to=["x + y == 10", "x**2 + y**2 <= 60"])
+    function = objective.constraints.function
+    slopes = function.grad([1.0, 2.0, 0.0, 0.0, 1.0])
+    np.testing.assert_array_equal(slopes, [2.0, 1.0, -7.0, -55.0, 2.0])
+    second = function.hess([1.0, 2.0, 0.5, 0.25, 1.0])
+    np.testing.assert_array_equal(second[2:4, :2], [[1.0, 1.0], [2.0, 4.0]])
+    np.testing.assert_array_equal(second[:2, :2], [[0.5, 1.0], [1.0, 0.5]])
+
+
+def test_equalities_come_first_and_names_stay_in_order():
+    whole = Objective("x + y", subject_to={"a": "x >= 1", "b": "y == 2"}).constraints
+    assert whole.equalities == 1
+    assert list(whole.by_name([7.0, 8.0])) == ["a", "b"]
+    assert whole.by_name([7.0, 8.0]) == {"a": 8.0, "b": 7.0}
+
+
+def test_lengths_are_those_of_a_start():
+    objective = Objective(
+        "sum((x[i] - 1)**2 for i in range(n))", subject_to=RAMP, parameters={"r": 2}
+    )
+    whole = objective.sized(np.ones(5)).constraints
+    assert whole.rows == 5
+    assert [whole.name_of(k) for k in (0, 1, 4)] == ["sum", "ramp[0]", "ramp[3]"]
+
+
+def test_copies_have_the_constraints():
+    given = {"subject_to": "x*y >= a", "parameters": {"a": 2}}
+    objective = Objective("x + y", **given)
+    for other in (pickle.loads(pickle.dumps(objective)), Objective(objective)):
+        assert other == objective
+        assert other.constraints.texts == objective.constraints.texts
+    assert objective != Objective("x + y")
+    changed = objective.with_parameters(a=5)
+    assert changed.constraints.function.parameters["a"] == 5.0
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ([], "empty"),
+        ("1 <= 2", "no variable"),
+        ("3 <= x <= 2", "no point satisfies"),
+        ({"type": "eq", "fun": abs}, "SciPy's dict"),
+        ([{"type": "eq", "fun": abs}], "SciPy's dict"),
+        (3, "a constraint is a relation|relations, not"),
+        ([3], "a constraint is a relation"),
+    ],
+)
+def test_what_are_no_constraints_is_refused(given, told):
+    with pytest.raises((InputError, FormulaError), match=told):
+        Objective("x**2", subject_to=given)
+
+
+def test_what_cannot_keep_to_constraints_says_so():
+    objective = Objective("x**2", subject_to="x >= 1")
+    with pytest.raises(InputError, match="can't keep to constraints"):
+        minimize_many(objective, [[1.0]])
+    with pytest.raises(InputError, match="can't keep to constraints"):
+        race(objective, [1.0], methods=["gd", "adam"])
+
+
+def test_what_is_written_twice_is_two_constraints():
+    whole = Objective("x**2", subject_to=["x >= 1", "x >= 1"]).constraints
+    assert [label for label, _ in whole.texts] == ["x >= 1", "x >= 1 (2)"]

@@ -52,6 +52,7 @@ TO_BOUNDARY = 0.99  # of the way to a side, at most
 MARGIN, GAIN = 1e-5, 1e-8  # what a step lowers of the violation, or else of the value
 ARMIJO = 1e-8
 EPS = 2.220446049250313e-16
+CLOSEST = 4.0 * EPS  # of a side, to itself: nearer, a gap has no digits
 CORRECTIONS = 4
 SHORT, CRAWL = 1e-2, 10  # steps that are no progress, so many in a row
 FEASIBLE = 1e-6
@@ -553,6 +554,21 @@ def _inside(x: float, low: float, high: float) -> float:
 
 
 @jit
+def _try(run: Any, at: Any, part: float, step: Any) -> None:
+    """Write the end of a part of a step, no nearer to a side than rounding allows."""
+    size = run.unknowns
+    v, trial = floats(at.v, (size,)), floats(at.trial, (size,))
+    low, high = floats(at.v_low, (size,)), floats(at.v_high, (size,))
+    for i in range(size):
+        there = v[i] + part * step[i]
+        if low[i] > -inf:
+            there = max(there, low[i] + min(CLOSEST * abs(low[i]), v[i] - low[i]))
+        if high[i] < inf:
+            there = min(there, high[i] - min(CLOSEST * abs(high[i]), high[i] - v[i]))
+        trial[i] = there
+
+
+@jit
 def _searched(run: Any, at: Any, p: Any, part: float) -> float:
     """Try a step and shorter ones, as the filter decides; -1 if none is acceptable.
 
@@ -588,8 +604,7 @@ def _searched(run: Any, at: Any, p: Any, part: float) -> float:
     least = max(least, 1e-18)
     corrected = False
     while True:
-        for i in range(size):
-            trial[i] = v[i] + part * step[i]
+        _try(run, at, part, step)
         new = _observe(run, at, p, trial, h_trial)
         if new < inf:
             new_theta = _sum_of(h_trial)
@@ -606,8 +621,7 @@ def _searched(run: Any, at: Any, p: Any, part: float) -> float:
                     if not _solves(run, at, other):
                         break
                     share = _to_sides(run, at, other, mu)
-                    for i in range(size):
-                        trial[i] = v[i] + share * other[i]
+                    _try(run, at, share, other)
                     new = _observe(run, at, p, trial, h_trial)
                     if not new < inf:
                         break
@@ -755,8 +769,7 @@ def _restore(run: Any, at: Any, p: Any) -> int:
             falls += slope[i] * step[i]
         found = False
         for _ in range(50):
-            for i in range(size):
-                trial[i] = v[i] + part * step[i]
+            _try(run, at, part, step)
             new = _observe(run, at, p, trial, h_trial)
             if new < inf:
                 there = _merit(run, at, h_trial, trial, zeta, mu)
@@ -896,8 +909,7 @@ def _step(run: Any, at: Any, p: Any) -> int:
     for k in range(m):
         worst = max(worst, abs(h[k]))
     if moved < 10.0 * EPS and theta <= 1e-4:  # it is taken as it is
-        for i in range(size):
-            trial[i] = v[i] + part * step[i]
+        _try(run, at, part, step)
         made = part if _observe(run, at, p, trial, h_trial) < inf else -1.0
         run.tiny += 1
         if run.barrier > run.least_barrier:

@@ -75,7 +75,8 @@ class Certificate:
         for k in self._lagrangian.in_order:
             value = self._values[k]
             near = NEAR * max(1.0, abs(value))
-            if min(abs(value - low[k]), abs(high[k] - value)) <= near:
+            near_side = min(abs(value - low[k]), abs(high[k] - value)) <= near
+            if near_side and k not in self._lagrangian.gaps:
                 name = self._lagrangian.name_of(k)
                 told.append(f"{name} (multiplier {number(self._prices[k])})")
         return told

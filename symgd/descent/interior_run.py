@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from symgd.descent.certificate import Certificate, Residuals
-from symgd.descent.run import FARTHEST, Run, floats
+from symgd.descent.run import FARTHEST, NO_END, Run, floats
 from symgd.descent.settings import Settings
 from symgd.errors import InputError
 from symgd.kernels.shared import shared
 from symgd.language.text import number
 from symgd.native import records as layout
 from symgd.native.machine import address
-from symgd.native.status import Status
+from symgd.native.status import RUNNING, Status
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 
@@ -24,6 +24,11 @@ CTOL = 1e-8  # violation that is none
 PUSHED = 1e-2  # from bounds, at the start, as a part of them
 MOST = 3000  # rows of a matrix
 NUDGES = 20  # of a start where not all is finite
+BARRIERS = (0.1, 10.0, 1e-2)  # first weights: what one doesn't solve, another may
+TRIED = 1000  # steps, before another is tried
+BESIDE = 1e-3  # where that begins, in sizes of x
+COUNTED = ("t", "last", "rows", "evaluations", "waited")  # over all of these
+AGAIN = (Status.ABNORMAL, Status.INFEASIBLE, Status.STATIONARY)
 
 UNKNOWNS = (
     *("v", "z_low", "z_high", "slope", "barrier_slope", "trial", "begun"),
@@ -87,6 +92,9 @@ class InteriorRun(Run):
         }
         self.memory = floats(sum(lengths.values()))
         self.v_sides = floats(size), floats(size)
+        self.start = floats(n)
+        self.tries = 0
+        self.failed: tuple[float, int, Any, list[array[float]]] | None = None
         function = self.lagrangian.function
         self.functions = function.kernel("evaluation"), function.kernel("hessian")
         self.places = layout.InteriorArrays(
@@ -120,6 +128,14 @@ class InteriorRun(Run):
         for name, count in self.counts.items():
             setattr(self.record, name, count)
         self.conditions.sign, self.conditions.ctol = self.settings.sign, CTOL
+        self.tries, self.failed = 0, None
+        self._try()
+
+    def _try(self) -> None:
+        """Let the kernel begin at the start, with the next barrier."""
+        state, last = self.conditions, self.tries == len(BARRIERS) - 1
+        state.first_barrier, state.started = BARRIERS[self.tries], 0
+        state.most_tried = NO_END if last else TRIED
 
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start, or a point beside it where all is finite."""
@@ -134,15 +150,20 @@ class InteriorRun(Run):
         return status
 
     def _begin_at(self, x: Sequence[float]) -> int:
-        pairs = list(zip(x, self.lower, self.upper, strict=True))
-        inside = array("d", (_inside(*each) for each in pairs))
+        sides = zip(x, self.lower, self.upper, strict=True)
+        inside = array("d", (_inside(*each) for each in sides))
+        self._stand_at(inside)
+        return super().begin(inside)
+
+    def _stand_at(self, inside: array[float]) -> None:
+        """Write a point where the kernel begins."""
+        self.start[:] = inside
         first = self.starts["point"]
         self.memory[first : first + self.n] = inside
         for place, k in enumerate(self.free):
             self.memory[self.starts["v"] + place] = inside[k]
             self.v_sides[0][place] = self.lower[k]
             self.v_sides[1][place] = self.upper[k]
-        return super().begin(inside)
 
     # -------------------------------------------------------------- where it is
 
@@ -152,10 +173,48 @@ class InteriorRun(Run):
         return float(self.record.value)
 
     def judged(self, status: int) -> int:
-        """Say how a run has ended."""
-        if status == Status.CONVERGED and self._is_saddle():
-            return int(Status.STATIONARY)
+        """Say how a run has ended; RUNNING if it is to be tried again."""
+        if status in (Status.CONVERGED, Status.STALLED) and self._is_saddle():
+            status = int(Status.STATIONARY)
+        if status not in AGAIN or self.t < 0:
+            return status
+        if self.tries + 1 < len(BARRIERS):
+            self._fail(status)
+            self.tries += 1
+            self._stand_at(self._beside(self.start))
+            self._try()
+            return RUNNING
+        return self._least_violated(status)
+
+    def _fail(self, status: int) -> None:
+        """Keep the end of a try that is no success, if none was better."""
+        violation = self.conditions.violation
+        if self.failed is None or violation < self.failed[0]:
+            parts = (self.slots, self.gradient, self.memory)
+            copies = [array("d", part) for part in parts]
+            self.failed = violation, status, self.record.stored(), copies
+
+    def _least_violated(self, status: int) -> int:
+        """Be where constraints were violated least, of all tries."""
+        if self.failed is None or not self.failed[0] <= self.conditions.violation:
+            return status
+        _, status, record, copies = self.failed
+        counted = {name: getattr(self.record, name) for name in COUNTED}
+        self.record.take(record)
+        for name, count in counted.items():
+            setattr(self.record, name, count)
+        for part, copy in zip(
+            (self.slots, self.gradient, self.memory), copies, strict=True
+        ):
+            part[:] = copy
         return status
+
+    def _beside(self, x: array[float]) -> array[float]:
+        """Return a point close by: a start may be a saddle point itself."""
+        rng = random.Random(self.tries)
+        moved = (a + BESIDE * max(1.0, abs(a)) * rng.uniform(-1.0, 1.0) for a in x)
+        sides = zip(moved, self.lower, self.upper, strict=True)
+        return array("d", (_inside(*each) for each in sides))
 
     def recall(self, status: Status) -> None:
         """Be as it was: all that it says is stored."""
@@ -231,11 +290,19 @@ class InteriorRun(Run):
         """Return all numbers that the run consists of, by name."""
         sides = self.v_sides[0] + self.v_sides[1]
         kept = array("d", (min(max(each, -1e308), 1e308) for each in sides))
-        return super().arrays() | {"memory": self.memory, "v_sides": kept}
+        own = {"memory": self.memory, "v_sides": kept, "tried_from": self.start}
+        return super().arrays() | own
+
+    def plan(self) -> dict[str, Any]:
+        """Return what else is to be known to go on, as JSON can hold it."""
+        return super().plan() | {"tries": self.tries}
 
     def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
         """Be where another run was when it was stored; raises likewise."""
         super().restore(stored, plan)
+        self.tries = int(plan["tries"])
+        if not 0 <= self.tries < len(BARRIERS):
+            raise ValueError(f"it can't have been tried {self.tries} times")
         sides = array("d", stored["v_sides"].tobytes())
         size = self.counts["unknowns"]
         for k, each in enumerate(sides):
@@ -245,11 +312,12 @@ class InteriorRun(Run):
     def possible(self) -> dict[str, tuple[int, int]]:
         """Return between what each whole number of the record can be."""
         same = {name: (count, count) for name, count in self.counts.items()}
-        names = ("restored", "crawled", "tiny", "polished")
+        names = ("restored", "crawled", "tiny", "tried", "polished")
         counted = dict.fromkeys(names, (0, FARTHEST))
         rows = {"worst": (0, max(0, self.lagrangian.rows - 1))}
-        filtered = {"filtered": (0, layout.FILTER), "curved": (0, FARTHEST)}
-        return super().possible() | same | counted | rows | filtered
+        rows |= {"filtered": (0, layout.FILTER), "curved": (0, FARTHEST)}
+        rows |= {"started": (0, 1), "most_tried": (0, NO_END)}
+        return super().possible() | same | counted | rows
 
     def _finite(self) -> Sequence[array[float]]:
         """Return what is finite between two slices."""

@@ -481,7 +481,8 @@ class Run:
         if status == Status.STATIONARY:
             return f"{self._gradient_told()}, but {self._not_a_minimum()}"
         told = self.told(status)
-        if not status.success and self.fun > self.first + NOISE * abs(self.first):
+        rises = self.fun > self.first + NOISE * abs(self.first)
+        if not status.success and rises and self.objective.constraints is None:
             sign = self.settings.sign
             rose = "rose" if sign > 0 else "fell"
             told += f"; f {rose} from {number(sign * self.first)} at the start"

@@ -39,7 +39,6 @@ from symgd.native.status import RUNNING
 run_at, arrays_at = record_at(InteriorState), record_at(InteriorArrays)
 
 PUSHED = 1e-2  # from the sides, as a part of them
-FIRST_BARRIER = 0.1
 STEEP, LEAST_SCALE = 100.0, 1e-8  # a gradient that is scaled down, and by how much
 LARGE_MULTIPLIER = 1e3  # at first: such an estimate is dropped
 TOLERANCE, FINE = 1e-9, 1e-12  # of the scaled conditions: enough, and all there is
@@ -53,6 +52,7 @@ TO_BOUNDARY = 0.99  # of the way to a side, at most
 MARGIN, GAIN = 1e-5, 1e-8  # what a step lowers of the violation, or else of the value
 ARMIJO = 1e-8
 EPS = 2.220446049250313e-16
+CLOSEST = 4.0 * EPS  # of a side, to itself: nearer, a gap has no digits
 CORRECTIONS = 4
 SHORT, CRAWL = 1e-2, 10  # steps that are no progress, so many in a row
 FEASIBLE = 1e-6
@@ -62,6 +62,7 @@ NEAR, FAR = 1e-10, 1e10  # what a multiplier times its gap is, in units of mu
 RESTORATIONS, RESTORING = 50, 300
 BOTTOM = -1e12  # times the value at the start: a feasible point so low has no lowest
 AWAY = 1e10  # so far out
+FLAT = 1e-9  # of the largest second derivative: what curves no more is flat
 
 
 @jit
@@ -524,10 +525,11 @@ def _begin(run: Any, at: Any, p: Any) -> int:
         v_low[i], v_high[i] = scales[k] * low[k], scales[k] * high[k]
         v[i] = _inside(scales[k] * image[n + k], v_low[i], v_high[i])
     run.value = run.first_value = f
-    run.barrier = FIRST_BARRIER
+    run.barrier = run.first_barrier
     run.least_barrier = max(1e-15, FINE / 11.0 * min(1.0, 10.0 * run.scale))
     run.convexity, run.filtered, run.restored = 0.0, 0, 0
-    run.crawled = run.tiny = run.polished = 0
+    run.crawled = run.tiny = run.polished = run.tried = 0
+    run.started = 1
     _set_sides(run, at, inf)
     _observe(run, at, p, v, h)
     _differentiate(run, at, p, v, y, run.scale)
@@ -549,6 +551,21 @@ def _inside(x: float, low: float, high: float) -> float:
             min(above, PUSHED * (high - low)),
         )
     return min(max(x, low + below), high - above)
+
+
+@jit
+def _try(run: Any, at: Any, part: float, step: Any) -> None:
+    """Write the end of a part of a step, no nearer to a side than rounding allows."""
+    size = run.unknowns
+    v, trial = floats(at.v, (size,)), floats(at.trial, (size,))
+    low, high = floats(at.v_low, (size,)), floats(at.v_high, (size,))
+    for i in range(size):
+        there = v[i] + part * step[i]
+        if low[i] > -inf:
+            there = max(there, low[i] + min(CLOSEST * abs(low[i]), v[i] - low[i]))
+        if high[i] < inf:
+            there = min(there, high[i] - min(CLOSEST * abs(high[i]), high[i] - v[i]))
+        trial[i] = there
 
 
 @jit
@@ -587,8 +604,7 @@ def _searched(run: Any, at: Any, p: Any, part: float) -> float:
     least = max(least, 1e-18)
     corrected = False
     while True:
-        for i in range(size):
-            trial[i] = v[i] + part * step[i]
+        _try(run, at, part, step)
         new = _observe(run, at, p, trial, h_trial)
         if new < inf:
             new_theta = _sum_of(h_trial)
@@ -605,8 +621,7 @@ def _searched(run: Any, at: Any, p: Any, part: float) -> float:
                     if not _solves(run, at, other):
                         break
                     share = _to_sides(run, at, other, mu)
-                    for i in range(size):
-                        trial[i] = v[i] + share * other[i]
+                    _try(run, at, share, other)
                     new = _observe(run, at, p, trial, h_trial)
                     if not new < inf:
                         break
@@ -754,8 +769,7 @@ def _restore(run: Any, at: Any, p: Any) -> int:
             falls += slope[i] * step[i]
         found = False
         for _ in range(50):
-            for i in range(size):
-                trial[i] = v[i] + part * step[i]
+            _try(run, at, part, step)
             new = _observe(run, at, p, trial, h_trial)
             if new < inf:
                 there = _merit(run, at, h_trial, trial, zeta, mu)
@@ -805,7 +819,7 @@ def _has_no_bottom(run: Any, at: Any) -> bool:
 
 
 @jit
-def _is_solved(run: Any, at: Any) -> bool:
+def _is_solved(run: Any, at: Any, tolerance: float) -> bool:
     """Return whether the optimality conditions hold, scaled and as they are given.
 
     What the value would change by if the constraints held exactly is told by the
@@ -820,7 +834,7 @@ def _is_solved(run: Any, at: Any) -> bool:
         priced += abs(y[k] * h[k])
     steepest /= run.scale
     return (
-        run.missed <= TOLERANCE
+        run.missed <= tolerance
         and priced / run.scale <= PRICED * max(1.0, abs(run.value))
         and run.norm <= max(run.gtol, OPTIMAL * max(1.0, steepest))
         and run.complementarity <= COMPLEMENTARY * max(1.0, abs(run.value))
@@ -829,30 +843,37 @@ def _is_solved(run: Any, at: Any) -> bool:
 
 
 @jit
-def _ended(run: Any, status: int) -> int:
-    """Return a status; where it can do no more, STALLED only if it is about solved."""
-    if status == STALLED and not (run.missed <= ROUGHLY and run.visible <= run.ctol):
-        return ABNORMAL
-    return status
-
-
-@jit
-def _curving(run: Any, at: Any) -> int:
-    """Note in how many directions the Lagrangian curves the other way; CONVERGED."""
-    size, m = run.unknowns, run.constraints
-    every = size + m
+def _curving(run: Any, at: Any) -> None:
+    """Note in how many directions the Lagrangian curves the other way."""
+    size, m, nx = run.unknowns, run.constraints, run.moving
+    every, whole = size + m, run.variables + m + 1
     system, factors = (
         floats(at.system, (every, every)),
         floats(at.factors, (every, every)),
     )
-    own = floats(at.other_step, (every,))
+    second, places = floats(at.second, (whole, whole)), integers(at.places, (nx,))
+    own, largest = floats(at.other_step, (every,)), 0.0
+    for j in range(nx):
+        for i in range(nx):
+            largest = max(largest, abs(second[places[i], places[j]]))
     for i in range(size):
         own[i] = 0.0
     _weights_of_sides(run, at, own)
-    _fill(run, at, 0.0, 0.0, own)
+    _fill(run, at, FLAT * largest, 0.0, own)
     regularised(system, size, factors)
     run.curved = max(0, factored(factors) - m)
-    return CONVERGED
+
+
+@jit
+def _judged(run: Any, at: Any, status: int) -> int:
+    """Say how a run has ended that can't go on, or need not."""
+    if _is_solved(run, at, TOLERANCE):
+        status = CONVERGED
+    elif status == STALLED and not _is_solved(run, at, ROUGHLY):
+        status = ABNORMAL
+    if status in (CONVERGED, STALLED):
+        _curving(run, at)
+    return status
 
 
 @jit
@@ -888,12 +909,12 @@ def _step(run: Any, at: Any, p: Any) -> int:
     for k in range(m):
         worst = max(worst, abs(h[k]))
     if moved < 10.0 * EPS and theta <= 1e-4:  # it is taken as it is
-        run.tiny += 1
-        for i in range(size):
-            trial[i] = v[i] + part * step[i]
+        _try(run, at, part, step)
         made = part if _observe(run, at, p, trial, h_trial) < inf else -1.0
+        run.tiny += 1
         if run.barrier > run.least_barrier:
             _lower_barrier(run)
+            run.tiny = 0
         elif run.tiny > 1:
             return STALLED
     else:
@@ -997,18 +1018,19 @@ def descend(run: Any, at: Any, p: Any, rows: Any) -> int:
     int
         RUNNING or a status. INFEASIBLE is a point of least violation, near there.
     """
-    if run.t < 0:
+    if run.started == 0:
         status = _begin(run, at, p)
         if status != RUNNING:
             return status
         _enter(run, at, p)
         _look(run, at)
-        _record(run, at, rows)
+        if run.t < 0:
+            _record(run, at, rows)
     while True:
-        if _is_solved(run, at):
+        if _is_solved(run, at, TOLERANCE):
             run.polished += 1
             if run.missed <= FINE or run.polished > POLISHING:
-                return _curving(run, at)
+                return _judged(run, at, CONVERGED)
         elif run.polished > 0:
             run.polished += 1
         if run.value <= run.target and run.visible <= run.ctol:
@@ -1017,16 +1039,19 @@ def descend(run: Any, at: Any, p: Any, rows: Any) -> int:
             return DIVERGED
         if run.t >= run.last:
             return RUNNING
+        if run.tried >= run.most_tried:
+            return ABNORMAL
         while (
             run.barrier > run.least_barrier
             and _errors(run, at, run.barrier)[0] <= SOLVED * run.barrier
         ):
             _lower_barrier(run)
+        run.tried += 1
         status = _step(run, at, p)
         _look(run, at)
         _record(run, at, rows)
         if status != RUNNING:
-            return _curving(run, at) if _is_solved(run, at) else _ended(run, status)
+            return _judged(run, at, status)
 
 
 def entry(run: Any, arrays: Any) -> int:

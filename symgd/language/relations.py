@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import sympy as sp
 
 from symgd.errors import FormulaError
+from symgd.language.as_written import both
 from symgd.language.checking import checked
 from symgd.language.functions import FUNCTIONS
 from symgd.language.nodes import NOT_REAL
@@ -50,6 +51,8 @@ class Relation(NamedTuple):
         Of a chain, the outer ones.
     limits : tuple of (index, first, last)
         Of a family, the innermost first: there is a relation for each index.
+    condition : SymPy condition
+        Of a family: for which indices.
     """
 
     text: str
@@ -58,6 +61,7 @@ class Relation(NamedTuple):
     low: sp.Expr = sp.S.Zero
     high: sp.Expr = sp.S.Zero
     limits: tuple[tuple[sp.Symbol, sp.Expr, sp.Expr], ...] = ()
+    condition: Any = sp.true
 
     def parts(self) -> tuple[sp.Expr, ...]:
         """Return the formulas in it."""
@@ -116,15 +120,14 @@ class _RelationReader(Reader):
 
     def _related(self, tree: ast.expr) -> Relation:
         limits: list[Any] = []
+        conditions: list[Any] = []
         if isinstance(tree, ast.GeneratorExp):
             call = ast.copy_location(
                 ast.Call(ast.Name("sum", ast.Load()), [tree], []), tree
             )
             for index, ends, tests in self._clauses(call):
-                if tests:
-                    problem = "a condition on the indices of a family isn't possible"
-                    raise self._error(tests[0], problem, "write ranges that fit")
                 limits.insert(0, self._limit(index, *ends))
+                conditions += [self._condition(test) for test in tests]
             tree = tree.elt
         if isinstance(tree, (ast.BoolOp, ast.UnaryOp)) and not isinstance(
             getattr(tree, "op", None), (ast.USub, ast.UAdd)
@@ -144,14 +147,15 @@ class _RelationReader(Reader):
         parts = [self._value(part) for part in (tree.left, *tree.comparators)]
         if any(part.has(*NOT_REAL) for part in parts):
             raise FormulaError("the constraint is not finite and real", self.text)
-        text = self.text.strip()
+        text, condition = self.text.strip(), both(*conditions)
         if len(senses) == 1:
             body = parts[0] - parts[1]
-            return Relation(text, body, senses[0], limits=tuple(limits))
+            family = tuple(limits), condition
+            return Relation(text, body, senses[0], sp.S.Zero, sp.S.Zero, *family)
         if len(senses) > 2 or senses[0] != senses[1] or "==" in senses:
             problem = "a chain has two relations in one direction: a <= b <= c"
             raise self._error(
                 tree, problem, "give the others as relations of their own"
             )
         low, body, high = parts if senses[0] == "<=" else parts[::-1]
-        return Relation(text, body, "between", low, high, tuple(limits))
+        return Relation(text, body, "between", low, high, tuple(limits), condition)

@@ -85,10 +85,14 @@ class InteriorState(RunState):
     restored: int  # how often constraints alone were looked at
     crawled: int  # short steps in a row
     tiny: int  # steps that change nothing, one after the other
+    started: int  # 0 where the problem is to be scaled, at a first point
+    tried: int  # steps since then
+    most_tried: int  # of these
     worst: int  # the constraint that is violated most
     polished: int  # steps since it was solved well enough
     curved: int  # directions in which the Lagrangian curves the other way at the end
     barrier: float  # its weight, mu
+    first_barrier: float
     least_barrier: float
     sign: float  # of the objective: -1 to find a maximum
     scale: float  # of the objective

@@ -19,10 +19,12 @@ from typing import Any, NamedTuple
 import sympy as sp
 
 from symgd.errors import FormulaError, InputError
+from symgd.language.as_written import decided
 from symgd.language.formula import array as array_of
 from symgd.language.formula import names_in, symbol
 from symgd.language.nodes import Sum
 from symgd.language.relations import Relation, read_relation
+from symgd.native.machine import address
 from symgd.objectives.numbers_given import named
 
 # It stands above: what is asked of one are its names, arrays and parameters.
@@ -79,7 +81,7 @@ class Constraints:
         found: set[str] = set()
         for relation in self.relations:
             sides = (each for limit in relation.limits for each in limit)
-            for part in (*relation.parts(), *sides):
+            for part in (*relation.parts(), *sides, _chosen(relation.condition, 1)):
                 plain, indexed = names_in(part)
                 found |= plain | set(indexed)
         return found
@@ -94,6 +96,18 @@ class RowBlock(NamedTuple):
     high: float
     multiplier: str
     limits: tuple[Any, ...]
+    condition: Any
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether there may be indices without a row."""
+        inner = {
+            symbol
+            for _, *ends in self.limits
+            for e in ends
+            for symbol in e.free_symbols
+        }
+        return self.condition != sp.true or bool(inner & {i for i, *_ in self.limits})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +173,26 @@ class Lagrangian:
         for block, height in zip(self.blocks, self.heights, strict=True):
             low.extend([block.low] * height)
             high.extend([block.high] * height)
+        for k in self.gaps:
+            if k >= self.equalities:
+                low[k], high[k] = -math.inf, math.inf
         return low, high
+
+    @functools.cached_property
+    def gaps(self) -> frozenset[int]:
+        """The rows that stand for no relation: of indices that a family leaves out."""
+        blocks = [block for block in self.blocks if block.has_gaps]
+        if not blocks:
+            return frozenset()
+        # Each multiplier stands in this as often as there is such a relation.
+        rows = sum(_term(block._replace(body=sp.S.One)) for block in blocks)
+        whole, gradient = self.function, array("d", bytes(8 * self.function.space.size))
+        counted = whole.with_expression(rows).kernel("evaluation")
+        point, words = array("d", gradient), whole.parameter_values()
+        counted(address(point), address(words), address(gradient))
+        pairs = [(b, whole.space.places(b.multiplier, "multiplier")) for b in blocks]
+        each = (k for _, places in pairs for k in places)
+        return frozenset(k - self.size for k in each if gradient[k] == 0.0)
 
     @property
     def equalities(self) -> int:
@@ -192,6 +225,7 @@ class Lagrangian:
         for block in self.blocks:
             if name == block.multiplier or name.startswith(f"{block.multiplier}["):
                 label = self.constraints.labels[block.relation]
+                label = f"({label})" if block.limits and " " in label else label
                 return label + name.removeprefix(block.multiplier)
         raise AssertionError
 
@@ -245,7 +279,11 @@ def _blocks(constraints: Constraints, taken: set[str]) -> list[RowBlock]:
         for body, low, high in _rows(relation):
             name = _unused("multiplier", taken)
             taken.add(name)
-            found.append(RowBlock(place, body, low, high, name, relation.limits))
+            found.append(
+                RowBlock(
+                    place, body, low, high, name, relation.limits, relation.condition
+                )
+            )
     return sorted(found, key=lambda block: block.low != block.high)
 
 
@@ -268,7 +306,12 @@ def _term(block: RowBlock) -> sp.Expr:
         return symbol(block.multiplier) * block.body
     places = [index - first for index, first, _ in reversed(block.limits)]
     one = sp.Indexed(array_of(block.multiplier), *places)
-    return Sum(one * block.body, *block.limits)
+    return Sum(_chosen(block.condition, one * block.body), *block.limits)
+
+
+def _chosen(condition: Any, value: Any) -> Any:
+    """Return a value where a condition holds, and else 0."""
+    return decided((sp.sympify(value), condition), (sp.S.Zero, sp.true))
 
 
 def _unused(name: str, taken: set[str]) -> str:

@@ -373,6 +373,13 @@ class Objective:
         everything = {**self.parameters, **values}
         return self._copied(parameters=everything, constraints=constraints)
 
+    def with_expression(self, expression: sp.Expr) -> Objective:
+        """Return another formula of the same names, which stand for the same."""
+        forms = Forms(expression, self.variables, tuple(self.parameters))
+        forms.read(self.variables)
+        arrays = None if self.arrays is None else self.arrays.of(forms.expression)
+        return self._copied(forms=forms, arrays=arrays)
+
     def negated(self) -> Objective:
         """Return the objective with the opposite sign, as ``maximize`` needs it."""
         return self._opposite

@@ -203,8 +203,63 @@ def test_no_success_is_claimed_where_no_multipliers_exist():
 
 def test_a_saddle_within_constraints_is_no_minimum():
     result = minimize("x**2 - y**2", [0.0, 0.0], subject_to="x == 0")
-    assert result.status == Status.STATIONARY
-    assert "curves the other way" in result.message
+    assert result.status == Status.DIVERGED
+    assert "without bound" in result.message
+
+
+def test_a_saddle_point_where_it_begins_is_left():
+    result = minimize("x*y", [0.0, 0.0], subject_to="x**2 + y**2 <= 4")
+    assert result.status == Status.CONVERGED
+    assert result.fun == pytest.approx(-2.0)
+
+
+def test_a_kink_is_not_claimed_to_be_a_minimum():
+    result = minimize("abs(x) + abs(y)", [1.0, 2.0], subject_to="x + 2*y == 3")
+    assert not result.success
+
+
+def test_of_all_tries_the_least_violation_is_kept():
+    discs = ["x**2 + y**2 <= 1", "(x - 4)**2 + y**2 <= 1"]
+    result = minimize("x - y", [5.0, 5.0], subject_to=discs)
+    assert result.status == Status.INFEASIBLE
+    assert result.constraint_violation == pytest.approx(3.0, abs=1e-6)
+    assert max(result.constraints.values()) == pytest.approx(3.0, abs=1e-6)
+
+
+TABLE = np.arange(6.0).reshape(2, 3)
+SQUARES = "sum((w[i,j] - c[i,j])**2 for i in range(n) for j in range(k))"
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        "w[i,j] >= 7 for i in range(n) for j in range(i + 1)",
+        "w[i,j] >= 7 for i in range(n) for j in range(k) if j <= i",
+        "w[i,j] >= 7 for i in range(n) for j in range(k) if chosen[i,j] > 0",
+    ],
+)
+def test_indices_that_a_family_leaves_out_are_no_constraints(family):
+    chosen = np.tril(np.ones((2, 3)))
+    data = {"c": TABLE} | ({"chosen": chosen} if "chosen" in family else {})
+    result = minimize(Objective(SQUARES, data=data, subject_to={"w": family}))
+    assert result.status == Status.CONVERGED
+    wanted = np.where(chosen > 0, 7.0, TABLE)
+    np.testing.assert_allclose(result.values["w"], wanted, atol=1e-8)
+    prices = result.multipliers["w"]
+    slopes = np.where(chosen > 0, 2.0 * (7.0 - TABLE), 0.0)
+    np.testing.assert_allclose(prices, slopes[:, : prices.shape[1]], atol=1e-6)
+    assert repr(result).count("multiplier") == 3
+
+
+def test_an_equality_of_some_indices():
+    data = {"c": np.arange(9.0).reshape(3, 3)}
+    same = "w[i,j] == w[j,i] for i in range(n) for j in range(i)"
+    squares = SQUARES.replace("range(k)", "range(n)")
+    result = minimize(Objective(squares, data=data, subject_to={"same": same}))
+    found = result.values["w"]
+    np.testing.assert_allclose(found, (data["c"] + data["c"].T) / 2, atol=1e-9)
+    wanted = np.tril(data["c"].T - data["c"], -1)[:, :2]
+    np.testing.assert_allclose(result.multipliers["same"], wanted, atol=1e-9)
 
 
 def test_the_least_violated_constraint_that_resists_is_named():

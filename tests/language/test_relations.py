@@ -39,6 +39,12 @@ def test_a_family_has_a_relation_for_each_index():
     assert (str(index), first, str(last)) == ("i", 0, "n - 2")
 
 
+def test_a_family_may_be_of_some_indices():
+    relation = read_relation("x[i] <= 1 for i in range(n) if i > 2 if i < k[i]", {})
+    assert str(relation.condition) == "(i > 2) & (i < k[i])"
+    assert read_relation("x[i] <= 1 for i in range(n)", {}).condition == sp.true
+
+
 def test_relations_of_sympy_are_read():
     p, q = sp.symbols("x y")
     assert read_relation(sp.Eq(p, q), {}).body == x - y
@@ -55,7 +61,6 @@ def test_relations_of_sympy_are_read():
         ("x + y", "write x \\+ y == 0, or x \\+ y <= 0"),
         ("x <= y <= z <= 1", "in one direction"),
         ("1 <= x >= 0", "in one direction"),
-        ("x[i] <= 1 for i in range(n) if i > 2", "write ranges that fit"),
         ("x <= ", "not a formula"),
         ("", "empty"),
         (True, "always holds"),

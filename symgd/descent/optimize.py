@@ -359,8 +359,7 @@ def _read_start(run: Run, x0: Any) -> tuple[array[float], str]:
     if not run.bounded:
         return points.read_point(x0, space, bounds), "given"
     point = points.read_point(x0, space, Bounds(len(space)))
-    sides = zip(point, bounds.lower, bounds.upper, strict=True)
-    inside = array("d", (min(max(x, low), high) for x, low, high in sides))
+    inside = points.moved_inside(point, bounds)
     return inside, "given" if inside == point else "given, moved inside the bounds"
 
 

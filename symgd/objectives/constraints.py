@@ -89,7 +89,7 @@ class Constraints:
         return found
 
 
-class Block(NamedTuple):
+class RowBlock(NamedTuple):
     """Rows of one relation that are alike."""
 
     relation: int
@@ -103,13 +103,10 @@ class Block(NamedTuple):
     @property
     def has_gaps(self) -> bool:
         """Whether there may be indices without a row."""
-        inner = {
-            symbol
-            for _, *ends in self.limits
-            for e in ends
-            for symbol in e.free_symbols
-        }
-        return self.condition != sp.true or bool(inner & {i for i, *_ in self.limits})
+        ends = (end for _, *ends in self.limits for end in ends)
+        inside = {name for end in ends for name in end.free_symbols}
+        indices = {index for index, *_ in self.limits}
+        return self.condition != sp.true or not inside.isdisjoint(indices)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +119,7 @@ class Lagrangian:
     function : Objective
         The Lagrangian, of the variables, a multiplier for each row, and the
         objective's factor.
-    blocks : list of Block
+    blocks : list of RowBlock
         Equalities first.
     variables : tuple of str
         Those of the objective.
@@ -130,7 +127,7 @@ class Lagrangian:
 
     constraints: Constraints
     function: Objective
-    blocks: tuple[Block, ...]
+    blocks: tuple[RowBlock, ...]
     variables: tuple[str, ...]
 
     def with_function(self, function: Objective) -> Lagrangian:
@@ -274,16 +271,15 @@ def constrained(
     return Lagrangian(constraints, function, tuple(blocks), tuple(declared))
 
 
-def _blocks(constraints: Constraints, taken: set[str]) -> list[Block]:
+def _blocks(constraints: Constraints, taken: set[str]) -> list[RowBlock]:
     """Return the rows of all relations, equalities first."""
     found = []
     for place, relation in enumerate(constraints.relations):
         for body, low, high in _rows(relation):
             name = _unused("multiplier", taken)
             taken.add(name)
-            found.append(
-                Block(place, body, low, high, name, relation.limits, relation.condition)
-            )
+            family = relation.limits, relation.condition
+            found.append(RowBlock(place, body, low, high, name, *family))
     return sorted(found, key=lambda block: block.low != block.high)
 
 
@@ -300,7 +296,7 @@ def _rows(relation: Relation) -> list[tuple[sp.Expr, float, float]]:
     return [(body - low, *INTO[">="]), (body - high, *INTO["<="])]
 
 
-def _term(block: Block) -> sp.Expr:
+def _term(block: RowBlock) -> sp.Expr:
     """Return what a block adds to the Lagrangian."""
     if not block.limits:
         return symbol(block.multiplier) * block.body

@@ -201,6 +201,8 @@ def _iterable(value: Any) -> bool:
 
 def _pair(name: str, pair: Any) -> tuple[float, float]:
     try:
+        if isinstance(pair, Set):
+            raise TypeError("it has no order")
         low, high = pair
         what = f"the bounds of {name}"
         low = -math.inf if low is None else as_number(low, what)
@@ -232,6 +234,17 @@ def read_point(x0: Any, space: Space, limits: Bounds) -> array[float]:
         raise _wrong_shape((len(point),), space)
     _check_inside(point, space, limits)
     return point
+
+
+def moved_inside(point: array[float], limits: Bounds) -> array[float]:
+    """Return the nearest point that is inside the bounds."""
+    if len(point) > MANY:
+        import numpy as np
+
+        sides = map(np.frombuffer, (limits.lower, limits.upper))
+        return array("d", np.clip(np.frombuffer(point), *sides).tobytes())
+    sides_of_each = zip(point, limits.lower, limits.upper, strict=True)
+    return array("d", (min(max(x, low), high) for x, low, high in sides_of_each))
 
 
 def _from_sequence(values: Sequence[Any], space: Space) -> array[float]:

@@ -110,10 +110,8 @@ def test_exit_status(arguments, status):
         (("x**2", "--bounds", "y=0:1"), "unknown variable in --bounds 'y'"),
         (("x**2", "--bounds", "x=1:0"), "lower bound of x is above"),
         (("x**2", "--bounds", "x=1"), "--bounds expects"),
-        (
-            ("x**2", "--bounds", "x=0:1", "--start", "3"),
-            "--start is outside the bounds",
-        ),
+        (("x**2", "--subject-to", "x = 1"), "write == for an equality"),
+        (("x**2", "--subject-to", "x >= 1", "--method", "gd"), "'gd' can't keep to"),
         (("x*log(-1 - x**2)",), "give --start or --bounds"),
         (("log(x)", "--start", "-1"), "f is nan"),
         (("x**2", "--maxiter", "-1"), "error: --maxiter must be"),
@@ -139,6 +137,28 @@ def test_bad_input_is_a_message_and_status_2(arguments, message):
     assert message in result.stderr
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
+
+
+def test_constraints_are_given_one_by_one():
+    given = (
+        "--subject-to",
+        "x + y >= a",
+        "--subject-to",
+        "x <= 3",
+        "--parameter",
+        "a=2",
+    )
+    result = run("minimize", "x**2 + y**2", *given, "--json")
+    record = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert record["multipliers"]["x + y >= a"] == pytest.approx(2.0)
+    assert (
+        "active: x + y >= a (multiplier"
+        in run("minimize", "x**2 + y**2", *given).stdout
+    )
+    never = run("minimize", "x", "--subject-to", "x >= 2", "--subject-to", "x <= 1")
+    assert never.exit_code == 1
+    assert "INFEASIBLE" in never.stdout
 
 
 def test_options_reach_the_run(tmp_path):

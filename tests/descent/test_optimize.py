@@ -425,7 +425,6 @@ def test_new_numbers_cause_no_compilation(monkeypatch):
         ({"bounds": [(0, 1), (2, 1)]}, "lower bound of y is above"),
         ({"bounds": [(0, 1), 5]}, "must be a pair"),
         ({"bounds": [(0, 1), (math.nan, 1)]}, "not numbers"),
-        ({"x0": [5, 0.5], "bounds": [(0, 1)] * 2}, "outside the bounds: x = 5"),
         ({"method": "grad"}, "unknown method 'grad'.*gd, momentum, nesterov"),
         ({"method": "L-BFGS-B"}, "leave method out for the default"),
         ({"x": 1, "y": 2}, "unknown argument 'x': a start is given as x0={'x': "),

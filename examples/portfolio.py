@@ -2,8 +2,8 @@
 A portfolio on a budget
 =======================
 
-Shares of the money in five funds, none below 0, that sum to 1 and promise a return: which
-has the least variance? The multiplier of the return is what the last percent costs.
+Shares of the money in five funds, none below 0, that sum to 1 and promise a gain: which
+have the least variance? The multiplier of the gain is what the last percent costs.
 """
 
 import matplotlib.pyplot as plt

@@ -49,7 +49,7 @@ class Certificate:
         residuals: Residuals,
     ) -> None:
         self._lagrangian, self._space = lagrangian, space
-        self.prices, self._values, self._bounds = prices, values, bounds
+        self.prices, self.values, self._bounds = prices, values, bounds
         self.residuals = residuals
 
     @functools.cached_property
@@ -60,7 +60,7 @@ class Certificate:
     @functools.cached_property
     def constraints(self) -> dict[str, Any]:
         """What each constraint is: left side without the right one."""
-        return self._lagrangian.by_name(self._values)
+        return self._lagrangian.by_name(self.values)
 
     @functools.cached_property
     def bound_multipliers(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class Certificate:
         low, high = self._lagrangian.sides
         told = []
         for k in self._lagrangian.in_order:
-            value = self._values[k]
+            value = self.values[k]
             near = NEAR * max(1.0, abs(value))
             near_side = min(abs(value - low[k]), abs(high[k] - value)) <= near
             if near_side and k not in self._lagrangian.gaps:

@@ -27,6 +27,7 @@ NUDGES = 20  # of a start where not all is finite
 BARRIERS = (0.1, 10.0, 1e-2)  # first weights: what one doesn't solve, another may
 TRIED = 1000  # steps, before another is tried
 BESIDE = 1e-3  # where that begins, in sizes of x
+RESISTING, NAMED = 1e-2, 4  # of the largest violation; so many names
 COUNTED = ("t", "last", "rows", "evaluations", "waited")  # over all of these
 AGAIN = (Status.ABNORMAL, Status.INFEASIBLE, Status.STATIONARY)
 
@@ -260,10 +261,9 @@ class InteriorRun(Run):
         if status == Status.CONVERGED:
             return residuals
         if status == Status.INFEASIBLE:
-            worst = self.lagrangian.name_of(state.worst)
             return (
                 "no point near here satisfies the constraints; the least violation "
-                f"found is {number(state.violation)}, of {worst}"
+                f"found is {number(state.violation)}, of {self._resisting()}"
             )
         if status == Status.STALLED:
             return (
@@ -272,6 +272,23 @@ class InteriorRun(Run):
         if status == Status.ABNORMAL:
             return f"no step brings it nearer to a minimum; {residuals}"
         return f"{super().told(status)}; {residuals}"
+
+    def _resisting(self) -> str:
+        """Name the constraints that are violated, the most violated first."""
+        m, me = self.lagrangian.rows, self.lagrangian.equalities
+        low, high = self.sides
+        values = self.certificate().values
+        missed = {
+            k: abs(values[k] - low[k])
+            if k < me
+            else max(low[k] - values[k], values[k] - high[k])
+            for k in range(m)
+        }
+        least = RESISTING * self.conditions.violation
+        rows = sorted((k for k in missed if missed[k] >= least), key=missed.__getitem__)
+        names = [self.lagrangian.name_of(k) for k in reversed(rows)]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        return ", ".join(names[:NAMED]) + more
 
     def _not_a_minimum(self) -> str:
         best = "minimum" if self.settings.sign > 0 else "maximum"

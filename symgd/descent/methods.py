@@ -85,6 +85,9 @@ def _within(
     if hyperparameters:
         name = next(iter(hyperparameters))
         raise arguments.no_hyperparameters(name, objective.space.names)
+    if settings.patience:
+        problem = "patience isn't tested within constraints, where f may have to rise"
+        raise InputError(f"{problem}; give target or time_limit")
     from symgd.descent.interior_run import InteriorRun
 
     return InteriorRun(objective, bounds, settings)
@@ -107,6 +110,9 @@ def run_of(
         If there is no such method, or it has no such hyperparameter.
     """
     if objective.constraints is not None:
+        if batch_size:
+            problem = "batch_size needs an update rule, and these can't keep to"
+            raise InputError(f"{problem} constraints")
         return _within(objective, bounds, settings, method, hyperparameters)
     if is_default(method):
         if batch_size:

@@ -415,7 +415,9 @@ def find_start(
         scale = 1.0 + attempt // 20
         x = array("d", points.random_points(source, limits, scale, 1)[0])
         status = run.begin_in_time(x)
-        usable = status == Status.TIME_LIMIT or run.bounded or run.first_norm > 0.0
+        # Within constraints a flat f is a problem, too: to satisfy them.
+        steep = run.first_norm > 0.0 or run.objective.constraints is not None
+        usable = status == Status.TIME_LIMIT or run.bounded or steep
         if status != Status.DIVERGED and usable:
             inside = "a random point inside the bounds"
             place = inside if run.bounded else f"a random point, as {why}"

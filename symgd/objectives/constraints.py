@@ -16,6 +16,7 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import sympy as sp
 
 from symgd.errors import FormulaError, InputError
@@ -29,6 +30,7 @@ from symgd.objectives.numbers_given import named
 
 # It stands above: what is asked of one are its names, arrays and parameters.
 Objective = Any
+_OF_SCIPY = ("LinearConstraint", "NonlinearConstraint", "dict")
 INTO = {"==": (0.0, 0.0), "<=": (-math.inf, 0.0), ">=": (0.0, math.inf)}
 
 
@@ -101,13 +103,10 @@ class RowBlock(NamedTuple):
     @property
     def has_gaps(self) -> bool:
         """Whether there may be indices without a row."""
-        inner = {
-            symbol
-            for _, *ends in self.limits
-            for e in ends
-            for symbol in e.free_symbols
-        }
-        return self.condition != sp.true or bool(inner & {i for i, *_ in self.limits})
+        ends = (end for _, *ends in self.limits for end in ends)
+        inside = {name for end in ends for name in end.free_symbols}
+        indices = {index for index, *_ in self.limits}
+        return self.condition != sp.true or not inside.isdisjoint(indices)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -279,11 +278,8 @@ def _blocks(constraints: Constraints, taken: set[str]) -> list[RowBlock]:
         for body, low, high in _rows(relation):
             name = _unused("multiplier", taken)
             taken.add(name)
-            found.append(
-                RowBlock(
-                    place, body, low, high, name, relation.limits, relation.condition
-                )
-            )
+            family = relation.limits, relation.condition
+            found.append(RowBlock(place, body, low, high, name, *family))
     return sorted(found, key=lambda block: block.low != block.high)
 
 
@@ -322,15 +318,26 @@ def _unused(name: str, taken: set[str]) -> str:
 
 
 def _not_ours(given: Any) -> Exception:
-    """Return the error for what other libraries take."""
+    """Return the error for what other libraries take, with the same as a relation."""
     what = type(given).__name__
-    if isinstance(given, Mapping) or what in (
-        "LinearConstraint",
-        "NonlinearConstraint",
-        "dict",
-    ):
+    if isinstance(given, Mapping) or what in _OF_SCIPY:
+        shown = _as_relation(given) or "x + 2*y <= 1"
         problem = f"subject_to takes relations, not SciPy's {what}: write"
-        return InputError(f"{problem} subject_to='x + 2*y <= 1', say")
+        return InputError(f"{problem} subject_to={shown!r}, say")
     return FormulaError(
         f"a constraint is a relation, such as 'x + y <= 1', not of type {what}"
     )
+
+
+def _as_relation(given: Any) -> str:
+    """Return the first row of SciPy's linear constraint as text, or nothing."""
+    if type(given).__name__ != "LinearConstraint":
+        return ""
+    row = map(float, np.atleast_2d(given.A)[0])
+    terms = [f"{a:g}*x{k}" for k, a in enumerate(row, 1) if a]
+    total = " + ".join(terms).replace("+ -", "- ") or "0"
+    low, high = (float(np.ravel(side)[0]) for side in (given.lb, given.ub))
+    if low == high:
+        return f"{total} == {low:g}"
+    before = f"{low:g} <= " if low > -math.inf else ""
+    return f"{before}{total}" + (f" <= {high:g}" if high < math.inf else "")

@@ -266,7 +266,7 @@ def test_the_least_violated_constraint_that_resists_is_named():
     result = minimize("x", [0.0], subject_to={"far": "x >= 3", "near": "x <= 1"})
     assert result.status == Status.INFEASIBLE
     assert result.constraint_violation == pytest.approx(1.0, abs=1e-6)
-    assert "far" in result.message or "near" in result.message
+    assert "far, near" in result.message or "near, far" in result.message
 
 
 def test_limits_and_watchers_work_as_elsewhere(tmp_path):
@@ -309,3 +309,36 @@ def test_rules_are_refused_naming_what_to_use():
         minimize("x**2", [3.0], method="gd", subject_to="x >= 1")
     with pytest.raises(InputError, match="subject_to="):
         minimize("x**2", [3.0], constraints=[{"type": "eq"}])
+
+
+@pytest.mark.parametrize("argument", ["patience", "batch_size"])
+def test_what_is_not_tested_within_constraints_is_refused(argument):
+    with pytest.raises(InputError, match=argument):
+        minimize("x**2", [3.0], subject_to="x >= 1", **{argument: 3})
+
+
+def test_a_point_that_satisfies_all_is_found_where_f_is_flat():
+    result = minimize("1", subject_to="x**2 == 4")
+    assert result.status == Status.CONVERGED
+    assert abs(result.x[0]) == pytest.approx(2.0)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10**6))
+def test_bounds_that_are_not_0_are_approached_with_digits(seed):
+    """Multipliers are those of the conditions, also where a gap is all rounding."""
+    rng = np.random.default_rng(seed)
+    c, a = rng.normal(size=N), rng.normal(size=(1, N))
+    names = {"c": c, "a": a, "b": a @ rng.uniform(-1, 1, N) * 0.5}
+    objective = Objective(
+        "sum(c[i]*x[i] for i in range(n))",
+        data=names,
+        subject_to={
+            "row": "sum(a[k,j]*x[j] for j in range(n)) == b[k] for k in range(m)"
+        },
+    )
+    result = minimize(objective, np.zeros(N), bounds=[(-3, 3)] * N)
+    assert result.status == Status.CONVERGED
+    assert np.abs(result.x).max() <= 3.0
+    prices = result.multipliers["row"] @ a + result.bound_multipliers["x"]
+    np.testing.assert_allclose(prices, c, atol=1e-7)

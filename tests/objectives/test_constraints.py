@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy import optimize
 
 from symgd import FormulaError, InputError, Objective, minimize_many, race
 
@@ -73,6 +74,14 @@ def test_copies_have_the_constraints():
 def test_what_are_no_constraints_is_refused(given, told):
     with pytest.raises((InputError, FormulaError), match=told):
         Objective("x**2", subject_to=given)
+
+
+def test_a_linear_constraint_of_scipy_is_shown_as_a_relation():
+    given = optimize.LinearConstraint([[1, -2], [3, 4]], [1, 2], [3, 5])
+    shown = r"subject_to='1 <= 1\*x1 - 2\*x2 <= 3'"
+    for each in (given, [given]):
+        with pytest.raises(InputError, match=shown):
+            Objective("x1**2 + x2**2", subject_to=each)
 
 
 def test_what_cannot_keep_to_constraints_says_so():

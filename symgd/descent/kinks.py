@@ -45,6 +45,7 @@ NAMES = {sp.Abs: "abs", sp.Max: "max", sp.Min: "min"}
 ALIKE = 1e-6  # of the largest coordinate: what is smaller may be no size of its own
 FAR = 10.0  # times as far as gradients are taken: a kink there isn't seen
 FARTHER, CORRECTIONS = (1e-3, 0.1), 3  # parts of x along a kink; steps back to it
+DOUBLINGS = 60  # of such a way, while it leads lower
 MOST = 16  # directions in which f is looked at along kinks
 SIDES = 8  # kinks, of which all sides are looked at
 EDGES = 64  # where kinks meet
@@ -302,9 +303,6 @@ def _along_kinks(
     Where 0 is a mean of the gradients, f may still fall along a kink that is bent, or
     where one of several goes on.
     """
-    import numpy as np
-
-    names = run.objective.space.names
     expressions = [each.expression for _, surfaces in switches for each in surfaces]
     groups = [[each] for each in expressions[:SIDES]]
     if 1 < len(expressions) <= SIDES:
@@ -315,22 +313,35 @@ def _along_kinks(
         if len(group) >= len(around.x):
             continue
         for distance, direction in itertools.product(FARTHER, directions[:MOST]):
-            x = around.x + distance * around.units * direction
-            for _ in range(CORRECTIONS):
-                values = _values(run.objective, array("d", x))
-                found = [_surface(each, names, values) for each in group]
-                if any(each is None for each in found):
+            # As far as it is lower: what has hardly moved may have far to go.
+            for doubled in range(DOUBLINGS):
+                step = distance * 2.0**doubled * direction
+                point = _on_kinks(run.objective, around, group, step)
+                if not point[1] < (run.fun if lowest is None else lowest[1]):
                     break
-                step = _step_to([s for s in found if s is not None], around.units)
-                x = x + step * around.units
-                if not np.abs(step).max() > DISTANCES[0]:
-                    break
-            point = around.at(x)
-            if point[1] < (run.fun if lowest is None else lowest[1]):
                 lowest = point
     if lowest is None or not lowest[1] < run.fun - around.least:
         return None
     return lowest if all(map(math.isfinite, (lowest[1], *lowest[2]))) else None
+
+
+def _on_kinks(
+    objective: Objective, around: _Surroundings, group: Sequence[Any], step: np.ndarray
+) -> Evaluated:
+    """Return the point a step away, brought back to some kinks."""
+    import numpy as np
+
+    x, names = around.x + step * around.units, objective.space.names
+    for _ in range(CORRECTIONS):
+        values = _values(objective, array("d", x))
+        found = [_surface(each, names, values) for each in group]
+        if any(each is None for each in found):
+            break
+        back = _step_to([s for s in found if s is not None], around.units)
+        x = x + back * around.units
+        if not np.abs(back).max() > DISTANCES[0]:
+            break
+    return around.at(x)
 
 
 def _is_hole(around: _Surroundings, gradient: np.ndarray) -> bool:

@@ -334,10 +334,21 @@ class SearchRun(Run):
             smooth = status == Status.STALLED and reach <= SMOOTH * abs(self.fun)
             small = min(self.settings.gtol, SMALL * self.steepest)
             smooth = smooth or self.norm <= small
+        elif end.promised == 0.0 and self._is_steep:
+            smooth = False  # second derivatives have left float64
         else:
             smooth = end.promised <= BEYOND_MEASURE * abs(self.fun)
             smooth = smooth or self._is_at_rounding(end)
         return int(Status.STALLED if smooth else Status.ABNORMAL)
+
+    @property
+    def _is_steep(self) -> bool:
+        """Whether its slope, as far as coordinates are large, is much of f."""
+        sides = zip(self.x, self.gradient, self.lower, self.upper, strict=True)
+        slopes = [0.0 if is_held(*each) else abs(each[1]) for each in sides]
+        felt = sum(map(math.prod, zip(slopes, self._sizes, strict=True)))
+        scale = max(abs(self.fun), self.first - self.fun)
+        return self.norm > self.settings.gtol and felt > SMOOTH * scale
 
     def _is_at_rounding(self, end: Ending) -> bool:
         """Return whether f, whose terms cancel, doesn't show what is left to gain.

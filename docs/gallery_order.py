@@ -20,6 +20,7 @@ ORDER = (
     "decay_fit",
     "robust_fit",
     "circle_fit",
+    "portfolio",
     "logistic_regression",
     "chained_rosenbrock",
     "soap_film",

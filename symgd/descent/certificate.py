@@ -49,13 +49,13 @@ class Certificate:
         residuals: Residuals,
     ) -> None:
         self._lagrangian, self._space = lagrangian, space
-        self._prices, self.values, self._bounds = prices, values, bounds
+        self.prices, self.values, self._bounds = prices, values, bounds
         self.residuals = residuals
 
     @functools.cached_property
     def multipliers(self) -> dict[str, Any]:
         """Of each constraint, by its name."""
-        return self._lagrangian.by_name(self._prices)
+        return self._lagrangian.by_name(self.prices)
 
     @functools.cached_property
     def constraints(self) -> dict[str, Any]:
@@ -78,5 +78,5 @@ class Certificate:
             near_side = min(abs(value - low[k]), abs(high[k] - value)) <= near
             if near_side and k not in self._lagrangian.gaps:
                 name = self._lagrangian.name_of(k)
-                told.append(f"{name} (multiplier {number(self._prices[k])})")
+                told.append(f"{name} (multiplier {number(self.prices[k])})")
         return told

@@ -316,6 +316,11 @@ class Result:
         return 0.0 if (known := self._residuals) is None else known.complementarity
 
     @property
+    def prices(self) -> list[float]:
+        """The multipliers of all constraints, in the order of the Lagrangian."""
+        return [] if self._certificate is None else list(self._certificate.prices)
+
+    @property
     def _residuals(self) -> Residuals | None:
         return None if self._certificate is None else self._certificate.residuals
 

@@ -27,9 +27,11 @@ from symgd.plotting.figures import (
     START,
     UNDEFINED,
 )
+from symgd.plotting.regions import draw_constraints
 from symgd.plotting.titles import title_of
 from symgd.rules import family
 
+CONVERGING = QUANTITIES | {"violation": "largest violation of a constraint"}
 KINDS = {"curve": 1, "contour": 2, "surface": 2, "convergence": None}
 DEPTHS = ("#2f6f9f", "#6fa5cb", "#aecde3", "#dceaf4", "#fafcfe")  # from the best f
 MOST_DOTS = 80  # more of them would hide the line
@@ -69,8 +71,8 @@ def plot(
         (two, in 3-D); ``"convergence"``, the default for more variables.
     quantity : str, optional
         What converges: ``"grad_norm"``, the default, the largest component of the
-        gradient; ``"gap"``, the distance of f from the best value in the picture; or
-        ``"fun"``, f itself.
+        gradient; ``"gap"``, the distance of f from the best value in the picture;
+        ``"fun"``, f itself; or ``"violation"``, that of constraints.
     window : mapping of name to pair, or sequence of pairs, optional
         What part of space to show; by default the bounds, and where there are none
         the surroundings of the paths.
@@ -142,10 +144,12 @@ def _planned(
     kind = kind or (before.kind if before else _default_kind(known, ax))
     quantity = quantity or (before.quantity if before else "grad_norm")
     _check_kind(kind, known, ax)
-    if quantity not in QUANTITIES:
-        raise unknown_name("quantity", quantity, QUANTITIES)
+    if quantity not in CONVERGING:
+        raise unknown_name("quantity", quantity, CONVERGING)
     if kind == "convergence" and any(r.trace is None for r in results):
         raise InputError("convergence needs the history of the run: pass trace=True")
+    if quantity == "violation" and known.constraints is None:
+        raise InputError("there are no constraints, so there is no violation to draw")
     if before is None:
         return Picture(kind, quantity, _window(results, window))
     if (kind, quantity) != (before.kind, before.quantity) or window is not None:
@@ -402,6 +406,7 @@ def _draw_contours(ax: Axes, picture: Picture) -> None:
         x, y, f, levels, colors=INK, linewidths=0.5, linestyles="solid", alpha=0.35
     )
     ax.set_facecolor(UNDEFINED)
+    draw_constraints(ax, first, x, y)
     space = first.objective.space
     ax.set(xlabel=space[0], ylabel=space[1])
     ax.set(xlim=picture.window[0], ylim=picture.window[1])
@@ -429,7 +434,7 @@ def _draw_surface(ax: Any, picture: Picture) -> None:
 
 
 def _draw_frame(ax: Axes, picture: Picture) -> None:
-    ax.set(xlabel="iteration", ylabel=QUANTITIES[picture.quantity])
+    ax.set(xlabel="iteration", ylabel=CONVERGING[picture.quantity])
     ax.locator_params(axis="x", integer=True)
     ax.grid(alpha=0.3)
 

@@ -30,6 +30,7 @@ PROMISES = {
     ],
     "basins": [f"{method}: 4 minima, 100.0%" for method in ("gd", "momentum", "auto")],
     "robust_fit": ["squared: a = 2.033 ± 0.560", "huber: a = 1.106 ± 0.057"],
+    "portfolio": ["active: budget", "the last percent at 0.09 costs 0.00153"],
     "soap_film": ["1681 variables", "area: 2.5037 as it was laid, 1.9496 as"],
     "gradient_descent": [
         ">1 f([0.74724774]) = 0.55838",
@@ -209,7 +210,15 @@ def outliers_bend_only_least_squares(names):
     assert list(fits["squared"].parameters.values()) == pytest.approx([a, b])
 
 
+def the_price_of_a_gain_is_the_slope_of_the_variance(names):
+    price, slope = names["price"], names["slope"]
+    assert np.median(np.abs(price - slope)) < 0.02 * np.median(price)
+    assert (names["shares"] >= -1e-9).all()
+    assert names["shares"].sum(axis=0) == pytest.approx(np.ones(len(price)))
+
+
 CHECKS = {
+    "portfolio": the_price_of_a_gain_is_the_slope_of_the_variance,
     "basins": each_pixel_is_in_its_basin,
     "soap_film": the_films_area_is_least,
     "robust_fit": outliers_bend_only_least_squares,

@@ -89,6 +89,7 @@ class InteriorRun(Run):
             "system": both * both,
             "factors": both * both,
             "jacobian": m * size,
+            "solved": 3 * size + m,
             "filter": 2 * layout.FILTER,
         }
         self.memory = floats(sum(lengths.values()))

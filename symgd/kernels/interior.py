@@ -865,6 +865,34 @@ def _curving(run: Any, at: Any) -> None:
 
 
 @jit
+def _keep_solved(run: Any, at: Any) -> None:
+    """Keep an iterate that is solved: beyond rounding, a step only spoils it."""
+    size, m = run.unknowns, run.constraints
+    kept, y = floats(at.solved, (3 * size + m,)), floats(at.y, (m,))
+    v = floats(at.v, (size,))
+    z_low, z_high = floats(at.z_low, (size,)), floats(at.z_high, (size,))
+    for i in range(size):
+        kept[i], kept[size + i], kept[2 * size + i] = v[i], z_low[i], z_high[i]
+    for k in range(m):
+        kept[3 * size + k] = y[k]
+
+
+@jit
+def _return_to_solved(run: Any, at: Any, p: Any) -> None:
+    """Be at the iterate that was kept."""
+    size, m = run.unknowns, run.constraints
+    kept, y = floats(at.solved, (3 * size + m,)), floats(at.y, (m,))
+    v = floats(at.v, (size,))
+    z_low, z_high = floats(at.z_low, (size,)), floats(at.z_high, (size,))
+    for i in range(size):
+        v[i], z_low[i], z_high[i] = kept[i], kept[size + i], kept[2 * size + i]
+    for k in range(m):
+        y[k] = kept[3 * size + k]
+    _enter(run, at, p)
+    _look(run, at)
+
+
+@jit
 def _judged(run: Any, at: Any, status: int) -> int:
     """Say how a run has ended that can't go on, or need not."""
     if _is_solved(run, at, TOLERANCE):
@@ -1031,8 +1059,7 @@ def descend(run: Any, at: Any, p: Any, rows: Any) -> int:
             run.polished += 1
             if run.missed <= FINE or run.polished > POLISHING:
                 return _judged(run, at, CONVERGED)
-        elif run.polished > 0:
-            run.polished += 1
+            _keep_solved(run, at)
         if run.value <= run.target and run.visible <= run.ctol:
             return TARGET_REACHED
         if _has_no_bottom(run, at):
@@ -1049,6 +1076,9 @@ def descend(run: Any, at: Any, p: Any, rows: Any) -> int:
         run.tried += 1
         status = _step(run, at, p)
         _look(run, at)
+        if run.polished > 0 and not _is_solved(run, at, TOLERANCE):
+            _return_to_solved(run, at, p)
+            status = CONVERGED
         _record(run, at, rows)
         if status != RUNNING:
             return _judged(run, at, status)

@@ -128,6 +128,7 @@ class InteriorArrays(RunArrays):
     barrier_slope: int
     trial: int
     begun: int  # where a restoration began
+    solved: int  # the last iterate that is solved: v, z_low, z_high, and y
     dz_low: int
     dz_high: int
     # Of constraints.

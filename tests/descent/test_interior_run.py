@@ -342,3 +342,17 @@ def test_bounds_that_are_not_0_are_approached_with_digits(seed):
     assert np.abs(result.x).max() <= 3.0
     prices = result.multipliers["row"] @ a + result.bound_multipliers["x"]
     np.testing.assert_allclose(prices, c, atol=1e-7)
+
+
+def test_what_is_solved_is_not_spoiled_by_a_step_at_rounding():
+    result = minimize(
+        "x1**2 + x2**2 + x3**2",
+        [0.4093956380565178, 1.3642698937946616, 0.7841733272026192],
+        bounds=[(1.0, 10.0), (-10.0, 10.0), (-10.0, 10.0)],
+        subject_to="-1 + x1**2 + x2**2 >= 0",
+        trace=True,
+    )
+    assert result.status == Status.CONVERGED
+    assert result.fun == pytest.approx(1.0, abs=1e-9)
+    assert result.trace.x[-1].tolist() == result.x.tolist()
+    assert len(result.trace.t) == result.nit + 1

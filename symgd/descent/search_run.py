@@ -313,9 +313,7 @@ class SearchRun(Run):
 
     def _turns(self) -> bool:
         """Return whether the gradient is another close beside an end: at a kink."""
-        if self.objective.is_analytic and not self._may_be_at_kink:
-            return False
-        if not self.origin:
+        if self.objective.is_smooth or not self.origin:
             return False
         self.record.evaluations += 2 * self.n
         kernel, sides = self.objective.kernel("evaluation"), (self.lower, self.upper)

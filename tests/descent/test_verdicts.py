@@ -186,6 +186,14 @@ MINIMA = {
         *("max(0, 1+2*x) + max(y**2, abs(2*x-y+1))", [1.0, 0.0], None),
         [0.0],
     ),
+    "a peak of a norm on the way": (
+        *("(sqrt((a-c)**2 + (b-d)**2) - 1)**2 + 0.1*(a**2+b**2+c**2+d**2)",),
+        *([0.5, 0.5, 0.5, 0.5], None, [1 / 21]),
+    ),
+    "a kink along which a coordinate of another unit has far to go": (
+        *("abs(x/1e-6 - 3) + 2*abs(x/1e-6 + y/1e4 - 5)", [0.0, 0.0], None),
+        [0.0],
+    ),
     "a norm that only some of its gradients hold": (
         *(
             "max(0.5-0.7*y, 0.5-2*x-y) + 0.1*(3*x-y)**2"
@@ -579,6 +587,11 @@ def test_what_is_no_minimum_is_not_called_one(option, kind):
     assert result.kind.startswith(f"point {kind}")
     assert "minimum" not in repr(result).split(":")[0]
     assert minimize("(x-3)**2", [0.0], gtol=1e-3).kind == "minimum"
+
+
+def test_where_curvature_leaves_float64_a_success_is_at_a_minimum():
+    result = minimize("log(x/3e-200)**2", [8e-200], bounds=[(1e-200, 9e-200)])
+    assert not result.success or result.x[0] == pytest.approx(3e-200)
 
 
 def test_a_given_tolerance_is_absolute():

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 MOST_ESCAPES = 50  # from ends that are no minima
 BEYOND_MEASURE = 1e3 * NOISE  # of f, which may have lost digits on the way
 RAN_AWAY = 1e6  # times as far as it began
+SIZES = tuple(10.0**k for k in range(-12, 7))  # times x: where f may be the same
 SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
 
 
@@ -102,7 +103,11 @@ class SearchRun(Run):
         if self.impatient:
             return super().judged(status)
         close = self.close if status == Status.CONVERGED else AT_ROUNDING
-        self.ending = end = examined(self, close)
+        end = examined(self, close)
+        spent = end.promised <= BEYOND_MEASURE * abs(self.fun)
+        if end.verdict == layout.FLAT and spent and self._is_a_ratio():
+            end = end._replace(verdict=layout.EXACT)
+        self.ending = end
         self.record.evaluations += end.evaluations
         if end.verdict in (layout.EXACT, layout.SADDLE) and self._turns():
             return self._at_kink(int(Status.CONVERGED), end)
@@ -115,6 +120,24 @@ class SearchRun(Run):
             return self._converged(end)
         return self._out_of_steps(status, end)
 
+    def _is_a_ratio(self) -> bool:
+        """Return whether f is the same along the ray through the point, far and near.
+
+        Rayleigh's quotient and Sharpe's ratio depend on directions only. Beside the ray
+        of their minimum they fall along it, by ever less: that is no tail.
+        """
+        kernel, noise = self.objective.kernel("evaluation"), NOISE * abs(self.fun)
+        slope = array("d", bytes(8 * self.n))
+        for size in SIZES if any(self.x) else ():
+            there = array("d", (size * each for each in self.x))
+            sides = zip(self.lower, there, self.upper, strict=True)
+            if not all(low <= each <= high for low, each, high in sides):
+                return False
+            value = kernel(*map(address, (there, self.parameters, slope)))
+            if not abs(value - self.fun) <= noise:
+                return False
+        return any(self.x)
+
     def _of_exact(self, end: Ending) -> int:
         """Return how a run has ended that has nothing to gain close by."""
         return self._unless_it_falls_on(Status.CONVERGED, end)
@@ -124,6 +147,8 @@ class SearchRun(Run):
     ) -> int:
         """Return a status, unless f is lower farther on, or falls for ever."""
         if not self.origin or (self.objective.is_smooth and not self._ran_away):
+            return int(status)
+        if self._ran_away and self._is_a_ratio():
             return int(status)
         lower = self._lower_on_the_way() if self._ran_away else None
         if lower is not None and self._leaves(*lower):

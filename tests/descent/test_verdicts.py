@@ -186,6 +186,18 @@ MINIMA = {
         *("max(0, 1+2*x) + max(y**2, abs(2*x-y+1))", [1.0, 0.0], None),
         [0.0],
     ),
+    "a quotient that depends on directions": (
+        *("(2*x**2 + 5*y**2 + 9*z**2)/(x**2 + y**2 + z**2)", [0.1, 0.5, 1.0]),
+        *(None, [2.0]),
+    ),
+    "a quotient that a saddle leads far away in": (
+        *("(2*x**2 + 5*y**2 + 9*z**2)/(x**2 + y**2 + z**2)", [0.0, 1.0, 0.0]),
+        *(None, [2.0]),
+    ),
+    "a ratio of a gain and its deviation": (
+        *("-(x + 2*y)/sqrt(x**2 + x*y + 3*y**2)", [0.3, 0.4], None),
+        [-math.sqrt(20 / 11)],
+    ),
     "a peak of a norm on the way": (
         *("(sqrt((a-c)**2 + (b-d)**2) - 1)**2 + 0.1*(a**2+b**2+c**2+d**2)",),
         *([0.5, 0.5, 0.5, 0.5], None, [1 / 21]),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from symgd.cli import option_texts
-from symgd.cli.options import Json, ObjectiveOptions, taking
+from symgd.cli.options import ConstraintOptions, Json, taking
 from symgd.cli.output import errors_reported, print_json
 from symgd.errors import InputError, shortened
 
@@ -30,7 +30,7 @@ Latex = Annotated[bool, typer.Option("--latex", help="The equations as LaTeX.")]
 
 
 @dataclass(kw_only=True)
-class ShowOptions(ObjectiveOptions):
+class ShowOptions(ConstraintOptions):
     """The options of ``symgd show``."""
 
     as_json: Json = False
@@ -59,6 +59,7 @@ def show(shown: ShowOptions) -> None:
             parameters=dict(objective.parameters),
             gradient=dict(zip(places, entries, strict=True)),
             hessian=hessian,
+            **_constraints(objective),
             latex=sp.latex(objective.expression),
             source=objective.source,
         )
@@ -69,12 +70,27 @@ def show(shown: ShowOptions) -> None:
         print(f"  df/d{place} = {entry}")
     if objective.arrays is None:
         _print_hessian(names, hessian)
+    if known := _constraints(objective):
+        print("\nconstraints")
+        for label, text in known["constraints"].items():
+            print(f"  {text}" if label == text else f"  {label}: {text}")
+        print(f"\nLagrangian\n  {known['lagrangian']}")
     print("\ncode")
     if objective.arrays is None:
         where = [f"x[{i}] is {name}" for i, name in enumerate(names)]
         where += [f"p[{i}] is {name}" for i, name in enumerate(objective.parameters)]
         print(f"  # {', '.join(where)}")
     print("  " + objective.source.rstrip().replace("\n", "\n  "))
+
+
+def _constraints(objective: Objective) -> dict[str, Any]:
+    """Return the constraints, and the Lagrangian from which all derivatives come."""
+    from symgd.language.formula import text_of
+
+    if (whole := objective.constraints) is None:
+        return {}
+    lagrangian = text_of(whole.function.expression)
+    return {"constraints": dict(whole.texts), "lagrangian": lagrangian}
 
 
 def _places(objective: Objective) -> list[str]:

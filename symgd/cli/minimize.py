@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from symgd.cli import option_texts
-from symgd.cli.options import DescentOptions, taking
+from symgd.cli.options import ConstraintOptions, DescentOptions, taking
 from symgd.cli.output import NO_SUCCESS, errors_reported, print_json, shown
 
 if TYPE_CHECKING:
@@ -41,19 +41,11 @@ Checkpoint = Annotated[
         help="Write the state of the run there; the same command goes on from it.",
     ),
 ]
-SubjectTo = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--subject-to",
-        metavar="RELATION",
-        help='What the point is to satisfy: "x + y == 10"; may be given several times.',
-    ),
-]
 ProgressBar = Annotated[bool, typer.Option("--progress", help="Show a progress bar.")]
 
 
 @dataclass(kw_only=True)
-class RunOptions(DescentOptions):
+class RunOptions(ConstraintOptions, DescentOptions):
     """The options of a single run."""
 
     seed: Seed = None
@@ -62,11 +54,6 @@ class RunOptions(DescentOptions):
     progress: ProgressBar = False
     checkpoint: Checkpoint = None
     batch_size: BatchSize = None
-    subject_to: SubjectTo = None
-
-    def more(self) -> dict[str, Any]:
-        """Return what else the objective is made of."""
-        return {"subject_to": self.subject_to} if self.subject_to else {}
 
     @property
     def traced(self) -> bool:

@@ -88,6 +88,14 @@ Ftol = Annotated[float, typer.Option(help=MEANINGS["ftol"])]
 Patience = Annotated[int, typer.Option(help=MEANINGS["patience"])]
 Target = Annotated[float | None, typer.Option(help=MEANINGS["target"])]
 TimeLimit = Annotated[float | None, typer.Option(help=MEANINGS["time_limit"])]
+SubjectTo = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--subject-to",
+        metavar="RELATION",
+        help='What the point is to satisfy: "x + y == 10"; may be given several times.',
+    ),
+]
 PlotFile = Annotated[
     Path | None, typer.Option("--plot", help="Draw it to a PNG, PDF or SVG file.")
 ]
@@ -142,6 +150,17 @@ class ObjectiveOptions:
         from symgd.objectives.files import read_file
 
         return read_file(self.data)
+
+
+@dataclass(kw_only=True)
+class ConstraintOptions(ObjectiveOptions):
+    """What a point is to satisfy."""
+
+    subject_to: SubjectTo = None
+
+    def more(self) -> dict[str, Any]:
+        """Return what else the objective is made of."""
+        return {"subject_to": self.subject_to} if self.subject_to else {}
 
 
 @dataclass(kw_only=True)

@@ -161,6 +161,14 @@ def test_constraints_are_given_one_by_one():
     assert "INFEASIBLE" in never.stdout
 
 
+def test_constraints_are_shown_with_their_lagrangian():
+    given = ("show", "x*y", "--subject-to", "x + y == 10")
+    assert "constraints\n  x + y == 10\n" in run(*given).stdout
+    record = json.loads(run(*given, "--json").stdout)
+    assert record["constraints"] == {"x + y == 10": "x + y == 10"}
+    assert record["lagrangian"] == "multiplier*(x + y - 10) + objective*x*y"
+
+
 def test_options_reach_the_run(tmp_path):
     trace = tmp_path / "trace.csv"
     plot = tmp_path / "plot.png"

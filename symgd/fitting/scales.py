@@ -51,8 +51,12 @@ class Part:
         return set[sp.Basic]().union(*(e.free_symbols for e in each))
 
 
-def parts(model: sp.Expr, parameters: Sequence[sp.Symbol]) -> list[Part]:
+def parts(
+    model: sp.Expr, parameters: Sequence[sp.Symbol], target: Any = None
+) -> list[Part]:
     """Return where a model tells the scales of parameters.
+
+    A term of the model itself is to be as large as the target: c*t/m tells that of m.
 
     >>> from symgd.language.formula import read
     >>> m, h = sp.symbols("m h", real=True)
@@ -71,6 +75,11 @@ def parts(model: sp.Expr, parameters: Sequence[sp.Symbol]) -> list[Part]:
             for term in own if len(own) <= 2 else ():
                 if power := monomial(term, name):
                     found[Part(kind, place, *power, rest)] = None
+    for term in sp.Add.make_args(model) if target is not None else ():
+        for place, name in enumerate(parameters):
+            known = monomial(term, name) if name in term.free_symbols else None
+            if known and known[1].is_number and known[1] != 1:
+                found[Part("meet", place, *known, -target)] = None
     return list(found)[:MOST]
 
 

@@ -70,7 +70,8 @@ class Search:
         ]
         model, parameters = regression.formulas.model, regression.parameters
         free = [parameters[p] for p in self.other]
-        found = scales.parts(model, free) if free else []
+        target = regression.formulas.target
+        found = scales.parts(model, free, target) if free else []
         found = [replace(part, place=self.other[part.place]) for part in found]
         waves = any(part.kind == "wave" for part in found)
         self.found, self.mixing = found, waves and scales.mixes_waves(model)

@@ -173,3 +173,12 @@ def test_of_many_minima_the_lowest_is_found(model):
         left = y - np.einsum("dc,dcn->dn", solved, design)
         found = fit(model, {"x": x, "y": y}, "y")
         assert 2 * found.fun <= 1.001 * np.min(np.sum(left**2, axis=1)), seed
+
+
+@pytest.mark.parametrize("m", [9.2e-31, 3e-12, 4e17])
+def test_a_parameter_that_divides_is_as_large_as_the_target_has_it(m):
+    field = np.linspace(0.1, 2.0, 12)
+    data = {"b": field, "y": 1.602e-19 * field / (2 * np.pi * m)}
+    found = fit("1.602e-19*b/(2*pi*m)", data, "y")
+    assert found.success
+    assert found.values["m"] == pytest.approx(m, rel=1e-9)

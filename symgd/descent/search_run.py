@@ -38,6 +38,8 @@ MOST_ESCAPES = 50  # from ends that are no minima
 BEYOND_MEASURE = 1e3 * NOISE  # of f, which may have lost digits on the way
 RAN_AWAY = 1e6  # times as far as it began
 SIZES = tuple(10.0**k for k in range(-12, 7))  # times x: where f may be the same
+PARTS = (0.5, 0.9, 1.0, 1.1, 2.0)  # likewise, of how far along the ray it began
+BESIDE, VISIBLE = 0.03, 1e-6  # the ray, in parts of x, and by what part of its fall f
 SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
 
 
@@ -104,7 +106,8 @@ class SearchRun(Run):
             return super().judged(status)
         close = self.close if status == Status.CONVERGED else AT_ROUNDING
         end = examined(self, close)
-        spent = end.promised <= BEYOND_MEASURE * abs(self.fun)
+        seen = BEYOND_MEASURE * (abs(self.fun) + max(0.0, self.first - self.fun))
+        spent = end.promised <= seen
         if end.verdict == layout.FLAT and spent and self._is_a_ratio():
             end = end._replace(verdict=layout.EXACT)
         self.ending = end
@@ -121,25 +124,59 @@ class SearchRun(Run):
         return self._out_of_steps(status, end)
 
     def _is_a_ratio(self) -> bool:
-        """Return whether f is the same along the ray through the point, far and near.
+        """Return whether f is the same along the ray through the point, and not beside.
 
         Rayleigh's quotient and Sharpe's ratio depend on directions only. Beside the ray
-        of their minimum they fall along it, by ever less: that is no tail.
+        of their minimum they fall along it, by ever less: that is no tail. On a
+        plateau f is the same beside the ray, too; in a tail it is higher where the run
+        began.
         """
-        kernel, noise = self.objective.kernel("evaluation"), NOISE * abs(self.fun)
-        slope = array("d", bytes(8 * self.n))
-        for size in SIZES if any(self.x) else ():
-            there = array("d", (size * each for each in self.x))
-            sides = zip(self.lower, there, self.upper, strict=True)
-            if not all(low <= each <= high for low, each, high in sides):
-                return False
-            value = kernel(*map(address, (there, self.parameters, slope)))
-            if not abs(value - self.fun) <= noise:
-                return False
-        return any(self.x)
+        x, fallen = self.x, self.first - self.fun
+        square = sum(each * each for each in x)
+        if self.n == 1 or not (fallen > BEYOND_MEASURE * abs(self.fun) and square):
+            return False
+        noise = NOISE * (abs(self.fun) + fallen)
+        begun = sum(a * b for a, b in zip(x, self.origin, strict=True)) / square
+        sizes = (*SIZES, *(part * begun for part in PARTS), (1.0 + begun) / 2.0)
+        ray = (array("d", (size * each for each in x)) for size in sizes if size > 0.0)
+        if not all(abs(self._value_at(there) - self.fun) <= noise for there in ray):
+            return False
+        largest = max(map(abs, x))
+        for k in range(self.n):
+            beside = array("d", x)
+            beside[k] += BESIDE * largest
+            if self._value_at(beside) > self.fun + VISIBLE * fallen:
+                return True
+        return False
+
+    def _is_on_plateau(self) -> bool:
+        """Return whether f, which has fallen, is exactly the same all around.
+
+        Nothing smooth is so unless it is constant: its slopes have left float64.
+        """
+        if not self.first > self.fun or not self.origin:
+            return False
+        for k, size in enumerate(self._sizes):
+            for part in (1.0, 0.1, 1e-3):
+                for step in (-part * size, part * size):
+                    there = array("d", self.x)
+                    there[k] += step
+                    if self._value_at(there) != self.fun:
+                        return False
+        return True
+
+    def _value_at(self, x: array[float]) -> float:
+        """Return f at a point; NaN out of bounds."""
+        sides = zip(self.lower, x, self.upper, strict=True)
+        if not all(low <= each <= high for low, each, high in sides):
+            return math.nan
+        slope, kernel = floats(self.n), self.objective.kernel("evaluation")
+        return float(kernel(*map(address, (x, self.parameters, slope))))
 
     def _of_exact(self, end: Ending) -> int:
         """Return how a run has ended that has nothing to gain close by."""
+        if self.norm == 0.0 and self.objective.is_smooth and self._is_on_plateau():
+            return self._in_tail(end)
         return self._unless_it_falls_on(Status.CONVERGED, end)
 
     def _unless_it_falls_on(

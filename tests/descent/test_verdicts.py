@@ -194,6 +194,7 @@ MINIMA = {
         *("(2*x**2 + 5*y**2 + 9*z**2)/(x**2 + y**2 + z**2)", [0.0, 1.0, 0.0]),
         *(None, [2.0]),
     ),
+    "the square of a quotient": ("(x/y - 2)**2", [5.0, 0.1], None, [0.0]),
     "a ratio of a gain and its deviation": (
         *("-(x + 2*y)/sqrt(x**2 + x*y + 3*y**2)", [0.3, 0.4], None),
         [-math.sqrt(20 / 11)],
@@ -288,6 +289,13 @@ WITHOUT = {  # a minimum, or one that can be reached
     ),
     "falls from valley to valley": (
         *("0.5*min((3*x+3*y-3)**2, (0.7*x+y)**2) + 1/(1+(1-0.7*x)**2)", [0.0, 0.3]),
+    ),
+    "falls beside a hill to a plateau": ("exp(-(x-1000)**2)", [1001.0]),
+    "falls beside a hill along a valley": (
+        *("exp(-(x-1000)**2/9) + y**2", [1001.0, 1.0]),
+    ),
+    "falls beside a hill of two": (
+        *("exp(-((x-1000)**2 + (y-300)**2)/9)", [1001.0, 300.5]),
     ),
     "falls along a valley that rounding fills": (
         *(

@@ -8,12 +8,13 @@ all, and new numbers compile nothing.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import itertools
 import math
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ import sympy as sp
 from symgd.errors import FormulaError, InputError
 from symgd.language.as_written import decided
 from symgd.language.formula import array as array_of
-from symgd.language.formula import names_in, symbol
+from symgd.language.formula import names_in, symbol, text_of
 from symgd.language.nodes import Sum
 from symgd.language.relations import Relation, read_relation
 from symgd.native.machine import address
@@ -264,11 +265,28 @@ def constrained(
     factor = _unused("objective", taken - {"objective"})
     total = symbol(factor) * expression + sum(map(_term, blocks))
     own = [*(block.multiplier for block in blocks), factor]
-    if declared is None:
-        found = make(total, None, parameters=parameters, **more).variables
-        declared = [name for name in found if name not in own]
-    function = make(total, [*declared, *own], parameters=parameters, **more)
+    told = "; ".join(text for _, text in constraints.texts)
+    shown = f"{text_of(expression)}, subject to {told}"
+    with _told_as(shown, text_of(total)):
+        if declared is None:
+            found = make(total, None, parameters=parameters, **more).variables
+            declared = [name for name in found if name not in own]
+        function = make(total, [*declared, *own], parameters=parameters, **more)
+    if function.arrays is not None:
+        function.arrays.formula = shown  # for errors that come later
     return Lagrangian(constraints, function, tuple(blocks), tuple(declared))
+
+
+@contextlib.contextmanager
+def _told_as(shown: str, total: str) -> Iterator[None]:
+    """Let errors show what was given, not the Lagrangian that was made of it."""
+    try:
+        yield
+    except FormulaError as error:
+        if error.formula != total:
+            raise
+        told = error.problem, shown, None, None, error.suggestion
+        raise FormulaError(*told) from None
 
 
 def _blocks(constraints: Constraints, taken: set[str]) -> list[RowBlock]:

@@ -84,6 +84,15 @@ def test_a_linear_constraint_of_scipy_is_shown_as_a_relation():
             Objective("x1**2 + x2**2", subject_to=each)
 
 
+def test_errors_show_what_was_given():
+    objective = Objective(
+        "sum(x[i]**2 for i in range(n))", sizes={"n": 3}, subject_to="x[5] >= 1"
+    )
+    with pytest.raises(FormulaError, match=r"subject to x\[5\] >= 1") as caught:
+        objective.sized([0.0, 0.0, 0.0])
+    assert "multiplier" not in str(caught.value)
+
+
 def test_what_cannot_keep_to_constraints_says_so():
     objective = Objective("x**2", subject_to="x >= 1")
     with pytest.raises(InputError, match="can't keep to constraints"):

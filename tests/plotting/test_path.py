@@ -32,6 +32,7 @@ def run(objective, x0, method="gd", **options):
 
 @pytest.fixture(autouse=True)
 def never_shown(monkeypatch):
+    plt.close("all")  # what other tests left open
     monkeypatch.setattr(plt, "show", lambda: pytest.fail("show was called"))
     yield
     plt.close("all")

@@ -182,3 +182,12 @@ def test_a_parameter_that_divides_is_as_large_as_the_target_has_it(m):
     found = fit("1.602e-19*b/(2*pi*m)", data, "y")
     assert found.success
     assert found.values["m"] == pytest.approx(m, rel=1e-9)
+
+
+@pytest.mark.parametrize("finesse", [2.0, 6.0, 20.0])
+def test_the_square_of_a_sine_is_twice_as_quick(finesse):
+    x = np.linspace(0.0, 5.0, 400)
+    y = 0.9 / (1 + finesse * np.sin(np.pi * x / 0.31 + 0.4) ** 2)
+    found = fit("T/(1 + F*sin(pi*x/L + p)**2)", {"x": x, "y": y}, "y")
+    assert found.fun < 1e-12
+    assert abs(found.values["L"]) == pytest.approx(0.31)

@@ -26,6 +26,7 @@ MOST = 3000  # rows of a matrix
 NUDGES = 20  # of a start where not all is finite
 BARRIERS = (0.1, 10.0, 1e-2)  # first weights: what one doesn't solve, another may
 TRIED = 1000  # steps, before another is tried
+MOST_LEFT = 10  # ends that were no minima
 BESIDE = 1e-3  # where that begins, in sizes of x
 RESISTING, NAMED = 1e-2, 4  # of the largest violation; so many names
 COUNTED = ("t", "last", "rows", "evaluations", "waited")  # over all of these
@@ -95,7 +96,8 @@ class InteriorRun(Run):
         self.memory = floats(sum(lengths.values()))
         self.v_sides = floats(size), floats(size)
         self.start = floats(n)
-        self.tries = 0
+        self.tries = self.left = 0
+        self.first_violation = math.inf
         self.failed: tuple[float, int, Any, list[array[float]]] | None = None
         function = self.lagrangian.function
         self.functions = function.kernel("evaluation"), function.kernel("hessian")
@@ -130,7 +132,8 @@ class InteriorRun(Run):
         for name, count in self.counts.items():
             setattr(self.record, name, count)
         self.conditions.sign, self.conditions.ctol = self.settings.sign, CTOL
-        self.tries, self.failed = 0, None
+        self.tries, self.left, self.failed = 0, 0, None
+        self.first_violation = math.inf
         self._try()
 
     def _try(self) -> None:
@@ -149,6 +152,7 @@ class InteriorRun(Run):
             sizes = (0.1 * max(1.0, abs(a)) * rng.random() for a in self.slots)
             moved = [a + size for a, size in zip(self.slots, sizes, strict=True)]
             status = self._begin_at(moved)
+        self.first_violation = self.conditions.violation
         return status
 
     def _begin_at(self, x: Sequence[float]) -> int:
@@ -176,8 +180,18 @@ class InteriorRun(Run):
 
     def judged(self, status: int) -> int:
         """Say how a run has ended; RUNNING if it is to be tried again."""
-        if status in (Status.CONVERGED, Status.STALLED) and self._is_saddle():
-            status = int(Status.STATIONARY)
+        if status in (Status.CONVERGED, Status.STALLED):
+            if self._is_saddle():
+                status = int(Status.STATIONARY)
+            elif self.conditions.level > 0 and (lower := self._lower_nearby()):
+                if self.left < MOST_LEFT:
+                    self.left += 1
+                    self._stand_at(lower)
+                    self._try()
+                    return RUNNING
+                return int(Status.STATIONARY)
+        if status == Status.INFEASIBLE and self._was_less_violated:
+            status = int(Status.ABNORMAL)
         if status not in AGAIN or self.t < 0:
             return status
         if self.tries + 1 < len(BARRIERS):
@@ -187,6 +201,42 @@ class InteriorRun(Run):
             self._try()
             return RUNNING
         return self._least_violated(status)
+
+    @property
+    def _was_less_violated(self) -> bool:
+        """Whether the start satisfied the constraints better than the end does."""
+        return self.conditions.violation > self.first_violation * (1.0 + CTOL)
+
+    def _lower_nearby(self) -> array[float] | None:
+        """Return a lower point close by that satisfies the constraints, or None.
+
+        Along directions in which f hardly curves it may fall by a third derivative.
+        """
+        from symgd.descent.beside import lower_within
+
+        m, nx, size = self.lagrangian.rows, len(self.free), self.counts["unknowns"]
+        found = lower_within(
+            self._evaluated,
+            self.x,
+            self.origin or self.start,
+            (self.lower, self.upper),
+            self.sides,
+            self.free,
+            (self.part("jacobian", m * size), self.part("scales", m), (m, size, nx)),
+        )
+        if found is None:
+            return None
+        sides = zip(found, self.lower, self.upper, strict=True)
+        return array("d", (_inside(*each) for each in sides))
+
+    def _evaluated(self, x: Sequence[float]) -> tuple[float, array[float]]:
+        """Return what is minimised, and the constraints, at a point."""
+        n, m = self.n, self.lagrangian.rows
+        point = array("d", x) + floats(m) + array("d", [1.0])
+        image = floats(n + m + 1)
+        self.functions[0](*map(address, (point, self.words, image)))
+        self.record.evaluations += 1
+        return self.settings.sign * image[n + m], image[n : n + m]
 
     def _fail(self, status: int) -> None:
         """Keep the end of a try that is no success, if none was better."""
@@ -293,6 +343,9 @@ class InteriorRun(Run):
 
     def _not_a_minimum(self) -> str:
         best = "minimum" if self.settings.sign > 0 else "maximum"
+        if not self._is_saddle():
+            lower = "lower" if self.settings.sign > 0 else "higher"
+            return f"f is {lower} nearby, where the constraints hold: it is no {best}"
         return f"f curves the other way within the constraints: it is no {best}"
 
     def blame(self) -> str:
@@ -334,6 +387,7 @@ class InteriorRun(Run):
         counted = dict.fromkeys(names, (0, FARTHEST))
         rows = {"worst": (0, max(0, self.lagrangian.rows - 1))}
         rows |= {"filtered": (0, layout.FILTER), "curved": (0, FARTHEST)}
+        rows |= {"level": (0, FARTHEST)}
         rows |= {"started": (0, 1), "most_tried": (0, NO_END)}
         return super().possible() | same | counted | rows
 

@@ -39,6 +39,7 @@ from symgd.native.status import RUNNING
 run_at, arrays_at = record_at(InteriorState), record_at(InteriorArrays)
 
 PUSHED = 1e-2  # from the sides, as a part of them
+FAINT, MOST_SCALE = 1e-3, 1e100  # derivatives that are scaled up, and by how much
 STEEP, LEAST_SCALE = 100.0, 1e-8  # a gradient that is scaled down, and by how much
 LARGE_MULTIPLIER = 1e3  # at first: such an estimate is dropped
 TOLERANCE, FINE = 1e-9, 1e-12  # of the scaled conditions: enough, and all there is
@@ -62,6 +63,7 @@ NEAR, FAR = 1e-10, 1e10  # what a multiplier times its gap is, in units of mu
 RESTORATIONS, RESTORING = 50, 300
 BOTTOM = -1e12  # times the value at the start: a feasible point so low has no lowest
 AWAY = 1e10  # so far out
+LEVEL = 1e-4  # of what f changed by: curvature that is little
 FLAT = 1e-9  # of the largest second derivative: what curves no more is flat
 
 
@@ -501,7 +503,7 @@ def _begin(run: Any, at: Any, p: Any) -> int:
     )
     v, y, h = floats(at.v, (size,)), floats(at.y, (m,)), floats(at.h, (m,))
     image = floats(at.image, (n + m + 1,))
-    scales, slope = floats(at.scales, (m,)), floats(at.slope, (size,))
+    scales = floats(at.scales, (m,))
     low, high = floats(at.low, (m,)), floats(at.high, (m,))
     jacobian = floats(at.jacobian, (m, size))
     v_low, v_high = floats(at.v_low, (size,)), floats(at.v_high, (size,))
@@ -509,12 +511,9 @@ def _begin(run: Any, at: Any, p: Any) -> int:
     for k in range(m):
         scales[k], y[k] = 1.0, 0.0
     f = _observe(run, at, p, v, h)
-    if not (abs(f) < inf and _differentiate(run, at, p, v, y, 0.0)):
+    if not (abs(f) < inf and _differentiate(run, at, p, v, y, 1.0)):
         return DIVERGED
-    steepest = 0.0
-    for j in range(nx):
-        steepest = max(steepest, abs(slope[j]))
-    run.scale = max(LEAST_SCALE, min(1.0, STEEP / max(steepest, 1e-300)))
+    run.scale = _scale(run, at)
     for k in range(m):
         steepest = 0.0
         for j in range(nx):
@@ -538,6 +537,23 @@ def _begin(run: Any, at: Any, p: Any) -> int:
     run.most_violated = 1e4 * max(1.0, theta)
     run.little_violated = 1e-4 * max(1.0, theta)
     return RUNNING
+
+
+@jit
+def _scale(run: Any, at: Any) -> float:
+    """Return what brings the objective's derivatives at the start to a usual size."""
+    nx, every = run.moving, run.variables + run.constraints + 1
+    slope, v = floats(at.slope, (run.unknowns,)), floats(at.v, (run.unknowns,))
+    second, places = floats(at.second, (every, every)), integers(at.places, (nx,))
+    steepest, bent = 0.0, 0.0
+    for j in range(nx):
+        steepest = max(steepest, abs(slope[j]))
+        for i in range(nx):
+            curvature = abs(second[places[i], places[j]])
+            bent = max(bent, curvature * max(1.0, max(abs(v[i]), abs(v[j]))))
+    if 0.0 < max(steepest, bent) < FAINT:
+        return min(1.0 / max(steepest, bent), MOST_SCALE)
+    return max(LEAST_SCALE, min(1.0, STEEP / max(steepest, 1e-300)))
 
 
 @jit
@@ -807,10 +823,10 @@ def _merit(run: Any, at: Any, h: Any, v: Any, zeta: float, mu: float) -> float:
 def _has_no_bottom(run: Any, at: Any) -> bool:
     """Return whether a feasible point is so low, or so far, that there is no lowest."""
     first = max(1.0, abs(run.first_value))
-    if run.value < LOWEST * first:
-        return True
     if run.visible > run.ctol:
         return False
+    if run.value < LOWEST * first:
+        return True
     v, far = floats(at.v, (run.unknowns,)), 0.0
     for i in range(run.moving):
         far = max(far, abs(v[i]))
@@ -852,6 +868,7 @@ def _curving(run: Any, at: Any) -> None:
         floats(at.factors, (every, every)),
     )
     second, places = floats(at.second, (whole, whole)), integers(at.places, (nx,))
+    v = floats(at.v, (size,))
     own, largest = floats(at.other_step, (every,)), 0.0
     for j in range(nx):
         for i in range(nx):
@@ -862,6 +879,15 @@ def _curving(run: Any, at: Any) -> None:
     _fill(run, at, FLAT * largest, 0.0, own)
     regularised(system, size, factors)
     run.curved = max(0, factored(factors) - m)
+    # Beside what f changed by on the way.
+    far = 0.0
+    for j in range(nx):
+        far = max(far, abs(v[j]))
+    changed = run.scale * max(abs(run.first_value - run.value), abs(run.value))
+    level = LEVEL * changed / (far * far) if far > 0.0 else 0.0
+    _fill(run, at, -max(level, FLAT * largest), 0.0, own)
+    regularised(system, size, factors)
+    run.level = max(0, factored(factors) - m) if level > 0.0 else 1
 
 
 @jit

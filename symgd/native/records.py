@@ -91,6 +91,7 @@ class InteriorState(RunState):
     worst: int  # the constraint that is violated most
     polished: int  # steps since it was solved well enough
     curved: int  # directions in which the Lagrangian curves the other way at the end
+    level: int  # directions in which it hardly curves there
     barrier: float  # its weight, mu
     first_barrier: float
     least_barrier: float

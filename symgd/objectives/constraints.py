@@ -260,9 +260,10 @@ def constrained(
         else Constraints(given, (*(declared or ()), *parameters))
     )
     taken = {*parameters, *(declared or ()), *constraints.names()}
-    taken |= {each.name for each in expression.free_symbols} | {"objective"}
+    taken |= {each.name for each in expression.free_symbols}
+    factor = _unused("objective", taken)
+    taken.add(factor)
     blocks = _blocks(constraints, taken)
-    factor = _unused("objective", taken - {"objective"})
     total = symbol(factor) * expression + sum(map(_term, blocks))
     own = [*(block.multiplier for block in blocks), factor]
     told = "; ".join(text for _, text in constraints.texts)
@@ -272,9 +273,19 @@ def constrained(
             found = make(total, None, parameters=parameters, **more).variables
             declared = [name for name in found if name not in own]
         function = make(total, [*declared, *own], parameters=parameters, **more)
+    _check_conditions(constraints, declared)
     if function.arrays is not None:
         function.arrays.formula = shown  # for errors that come later
     return Lagrangian(constraints, function, tuple(blocks), tuple(declared))
+
+
+def _check_conditions(constraints: Constraints, variables: Iterable[str]) -> None:
+    """Refuse a family whose indices would depend on where the point is."""
+    for relation in constraints.relations:
+        plain, indexed = names_in(_chosen(relation.condition, 1))
+        for name in sorted({*plain, *indexed} & set(variables)):
+            problem = f"which constraints there are can't depend on the variable {name}"
+            raise FormulaError(problem, relation.text)
 
 
 @contextlib.contextmanager

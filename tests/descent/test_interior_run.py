@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symgd import InputError, Objective, Status, maximize, minimize
+from symgd import FormulaError, InputError, Objective, Status, maximize, minimize
 
 FILE = Path(__file__).parent / "references" / "constrained.json"
 PUBLIC = {
@@ -356,3 +356,61 @@ def test_what_is_solved_is_not_spoiled_by_a_step_at_rounding():
     assert result.fun == pytest.approx(1.0, abs=1e-9)
     assert result.trace.x[-1].tolist() == result.x.tolist()
     assert len(result.trace.t) == result.nit + 1
+
+
+# ------------------------------------------------- what a hostile reader has found
+
+
+@pytest.mark.parametrize(
+    ("formula", "start", "relations", "least"),
+    [
+        ("x*(x-1)**3", [3], "-2 <= x <= 4", -27 / 256),
+        ("x**3", [3], "x >= -1", -1.0),
+        ("y", [0.5, 0.1], ["y == x**3", "x >= -1"], -1.0),
+        ("x**3 - 3*x*y**2", [0, 0], "x**2 + y**2 <= 1", -1.0),
+        ("(x-1)**4", [3], "x >= -5", 0.0),
+    ],
+)
+def test_an_inflection_is_no_minimum(formula, start, relations, least):
+    result = minimize(formula, start, subject_to=relations)
+    assert not result.success or result.fun == pytest.approx(least, abs=1e-8)
+    assert result.success or result.status == Status.STATIONARY
+
+
+@pytest.mark.parametrize("unit", [1e-14, 1e-12, 1e-6, 1e6])
+def test_units_of_f_change_neither_the_end_nor_its_name(unit):
+    given = {"parameters": {"u": unit}, "subject_to": {"c": "x <= 100"}}
+    result = minimize(Objective("u*(x-300)**2", **given), [0.0])
+    assert result.status == Status.CONVERGED
+    assert result.x[0] == pytest.approx(100.0, rel=1e-8)
+    assert result.multipliers["c"] == pytest.approx(-400.0 * unit, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("formula", "start", "relations"),
+    [
+        ("exp(x)", [0], "exp(x) >= 5"),
+        ("1/x", [5], "1/x >= 3"),
+        ("-y + 3*z", [0, 0], "2*z <= -1"),
+        ("-x", [1], "1/(1+x**2) >= 2"),
+    ],
+)
+def test_what_is_farther_off_than_the_start_is_called_no_name_it_has_not(
+    formula, start, relations
+):
+    result = minimize(formula, start, subject_to=relations, maxiter=500)
+    assert not result.success or result.constraint_violation <= 1e-8
+    assert not (result.status == Status.DIVERGED and result.constraint_violation > 1e-8)
+
+
+def test_which_constraints_there_are_does_not_depend_on_the_point():
+    with pytest.raises(FormulaError, match="can't depend on the variable x"):
+        Objective(
+            "sum((x[i]-4)**2 for i in range(3))",
+            subject_to="x[i] <= 1 for i in range(3) if x[i] > 2",
+        )
+
+
+def test_a_variable_may_be_called_objective():
+    result = minimize("objective**2", [0.0], subject_to="objective >= 1")
+    assert result.x[0] == pytest.approx(1.0)

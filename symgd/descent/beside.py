@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-NEAR = 1e-6  # of a side, as a part of the value: what holds the point
+from symgd.descent.certificate import NEAR
+
 DISTANCES = (1e-3, 1e-2, 1e-1)  # parts of x
 CORRECTIONS = 4  # back to the constraints that hold it
 LEAST = 1e-12  # of f, and of what it changed by: what isn't lower
-ALLOWED = 1e-8  # violation
 
 
 def lower_within(
@@ -26,6 +26,7 @@ def lower_within(
     sides: tuple[Sequence[float], Sequence[float]],
     free: Sequence[int],
     derivatives: tuple[Any, Any, tuple[int, int, int]],
+    allowed: float,
 ) -> array[float] | None:
     """Return the lowest point close by that satisfies the constraints, if it is lower.
 
@@ -41,6 +42,8 @@ def lower_within(
     derivatives : tuple
         The scaled Jacobian, the scales, and the numbers of rows, columns and variables
         in it.
+    allowed : float
+        Violation that is none.
     """
     jacobian, scales, (m, size, nx) = derivatives
     slopes = np.array(jacobian).reshape(m, size)[:, :nx] / np.array(scales)[:, None]
@@ -67,16 +70,17 @@ def lower_within(
         for way in (*ways, *-ways):
             there = x.copy()
             there[places[open_]] += distance * far * way
+            there = np.clip(there, low, high)  # nothing is evaluated beyond bounds
             for _ in range(CORRECTIONS if back is not None else 0):
                 missed = np.array(evaluated(there.tolist())[1])[held] - goal
                 if not np.isfinite(missed).all():
                     break
                 there[places[open_]] -= back @ missed
-            there = np.clip(there, low, high)
+                there = np.clip(there, low, high)
             value, rows = evaluated(there.tolist())
             beyond = np.maximum(row_low - rows, np.array(rows) - row_high)
             violated = float(beyond.max(initial=0.0))
-            if violated <= ALLOWED and value < f - least:
+            if violated <= allowed and value < f - least:
                 f, lowest = value, array("d", there.tolist())
     return lowest
 

@@ -223,6 +223,7 @@ class InteriorRun(Run):
             self.sides,
             self.free,
             (self.part("jacobian", m * size), self.part("scales", m), (m, size, nx)),
+            CTOL,
         )
         if found is None:
             return None

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symgd import FormulaError, InputError, Objective, Status, maximize, minimize
+from symgd.descent.interior_run import InteriorRun
 
 FILE = Path(__file__).parent / "references" / "constrained.json"
 PUBLIC = {
@@ -375,6 +376,21 @@ def test_an_inflection_is_no_minimum(formula, start, relations, least):
     result = minimize(formula, start, subject_to=relations)
     assert not result.success or result.fun == pytest.approx(least, abs=1e-8)
     assert result.success or result.status == Status.STATIONARY
+
+
+def test_values_beside_an_end_are_taken_inside_of_bounds(monkeypatch):
+    seen, evaluated = [], InteriorRun._evaluated
+    monkeypatch.setattr(
+        InteriorRun,
+        "_evaluated",
+        lambda run, x: (seen.append(list(x)), evaluated(run, x))[1],
+    )
+    bounds = {"x": (-0.01, 4.0), "y": (-0.002, 4.0)}
+    minimize("y", [0.5, 0.1], bounds=bounds, subject_to="y == x**3")
+    low, high = np.min(seen, axis=0), np.max(seen, axis=0)
+    assert low[0] >= -0.01
+    assert low[1] >= -0.002
+    assert (high <= 4.0).all()
 
 
 @pytest.mark.parametrize("unit", [1e-14, 1e-12, 1e-6, 1e6])

@@ -15,6 +15,7 @@ from typing import Any
 
 from symgd.lowering.jitting import jit
 
+EPS = 2.220446049250313e-16  # of float64
 LITTLE = 1e-10  # added to the diagonal, at most
 ROUNDS = 10  # of refinement
 LESS = 0.9  # of the residual, that a round must leave at most

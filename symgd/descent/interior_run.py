@@ -21,7 +21,9 @@ from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 
 CTOL = 1e-8  # violation that is none
-PUSHED = 1e-2  # from bounds, at the start, as a part of them
+PUSHED = (
+    1e-2  # from bounds, at the start, as ``kernels.sides``, which needs numba, has it
+)
 MOST = 3000  # rows of a matrix
 NUDGES = 20  # of a start where not all is finite
 BARRIERS = (0.1, 10.0, 1e-2)  # first weights: what one doesn't solve, another may

@@ -29,7 +29,6 @@ from symgd.objectives.mapped import check_file
 from symgd.objectives.numbers_given import named, shape_of
 from symgd.objectives.space import Space
 
-MULTIPLIER = "multiplier"  # what those of families are called, see ``constraints``
 MOST = 2**36  # elements of a variable: half a terabyte
 
 
@@ -165,8 +164,6 @@ class Arrays:
                 raise InputError(f"{problem} {size}: more than this process can have")
             if 0 in shape:
                 problem = f"no element of {name} is used: its size would be {shape}"
-                if name.startswith(MULTIPLIER):
-                    problem = "a family of constraints has no index: its range is empty"
                 raise FormulaError(problem, self.formula)
         self.shapes = known
 

@@ -145,6 +145,10 @@ class Lagrangian:
         own = {"variables": self.variables, "ranks": ranks, "shapes": shapes}
         return arrays.of(expression).replaced(**own)
 
+    def shapes_told(self) -> contextlib.AbstractContextManager[None]:
+        """Let errors of lengths be about constraints, not about their multipliers."""
+        return _named_as(self.constraints, self.blocks)
+
     @property
     def texts(self) -> list[tuple[str, str]]:
         """The names and the relations, as plain text."""
@@ -268,7 +272,7 @@ def constrained(
     own = [*(block.multiplier for block in blocks), factor]
     told = "; ".join(text for _, text in constraints.texts)
     shown = f"{text_of(expression)}, subject to {told}"
-    with _told_as(shown, text_of(total)):
+    with _told_as(shown, text_of(total)), _named_as(constraints, blocks):
         if declared is None:
             found = make(total, None, parameters=parameters, **more).variables
             declared = [name for name in found if name not in own]
@@ -286,6 +290,20 @@ def _check_conditions(constraints: Constraints, variables: Iterable[str]) -> Non
         for name in sorted({*plain, *indexed} & set(variables)):
             problem = f"which constraints there are can't depend on the variable {name}"
             raise FormulaError(problem, relation.text)
+
+
+@contextlib.contextmanager
+def _named_as(constraints: Constraints, blocks: Iterable[RowBlock]) -> Iterator[None]:
+    """Let an error of a multiplier, which is nobody's, be one of the constraint."""
+    try:
+        yield
+    except FormulaError as error:
+        for block in blocks:
+            if error.problem.startswith(f"no element of {block.multiplier} is used"):
+                label = constraints.labels[block.relation]
+                problem = f"the constraint {label!r} has no index: its range is empty"
+                raise FormulaError(problem, error.formula) from None
+        raise
 
 
 @contextlib.contextmanager

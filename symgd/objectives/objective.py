@@ -290,7 +290,8 @@ class Objective:
         assert self.constraints is not None
         function = self.constraints.function
         assert function.arrays is not None
-        arrays = function.arrays.shaped(shapes)
+        with self.constraints.shapes_told():
+            arrays = function.arrays.shaped(shapes)
         if arrays is function.arrays:
             return self
         whole = self.constraints.with_function(function._copied(arrays=arrays))

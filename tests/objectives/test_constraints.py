@@ -93,6 +93,15 @@ def test_errors_show_what_was_given():
     assert "multiplier" not in str(caught.value)
 
 
+@pytest.mark.parametrize("known", [{"sizes": {"n": 1}}, {}])
+def test_a_family_without_an_index_is_named(known):
+    relation = {"ramp": "x[i+1] <= x[i] for i in range(n - 1)"}
+    with pytest.raises(FormulaError, match="the constraint 'ramp' has no index"):
+        Objective("sum(x[i]**2 for i in range(n))", subject_to=relation, **known).sized(
+            [1.0]
+        )
+
+
 def test_what_cannot_keep_to_constraints_says_so():
     objective = Objective("x**2", subject_to="x >= 1")
     with pytest.raises(InputError, match="can't keep to constraints"):

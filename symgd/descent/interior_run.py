@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from symgd.descent.certificate import Certificate, Residuals
+from symgd.descent.newton_pattern import NewtonPattern
 from symgd.descent.run import FARTHEST, NO_END, Run, floats
 from symgd.descent.settings import Settings
-from symgd.errors import InputError
 from symgd.kernels.shared import shared
 from symgd.language.text import number
 from symgd.native import records as layout
@@ -24,22 +24,26 @@ CTOL = 1e-8  # violation that is none
 PUSHED = (
     1e-2  # from bounds, at the start, as ``kernels.sides``, which needs numba, has it
 )
-MOST = 3000  # rows of a matrix
 NUDGES = 20  # of a start where not all is finite
 BARRIERS = (0.1, 10.0, 1e-2)  # first weights: what one doesn't solve, another may
 TRIED = 1000  # steps, before another is tried
 MOST_LEFT = 10  # ends that were no minima
+LOOKED_AT = 10**6  # entries of a Jacobian, at most, to look for lower points
 BESIDE = 1e-3  # where that begins, in sizes of x
 RESISTING, NAMED = 1e-2, 4  # of the largest violation; so many names
 COUNTED = ("t", "last", "rows", "evaluations", "waited")  # over all of these
 AGAIN = (Status.ABNORMAL, Status.INFEASIBLE, Status.STATIONARY)
 
 UNKNOWNS = (
-    *("v", "z_low", "z_high", "slope", "barrier_slope", "trial", "begun"),
+    *("v", "z_low", "z_high", "whole_slope", "barrier_slope", "trial", "begun"),
     *("dz_low", "dz_high"),
 )
 ROWS = ("scales", "y", "h", "h_trial", "h_more")
-BOTH = ("right", "step", "other_step", "rest", "better")
+BOTH = ("right", "step", "other_step")
+WORDS = (
+    *("pivots", "marks", "ends", "reached", "path", "spread", "wanted", "found"),
+    *("rest", "better"),
+)
 
 
 class InteriorRun(Run):
@@ -77,23 +81,32 @@ class InteriorRun(Run):
 
     def _place(self, n: int, m: int) -> None:
         """Allocate what the kernel works with."""
+        pattern = self.lagrangian.patterns.get(key := bytes(self.free))
+        if pattern is None:
+            pattern = NewtonPattern(self.lagrangian, self.free)
+            self.lagrangian.patterns[key] = pattern
+        self.pattern = pattern
+        self.counts |= pattern.sizes
         size, every = self.counts["unknowns"], n + m + 1
-        both = size + m
-        if both > MOST:
-            problem = f"{n} variables and {m} constraints: their matrices would be"
-            raise InputError(f"{problem} too large; together at most about {MOST // 2}")
+        both, entries = size + m, pattern.sizes["entries"]
         lengths = {
             **dict.fromkeys(UNKNOWNS, size),
             **dict.fromkeys(ROWS, m),
             **dict.fromkeys(BOTH, both),
             "point": every,
             "image": every,
-            "second": every * every,
-            "system": both * both,
-            "factors": both * both,
-            "jacobian": m * size,
+            "values": entries,
+            "slope": size,  # where it is read with them
             "solved": 3 * size + m,
             "filter": 2 * layout.FILTER,
+        }
+        again = {  # found again in each step
+            **dict.fromkeys(WORDS, both),
+            "second": every if pattern.sizes["groups"] else every * every,
+            "direction": every,
+            "system": pattern.sizes["filled"],
+            "factors": pattern.sizes["factored"],
+            "factor_rows": pattern.sizes["factored"],
         }
         self.memory = floats(sum(lengths.values()))
         self.v_sides = floats(size), floats(size)
@@ -102,10 +115,10 @@ class InteriorRun(Run):
         self.first_violation = math.inf
         self.failed: tuple[float, int, Any, list[array[float]]] | None = None
         function = self.lagrangian.function
-        self.functions = function.kernel("evaluation"), function.kernel("hessian")
+        of_second = "product" if pattern.sizes["groups"] else "hessian"
+        self.functions = function.kernel("evaluation"), function.kernel(of_second)
         self.places = layout.InteriorArrays(
             function=self.functions[0].address,
-            hessian=self.functions[1].address,
             x=address(self.slots),
             gradient=address(self.gradient),
             constants=address(self.words),
@@ -116,11 +129,17 @@ class InteriorRun(Run):
             v_low=address(self.v_sides[0]),
             v_high=address(self.v_sides[1]),
         )
+        setattr(self.places, of_second, self.functions[1].address)
+        for name, each in pattern.arrays.items():
+            setattr(self.places, name, address(each))
         self.starts: dict[str, int] = {}
         first = 0
         for name, length in lengths.items():
             setattr(self.places, name, address(self.memory) + 8 * first)
             self.starts[name], first = first, first + length
+        self.work = {name: floats(length) for name, length in again.items()}
+        for name, work in self.work.items():
+            setattr(self.places, name, address(work))
 
     def part(self, name: str, count: int) -> array[float]:
         """Return numbers that the kernel works with."""
@@ -216,7 +235,8 @@ class InteriorRun(Run):
         """
         from symgd.descent.beside import lower_within
 
-        m, nx, size = self.lagrangian.rows, len(self.free), self.counts["unknowns"]
+        if self.lagrangian.rows * self.counts["unknowns"] > LOOKED_AT:
+            return None
         found = lower_within(
             self._evaluated,
             self.x,
@@ -224,13 +244,28 @@ class InteriorRun(Run):
             (self.lower, self.upper),
             self.sides,
             self.free,
-            (self.part("jacobian", m * size), self.part("scales", m), (m, size, nx)),
+            self._slopes(),
             CTOL,
         )
         if found is None:
             return None
         sides = zip(found, self.lower, self.upper, strict=True)
         return array("d", (_inside(*each) for each in sides))
+
+    def _slopes(self) -> Any:
+        """Return the constraints' derivatives by the variables that aren't fixed."""
+        import numpy as np
+
+        m, count, first = (
+            self.lagrangian.rows,
+            *map(self.counts.__getitem__, ("entries", "hessians")),
+        )
+        values = np.array(self.part("values", count)[first:])
+        rows, columns = (self.pattern.arrays[k][first:] for k in ("rows", "columns"))
+        slopes = np.zeros((m, self.counts["unknowns"]))
+        rows = rows - self.counts["unknowns"]
+        slopes[rows, columns] = values / np.array(self.part("scales", m))[rows]
+        return slopes[:, : len(self.free)]
 
     def _evaluated(self, x: Sequence[float]) -> tuple[float, array[float]]:
         """Return what is minimised, and the constraints, at a point."""

@@ -752,6 +752,21 @@ def test_a_rule_at_a_minimum_in_small_units_has_found_it(method, step_size):
     assert (many.status == Status.CONVERGED).all()
 
 
+@pytest.mark.parametrize("unit", [1e-8, 1e-20, 1e100])
+@pytest.mark.parametrize("far", [0.1, 7.0])
+def test_beyond_the_edge_of_a_domain_nothing_is_flat(unit, far):
+    result = minimize(f"log(x/{3 * unit!r})**2", [3 * unit * far])
+    assert result.status == Status.CONVERGED
+    assert result.x[0] == pytest.approx(3 * unit, rel=1e-5)
+
+
+@pytest.mark.parametrize("far", [0.1, 7.0])
+def test_where_curvature_leaves_float64_an_end_aside_is_no_success(far):
+    result = minimize("log(x/3e-200)**2", [3e-200 * far])
+    assert not result.success or result.fun < 1e-10
+
+
 def test_a_rule_that_is_still_on_its_way_has_not():
-    result = minimize("1e6*((x - 3)**2 + (y + 1)**2)", [0, 0], step_size=1e-9)
+    formula = "1e6*((x - 3)**2 + (y + 1)**2)"
+    result = minimize(formula, [0, 0], method="gd", step_size=1e-11)
     assert result.status == Status.MAXITER

@@ -369,7 +369,7 @@ class Run:
         """Return all numbers that the run consists of, by name."""
         self._harvest()
         return {
-            "record": self.record.stored(),
+            "counters": self.record.stored(),
             "slots": self.slots,
             "gradient": self.gradient,
             "recorded": self.recorded,
@@ -392,7 +392,7 @@ class Run:
         self.recorded = array("d", stored["recorded"].tobytes())
         for name, numbers in self.arrays().items():
             numbers[:] = array(numbers.typecode, stored[name].tobytes())
-        self.record.take(array("q", stored["record"].tobytes()))
+        self.record.take(array("q", stored["counters"].tobytes()))
         self._check_counts()
         self._check_numbers()
 

@@ -13,6 +13,7 @@ from symgd.language.text import number
 from symgd.objectives.constraints import Lagrangian
 from symgd.objectives.space import Space
 
+CTOL = 1e-8  # violation that is none
 NEAR = 1e-6  # of a constraint's value, or of 1: a side so near holds the point
 
 

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from symgd.descent.certificate import Certificate, Residuals
+from symgd.descent.certificate import CTOL, Certificate, Residuals
 from symgd.descent.run import FARTHEST, NO_END, Run, floats
 from symgd.descent.settings import Settings
 from symgd.errors import InputError
@@ -20,7 +20,6 @@ from symgd.native.status import RUNNING, Status
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 
-CTOL = 1e-8  # violation that is none
 PUSHED = (
     1e-2  # from bounds, at the start, as ``kernels.sides``, which needs numba, has it
 )
@@ -126,6 +125,9 @@ class InteriorRun(Run):
         """Return numbers that the kernel works with."""
         return self.memory[self.starts[name] : self.starts[name] + count]
 
+    def prepare(self) -> None:
+        """Compile nothing more: all that it needs is there."""
+
     def _continue(self) -> int:
         return self.kernel.call(*self.addresses)
 
@@ -154,6 +156,8 @@ class InteriorRun(Run):
             sizes = (0.1 * max(1.0, abs(a)) * rng.random() for a in self.slots)
             moved = [a + size for a, size in zip(self.slots, sizes, strict=True)]
             status = self._begin_at(moved)
+        else:
+            self.record.value = math.nan
         self.first_violation = self.conditions.violation
         return status
 
@@ -282,6 +286,10 @@ class InteriorRun(Run):
         n, m, me = self.n, self.lagrangian.rows, self.lagrangian.equalities
         nx, size = len(self.free), self.counts["unknowns"]
         state, sign = self.conditions, self.settings.sign
+        if not state.started:  # nothing is known
+            known = self.lagrangian, self.objective.space
+            rows, nan = [math.nan] * m, math.nan
+            return Certificate(*known, rows, rows, [nan] * n, Residuals(nan, nan, nan))
         scales, y = self.part("scales", m), self.part("y", m)
         h, v = self.part("h", m), self.part("v", size)
         prices, values = [], []

@@ -26,7 +26,7 @@ from symgd.many.problem import Problem
 from symgd.native.interrupts import Interrupts
 from symgd.native.status import Status
 from symgd.objectives import numbers_given, points
-from symgd.objectives.objective import Objective, objective_of
+from symgd.objectives.objective import Objective, within
 from symgd.objectives.points import Bounds
 from symgd.rules.rule import Rule
 
@@ -51,6 +51,7 @@ def minimize_many(
     parameters: Mapping[str, Any] | None = None,
     workers: int | None = None,
     progress: bool = False,
+    subject_to: Any = None,
     **hyperparameters: Any,
 ) -> Results:
     """Minimise from many starts at once.
@@ -71,6 +72,9 @@ def minimize_many(
         Threads; by default one for each core. Results don't depend on it.
     progress : bool
         Whether to show a progress bar.
+    subject_to : str, relation, sequence of these, or mapping by name, optional
+        As there. An end that doesn't satisfy the constraints is never the best, unless
+        all are such; then it is the one that violates them least.
     **hyperparameters : float, str or array of shape (N,)
         Those of the rule, for all descents or for each; text is a schedule, and
         ``step_size="auto"`` is as there.
@@ -91,7 +95,7 @@ def minimize_many(
     >>> results.x.round(6).ravel().tolist()
     [-1.0, 1.0, 1.0]
     """
-    given = _objective(objective, parameters, x0, bounds)
+    given = _objective(objective, subject_to, parameters, x0, bounds)
     settings = Settings.checked(
         sign=1.0,
         maxiter=maxiter,
@@ -140,6 +144,7 @@ def sweep(
     bounds: Any = None,
     parameters: Mapping[str, Any] | None = None,
     workers: int | None = None,
+    subject_to: Any = None,
     **options: Any,
 ) -> Sweep:
     """Minimise from one start with every combination of hyperparameters.
@@ -158,7 +163,7 @@ def sweep(
     >>> grid.best.hyperparameters
     {'step_size': 0.5, 'momentum': 0.0}
     """
-    given = _objective(objective, parameters, x0, bounds)
+    given = _objective(objective, subject_to, parameters, x0, bounds)
     constants = {} if parameters is None else dict(parameters)
     both = [name for name in constants if name in options]
     if both:
@@ -200,13 +205,14 @@ def _axis(name: str, values: Any) -> np.ndarray:
 
 
 def _objective(
-    objective: Any, parameters: Mapping[str, Any] | None, *given: Any
+    objective: Any,
+    subject_to: Any,
+    parameters: Mapping[str, Any] | None,
+    *given: Any,
 ) -> Objective:
     """Return the objective; for a formula, ``parameters`` says what is constant."""
     firsts = {k: np.ravel(v)[0] for k, v in (parameters or {}).items() if np.size(v)}
-    made = objective_of(objective, *given, parameters=firsts)
-    arguments.refuse_constraints(made, "many descents")
-    return made
+    return within(objective, subject_to, *given, parameters=firsts)
 
 
 def _starts(x0: Any, objective: Objective, limits: Bounds, rng: Seed) -> np.ndarray:

@@ -134,7 +134,8 @@ def left_to_run(problem: Problem, table: Ends) -> np.ndarray:
     converged = table.status == Status.CONVERGED
     left = table.status == Status.STALLED
     if converged.any():
-        arrays = {k: np.ascontiguousarray(v) for k, v in vars(table).items()}
+        known = {k: v for k, v in vars(table).items() if v is not None}
+        arrays = {k: np.ascontiguousarray(v) for k, v in known.items()}
         copy = Ends(**arrays | {"status": table.status.copy()})
         ExaminedEnds(problem, copy).examine(np.arange(problem.count))
         left |= copy.status == RUNNING

@@ -52,6 +52,8 @@ class Problem:
             name: self._column(name, parameters.get(name, value))
             for name, value in objective.parameters.items()
         }
+        if self.is_constrained:
+            methods.check_within(objective, settings, method, hyperparameters)
         self.rule: Rule | None = None
         self.hyperparameters: dict[str, Any] = {}
         self.automatic = False  # whether steps are found on the way
@@ -102,6 +104,11 @@ class Problem:
         return self.rule is None or self.automatic
 
     @property
+    def is_constrained(self) -> bool:
+        """Whether the descents keep to constraints, each as a run of its own."""
+        return self.objective.constraints is not None
+
+    @property
     def fits_lanes(self) -> bool:
         """Whether the descents can run in lanes."""
         if self.rule is None or self.automatic or compiled.interpreted():
@@ -143,7 +150,7 @@ class Problem:
 
 @dataclass
 class Ends:
-    """The ends of N descents."""
+    """The ends of N descents; the last two only within constraints."""
 
     x: np.ndarray
     fun: np.ndarray
@@ -151,3 +158,5 @@ class Ends:
     status: np.ndarray
     nit: np.ndarray
     nfev: np.ndarray
+    grad_norm: np.ndarray | None = None
+    constraint_violation: np.ndarray | None = None

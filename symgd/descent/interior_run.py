@@ -17,6 +17,7 @@ from symgd.language.text import number
 from symgd.native import records as layout
 from symgd.native.machine import address
 from symgd.native.status import RUNNING, Status
+from symgd.objectives.bound_rows import Box
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 
@@ -58,7 +59,7 @@ class InteriorRun(Run):
         self.remembers = False  # values say nothing where constraints are violated
         self.lagrangian = whole = objective.constraints
         self.words = whole.function.parameter_values()
-        self.sides = whole.sides
+        self.sides = self.box.sides
         n, m, me = self.n, whole.rows, whole.equalities
         pairs = zip(self.lower, self.upper, strict=True)
         self.free = array("q", (k for k, (a, b) in enumerate(pairs) if a < b))
@@ -73,6 +74,10 @@ class InteriorRun(Run):
         self._place(n, m)
         self.kernel = shared("interior")
         self.addresses = address(self.record), address(self.places)
+
+    def _sides(self) -> tuple[array[float], array[float]]:
+        self.box = Box(self.objective.constraints, self.bounds)
+        return self.box.lower, self.box.upper
 
     def _place(self, n: int, m: int) -> None:
         """Allocate what the kernel works with."""
@@ -283,13 +288,15 @@ class InteriorRun(Run):
 
     def certificate(self) -> Certificate:
         """Return what shows that the end is a minimum, or how far it is from one."""
-        n, m, me = self.n, self.lagrangian.rows, self.lagrangian.equalities
+        m, me = self.lagrangian.rows, self.lagrangian.equalities
         nx, size = len(self.free), self.counts["unknowns"]
         state, sign = self.conditions, self.settings.sign
+        where = self.lagrangian, self.objective.space, self.x
         if not state.started:  # nothing is known
-            known = self.lagrangian, self.objective.space
             rows, nan = [math.nan] * m, math.nan
-            return Certificate(*known, rows, rows, [nan] * n, Residuals(nan, nan, nan))
+            return Certificate(
+                *(*where, rows, rows, [nan] * self.n), Residuals(nan, nan, nan)
+            )
         scales, y = self.part("scales", m), self.part("y", m)
         h, v = self.part("h", m), self.part("v", size)
         prices, values = [], []
@@ -297,18 +304,27 @@ class InteriorRun(Run):
             prices.append(-sign * scales[k] * y[k] / state.scale + 0.0)
             own = self.sides[0][k] if k < me else v[nx + k - me] / scales[k]
             values.append(h[k] / scales[k] + own)
-        z_low, z_high = self.part("z_low", nx), self.part("z_high", nx)
-        bounds = [0.0] * n
-        for place, k in enumerate(self.free):
-            bounds[k] = sign * (z_low[place] - z_high[place]) / state.scale
+        residuals = Residuals(state.violation, state.norm, state.complementarity)
         return Certificate(
-            self.lagrangian,
-            self.objective.space,
-            prices,
-            values,
-            bounds,
-            Residuals(state.violation, state.norm, state.complementarity),
+            *(*where, prices, values, self._prices_of_bounds(prices)), residuals
         )
+
+    def _prices_of_bounds(self, prices: list[float]) -> list[float]:
+        """Return the multipliers of bounds; enter those of rows that are bounds."""
+        box, nx, bounds = self.box, len(self.free), [0.0] * self.n
+        for k in box.rows:
+            prices[k] = 0.0
+        unit = self.settings.sign / self.conditions.scale
+        for name, rows, factor in (
+            ("z_low", box.low_rows, unit),
+            ("z_high", box.high_rows, -unit),
+        ):
+            for k, z in zip(self.free, self.part(name, nx), strict=True):
+                if row := rows.get(k):
+                    prices[row.row] += row.sign * factor * z
+                else:
+                    bounds[k] += factor * z
+        return bounds
 
     # ------------------------------------------------------------- what it says
 
@@ -338,7 +354,7 @@ class InteriorRun(Run):
     def _resisting(self) -> str:
         """Name the constraints that are violated, the most violated first."""
         m, me = self.lagrangian.rows, self.lagrangian.equalities
-        low, high = self.sides
+        low, high = self.lagrangian.sides
         values = self.certificate().values
         missed = {
             k: abs(values[k] - low[k])

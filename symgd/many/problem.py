@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -141,11 +142,21 @@ class Problem:
 
     def run(self, which: int, settings: Settings | None = None) -> Run:
         """Return one descent as a run of its own, not begun."""
-        constants = self.choice(self.parameters, which)
-        objective = self.objective.with_parameters(**constants)
+        objective = self._objective_of(which)
         settings = settings or self.settings
         hyper, method = self.choice(self.hyperparameters, which), self.rule or "auto"
         return methods.run_of(objective, self.bounds, settings, method, hyper)
+
+    def _objective_of(self, which: int) -> Objective:
+        """Return the objective of one descent."""
+        if self.is_constrained and not any(map(np.ndim, self.parameters.values())):
+            return self._alike  # it knows its rows
+        return self.objective.with_parameters(**self.choice(self.parameters, which))
+
+    @functools.cached_property
+    def _alike(self) -> Objective:
+        """The objective where all descents have the same parameters."""
+        return self.objective.with_parameters(**self.choice(self.parameters, 0))
 
 
 @dataclass

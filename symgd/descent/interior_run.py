@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from symgd.descent.certificate import CTOL, Certificate, Residuals
 from symgd.descent.run import FARTHEST, NO_END, Run, floats
 from symgd.descent.settings import Settings
+from symgd.descent.unbounded import lower_for_ever
 from symgd.errors import InputError
 from symgd.kernels.shared import shared
 from symgd.language.text import number
 from symgd.native import records as layout
-from symgd.native.machine import address
+from symgd.native.machine import address, raise_pending
 from symgd.native.status import RUNNING, Status
 from symgd.objectives.bound_rows import Box
 from symgd.objectives.objective import Objective
@@ -27,12 +29,19 @@ PUSHED = (
 MOST = 3000  # rows of a matrix
 NUDGES = 20  # of a start where not all is finite
 BARRIERS = (0.1, 10.0, 1e-2)  # first weights: what one doesn't solve, another may
-TRIED = 1000  # steps, before another is tried
+TRIED = 250  # steps, after which they are to have come nearer
+NEARER = 0.1  # times what the conditions were missed by, so many steps ago
+FEASIBLE_STEPS = 300  # at most, to satisfy the constraints alone
+ROUGHLY, LARGE_MULTIPLIER = 1e-6, 1e3  # a gradient, and a scaled multiplier
+LATER = (0.1, 1e-3)  # likewise, from a feasible point, and from near an end
 MOST_LEFT = 10  # ends that were no minima
 BESIDE = 1e-3  # where that begins, in sizes of x
 RESISTING, NAMED = 1e-2, 4  # of the largest violation; so many names
+INFEASIBLE_IS_MORE = 0.999  # times its violation: it says more than others
 COUNTED = ("t", "last", "rows", "evaluations", "waited")  # over all of these
 AGAIN = (Status.ABNORMAL, Status.INFEASIBLE, Status.STATIONARY)
+
+Rank: TypeAlias = tuple[float, float]  # of failed ends: violation, f where it is 0
 
 UNKNOWNS = (
     *("v", "z_low", "z_high", "slope", "barrier_slope", "trial", "begun"),
@@ -103,8 +112,8 @@ class InteriorRun(Run):
         self.v_sides = floats(size), floats(size)
         self.start = floats(n)
         self.tries = self.left = 0
-        self.first_violation = math.inf
-        self.failed: tuple[float, int, Any, list[array[float]]] | None = None
+        self.missed = self.first_violation = self.deadline = math.inf
+        self.failed: tuple[Rank, int, Any, list[array[float]]] | None = None
         function = self.lagrangian.function
         self.functions = function.kernel("evaluation"), function.kernel("hessian")
         self.places = layout.InteriorArrays(
@@ -147,12 +156,13 @@ class InteriorRun(Run):
 
     def _try(self) -> None:
         """Let the kernel begin at the start, with the next barrier."""
-        state, last = self.conditions, self.tries == len(BARRIERS) - 1
-        state.first_barrier, state.started = BARRIERS[self.tries], 0
-        state.most_tried = NO_END if last else TRIED
+        state = self.conditions
+        state.first_barrier = (*BARRIERS, *LATER)[self.tries]
+        state.started, state.most_tried, self.missed = 0, TRIED, math.inf
 
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start, or a point beside it where all is finite."""
+        self.deadline = time.perf_counter() + self.settings.time_limit
         status = self._begin_at(x)
         rng = random.Random(0)
         for _ in range(NUDGES):
@@ -201,17 +211,120 @@ class InteriorRun(Run):
                     self._try()
                     return RUNNING
                 return int(Status.STATIONARY)
+        if status == Status.DIVERGED and self.t >= 0 and self._is_infinite:
+            status = int(Status.ABNORMAL)
         if status == Status.INFEASIBLE and self._was_less_violated:
             status = int(Status.ABNORMAL)
         if status not in AGAIN or self.t < 0:
             return status
-        if self.tries + 1 < len(BARRIERS):
-            self._fail(status)
-            self.tries += 1
-            self._stand_at(self._beside(self.start))
-            self._try()
+        if self._comes_nearer():
             return RUNNING
-        return self._least_violated(status)
+        if status == Status.ABNORMAL and self._falls_for_ever():
+            return int(Status.DIVERGED)
+        self._fail(status)
+        self.tries += 1
+        return RUNNING if self._tries_again() else self._least_violated(status)
+
+    @property
+    def _is_infinite(self) -> bool:
+        """Whether a derivative isn't finite where the run is, or began again."""
+        return not (self.conditions.started and math.isfinite(self.conditions.norm))
+
+    def _comes_nearer(self) -> bool:
+        """Give a run more steps that used up those it had, if they were of use."""
+        state = self.conditions
+        if state.tried < state.most_tried or state.missed > NEARER * self.missed:
+            return False
+        self.missed = state.missed
+        state.most_tried += TRIED
+        return True
+
+    def _tries_again(self) -> bool:
+        """Begin anew where it may do better, if there is such a place left."""
+        if self._lacks_multipliers():
+            return False
+        if self.tries < len(BARRIERS):
+            self._stand_at(self._beside(self.start))
+        elif self.tries > len(BARRIERS) or not self._satisfies_constraints_first():
+            if self.tries > len(BARRIERS) + 1 or not self._minimises_without():
+                return False
+            self.tries = len(BARRIERS) + 1
+        self._try()
+        return True
+
+    def _lacks_multipliers(self) -> bool:
+        """Whether multipliers grow without bound where all else is as at a minimum.
+
+        There the gradients of constraints depend on each other, or are 0: no way of
+        beginning helps.
+        """
+        state, m = self.conditions, self.lagrangian.rows
+        if not (state.started and state.visible <= CTOL and state.norm <= ROUGHLY):
+            return False
+        largest = max(map(abs, self.part("y", m)), default=0.0)
+        return largest >= LARGE_MULTIPLIER
+
+    def _falls_for_ever(self) -> bool:
+        """Be where f is so low that there is no lowest, if the way leads there."""
+        if self.conditions.visible > CTOL:
+            return False
+        start = self.origin or self.start
+        found = lower_for_ever(
+            self._evaluated, start, self.x, (self.lower, self.upper), self.sides, CTOL
+        )
+        if found is not None:
+            self._stand_at(found)
+            self._call_kernel(0)
+        return found is not None
+
+    def _satisfies_constraints_first(self) -> bool:
+        """Stand where the constraints hold, wherever f leads, if that can be found."""
+        state = self.conditions
+        sign, target = state.sign, state.target
+        state.sign, state.target = 0.0, -math.inf  # f is 0 everywhere
+        self._stand_at(self.origin or self.start)
+        self._try()
+        status = self._call_kernel(FEASIBLE_STEPS)
+        state.sign, state.target = sign, target
+        self._stand_at(self.x)
+        if self._call_kernel(0) == Status.DIVERGED:
+            return False
+        if state.violation <= CTOL:
+            self._stand_at(self.x)
+            return True
+        if status == Status.INFEASIBLE and not self._was_less_violated:
+            self._fail(status)
+        return False
+
+    def _minimises_without(self) -> bool:
+        """Stand where f is lowest with a price for violations, if that is of use."""
+        from symgd.descent.augmented_lagrangian import AugmentedLagrangian
+
+        if not self.lagrangian.function.is_analytic:
+            return False  # kinks stay
+        sides, sign = (self.lower, self.upper), self.settings.sign
+        way = AugmentedLagrangian(self.lagrangian, sides, sign, self.deadline)
+        found = way.ended(self.origin or self.start, self.first)
+        self.record.evaluations += way.evaluations
+        each = zip(found, self.lower, self.upper, strict=True)
+        self._stand_at(array("d", (_inside(*one) for one in each)))
+        return True
+
+    def _call_kernel(self, steps: int) -> int:
+        """Let the kernel begin, and make some steps that are not counted."""
+        state = self.conditions
+        kept = {name: getattr(state, name) for name in ("t", "last", "every")}
+        state.started, state.every, state.last = 0, 0, state.t + steps
+        status = self._continue()
+        raise_pending()
+        for name, value in kept.items():
+            setattr(state, name, value)
+        for k, each in zip(self.free, self.part("v", len(self.free)), strict=True):
+            self.slots[k] = each
+        self.gradient[:] = array(
+            "d", (self.settings.sign * each for each in self.part("image", self.n))
+        )
+        return status
 
     @property
     def _was_less_violated(self) -> bool:
@@ -252,15 +365,18 @@ class InteriorRun(Run):
 
     def _fail(self, status: int) -> None:
         """Keep the end of a try that is no success, if none was better."""
-        violation = self.conditions.violation
-        if self.failed is None or violation < self.failed[0]:
+        state = self.conditions
+        known = INFEASIBLE_IS_MORE if status == Status.INFEASIBLE else 1.0
+        missed = known * state.violation if state.violation > CTOL else 0.0
+        rank = missed, state.value if missed == 0.0 else 0.0
+        if self.failed is None or rank < self.failed[0]:
             parts = (self.slots, self.gradient, self.memory)
             copies = [array("d", part) for part in parts]
-            self.failed = violation, status, self.record.stored(), copies
+            self.failed = rank, status, self.record.stored(), copies
 
     def _least_violated(self, status: int) -> int:
-        """Be where constraints were violated least, of all tries."""
-        if self.failed is None or not self.failed[0] <= self.conditions.violation:
+        """Be where constraints were violated least, or f was lowest, of all tries."""
+        if self.failed is None:
             return status
         _, status, record, copies = self.failed
         counted = {name: getattr(self.record, name) for name in COUNTED}
@@ -348,8 +464,20 @@ class InteriorRun(Run):
                 f"no lower value was found that satisfies the constraints; {residuals}"
             )
         if status == Status.ABNORMAL:
-            return f"no step brings it nearer to a minimum; {residuals}"
+            return f"{self._why_lost()}; {residuals}"
         return f"{super().told(status)}; {residuals}"
+
+    def _why_lost(self) -> str:
+        """Say why there is no way on, as far as it shows."""
+        if self._is_infinite:
+            return "a derivative isn't finite there: whether it is a minimum isn't told"
+        if self._lacks_multipliers():
+            return (
+                "multipliers grow without bound: where these constraints hold, their "
+                "gradients are 0 or depend on each other; whether it is a minimum isn't "
+                "told"
+            )
+        return "no step brings it nearer to a minimum"
 
     def _resisting(self) -> str:
         """Name the constraints that are violated, the most violated first."""
@@ -393,13 +521,16 @@ class InteriorRun(Run):
 
     def plan(self) -> dict[str, Any]:
         """Return what else is to be known to go on, as JSON can hold it."""
-        return super().plan() | {"tries": self.tries}
+        missed = min(self.missed, 1e308)
+        return super().plan() | {"tries": self.tries, "missed": missed}
 
     def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
         """Be where another run was when it was stored; raises likewise."""
         super().restore(stored, plan)
         self.tries = int(plan["tries"])
-        if not 0 <= self.tries < len(BARRIERS):
+        self.missed = float(plan["missed"])
+        most = len(BARRIERS) + len(LATER)
+        if not 0 <= self.tries <= most or not self.missed >= 0.0:
             raise ValueError(f"it can't have been tried {self.tries} times")
         sides = array("d", stored["v_sides"].tobytes())
         size = self.counts["unknowns"]

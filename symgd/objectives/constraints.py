@@ -30,6 +30,7 @@ from symgd.objectives.row_blocks import (
     blocks_of,
     chosen,
     numbers_of,
+    square,
     term,
     unused,
 )
@@ -114,6 +115,19 @@ class Lagrangian:
     function: Objective
     blocks: tuple[RowBlock, ...]
     variables: tuple[str, ...]
+
+    @functools.cached_property
+    def augmented(self) -> Objective:
+        """The same without constraints: squares of what they are beyond their sides.
+
+        It is ``s*f(x) + sum(b[k]**2)/2``, where ``b[k]`` is how far ``c[k](x) + y[k]``
+        is beyond the sides: an augmented Lagrangian in units of its weight, 1/s, of the
+        same names.
+        """
+        factor = symbol(self.function.variables[-1])
+        terms = sp.Add.make_args(self.function.expression)
+        own = sp.Add(*(each for each in terms if factor in each.free_symbols))
+        return self.function.with_expression(own + sum(map(square, self.blocks)))
 
     def with_function(self, function: Objective) -> Lagrangian:
         """Return the same with a copy of the Lagrangian."""

@@ -69,11 +69,32 @@ def _rows(relation: Relation) -> list[tuple[sp.Expr, float, float]]:
 
 def term(block: RowBlock) -> sp.Expr:
     """Return what a block adds to the Lagrangian."""
+    return _summed(block, _multiplier(block) * block.body)
+
+
+def square(block: RowBlock) -> sp.Expr:
+    """Return half the square of what a block, shifted, is beyond its sides."""
+    shifted = block.body + _multiplier(block)
+    if block.low == block.high:
+        beyond = shifted - block.low
+    else:
+        ends = [] if block.low == -math.inf else [block.low - shifted]
+        ends += [] if block.high == math.inf else [shifted - block.high]
+        beyond = sp.Max(0, *ends)
+    return _summed(block, beyond**2 / 2)
+
+
+def _multiplier(block: RowBlock) -> sp.Expr:
     if not block.limits:
-        return symbol(block.multiplier) * block.body
+        return symbol(block.multiplier)
     places = [index - first for index, first, _ in reversed(block.limits)]
-    one = sp.Indexed(array_of(block.multiplier), *places)
-    return Sum(chosen(block.condition, one * block.body), *block.limits)
+    return sp.Indexed(array_of(block.multiplier), *places)
+
+
+def _summed(block: RowBlock, value: sp.Expr) -> sp.Expr:
+    if not block.limits:
+        return value
+    return Sum(chosen(block.condition, value), *block.limits)
 
 
 def chosen(condition: Any, value: Any) -> Any:

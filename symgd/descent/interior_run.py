@@ -7,41 +7,26 @@ import random
 import time
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from symgd.descent.certificate import CTOL, Certificate, Residuals
-from symgd.descent.run import FARTHEST, NO_END, Run, floats
+from symgd.descent.run import FARTHEST, NO_END, floats
+from symgd.descent.second_tries import BARRIERS, LATER, TriedRun, inside
 from symgd.descent.settings import Settings
-from symgd.descent.unbounded import lower_for_ever
 from symgd.errors import InputError
 from symgd.kernels.shared import shared
 from symgd.language.text import number
 from symgd.native import records as layout
-from symgd.native.machine import address, raise_pending
-from symgd.native.status import RUNNING, Status
+from symgd.native.machine import address
+from symgd.native.status import Status
 from symgd.objectives.bound_rows import Box
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 
-PUSHED = (
-    1e-2  # from bounds, at the start, as ``kernels.sides``, which needs numba, has it
-)
 MOST = 3000  # rows of a matrix
 NUDGES = 20  # of a start where not all is finite
-BARRIERS = (0.1, 10.0, 1e-2)  # first weights: what one doesn't solve, another may
-TRIED = 250  # steps, after which they are to have come nearer
-NEARER = 0.1  # times what the conditions were missed by, so many steps ago
-FEASIBLE_STEPS = 300  # at most, to satisfy the constraints alone
-ROUGHLY, LARGE_MULTIPLIER = 1e-6, 1e3  # a gradient, and a scaled multiplier
-LATER = (0.1, 1e-3)  # likewise, from a feasible point, and from near an end
-MOST_LEFT = 10  # ends that were no minima
-BESIDE = 1e-3  # where that begins, in sizes of x
 RESISTING, NAMED = 1e-2, 4  # of the largest violation; so many names
-INFEASIBLE_IS_MORE = 0.999  # times its violation: it says more than others
-COUNTED = ("t", "last", "rows", "evaluations", "waited")  # over all of these
-AGAIN = (Status.ABNORMAL, Status.INFEASIBLE, Status.STATIONARY)
 
-Rank: TypeAlias = tuple[float, float]  # of failed ends: violation, f where it is 0
 
 UNKNOWNS = (
     *("v", "z_low", "z_high", "slope", "barrier_slope", "trial", "begun"),
@@ -51,7 +36,7 @@ ROWS = ("scales", "y", "h", "h_trial", "h_more")
 BOTH = ("right", "step", "other_step", "rest", "better")
 
 
-class InteriorRun(Run):
+class InteriorRun(TriedRun):
     """A run of ``kernels.interior``."""
 
     name = "auto"
@@ -113,7 +98,7 @@ class InteriorRun(Run):
         self.start = floats(n)
         self.tries = self.left = 0
         self.missed = self.first_violation = self.deadline = math.inf
-        self.failed: tuple[Rank, int, Any, list[array[float]]] | None = None
+        self.failed = None
         function = self.lagrangian.function
         self.functions = function.kernel("evaluation"), function.kernel("hessian")
         self.places = layout.InteriorArrays(
@@ -154,12 +139,6 @@ class InteriorRun(Run):
         self.first_violation = math.inf
         self._try()
 
-    def _try(self) -> None:
-        """Let the kernel begin at the start, with the next barrier."""
-        state = self.conditions
-        state.first_barrier = (*BARRIERS, *LATER)[self.tries]
-        state.started, state.most_tried, self.missed = 0, TRIED, math.inf
-
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start, or a point beside it where all is finite."""
         self.deadline = time.perf_counter() + self.settings.time_limit
@@ -178,17 +157,17 @@ class InteriorRun(Run):
 
     def _begin_at(self, x: Sequence[float]) -> int:
         sides = zip(x, self.lower, self.upper, strict=True)
-        inside = array("d", (_inside(*each) for each in sides))
-        self._stand_at(inside)
-        return super().begin(inside)
+        point = array("d", (inside(*each) for each in sides))
+        self._stand_at(point)
+        return super().begin(point)
 
-    def _stand_at(self, inside: array[float]) -> None:
+    def _stand_at(self, x: array[float]) -> None:
         """Write a point where the kernel begins."""
-        self.start[:] = inside
+        self.start[:] = x
         first = self.starts["point"]
-        self.memory[first : first + self.n] = inside
+        self.memory[first : first + self.n] = x
         for place, k in enumerate(self.free):
-            self.memory[self.starts["v"] + place] = inside[k]
+            self.memory[self.starts["v"] + place] = x[k]
             self.v_sides[0][place] = self.lower[k]
             self.v_sides[1][place] = self.upper[k]
 
@@ -198,138 +177,6 @@ class InteriorRun(Run):
     def fun(self) -> float:
         """The value that is minimised, at the iterate."""
         return float(self.record.value)
-
-    def judged(self, status: int) -> int:
-        """Say how a run has ended; RUNNING if it is to be tried again."""
-        if status in (Status.CONVERGED, Status.STALLED):
-            if self._is_saddle():
-                status = int(Status.STATIONARY)
-            elif self.conditions.level > 0 and (lower := self._lower_nearby()):
-                if self.left < MOST_LEFT:
-                    self.left += 1
-                    self._stand_at(lower)
-                    self._try()
-                    return RUNNING
-                return int(Status.STATIONARY)
-        if status == Status.DIVERGED and self.t >= 0 and self._is_infinite:
-            status = int(Status.ABNORMAL)
-        if status == Status.INFEASIBLE and self._was_less_violated:
-            status = int(Status.ABNORMAL)
-        if status not in AGAIN or self.t < 0:
-            return status
-        if self._comes_nearer():
-            return RUNNING
-        if status == Status.ABNORMAL and self._falls_for_ever():
-            return int(Status.DIVERGED)
-        self._fail(status)
-        self.tries += 1
-        return RUNNING if self._tries_again() else self._least_violated(status)
-
-    @property
-    def _is_infinite(self) -> bool:
-        """Whether a derivative isn't finite where the run is, or began again."""
-        return not (self.conditions.started and math.isfinite(self.conditions.norm))
-
-    def _comes_nearer(self) -> bool:
-        """Give a run more steps that used up those it had, if they were of use."""
-        state = self.conditions
-        if state.tried < state.most_tried or state.missed > NEARER * self.missed:
-            return False
-        self.missed = state.missed
-        state.most_tried += TRIED
-        return True
-
-    def _tries_again(self) -> bool:
-        """Begin anew where it may do better, if there is such a place left."""
-        if self._lacks_multipliers():
-            return False
-        if self.tries < len(BARRIERS):
-            self._stand_at(self._beside(self.start))
-        elif self.tries > len(BARRIERS) or not self._satisfies_constraints_first():
-            if self.tries > len(BARRIERS) + 1 or not self._minimises_without():
-                return False
-            self.tries = len(BARRIERS) + 1
-        self._try()
-        return True
-
-    def _lacks_multipliers(self) -> bool:
-        """Whether multipliers grow without bound where all else is as at a minimum.
-
-        There the gradients of constraints depend on each other, or are 0: no way of
-        beginning helps.
-        """
-        state, m = self.conditions, self.lagrangian.rows
-        if not (state.started and state.visible <= CTOL and state.norm <= ROUGHLY):
-            return False
-        largest = max(map(abs, self.part("y", m)), default=0.0)
-        return largest >= LARGE_MULTIPLIER
-
-    def _falls_for_ever(self) -> bool:
-        """Be where f is so low that there is no lowest, if the way leads there."""
-        if self.conditions.visible > CTOL:
-            return False
-        start = self.origin or self.start
-        found = lower_for_ever(
-            self._evaluated, start, self.x, (self.lower, self.upper), self.sides, CTOL
-        )
-        if found is not None:
-            self._stand_at(found)
-            self._call_kernel(0)
-        return found is not None
-
-    def _satisfies_constraints_first(self) -> bool:
-        """Stand where the constraints hold, wherever f leads, if that can be found."""
-        state = self.conditions
-        sign, target = state.sign, state.target
-        state.sign, state.target = 0.0, -math.inf  # f is 0 everywhere
-        self._stand_at(self.origin or self.start)
-        self._try()
-        status = self._call_kernel(FEASIBLE_STEPS)
-        state.sign, state.target = sign, target
-        self._stand_at(self.x)
-        if self._call_kernel(0) == Status.DIVERGED:
-            return False
-        if state.violation <= CTOL:
-            self._stand_at(self.x)
-            return True
-        if status == Status.INFEASIBLE and not self._was_less_violated:
-            self._fail(status)
-        return False
-
-    def _minimises_without(self) -> bool:
-        """Stand where f is lowest with a price for violations, if that is of use."""
-        from symgd.descent.augmented_lagrangian import AugmentedLagrangian
-
-        if not self.lagrangian.function.is_analytic:
-            return False  # kinks stay
-        sides, sign = (self.lower, self.upper), self.settings.sign
-        way = AugmentedLagrangian(self.lagrangian, sides, sign, self.deadline)
-        found = way.ended(self.origin or self.start, self.first)
-        self.record.evaluations += way.evaluations
-        each = zip(found, self.lower, self.upper, strict=True)
-        self._stand_at(array("d", (_inside(*one) for one in each)))
-        return True
-
-    def _call_kernel(self, steps: int) -> int:
-        """Let the kernel begin, and make some steps that are not counted."""
-        state = self.conditions
-        kept = {name: getattr(state, name) for name in ("t", "last", "every")}
-        state.started, state.every, state.last = 0, 0, state.t + steps
-        status = self._continue()
-        raise_pending()
-        for name, value in kept.items():
-            setattr(state, name, value)
-        for k, each in zip(self.free, self.part("v", len(self.free)), strict=True):
-            self.slots[k] = each
-        self.gradient[:] = array(
-            "d", (self.settings.sign * each for each in self.part("image", self.n))
-        )
-        return status
-
-    @property
-    def _was_less_violated(self) -> bool:
-        """Whether the start satisfied the constraints better than the end does."""
-        return self.conditions.violation > self.first_violation * (1.0 + CTOL)
 
     def _lower_nearby(self) -> array[float] | None:
         """Return a lower point close by that satisfies the constraints, or None.
@@ -352,7 +199,7 @@ class InteriorRun(Run):
         if found is None:
             return None
         sides = zip(found, self.lower, self.upper, strict=True)
-        return array("d", (_inside(*each) for each in sides))
+        return array("d", (inside(*each) for each in sides))
 
     def _evaluated(self, x: Sequence[float]) -> tuple[float, array[float]]:
         """Return what is minimised, and the constraints, at a point."""
@@ -362,39 +209,6 @@ class InteriorRun(Run):
         self.functions[0](*map(address, (point, self.words, image)))
         self.record.evaluations += 1
         return self.settings.sign * image[n + m], image[n : n + m]
-
-    def _fail(self, status: int) -> None:
-        """Keep the end of a try that is no success, if none was better."""
-        state = self.conditions
-        known = INFEASIBLE_IS_MORE if status == Status.INFEASIBLE else 1.0
-        missed = known * state.violation if state.violation > CTOL else 0.0
-        rank = missed, state.value if missed == 0.0 else 0.0
-        if self.failed is None or rank < self.failed[0]:
-            parts = (self.slots, self.gradient, self.memory)
-            copies = [array("d", part) for part in parts]
-            self.failed = rank, status, self.record.stored(), copies
-
-    def _least_violated(self, status: int) -> int:
-        """Be where constraints were violated least, or f was lowest, of all tries."""
-        if self.failed is None:
-            return status
-        _, status, record, copies = self.failed
-        counted = {name: getattr(self.record, name) for name in COUNTED}
-        self.record.take(record)
-        for name, count in counted.items():
-            setattr(self.record, name, count)
-        for part, copy in zip(
-            (self.slots, self.gradient, self.memory), copies, strict=True
-        ):
-            part[:] = copy
-        return status
-
-    def _beside(self, x: array[float]) -> array[float]:
-        """Return a point close by: a start may be a saddle point itself."""
-        rng = random.Random(self.tries)
-        moved = (a + BESIDE * max(1.0, abs(a)) * rng.uniform(-1.0, 1.0) for a in x)
-        sides = zip(moved, self.lower, self.upper, strict=True)
-        return array("d", (_inside(*each) for each in sides))
 
     def recall(self, status: Status) -> None:
         """Be as it was: all that it says is stored."""
@@ -474,8 +288,8 @@ class InteriorRun(Run):
         if self._lacks_multipliers():
             return (
                 "multipliers grow without bound: where these constraints hold, their "
-                "gradients are 0 or depend on each other; whether it is a minimum isn't "
-                "told"
+                "gradients are 0 or depend on each other, and whether it is a minimum "
+                "isn't told"
             )
         return "no step brings it nearer to a minimum"
 
@@ -552,17 +366,3 @@ class InteriorRun(Run):
     def _finite(self) -> Sequence[array[float]]:
         """Return what is finite between two slices."""
         return self.slots, self.gradient, self.memory
-
-
-def _inside(x: float, low: float, high: float) -> float:
-    """Return a number that is between two, and not at one of them."""
-    if low == high:
-        return low
-    below = PUSHED * max(1.0, abs(low)) if low > -math.inf else 0.0
-    above = PUSHED * max(1.0, abs(high)) if high < math.inf else 0.0
-    if low > -math.inf and high < math.inf:
-        below, above = (
-            min(below, PUSHED * (high - low)),
-            min(above, PUSHED * (high - low)),
-        )
-    return min(max(x, low + below), high - above)

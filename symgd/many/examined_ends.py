@@ -146,7 +146,8 @@ def _examined(
     """Return the status of those with another one, if they are taken for converged."""
     status = np.where(table.status == which, Status.CONVERGED, Status.MAXITER)
     if (table.status == which).any():
-        arrays = {k: np.ascontiguousarray(v) for k, v in vars(table).items()}
+        known = {k: v for k, v in vars(table).items() if v is not None}
+        arrays = {k: np.ascontiguousarray(v) for k, v in known.items()}
         copy = Ends(**arrays | {"status": status.astype(table.status.dtype)})
         ends = ExaminedEnds(problem, copy)
         ends.close = ends.close if close is None else close

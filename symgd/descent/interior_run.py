@@ -100,7 +100,8 @@ class InteriorRun(TriedRun):
         self.missed = self.first_violation = self.deadline = math.inf
         self.failed = None
         function = self.lagrangian.function
-        self.functions = function.kernel("evaluation"), function.kernel("hessian")
+        with self.lagrangian.derivatives_told():
+            self.functions = function.kernel("evaluation"), function.kernel("hessian")
         self.places = layout.InteriorArrays(
             function=self.functions[0].address,
             hessian=self.functions[1].address,
@@ -221,7 +222,7 @@ class InteriorRun(TriedRun):
         m, me = self.lagrangian.rows, self.lagrangian.equalities
         nx, size = len(self.free), self.counts["unknowns"]
         state, sign = self.conditions, self.settings.sign
-        where = self.lagrangian, self.objective.space, self.x
+        where = self.lagrangian, self.objective.space, self.x, self.box
         if not state.started:  # nothing is known
             rows, nan = [math.nan] * m, math.nan
             return Certificate(

@@ -197,6 +197,23 @@ def test_the_result_names_what_holds_the_point():
     assert "the violation" in result.message
 
 
+@pytest.mark.parametrize(
+    ("formula", "relations", "others"),
+    [
+        ("x**2 + y**2", ["x + y >= 2"], False),
+        ("x**2 + y**2", ["x + y >= 2", "x + y >= 2"], True),
+        ("x**2 + y**2", ["x + y >= 2", "2*x + 2*y == 4"], True),
+        ("x + y", ["x >= 1", "y >= 1"], False),
+        ("x + y", ["x >= 1", "y >= 1", "y >= 1"], True),
+        ("x + y", ["x + y >= 2", "x >= 1", "y >= 1"], True),
+        ("(x - 3)**2 + y**2", ["x + y <= 1", "x - y <= 1"], False),
+    ],
+)
+def test_multipliers_that_are_not_the_only_ones_are_told(formula, relations, others):
+    shown = repr(minimize(formula, [3.0, 4.0], subject_to=relations))
+    assert ("other multipliers may do as well" in shown) == others
+
+
 def test_no_success_is_claimed_where_no_multipliers_exist():
     result = minimize("x", [3.0], subject_to="x**2 == 0", maxiter=300)
     assert not result.success or abs(result.fun) < 1e-6

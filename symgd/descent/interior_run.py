@@ -286,6 +286,13 @@ class InteriorRun(TriedRun):
         """Say why there is no way on, as far as it shows."""
         if self._is_infinite:
             return "a derivative isn't finite there: whether it is a minimum isn't told"
+        state = self.conditions
+        if state.ctol < CTOL and state.visible > state.ctol:
+            told = (
+                f"{self.lagrangian.name_of(state.worst)} is hardly violated, but much"
+            )
+            factor = f"{CTOL / state.ctol:.0e}"
+            return f"{told} beside its small numbers: multiply it by {factor}"
         if self._lacks_multipliers():
             return (
                 "multipliers grow without bound: where these constraints hold, their "

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from symgd.descent.certificate import CTOL
+from symgd.descent.row_units import units_of_rows
 from symgd.descent.run import Run
 from symgd.descent.unbounded import lower_for_ever
 from symgd.native.machine import raise_pending
@@ -24,6 +25,7 @@ BARRIERS = (0.1, 10.0, 1e-2)  # first weights: what one doesn't solve, another m
 TRIED = 250  # steps, after which they are to have come nearer
 NEARER = 0.1  # times what the conditions were missed by, so many steps ago
 FEASIBLE_STEPS = 300  # at most, to satisfy the constraints alone
+SEEN = 1e-6  # of what a constraint changes by, as x does by its size: a violation
 ROUGHLY, LARGE_MULTIPLIER = 1e-6, 1e3  # a gradient, and a scaled multiplier
 LATER = (0.1, 1e-3)  # likewise, from a feasible point, and from near an end
 MOST_LEFT = 10  # ends that were no minima
@@ -80,7 +82,9 @@ class TriedRun(Run):
     def judged(self, status: int) -> int:
         """Say how a run has ended; RUNNING if it is to be tried again."""
         if status in (Status.CONVERGED, Status.STALLED):
-            if self._is_saddle():
+            if self._is_missed_in_own_units():
+                status = int(Status.ABNORMAL)
+            elif self._is_saddle():
                 status = int(Status.STATIONARY)
             elif self.conditions.level > 0 and (lower := self._lower_nearby()):
                 if self.left < MOST_LEFT:
@@ -102,6 +106,24 @@ class TriedRun(Run):
         self._fail(status)
         self.tries += 1
         return RUNNING if self._tries_again() else self._least_violated(status)
+
+    def _is_missed_in_own_units(self) -> bool:
+        """Whether a violation is small only because all of its constraint is.
+
+        Then less is allowed from here on.
+        """
+        state = self.conditions
+        if state.visible <= 0.0:
+            return False  # it is rounding
+        units = units_of_rows(self._evaluated, self.x, (self.lower, self.upper))
+        rows = self._evaluated(self.x)[1]
+        sides = zip(rows, *self.sides, units, strict=True)
+        missed = [(max(low - c, c - high), unit) for c, low, high, unit in sides]
+        least = min((u for gap, u in missed if gap > SEEN * u), default=math.inf)
+        if least == math.inf:
+            return False
+        state.ctol = min(state.ctol, SEEN * least)
+        return True
 
     @property
     def _is_infinite(self) -> bool:
@@ -137,14 +159,16 @@ class TriedRun(Run):
         beginning helps.
         """
         state, m = self.conditions, self.lagrangian.rows
-        if not (state.started and state.visible <= CTOL and state.norm <= ROUGHLY):
+        if not (
+            state.started and state.visible <= state.ctol and state.norm <= ROUGHLY
+        ):
             return False
         largest = max(map(abs, self.part("y", m)), default=0.0)
         return largest >= LARGE_MULTIPLIER
 
     def _falls_for_ever(self) -> bool:
         """Be where f is so low that there is no lowest, if the way leads there."""
-        if self.conditions.visible > CTOL:
+        if self.conditions.visible > self.conditions.ctol:
             return False
         start = self.origin or self.start
         found = lower_for_ever(
@@ -167,7 +191,7 @@ class TriedRun(Run):
         self._stand_at(self.x)
         if self._call_kernel(0) == Status.DIVERGED:
             return False
-        if state.violation <= CTOL:
+        if state.violation <= state.ctol:
             self._stand_at(self.x)
             return True
         if status == Status.INFEASIBLE and not self._was_less_violated:
@@ -215,7 +239,7 @@ class TriedRun(Run):
         if not state.started:
             return  # nothing is known of it
         known = INFEASIBLE_IS_MORE if status == Status.INFEASIBLE else 1.0
-        missed = known * state.violation if state.violation > CTOL else 0.0
+        missed = known * state.violation if state.violation > state.ctol else 0.0
         rank = missed, state.value if missed == 0.0 else 0.0
         if self.failed is None or rank < self.failed[0]:
             parts = (self.slots, self.gradient, self.memory)

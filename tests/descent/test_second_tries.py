@@ -5,6 +5,7 @@ import pytest
 
 from symgd import Objective, Status, maximize, minimize
 from symgd.descent.augmented_lagrangian import AugmentedLagrangian
+from symgd.descent.row_units import units_of_rows
 from symgd.descent.unbounded import lower_for_ever
 
 
@@ -92,6 +93,35 @@ def test_of_failed_ends_the_lowest_that_satisfies_the_constraints_is_kept():
     result = minimize("abs(x) + abs(y)", [1.0, 2.0], subject_to="x + 2*y == 3")
     assert not result.success
     assert result.fun == pytest.approx(1.5, abs=1e-6)
+
+
+def small(unit):
+    return Objective(
+        "x**2 + y**2", parameters={"u": unit}, subject_to={"sum": "u*x + u*y >= 5*u"}
+    )
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-10, 1e-8, 1e-6, 1e-3, 1.0, 1e5])
+def test_no_success_is_claimed_that_is_one_in_small_units_only(unit):
+    result = minimize(small(unit))
+    if result.success:
+        assert result.x == pytest.approx([2.5, 2.5], abs=1e-5)
+    else:
+        assert unit < 1e-5
+        assert "sum is hardly violated" in result.message
+        assert "multiply it by" in result.message
+
+
+def test_units_of_rows_are_what_they_change_by():
+    def rows(x):
+        return 0.0, [1e-10 * x[0], 3.0 * x[1], 1e-3 * x[0] * x[1], 7.0]
+
+    bounds = ([-np.inf, 0.0], [np.inf, 2.0])
+    units = units_of_rows(rows, [5.0, 2.0], bounds)
+    assert units[0] == pytest.approx(5e-10)
+    assert units[1] == 1.0
+    assert 1e-3 < units[2] <= 0.05
+    assert units[3] == 1.0
 
 
 # ---------------------------------------------------- the augmented Lagrangian alone

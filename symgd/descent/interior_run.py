@@ -98,7 +98,7 @@ class InteriorRun(TriedRun):
         self.start = floats(n)
         self.tries = self.left = 0
         self.missed = self.first_violation = self.deadline = math.inf
-        self.failed = None
+        self.failed, self.waits, self.is_over = None, False, False
         function = self.lagrangian.function
         with self.lagrangian.derivatives_told():
             self.functions = function.kernel("evaluation"), function.kernel("hessian")
@@ -128,7 +128,7 @@ class InteriorRun(TriedRun):
     def prepare(self) -> None:
         """Compile nothing more: all that it needs is there."""
 
-    def _continue(self) -> int:
+    def _called(self) -> int:
         return self.kernel.call(*self.addresses)
 
     def _reset(self) -> None:
@@ -137,6 +137,7 @@ class InteriorRun(TriedRun):
             setattr(self.record, name, count)
         self.conditions.sign, self.conditions.ctol = self.settings.sign, CTOL
         self.tries, self.left, self.failed = 0, 0, None
+        self.waits = self.is_over = False
         self.first_violation = math.inf
         self._try()
 
@@ -344,13 +345,14 @@ class InteriorRun(TriedRun):
     def plan(self) -> dict[str, Any]:
         """Return what else is to be known to go on, as JSON can hold it."""
         missed = min(self.missed, 1e308)
-        return super().plan() | {"tries": self.tries, "missed": missed}
+        own = {"tries": self.tries, "missed": missed, "waits": self.waits}
+        return super().plan() | own
 
     def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
         """Be where another run was when it was stored; raises likewise."""
         super().restore(stored, plan)
         self.tries = int(plan["tries"])
-        self.missed = float(plan["missed"])
+        self.missed, self.waits = float(plan["missed"]), bool(plan["waits"])
         most = len(BARRIERS) + len(LATER)
         if not 0 <= self.tries <= most or not self.missed >= 0.0:
             raise ValueError(f"it can't have been tried {self.tries} times")

@@ -513,7 +513,7 @@ class Result:
             if self._certificate is None:
                 told.append(f"f may be {which} elsewhere in the bounds: {MANY_STARTS}")
             else:
-                told.append(f"f may be {which} elsewhere: try other starts")
+                told.append(f"f may be {which} elsewhere: {MANY_STARTS}")
         return told
 
     def _repr_html_(self) -> str:

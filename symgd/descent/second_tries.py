@@ -45,6 +45,8 @@ class TriedRun(Run):
     """
 
     tries: int  # how often it has begun anew
+    waits: bool  # for another way to begin, which takes long
+    is_over: bool  # as none is left
     left: int  # ends that were left for lower points close by
     missed: float  # of the conditions, when it last was given more steps
     first_violation: float
@@ -69,6 +71,10 @@ class TriedRun(Run):
     def _is_saddle(self) -> bool:
         raise NotImplementedError
 
+    def _called(self) -> int:
+        """Call the kernel."""
+        raise NotImplementedError
+
     def part(self, name: str, count: int) -> array[float]:
         """Return numbers that the kernel works with."""
         raise NotImplementedError
@@ -81,6 +87,8 @@ class TriedRun(Run):
 
     def judged(self, status: int) -> int:
         """Say how a run has ended; RUNNING if it is to be tried again."""
+        if self.is_over:
+            return status
         if status in (Status.CONVERGED, Status.STALLED):
             if self._is_missed_in_own_units():
                 status = int(Status.ABNORMAL)
@@ -145,12 +153,28 @@ class TriedRun(Run):
             return False
         if self.tries < len(BARRIERS):
             self._stand_at(self._beside(self.start))
-        elif self.tries > len(BARRIERS) or not self._satisfies_constraints_first():
-            if self.tries > len(BARRIERS) + 1 or not self._minimises_without():
-                return False
-            self.tries = len(BARRIERS) + 1
-        self._try()
-        return True
+            self._try()
+            return True
+        self.waits = self.tries < len(BARRIERS) + len(LATER)
+        return self.waits
+
+    def _continue(self) -> int:
+        if self.waits:
+            found = self._goes_elsewhere()
+            self.waits = False
+            if not found:
+                self.is_over = True
+                return self._least_violated(int(Status.ABNORMAL))
+            self._try()
+        return self._called()
+
+    def _goes_elsewhere(self) -> bool:
+        """Stand where others begin, if they find such a place; it may take long."""
+        if self.tries == len(BARRIERS):
+            if self._satisfies_constraints_first():
+                return True
+            self.tries += 1
+        return self._minimises_without()
 
     def _lacks_multipliers(self) -> bool:
         """Whether multipliers grow without bound where all else is as at a minimum.
@@ -217,7 +241,7 @@ class TriedRun(Run):
         state = self.conditions
         kept = {name: getattr(state, name) for name in ("t", "last", "every")}
         state.started, state.every, state.last = 0, 0, state.t + steps
-        status = self._continue()
+        status = self._called()
         raise_pending()
         for name, value in kept.items():
             setattr(state, name, value)

@@ -6,6 +6,7 @@ import pytest
 from symgd import Objective, Status, maximize, minimize
 from symgd.descent.augmented_lagrangian import AugmentedLagrangian
 from symgd.descent.row_units import units_of_rows
+from symgd.descent.solver_run import SolverRun
 from symgd.descent.unbounded import lower_for_ever
 
 
@@ -122,6 +123,45 @@ def test_units_of_rows_are_what_they_change_by():
     assert units[1] == 1.0
     assert 1e-3 < units[2] <= 0.05
     assert units[3] == 1.0
+
+
+def test_an_interrupt_on_another_way_is_heard(monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AugmentedLagrangian, "ended", interrupted)
+    result = minimize("1/x", [5.0], subject_to="1/x >= 3")
+    assert result.status == Status.INTERRUPTED
+
+
+def test_another_way_ends_with_the_time(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        AugmentedLagrangian,
+        "_run",
+        lambda way, bounds, settings: (
+            asked.append(settings.time_limit)
+            or SolverRun(way.function, bounds, settings)
+        ),
+    )
+    result = minimize("1/x", [5.0], subject_to="1/x >= 3", time_limit=60.0)
+    assert result.success
+    assert asked
+    assert all(0.0 < limit < 60.0 for limit in asked)
+    assert sorted(asked, reverse=True) == asked
+
+
+def test_a_run_that_is_stopped_between_ways_goes_on_from_there(tmp_path):
+    file, given = tmp_path / "run.npz", {"x0": [5.0], "subject_to": "1/x >= 3"}
+    whole = minimize("1/x", **given)
+    for last in (5, 31, whole.nit - 1):
+        file.unlink(missing_ok=True)
+        cut = minimize("1/x", **given, maxiter=last, checkpoint=file)
+        assert cut.nit == last
+        resumed = minimize("1/x", **given, checkpoint=file)
+        assert resumed.status == Status.CONVERGED
+        assert resumed.x.tolist() == whole.x.tolist()
+        assert resumed.nit == whole.nit
 
 
 # ---------------------------------------------------- the augmented Lagrangian alone

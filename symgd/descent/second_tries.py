@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from symgd.descent.certificate import CTOL
 from symgd.descent.row_units import units_of_rows
 from symgd.descent.run import Run
-from symgd.descent.unbounded import lower_for_ever
+from symgd.descent.unbounded import BOTTOM, lower_for_ever
 from symgd.native.machine import raise_pending
 from symgd.native.status import RUNNING, Status
 
@@ -192,8 +192,11 @@ class TriedRun(Run):
 
     def _falls_for_ever(self) -> bool:
         """Be where f is so low that there is no lowest, if the way leads there."""
-        if self.conditions.visible > self.conditions.ctol:
+        state = self.conditions
+        if state.visible > state.ctol:
             return False
+        if state.value < BOTTOM * max(1.0, abs(self.first)):
+            return True
         start = self.origin or self.start
         found = lower_for_ever(
             self._evaluated, start, self.x, (self.lower, self.upper), self.sides, CTOL

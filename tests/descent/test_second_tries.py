@@ -43,6 +43,13 @@ def test_a_feasible_way_without_end_is_told(start):
     assert np.abs(result.x).max() > 1e10 or result.fun < -1e12
 
 
+def test_a_way_without_end_may_lead_along_bounds():
+    relations = ["-1 <= x <= 2.45", "x**2 + y**2 >= 0.62"]
+    result = minimize("y", [0.586, -2.224], subject_to=relations)
+    assert result.status == Status.DIVERGED
+    assert -1.0 <= result.x[0] <= 2.45
+
+
 def test_no_way_without_end_is_claimed_where_it_leaves_the_constraints():
     rows = ([-np.inf], [100.0])
 
@@ -55,6 +62,10 @@ def test_no_way_without_end_is_claimed_where_it_leaves_the_constraints():
     none = ([-np.inf], [np.inf])
     assert lower_for_ever(line, [0.0], [-1.0], none, rows, 1e-8) is None
     assert lower_for_ever(line, [0.0], [-1.0], ([-1e6], [0.0]), none, 1e-8) is None
+    wide = ([-np.inf, -1.0], [np.inf, 1.0])
+    far = lower_for_ever(line, [0.0, 0.0], [-1.0, 0.4], wide, none, 1e-8)
+    assert far[0] < -1e10
+    assert far[1] == 1.0
     assert lower_for_ever(tail, [0.0], [-1.0], none, none, 1e-8) is None
     assert lower_for_ever(line, [0.0], [1.0], none, none, 1e-8) is None
     assert lower_for_ever(line, [0.0], [-1.0], none, none, 1e-8)[0] < -1e10

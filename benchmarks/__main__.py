@@ -15,7 +15,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "--only", default="ABCDEFGHIJKLMN", help="the groups to run, such as AB"
+        "--only", default="ABCDEFGHIJKLMNO", help="the groups to run, such as AB"
     )
     parser.add_argument(
         "--rows-file-gb", type=float, default=0.5, help="the size of L's file"

@@ -2,7 +2,7 @@
 
 Groups A to E and H are here; F, whole processes, is in ``process``, G, compile times,
 in ``compiling``, I to K, sums, in ``structured``, L, rows in a file, in ``rows_file``,
-M, the building of sums, in ``building``, and N in ``fits``.
+M, the building of sums, in ``building``, N in ``fits``, and O in ``constrained``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import fits, slices, structured
+from benchmarks import constrained, fits, slices, structured
 from benchmarks.formulas import (
     ACKLEY,
     AMSGRAD,
@@ -51,6 +51,7 @@ GROUPS = {
     "L": "rows in a file",
     "M": "build",
     "N": "fit",
+    "O": "within constraints",
 }
 Peers = Mapping[str, ModuleType]
 
@@ -111,6 +112,7 @@ def cases(group: str, sizes: Sizes, peers: Peers) -> Iterator[Case]:
         "J": lambda sizes, peers: structured.grids(sizes.side, sizes.sum_work, peers),
         "K": lambda sizes, peers: structured.many_rows(sizes.rows, peers),
         "N": lambda sizes, peers: fits.cases(sizes.fits, peers),
+        "O": lambda _, peers: constrained.cases(peers),
     }
     return makers[group](sizes, peers)
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import casadi
 import numpy as np
+import sympy as sp
 
 from benchmarks import codegen
+from benchmarks.constrained import Within
 from benchmarks.formulas import Task
 
 LIBRARY = "casadi"
@@ -78,6 +80,33 @@ def batch(task: Task) -> Callable[[], np.ndarray] | None:
     if shutil.which("gcc") is None or task.cores > 1:
         return None
     return _call(task, _in_c(_fold(task).map(len(task.starts))))
+
+
+def ipopt(problem: Within) -> Callable[[], np.ndarray]:
+    """Return one call of Ipopt, which relaxes no bound."""
+    x = casadi.SX.sym("x", len(problem.start))
+    names = dict(zip(problem.variables, casadi.vertsplit(x), strict=True))
+
+    def read(formula: str) -> casadi.SX:
+        return sp.lambdify(list(names), sp.sympify(formula), modules=[SPACE])(
+            *names.values()
+        )
+
+    rows = [*map(read, (*problem.equalities, *problem.inequalities))]
+    options = {"print_time": False, "ipopt.print_level": 0, "ipopt.sb": "yes"}
+    options |= {"ipopt.tol": 1e-10, "ipopt.bound_relax_factor": 0.0}
+    formulas = {"x": x, "f": read(problem.formula), "g": casadi.vertcat(*rows)}
+    solver = casadi.nlpsol("solver", "ipopt", formulas, options)
+    low, high = problem.bounds
+    more = [np.inf] * len(problem.inequalities)
+    given = {
+        "x0": list(problem.start),
+        "lbx": -np.inf if low is None else low,
+        "ubx": np.inf if high is None else high,
+        "lbg": [0.0] * len(rows),
+        "ubg": [0.0] * len(problem.equalities) + more,
+    }
+    return lambda: np.array(solver(**given)["x"]).ravel()
 
 
 TRAJECTORY = {"CasADi in C": trajectory_in_c, "CasADi's VM": trajectory}

@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from symgd.language.text import number
+from symgd.objectives.bound_rows import Box
 from symgd.objectives.constraints import Lagrangian
 from symgd.objectives.space import Space
 
 CTOL = 1e-8  # violation that is none
+MANY = 300  # unknowns and rows: more make no matrix here
+DEPENDENT = 1e-7  # of the largest singular value: gradients depend on each other
 NEAR = 1e-6  # of a constraint's value, or of 1: a side so near holds the point
 
 
@@ -35,6 +38,8 @@ class Certificate:
         Of the variables.
     x : sequence of float
         The point.
+    box : Box
+        Its bounds.
     prices, values : sequences of float
         Of each row: its multiplier, and what it is.
     bounds : sequence of float
@@ -47,12 +52,14 @@ class Certificate:
         lagrangian: Lagrangian,
         space: Space,
         x: Sequence[float],
+        box: Box,
         prices: Sequence[float],
         values: Sequence[float],
         bounds: Sequence[float],
         residuals: Residuals,
     ) -> None:
-        self._lagrangian, self._space, self._x = lagrangian, space, x
+        self._lagrangian, self._space = lagrangian, space
+        self._x, self._box = x, box
         self.prices, self.values, self._bounds = prices, values, bounds
         self.residuals = residuals
 
@@ -74,13 +81,51 @@ class Certificate:
     @property
     def active(self) -> list[str]:
         """Which constraints hold the point, each with its multiplier."""
+        rows = ((self._lagrangian.name_of(k), self.prices[k]) for k in self._held)
+        return [f"{name} (multiplier {number(price)})" for name, price in rows]
+
+    @functools.cached_property
+    def _held(self) -> list[int]:
         low, high = self._lagrangian.sides
-        told = []
+        found = []
         for k in self._lagrangian.in_order:
             value = self.values[k]
             near = NEAR * max(1.0, abs(value))
             near_side = min(abs(value - low[k]), abs(high[k] - value)) <= near
             if near_side and k not in self._lagrangian.gaps:
-                name = self._lagrangian.name_of(k)
-                told.append(f"{name} (multiplier {number(self.prices[k])})")
-        return told
+                found.append(k)
+        return found
+
+    @functools.cached_property
+    def may_be_others(self) -> bool:
+        """Whether other multipliers may do as well as these.
+
+        The gradients of what holds the point depend on each other then. (Elsewhere: no
+        linear independence constraint qualification.)
+        """
+        held, bounds = set(self._held), self._box.rows
+        bounded = [
+            each.place
+            for each in self._lagrangian.bound_rows
+            if each.row in held and each.row in bounds
+        ]
+        if len(set(bounded)) < len(bounded):
+            return True
+        rows = sorted(held.difference(bounds))
+        n, m = len(self._x), self._lagrangian.rows
+        if not rows or n + m > MANY:
+            return False
+        import numpy as np
+
+        x, low, high = map(np.array, (self._x, self._box.lower, self._box.upper))
+        near = NEAR * np.maximum(1.0, np.abs(x))
+        open_ = np.flatnonzero((x - low > near) & (high - x > near))
+        whole = self._lagrangian.function.hess([*self._x, *[0.0] * m, 1.0])
+        slopes = whole[n : n + m, :n][rows][:, open_]
+        if not np.isfinite(slopes).all():
+            return False
+        sizes = np.linalg.norm(slopes, axis=1)
+        if not sizes.all() or len(rows) > len(open_):
+            return True
+        strengths = np.linalg.svd(slopes / sizes[:, None], compute_uv=False)
+        return bool(strengths[-1] <= DEPENDENT * strengths[0])

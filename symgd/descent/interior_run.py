@@ -111,10 +111,11 @@ class InteriorRun(TriedRun):
         self.start = floats(n)
         self.tries = self.left = 0
         self.missed = self.first_violation = self.deadline = math.inf
-        self.failed = None
+        self.failed, self.waits, self.is_over = None, False, False
         function = self.lagrangian.function
         of_second = "product" if pattern.sizes["groups"] else "hessian"
-        self.functions = function.kernel("evaluation"), function.kernel(of_second)
+        with self.lagrangian.derivatives_told():
+            self.functions = function.kernel("evaluation"), function.kernel(of_second)
         self.places = layout.InteriorArrays(
             function=self.functions[0].address,
             x=address(self.slots),
@@ -146,7 +147,7 @@ class InteriorRun(TriedRun):
     def prepare(self) -> None:
         """Compile nothing more: all that it needs is there."""
 
-    def _continue(self) -> int:
+    def _called(self) -> int:
         return self.kernel.call(*self.addresses)
 
     def _reset(self) -> None:
@@ -155,6 +156,7 @@ class InteriorRun(TriedRun):
             setattr(self.record, name, count)
         self.conditions.sign, self.conditions.ctol = self.settings.sign, CTOL
         self.tries, self.left, self.failed = 0, 0, None
+        self.waits = self.is_over = False
         self.first_violation = math.inf
         self._try()
 
@@ -256,7 +258,7 @@ class InteriorRun(TriedRun):
         m, me = self.lagrangian.rows, self.lagrangian.equalities
         nx, size = len(self.free), self.counts["unknowns"]
         state, sign = self.conditions, self.settings.sign
-        where = self.lagrangian, self.objective.space, self.x
+        where = self.lagrangian, self.objective.space, self.x, self.box
         if not state.started:  # nothing is known
             rows, nan = [math.nan] * m, math.nan
             return Certificate(
@@ -320,6 +322,13 @@ class InteriorRun(TriedRun):
         """Say why there is no way on, as far as it shows."""
         if self._is_infinite:
             return "a derivative isn't finite there: whether it is a minimum isn't told"
+        state = self.conditions
+        if state.ctol < CTOL and state.visible > state.ctol:
+            told = (
+                f"{self.lagrangian.name_of(state.worst)} is hardly violated, but much"
+            )
+            factor = f"{CTOL / state.ctol:.0e}"
+            return f"{told} beside its small numbers: multiply it by {factor}"
         if self._lacks_multipliers():
             return (
                 "multipliers grow without bound: where these constraints hold, their "
@@ -371,13 +380,14 @@ class InteriorRun(TriedRun):
     def plan(self) -> dict[str, Any]:
         """Return what else is to be known to go on, as JSON can hold it."""
         missed = min(self.missed, 1e308)
-        return super().plan() | {"tries": self.tries, "missed": missed}
+        own = {"tries": self.tries, "missed": missed, "waits": self.waits}
+        return super().plan() | own
 
     def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
         """Be where another run was when it was stored; raises likewise."""
         super().restore(stored, plan)
         self.tries = int(plan["tries"])
-        self.missed = float(plan["missed"])
+        self.missed, self.waits = float(plan["missed"]), bool(plan["waits"])
         most = len(BARRIERS) + len(LATER)
         if not 0 <= self.tries <= most or not self.missed >= 0.0:
             raise ValueError(f"it can't have been tried {self.tries} times")

@@ -233,7 +233,7 @@ def _optimize(
 ) -> Result:
     """Minimise sign*objective, and report about the objective itself."""
     given = within(objective, subject_to, x0, bounds)
-    arguments.refuse_of_objective(hyperparameters)
+    arguments.refuse_of_objective(hyperparameters, given)
     given = given.sized(x0)
     batch = 0 if batch_size is None else count("batch_size", batch_size)
     if batch_size is not None and batch == 0:

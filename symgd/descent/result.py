@@ -139,6 +139,10 @@ SAME = 4e-15  # a part of f that says nothing
 MANY_STARTS = "minimize_many tries many starts"
 SHOWN = 4  # coordinates on one line
 ACTIVE = 8  # constraints on one line
+OTHER_MULTIPLIERS = (
+    "other multipliers may do as well: the gradients of what holds the point depend on "
+    "each other"
+)
 
 
 class Result:
@@ -502,13 +506,15 @@ class Result:
             active = self._certificate.active
             shown = "; ".join(active[:ACTIVE]) + "; ..." * (len(active) > ACTIVE)
             told.append(f"active: {shown or 'no constraint'}")
+            if self.success and self._certificate.may_be_others:
+                told.append(OTHER_MULTIPLIERS)
         if self._may_be_local and not self.one_of_many:
             which = "higher" if self.maximized else "lower"
             which += " (and -f lower)" * self.maximized  # which can be minimised
             if self._certificate is None:
                 told.append(f"f may be {which} elsewhere in the bounds: {MANY_STARTS}")
             else:
-                told.append(f"f may be {which} elsewhere: try other starts")
+                told.append(f"f may be {which} elsewhere: {MANY_STARTS}")
         return told
 
     def _repr_html_(self) -> str:

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from symgd.descent.certificate import CTOL
+from symgd.descent.row_units import units_of_rows
 from symgd.descent.run import Run
-from symgd.descent.unbounded import lower_for_ever
+from symgd.descent.unbounded import BOTTOM, lower_for_ever
 from symgd.native.machine import raise_pending
 from symgd.native.status import RUNNING, Status
 
@@ -24,6 +25,7 @@ BARRIERS = (0.1, 10.0, 1e-2)  # first weights: what one doesn't solve, another m
 TRIED = 250  # steps, after which they are to have come nearer
 NEARER = 0.1  # times what the conditions were missed by, so many steps ago
 FEASIBLE_STEPS = 300  # at most, to satisfy the constraints alone
+SEEN = 1e-6  # of what a constraint changes by, as x does by its size: a violation
 ROUGHLY, LARGE_MULTIPLIER = 1e-6, 1e3  # a gradient, and a scaled multiplier
 LATER = (0.1, 1e-3)  # likewise, from a feasible point, and from near an end
 MOST_LEFT = 10  # ends that were no minima
@@ -43,6 +45,8 @@ class TriedRun(Run):
     """
 
     tries: int  # how often it has begun anew
+    waits: bool  # for another way to begin, which takes long
+    is_over: bool  # as none is left
     left: int  # ends that were left for lower points close by
     missed: float  # of the conditions, when it last was given more steps
     first_violation: float
@@ -67,6 +71,10 @@ class TriedRun(Run):
     def _is_saddle(self) -> bool:
         raise NotImplementedError
 
+    def _called(self) -> int:
+        """Call the kernel."""
+        raise NotImplementedError
+
     def part(self, name: str, count: int) -> array[float]:
         """Return numbers that the kernel works with."""
         raise NotImplementedError
@@ -79,8 +87,12 @@ class TriedRun(Run):
 
     def judged(self, status: int) -> int:
         """Say how a run has ended; RUNNING if it is to be tried again."""
+        if self.is_over:
+            return status
         if status in (Status.CONVERGED, Status.STALLED):
-            if self._is_saddle():
+            if self._is_missed_in_own_units():
+                status = int(Status.ABNORMAL)
+            elif self._is_saddle():
                 status = int(Status.STATIONARY)
             elif self.conditions.level > 0 and (lower := self._lower_nearby()):
                 if self.left < MOST_LEFT:
@@ -103,6 +115,24 @@ class TriedRun(Run):
         self.tries += 1
         return RUNNING if self._tries_again() else self._least_violated(status)
 
+    def _is_missed_in_own_units(self) -> bool:
+        """Whether a violation is small only because all of its constraint is.
+
+        Then less is allowed from here on.
+        """
+        state = self.conditions
+        if state.visible <= 0.0:
+            return False  # it is rounding
+        units = units_of_rows(self._evaluated, self.x, (self.lower, self.upper))
+        rows = self._evaluated(self.x)[1]
+        sides = zip(rows, *self.sides, units, strict=True)
+        missed = [(max(low - c, c - high), unit) for c, low, high, unit in sides]
+        least = min((u for gap, u in missed if gap > SEEN * u), default=math.inf)
+        if least == math.inf:
+            return False
+        state.ctol = min(state.ctol, SEEN * least)
+        return True
+
     @property
     def _is_infinite(self) -> bool:
         """Whether a derivative isn't finite where the run is, or began again."""
@@ -123,12 +153,28 @@ class TriedRun(Run):
             return False
         if self.tries < len(BARRIERS):
             self._stand_at(self._beside(self.start))
-        elif self.tries > len(BARRIERS) or not self._satisfies_constraints_first():
-            if self.tries > len(BARRIERS) + 1 or not self._minimises_without():
-                return False
-            self.tries = len(BARRIERS) + 1
-        self._try()
-        return True
+            self._try()
+            return True
+        self.waits = self.tries < len(BARRIERS) + len(LATER)
+        return self.waits
+
+    def _continue(self) -> int:
+        if self.waits:
+            found = self._goes_elsewhere()
+            self.waits = False
+            if not found:
+                self.is_over = True
+                return self._least_violated(int(Status.ABNORMAL))
+            self._try()
+        return self._called()
+
+    def _goes_elsewhere(self) -> bool:
+        """Stand where others begin, if they find such a place; it may take long."""
+        if self.tries == len(BARRIERS):
+            if self._satisfies_constraints_first():
+                return True
+            self.tries += 1
+        return self._minimises_without()
 
     def _lacks_multipliers(self) -> bool:
         """Whether multipliers grow without bound where all else is as at a minimum.
@@ -137,15 +183,20 @@ class TriedRun(Run):
         beginning helps.
         """
         state, m = self.conditions, self.lagrangian.rows
-        if not (state.started and state.visible <= CTOL and state.norm <= ROUGHLY):
+        if not (
+            state.started and state.visible <= state.ctol and state.norm <= ROUGHLY
+        ):
             return False
         largest = max(map(abs, self.part("y", m)), default=0.0)
         return largest >= LARGE_MULTIPLIER
 
     def _falls_for_ever(self) -> bool:
         """Be where f is so low that there is no lowest, if the way leads there."""
-        if self.conditions.visible > CTOL:
+        state = self.conditions
+        if state.visible > state.ctol:
             return False
+        if state.value < BOTTOM * max(1.0, abs(self.first)):
+            return True
         start = self.origin or self.start
         found = lower_for_ever(
             self._evaluated, start, self.x, (self.lower, self.upper), self.sides, CTOL
@@ -167,7 +218,7 @@ class TriedRun(Run):
         self._stand_at(self.x)
         if self._call_kernel(0) == Status.DIVERGED:
             return False
-        if state.violation <= CTOL:
+        if state.violation <= state.ctol:
             self._stand_at(self.x)
             return True
         if status == Status.INFEASIBLE and not self._was_less_violated:
@@ -193,7 +244,7 @@ class TriedRun(Run):
         state = self.conditions
         kept = {name: getattr(state, name) for name in ("t", "last", "every")}
         state.started, state.every, state.last = 0, 0, state.t + steps
-        status = self._continue()
+        status = self._called()
         raise_pending()
         for name, value in kept.items():
             setattr(state, name, value)
@@ -215,7 +266,7 @@ class TriedRun(Run):
         if not state.started:
             return  # nothing is known of it
         known = INFEASIBLE_IS_MORE if status == Status.INFEASIBLE else 1.0
-        missed = known * state.violation if state.violation > CTOL else 0.0
+        missed = known * state.violation if state.violation > state.ctol else 0.0
         rank = missed, state.value if missed == 0.0 else 0.0
         if self.failed is None or rank < self.failed[0]:
             parts = (self.slots, self.gradient, self.memory)

@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
@@ -155,8 +155,12 @@ def source_of(rng: Seed) -> str:
     return "from the given generator"
 
 
-def refuse_of_objective(keywords: Iterable[str]) -> None:
+def refuse_of_objective(keywords: Mapping[str, Any], objective: Any) -> None:
     """Raise InputError for an argument that an objective takes, not a run."""
+    if "constraints" in keywords:
+        from symgd.objectives.of_scipy import refuse
+
+        refuse(keywords["constraints"], objective.variables)
     for name in ("parameters", "data", "sizes", "missing", "iteration"):
         if name in keywords:
             problem = f"give {name} to the objective"
@@ -164,7 +168,6 @@ def refuse_of_objective(keywords: Iterable[str]) -> None:
 
 
 _OTHERS = {  # arguments of other libraries
-    "constraints": "they are relations here: subject_to=['x + y == 10', 'x*y <= 2']",
     "subject_to": "give constraints to the objective: Objective(..., subject_to=)",
     "args": "name constants in the formula: Objective(..., parameters={'a': 1})",
     "jac": "derivatives are symgd's own, and exact",

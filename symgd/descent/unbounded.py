@@ -21,9 +21,9 @@ def lower_for_ever(
 ) -> array[float] | None:
     """Return a point so far on, or so low, that there is no lowest; or None.
 
-    From the start through the end, each point is twice as far as the one before. All of
-    them satisfy the constraints, and f falls from each to the next by no less than
-    before.
+    From the start through the end, each point is twice as far as the one before, but
+    within bounds. All of them satisfy the constraints, and f falls from each to the
+    next by no less than before.
 
     Parameters
     ----------
@@ -41,11 +41,9 @@ def lower_for_ever(
     fall, unit = 0.0, max(1.0, abs(first))
     way = [b - a for a, b in zip(start, end, strict=True)]
     for k in range(1, DOUBLINGS):
-        there = array(
-            "d", (a + 2.0**k * step for a, step in zip(start, way, strict=True))
-        )
-        if not _is_between(there, bounds, 0.0):
-            return None
+        steps = zip(start, way, *bounds, strict=True)
+        moved = (min(max(a + 2.0**k * step, low), high) for a, step, low, high in steps)
+        there = array("d", moved)
         lower, rows = evaluated(there)
         if not (value - lower >= STEADY * fall and value > lower > -math.inf):
             return None

@@ -101,6 +101,8 @@ def minimize_many(
     [-1.0, 1.0, 1.0]
     """
     given = _objective(objective, subject_to, parameters, x0, bounds)
+    if "constraints" in hyperparameters:
+        arguments.refuse_of_objective(hyperparameters, given)
     settings = Settings.checked(
         sign=1.0,
         maxiter=maxiter,

@@ -122,9 +122,11 @@ def _alone(
     interrupts: Interrupts,
 ) -> None:
     """Make one descent as ``minimize`` does, and enter its end."""
-    left = max(0.0, deadline - time.perf_counter())
-    settings = dataclasses.replace(problem.settings, time_limit=left)
-    run = problem.run(which, settings)
+    run = problem.taken() if deadline == math.inf else None
+    if run is None:
+        left = max(0.0, deadline - time.perf_counter())
+        settings = dataclasses.replace(problem.settings, time_limit=left)
+        run = problem.run(which, settings)
     status = run.begin_in_time(problem.starts[which])
     if status == RUNNING:
         noted = [lambda _: "interrupted" if interrupts.noted else ""]
@@ -137,6 +139,7 @@ def _alone(
     if known and table.grad_norm is not None and table.constraint_violation is not None:
         table.grad_norm[which] = run.norm
         table.constraint_violation[which] = known.residuals.constraint_violation
+        problem.give_back(run)
 
 
 class _Loop:

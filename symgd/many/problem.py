@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,7 @@ class Problem:
         self.settings = settings
         self.starts = starts
         self.count = len(starts)
+        self._ended: list[Run] = []
         for name in parameters:
             if name == objective.iteration:
                 raise InputError(f"{name!r} counts the updates: it is no parameter")
@@ -161,6 +163,18 @@ class Problem:
         settings = settings or self.settings
         hyper, method = self.choice(self.hyperparameters, which), self.rule or "auto"
         return methods.run_of(objective, self.bounds, settings, method, hyper)
+
+    def taken(self) -> Run | None:
+        """Return a run that has ended and can begin as any other, if there is one."""
+        with contextlib.suppress(IndexError):  # another thread has taken it
+            return self._ended.pop()
+        return None
+
+    def give_back(self, run: Run) -> None:
+        """Keep a run that has ended, for another descent of the same parameters."""
+        alike = not any(map(np.ndim, self.parameters.values()))
+        if run.begins_again and alike and run.settings == self.settings:
+            self._ended.append(run)
 
     def _objective_of(self, which: int) -> Objective:
         """Return the objective of one descent."""

@@ -111,6 +111,8 @@ def race(
     (38, 947)
     """
     given = within(objective, subject_to, x0, bounds)
+    if "constraints" in hyperparameters:
+        arguments.refuse_of_objective(hyperparameters, given)
     settings = Settings.checked(
         sign=1.0,
         maxiter=maxiter,

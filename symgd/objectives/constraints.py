@@ -17,14 +17,14 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import sympy as sp
 
 from symgd.errors import FormulaError, InputError
-from symgd.language.formula import names_in, symbol, text_of
+from symgd.language.formula import names_in, natural_order, symbol, text_of
 from symgd.language.relations import Relation, read_relation
 from symgd.objectives.bound_rows import BoundRow, bound_rows
 from symgd.objectives.numbers_given import named
+from symgd.objectives.of_scipy import not_ours
 from symgd.objectives.row_blocks import (
     RowBlock,
     blocks_of,
@@ -37,7 +37,6 @@ from symgd.objectives.row_blocks import (
 
 # It stands above: what is asked of one are its names, arrays and parameters.
 Objective = Any
-_OF_SCIPY = ("LinearConstraint", "NonlinearConstraint", "dict")
 
 
 class Constraints:
@@ -48,12 +47,16 @@ class Constraints:
     given : str, relation, sequence of these, or mapping by name
     names : iterable of str
         What is declared: such names are no constants.
+    variables : sequence of str
+        Those of the objective: with them errors are told.
     """
 
-    def __init__(self, given: Any, names: Iterable[str] = ()) -> None:
+    def __init__(
+        self, given: Any, names: Iterable[str] = (), variables: Sequence[str] = ()
+    ) -> None:
         known = {name: symbol(name) for name in names}
         if isinstance(given, Mapping) and any(map(callable, given.values())):
-            raise _not_ours(given)
+            raise not_ours(given, variables)
         if isinstance(given, Mapping):
             pairs = [(str(name), each) for name, each in named(given).items()]
         elif isinstance(given, (str, sp.Basic, bool)):
@@ -61,14 +64,14 @@ class Constraints:
         elif isinstance(given, Iterable):
             pairs = [("", each) for each in given]
         else:
-            raise _not_ours(given)
+            raise not_ours(given, variables)
         if not pairs:
             raise InputError("subject_to is empty: leave it out")
         self.relations: list[Relation] = []
         self.labels: list[str] = []
         for name, each in pairs:
             if not isinstance(each, (str, sp.Basic, bool)):
-                raise _not_ours(each)
+                raise not_ours(each, variables)
             relation = read_relation(each, known)
             if not any(part.free_symbols for part in relation.parts()):
                 raise FormulaError("there is no variable in a constraint", str(each))
@@ -129,10 +132,15 @@ class Lagrangian:
         is beyond the sides: an augmented Lagrangian in units of its weight, 1/s, of the
         same names.
         """
+        squares = sum(map(square, self.blocks))
+        return self.function.with_expression(self._of_objective + squares)
+
+    @property
+    def _of_objective(self) -> sp.Expr:
+        """What the Lagrangian has of the objective, with its factor."""
         factor = symbol(self.function.variables[-1])
         terms = sp.Add.make_args(self.function.expression)
-        own = sp.Add(*(each for each in terms if factor in each.free_symbols))
-        return self.function.with_expression(own + sum(map(square, self.blocks)))
+        return sp.Add(*(each for each in terms if factor in each.free_symbols))
 
     def with_function(self, function: Objective) -> Lagrangian:
         """Return the same with a copy of the Lagrangian."""
@@ -149,6 +157,23 @@ class Lagrangian:
         shapes = arrays.shapes and {name: arrays.shapes[name] for name in ranks}
         own = {"variables": self.variables, "ranks": ranks, "shapes": shapes}
         return arrays.of(expression).replaced(**own)
+
+    @contextlib.contextmanager
+    def derivatives_told(self) -> Iterator[None]:
+        """Let errors of derivatives be about what was given, not the Lagrangian."""
+        try:
+            yield
+        except FormulaError as error:
+            kind = error.problem.partition("(")[0]
+            problem = f"{kind}(...) has no derivative that a descent can use"
+            for relation in self.constraints.relations:
+                nodes = map(sp.preorder_traversal, relation.parts())
+                kinds = {type(node).__name__ for each in nodes for node in each}
+                if kind in kinds:
+                    raise FormulaError(problem, relation.text) from None
+            factor = symbol(self.function.variables[-1])
+            shown = text_of(self._of_objective.coeff(factor))
+            raise FormulaError(problem, shown) from None
 
     def shapes_told(self) -> contextlib.AbstractContextManager[None]:
         """Let errors of lengths be about constraints, not about their multipliers."""
@@ -294,10 +319,13 @@ def constrained(
     **more
         What else an objective takes: data and sizes.
     """
+    free = {each.name for each in expression.free_symbols} - set(parameters)
     constraints = (
         given
         if isinstance(given, Constraints)
-        else Constraints(given, (*(declared or ()), *parameters))
+        else Constraints(
+            *(given, (*(declared or ()), *parameters)), declared or natural_order(free)
+        )
     )
     taken = {*parameters, *(declared or ()), *constraints.names()}
     taken |= {each.name for each in expression.free_symbols}
@@ -352,29 +380,3 @@ def _told_as(shown: str, total: str) -> Iterator[None]:
             raise
         told = error.problem, shown, None, None, error.suggestion
         raise FormulaError(*told) from None
-
-
-def _not_ours(given: Any) -> Exception:
-    """Return the error for what other libraries take, with the same as a relation."""
-    what = type(given).__name__
-    if isinstance(given, Mapping) or what in _OF_SCIPY:
-        shown = _as_relation(given) or "x + 2*y <= 1"
-        problem = f"subject_to takes relations, not SciPy's {what}: write"
-        return InputError(f"{problem} subject_to={shown!r}, say")
-    return FormulaError(
-        f"a constraint is a relation, such as 'x + y <= 1', not of type {what}"
-    )
-
-
-def _as_relation(given: Any) -> str:
-    """Return the first row of SciPy's linear constraint as text, or nothing."""
-    if type(given).__name__ != "LinearConstraint":
-        return ""
-    row = map(float, np.atleast_2d(given.A)[0])
-    terms = [f"{a:g}*x{k}" for k, a in enumerate(row, 1) if a]
-    total = " + ".join(terms).replace("+ -", "- ") or "0"
-    low, high = (float(np.ravel(side)[0]) for side in (given.lb, given.ub))
-    if low == high:
-        return f"{total} == {low:g}"
-    before = f"{low:g} <= " if low > -math.inf else ""
-    return f"{before}{total}" + (f" <= {high:g}" if high < math.inf else "")

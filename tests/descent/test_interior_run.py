@@ -104,6 +104,40 @@ def test_rows_in_other_units_and_twice_are_the_same_problem(seed):
     np.testing.assert_allclose(other.x, plain.x, atol=1e-6)
 
 
+U, V = "(a*x + b*y + p)", "(c*x + d*y + q)"
+AFFINE = Objective(
+    f"({U} - 3)**2 + ({V} - 2)**4 + {U}*{V}",
+    ["x", "y"],
+    parameters={"a": 1, "b": 0, "c": 0, "d": 1, "p": 0, "q": 0, "k": 1},
+    subject_to={
+        "disc": f"k*{U}**2 + k*{V}**2 <= 4*k",
+        "line": f"{U} - {V} >= -1",
+        "idle": f"{U} + {V} <= 50",
+        "same": f"2*{U} - 2*{V} >= -2.5",
+    },
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10**6))
+def test_the_minimum_is_the_same_in_other_coordinates(seed):
+    """Affine ones; rows that never bind, and other units of a row, change nothing."""
+    rng = np.random.default_rng(seed)
+    matrix, shift = rng.normal(size=(2, 2)) + 2.0 * np.eye(2), rng.normal(size=2)
+    start, unit = rng.normal(size=2), 10.0 ** rng.integers(-2, 3)
+    plain = minimize(AFFINE, start)
+    numbers = dict(zip("abcd", matrix.ravel(), strict=True))
+    numbers |= {"p": shift[0], "q": shift[1], "k": unit}
+    there = np.linalg.solve(matrix, start - shift)
+    other = minimize(AFFINE.with_parameters(**numbers), there)
+    assert plain.status == other.status == Status.CONVERGED
+    np.testing.assert_allclose(matrix @ other.x + shift, plain.x, atol=1e-6)
+    assert other.fun == pytest.approx(plain.fun, abs=1e-8)
+    for name, factor in (("disc", unit), ("line", 1.0), ("idle", 1.0)):
+        price = factor * other.multipliers[name]
+        assert price == pytest.approx(plain.multipliers[name], abs=1e-5)
+
+
 @pytest.mark.parametrize("scale", [1e-6, 1e-3, 1e3, 1e6])
 def test_the_minimum_is_the_same_in_other_units_of_x(scale):
     result = minimize(
@@ -266,6 +300,23 @@ def test_the_result_names_what_holds_the_point():
     assert result["multipliers"] == result.multipliers
     assert result.to_dict()["constraint_violation"] == result.constraint_violation
     assert "the violation" in result.message
+
+
+@pytest.mark.parametrize(
+    ("formula", "relations", "others"),
+    [
+        ("x**2 + y**2", ["x + y >= 2"], False),
+        ("x**2 + y**2", ["x + y >= 2", "x + y >= 2"], True),
+        ("x**2 + y**2", ["x + y >= 2", "2*x + 2*y == 4"], True),
+        ("x + y", ["x >= 1", "y >= 1"], False),
+        ("x + y", ["x >= 1", "y >= 1", "y >= 1"], True),
+        ("x + y", ["x + y >= 2", "x >= 1", "y >= 1"], True),
+        ("(x - 3)**2 + y**2", ["x + y <= 1", "x - y <= 1"], False),
+    ],
+)
+def test_multipliers_that_are_not_the_only_ones_are_told(formula, relations, others):
+    shown = repr(minimize(formula, [3.0, 4.0], subject_to=relations))
+    assert ("other multipliers may do as well" in shown) == others
 
 
 def test_no_success_is_claimed_where_no_multipliers_exist():

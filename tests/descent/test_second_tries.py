@@ -5,6 +5,8 @@ import pytest
 
 from symgd import Objective, Status, maximize, minimize
 from symgd.descent.augmented_lagrangian import AugmentedLagrangian
+from symgd.descent.row_units import units_of_rows
+from symgd.descent.solver_run import SolverRun
 from symgd.descent.unbounded import lower_for_ever
 
 
@@ -41,6 +43,13 @@ def test_a_feasible_way_without_end_is_told(start):
     assert np.abs(result.x).max() > 1e10 or result.fun < -1e12
 
 
+def test_a_way_without_end_may_lead_along_bounds():
+    relations = ["-1 <= x <= 2.45", "x**2 + y**2 >= 0.62"]
+    result = minimize("y", [0.586, -2.224], subject_to=relations)
+    assert result.status == Status.DIVERGED
+    assert -1.0 <= result.x[0] <= 2.45
+
+
 def test_no_way_without_end_is_claimed_where_it_leaves_the_constraints():
     rows = ([-np.inf], [100.0])
 
@@ -53,6 +62,10 @@ def test_no_way_without_end_is_claimed_where_it_leaves_the_constraints():
     none = ([-np.inf], [np.inf])
     assert lower_for_ever(line, [0.0], [-1.0], none, rows, 1e-8) is None
     assert lower_for_ever(line, [0.0], [-1.0], ([-1e6], [0.0]), none, 1e-8) is None
+    wide = ([-np.inf, -1.0], [np.inf, 1.0])
+    far = lower_for_ever(line, [0.0, 0.0], [-1.0, 0.4], wide, none, 1e-8)
+    assert far[0] < -1e10
+    assert far[1] == 1.0
     assert lower_for_ever(tail, [0.0], [-1.0], none, none, 1e-8) is None
     assert lower_for_ever(line, [0.0], [1.0], none, none, 1e-8) is None
     assert lower_for_ever(line, [0.0], [-1.0], none, none, 1e-8)[0] < -1e10
@@ -92,6 +105,74 @@ def test_of_failed_ends_the_lowest_that_satisfies_the_constraints_is_kept():
     result = minimize("abs(x) + abs(y)", [1.0, 2.0], subject_to="x + 2*y == 3")
     assert not result.success
     assert result.fun == pytest.approx(1.5, abs=1e-6)
+
+
+def small(unit):
+    return Objective(
+        "x**2 + y**2", parameters={"u": unit}, subject_to={"sum": "u*x + u*y >= 5*u"}
+    )
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-10, 1e-8, 1e-6, 1e-3, 1.0, 1e5])
+def test_no_success_is_claimed_that_is_one_in_small_units_only(unit):
+    result = minimize(small(unit))
+    if result.success:
+        assert result.x == pytest.approx([2.5, 2.5], abs=1e-5)
+    else:
+        assert unit < 1e-5
+        assert "sum is hardly violated" in result.message
+        assert "multiply it by" in result.message
+
+
+def test_units_of_rows_are_what_they_change_by():
+    def rows(x):
+        return 0.0, [1e-10 * x[0], 3.0 * x[1], 1e-3 * x[0] * x[1], 7.0]
+
+    bounds = ([-np.inf, 0.0], [np.inf, 2.0])
+    units = units_of_rows(rows, [5.0, 2.0], bounds)
+    assert units[0] == pytest.approx(5e-10)
+    assert units[1] == 1.0
+    assert 1e-3 < units[2] <= 0.05
+    assert units[3] == 1.0
+
+
+def test_an_interrupt_on_another_way_is_heard(monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AugmentedLagrangian, "ended", interrupted)
+    result = minimize("1/x", [5.0], subject_to="1/x >= 3")
+    assert result.status == Status.INTERRUPTED
+
+
+def test_another_way_ends_with_the_time(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        AugmentedLagrangian,
+        "_run",
+        lambda way, bounds, settings: (
+            asked.append(settings.time_limit)
+            or SolverRun(way.function, bounds, settings)
+        ),
+    )
+    result = minimize("1/x", [5.0], subject_to="1/x >= 3", time_limit=60.0)
+    assert result.success
+    assert asked
+    assert all(0.0 < limit < 60.0 for limit in asked)
+    assert sorted(asked, reverse=True) == asked
+
+
+def test_a_run_that_is_stopped_between_ways_goes_on_from_there(tmp_path):
+    file, given = tmp_path / "run.npz", {"x0": [5.0], "subject_to": "1/x >= 3"}
+    whole = minimize("1/x", **given)
+    for last in (5, 31, whole.nit - 1):
+        file.unlink(missing_ok=True)
+        cut = minimize("1/x", **given, maxiter=last, checkpoint=file)
+        assert cut.nit == last
+        resumed = minimize("1/x", **given, checkpoint=file)
+        assert resumed.status == Status.CONVERGED
+        assert resumed.x.tolist() == whole.x.tolist()
+        assert resumed.nit == whole.nit
 
 
 # ---------------------------------------------------- the augmented Lagrangian alone

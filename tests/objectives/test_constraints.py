@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from symgd import FormulaError, InputError, Objective, minimize_many, race
+from symgd import FormulaError, InputError, Objective, minimize, minimize_many, race
 
 RAMP = {
     "ramp": "x[i+1] - x[i] <= r for i in range(n - 1)",
@@ -76,12 +76,35 @@ def test_what_are_no_constraints_is_refused(given, told):
         Objective("x**2", subject_to=given)
 
 
-def test_a_linear_constraint_of_scipy_is_shown_as_a_relation():
-    given = optimize.LinearConstraint([[1, -2], [3, 4]], [1, 2], [3, 5])
-    shown = r"subject_to='1 <= 1\*x1 - 2\*x2 <= 3'"
+@pytest.mark.parametrize("argument", ["subject_to", "constraints"])
+def test_a_linear_constraint_of_scipy_is_shown_as_relations(argument):
+    given = optimize.LinearConstraint([[1, -2], [3, 4]], [1, -np.inf], [3, 5])
+    shown = r"subject_to=\['1 <= x - 2\*y <= 3', '3\*x \+ 4\*y <= 5'\]"
     for each in (given, [given]):
         with pytest.raises(InputError, match=shown):
-            Objective("x1**2 + x2**2", subject_to=each)
+            minimize("x**2 + y**2", [0, 0], **{argument: each})
+        with pytest.raises(InputError, match=shown):
+            minimize_many("x**2 + y**2", [[0, 0]], **{argument: each})
+
+
+@pytest.mark.parametrize("argument", ["subject_to", "constraints"])
+def test_a_function_of_scipy_is_to_be_written_as_a_formula(argument):
+    for each in (
+        {"type": "eq", "fun": abs},
+        optimize.NonlinearConstraint(abs, 0, 1),
+    ):
+        with pytest.raises(InputError, match="can't be differentiated, so write its"):
+            minimize("x**2", [0], **{argument: each})
+
+
+def test_what_has_no_derivative_is_told_with_its_constraint():
+    relations = {"fine": "x <= 3", "jumps": "x + floor(x) >= 1"}
+    with pytest.raises(FormulaError, match="floor") as caught:
+        minimize("x**2", subject_to=relations)
+    assert caught.value.formula == "x + floor(x) >= 1"
+    with pytest.raises(FormulaError, match="floor") as caught:
+        minimize("floor(x)", subject_to="x >= 1")
+    assert caught.value.formula == "floor(x)"
 
 
 def test_errors_show_what_was_given():

@@ -31,6 +31,16 @@ PROMISES = {
     "basins": [f"{method}: 4 minima, 100.0%" for method in ("gd", "momentum", "auto")],
     "robust_fit": ["squared: a = 2.033 ± 0.560", "huber: a = 1.106 ± 0.057"],
     "portfolio": ["active: budget", "the last percent at 0.09 costs 0.00153"],
+    "hanging_chain": [
+        "24 links",
+        "the pull is 4.31 to 13.78 links; 4.307 to",
+        "largest distance from the catenary: 0.0007",
+    ],
+    "obstacle": [
+        "it touches at 19 points",
+        "the ground pushes with 5.70852, the ends pull with 5.70852",
+    ],
+    "rate_limits": ["fastest: 0.5000, of 0.5", "most acceleration: 0.0800, of 0.08"],
     "soap_film": ["1681 variables", "area: 2.5037 as it was laid, 1.9496 as"],
     "gradient_descent": [
         ">1 f([0.74724774]) = 0.55838",

@@ -156,6 +156,7 @@ class Checkpoint:
 
         def expected(facts: dict[str, Any]) -> Mapping[str, array[Any]]:
             self._compare(path, facts)
+            run.foresee(facts["plan"])
             return run.arrays() | {"start": floats(run.n)}
 
         facts, content = _read(path, expected)

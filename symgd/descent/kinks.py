@@ -208,7 +208,7 @@ def _kink_among(run: Run, around: _Surroundings) -> Kink:
 
     f = run.fun
     switches = list(kinks_of(run.objective, run.x, around.units.tolist()))
-    nearest, pieces = None, tuple(_named(node) for node, _ in switches)
+    nearest, pieces = None, tuple(name_of(node) for node, _ in switches)
     surfaces = [surface for _, each in switches for surface in each]
     slopes = np.array([surface.slopes for surface in surfaces])
     directions = around.directions(slopes)
@@ -517,9 +517,9 @@ def surfaces_near(
     return list({surface.expression: surface for surface in found}.values())
 
 
-def _named(node: Any) -> str:
+def name_of(node: Any) -> str:
     """Return a choice or a root as it is written in a formula."""
-    if isinstance(node, sp.Pow):
+    if type(node) not in NAMES:
         return str(text_of(node))
     return f"{NAMES[type(node)]}({', '.join(map(text_of, node.args))})"
 

@@ -123,6 +123,10 @@ def run_of(
             raise arguments.no_hyperparameters(name, objective.space.names)
         if objective.iteration is not None:
             raise arguments.needs_a_rule(objective.iteration)
+        if not objective.is_smooth:
+            from symgd.descent.epigraph_run import kinked_run
+
+            return kinked_run(objective, bounds, settings)
         if objective.has_many_variables:
             from symgd.descent.truncated_run import TruncatedRun
 

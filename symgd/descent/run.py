@@ -381,6 +381,9 @@ class Run:
         """Return what else is to be known to go on, as JSON can hold it."""
         return {}
 
+    def foresee(self, plan: Mapping[str, Any]) -> None:
+        """Have the arrays that a stored run has: before they are read."""
+
     def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
         """Be where another run was when it was stored.
 

@@ -81,6 +81,14 @@ class Constraints:
             self.relations.append(relation)
             self.labels.append(label)
 
+    @classmethod
+    def of(cls, relations: Sequence[Relation]) -> Constraints:
+        """Return relations that have been read, each called by its text."""
+        made = object.__new__(cls)
+        made.relations = list(relations)
+        made.labels = [relation.text for relation in relations]
+        return made
+
     @property
     def texts(self) -> list[tuple[str, str]]:
         """The names and the relations, as plain text."""

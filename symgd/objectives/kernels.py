@@ -29,6 +29,7 @@ class Kernels:
     def __init__(self, forms: Forms, arrays: Arrays | None) -> None:
         self.forms, self.arrays = forms, arrays
         self.made: dict[tuple[str, ...], Kernel] = {}
+        self.smooth_forms: dict[Any, Any] = {}  # the last one, by what it depends on
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -442,6 +442,11 @@ class Objective:
         return self._kernels.written(parts, *how)
 
     @property
+    def smooth_forms(self) -> dict[Any, Any]:
+        """The smooth forms of it that are known, see ``objectives.epigraph``."""
+        return self._kernels.smooth_forms
+
+    @property
     def has_jumps(self) -> bool:
         """Whether the value may jump: there are conditions, signs or whole numbers."""
         return bool(self._forms.facts["jumps"])

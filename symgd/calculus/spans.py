@@ -1,0 +1,100 @@
+"""Between what a formula's values are, as far as the numbers that are given tell.
+
+Interval arithmetic, of signs above all: what it can't tell is between -inf and inf.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import sympy as sp
+
+from symgd.language.functions import real_abs
+from symgd.language.nodes import kept
+from symgd.language.signs import is_nonnegative, is_positive
+
+Span: TypeAlias = tuple[float, float]
+EVERYTHING = (-math.inf, math.inf)
+RISING = {sp.exp: math.exp, sp.tanh: math.tanh, sp.atan: math.atan}
+LARGEST = 700.0  # of which exp is finite
+
+
+def span_of(node: Any, known: Mapping[str, Span]) -> Span:
+    """Return the least and the largest value of a formula.
+
+    Parameters
+    ----------
+    node : SymPy expression
+    known : mapping of str to pair
+        Between what names are, and the elements of arrays.
+
+    Examples
+    --------
+    >>> a, x = sp.symbols("a x", real=True)
+    >>> span_of(a * abs(x), {"a": (2.0, 3.0)})
+    (0.0, inf)
+    """
+    if node.is_number:
+        value = float(node) if node.is_real else math.nan
+        return EVERYTHING if math.isnan(value) else (value, value)
+    if isinstance(node, sp.Symbol):
+        return known.get(node.name, EVERYTHING)
+    if isinstance(node, sp.Indexed):
+        return known.get(node.base.name, EVERYTHING)
+    low, high = _inside(node, known)
+    if low < 0.0 and is_nonnegative(node):
+        low = 0.0
+    return low, high
+
+
+def _inside(node: Any, known: Mapping[str, Span]) -> Span:
+    spans = [span_of(each, known) for each in node.args if isinstance(each, sp.Expr)]
+    if isinstance(node, sp.Add):
+        return sum(low for low, _ in spans), sum(high for _, high in spans)
+    if isinstance(node, sp.Mul):
+        product = (1.0, 1.0)
+        for span in spans:
+            product = _times(product, span)
+        return product
+    if isinstance(node, (sp.Max, sp.Min)):
+        best = max if isinstance(node, sp.Max) else min
+        return best(low for low, _ in spans), best(high for _, high in spans)
+    if isinstance(node, (sp.Abs, real_abs)):
+        low, high = spans[0]
+        least = 0.0 if low <= 0.0 <= high else min(abs(low), abs(high))
+        return least, max(abs(low), abs(high))
+    if isinstance(node, kept):
+        return spans[0]
+    if isinstance(node, sp.Sum):
+        low, high = span_of(node.function, known)
+        return (0.0 if low >= 0.0 else -math.inf), (0.0 if high <= 0.0 else math.inf)
+    if isinstance(node, sp.Pow):
+        return _power(spans[0], node.exp)
+    if type(node) in RISING:
+        function = RISING[type(node)]
+        return function(min(spans[0][0], LARGEST)), (
+            math.inf if spans[0][1] > LARGEST else function(spans[0][1])
+        )
+    return (0.0 if is_positive(node) else -math.inf), math.inf
+
+
+def _times(one: Span, other: Span) -> Span:
+    products = [a * b if a and b else 0.0 for a in one for b in other]
+    return min(products), max(products)
+
+
+def _power(base: Span, exponent: Any) -> Span:
+    low, high = base
+    if not exponent.is_Rational:
+        return (0.0 if low >= 0.0 else -math.inf), math.inf
+    if low > 0.0 and exponent.is_negative:
+        return 0.0, math.inf
+    if exponent.is_negative:
+        return (0.0 if low >= 0.0 or exponent.is_even else -math.inf), math.inf
+    if exponent.is_even:
+        return 0.0, math.inf
+    if low >= 0.0:
+        return (low if exponent.is_integer and low >= 1.0 else 0.0), math.inf
+    return -math.inf, 0.0 if high <= 0.0 and exponent.is_integer else math.inf

@@ -15,6 +15,7 @@ from symgd.language.plain import constant, count
 from symgd.objectives.forms import QUICK_LENGTH, QUICK_VARIABLES, Forms
 from symgd.objectives.kernels import Kernels
 from symgd.objectives.space import Space
+from symgd.objectives.whole_arrays import with_indices
 
 if TYPE_CHECKING:
     import numpy as np
@@ -160,6 +161,11 @@ class Objective:
             raise InputError(f"{sorted(both)[0]!r} is both a variable and a parameter")
         self.parameters: Mapping[str, float] = MappingProxyType(constants)
         self._workers: int | None = None if workers is None else _workers(workers)
+        if isinstance(expression, str):
+            told = (given or (), constants, data, missing, _mapping(sizes))
+            if (whole := with_indices(expression, *told)) is not None:
+                expression, shapes = whole.text, whole.shapes
+                sizes = {k: n for k, n in _mapping(sizes).items() if k not in shapes}
         self._forms = Forms(expression, given, tuple(constants), self.iteration)
         lengths = _whole_numbers(sizes or {})
         self.arrays: Arrays | None = None
@@ -170,7 +176,7 @@ class Objective:
         elif data is not None or lengths or not self._forms.recall():
             self._forms.read(self._read_names(data, lengths, missing))
         if self.arrays is not None and shapes:
-            self.arrays = self.arrays.shaped(shapes)
+            self.arrays = self.arrays.shaped(_of_variables(shapes, self.arrays.ranks))
         self._kernels = Kernels(self._forms, self.arrays)
         self.variables: tuple[str, ...] = self._forms.variables
         self.ended: list[Any] = []  # a run of it that can be begun again
@@ -283,6 +289,15 @@ class Objective:
         if self.constraints is not None:
             return self._shaped(self.arrays.shapes_of(x0))
         arrays = self.arrays.sized(x0)
+        return self if arrays is self.arrays else self._copied(arrays=arrays)
+
+    def with_shapes(self, shapes: Mapping[str, Sequence[int]]) -> Objective:
+        """Return the same with known shapes of some variables."""
+        if self.arrays is None or not (own := _of_variables(shapes, self.arrays.ranks)):
+            return self
+        if self.constraints is not None:
+            return self._shaped(own)
+        arrays = self.arrays.shaped(own)
         return self if arrays is self.arrays else self._copied(arrays=arrays)
 
     def _shaped(self, shapes: Mapping[str, Sequence[int]]) -> Objective:
@@ -633,6 +648,14 @@ def objective_of(objective: Any, *given: Any, **more: Any) -> Objective:
     constants = {str(name) for name in more.get("parameters") or ()}
     meant = naming.constants_meant(objective, *given) - constants
     names = _names_with(objective, meant, more) if meant else None
+    told = names or (), constants, more.get("data"), more.get("missing", "error")
+    sizes = more.get("sizes") or {}
+    if (
+        whole := with_indices(objective, *told, _mapping(sizes), *given[:1])
+    ) is not None:
+        sizes = {k: n for k, n in sizes.items() if k not in whole.shapes}
+        made = Objective(whole.text, names, **{**more, "sizes": sizes})
+        return made.with_shapes(whole.shapes)
     made = Objective(objective, names, **more)
     naming.warn_of_misread(objective, made.variables, *given)
     return made
@@ -711,6 +734,17 @@ def _names(names: Iterable[str | sp.Symbol], what: str) -> tuple[str, ...]:
         repeated = next(name for name in result if result.count(name) > 1)
         raise InputError(f"{repeated!r} stands twice in {what}")
     return result
+
+
+def _of_variables(
+    shapes: Mapping[str, Sequence[int]], ranks: Mapping[str, int]
+) -> dict[str, Sequence[int]]:
+    """Return those shapes that are of variables with so many indices."""
+    return {k: s for k, s in shapes.items() if ranks.get(k) == len(s)}
+
+
+def _mapping(sizes: Any) -> Mapping[str, Any]:
+    return sizes if isinstance(sizes, Mapping) else {}
 
 
 def _whole_numbers(sizes: Mapping[str, int]) -> dict[str, int]:

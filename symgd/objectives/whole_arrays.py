@@ -101,10 +101,10 @@ def with_indices(
         As an objective takes them.
     x0 : start, optional
     """
-    plain, told = split_sizes(sizes)
-    started, start = shapes_of_start(x0)
     if not _SIGNS.search(text):
         return None
+    plain, told = split_sizes(sizes)
+    started, start = shapes_of_start(x0)
     from symgd.language.formula import Shapes, symbol, text_of, without_arrays
 
     used = names_of(text)

@@ -25,7 +25,12 @@ from symgd.language.notation.array_values import (
 )
 from symgd.language.notation.extents import Extents, Lengths
 from symgd.language.notation.ranks import arguments, called, ranks_of
-from symgd.language.notation.recognition import BUILT, arrayed, is_of_numbers
+from symgd.language.notation.recognition import (
+    BUILT,
+    arrayed,
+    is_of_numbers,
+    without_index,
+)
 from symgd.language.notation.spellings import MODULES, root_of
 
 _JOINED = {ast.BitAnd: ast.And, ast.BitOr: ast.Or}
@@ -101,8 +106,9 @@ class _IndexedForm(Rewriting):
         if whole.rank and not isinstance(self.tree, ast.Compare):
             shape = self.extents.shape(whole.shape)
             problem = f"the formula is an array of shape {shape}, not a number"
-            text = self.source(self.tree)
-            raise self.refuse(self.tree, problem, f"write sum({text}), say")
+            meant = without_index(self.tree, self.ranks)
+            advice = f"write {meant or f'sum({self.source(self.tree)})'}, say"
+            raise self.refuse(self.tree, problem, advice)
         if not whole.rank:
             return self._told(whole.at(()))
         family = self.write.over("sum", self.tree, whole.shape, whole.at)

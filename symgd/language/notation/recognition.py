@@ -9,6 +9,7 @@ from symgd.language.notation.array_functions import TABLE
 from symgd.language.notation.ranks import arguments, called, items
 from symgd.language.notation.slices import is_more_than_index
 
+MANY = 99  # indices
 BUILT = ("sum", "prod", "max", "min")  # over indices that the reader knows
 
 
@@ -31,6 +32,19 @@ def arrayed(tree: ast.expr, ranks: Mapping[str, int]) -> set[int]:
     return found
 
 
+def without_index(tree: ast.expr, ranks: Mapping[str, int]) -> str | None:
+    """Return what an array in a sum over an index might have been: y[i]; or None."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.GeneratorExp):
+            indexed = {id(n.value) for n in ast.walk(node) if _is_element(n, ranks)}  # type: ignore[attr-defined]
+            first = node.generators[0].target
+            for part in ast.walk(node.elt):
+                bare = isinstance(part, ast.Name) and ranks.get(part.id) == 1
+                if bare and id(part) not in indexed and isinstance(first, ast.Name):
+                    return f"{part.id}[{first.id}]"  # type: ignore[attr-defined]
+    return None
+
+
 def _loose(nodes: Sequence[ast.AST]) -> Iterator[str]:
     """Yield the names in loops that aren't the index of a range in a sum."""
     kept: set[int] = set()
@@ -48,13 +62,13 @@ def _loose(nodes: Sequence[ast.AST]) -> Iterator[str]:
 
 
 def _is_element(node: ast.AST, ranks: Mapping[str, int]) -> bool:
-    """Return whether a node is an element of an array, as indices take it today."""
+    """Return whether a node has all indices of an array, or more than it can have."""
     if not (isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)):
         return False
     inside = items(node)
     plain = not any(map(is_more_than_index, inside))
     arrays = any(isinstance(n, ast.Name) and ranks.get(n.id, 0) for n in inside)
-    return plain and not arrays and ranks.get(node.value.id, 0) == len(inside)
+    return plain and not arrays and ranks.get(node.value.id, MANY) <= len(inside)
 
 
 def _is_array(node: ast.AST, ranks: Mapping[str, int], loose: set[str]) -> bool:

@@ -20,14 +20,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import sympy as sp
 
+from symgd.calculus.sizes import lengths
+from symgd.calculus.structure import size_names
 from symgd.errors import FormulaError, InputError
 from symgd.language.as_written import decided
+from symgd.language.formula import Shapes, names_in, symbol, text_of
 from symgd.language.formula import array as array_of
-from symgd.language.formula import names_in, symbol, text_of
 from symgd.language.nodes import Sum
 from symgd.language.relations import Relation, read_relation
 from symgd.native.machine import address
 from symgd.objectives.numbers_given import named
+from symgd.objectives.whole_arrays import shapes_of_data
 
 # It stands above: what is asked of one are its names, arrays and parameters.
 Objective = Any
@@ -43,9 +46,16 @@ class Constraints:
     given : str, relation, sequence of these, or mapping by name
     names : iterable of str
         What is declared: such names are no constants.
+    shapes : Shapes, optional
+        What is known of arrays.
     """
 
-    def __init__(self, given: Any, names: Iterable[str] = ()) -> None:
+    def __init__(
+        self, given: Any, names: Iterable[str] = (), shapes: Shapes | None = None
+    ) -> None:
+        shapes = Shapes() if shapes is None else shapes
+        self.relations: list[Relation] = []
+        self.labels: list[str] = []
         known = {name: symbol(name) for name in names}
         if isinstance(given, Mapping) and any(map(callable, given.values())):
             raise _not_ours(given)
@@ -59,12 +69,14 @@ class Constraints:
             raise _not_ours(given)
         if not pairs:
             raise InputError("subject_to is empty: leave it out")
-        self.relations: list[Relation] = []
-        self.labels: list[str] = []
         for name, each in pairs:
             if not isinstance(each, (str, sp.Basic, bool)):
                 raise _not_ours(each)
-            relation = read_relation(each, known)
+            taken = shapes.taken | self.names()
+            shapes = dataclasses.replace(shapes, taken=frozenset(taken))
+            relation = read_relation(each, known, shapes)
+            arrays = {**_lengths_in(_family(relation)), **shapes.arrays}
+            shapes = dataclasses.replace(shapes, arrays=arrays)
             if not any(part.free_symbols for part in relation.parts()):
                 raise FormulaError("there is no variable in a constraint", str(each))
             label, number = name or relation.text, 2
@@ -240,6 +252,7 @@ def constrained(
     declared: Sequence[str] | None,
     given: Any,
     parameters: Mapping[str, float],
+    shapes: Mapping[str, Sequence[int]] | None = None,
     **more: Any,
 ) -> Lagrangian:
     """Return the Lagrangian of a formula within constraints.
@@ -255,13 +268,19 @@ def constrained(
     given : relations
         As :class:`Constraints` takes them.
     parameters : mapping of str to float
+    shapes : mapping of str to sequence of int, optional
+        What is known of arrays beside data and the formula.
     **more
         What else an objective takes: data and sizes.
     """
     constraints = (
         given
         if isinstance(given, Constraints)
-        else Constraints(given, (*(declared or ()), *parameters))
+        else Constraints(
+            given,
+            (*(declared or ()), *parameters),
+            _shapes(expression, parameters, shapes or {}, more.get("data")),
+        )
     )
     taken = {*parameters, *(declared or ()), *constraints.names()}
     taken |= {each.name for each in expression.free_symbols}
@@ -281,6 +300,35 @@ def constrained(
     if function.arrays is not None:
         function.arrays.formula = shown  # for errors that come later
     return Lagrangian(constraints, function, tuple(blocks), tuple(declared))
+
+
+def _shapes(
+    expression: sp.Expr,
+    parameters: Iterable[str],
+    told: Mapping[str, Sequence[int]],
+    data: Any,
+) -> Shapes:
+    """Return what relations may know of arrays: those of the formula, and data."""
+    plain, _ = names_in(expression)
+    arrays = {**_lengths_in(expression), **told, **shapes_of_data(data)}
+    scalars = frozenset({*plain, *parameters})
+    return Shapes(arrays, scalars, taken=frozenset({*plain, *arrays, *scalars}))
+
+
+def _lengths_in(expression: sp.Expr) -> dict[str, Sequence[Any]]:
+    """Return the lengths of arrays, by names of sizes where a formula tells them."""
+    _, ranks = names_in(expression)
+    sizes = size_names(expression)
+    return {
+        name: lengths(expression, sizes, name, rank) for name, rank in ranks.items()
+    }
+
+
+def _family(relation: Relation) -> sp.Expr:
+    """Return a sum over all relations of a family, in which its arrays are reached."""
+    whole = sum(relation.parts())
+    chosen = _chosen(relation.condition, whole)
+    return Sum(chosen, *relation.limits) if relation.limits else chosen
 
 
 def _check_conditions(constraints: Constraints, variables: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from symgd.errors import InputError
 from symgd.language.naming import names_of_sizes
@@ -21,19 +21,24 @@ _SIGNS = re.compile(
 )
 
 
+Shape: TypeAlias = tuple[int, ...]
+
+
 class IndexedText(NamedTuple):
     """A text with indices, and what was said of the shapes of its variables."""
 
     text: str
-    shapes: Mapping[str, tuple[int, ...]]
+    shapes: Mapping[str, Shape]
 
 
-def split_sizes(sizes: Any) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
+def split_sizes(sizes: Any) -> tuple[Any, dict[str, Shape]]:
     """Return sizes by name, and the shapes of arrays that are among them.
 
     >>> split_sizes({"n": 3, "A": (2, 3)})
     ({'n': 3}, {'A': (2, 3)})
     """
+    if not isinstance(sizes, Mapping):
+        return sizes, {}
     shapes = {}
     for name, size in sizes.items():
         if isinstance(size, (tuple, list)):
@@ -49,20 +54,22 @@ def _is_length(size: Any) -> bool:
     return whole and size >= 1 and size % 1 == 0
 
 
-def shapes_of_data(data: Any, names: Collection[str]) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of those columns that have some of these names."""
+def shapes_of_data(data: Any, names: Collection[str] | None = None) -> dict[str, Shape]:
+    """Return the shapes of columns, of all or of those with some of these names."""
     if isinstance(data, Mapping):
         columns = {str(key): value for key, value in data.items()}
-        return {n: shape_of(columns[n], n) for n in names if n in columns}
+        found = columns if names is None else columns.keys() & names
+        return {name: shape_of(columns[name], name) for name in found}
     fields = getattr(getattr(data, "dtype", None), "names", None)
     if fields:
-        return {n: data[n].shape for n in names if n in fields}
+        return {n: data[n].shape for n in fields if names is None or n in names}
     listed = getattr(data, "columns", None)
-    found = [str(n) for n in listed] if listed is not None else []
-    return {n: (len(data),) for n in names if n in found} if found else {}
+    if listed is None or not hasattr(data, "__len__"):
+        return {}
+    return {n: (len(data),) for n in map(str, listed) if names is None or n in names}
 
 
-def shapes_of_start(x0: Any) -> tuple[dict[str, tuple[int, ...]], int | None]:
+def shapes_of_start(x0: Any) -> tuple[dict[str, Shape], int | None]:
     """Return the shapes that a start tells by name, or the rank of one without."""
     x0 = named(x0)
     if isinstance(x0, Mapping):
@@ -86,6 +93,7 @@ def with_indices(
     data: Any,
     missing: str,
     sizes: Mapping[str, Any],
+    told: Mapping[str, Shape],
     x0: Any = None,
 ) -> IndexedText | None:
     """Return the same formula with indices, if it has whole arrays.
@@ -99,21 +107,22 @@ def with_indices(
         The parameters.
     data, missing, sizes
         As an objective takes them.
+    told : mapping of str to shape
+        Of some arrays.
     x0 : start, optional
     """
     if not _SIGNS.search(text):
         return None
-    plain, told = split_sizes(sizes)
     started, start = shapes_of_start(x0)
     from symgd.language.formula import Shapes, symbol, text_of, without_arrays
 
     used = names_of(text)
     columns = shapes_of_data(data, used)
-    lengths = _lengths_of_names(text, plain, {*columns, *started, *told})
+    lengths = _lengths_of_names(text, sizes, {*columns, *started, *told})
     known = {**started, **told, **lengths}
     shapes = Shapes(
         {**known, **_counted(columns, missing)},
-        frozenset({*scalars, *(plain.keys() - lengths.keys())}),
+        frozenset({*scalars, *(sizes.keys() - lengths.keys())}),
         start,
     )
     declared = {name: symbol(name) for name in (*names, *scalars)}
@@ -124,7 +133,7 @@ def with_indices(
 
 
 def _counted(
-    columns: Mapping[str, tuple[int, ...]], missing: str
+    columns: Mapping[str, Shape], missing: str
 ) -> dict[str, tuple[int | None, ...]]:
     """Return what is known of columns: not how long they are, if rows are dropped."""
     if missing != "drop":
@@ -134,7 +143,7 @@ def _counted(
 
 def _lengths_of_names(
     text: str, sizes: Mapping[str, Any], others: Collection[str]
-) -> dict[str, tuple[int, ...]]:
+) -> dict[str, Shape]:
     """Return the sizes that are said of arrays: of names in no range and no index."""
     inside = names_of_sizes(text)
     return {

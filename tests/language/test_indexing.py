@@ -118,7 +118,7 @@ def test_many_conditions_in_a_body_are_read_at_once():
         ("sum(x[i] for i, j in range(n))", "in a range", None, "range(n)"),
         ("sum(x[i] for i in range())", "in a range", None, "range(n)"),
         ("sum(x[i], start=3)", "no keywords", None, None),
-        ("max(x[i] for i in range(n))", "takes no 'for'", None, "max(a, b)"),
+        ("max(x[i] for i in range(n))", "at most 64", None, "subject_to='x[i] <= t"),
         ("(x[i] for i in range(n))", "an array of shape (n,)", None, "sum("),
         ("Sum(x[i], i)", "needs limits", None, "Sum(x[i], (i, 0, n - 1))"),
         ("Sum(x[i], (i, n))", "needs limits", None, "(i, 0, n - 1)"),

@@ -2,7 +2,8 @@
 
 import pytest
 
-from symgd.language.formula import Shapes, read, text_of
+from symgd.errors import FormulaError
+from symgd.language.formula import Shapes, read, text_of, without_arrays
 
 A, X, S, T = (3, 2), (4, 2), (3, 3), (2, 2)
 b, x, y, w = (3,), (3,), (3,), (2,)
@@ -131,3 +132,85 @@ def test_a_whole_array_is_read_as_the_same_with_indices(text, indexed, shapes):
     expression = whole(text, shapes)
     assert expression == read(indexed, arrays=True)
     assert read(text_of(expression), arrays=True) == expression
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sum(x[i]**2 for i in range(n))",
+        "prod(x[i] + A[i, j] for i in range(n) for j in range(m) if i < j)",
+        "Sum(x[i], (i, 0, n - 1)) + max(a, b)",
+        "x[k[0]] + x[n - 1]",
+        "sqrt(x**2 + y**2)",
+        "1 if x > 1 and y > 2 else np.exp(x)",
+    ],
+)
+def test_what_has_indices_stays_as_it_is(text):
+    assert without_arrays(text, {}, Shapes()) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes", "problem", "advice"),
+    [
+        ("norm(A @ x - b)", {"A": A, "b": (4,)}, "the shapes don't fit",
+         "A @ x has shape (3,), b has shape (4,)"),
+        ("norm(A @ x)", {"A": A, "x": (3,)}, "the shapes don't fit",
+         "A has shape (3, 2), x has shape (3,)"),
+        ("sum(x[1:] - y)", {"x": x, "y": y}, "the shapes don't fit",
+         "x[1:] has shape (2,), y has shape (3,)"),
+        ("norm(A @ x - b)", {}, "which of A and x are arrays", "sizes="),
+        ("sum((y - m*x)**2)", {}, "which of m, x and y are arrays", "a start x0 by"),
+        ("norm(x)", {"x": ()}, "norm is of an array", "if x is an array"),
+        ("A @ x", {"A": A}, "an array of shape (3,), not a number", "sum(A @ x)"),
+        ("sum(y - x[i] for i in range(n))", {"y": y}, "an array of shape (3,)", "y[i]"),
+        ("trace(A)", {"A": A}, "A has shape (3, 2)", None),
+        ("norm(A, 2)", {"A": A}, "only the Frobenius norm", "write norm(A)"),
+        ("sum(A, axis=2)", {"A": A}, "there is no axis 2", None),
+        ("A[0, 0, :]", {"A": A}, "A has shape (3, 2): no 3 indices", None),
+        ("sum(x[x > 0])", {"x": x}, "a condition can't choose", "where(x > 0"),
+        ("sum(x[::0])", {"x": x}, "the step of a slice", None),
+        ("x[-4]*1", {"x": x}, "there are 3 elements", None),
+        ("max(x)", {}, "at most 64 elements", "x[i] <= t for i in range(n)"),
+        ("x.cumsum()", {"x": x}, "arrays have no cumsum", "there are sum, mean"),
+        ("np.linalg.svd(A)", {"A": A}, "unknown function 'svd'", None),
+        ("np.random.randn(3)", {}, "np.random.randn", None),
+        ("np.log(z, 2)", {}, "np.log has no base", "log(x)/log(b)"),
+        ("sum(x, start=1)", {"x": x}, "there is no start here", None),
+        ("len(z)*z", {"z": ()}, "len is of an array", None),
+        ("sum(a*b for a, b, c in zip(x, y))", {"x": x, "y": y}, "a loop over 2", "zip"),
+        ("j0(z)", {}, "whose accuracy is known", None),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_read_says_why_and_what_to_write(text, shapes, problem, advice):
+    with pytest.raises(FormulaError) as caught:
+        whole(text, shapes)
+    assert problem in caught.value.problem
+    assert caught.value.start is not None
+    assert advice is None or advice in caught.value.suggestion
+
+
+def test_a_start_without_names_tells_that_a_variable_is_an_array():
+    shapes = {"c": (3,)}
+    assert whole("norm(x - c)**2", shapes, start=1) == read(
+        "sum((x[i] - c[i])**2 for i in range(n))", arrays=True
+    )
+    assert whole("norm(x - c)**2", shapes) == read(
+        "sum((x - c[i])**2 for i in range(n))", arrays=True
+    )
+
+
+def test_names_of_lengths_are_free_ones():
+    expression = whole("n*sum(x) + m*z", {"x": x})
+    assert expression == read("n*sum(x[i] for i in range(p)) + m*z", arrays=True)
+    taken = frozenset({"n"})
+    assert whole("sum(x)", taken=taken) == read(
+        "sum(x[i] for i in range(m))", arrays=True
+    )
+
+
+def test_a_formula_that_grows_with_its_indices_is_refused():
+    nested = "x"
+    for _ in range(40):
+        nested = f"softmax({nested})"
+    with pytest.raises(FormulaError, match=r"operations|nested"):
+        whole(f"sum({nested})", {"x": x})

@@ -126,7 +126,7 @@ class Rewriting(Protocol):
 
     ranks: Mapping[str, int]
     extents: Extents
-    bound: dict[str, Whole]  # names of loops over arrays
+    bound: Mapping[str, Whole]  # names of loops over arrays
     write: TreeWriter
     source: Callable[[ast.expr], str]  # the text of a node
     # The error for a node, with what is wrong and what to write.

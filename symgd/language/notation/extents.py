@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 import sympy as sp
 
-# The known length of each axis, or None where only their number is known.
-Lengths: TypeAlias = Sequence[int | None]
+# The known length of each axis, by names of sizes perhaps; None where it is unknown.
+Lengths: TypeAlias = Sequence["int | sp.Expr | None"]
 
 
 class Extents:
@@ -19,7 +19,7 @@ class Extents:
 
     Parameters
     ----------
-    known : mapping of str to sequence of int or None
+    known : mapping of str to sequence of int, SymPy expression or None
         What is known of some arrays.
 
     Examples
@@ -46,8 +46,10 @@ class Extents:
                 self._axes[length] = (name, axis, rank)
                 lengths = self.known.get(name, ())
                 number = lengths[axis] if axis < len(lengths) else None
-                if number is not None:
-                    self._numbers[length] = number
+                if isinstance(number, sp.Expr) and not number.is_Integer:
+                    self._same[length] = number.xreplace(_whole(number))
+                elif number is not None:
+                    self._numbers[length] = int(number)
             axes.append(length)
         return tuple(axes)
 
@@ -74,7 +76,8 @@ class Extents:
         numbers = self.number(one), self.number(other)
         if None not in numbers and numbers[0] != numbers[1]:
             return False
-        for length in sorted(difference.free_symbols, key=str, reverse=True):
+        mine = difference.free_symbols & self._axes.keys()
+        for length in sorted(mine, key=str, reverse=True):
             slope = difference.coeff(length)
             rest = sp.expand(difference - slope * length)
             if slope in (1, -1) and not rest.has(length):
@@ -109,3 +112,7 @@ class Extents:
             return length.name
         name, axis, rank = self._axes[length]
         return f"len({name})" if rank == 1 else f"{name}.shape[{axis}]"
+
+
+def _whole(length: sp.Expr) -> dict[sp.Symbol, sp.Symbol]:
+    return {s: sp.Symbol(s.name, integer=True) for s in length.free_symbols}

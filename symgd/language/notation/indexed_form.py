@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import sympy as sp
 
 from symgd.errors import FormulaError
+from symgd.language.functions import FUNCTIONS
 from symgd.language.notation import array_functions, iterating, slices
 from symgd.language.notation.array_values import (
     Element,
@@ -48,11 +50,14 @@ class Shapes:
         Names that are no arrays.
     start : int, optional
         The rank of a start without names, which only has a length.
+    taken : frozenset of str
+        Names that mean something elsewhere: lengths get other ones.
     """
 
     arrays: Mapping[str, Lengths] = field(default_factory=dict)
     scalars: frozenset[str] = frozenset()
     start: int | None = None
+    taken: frozenset[str] = frozenset()
 
 
 def indexed(
@@ -76,7 +81,9 @@ def indexed(
     known |= dict.fromkeys(shapes.scalars, 0)
     ranks = ranks_of(tree, known, shapes.start, refuse)
     extents = Extents(shapes.arrays)
-    return _IndexedForm(tree, ranks, extents, source, refuse).written()
+    names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    write = TreeWriter(extents, {*names, *shapes.taken})
+    return _IndexedForm(tree, ranks, write, source, refuse).written()
 
 
 class _IndexedForm(Rewriting):
@@ -86,17 +93,17 @@ class _IndexedForm(Rewriting):
         self,
         tree: ast.expr,
         ranks: Mapping[str, int],
-        extents: Extents,
+        write: TreeWriter,
         source: Callable[[ast.expr], str],
         refuse: Callable[[ast.expr, str, str | None], FormulaError],
     ) -> None:
-        self.tree, self.ranks, self.extents = tree, ranks, extents
+        self.tree, self.ranks = tree, ranks
+        self.write, self.extents = write, write.extents
         self.source, self.refuse = source, refuse
-        self.bound: dict[str, Whole] = {}
+        self.bound: Mapping[str, Whole] = {}
+        self._known: dict[tuple[int, int], tuple[Whole, Mapping[str, Whole]]] = {}
         self.has_lists = any(isinstance(node, ast.List) for node in ast.walk(tree))
         self.arrayed = arrayed(tree, ranks)
-        names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
-        self.write = TreeWriter(extents, names)
 
     def written(self) -> ast.expr:
         """Return the tree with indices; a relation between arrays becomes a family."""
@@ -132,6 +139,12 @@ class _IndexedForm(Rewriting):
             return self._of_Name(node)
         if id(node) not in self.arrayed:
             return Whole((), lambda _: node, node)
+        key = id(node), id(self.bound)
+        if key not in self._known:
+            self._known[key] = self._value(node), self.bound
+        return self._known[key][0]
+
+    def _value(self, node: ast.expr) -> Whole:
         method = getattr(self, "_of_" + type(node).__name__, None)
         if method is None:  # the reader says what is wrong with it
             return Whole((), lambda _: node, node)
@@ -327,7 +340,7 @@ class _IndexedForm(Rewriting):
             raise self.refuse(node.func, problem, array_functions.METHODS)
         if name == "Piecewise":
             return self._of_Piecewise(node)
-        if node.keywords:
+        if node.keywords or name not in FUNCTIONS:
             return Whole((), lambda _: node, node)
         function = self.write.name(node.func, name)
         return self.elementwise(
@@ -389,15 +402,16 @@ class _IndexedForm(Rewriting):
         self, kind: str, node: ast.expr, lengths: Sequence[sp.Expr], body: Element
     ) -> ast.expr:
         """Return a sum, product or extreme; where there are lists, of terms."""
-        numbers = [self.extents.resolved(n) for n in lengths]
-        if not (
-            self.has_lists
-            and numbers
-            and all(n.is_Integer and n <= 16 for n in numbers)
-        ):
+        numbers = self._few(kind, lengths)
+        if numbers is None:
+            if kind in ("max", "min"):
+                problem = f"{kind} is of at most {MOST} elements, of a known number"
+                sense = "<=" if kind == "max" else ">="
+                advice = f"write t, with subject_to='x[i] {sense} t for i in range(n)'"
+                raise self.refuse(node, problem, advice)
             return self.write.over(kind, node, lengths, body)
         elements: list[Indices] = [()]
-        for n in map(int, numbers):
+        for n in numbers:
             places = [self.write.number(node, k) for k in range(n)]
             elements = [(*each, place) for each in elements for place in places]
         terms = [body(each) for each in elements]
@@ -407,6 +421,21 @@ class _IndexedForm(Rewriting):
         return functools.reduce(
             lambda one, other: self.write.binary(node, one, op, other), terms
         )
+
+    def _few(self, kind: str, lengths: Sequence[sp.Expr]) -> list[int] | None:
+        """Return lengths as numbers, if there is to be a term for each element."""
+        if kind in ("max", "min"):
+            numbers = [self.extents.number(n) for n in lengths]
+            known = [n for n in numbers if n is not None]
+            few = len(known) == len(numbers) and 0 < math.prod(known) <= MOST
+            return known if few else None
+        resolved = [self.extents.resolved(n) for n in lengths]
+        short = all(n.is_Integer and 0 < n <= SHORT for n in resolved)
+        return list(map(int, resolved)) if short and self.has_lists else None
+
+
+MOST = 64  # elements of a maximum, each a term
+SHORT = 16  # elements of a list
 
 
 class _Numbered(ast.NodeTransformer):

@@ -31,7 +31,7 @@ def repeated(
     form: Rewriting, node: ast.Call, name: str, inner: ast.GeneratorExp
 ) -> Whole:
     """Return a sum, product or extreme over arrays and ranges."""
-    before = dict(form.bound)
+    before = form.bound
     turns = [_turn(form, clause) for clause in inner.generators]
     ranges = [
         _range(form, clause) if turn is None else []
@@ -115,7 +115,7 @@ def _turn(form: Rewriting, clause: ast.comprehension) -> _Turn | None:
     several = isinstance(target, ast.Tuple)
     if len(names) != len(parts) or (several and kind not in ("zip", "enumerate")):
         raise form.refuse(target, f"a loop over {len(parts)} array(s)", _FOR)
-    form.bound |= dict(zip(names, parts, strict=True))
+    form.bound = {**form.bound, **dict(zip(names, parts, strict=True))}
     return turn
 
 
@@ -135,7 +135,7 @@ def _names(target: ast.expr) -> Iterator[str]:
 
 def as_array(form: Rewriting, node: ast.GeneratorExp | ast.ListComp) -> Whole:
     """Return the array of what a loop yields, as norm and mean take it."""
-    before = dict(form.bound)
+    before = form.bound
     turns = []
     for clause in node.generators:
         if clause.ifs:
@@ -174,5 +174,6 @@ def _counted(form: Rewriting, clause: ast.comprehension) -> _Turn:
         start = form.write.length(clause.iter, first)
         return form.write.binary(clause.iter, turn.index(), ast.Add(), start)
 
-    form.bound[clause.target.id] = Whole((), at, clause.target)
+    own = {clause.target.id: Whole((), at, clause.target)}
+    form.bound = {**form.bound, **own}
     return turn

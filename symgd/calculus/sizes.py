@@ -59,9 +59,10 @@ def _allowed(
     """Return what each array of known length allows of the sizes that can be told."""
     found: dict[str, list[tuple[int, str]]] = {}
     for array, length, ends in _ends(listed, shapes, sizes):
-        unknown = {s for end in ends for s in _unknown(end, names, sizes)}
-        if len(unknown) == 1:
-            (name,) = unknown
+        unknown = [_unknown(end, names, sizes) for end in ends]
+        if any(len(each) > 1 for each in unknown):
+            continue
+        for name in sorted(set().union(*unknown)):
             solved = [_solved(end, symbol(name), length) for end in ends]
             known = [number for number in solved if number is not None]
             if known:

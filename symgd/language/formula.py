@@ -28,6 +28,7 @@ from symgd.language.nodes import (
     natural_order,
     symbol,
 )
+from symgd.language.notation.indexed_form import Shapes
 from symgd.language.printing import text_of
 from symgd.language.reading import MAX_LENGTH, Reader
 
@@ -38,6 +39,7 @@ __all__ = [
     "MAX_NODES",
     "Formula",
     "Product",
+    "Shapes",
     "Sum",
     "array",
     "constant",
@@ -58,6 +60,7 @@ def read(
     functions: Mapping[str, Function] = FUNCTIONS,
     *,
     arrays: bool = False,
+    shapes: Shapes | None = None,
 ) -> sp.Expr:
     """Return the SymPy expression of a formula.
 
@@ -75,7 +78,10 @@ def read(
         Whether sums, products and indexed names may occur. In text,
         ``sum(x[i]**2 for i in range(n))`` or ``Sum(x[i]**2, (i, 0, n - 1))``; they
         become nodes :class:`Sum` and :class:`Product` with accesses to
-        :func:`array`. Those without names become numbers.
+        :func:`array`. Those without names become numbers. Whole arrays become sums
+        with indices: ``norm(A @ x - b)**2``.
+    shapes : Shapes, optional
+        What is known of the names in text: which are arrays, and how long they are.
 
     Raises
     ------
@@ -93,7 +99,8 @@ def read(
     Sum((x[i + 1] - x[i])**2, (i, 0, n - 2))
     """
     if isinstance(formula, str):
-        return Reader(formula, names or {}, closed, functions, arrays).expression()
+        reader = Reader(formula, names or {}, closed, functions, arrays, shapes)
+        return reader.expression()
     if isinstance(formula, numbers.Real) and not isinstance(formula, (bool, sp.Basic)):
         exact = isinstance(formula, numbers.Rational)
         formula = sp.Rational(formula) if exact else sp.Float(float(formula))
@@ -102,6 +109,22 @@ def read(
     raise FormulaError(
         f"a formula is text or a SymPy expression, not {type(formula).__name__}"
     )
+
+
+def without_arrays(
+    text: str, names: Mapping[str, sp.Expr], shapes: Shapes
+) -> sp.Expr | None:
+    """Return the expression of a text with whole arrays; None if it has none.
+
+    Examples
+    --------
+    >>> without_arrays("norm(x)**2 + x[-1]", {}, Shapes())
+    Sum(x[i]**2, (i, 0, n - 1)) + x[n - 1]
+    >>> without_arrays("sum(x[i]**2 for i in range(n))", {}, Shapes())
+    """
+    reader = Reader(text, names, False, FUNCTIONS, True, shapes)
+    expression = reader.expression()
+    return expression if reader.has_whole_arrays else None
 
 
 def constant(formula: Formula, what: str) -> float:

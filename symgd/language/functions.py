@@ -249,6 +249,44 @@ def _rewritten(
     return Function(name, build, numeric, arity, aliases, None)
 
 
+def _binomial(n: sp.Expr, k: sp.Expr) -> sp.Expr:
+    return sp.gamma(n + 1) / (sp.gamma(k + 1) * sp.gamma(n - k + 1))
+
+
+def _ways(n: float, k: float) -> float:
+    return math.gamma(k + 1) * math.gamma(n - k + 1)
+
+
+def _sinc(x: sp.Expr) -> sp.Expr:
+    return sp.S.One if x.is_zero else sp.sin(sp.pi * x) / (sp.pi * x)
+
+
+def _logit(x: sp.Expr) -> sp.Expr:
+    return sp.log(x) - log1p(-x)
+
+
+def _standard(x: Any, mean: Any = sp.S.Zero, deviation: Any = sp.S.One) -> Any:
+    return (x - mean) / deviation
+
+
+def _normal_pdf(x: Any, mean: Any = sp.S.Zero, deviation: Any = sp.S.One) -> Any:
+    whole = sp.exp(-(power(_standard(x, mean, deviation), sp.Integer(2))) / 2)
+    return whole / (deviation * sp.sqrt(2 * sp.pi))
+
+
+def _normal_cdf(x: Any, mean: Any = sp.S.Zero, deviation: Any = sp.S.One) -> Any:
+    return (1 + sp.erf(_standard(x, mean, deviation) / sp.sqrt(2))) / 2
+
+
+def _density(x: float, mean: float = 0.0, deviation: float = 1.0) -> float:
+    z = (x - mean) / deviation
+    return math.exp(-z * z / 2) / (deviation * math.sqrt(2 * math.pi))
+
+
+def _below(x: float, mean: float = 0.0, deviation: float = 1.0) -> float:
+    return math.erfc((mean - x) / (deviation * math.sqrt(2))) / 2
+
+
 TABLE = (
     _row("exp", sp.exp, math.exp),
     _row("log", sp.log, math.log, "ln", arity=(1, 2)),
@@ -303,6 +341,21 @@ TABLE = (
         lambda x: numeric.polygamma(0.0, x),
     ),
     _rewritten("factorial", lambda x: sp.gamma(x + 1), lambda x: math.gamma(x + 1.0)),
+    _rewritten(
+        *("binomial", _binomial, lambda n, k: math.gamma(n + 1) / _ways(n, k)),
+        arity=(2, 2),
+    ),
+    _rewritten(
+        *("clip", lambda x, a, b: as_written.smallest(as_written.largest(x, a), b)),
+        lambda x, a, b: min(max(x, a), b),
+        arity=(3, 3),
+    ),
+    _rewritten("relu", lambda x: as_written.largest(x, 0), lambda x: max(x, 0.0)),
+    _rewritten("square", lambda x: power(x, sp.Integer(2)), lambda x: x * x),
+    _rewritten("sinc", _sinc, lambda x: math.sin(math.pi * x) / (math.pi * x)),
+    _rewritten("logit", _logit, lambda x: math.log(x) - math.log1p(-x)),
+    _rewritten("normal_pdf", _normal_pdf, _density, arity=(1, 3)),
+    _rewritten("normal_cdf", _normal_cdf, _below, arity=(1, 3)),
     _row("sigmoid", sigmoid, vectormath.sigmoid, "expit"),
     _row("softplus", softplus, vectormath.softplus),
 )

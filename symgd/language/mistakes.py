@@ -119,14 +119,19 @@ _PREFIXED = {  # of NumPy and others, without parentheses
     "where": "write a if condition else b",
     "select": "write a if condition else b",
     "power": "write a**b",
-    "square": "write x**2",
-    "clip": "write min(max(x, low), high)",
     "fabs": "write abs(x)",
     "fsum": f"a sum has an index: {_A_SUM}",
     "logsumexp": "write log(sum(exp(x[i]) for i in range(n)))",
-    "sinc": "write sin(pi*x)/(pi*x)",
-    "relu": "write max(x, 0)",
+    "xlogy": "write x*log(y)",
+    "std": "write sqrt(mean((x - mean(x))**2)), or with sum and len(x) - 1",
+    "var": "write mean((x - mean(x))**2), or with sum and len(x) - 1",
 }
+
+
+_NOT_PROMISED = frozenset(
+    {*("j0", "j1", "jn", "jv", "besselj", "bessely", "lambertw", "LambertW", "zeta")}
+)
+_ELSEWHERE = "write it by other functions, or as a series"
 
 
 def prefixed(name: str, source: str) -> tuple[str, str | None]:
@@ -139,6 +144,8 @@ def unknown_function(name: str) -> tuple[str, str] | None:
     if name == "len":
         length = "a length is a name, as n is in sum(x[i] for i in range(n))"
         return "formulas have no len", f"{length}; a start x0 tells it"
+    if name in _NOT_PROMISED:
+        return f"{name} has no derivative here whose accuracy is known", _ELSEWHERE
     if name in _PREFIXED and name not in ("sum", "prod"):
         return f"unknown function {name!r}", _PREFIXED[name]
     return None

@@ -36,7 +36,9 @@ def written_names(text: str, declared: Iterable[str] = ()) -> list[str]:
 @functools.lru_cache(maxsize=256)
 def _names_in(text: str) -> frozenset[str]:
     """Return all names of a text but those that are called."""
-    nodes = list(ast.walk(_tree(text)))
+    from symgd.language.notation.spellings import respelt
+
+    nodes = list(ast.walk(respelt(_tree(text), _unexpected)))
     called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
     names = (node for node in nodes if isinstance(node, ast.Name))
     return frozenset(node.id for node in names if id(node) not in called)
@@ -90,6 +92,36 @@ def warn_of_constant(text: str, parameters: Iterable[str]) -> None:
             return
 
 
+def names_of_sizes(text: str) -> set[str]:
+    """Return the names in ranges and indices of a text; none if it can't be read.
+
+    >>> sorted(names_of_sizes("sum(x[i + k] for i in range(n - 1)) + norm(y)"))
+    ['i', 'k', 'n']
+    """
+    found: set[str] = set()
+    with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+        for node in ast.walk(_tree(text)):
+            called = node.func if isinstance(node, ast.Call) else None
+            if isinstance(called, ast.Name) and called.id == "range":
+                found |= _without_arrays(node)
+            elif isinstance(node, ast.Subscript):
+                found |= _without_arrays(node.slice)
+    return found - {"range"}
+
+
+def _without_arrays(tree: ast.AST) -> set[str]:
+    """Return the names in a tree but for those that are indexed or measured."""
+    nodes = list(ast.walk(tree))
+    arrays = [n.value for n in nodes if isinstance(n, (ast.Subscript, ast.Attribute))]
+    for node in nodes:
+        called = node.func if isinstance(node, ast.Call) else None
+        if isinstance(node, ast.Call) and getattr(called, "id", "") == "len":
+            arrays += node.args
+    inside = {id(n) for n in arrays}
+    names = (n for n in nodes if isinstance(n, ast.Name) and id(n) not in inside)
+    return {n.id for n in names}
+
+
 def _powers_of_e(text: str) -> Iterator[bool]:
     for power in _powers(_tree(text)):
         base = power.left
@@ -101,6 +133,10 @@ def _powers(tree: ast.expr) -> Iterator[ast.BinOp]:
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
             yield node
+
+
+def _unexpected(node: ast.AST, problem: str, suggestion: str | None) -> Exception:
+    return ValueError(problem)  # which reading explains
 
 
 def _tree(text: str) -> ast.expr:

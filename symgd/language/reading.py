@@ -37,6 +37,8 @@ from symgd.language.nodes import (
     natural_order,
     symbol,
 )
+from symgd.language.notation.indexed_form import Shapes, indexed
+from symgd.language.notation.spellings import respelt
 from symgd.language.quick import applied, is_plain, power, product, total
 
 MAX_LENGTH = 100_000
@@ -68,8 +70,10 @@ class Reader:
         closed: bool,
         functions: Mapping[str, Function],
         arrays: bool,
+        shapes: Shapes | None = None,
     ) -> None:
         self.text = text
+        self.shapes = Shapes() if shapes is None else shapes
         self.names = names
         self.closed = closed
         self.functions = functions
@@ -79,12 +83,13 @@ class Reader:
         self.folding = Folding()
         self.depth = 0
         self.bits = 0
+        self.has_whole_arrays = False
 
     def expression(self) -> sp.Expr:
         """Return the expression of the text, see ``language.formula.read``."""
         tree = self._tree()
         with self._understood():
-            result = self._value(tree)
+            result = self._value(self._indexed(tree))
         if result.has(*NOT_REAL):
             raise FormulaError("the formula is not finite and real", self.text)
         return result
@@ -113,7 +118,16 @@ class Reader:
             raise self._too_deep() from None
         if sum(1 for _ in ast.walk(tree)) > MAX_NODES:
             raise FormulaError(f"the formula has more than {MAX_NODES} operations")
-        return tree
+        with self._understood():
+            return respelt(tree, self._error)
+
+    def _indexed(self, tree: ast.expr) -> ast.expr:
+        """Return a tree in which whole arrays are written with indices."""
+        if not self.arrays:
+            return tree
+        result = indexed(tree, self.shapes, self._source, self._error)
+        self.has_whole_arrays = result is not tree
+        return result
 
     @contextlib.contextmanager
     def _understood(self) -> Iterator[None]:

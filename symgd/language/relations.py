@@ -17,6 +17,7 @@ from symgd.language.as_written import both
 from symgd.language.checking import checked
 from symgd.language.functions import FUNCTIONS
 from symgd.language.nodes import NOT_REAL
+from symgd.language.notation.indexed_form import Shapes
 from symgd.language.reading import Reader
 
 _SENSES: dict[type, str] = {
@@ -68,8 +69,12 @@ class Relation(NamedTuple):
         return self.body, self.low, self.high
 
 
-def read_relation(given: Any, names: Mapping[str, sp.Expr]) -> Relation:
+def read_relation(
+    given: Any, names: Mapping[str, sp.Expr], shapes: Shapes | None = None
+) -> Relation:
     """Return the relation that a text or SymPy's own says.
+
+    One between whole arrays, of which ``shapes`` tells, is a family.
 
     Raises
     ------
@@ -82,11 +87,14 @@ def read_relation(given: Any, names: Mapping[str, sp.Expr]) -> Relation:
     x**2 + y - 4
     >>> read_relation("1 <= x + y <= 2", {}).high
     2
+    >>> read_relation("A @ x <= b", {}, Shapes({"A": (2, 3), "b": (2,)})).limits
+    ((i, 0, n - 1),)
     >>> read_relation("x[i+1] >= x[i] for i in range(n - 1)", {}).limits
     ((i, 0, n - 2),)
     """
     if isinstance(given, str):
-        return _RelationReader(given, names, False, FUNCTIONS, True).relation()
+        reader = _RelationReader(given, names, False, FUNCTIONS, True, shapes)
+        return reader.relation()
     if given in (True, False, sp.true, sp.false):
         told = "always holds" if given else "never holds"
         problem = f"a relation that SymPy has evaluated {told}"
@@ -116,16 +124,21 @@ class _RelationReader(Reader):
         family = re.search(r"\bfor\b", self.text)
         tree = self._tree("(", ")") if family else self._tree()
         with self._understood():
-            return self._related(tree)
+            return self._related(self._family(tree))
+
+    def _family(self, tree: ast.expr) -> ast.expr:
+        """Return a relation with indices: between arrays, there is one for each."""
+        if isinstance(tree, ast.GeneratorExp):
+            whole = self._indexed(_as_sum(tree))
+            assert isinstance(whole, ast.Call)
+            return whole.args[0]
+        return self._indexed(tree) if isinstance(tree, ast.Compare) else tree
 
     def _related(self, tree: ast.expr) -> Relation:
         limits: list[Any] = []
         conditions: list[Any] = []
         if isinstance(tree, ast.GeneratorExp):
-            call = ast.copy_location(
-                ast.Call(ast.Name("sum", ast.Load()), [tree], []), tree
-            )
-            for index, ends, tests in self._clauses(call):
+            for index, ends, tests in self._clauses(_as_sum(tree)):
                 limits.insert(0, self._limit(index, *ends))
                 conditions += [self._condition(test) for test in tests]
             tree = tree.elt
@@ -159,3 +172,9 @@ class _RelationReader(Reader):
             )
         low, body, high = parts if senses[0] == "<=" else parts[::-1]
         return Relation(text, body, "between", low, high, tuple(limits), condition)
+
+
+def _as_sum(family: ast.GeneratorExp) -> ast.Call:
+    """Return a sum over the indices of a family, which is read like one."""
+    function = ast.copy_location(ast.Name("sum", ast.Load()), family)
+    return ast.copy_location(ast.Call(function, [family], []), family)

@@ -100,7 +100,7 @@ def minimize_many(
     >>> results.x.round(6).ravel().tolist()
     [-1.0, 1.0, 1.0]
     """
-    given = _objective(objective, subject_to, parameters, x0, bounds)
+    given = _objective(objective, subject_to, parameters, _first_row(x0), bounds)
     if "constraints" in hyperparameters:
         arguments.refuse_of_objective(hyperparameters, given)
     settings = Settings.checked(

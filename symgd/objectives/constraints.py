@@ -19,8 +19,11 @@ from typing import Any
 
 import sympy as sp
 
+from symgd.calculus.sizes import lengths
+from symgd.calculus.structure import size_names
 from symgd.errors import FormulaError, InputError
-from symgd.language.formula import names_in, natural_order, symbol, text_of
+from symgd.language.formula import Shapes, names_in, natural_order, symbol, text_of
+from symgd.language.nodes import Sum
 from symgd.language.relations import Relation, read_relation
 from symgd.objectives.bound_rows import BoundRow, bound_rows
 from symgd.objectives.numbers_given import named
@@ -34,6 +37,7 @@ from symgd.objectives.row_blocks import (
     term,
     unused,
 )
+from symgd.objectives.whole_arrays import shapes_of_data
 
 # It stands above: what is asked of one are its names, arrays and parameters.
 Objective = Any
@@ -49,11 +53,20 @@ class Constraints:
         What is declared: such names are no constants.
     variables : sequence of str
         Those of the objective: with them errors are told.
+    shapes : Shapes, optional
+        What is known of arrays.
     """
 
     def __init__(
-        self, given: Any, names: Iterable[str] = (), variables: Sequence[str] = ()
+        self,
+        given: Any,
+        names: Iterable[str] = (),
+        variables: Sequence[str] = (),
+        shapes: Shapes | None = None,
     ) -> None:
+        shapes = Shapes() if shapes is None else shapes
+        self.relations: list[Relation] = []
+        self.labels: list[str] = []
         known = {name: symbol(name) for name in names}
         if isinstance(given, Mapping) and any(map(callable, given.values())):
             raise not_ours(given, variables)
@@ -67,12 +80,14 @@ class Constraints:
             raise not_ours(given, variables)
         if not pairs:
             raise InputError("subject_to is empty: leave it out")
-        self.relations: list[Relation] = []
-        self.labels: list[str] = []
         for name, each in pairs:
             if not isinstance(each, (str, sp.Basic, bool)):
                 raise not_ours(each, variables)
-            relation = read_relation(each, known)
+            taken = shapes.taken | self.names()
+            shapes = dataclasses.replace(shapes, taken=frozenset(taken))
+            relation = read_relation(each, known, shapes)
+            arrays = {**_lengths_in(_family(relation)), **shapes.arrays}
+            shapes = dataclasses.replace(shapes, arrays=arrays)
             if not any(part.free_symbols for part in relation.parts()):
                 raise FormulaError("there is no variable in a constraint", str(each))
             label, number = name or relation.text, 2
@@ -309,6 +324,7 @@ def constrained(
     declared: Sequence[str] | None,
     given: Any,
     parameters: Mapping[str, float],
+    shapes: Mapping[str, Sequence[int]] | None = None,
     **more: Any,
 ) -> Lagrangian:
     """Return the Lagrangian of a formula within constraints.
@@ -324,6 +340,8 @@ def constrained(
     given : relations
         As :class:`Constraints` takes them.
     parameters : mapping of str to float
+    shapes : mapping of str to sequence of int, optional
+        What is known of arrays beside data and the formula.
     **more
         What else an objective takes: data and sizes.
     """
@@ -332,7 +350,10 @@ def constrained(
         given
         if isinstance(given, Constraints)
         else Constraints(
-            *(given, (*(declared or ()), *parameters)), declared or natural_order(free)
+            given,
+            (*(declared or ()), *parameters),
+            declared or natural_order(free),
+            _shapes(expression, parameters, shapes or {}, more.get("data")),
         )
     )
     taken = {*parameters, *(declared or ()), *constraints.names()}
@@ -353,6 +374,35 @@ def constrained(
     if function.arrays is not None:
         function.arrays.formula = shown  # for errors that come later
     return Lagrangian(constraints, function, tuple(blocks), tuple(declared))
+
+
+def _shapes(
+    expression: sp.Expr,
+    parameters: Iterable[str],
+    told: Mapping[str, Sequence[int]],
+    data: Any,
+) -> Shapes:
+    """Return what relations may know of arrays: those of the formula, and data."""
+    plain, _ = names_in(expression)
+    arrays = {**_lengths_in(expression), **told, **shapes_of_data(data)}
+    scalars = frozenset({*plain, *parameters})
+    return Shapes(arrays, scalars, taken=frozenset({*plain, *arrays, *scalars}))
+
+
+def _lengths_in(expression: sp.Expr) -> dict[str, Sequence[Any]]:
+    """Return the lengths of arrays, by names of sizes where a formula tells them."""
+    _, ranks = names_in(expression)
+    sizes = size_names(expression)
+    return {
+        name: lengths(expression, sizes, name, rank) for name, rank in ranks.items()
+    }
+
+
+def _family(relation: Relation) -> sp.Expr:
+    """Return a sum over all relations of a family, in which its arrays are reached."""
+    whole = sum(relation.parts())
+    counted = chosen(relation.condition, whole)
+    return Sum(counted, *relation.limits) if relation.limits else counted
 
 
 def _check_conditions(constraints: Constraints, variables: Iterable[str]) -> None:

@@ -15,6 +15,11 @@ from symgd.language.plain import constant, count
 from symgd.objectives.forms import QUICK_LENGTH, QUICK_VARIABLES, Forms
 from symgd.objectives.kernels import Kernels
 from symgd.objectives.space import Space
+from symgd.objectives.whole_arrays import (
+    shapes_of_start,
+    split_sizes,
+    with_indices,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -160,23 +165,37 @@ class Objective:
             raise InputError(f"{sorted(both)[0]!r} is both a variable and a parameter")
         self.parameters: Mapping[str, float] = MappingProxyType(constants)
         self._workers: int | None = None if workers is None else _workers(workers)
+        sizes, told = split_sizes(sizes or {})
+        shapes = {**shapes, **told}
+        if isinstance(expression, str):
+            more = (given or (), constants, data, missing, _mapping(sizes), told)
+            if (whole := with_indices(expression, *more)) is not None:
+                expression, shapes = whole.text, {**shapes, **whole.shapes}
+                sizes = {k: n for k, n in sizes.items() if k not in shapes}
         self._forms = Forms(expression, given, tuple(constants), self.iteration)
         lengths = _whole_numbers(sizes or {})
         self.arrays: Arrays | None = None
         self.constraints: Lagrangian | None = None
         # What has been read and compiled before needs no reading again.
         if subject_to is not None:
-            self._read_constraints(subject_to, data, lengths, missing)
+            self._read_constraints(subject_to, data, lengths, missing, shapes)
         elif data is not None or lengths or not self._forms.recall():
             self._forms.read(self._read_names(data, lengths, missing))
-        if self.arrays is not None and shapes:
-            self.arrays = self.arrays.shaped(shapes)
         self._kernels = Kernels(self._forms, self.arrays)
         self.variables: tuple[str, ...] = self._forms.variables
         self.ended: list[Any] = []  # a run of it that can be begun again
+        if shapes:
+            other = self.with_shapes(shapes)
+            self.arrays, self.constraints = other.arrays, other.constraints
+            self._kernels = other._kernels
 
     def _read_constraints(
-        self, given: Any, data: Any, sizes: Mapping[str, int], missing: str
+        self,
+        given: Any,
+        data: Any,
+        sizes: Mapping[str, int],
+        missing: str,
+        shapes: Mapping[str, Sequence[int]],
     ) -> None:
         """Read relations; names are then those of the formula and of all relations."""
         from symgd.objectives.constraints import constrained
@@ -190,6 +209,7 @@ class Objective:
             old.declared,
             given,
             self.parameters,
+            shapes,
             data=data,
             sizes=sizes,
             missing=missing,
@@ -283,6 +303,15 @@ class Objective:
         if self.constraints is not None:
             return self._shaped(self.arrays.shapes_of(x0))
         arrays = self.arrays.sized(x0)
+        return self if arrays is self.arrays else self._copied(arrays=arrays)
+
+    def with_shapes(self, shapes: Mapping[str, Sequence[int]]) -> Objective:
+        """Return the same with known shapes of some variables."""
+        if self.arrays is None or not (own := _of_variables(shapes, self.arrays.ranks)):
+            return self
+        if self.constraints is not None:
+            return self._shaped(own)
+        arrays = self.arrays.shaped(own)
         return self if arrays is self.arrays else self._copied(arrays=arrays)
 
     def _shaped(self, shapes: Mapping[str, Sequence[int]]) -> Objective:
@@ -638,7 +667,19 @@ def objective_of(objective: Any, *given: Any, **more: Any) -> Objective:
     constants = {str(name) for name in more.get("parameters") or ()}
     meant = naming.constants_meant(objective, *given) - constants
     names = _names_with(objective, meant, more) if meant else None
-    made = Objective(objective, names, **more)
+    sizes, told = split_sizes(more.get("sizes") or {})
+    shapes = dict(told)
+    if "subject_to" in more:  # relations may be between arrays
+        started, _ = shapes_of_start(*given[:1])
+        shapes |= {name: shape for name, shape in started.items() if shape}
+    data, missing = more.get("data"), more.get("missing", "error")
+    known = (names or (), constants, data, missing, _mapping(sizes), told)
+    if (whole := with_indices(objective, *known, *given[:1])) is not None:
+        shapes |= whole.shapes
+        sizes = {k: n for k, n in sizes.items() if k not in shapes}
+    if shapes:
+        more = {**more, "sizes": {**sizes, **shapes}}
+    made = Objective(whole.text if whole else objective, names, **more)
     naming.warn_of_misread(objective, made.variables, *given)
     return made
 
@@ -725,6 +766,17 @@ def _names(names: Iterable[str | sp.Symbol], what: str) -> tuple[str, ...]:
         repeated = next(name for name in result if result.count(name) > 1)
         raise InputError(f"{repeated!r} stands twice in {what}")
     return result
+
+
+def _of_variables(
+    shapes: Mapping[str, Sequence[int]], ranks: Mapping[str, int]
+) -> dict[str, Sequence[int]]:
+    """Return those shapes that are of variables with so many indices."""
+    return {k: s for k, s in shapes.items() if ranks.get(k) == len(s)}
+
+
+def _mapping(sizes: Any) -> Mapping[str, Any]:
+    return sizes if isinstance(sizes, Mapping) else {}
 
 
 def _whole_numbers(sizes: Mapping[str, int]) -> dict[str, int]:

@@ -175,13 +175,13 @@ def test_names_of_sizes():
             "sum(y*a for i in range(n))",
             {"data": {"y": [1, 2]}, "sizes": {"n": 2}},
             None,
-            ["'y' is a column of the data: write y[i]"],
+            ["is an array of shape (2,)", "write y[i], say"],
         ),
         (
             "sum(A[i]*a for i in range(n))",
             {"data": {"A": np.ones((2, 3))}},
             None,
-            ["'A' has 2 dimension(s) in the data, but 1 index(es)"],
+            ["is an array of shape (3,)", "not a number"],
         ),
         (
             "sum(y[i, i]*a for i in range(n))",

@@ -98,7 +98,7 @@ def test_exit_status(arguments, status):
         ),
         (("x*y", "--start", "x=1,x=2,y=1"), "--start names 'x' twice"),
         (("x**2", "--bounds", "x=0:1,x=2:3"), "--bounds names 'x' twice"),
-        (("np.sin(x)",), "write sin(...)"),
+        (("np.random.rand(x)",), "not a function of formulas"),
         (("3x^2",), "write 3*x**2"),
         (("x**2", "--set", "step_size"), "--set expects name=value"),
         (("x**2", "--start", "1,2"), "--start has 2 number(s); expected 1 number(s)"),

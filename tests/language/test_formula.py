@@ -253,7 +253,7 @@ def test_natural_order():
 
 def test_every_function_of_the_table_can_be_written_and_printed():
     for name, row in FUNCTIONS.items():
-        arguments = ["1", "x/9"] if name == "polygamma" else ["x/9", "y/9"]
+        arguments = ["1", "x/9"] if name == "polygamma" else ["x/9", "y/9", "z"]
         count = 1 if row.arity[0] == 1 else row.arity[0]
         chosen = arguments[-count:] if name == "polygamma" else arguments[:count]
         expression = read(f"{name}({', '.join(chosen)})")

@@ -125,9 +125,9 @@ def test_a_state_has_no_value_before_the_first_update():
         Rule("r", "v = v + g\nm = m + v\nx = x - m", initial={"m": "v"})
 
 
-def test_objectives_have_no_reductions():
-    with pytest.raises(FormulaError, match="only rules have them"):
-        minimize("norm(x)")
+def test_objectives_have_reductions_of_arrays_only():
+    with pytest.raises(FormulaError, match="norm is of an array"):
+        minimize("norm(x)", {"x": 1.0})
 
 
 # -------------------------------------------------------------------- schedules

@@ -1,0 +1,118 @@
+"""How long arrays are: symbols for lengths, and what is known to be equal.
+
+Unification of dimensions, as a type checker does it for types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import sympy as sp
+
+# The known length of each axis, by names of sizes perhaps; None where it is unknown.
+Lengths: TypeAlias = Sequence["int | sp.Expr | None"]
+
+
+class Extents:
+    """The lengths of the axes of one formula's arrays.
+
+    Parameters
+    ----------
+    known : mapping of str to sequence of int, SymPy expression or None
+        What is known of some arrays.
+
+    Examples
+    --------
+    >>> extents = Extents({"A": (3, None), "b": (3,)})
+    >>> rows, columns = extents.of("A", 2)
+    >>> (length,) = extents.of("x", 1)
+    >>> extents.equal(columns, length), extents.told(columns), extents.told(rows)
+    (True, 'len(x)', '3')
+    """
+
+    def __init__(self, known: Mapping[str, Lengths]) -> None:
+        self.known = known
+        self._same: dict[sp.Symbol, sp.Expr] = {}
+        self._numbers: dict[sp.Symbol, int] = {}
+        self._axes: dict[sp.Symbol, tuple[str, int, int]] = {}
+
+    def of(self, name: str, rank: int) -> tuple[sp.Expr, ...]:
+        """Return the lengths of an array's axes."""
+        axes = []
+        for axis in range(rank):
+            length = sp.Symbol(f"{name}.{axis}", integer=True)
+            if length not in self._axes:
+                self._axes[length] = (name, axis, rank)
+                lengths = self.known.get(name, ())
+                number = lengths[axis] if axis < len(lengths) else None
+                if isinstance(number, sp.Expr) and not number.is_Integer:
+                    self._same[length] = number.xreplace(_whole(number))
+                elif number is not None:
+                    self._numbers[length] = int(number)
+            axes.append(length)
+        return tuple(axes)
+
+    def resolved(self, length: sp.Expr) -> sp.Expr:
+        """Return a length in terms of those that stand for themselves."""
+        while found := [s for s in length.free_symbols if s in self._same]:
+            length = length.xreplace({s: self._same[s] for s in found})
+        return length
+
+    def number(self, length: sp.Expr) -> int | None:
+        """Return a length as a number, if it is known."""
+        length = self.resolved(length)
+        if any(s not in self._numbers for s in length.free_symbols):
+            return None
+        known = {s: sp.Integer(self._numbers[s]) for s in length.free_symbols}
+        return int(length.xreplace(known))
+
+    def equal(self, one: sp.Expr, other: sp.Expr) -> bool:
+        """Take two lengths for the same; return whether they can be."""
+        one, other = self.resolved(one), self.resolved(other)
+        difference = sp.expand(one - other)
+        if difference.is_number:
+            return bool(difference == 0)
+        numbers = self.number(one), self.number(other)
+        if None not in numbers and numbers[0] != numbers[1]:
+            return False
+        mine = difference.free_symbols & self._axes.keys()
+        for length in sorted(mine, key=str, reverse=True):
+            slope = difference.coeff(length)
+            rest = sp.expand(difference - slope * length)
+            if slope in (1, -1) and not rest.has(length):
+                self._identify(length, -rest / slope)
+                return True
+        return None not in numbers
+
+    def _identify(self, length: sp.Symbol, other: sp.Expr) -> None:
+        number = self._numbers.get(length)
+        self._same[length] = other
+        free = other.free_symbols - self._numbers.keys()
+        if number is not None and len(free) == 1:  # what is known of one is of both
+            (unknown,) = free
+            solved = sp.solve(other - number, unknown)
+            if len(solved) == 1 and solved[0].is_Integer:
+                self._numbers[unknown] = int(solved[0])
+
+    def told(self, length: sp.Expr) -> str:
+        """Return a length as people read it: a number, or what has this length."""
+        if (number := self.number(length)) is not None:
+            return str(number)
+        names = {s: sp.Symbol(self._name(s)) for s in length.free_symbols}
+        return str(length.xreplace(names))
+
+    def shape(self, lengths: Sequence[sp.Expr]) -> str:
+        """Return a shape as NumPy prints it."""
+        inner = ", ".join(map(self.told, lengths))
+        return f"({inner},)" if len(lengths) == 1 else f"({inner})"
+
+    def _name(self, length: sp.Symbol) -> str:
+        if length not in self._axes:
+            return length.name
+        name, axis, rank = self._axes[length]
+        return f"len({name})" if rank == 1 else f"{name}.shape[{axis}]"
+
+
+def _whole(length: sp.Expr) -> dict[sp.Symbol, sp.Symbol]:
+    return {s: sp.Symbol(s.name, integer=True) for s in length.free_symbols}

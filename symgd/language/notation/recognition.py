@@ -1,0 +1,95 @@
+"""Where a formula has whole arrays: which nodes of its tree are more than indices."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+
+from symgd.language.notation.array_functions import TABLE
+from symgd.language.notation.ranks import arguments, called, items
+from symgd.language.notation.slices import is_more_than_index
+
+MANY = 99  # indices
+BUILT = ("sum", "prod")  # over indices that the reader knows
+
+
+def is_of_numbers(name: str, node: ast.Call) -> bool:
+    """Return whether max(a, b), say, is of its arguments and not of an array's."""
+    return name in ("max", "min") and len(arguments(node)) > 1 and not node.keywords
+
+
+def arrayed(tree: ast.expr, ranks: Mapping[str, int]) -> set[int]:
+    """Return the nodes, by identity, in which there is a whole array."""
+    found: set[int] = set()
+    nodes = list(ast.walk(tree))[::-1]
+    elements = [n for n in nodes if _is_element(n, ranks)]
+    whole = {id(n.value) for n in elements if isinstance(n, ast.Subscript)}
+    loose = set(_loose(nodes))
+    for node in nodes:
+        own = _is_array(node, ranks, loose) and id(node) not in whole
+        if own or any(id(part) in found for part in ast.iter_child_nodes(node)):
+            found.add(id(node))
+    return found
+
+
+def without_index(tree: ast.expr, ranks: Mapping[str, int]) -> str | None:
+    """Return what an array in a sum over an index might have been: y[i]; or None."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.GeneratorExp):
+            indexed = {id(n.value) for n in ast.walk(node) if _is_element(n, ranks)}  # type: ignore[attr-defined]
+            first = node.generators[0].target
+            for part in ast.walk(node.elt):
+                bare = isinstance(part, ast.Name) and ranks.get(part.id) == 1
+                if bare and id(part) not in indexed and isinstance(first, ast.Name):
+                    return f"{part.id}[{first.id}]"  # type: ignore[attr-defined]
+    return None
+
+
+def _loose(nodes: Sequence[ast.AST]) -> Iterator[str]:
+    """Yield the names in loops that aren't the index of a range in a sum."""
+    kept: set[int] = set()
+    for node in nodes:
+        if isinstance(node, ast.Call) and called(node) in BUILT:
+            loops = [a for a in node.args if isinstance(a, ast.GeneratorExp)]
+            kept |= {
+                id(c) for a in loops for c in a.generators if called(c.iter) == "range"
+            }
+    for node in nodes:
+        if isinstance(node, ast.comprehension) and id(node) not in kept:
+            for part in ast.walk(node.target):
+                if isinstance(part, ast.Name):
+                    yield part.id
+
+
+def _is_element(node: ast.AST, ranks: Mapping[str, int]) -> bool:
+    """Return whether a node has all indices of an array, or more than it can have."""
+    if not (isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)):
+        return False
+    inside = items(node)
+    plain = not any(map(is_more_than_index, inside))
+    arrays = any(isinstance(n, ast.Name) and ranks.get(n.id, 0) for n in inside)
+    return plain and not arrays and ranks.get(node.value.id, MANY) <= len(inside)
+
+
+def _is_array(node: ast.AST, ranks: Mapping[str, int], loose: set[str]) -> bool:
+    if isinstance(node, ast.Name):
+        return ranks.get(node.id, 0) > 0 or node.id in loose
+    if isinstance(node, ast.Subscript):
+        return not _is_element(node, ranks)
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, ast.MatMult)
+    if isinstance(node, ast.Call):
+        return _is_call_of_arrays(node)
+    return isinstance(node, (ast.Attribute, ast.List))
+
+
+def _is_call_of_arrays(node: ast.Call) -> bool:
+    name = called(node)
+    given = node.args[0] if node.args else None
+    if isinstance(given, ast.GeneratorExp):
+        if name not in BUILT:
+            return True
+        return any(called(c.iter) != "range" for c in given.generators)
+    if name in ("sum", "prod"):
+        return not isinstance(given, ast.ListComp)
+    return name in TABLE and not is_of_numbers(str(name), node)

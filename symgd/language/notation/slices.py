@@ -1,0 +1,190 @@
+"""What stands in brackets after an array: slices, elements from the end, rows."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import TypeAlias
+
+import sympy as sp
+
+from symgd.language.notation.array_values import Element, Indices, Rewriting, Whole
+from symgd.language.notation.ranks import called, is_new_axis, items
+
+# An index of an array, made of those of what is taken from it.
+_Place: TypeAlias = Callable[[Indices], ast.expr]
+
+
+def is_more_than_index(node: ast.expr) -> bool:
+    """Return whether an item in brackets is something that indices have no word for."""
+    if isinstance(node, ast.Slice) or is_new_axis(node):
+        return True
+    return _negative(node) is not None or _is_ellipsis(node)
+
+
+def _is_ellipsis(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is Ellipsis
+
+
+def _negative(node: ast.expr) -> int | None:
+    """Return the number that -1 is."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        inner = node.operand
+        if isinstance(inner, ast.Constant) and type(inner.value) is int:
+            return -inner.value
+    return None
+
+
+def taken(form: Rewriting, node: ast.Subscript) -> Whole:
+    """Return what is taken from an array: an element, a row, every other one."""
+    inner = items(node)
+    if isinstance(node.value, ast.Attribute) and node.value.attr == "shape":
+        return _length(form, node)
+    base = form.array(node.value, "an index")
+    if any(map(_is_ellipsis, inner)):
+        raise form.refuse(node, "... is not part of a formula", "write A[:, j]")
+    count = sum(not is_new_axis(each) for each in inner)
+    if count > base.rank:
+        text, told = form.source(node.value), form.extents.shape(base.shape)
+        problem = f"{text} has shape {told}: no {count} indices"
+        raise form.refuse(node, problem, None)
+    inner += [ast.copy_location(ast.Slice(), node)] * (base.rank - count)
+    shape: list[sp.Expr] = []
+    places: list[_Place] = []
+    for item in inner:
+        if is_new_axis(item):
+            shape.append(sp.S.One)
+            continue
+        length, axis = base.shape[len(places)], len(shape)
+        if isinstance(item, ast.Slice):
+            size, place = _sliced(form, item, length, node)
+            shape.append(size)
+            places.append(_at_axis(axis, place))
+        elif (whole := _index(form, item, length)).rank:
+            shape += whole.shape
+            places.append(_chosen(axis, whole))
+        else:
+            places.append(_chosen(axis, whole))
+    return Whole(tuple(shape), _elements(base, places), node)
+
+
+def _elements(base: Whole, places: list[_Place]) -> Element:
+    return lambda indices: base.at(tuple(place(indices) for place in places))
+
+
+def _at_axis(axis: int, place: Callable[[ast.expr], ast.expr]) -> _Place:
+    return lambda indices: place(indices[axis])
+
+
+def _chosen(axis: int, whole: Whole) -> _Place:
+    return lambda indices: whole.at(indices[axis : axis + whole.rank])
+
+
+def _index(form: Rewriting, item: ast.expr, length: sp.Expr) -> Whole:
+    if (back := _negative(item)) is not None:
+        place = form.extents.resolved(length) + back
+        if (number := form.extents.number(place)) is not None and number < 0:
+            told = form.extents.told(length)
+            raise form.refuse(item, f"there are {told} elements", None)
+        return Whole((), lambda _: form.write.length(item, place), item)
+    whole = form.value(item)
+    if isinstance(item, (ast.Compare, ast.BoolOp)) or (
+        isinstance(item, ast.BinOp) and isinstance(item.op, (ast.BitAnd, ast.BitOr))
+    ):
+        problem = "a condition can't choose elements: their number would vary"
+        raise form.refuse(item, problem, "write where(x > 0, x, 0) in a sum")
+    return whole
+
+
+def _sliced(
+    form: Rewriting, item: ast.Slice, length: sp.Expr, node: ast.expr
+) -> tuple[sp.Expr, Callable[[ast.expr], ast.expr]]:
+    """Return the length of a slice, and what makes an index of one of it."""
+    step = 1 if item.step is None else whole_number(form, item.step)
+    if step == 0 or not (isinstance(step, int) or step.is_Integer):
+        raise form.refuse(node, "the step of a slice is a whole number, not 0", None)
+    step = int(step)
+    first = _end(form, item.lower, length, sp.S.Zero if step > 0 else length - 1)
+    last = _end(form, item.upper, length, length if step > 0 else sp.S.NegativeOne)
+    count = (last - first if step > 0 else first - last) + abs(step) - 1
+    count = count if abs(step) == 1 else sp.floor(count / abs(step))
+    if (number := form.extents.number(count)) is not None and number < 0:
+        count = sp.S.Zero
+
+    def place(index: ast.expr) -> ast.expr:
+        start = form.write.length(node, first)
+        if abs(step) != 1:
+            factor = form.write.number(node, abs(step))
+            index = form.write.binary(node, factor, ast.Mult(), index)
+        if first == 0 and step > 0:
+            return index
+        if step > 0:
+            return form.write.binary(node, index, ast.Add(), start)
+        return form.write.binary(node, start, ast.Sub(), index)
+
+    return count, place
+
+
+def _end(
+    form: Rewriting, node: ast.expr | None, length: sp.Expr, default: sp.Expr
+) -> sp.Expr:
+    if node is None:
+        return default
+    end = whole_number(form, node)
+    if _negative(node) is not None:
+        end = length + end
+    numbers = form.extents.number(end), form.extents.number(length)
+    if numbers[0] is not None and numbers[0] < 0:
+        return sp.S.Zero
+    if None not in numbers and numbers[0] > numbers[1]:  # type: ignore[operator]
+        return length
+    return end
+
+
+def whole_number(form: Rewriting, node: ast.expr) -> sp.Expr:
+    """Return a whole number that is written with numbers, names of sizes, and len."""
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        return sp.Integer(node.value)
+    if isinstance(node, ast.Name) and not (
+        form.ranks.get(node.id, 0) or node.id in form.bound
+    ):
+        return sp.Symbol(node.id, integer=True)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -whole_number(form, node.operand)
+    if isinstance(node, ast.BinOp) and type(node.op) in _WHOLE:
+        sides = (whole_number(form, side) for side in (node.left, node.right))
+        return _WHOLE[type(node.op)](*sides)
+    if called(node) == "len" and isinstance(node, ast.Call) and len(node.args) == 1:
+        return form.array(node.args[0], "len").shape[0]
+    if (length := _axis_length(form, node)) is not None:
+        return length
+    raise form.refuse(node, "a whole number is expected here", None)
+
+
+_WHOLE = {
+    ast.Add: lambda a, b: a + b,
+    ast.Sub: lambda a, b: a - b,
+    ast.Mult: lambda a, b: a * b,
+    ast.FloorDiv: lambda a, b: sp.floor(a / b),
+}
+
+
+def _length(form: Rewriting, node: ast.Subscript) -> Whole:
+    """Return one of the lengths in a shape."""
+    length = _axis_length(form, node)
+    if length is None:
+        raise form.refuse(node, "a shape has a length for each axis", "A.shape[0]")
+    return Whole((), lambda _: form.write.length(node, length), node)
+
+
+def _axis_length(form: Rewriting, node: ast.expr) -> sp.Expr | None:
+    """Return what A.shape[0] is; None for anything else."""
+    if not (isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute)):
+        return None
+    if node.value.attr != "shape":
+        return None
+    shape = form.array(node.value.value, "shape").shape
+    axis = whole_number(form, node.slice)
+    if not (axis.is_Integer and -len(shape) <= axis < len(shape)):
+        raise form.refuse(node, f"there are {len(shape)} axes", "write A.shape[0]")
+    return shape[int(axis)]

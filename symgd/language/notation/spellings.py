@@ -1,0 +1,188 @@
+"""Other spellings of what formulas have: np.exp(x), where(c, a, b), Ne(x, 0), a & b.
+
+Normalisation of a syntax tree: names in modules are read as what they mean.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import TypeAlias
+
+MODULES = frozenset(
+    {
+        *("np", "numpy", "onp", "anp", "cp", "jnp", "jax", "nn", "lax", "math"),
+        *("torch", "F", "functional", "linalg", "scipy", "special", "sp", "sympy"),
+    }
+)
+_CONSTANTS = {"pi": "pi", "e": "E", "E": "E", "inf": "inf"}
+_RENAMED = {
+    "amax": "max",
+    "amin": "min",
+    "fmax": "max",
+    "fmin": "min",
+    "fsum": "sum",
+    "fabs": "abs",
+    "absolute": "abs",
+    "clamp": "clip",
+    "power": "pow",
+    "float_power": "pow",
+    "mm": "matmul",
+    "mv": "matmul",
+    "vdot": "dot",
+    "ndtr": "normal_cdf",
+}
+_LOOPING = ("sum", "prod", "max", "min")
+_WITH_AXIS = ("max", "min", "amax", "amin")  # as the second argument
+
+# Returns the error for a node, with what is wrong and what to write.
+Refuse: TypeAlias = Callable[[ast.expr, str, "str | None"], Exception]
+
+# Returns the tree that a call of arguments means; None if that isn't known.
+_Made: TypeAlias = Callable[[list[ast.expr]], "ast.expr | None"]
+
+
+def root_of(node: ast.expr) -> str | None:
+    """Return the name at the front of a dotted one; None if there is none."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def module_of(node: ast.expr) -> str | None:
+    """Return the module of a dotted name, as np.linalg of np.linalg.norm; or None."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.insert(0, node.attr)
+        node = node.value
+    if not (parts and isinstance(node, ast.Name) and node.id in MODULES):
+        return None
+    return ".".join([node.id, *parts[:-1]]) if MODULES.issuperset(parts[:-1]) else None
+
+
+def respelt(tree: ast.expr, refuse: Refuse) -> ast.expr:
+    """Return a tree in which everything is called as formulas call it."""
+    changed: ast.expr = _Respelt(refuse).visit(tree)
+    return changed
+
+
+class _Respelt(ast.NodeTransformer):
+    def __init__(self, refuse: Refuse) -> None:
+        self.refuse = refuse
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        module = module_of(node.func)
+        self.generic_visit(node)
+        if module is not None and isinstance(node.func, ast.Attribute):
+            node = self._plain(node, node.func, module)
+        self._unbracketed(node)
+        made = _CALLS.get(node.func.id) if isinstance(node.func, ast.Name) else None
+        if made is None or node.keywords:
+            return node
+        changed = made(node.args)
+        return node if changed is None else ast.copy_location(changed, node)
+
+    def _unbracketed(self, node: ast.Call) -> None:
+        """Take sum([... for ...]) for a sum over the index."""
+        if isinstance(node.func, ast.Name) and node.func.id in _LOOPING and node.args:
+            first = node.args[0]
+            if isinstance(first, ast.ListComp):
+                loop = ast.GeneratorExp(first.elt, first.generators)
+                node.args[0] = ast.copy_location(loop, first)
+
+    def _plain(self, node: ast.Call, function: ast.Attribute, module: str) -> ast.Call:
+        name, keywords, given = function.attr, list(node.keywords), list(node.args)
+        if name in _WITH_AXIS and len(given) == 2 and _is_axis(node, module):
+            keywords.insert(0, ast.keyword("axis", given.pop()))
+        if name == "log" and module != "math" and len(given) > 1:
+            problem = f"{module}.log has no base"
+            raise self.refuse(node, problem, "write log(x)/log(b), or log(x, b)")
+        if name == "sinc" and module in ("sp", "sympy"):
+            problem = "the sinc of SymPy is sin(x)/x, that of formulas sin(pi*x)/(pi*x)"
+            raise self.refuse(node, problem, "write sin(x)/x")
+        known = ast.Name(_RENAMED.get(name, name), ast.Load())
+        plain = ast.Call(ast.copy_location(known, function), given, keywords)
+        return ast.copy_location(plain, node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        chain: list[ast.BinOp] = [node]  # which may be long
+        while isinstance(left := chain[-1].left, ast.BinOp):
+            chain.append(left)
+        chain[-1].left = self.visit(chain[-1].left)
+        changed: ast.expr = chain[-1].left
+        for each in chain[::-1]:
+            each.left, each.right = changed, self.visit(each.right)
+            changed = self._joined(each)
+        return changed
+
+    def _joined(self, node: ast.BinOp) -> ast.expr:
+        sides = [node.left, node.right]
+        if type(node.op) not in _JOINED or not all(map(_is_condition, sides)):
+            return node
+        both = ast.BoolOp(_JOINED[type(node.op)](), sides)
+        return ast.copy_location(both, node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        self.generic_visit(node)
+        if isinstance(node.op, ast.Invert) and _is_condition(node.operand):
+            return ast.copy_location(ast.UnaryOp(ast.Not(), node.operand), node)
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        if module_of(node) is None or node.attr not in _CONSTANTS:
+            self.generic_visit(node)
+            return node
+        return ast.copy_location(ast.Name(_CONSTANTS[node.attr], ast.Load()), node)
+
+
+_JOINED: dict[type, type[ast.boolop]] = {ast.BitAnd: ast.And, ast.BitOr: ast.Or}
+
+
+def _is_condition(node: ast.expr) -> bool:
+    negated = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+    return negated or isinstance(node, (ast.Compare, ast.BoolOp))
+
+
+def _compared(op: type[ast.cmpop]) -> _Made:
+    def made(given: list[ast.expr]) -> ast.expr | None:
+        return ast.Compare(given[0], [op()], given[1:]) if len(given) == 2 else None
+
+    return made
+
+
+def _all_of(op: type[ast.boolop]) -> _Made:
+    return lambda given: ast.BoolOp(op(), given) if len(given) > 1 else None
+
+
+def _choice(given: list[ast.expr]) -> ast.expr | None:
+    return ast.IfExp(*given) if len(given) == 3 else None
+
+
+def _ratio(given: list[ast.expr]) -> ast.expr | None:
+    return ast.BinOp(given[0], ast.Div(), given[1]) if len(given) == 2 else None
+
+
+def _opposite(given: list[ast.expr]) -> ast.expr | None:
+    return ast.UnaryOp(ast.Not(), given[0]) if len(given) == 1 else None
+
+
+_CALLS: dict[str, _Made] = {
+    "where": _choice,
+    "Rational": _ratio,
+    "divide": _ratio,
+    "Ne": _compared(ast.NotEq),
+    "Eq": _compared(ast.Eq),
+    "Lt": _compared(ast.Lt),
+    "Le": _compared(ast.LtE),
+    "Gt": _compared(ast.Gt),
+    "Ge": _compared(ast.GtE),
+    **dict.fromkeys(("And", "logical_and"), _all_of(ast.And)),
+    **dict.fromkeys(("Or", "logical_or"), _all_of(ast.Or)),
+    **dict.fromkeys(("Not", "logical_not"), _opposite),
+}
+
+
+def _is_axis(node: ast.Call, module: str) -> bool:
+    """Return whether a second argument is an axis, and no second number."""
+    second = node.args[1]
+    return module != "torch" or isinstance(second, (ast.Constant, ast.UnaryOp))

@@ -1,0 +1,153 @@
+"""Whole arrays in the text of an objective: their shapes, and the text with indices.
+
+What is known of shapes: data, a start, and ``sizes={"x": 3, "A": (2, 3)}``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from symgd.errors import InputError
+from symgd.language.naming import names_of_sizes
+from symgd.objectives.numbers_given import named, shape_of
+
+# What a text with whole arrays has; many others have it, too.
+_SIGNS = re.compile(
+    r"@|\[|\.\s*[A-Za-z_]|\b(?:sum|prod|mean|average|norm|dot|matmul|inner|outer|trace|len|"
+    r"logsumexp|softmax|log_softmax|transpose|diff|arange|det|solve|inv)\s*\(|"
+    r"\b(?:max|min|maximum|minimum)\s*\([^,]*(?:\)|axis)"
+)
+
+
+Shape: TypeAlias = tuple[int, ...]
+
+
+class IndexedText(NamedTuple):
+    """A text with indices, and what was said of the shapes of its variables."""
+
+    text: str
+    shapes: Mapping[str, Shape]
+
+
+def split_sizes(sizes: Any) -> tuple[Any, dict[str, Shape]]:
+    """Return sizes by name, and the shapes of arrays that are among them.
+
+    >>> split_sizes({"n": 3, "A": (2, 3)})
+    ({'n': 3}, {'A': (2, 3)})
+    """
+    if not isinstance(sizes, Mapping):
+        return sizes, {}
+    shapes = {}
+    for name, size in sizes.items():
+        if isinstance(size, (tuple, list)):
+            if not size or not all(_is_length(each) for each in size):
+                problem = f"the shape of {name} is lengths, such as (2, 3), not"
+                raise InputError(f"{problem} {size!r}")
+            shapes[str(name)] = tuple(map(int, size))
+    return {k: v for k, v in sizes.items() if str(k) not in shapes}, shapes
+
+
+def _is_length(size: Any) -> bool:
+    whole = isinstance(size, (int, float)) and not isinstance(size, bool)
+    return whole and size >= 1 and size % 1 == 0
+
+
+def shapes_of_data(data: Any, names: Collection[str] | None = None) -> dict[str, Shape]:
+    """Return the shapes of columns, of all or of those with some of these names."""
+    if isinstance(data, Mapping):
+        columns = {str(key): value for key, value in data.items()}
+        found = columns if names is None else columns.keys() & names
+        return {name: shape_of(columns[name], name) for name in found}
+    fields = getattr(getattr(data, "dtype", None), "names", None)
+    if fields:
+        return {n: data[n].shape for n in fields if names is None or n in names}
+    listed = getattr(data, "columns", None)
+    if listed is None or not hasattr(data, "__len__"):
+        return {}
+    return {n: (len(data),) for n in map(str, listed) if names is None or n in names}
+
+
+def shapes_of_start(x0: Any) -> tuple[dict[str, Shape], int | None]:
+    """Return the shapes that a start tells by name, or the rank of one without."""
+    x0 = named(x0)
+    if isinstance(x0, Mapping):
+        shapes = {str(k): shape_of(v, f"x0, {k}") for k, v in x0.items()}
+        return {k: s for k, s in shapes.items() if k.isidentifier()}, None
+    if x0 is None or isinstance(x0, (str, bytes)) or not hasattr(x0, "__len__"):
+        return {}, None
+    shape = shape_of(x0, "x0")
+    return {}, None if shape in ((1,), ()) else len(shape)
+
+
+def names_of(text: str) -> set[str]:
+    """Return everything in a text that may be a name."""
+    return set(re.findall(r"[^\W\d]\w*", text))
+
+
+def with_indices(
+    text: str,
+    names: Sequence[str],
+    scalars: Collection[str],
+    data: Any,
+    missing: str,
+    sizes: Mapping[str, Any],
+    told: Mapping[str, Shape],
+    x0: Any = None,
+) -> IndexedText | None:
+    """Return the same formula with indices, if it has whole arrays.
+
+    Parameters
+    ----------
+    text : str
+    names : sequence of str
+        What is declared: such names are no constants.
+    scalars : collection of str
+        The parameters.
+    data, missing, sizes
+        As an objective takes them.
+    told : mapping of str to shape
+        Of some arrays.
+    x0 : start, optional
+    """
+    if not _SIGNS.search(text):
+        return None
+    started, start = shapes_of_start(x0)
+    from symgd.language.formula import Shapes, symbol, text_of, without_arrays
+
+    used = names_of(text)
+    columns = shapes_of_data(data, used)
+    lengths = _lengths_of_names(text, sizes, {*columns, *started, *told})
+    known = {**started, **told, **lengths}
+    shapes = Shapes(
+        {**known, **_counted(columns, missing)},
+        frozenset({*scalars, *(sizes.keys() - lengths.keys())}),
+        start,
+    )
+    declared = {name: symbol(name) for name in (*names, *scalars)}
+    expression = without_arrays(text, declared, shapes)
+    if expression is None:
+        return None
+    return IndexedText(text_of(expression), {k: s for k, s in known.items() if s})
+
+
+def _counted(
+    columns: Mapping[str, Shape], missing: str
+) -> dict[str, tuple[int | None, ...]]:
+    """Return what is known of columns: not how long they are, if rows are dropped."""
+    if missing != "drop":
+        return dict(columns)
+    return {name: (None, *shape[1:]) for name, shape in columns.items()}
+
+
+def _lengths_of_names(
+    text: str, sizes: Mapping[str, Any], others: Collection[str]
+) -> dict[str, Shape]:
+    """Return the sizes that are said of arrays: of names in no range and no index."""
+    inside = names_of_sizes(text)
+    return {
+        name: (int(size),)
+        for name, size in sizes.items()
+        if name not in inside and name not in others and _is_length(size)
+    }

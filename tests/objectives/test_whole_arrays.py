@@ -1,0 +1,178 @@
+"""Whole arrays in objectives: shapes from data, starts and sizes; values as NumPy's."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import symgd
+from symgd import FormulaError, InputError, Objective
+
+seeds = st.integers(0, 2**32 - 1)
+
+# What is written, and the same by NumPy; x is the variable.
+VALUES = [
+    ("norm(A @ x - b)**2 + 0.5*norm(x, 1)",
+     lambda x, A, b, S: np.sum((A @ x - b) ** 2) + 0.5 * np.abs(x).sum()),
+    ("x.T @ S @ x + np.dot(x, S[0]) - trace(S)",
+     lambda x, A, b, S: x @ S @ x + x @ S[0] - np.trace(S)),
+    ("((A*x - mean(A, axis=1, keepdims=True))**2).mean()",
+     lambda x, A, b, S: ((A * x - A.mean(axis=1, keepdims=True)) ** 2).mean()),
+    ("sum((x[1:] - x[:-1]**2)**2) + x[-1]*sum(x[::2]) + norm(x[::-1] - 1)",
+     lambda x, A, b, S: np.sum((x[1:] - x[:-1] ** 2) ** 2)
+     + x[-1] * x[::2].sum() + np.linalg.norm(x[::-1] - 1)),
+    ("logsumexp(A @ x) + sum(softmax(x)*x)",
+     lambda x, A, b, S: np.log(np.exp(A @ x).sum()) + np.exp(x) @ x / np.exp(x).sum()),
+    ("sum(where(x > 0, x**2, -x)) + prod(cos(x)) + max(A[:, 0])*sum(clip(x, -1, 1))",
+     lambda x, A, b, S: np.sum(np.where(x > 0, x**2, -x)) + np.prod(np.cos(x))
+     + A[:, 0].max() * np.clip(x, -1, 1).sum()),
+    ("norm(outer(x, b) - A.T)**2 + sum(abs(v - 1) for v in x)",
+     lambda x, A, b, S: np.sum((np.outer(x, b) - A.T) ** 2) + np.abs(x - 1).sum()),
+]  # fmt: skip
+
+
+def numbers(seed):
+    source = np.random.default_rng(seed)
+    data = {"A": source.normal(size=(4, 3)), "b": source.normal(size=4)}
+    return source.normal(size=3), {**data, "S": source.normal(size=(3, 3))}
+
+
+@pytest.mark.parametrize(("text", "plain"), VALUES)
+def test_values_and_gradients_are_those_of_numpy(text, plain):
+    @settings(deadline=None, max_examples=20)
+    @given(seeds)
+    def check(seed):
+        x, data = numbers(seed)
+        objective = Objective(text, data=data, sizes={"x": 3})
+        value, slope = objective.value_and_grad(x)
+        assert value == pytest.approx(plain(x, **data), rel=1e-12, abs=1e-12)
+        step = 1e-6
+        for k, along in enumerate(np.eye(3) * step):
+            ends = [plain(x + side * along, **data) for side in (1, -1)]
+            difference = (ends[0] - ends[1]) / (2 * step)
+            assert slope[k] == pytest.approx(difference, rel=1e-6, abs=1e-7)
+
+    check()
+
+
+@settings(deadline=None, max_examples=20)
+@given(seeds)
+def test_the_bits_are_those_of_the_form_with_indices(seed):
+    x, data = numbers(seed)
+    del data["S"]
+    indexed = "sum((sum(A[i, j]*x[j] for j in range(m)) - b[i])**2 for i in range(n))"
+    whole = Objective("norm(A @ x - b)**2", data=data)
+    plain = Objective(indexed, data=data)
+    assert whole.expression == plain.expression
+    assert whole.value(x) == plain.value(x)
+    assert whole.grad(x).tolist() == plain.grad(x).tolist()
+
+
+def test_new_shapes_compile_nothing_new():
+    keys = []
+    for count in (4, 5):
+        data = {"A": np.ones((count, 70)), "b": np.ones(count)}
+        keys.append(Objective("norm(A @ x - b)**2", data=data).code_key)
+    assert keys[0] == keys[1]
+
+
+def test_a_start_tells_what_is_an_array():
+    assert symgd.minimize("sum((x - 1)**2)", [3, 4, 5]).x.tolist() == [1, 1, 1]
+    found = symgd.minimize("norm(x - y)**2 + y**2", {"x": [1.0, 2.0], "y": 3.0})
+    assert found.values["x"] == pytest.approx([0, 0], abs=1e-7)
+    matrix = symgd.minimize("norm(X - 1)**2", {"X": np.zeros((2, 3))})
+    assert matrix.values["X"] == pytest.approx(np.ones((2, 3)))
+
+
+def test_many_starts_race_and_sweep_know_arrays():
+    many = symgd.minimize_many("sum((x - 1)**2)", [[3.0, 4.0], [0.0, 1.0]])
+    assert many.x == pytest.approx(np.ones((2, 2)))
+    race = symgd.race("sum((x - 1)**2)", [3.0, 4.0], methods=["auto", "gd"])
+    assert race.variables == ("x",) if hasattr(race, "variables") else race
+    grid = symgd.sweep("sum((x - 1)**2)", [3.0, 4.0], method="gd", step_size=[0.1, 0.2])
+    assert grid.fun.shape == (2,)
+
+
+def test_sizes_tell_shapes():
+    objective = Objective("norm(U @ V - 1)**2", sizes={"U": (2, 1), "V": (1, 3)})
+    assert objective.space.shapes == ((2, 1), (1, 3))
+    assert Objective("sum(x**2)", sizes={"x": 4}).space.size == 4
+    with pytest.raises(InputError, match="such as"):
+        Objective("sum(x**2)", sizes={"x": (1.5,)})
+
+
+def test_columns_are_arrays_and_other_names_numbers():
+    t = np.linspace(0, 1, 5)
+    line = Objective("((y - m*t - c)**2).mean()", data={"t": t, "y": 3 * t + 1})
+    assert line.variables == ("c", "m")
+    assert symgd.minimize(line).values == pytest.approx({"c": 1, "m": 3}, abs=1e-6)
+
+
+def test_relations_between_arrays_are_families():
+    data = {"A": np.array([[1.0, 2], [3, 1]]), "b": np.array([4.0, 6])}
+    relations = ["A @ x <= b", "x >= 0"]
+    bought = Objective("sum(x)", data=data, subject_to=relations)
+    found = symgd.maximize(bought, [0.1, 0.1])
+    assert found.values["x"] == pytest.approx([1.6, 1.2], abs=1e-6)
+    whole = symgd.minimize("norm(x)**2", [3.0, 2.0, 1.0], subject_to="sum(x) == 1")
+    assert whole.values["x"] == pytest.approx([1 / 3] * 3)
+    rising = symgd.minimize(
+        "norm(x)**2", [3.0, 2.0, 1.0], subject_to=["x[1:] - x[:-1] >= 1", "x[0] >= 1"]
+    )
+    assert rising.values["x"] == pytest.approx([1, 2, 3], abs=1e-6)
+
+
+def test_a_variable_of_relations_only_may_be_an_array():
+    start = {"t": 1.0, "x": [1.0, 2.0, 3.0]}
+    found = symgd.minimize("t", start, subject_to=["norm(x)**2 <= t", "sum(x) == 1"])
+    assert found.fun == pytest.approx(1 / 3)
+
+
+def test_a_copy_and_a_pickle_are_the_same():
+    import pickle
+
+    objective = Objective("norm(x - 1)**2", sizes={"x": 3})
+    assert pickle.loads(pickle.dumps(objective)) == objective
+    assert Objective(objective).value([1, 2, 3]) == 5
+
+
+def test_softmax_and_logsumexp_do_not_overflow():
+    objective = Objective("logsumexp(x) - sum(softmax(x)*x)", sizes={"x": 3})
+    assert objective.value([1000, 0, -1000]) == pytest.approx(0, abs=1e-9)
+    assert np.isfinite(objective.grad([1000, 0, -1000])).all()
+
+
+# Objectives of public questions, as their authors wrote them.
+PASTED = [
+    ("np.sum(100.0*(x[1:] - x[:-1]**2.0)**2.0 + (1 - x[:-1])**2.0)", [1.3, 0.7], 0),
+    ("10*len(x) + np.sum(x**2 - 10*np.cos(2*np.pi*x))", [0.1, 0], 0),
+    ("-20*np.exp(-0.2*np.sqrt(np.mean(x**2))) - np.exp(np.mean(np.cos(2*np.pi*x)))"
+     " + np.e + 20", [0.01, 0.02], 0),
+    ("math.sin(x)*math.exp((1 - math.cos(y))**2) + (x - y)**2", [5, -1.5], None),
+    ("np.dot(x, x) + x[0]*x[1]", [1.0, 1.0], 0),
+    ("torch.sum((x - 3)**2)", [0.0, 0.0], 0),
+    ("(x[0] - 1)**2 + (x[1] - 2.5)**2", [2.0, 0.0], 0),
+    ("np.linalg.norm(x - np.array([1, 2]))**2", [0.0, 0.0], 0),
+    ("0.5*x @ np.array([[2, 0], [0, 4]]) @ x - np.array([2, 4]) @ x", [0.0, 0.0], -3),
+    ("jnp.where(x > 1, (x - 1)**2, (1 - x)**2)", [3.0], 0),
+    ("sum((xi - 2)**2 for xi in x)", [0.0, 5.0], 0),
+    ("sum(x[i]**2 for i in range(len(x)))", [1.0, 5.0], 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "start", "least"), PASTED)
+def test_what_people_paste_is_minimised(text, start, least):
+    result = symgd.minimize(text, start)
+    assert result.success
+    if least is not None:
+        assert result.fun == pytest.approx(least, abs=1e-6)
+
+
+def test_errors_show_shapes_and_name_arrays():
+    data = {"A": np.ones((3, 2)), "b": np.ones(4)}
+    with pytest.raises(FormulaError, match=r"A @ x has shape \(3,\), b has shape"):
+        Objective("norm(A @ x - b)**2", data=data)
+    with pytest.raises(FormulaError, match="which of A and x are arrays"):
+        symgd.minimize("norm(A @ x)")
+    with pytest.raises(InputError, match="give sizes"):
+        symgd.minimize("norm(x)")

@@ -7,11 +7,11 @@ import functools
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.language.drawing import card
-from symgd.language.plain import constant, count
+from symgd.language.plain import constant, count, is_python
 from symgd.objectives.forms import QUICK_LENGTH, QUICK_VARIABLES, Forms
 from symgd.objectives.kernels import Kernels
 from symgd.objectives.space import Space
@@ -26,8 +26,23 @@ if TYPE_CHECKING:
     from symgd.objectives.arrays import Arrays
     from symgd.objectives.constraints import Lagrangian
     from symgd.objectives.evaluation import Evaluation
+    from symgd.objectives.python_objective import FunctionRead
 
 MAX_VARIABLES = 1000
+
+
+class Called(NamedTuple):
+    """A Python function as a formula, with what it is called with beside a point."""
+
+    function: Any
+    args: Any = ()
+    start: Any = None
+
+    def read(self, *given: Any) -> FunctionRead:
+        """Return what it says: see :func:`function_read`."""
+        from symgd.objectives.python_objective import function_read
+
+        return function_read(self.function, *given, args=self.args, start=self.start)
 
 
 class Objective:
@@ -35,8 +50,9 @@ class Objective:
 
     Parameters
     ----------
-    expression : str, SymPy expression or Objective
-        The formula. Its symbols are real, whatever a SymPy expression assumed.
+    expression : str, SymPy expression, Python function or Objective
+        The formula. Its symbols are real, whatever a SymPy expression assumed. A Python
+        function is read, not called: see :func:`symgd.objective`.
     variables : sequence of str or symbols, optional
         The variables in the order of the vector ``x``; by default every name in the
         formula that is not a parameter, in natural order (x2 before x10).
@@ -128,12 +144,22 @@ class Objective:
         subject_to: Any = None,
     ) -> None:
         shapes: Mapping[str, Any] = {}
+        read: FunctionRead | None = None
+        self._lengths: Mapping[str, Any] = {}
+        if is_python(expression):
+            expression = Called(expression)
+        if isinstance(expression, Called):
+            read = expression.read(variables, parameters, data, sizes)
+            expression, variables = read.formula.text, read.variables
+            parameters, data, self._lengths = read.parameters, read.data, read.lengths
+            sizes = read.sizes if subject_to is None else read.all_sizes()
         if isinstance(expression, Objective):
             workers = expression._workers if workers is None else workers
             known = expression.arrays
             if known is not None and data is None:
                 if sizes is None:
                     sizes, shapes = known.sizes, known.shapes or {}
+                self._lengths = known.lengths
                 data = known.data or None
             iteration = iteration or expression.iteration
             variables = expression.variables if variables is None else variables
@@ -164,16 +190,24 @@ class Objective:
         lengths = _whole_numbers(sizes or {})
         self.arrays: Arrays | None = None
         self.constraints: Lagrangian | None = None
-        # What has been read and compiled before needs no reading again.
-        if subject_to is not None:
-            self._read_constraints(subject_to, data, lengths, missing)
-        elif data is not None or lengths or not self._forms.recall():
-            self._forms.read(self._read_names(data, lengths, missing))
+        with contextlib.nullcontext() if read is None else read.formula.placed():
+            self._read_formula(data, lengths, missing, subject_to)
         if self.arrays is not None and shapes:
             self.arrays = self.arrays.shaped(shapes)
         self._kernels = Kernels(self._forms, self.arrays)
         self.variables: tuple[str, ...] = self._forms.variables
         self.ended: list[Any] = []  # a run of it that can be begun again
+
+    def _read_formula(
+        self, data: Any, sizes: Mapping[str, int], missing: str, subject_to: Any
+    ) -> None:
+        if subject_to is not None:
+            self._read_constraints(subject_to, data, sizes, missing)
+            return
+        told = data is not None or sizes or self._lengths
+        # What has been read and compiled before needs no reading again.
+        if told or not self._forms.recall():
+            self._forms.read(self._read_names(data, sizes, missing))
 
     def _read_constraints(
         self, given: Any, data: Any, sizes: Mapping[str, int], missing: str
@@ -251,6 +285,7 @@ class Objective:
             DataTable(data, missing),
             sizes,
             formula,
+            self._lengths,
         )
         if not arrays.variables or not set(arrays.variables) & {*plain, *ranks}:
             problem = "the formula has no variable: a constant has no minimum to find"
@@ -582,12 +617,13 @@ class Objective:
             plain, variables = forms.expression, self.variables
         known = None
         if self.arrays is not None:
-            known = (self.arrays.data, self.arrays.sizes, self.arrays.shapes)
+            arrays = self.arrays
+            known = (arrays.data, arrays.sizes, arrays.shapes, arrays.lengths)
         given = (variables, self.constants, self.iteration, self._workers, known)
         constraints = self.constraints
         if constraints is not None:
-            arrays = constraints.function.arrays
-            sized = None if arrays is None else (arrays.data, arrays.sizes)
+            whole = constraints.function.arrays
+            sized = None if whole is None else (whole.data, whole.sizes)
             relations = constraints.constraints
             return _constrained, (plain, *given[:2], self._workers, sized, relations)
         return _objective, (plain, *given)
@@ -617,24 +653,71 @@ class Objective:
         )
 
 
-def objective_of(objective: Any, *given: Any, **more: Any) -> Objective:
+def objective(function: Any = None, /, **more: Any) -> Any:
+    """Make an objective of a Python function: a decorator.
+
+    The function is read, and never called: its source, by the rules that hold for
+    text, becomes a formula. Assignments are substituted, ``if`` becomes a condition,
+    loops over ranges become sums, helper functions what they return; numbers around it
+    become parameters, arrays data, and its arguments the variables, in their order.
+
+    Parameters
+    ----------
+    function : callable
+        With arguments that are numbers, or one that is a vector.
+    **more
+        What :class:`Objective` takes: ``parameters=`` and ``data=`` give arguments by
+        name.
+
+    Returns
+    -------
+    Objective
+
+    Raises
+    ------
+    FormulaError
+        Where something can't be read, with the line of the source.
+
+    Examples
+    --------
+    >>> import symgd
+    >>> @symgd.objective
+    ... def valley(x, y, steepness=100):
+    ...     gap = y - x**2
+    ...     return (1 - x) ** 2 + steepness * gap**2
+    >>> valley.text, valley.parameters["steepness"]
+    ('(1 - x)**2 + steepness*(y - x**2)**2', 100.0)
+    >>> symgd.minimize(valley, [-1.2, 1]).x.round(6).tolist()
+    [1.0, 1.0]
+    """
+    if function is None:
+        return functools.partial(objective, **more)
+    return Objective(function, **more)
+
+
+def objective_of(formula: Any, *given: Any, args: Any = (), **more: Any) -> Objective:
     """Return an objective of a formula, whose names mappings by name may tell.
 
     A name that stands for a constant elsewhere, as E does, is a variable if it has a
     start or bounds. What may be a slip, as a variable Pi, is a warning. ``more`` is
-    what a text is with: ``parameters=`` and the like.
+    what a text is with: ``parameters=`` and the like. ``args`` follow a Python
+    function's first argument.
     """
-    if isinstance(objective, Objective):
-        return objective
-    if not isinstance(objective, str):
-        return Objective(objective, **more)
+    if isinstance(formula, Objective):
+        return formula
+    if getattr(formula, "kind", None) in ("value", "value_and_grad"):
+        return objective_of(formula.objective, *given, **more)
+    if is_python(formula):
+        return Objective(Called(formula, args, *given[:1]), **more)
+    if not isinstance(formula, str):
+        return Objective(formula, **more)
     from symgd.language import naming
 
     constants = {str(name) for name in more.get("parameters") or ()}
-    meant = naming.constants_meant(objective, *given) - constants
-    names = _names_with(objective, meant, more) if meant else None
-    made = Objective(objective, names, **more)
-    naming.warn_of_misread(objective, made.variables, *given)
+    meant = naming.constants_meant(formula, *given) - constants
+    names = _names_with(formula, meant, more) if meant else None
+    made = Objective(formula, names, **more)
+    naming.warn_of_misread(formula, made.variables, *given)
     return made
 
 
@@ -658,7 +741,7 @@ def _objective(
     workers: int | None,
     known: tuple[Any, ...] | None,
 ) -> Objective:
-    data, sizes, shapes = known or (None, None, None)
+    data, sizes, shapes, told = known or (None, None, None, {})
     objective = Objective(
         formula,
         variables,
@@ -668,6 +751,8 @@ def _objective(
         iteration=iteration,
         workers=workers,
     )
+    if objective.arrays is not None and told:
+        objective.arrays = objective.arrays.replaced(lengths=told)
     if objective.arrays is not None and shapes is not None:
         objective.arrays = objective.arrays.shaped(shapes)
     return objective

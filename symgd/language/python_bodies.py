@@ -20,7 +20,7 @@ from symgd.language.python_scopes import (
     refused_statement,
 )
 from symgd.language.python_source import KnownFunction, Surroundings, known
-from symgd.language.python_sums import LOOP, LoopPass, LoopEnd, NoSum, SumLoops
+from symgd.language.python_sums import LOOP, LoopEnd, LoopPass, NoSum, SumLoops
 from symgd.language.python_values import (
     LIBRARIES,
     Frame,

@@ -20,6 +20,7 @@ from symgd.language.python_source import KnownFunction, known
 from symgd.language.python_values import Names, Several
 
 MOST_NODES = 50_000
+LONG = 200  # of what is advised
 
 __all__ = ["PythonFormula", "read_function"]
 
@@ -72,7 +73,10 @@ class PythonFormula:
         if origin is None:
             return error
         source, name = origin
-        return source.error(node, name, error.problem, error.suggestion)
+        advice = error.suggestion
+        if advice is not None and len(advice) > LONG:
+            advice = None  # it repeats what has been substituted
+        return source.error(node, name, error.problem, advice)
 
     def _node_at(self, start: int, end: int) -> ast.AST | None:
         """Return the node of the source that a part of the text came from."""

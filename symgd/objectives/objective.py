@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -132,7 +132,7 @@ class Objective:
 
     def __init__(
         self,
-        expression: Formula | Objective,
+        expression: Formula | Objective | Callable[..., Any],
         variables: Iterable[str | sp.Symbol] | None = None,
         *,
         parameters: Mapping[str, float] | None = None,
@@ -304,6 +304,13 @@ class Objective:
         if self.arrays is not None:
             return self.arrays.space
         return self._forms.space
+
+    @property
+    def ranks(self) -> Mapping[str, int]:
+        """The number of indices of each variable; 0 for a scalar."""
+        if self.arrays is None:
+            return dict.fromkeys(self.variables, 0)
+        return self.arrays.ranks
 
     def sized(self, x0: Any) -> Objective:
         """Return the same objective with arrays as long as a start's.

@@ -206,7 +206,7 @@ class Expressions:
         if not there:
             known = {**place.function.__globals__, **self.place.names}
             raise self.error(node, f"{node.id!r} is not defined{guess(node.id, known)}")
-        return self.names.meaning(node.id, value)
+        return self.names.meaning(node.id, self.names.instead.get(node.id, value))
 
     def _of_Attribute(self, node: ast.Attribute) -> Any:
         base = self.value(node.value)

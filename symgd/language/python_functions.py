@@ -117,8 +117,8 @@ def read_function(
     args : sequence
         What follows the first argument.
     parameters, columns : mapping by name
-        Arguments that are numbers, and those that are arrays; also what else the
-        function finds outside under these names is this instead.
+        Arguments that are numbers, and those that are arrays; also instead of what
+        functions find under these names around them.
     start : sequence, or mapping by name
         Tells how long arguments are, where that is asked.
     meant : sequence of str
@@ -139,7 +139,7 @@ def read_function(
     found = known(function)
     given = _Given(args, parameters or {}, columns or {}, start, meant)
     variables, fixed = _arguments(found, given)
-    instead = {**given.parameters, **given.columns}
+    instead = {} if literal else {**given.parameters, **given.columns}
     names = Names(variables, _shapes(variables, given), instead)
     place = place_of(found)
     defaults = defaults_of(found, names)

@@ -55,6 +55,11 @@ class Outside:
     name: str
 
 
+@dataclass(frozen=True)
+class RowByRow:
+    """What stands for each row of a column, as in a model that is fitted."""
+
+
 @dataclass(frozen=True, eq=False)
 class Shape:
     """The shape of an array."""
@@ -201,7 +206,9 @@ class Names:
     def meaning(self, name: str, value: Any) -> Any:
         """Return what an object from outside is in a formula."""
         self.asked.add(name)
-        value = self.instead.get(name, value)
+        if isinstance(value, RowByRow):
+            self.taken.add(name)
+            return ast.Name(name)
         if isinstance(value, bool) or type(value).__name__ == "bool_":
             return ast.Constant(bool(value))
         if value is None or isinstance(value, str):

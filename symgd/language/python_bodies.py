@@ -140,17 +140,53 @@ class Body(SumLoops):
         node = step.value
         if isinstance(node, ast.Constant):
             return
+        if isinstance(node, ast.Call) and self._appended(node):
+            return
         if isinstance(node, ast.Call):
             self._now(node, self.value, node)  # which may have a reason of its own
         what = ast.unparse(node.func if isinstance(node, ast.Call) else node)
         problem = f"{what} stands alone: it does something, and a formula has a value"
         raise self.error(node, problem, "leave it out, or use what it returns")
 
+    def _appended(self, node: ast.Call) -> bool:
+        """Let a list that nobody else has be one longer; return whether it is one."""
+        func = node.func
+        if not isinstance(func, ast.Attribute) or func.attr != "append":
+            return False
+        name = func.value.id if isinstance(func.value, ast.Name) else ""
+        before = self.place.names.get(name)
+        others = (v for n, v in self.place.names.items() if n != name)
+        shared = any(v is before or before in _items(v) for v in others)
+        if not isinstance(before, Several) or before.is_array or shared:
+            return False
+        if len(node.args) != 1 or id(before) in self.place.given:
+            return False
+        if self.place.names.get(LOOP) is not None:
+            raise NoSum(node, f"{name} grows")
+        added = self._now(node, self.value, node.args[0])
+        self.place.names[name] = Several((*before.items, added))
+        return True
+
     def _asserted(self, step: ast.Assert) -> None:
-        if self._now(step.test, self.decided, step.test) is not True:
+        test = self._now(step.test, self.decided, step.test)
+        if not (test is True or self._tells_a_length(test)):
             problem = "an assertion that depends on the variables is not a formula"
             advice = "leave it out, and give bounds= or subject_to="
             raise self.error(head_of(step), problem, advice)
+
+    def _tells_a_length(self, test: Any) -> bool:
+        """Take down that an array has so many elements: assert len(x) == 2."""
+        if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Eq):
+            return False
+        name, number = test.left, test.comparators[-1]
+        if not (isinstance(name, ast.Name) and isinstance(number, ast.Constant)):
+            return False
+        if len(test.ops) > 1 or name.id not in self.names.lengths:
+            return False
+        array, axis = self.names.lengths[name.id]
+        if axis == 0 and isinstance(number.value, int):
+            self.names.exact[array] = number.value
+        return array in self.names.exact
 
     def _imported(self, step: ast.Import | ast.ImportFrom) -> None:
         for each in step.names:
@@ -355,6 +391,10 @@ class Body(SumLoops):
             if error.formula:
                 raise
             raise self.error(node.func, error.problem, error.suggestion) from None
+
+
+def _items(value: Any) -> tuple[Any, ...]:
+    return value.items if isinstance(value, Several) else ()
 
 
 def place_of(function: KnownFunction) -> Frame:

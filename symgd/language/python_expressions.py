@@ -7,6 +7,8 @@ as whole arrays, is left as it is to whoever reads formulas.
 from __future__ import annotations
 
 import ast
+import contextlib
+import math
 import operator
 import types
 from collections.abc import Callable, Sequence
@@ -47,7 +49,7 @@ _NUMBERS: dict[type, Callable[..., Any]] = {
     ast.Is: operator.is_,
     ast.IsNot: operator.is_not,
 }
-_CONSTANTS = {"pi": "pi", "e": "E"}
+_CONSTANTS = {"pi": ("pi", math.pi), "e": ("E", math.e)}
 
 
 class Expressions:
@@ -212,9 +214,10 @@ class Expressions:
         base = self.value(node.value)
         if isinstance(base, Library):
             if node.attr in _CONSTANTS:
-                return self.place.placed(ast.Name(_CONSTANTS[node.attr]), node)
+                made = self.names.constant(*_CONSTANTS[node.attr])
+                return self.place.placed(made, node)
             if node.attr == "tau":
-                two, pi = ast.Constant(2), ast.Name("pi")
+                two, pi = ast.Constant(2), self.names.constant(*_CONSTANTS["pi"])
                 return self._binary(node, ast.Mult(), two, pi)
             if node.attr in ("inf", "nan"):
                 return Outside(float(node.attr), node.attr)
@@ -230,6 +233,7 @@ class Expressions:
         if isinstance(base, ast.Name) and node.attr == "size":
             shape = self.names.shapes.get(base.id, (None,))
             if len(shape) == 1:
+                self.names.flat[base.id] = self.place.placed(ast.Name(base.id), node)
                 return self.length(base, 0, node)
         if node.attr in ("values", "real") and isinstance(base, ast.Name):
             return base
@@ -350,9 +354,22 @@ class Expressions:
                 return self.place.placed(ast.Constant(decided), node)
             raise self.error(node, "'is' asks for an object, not for a number", "==")
         if any(isinstance(op, (ast.In, ast.NotIn)) for op in node.ops):
-            raise self.error(node, "'in' is not part of a formula", "write ==, or <=")
+            return self._found_in(node)
         left, *others = (self.expression(e) for e in (node.left, *node.comparators))
         return self.place.placed(ast.Compare(left, node.ops, others), node)
+
+    def _found_in(self, node: ast.Compare) -> ast.expr:
+        """Return whether something known is in what is known: mode in ("a", "b")."""
+        with contextlib.suppress(NotKnownYet):
+            wanted, row = self.value(node.left), self.value(node.comparators[0])
+            items = row.items if isinstance(row, Several) else None
+            if isinstance(row, Outside) and type(row.value) in (list, tuple, dict):
+                items = tuple(ast.Constant(each) for each in row.value)
+            if items is not None and len(node.ops) == 1:
+                inside = self.known(wanted) in [self.known(each) for each in items]
+                decided = inside is isinstance(node.ops[0], ast.In)
+                return self.place.placed(ast.Constant(decided), node)
+        raise self.error(node, "'in' is not part of a formula", "write ==, or <=")
 
     def _of_IfExp(self, node: ast.IfExp) -> Any:
         test = self.decided(node.test)

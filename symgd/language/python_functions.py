@@ -196,6 +196,9 @@ def _arguments(
         for name in free
         if name not in fixed and (name not in optional or name in meant)
     )
+    if not variables and spec.vararg is not None:
+        problem = f"{found.name} takes *{spec.vararg.arg}: how many isn't known"
+        raise FormulaError(problem, suggestion="name its arguments")
     if not variables:
         problem = f"{found.name} has no argument that is a variable"
         raise FormulaError(
@@ -293,6 +296,7 @@ def _formula(
         raise FormulaError(problem, suggestion="write loops as sums")
     text = _unparsed(found, tree)
     whole = ast.parse(text, mode="eval").body
+    _check_flat(found, names, whole)
     used = {node.id for node in ast.walk(whole) if isinstance(node, ast.Name)}
     counted = _in_sizes(whole)
     written: dict[str, Any] = {}
@@ -326,6 +330,16 @@ def _formula(
     data = {name: value for name, value in names.arrays.items() if name in used}
     made = (parameters, data, sizes, lengths, exact, names.shapes)
     return PythonFormula(text, variables, *made, tree, found)
+
+
+def _check_flat(found: KnownFunction, names: Names, tree: ast.expr) -> None:
+    """Refuse the size of what turns out to be a matrix."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple):
+            name = node.value.id if isinstance(node.value, ast.Name) else ""
+            if name in names.flat and name not in names.arrays:
+                problem = f"the size of a matrix is {name}.shape[0]*{name}.shape[1]"
+                raise found.source.error(names.flat[name], found.name, problem)
 
 
 def _size(tree: ast.AST, known: dict[int, int]) -> int:

@@ -30,6 +30,7 @@ class Passes:
 
     arguments: tuple[ast.expr, ...]  # of range
     at: Callable[[ast.expr], Any]
+    is_range: bool = False  # what is at a place is the number itself
 
 
 class Loops(Calls):
@@ -89,7 +90,7 @@ class Loops(Calls):
         if node.keywords or not 1 <= len(node.args) <= 3:
             raise self.error(node, "a range has one to three numbers", "range(n)")
         arguments = tuple(self.expression(each) for each in node.args)
-        return Passes(arguments, lambda k: k)
+        return Passes(arguments, lambda k: k, True)
 
     def _enumerated(self, node: ast.Call) -> Passes:
         first, *start = node.args
@@ -115,7 +116,7 @@ class Loops(Calls):
         count = counts[0]
         if None not in lengths:
             count = counts[lengths.index(min(lengths))]  # type: ignore[type-var]
-        elif any(self._is_range(each) for each in node.args):
+        elif any(each.is_range for each in inner):
             raise self.error(node, "zip goes over arrays here", "use enumerate")
         return Passes((count,), lambda k: Several(tuple(each.at(k) for each in inner)))
 
@@ -127,12 +128,6 @@ class Loops(Calls):
             return None
         finally:
             self.names.fixed = fixed
-
-    def _is_range(self, node: ast.expr) -> bool:
-        if not isinstance(node, ast.Call) or self._is_method(node):
-            return False
-        function = self.value(node.func)
-        return isinstance(function, Library) and function.name in ("range", "arange")
 
     def written_out(self, passes: Passes, node: ast.AST) -> list[Any]:
         """Return what is at each place, one after the other.
@@ -197,14 +192,10 @@ class Loops(Calls):
 
     def _of_GeneratorExp(self, node: ast.GeneratorExp | ast.ListComp) -> Any:
         before = dict(self.place.names)
-        own = self.place.own
-        targets = {
-            name.id
-            for clause in node.generators
-            for name in ast.walk(clause.target)
-            if isinstance(name, ast.Name)
-        }
-        self.place.own = own - targets
+        for inner in ast.walk(node.elt):
+            if isinstance(inner, ast.Lambda):
+                problem = "a lambda in a comprehension sees what is last in it"
+                raise self.error(inner, problem, "write out what it computes")
         try:
             try:
                 return self._with_indices(node)
@@ -215,7 +206,7 @@ class Loops(Calls):
             problem = f"this is no sum over an index, and {UNROLLED}"
             raise self.error(node, problem) from None
         finally:
-            self.place.names, self.place.own = before, own
+            self.place.names = before
 
     _of_ListComp = _of_GeneratorExp
 
@@ -239,8 +230,7 @@ class Loops(Calls):
         """Return a clause over an index of its own, and bind the target to it."""
         first = next(n for n in ast.walk(target) if isinstance(n, ast.Name))
         base = first.id if len(first.id) == 1 or first is target else "i"
-        plain = passes.at(first) is first
-        index = self.names.fresh(base if plain else "i")
+        index = self.names.fresh(base if passes.is_range else "i")
         self.bind(target, passes.at(self.place.placed(ast.Name(index), node)))
         call = ast.Call(ast.Name("range", ast.Load()), list(passes.arguments), [])
         self.place.placed(call.func, node)

@@ -183,8 +183,8 @@ class SumLoops(Loops):
         for name in changed & before.keys():
             if isinstance(before[name], ast.expr):
                 marks[name] = self.place.placed(ast.Name(carried(name)), step)
-        clause = self.clause(step.target, passes, step.iter)
         self.place.names.update(marks)
+        clause = self.clause(step.target, passes, step.iter)
         self.place.names[LOOP] = step
         self.summing += 1
         try:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import ast
 import inspect
+import keyword
 import math
 import numbers
+import re
+import sys
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -121,6 +124,7 @@ class Names:
     ----------
     numbers : dict of str to number
     arrays : dict of str to array
+    variables : frozenset of str
     lengths : dict of str to (str, int)
         Names of sizes, and of which array, and which axis, they are the length.
     shapes : dict of str to tuple
@@ -135,7 +139,9 @@ class Names:
         shapes: Mapping[str, Any],
         instead: Mapping[str, Any] | None = None,
     ) -> None:
+        self.variables = frozenset(taken)
         self.taken = {*taken, *CONSTANT_NAMES}
+        self.flat: dict[str, ast.AST] = {}  # arrays of which one length is the size
         self.instead = dict(instead or {})  # of what is found outside, by name
         self.asked: set[str] = set()
         self.numbers: dict[str, Any] = {}
@@ -149,7 +155,9 @@ class Names:
 
     def fresh(self, base: str) -> str:
         """Return a name that nothing has yet, and take it."""
-        base = base.lstrip("_") or "k"
+        base = re.sub(r"\W", "_", base).strip("_") or "k"
+        base = f"k{base}" if base[0].isdecimal() else base
+        base = f"{base}_" if keyword.iskeyword(base) else base
         name, count = base, 1
         while name in self.taken:
             count += 1
@@ -229,8 +237,12 @@ class Names:
             return Outside(value, name)
         for constant, meant in ((math.pi, "pi"), (math.e, "E")):
             if value == constant and name in ("pi", "e", "E"):
-                return ast.Name(meant)
+                return self.constant(meant, value)
         return ast.Name(self.number(name, value))
+
+    def constant(self, name: str, value: float) -> ast.expr:
+        """Return the constant of a name, which may be that of a variable."""
+        return ast.Constant(value) if name in self.variables else ast.Name(name)
 
 
 def _is_number(value: Any) -> bool:
@@ -249,8 +261,6 @@ def is_array(value: Any) -> bool:
 
 def library_of(value: Any) -> str | None:
     """Return the path of what belongs to a library of mathematics, or to Python."""
-    import sys
-
     if isinstance(value, types.ModuleType):
         path = value.__name__
         return path if path.partition(".")[0] in LIBRARIES else None
@@ -277,6 +287,11 @@ def attribute(value: Any, name: str) -> Any:
     fields = getattr(type(value), "_fields", None)
     if isinstance(value, tuple) and fields and name in fields:
         return tuple.__getitem__(value, fields.index(name))
+    if name.startswith("__") and not name.endswith("__"):  # as classes write it
+        kinds = (kind.__name__.lstrip("_") for kind in type(value).__mro__)
+        mangled = [f"_{kind}{name}" for kind in kinds]
+        known = [each for each in mangled if each in getattr(value, "__dict__", {})]
+        name = known[0] if len(known) == 1 else name
     found = inspect.getattr_static(value, name)
     if isinstance(found, types.FunctionType):
         of_class = isinstance(value, (type, types.ModuleType))

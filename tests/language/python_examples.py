@@ -34,7 +34,9 @@ def rosenbrock_in_a_loop(x):
 
 def rosenbrock_in_a_generator(x):
     n = x.size
-    return sum(100 * (x[i + 1] - x[i] ** 2) ** 2 + (1 - x[i]) ** 2 for i in range(n - 1))
+    return sum(
+        100 * (x[i + 1] - x[i] ** 2) ** 2 + (1 - x[i]) ** 2 for i in range(n - 1)
+    )
 
 
 rosenbrock_lambda = lambda x, y: (1 - x) ** 2 + 100 * (y - x**2) ** 2  # noqa: E731
@@ -102,7 +104,9 @@ def goldstein_price(x, y):
     s = x + y + 1
     t = 2 * x - 3 * y
     one = 1 + s**2 * (19 - 14 * x + 3 * x**2 - 14 * y + 6 * x * y + 3 * y**2)
-    return one * (30 + t**2 * (18 - 32 * x + 12 * x**2 + 48 * y - 36 * x * y + 27 * y**2))
+    return one * (
+        30 + t**2 * (18 - 32 * x + 12 * x**2 + 48 * y - 36 * x * y + 27 * y**2)
+    )
 
 
 # ---------------------------------------------------------------- data and closures
@@ -114,7 +118,7 @@ SCALE = 3.0
 
 def residuals_by_zip(p):
     s = 0
-    for t, y in zip(T, Y):
+    for t, y in zip(T, Y, strict=True):
         r = y - p[0] * np.exp(-p[1] * t)
         s += r**2
     return s / len(T)
@@ -157,7 +161,10 @@ spring = Spring(stiffness=40.0).energy
 partially = functools.partial(rosenbrock_of_scalars, 0.25)
 
 
-def quadratic(x, matrix=np.array([[2.0, 0.5], [0.5, 1.0]])):
+MATRIX = np.array([[2.0, 0.5], [0.5, 1.0]])
+
+
+def quadratic(x, matrix=MATRIX):
     total = 0
     for i in range(2):
         row = matrix[i]
@@ -252,6 +259,14 @@ def stops_early(x):
     return total
 
 
+def collected(x):
+    gaps = []
+    for i in range(3):
+        gaps.append(x[i + 1] - x[i] ** 2)
+    gaps.append(1 - x[0])
+    return sum(g**2 for g in gaps)
+
+
 def last_ones(x):
     return (x[-1] - x[-2]) ** 2 + sum(x[i] for i in range(len(x)))
 
@@ -277,6 +292,7 @@ VECTORS = {  # how many elements they take
     skipping: 4,
     pairs: 4,
     stops_early: 3,
+    collected: 4,
     last_ones: 4,
 }
 SCALARS = {

@@ -1,6 +1,5 @@
 """A Python function is read as the formula that it computes."""
 
-import math
 import types
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symgd import FormulaError, Objective
-from symgd.language.python_functions import read_function
 from tests.language import python_examples as examples
 
 MODULE = Path(examples.__file__).read_text("utf-8")

@@ -143,16 +143,34 @@ class Objective:
         workers: int | None = None,
         subject_to: Any = None,
     ) -> None:
-        shapes: Mapping[str, Any] = {}
-        read: FunctionRead | None = None
-        self._lengths: Mapping[str, Any] = {}
+        more = (iteration, missing, workers, subject_to)
         if is_python(expression):
             expression = Called(expression)
-        if isinstance(expression, Called):
-            read = expression.read(variables, parameters, data, sizes)
-            expression, variables = read.formula.text, read.variables
-            parameters, data, self._lengths = read.parameters, read.data, read.lengths
-            sizes = read.sizes if subject_to is None else read.all_sizes()
+        if not isinstance(expression, Called):
+            self._make(expression, variables, parameters, data, sizes, *more)
+            return
+        read = expression.read(variables, parameters, data, sizes)
+        self._lengths = read.lengths
+        sizes = read.sizes if subject_to is None else read.all_sizes()
+        given = (read.formula.text, read.variables, read.parameters, read.data, sizes)
+        with read.formula.placed():
+            self._make(*given, *more)
+
+    _lengths: Mapping[str, Any] = MappingProxyType({})  # see Arrays
+
+    def _make(
+        self,
+        expression: Any,
+        variables: Iterable[str | sp.Symbol] | None,
+        parameters: Mapping[str, float] | None,
+        data: Any,
+        sizes: Mapping[str, int] | None,
+        iteration: str | sp.Symbol | None,
+        missing: str,
+        workers: int | None,
+        subject_to: Any,
+    ) -> None:
+        shapes: Mapping[str, Any] = {}
         if isinstance(expression, Objective):
             workers = expression._workers if workers is None else workers
             known = expression.arrays
@@ -190,24 +208,17 @@ class Objective:
         lengths = _whole_numbers(sizes or {})
         self.arrays: Arrays | None = None
         self.constraints: Lagrangian | None = None
-        with contextlib.nullcontext() if read is None else read.formula.placed():
-            self._read_formula(data, lengths, missing, subject_to)
+        told = data is not None or lengths or self._lengths
+        # What has been read and compiled before needs no reading again.
+        if subject_to is not None:
+            self._read_constraints(subject_to, data, lengths, missing)
+        elif told or not self._forms.recall():
+            self._forms.read(self._read_names(data, lengths, missing))
         if self.arrays is not None and shapes:
             self.arrays = self.arrays.shaped(shapes)
         self._kernels = Kernels(self._forms, self.arrays)
         self.variables: tuple[str, ...] = self._forms.variables
         self.ended: list[Any] = []  # a run of it that can be begun again
-
-    def _read_formula(
-        self, data: Any, sizes: Mapping[str, int], missing: str, subject_to: Any
-    ) -> None:
-        if subject_to is not None:
-            self._read_constraints(subject_to, data, sizes, missing)
-            return
-        told = data is not None or sizes or self._lengths
-        # What has been read and compiled before needs no reading again.
-        if told or not self._forms.recall():
-            self._forms.read(self._read_names(data, sizes, missing))
 
     def _read_constraints(
         self, given: Any, data: Any, sizes: Mapping[str, int], missing: str

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symgd import FormulaError, Objective
+from symgd import Objective
 from tests.language import python_examples as examples
 
 MODULE = Path(examples.__file__).read_text("utf-8")

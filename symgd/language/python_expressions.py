@@ -37,6 +37,7 @@ _NUMBERS: dict[type, Callable[..., Any]] = {
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
+    ast.Pow: lambda a, b: _small_power(a, b),
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
     ast.Not: operator.not_,
@@ -534,6 +535,12 @@ def _is_none(value: Any) -> bool:
     if isinstance(value, Outside):
         return value.value is None
     return isinstance(value, ast.Constant) and value.value is None
+
+
+def _small_power(a: Any, b: Any) -> Any:
+    if not (isinstance(a, int) and isinstance(b, int) and 0 <= b < 64 > abs(a)):
+        raise TypeError
+    return a**b
 
 
 LISTS = "write it element by element, or make it an array: np.array([a, b])"

@@ -115,9 +115,11 @@ def leaves(step: ast.If) -> bool:
 
 def head_of(step: Any) -> Any:
     """Return the first line of a statement, as a place to be shown."""
-    if not hasattr(step, "body") or not isinstance(step, ast.stmt):
+    parts = hasattr(step, "body") or hasattr(step, "cases")
+    if not (parts and isinstance(step, ast.stmt)):
         return step
-    end = getattr(step, "test", None) or getattr(step, "iter", None)
+    inner = (getattr(step, name, None) for name in ("test", "iter", "subject"))
+    end = next((each for each in inner if each is not None), None)
     if end is None:
         word = {"Try": 3, "With": 4, "ClassDef": 5}.get(type(step).__name__, 3)
         line, column = step.lineno, step.col_offset + word

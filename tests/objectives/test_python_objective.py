@@ -1,4 +1,4 @@
-"""Objectives of Python functions: lengths, names and data, and what a run makes of it."""
+"""Objectives of Python functions: lengths, names, data, and what runs make of them."""
 
 import pickle
 

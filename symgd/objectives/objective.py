@@ -713,7 +713,7 @@ def objective(function: Any = None, /, **more: Any) -> Any:
     return Objective(function, **more)
 
 
-def objective_of(formula: Any, *given: Any, args: Any = (), **more: Any) -> Objective:
+def objective_of(objective: Any, *given: Any, args: Any = (), **more: Any) -> Objective:
     """Return an objective of a formula, whose names mappings by name may tell.
 
     A name that stands for a constant elsewhere, as E does, is a variable if it has a
@@ -721,21 +721,21 @@ def objective_of(formula: Any, *given: Any, args: Any = (), **more: Any) -> Obje
     what a text is with: ``parameters=`` and the like. ``args`` follow a Python
     function's first argument.
     """
-    if isinstance(formula, Objective):
-        return formula
-    if getattr(formula, "kind", None) in ("value", "value_and_grad"):
-        return objective_of(formula.objective, *given, **more)
-    if is_python(formula):
-        return Objective(Called(formula, args, *given[:1]), **more)
-    if not isinstance(formula, str):
-        return Objective(formula, **more)
+    if isinstance(objective, Objective):
+        return objective
+    if getattr(objective, "kind", None) in ("value", "value_and_grad"):
+        return objective_of(objective.objective, *given, **more)
+    if is_python(objective):
+        return Objective(Called(objective, args, *given[:1]), **more)
+    if not isinstance(objective, str):
+        return Objective(objective, **more)
     from symgd.language import naming
 
     constants = {str(name) for name in more.get("parameters") or ()}
-    meant = naming.constants_meant(formula, *given) - constants
-    names = _names_with(formula, meant, more) if meant else None
-    made = Objective(formula, names, **more)
-    naming.warn_of_misread(formula, made.variables, *given)
+    meant = naming.constants_meant(objective, *given) - constants
+    names = _names_with(objective, meant, more) if meant else None
+    made = Objective(objective, names, **more)
+    naming.warn_of_misread(objective, made.variables, *given)
     return made
 
 

@@ -53,6 +53,7 @@ _NAMES_OF_MODULES = {
     "math": "math",
     "torch": "torch",
 }
+_INFINITE = ("inf", "-inf", "nan")
 _ONE = ("mod", "maximum", "minimum")  # elementwise, of two arguments
 
 
@@ -85,7 +86,8 @@ class Calls(Expressions):
         if func.attr in _SAME_METHODS:
             return base
         if isinstance(base, Several):
-            if func.attr in (*_SUMS, *_EXTREMES) and not (node.args or node.keywords):
+            reduced = (*_SUMS, *_EXTREMES, "mean")
+            if func.attr in reduced and not (node.args or node.keywords):
                 return self._reduced(node, func.attr, base)
             if func.attr == "dot" and len(node.args) == 1:
                 product = ast.BinOp(func.value, ast.MatMult(), node.args[0])
@@ -135,7 +137,7 @@ class Calls(Expressions):
                 return self._counted(node, self.value(node.args[0]))
             if name == "int":
                 return self._whole_number(node)
-            if name in (*_SUMS, *_EXTREMES):
+            if name in (*_SUMS, *_EXTREMES, "mean", "norm"):
                 return self._reduced(node, name, self.value(node.args[0]), function)
         if name in FUNCTIONS or name in ("absolute", "fabs"):
             return self._function(node, function)
@@ -143,6 +145,8 @@ class Calls(Expressions):
 
     def _same(self, node: ast.Call, function: Library) -> Any:
         value = self.value(node.args[0])
+        if isinstance(value, ast.Constant) and value.value in _INFINITE:
+            return Outside(float(value.value), str(value.value))
         if isinstance(value, Outside) and is_array(value.value):
             return self.as_tree(value, node)
         if isinstance(value, Several):
@@ -203,10 +207,11 @@ class Calls(Expressions):
         self, node: ast.Call, name: str, value: Any, function: Library | None = None
     ) -> Any:
         """Return the sum, product or extreme of what is in a list, or in an array."""
-        summed = name in _SUMS
         short = "prod" if name.startswith("prod") else "sum"
-        short = short if summed else name.removeprefix("a")
+        short = short if name in _SUMS else name.removeprefix("a")
         if isinstance(value, Several) and not node.keywords:
+            if any(isinstance(each, Several) for each in value.items):
+                raise self.error(node, f"{name} of rows isn't read", LISTS)
             return self.combined(node, short, value)
         if isinstance(value, ast.GeneratorExp) and not node.keywords:
             func = self.place.placed(ast.Name(short, ast.Load()), node.func)

@@ -25,6 +25,7 @@ from symgd.language.python_values import (
     Outside,
     Several,
     Shape,
+    Uneven,
     attribute,
     broadcast,
     is_array,
@@ -308,6 +309,14 @@ class Expressions:
     def combined(self, node: ast.AST, name: str, value: Several) -> Any:
         """Return the sum, product or extreme of what is written out."""
         parts = [self.as_tree(each, node) for each in value.items]
+        if name == "mean" and parts:
+            total, count = self.combined(node, "sum", value), ast.Constant(len(parts))
+            return self._binary(node, ast.Div(), total, count)
+        if name == "norm":
+            squares = (self._binary(node, ast.Pow(), a, ast.Constant(2)) for a in parts)
+            total = self.combined(node, "sum", Several(tuple(squares)))
+            func = self.place.placed(ast.Name("sqrt", ast.Load()), node)
+            return self.place.placed(ast.Call(func, [total], []), node)
         if name in ("max", "min"):
             if not parts:
                 raise self.error(node, f"{name} of nothing")
@@ -328,10 +337,14 @@ class Expressions:
     ) -> Any:
         try:
             return broadcast(make, *values)
-        except ValueError as wrong:
+        except Uneven as wrong:
             raise self.error(node, f"this is done with {wrong}", LISTS) from None
 
     def _of_UnaryOp(self, node: ast.UnaryOp) -> Any:
+        if isinstance(node.op, ast.USub) and isinstance(node.operand, _MAYBE_INFINITE):
+            inner = self.value(node.operand)
+            if isinstance(inner, Outside) and isinstance(inner.value, float):
+                return Outside(-inner.value, inner.name)
         if isinstance(node.op, ast.Not):
             decided = self.decided(node)
             made = ast.Constant(decided) if isinstance(decided, bool) else decided
@@ -535,6 +548,9 @@ def _is_none(value: Any) -> bool:
     if isinstance(value, Outside):
         return value.value is None
     return isinstance(value, ast.Constant) and value.value is None
+
+
+_MAYBE_INFINITE = (ast.Name, ast.Attribute, ast.Call)  # not what is long: read twice
 
 
 def _small_power(a: Any, b: Any) -> Any:

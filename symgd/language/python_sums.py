@@ -6,13 +6,14 @@ Elsewhere: recognition of reductions.
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from symgd.errors import FormulaError
 from symgd.language.python_loops import Loops, Passes
 from symgd.language.python_scopes import assigned, changes_of, head_of
-from symgd.language.python_values import Missing, NotKnownYet
+from symgd.language.python_values import Missing, NotKnownYet, Outside
 
 
 class LoopPass(NamedTuple):
@@ -127,7 +128,12 @@ def _placed_like(made: Any, tree: ast.AST) -> Any:
 
 
 _NEUTRAL = {"sum": 0, "prod": 1}
+_INFINITIES = {"max": -math.inf, "min": math.inf}
 LOOP = "for"  # in the names of a place: the loop that is read as a sum
+
+
+def _is_infinite(value: Any) -> bool:
+    return isinstance(value, Outside) and isinstance(value.value, float)
 
 
 class SumLoops(Loops):
@@ -181,7 +187,7 @@ class SumLoops(Loops):
         changed = assigned(step.body)
         marks = {}
         for name in changed & before.keys():
-            if isinstance(before[name], ast.expr):
+            if isinstance(before[name], ast.expr) or _is_infinite(before[name]):
                 marks[name] = self.place.placed(ast.Name(carried(name)), step)
         self.place.names.update(marks)
         clause = self.clause(step.target, passes, step.iter)
@@ -220,7 +226,7 @@ class SumLoops(Loops):
 
     def _with_sum(
         self,
-        begin: ast.expr,
+        begin: Any,
         clause: ast.comprehension,
         terms: tuple[str, ast.expr | None],
         step: ast.For,
@@ -240,6 +246,10 @@ class SumLoops(Loops):
         whole = placed(ast.Call(func, [inner], []), step.iter)
         neutral = _NEUTRAL.get(kind)
         if isinstance(begin, ast.Constant) and begin.value == neutral:
+            return whole
+        if _is_infinite(begin):
+            if begin.value != _INFINITIES.get(kind):
+                raise NoSum(step, "it begins with infinity")
             return whole
         if neutral is None:
             func = placed(ast.Name(kind, ast.Load()), step.iter)

@@ -309,23 +309,27 @@ def attribute(value: Any, name: str) -> Any:
     return found
 
 
+class Uneven(Exception):
+    """Raised where an operation goes element by element over what doesn't fit."""
+
+
 def broadcast(make: Callable[..., Any], *values: Any) -> Any:
     """Apply a function element by element where some values are arrays.
 
     Raises
     ------
-    ValueError
+    Uneven
         If they are not of one shape; plain numbers go with all.
     """
     arrays = [each for each in values if isinstance(each, Several)]
     if not arrays:
         return make(*values)
     if len({len(each.items) for each in arrays}) > 1:
-        raise ValueError("arrays of different lengths")
+        raise Uneven("arrays of different lengths")
     if not all(each.is_array for each in arrays):
-        raise ValueError("a list that is no array")
+        raise Uneven("a list that is no array")
     if len({_depth(each) for each in arrays}) > 1:
-        raise ValueError("arrays of different dimensions")
+        raise Uneven("arrays of different dimensions")
     count = len(arrays[0].items)
     rows = [v.items if isinstance(v, Several) else (v,) * count for v in values]
     return Several(

@@ -267,6 +267,12 @@ def collected(x):
     return sum(g**2 for g in gaps)
 
 
+def of_a_list(x):
+    r = np.array([x[0] - 1, 2 * x[1], x[2]])
+    gaps = r - np.array([0.5, x[0], 1.0])
+    return np.linalg.norm(r) + (gaps**2).mean() + max(gaps) - np.prod(r[:2])
+
+
 def last_ones(x):
     return (x[-1] - x[-2]) ** 2 + sum(x[i] for i in range(len(x)))
 
@@ -293,6 +299,7 @@ VECTORS = {  # how many elements they take
     pairs: 4,
     stops_early: 3,
     collected: 4,
+    of_a_list: 3,
     last_ones: 4,
 }
 SCALARS = {

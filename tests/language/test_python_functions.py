@@ -38,7 +38,9 @@ def in_many_digits():
     names = ("exp", "cos", "sqrt", "hypot", "pi", "e")
     exact = types.SimpleNamespace(**{name: getattr(mpmath, name) for name in names})
     namespace = {"__name__": examples.__name__, "math": exact}
-    arrays = {"array": np.array, "sum": np.sum}
+    arrays = {"array": np.array, "sum": np.sum, "prod": np.prod}
+    norm = lambda r: mpmath.sqrt(np.sum(r**2))  # noqa: E731
+    arrays["linalg"] = types.SimpleNamespace(norm=norm)
     namespace["np"] = types.SimpleNamespace(**{**vars(exact), **arrays})
     namespace |= {"T": examples.T, "Y": examples.Y}
     left_out = ("import math", "import numpy", "T = ", "Y = ")
@@ -147,6 +149,14 @@ def with_own_index(x):
     return x
 
 
+def with_extremes(x):
+    most, least = -math.inf, float("inf")
+    for v in x:
+        most = max(most, v**2)
+        least = min(v, least)
+    return most - least
+
+
 def with_whole_arrays(x):
     return np.sum(x[1:] - x[:-1] ** 2) + np.linalg.norm(x) + x @ x + x.mean()
 
@@ -162,6 +172,7 @@ READ_AS = {
     with_a_step: "1.0 + sum(-(x[i]/2) for i in range(1, n, 2))",
     with_names_taken: f"pi*{math.e!r} + E*{math.pi!r}",
     with_own_index: "x + sum(i + 1 for i in range(3))",
+    with_extremes: "max(x[i]**2 for i in range(n)) - min(x[i] for i in range(n))",
     with_whole_arrays: "np.sum(x[1:] - x[:-1]**2) + np.linalg.norm(x)"
     " + x @ x + x.mean()",
     examples.rosenbrock_unpacked: "(1.0 - v[0])*(1.0 - v[0])"

@@ -267,6 +267,14 @@ def collected(x):
     return sum(g**2 for g in gaps)
 
 
+def running_sums(x):
+    s = t = 0
+    for i in range(4):
+        s += x[i]
+        t += s**2
+    return t
+
+
 def of_a_list(x):
     r = np.array([x[0] - 1, 2 * x[1], x[2]])
     gaps = r - np.array([0.5, x[0], 1.0])
@@ -299,6 +307,7 @@ VECTORS = {  # how many elements they take
     pairs: 4,
     stops_early: 3,
     collected: 4,
+    running_sums: 4,
     of_a_list: 3,
     last_ones: 4,
 }

@@ -69,6 +69,14 @@ def recurrence(x):
     return s
 
 
+def running_sums(x):
+    s = t = 0
+    for v in x:
+        s += v
+        t += s**2  #! t += s**2
+    return t
+
+
 def ends_early(x):
     s = 0
     for v in x:

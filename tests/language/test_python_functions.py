@@ -99,7 +99,7 @@ def with_numbers(x, y):
 
 
 def with_sizes(x):
-    return sum(N * x[k * N] for k in range(N))
+    return sum(N * x[k * N] for k in range(N)) + x[N - 1]
 
 
 def with_a_default(x, power=2, scale=0.5):
@@ -163,7 +163,7 @@ def with_whole_arrays(x):
 
 READ_AS = {
     with_numbers: "(a - x)**2 + b*(y - x**2)**2",
-    with_sizes: "sum(N*x[k*N] for k in range(N))",
+    with_sizes: "sum(N*x[k*N] for k in range(N)) + x[N - 1]",
     with_a_default: "scale*x**2",
     with_a_mode: "abs(x)",
     with_a_mapping: "a*x + my_column",

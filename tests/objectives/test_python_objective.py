@@ -45,6 +45,9 @@ def test_an_array_that_is_longer_than_what_is_read_of_it_is_refused(made):
     # As text, without len(x), it would be read as a sum over all elements.
     with pytest.raises(InputError, match=r"the formula reaches \(2,\) of it"):
         minimize(made(all_but_the_last), [3.0, 4.0, 5.0])
+    kept = pickle.loads(pickle.dumps(Objective(all_but_the_last)))
+    with pytest.raises(InputError, match=r"the formula reaches \(2,\) of it"):
+        minimize(kept, [3.0, 4.0, 5.0])
 
 
 @pytest.mark.parametrize("made", [Objective, lambda f: f], ids=["before", "with x0"])

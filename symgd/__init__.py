@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from symgd.many.race_result import Race
     from symgd.many.racing import race
     from symgd.native.status import Status
-    from symgd.objectives.objective import Objective
+    from symgd.objectives.objective import Objective, objective
     from symgd.pages.document import page
     from symgd.plotting.door import plot, save
     from symgd.rules.rule import Rule
@@ -48,6 +48,7 @@ _HOMES = {
     "maximize": "descent.optimize",
     "minimize": "descent.optimize",
     "minimize_many": "many.descents",
+    "objective": "objectives.objective",
     "page": "pages.document",
     "plot": "plotting.door",
     "race": "many.racing",
@@ -75,6 +76,7 @@ __all__ = [
     "maximize",
     "minimize",
     "minimize_many",
+    "objective",
     "page",
     "plot",
     "race",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from symgd.descent.run import Run
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 class State:
     """Where a run is: a copy, which may be kept.
 
-    ``state["vhat"]`` is a state variable of the rule, of shape (n,).
+    ``state["vhat"]`` is a state variable of the rule, of shape (n,). In all else that
+    arrays do, it is its ``x``, as callbacks of SciPy have it: ``state[0]``,
+    ``state.copy()``, ``state - 1``, ``np.linalg.norm(state)``.
 
     Attributes
     ----------
@@ -59,14 +61,48 @@ class State:
         """The iterate by name: floats, and arrays in their shapes."""
         return self._space.values(self._x)
 
-    def __getitem__(self, name: str) -> np.ndarray:
+    def __getitem__(self, name: Any) -> Any:
+        if not isinstance(name, str):
+            return self.x[name]
         if name not in self._names:
             raise unknown_name("state variable", name, self._names, "there is none")
         n, place = len(self._x), 1 + self._names.index(name)
         return _vector(self._slots[place * n : (place + 1) * n])
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "_x":
+            raise AttributeError(name)
+        return getattr(self.x, name)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.x if dtype is None else self.x.astype(dtype)
+
+    def __len__(self) -> int:
+        return len(self._x)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.x)
+
     def __repr__(self) -> str:
         return f"<State t = {self.t}, f = {self.fun}, gradient {self.grad_norm}>"
+
+
+def _of_x(name: str) -> Callable[..., Any]:
+    """Return the operator of a state, which is that of its iterate."""
+
+    def applied(self: State, *others: Any) -> Any:
+        numbers = (o.x if isinstance(o, State) else o for o in others)
+        return getattr(self.x, name)(*numbers)
+
+    return applied
+
+
+_OPERATORS = ("add", "sub", "mul", "truediv", "pow", "matmul", "mod", "floordiv")
+for _name in (
+    *(f"__{side}{name}__" for name in _OPERATORS for side in ("", "r")),
+    *(f"__{name}__" for name in ("neg", "abs", "lt", "le", "gt", "ge", "float")),
+):
+    setattr(State, _name, _of_x(_name))
 
 
 class Callback:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from symgd.descent import methods
 from symgd.descent import settings as arguments
+from symgd.descent.habits import met
 from symgd.descent.result import Result
 from symgd.descent.run import Run, Watcher, drive, result_of
 from symgd.descent.settings import Seed
 from symgd.errors import InputError
-from symgd.language.plain import count, plain_number
+from symgd.language.plain import count, is_python, plain_number
 from symgd.native.interrupts import Interrupts
 from symgd.native.status import RUNNING, Status
 from symgd.native.version import __version__
@@ -33,12 +34,12 @@ if TYPE_CHECKING:
 
 
 def minimize(
-    objective: Formula | Objective,
+    objective: Formula | Objective | Callable[..., Any],
     x0: Any = None,
     *,
-    method: str | Rule = "auto",
+    method: str | Rule | None = "auto",
     bounds: Any = None,
-    maxiter: int = 10_000,
+    maxiter: int | None = 10_000,
     gtol: float | None = None,
     ftol: float = 0.0,
     patience: int = 0,
@@ -58,8 +59,9 @@ def minimize(
 
     Parameters
     ----------
-    objective : str, SymPy expression or Objective
-        What to minimise.
+    objective : str, SymPy expression, Python function or Objective
+        What to minimise. A function of numbers, or of one vector, is read, and never
+        called: see :func:`symgd.objective`.
     x0 : sequence, mapping by name, or None
         The start. None is a random point inside ``bounds``; without bounds it is the
         origin, or, where the objective isn't finite or is flat there, the first of a
@@ -73,7 +75,7 @@ def minimize(
     bounds : mapping of name to pair, or sequence of pairs, optional
         Iterates are projected onto them; None or an infinity leaves a side open.
     maxiter : int
-        The largest number of iterations.
+        The largest number of iterations; None is 10 000.
     gtol : float, optional
         CONVERGED when no component of the gradient is larger, but for variables that
         bounds hold against the descent. None is 1e-8, and that Newton's step has
@@ -115,6 +117,8 @@ def minimize(
         Those of the rule; text is a schedule, a formula in ``t``. ``method="gd",
         step_size="auto"`` finds its steps itself: spectral projected gradients with a
         nonmonotone line search; ``trace["step_size"]`` has the steps taken.
+        Of SciPy's arguments ``args``, what follows a Python function's first argument,
+        and ``options`` with ``maxiter`` and ``gtol`` are known, too.
 
     Returns
     -------
@@ -160,12 +164,12 @@ def minimize(
 
 
 def maximize(
-    objective: Formula | Objective,
+    objective: Formula | Objective | Callable[..., Any],
     x0: Any = None,
     *,
-    method: str | Rule = "auto",
+    method: str | Rule | None = "auto",
     bounds: Any = None,
-    maxiter: int = 10_000,
+    maxiter: int | None = 10_000,
     gtol: float | None = None,
     ftol: float = 0.0,
     patience: int = 0,
@@ -228,12 +232,16 @@ def _optimize(
     checkpoint: Any,
     batch_size: Any,
     subject_to: Any,
-    hyperparameters: Mapping[str, Formula],
+    hyperparameters: Mapping[str, Any],
     **options: Any,
 ) -> Result:
     """Minimise sign*objective, and report about the objective itself."""
-    given = within(objective, subject_to, x0, bounds)
+    method = "auto" if method is None else method
+    python = is_python(objective)
+    hyperparameters, options, args = met(hyperparameters, options, method, python)
+    given = within(objective, subject_to, x0, bounds, args=args)
     arguments.refuse_of_objective(hyperparameters, given)
+    x0 = points.one_row(x0, given.ranks)
     given = given.sized(x0)
     batch = 0 if batch_size is None else count("batch_size", batch_size)
     if batch_size is not None and batch == 0:

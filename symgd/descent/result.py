@@ -461,6 +461,10 @@ class Result:
             raise KeyError(name)
         return getattr(self, name)
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a field, or something else if there is none of that name."""
+        return getattr(self, name) if name in FIELDS else default
+
     def __contains__(self, name: object) -> bool:
         return name in self.keys()
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from symgd.errors import InputError, guess
 from symgd.language.plain import count
-from symgd.native.criteria import MEANINGS
+from symgd.native.criteria import MEANINGS, Criteria
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,7 +105,7 @@ def _checked(
     limit = math.inf if time_limit is None else _number("time_limit", time_limit)
     return Settings(
         sign=sign,
-        maxiter=count("maxiter", maxiter),
+        maxiter=Criteria().maxiter if maxiter is None else count("maxiter", maxiter),
         gtol=TIGHT if gtol is None else _number("gtol", gtol),
         relative=gtol is None,
         ftol=_finite("ftol", ftol),
@@ -167,11 +167,13 @@ def refuse_of_objective(keywords: Mapping[str, Any], objective: Any) -> None:
             raise InputError(f"{problem}: Objective(..., {name}=)")
 
 
-_OTHERS = {  # arguments of other libraries
+OTHERS = {  # arguments of other libraries
+    "constraints": "they are relations here: subject_to=['x + y == 10', 'x*y <= 2']",
     "subject_to": "give constraints to the objective: Objective(..., subject_to=)",
     "args": "name constants in the formula: Objective(..., parameters={'a': 1})",
-    "jac": "derivatives are symgd's own, and exact",
-    "hess": "derivatives are symgd's own, and exact",
+    "jac": "derivatives are symgd's own, and exact: leave it out",
+    "hess": "derivatives are symgd's own, and exact: leave it out",
+    "hessp": "derivatives are symgd's own, and exact: leave it out",
     "start": "a start is given as x0",
     "init": "a start is given as x0",
     "tol": "give gtol, for the gradient, or ftol with patience, for f",
@@ -184,8 +186,8 @@ def no_hyperparameters(name: str, variables: Iterable[str] = ()) -> InputError:
     if name in variables:
         problem = f"unknown argument {name!r}: a start is given as x0={{{name!r}: ...}}"
         return InputError(problem)
-    if name in _OTHERS:
-        return InputError(f"unknown argument {name!r}: {_OTHERS[name]}")
+    if name in OTHERS:
+        return InputError(f"unknown argument {name!r}: {OTHERS[name]}")
     if name in ("callback", "callback_every", "checkpoint"):
         return InputError(f"{name!r} is an argument of minimize, maximize and fit only")
     hint = guess(name, MEANINGS)

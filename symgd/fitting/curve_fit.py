@@ -58,7 +58,7 @@ OPTIONS = (
 
 
 def fit(
-    model: Formula,
+    model: Formula | Callable[..., Any],
     data: Any,
     target: str,
     x0: Any = None,
@@ -87,9 +87,10 @@ def fit(
 
     Parameters
     ----------
-    model : str or SymPy expression
+    model : str, SymPy expression or Python function
         Names that are columns of the data stand for them, all others are parameters,
-        in natural order.
+        in natural order; those of a function, which is read and never called, are its
+        arguments, in their order.
     data : mapping of names to arrays, structured array, or dataframe
     target : str
         The column that the model should give.
@@ -230,7 +231,7 @@ def _not_of_the_loss(
 
 
 def _regression(
-    model: Formula,
+    model: Formula | Callable[..., Any],
     data: Any,
     table: DataTable,
     target: str,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import sympy as sp
 
@@ -13,6 +15,9 @@ from symgd.fitting.row_formulas import RowFormulas, row_formulas, unused
 from symgd.language import formula, naming
 from symgd.language.formula import Formula
 from symgd.language.functions import CONSTANTS
+from symgd.language.plain import is_python
+from symgd.language.python_functions import PythonFormula, read_function
+from symgd.language.python_values import RowByRow
 
 MEANT = ("target", "sigma", "weights")  # columns that the model doesn't name
 
@@ -37,7 +42,7 @@ class Model:
 
 
 def read(
-    model: Formula,
+    model: Formula | Callable[..., Any],
     names: tuple[str, ...],
     target: str,
     varying: tuple[str, ...],
@@ -48,6 +53,8 @@ def read(
 
     Parameters
     ----------
+    model : str, SymPy expression or Python function
+        The parameters of a function are in the order of its arguments.
     names : tuple of str
         Of all columns.
     declared : tuple of str
@@ -66,6 +73,10 @@ def read(
     if not isinstance(target, str):
         problem = "target is the name of a column of the data"
         raise InputError(f"{problem}, not {type(target).__name__}")
+    if is_python(model):
+        found = _of_function(model, names)
+        with found.placed():
+            return _read(found.text, names, target, varying, loss, found.variables)
     kept = isinstance(model, (str, sp.Basic))
     meant = tuple(sorted({*declared} & CONSTANTS.keys()))
     of_model = _read if kept else _read.__wrapped__
@@ -74,6 +85,20 @@ def read(
         naming.warn_of_constant(model, (*names, *meant))
         naming.warn_of_misread(model, known.parameters, dict.fromkeys(declared))
     return known
+
+
+def _of_function(model: Any, names: tuple[str, ...]) -> PythonFormula:
+    """Return the formula of a model that is a Python function, of columns by name."""
+    columns = dict.fromkeys(names, RowByRow())
+    found = read_function(model, columns=columns, literal=True)
+    if found.data:
+        name = next(iter(found.data))
+        problem = f"the model reads the array {name!r}, which is no column of the data"
+        raise InputError(f"{problem}: add it to the data, and name an argument so")
+    written = naming.written_names(found.text, found.variables)
+    if idle := [name for name in found.variables if name not in written]:
+        raise InputError(f"the model doesn't depend on its argument {idle[0]!r}")
+    return found
 
 
 @functools.lru_cache(maxsize=64)
@@ -94,6 +119,8 @@ def _read(
     used = formula.natural_order({*found, *written})  # also what cancels
     columns = tuple(name for name in used if name in names)
     parameters = tuple(name for name in used if name not in columns)
+    if {*meant_names} == {*parameters}:
+        parameters = meant_names  # in the order in which they are declared
     if not parameters:
         listed = ", ".join(columns) or "none"
         problem = "the model has no parameters: all of its names are columns"

@@ -48,6 +48,17 @@ def constant(value: Any, what: str) -> float:
     return formula.constant(value, what)
 
 
+def is_python(formula: Any) -> bool:
+    """Return whether a formula is given as a Python function.
+
+    >>> is_python(lambda x: x**2), is_python("x**2"), is_python(print)
+    (True, False, True)
+    """
+    if isinstance(formula, (str, type)) or hasattr(formula, "free_symbols"):
+        return False
+    return callable(formula)
+
+
 def split(text: str) -> list[str]:
     """Split at the commas that are not inside parentheses or brackets.
 

@@ -47,6 +47,9 @@ class Arrays:
     sizes : mapping of str to int
     formula : str
         As the user wrote it, for messages.
+    lengths : mapping of str to (str, int) or int, optional
+        Sizes that are the length of an axis of an array; and arrays of one axis that
+        have so many elements, no more.
 
     Attributes
     ----------
@@ -73,7 +76,9 @@ class Arrays:
         table: DataTable,
         sizes: Mapping[str, int],
         formula: str,
+        lengths: Mapping[str, tuple[str, int] | int] | None = None,
     ) -> None:
+        self.lengths = dict(lengths or {})
         self.expression = expression = structure.narrowed(expression)
         self.parameters = tuple(parameters)
         self.formula = formula
@@ -143,6 +148,7 @@ class Arrays:
     def _infer(self, shapes: Mapping[str, Sequence[int]]) -> None:
         """Work out sizes and shapes; ``shapes`` are what is known of variables."""
         lengths = {name: column.shape for name, column in self.data.items()}
+        self._tell({**lengths, **shapes})
         self.sizes = inferred_sizes(
             self.expression, self.size_names, self.sizes, {**lengths, **shapes}
         )
@@ -166,6 +172,19 @@ class Arrays:
                 problem = f"no element of {name} is used: its size would be {shape}"
                 raise FormulaError(problem, self.formula)
         self.shapes = known
+
+    def _tell(self, shapes: Mapping[str, Sequence[int]]) -> None:
+        """Enter the sizes that are said to be the length of a known array."""
+        sizes = dict(self.sizes)
+        for name, told in self.lengths.items():
+            if isinstance(told, tuple):
+                array, axis = told
+                if array in shapes and name in self.size_names:
+                    sizes[name] = shapes[array][axis]
+            elif name in shapes and tuple(shapes[name]) != (told,):
+                problem = f"{name} has shape {tuple(shapes[name])}, and {told} elements"
+                raise InputError(f"{problem} are read of it")
+        self.sizes = sizes
 
     def _check_lengths(
         self, known: Mapping[str, Sequence[int]], least: Mapping[str, Sequence[int]]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.language.drawing import card
-from symgd.language.plain import constant, count
+from symgd.language.plain import constant, count, is_python
 from symgd.objectives.forms import QUICK_LENGTH, QUICK_VARIABLES, Forms
 from symgd.objectives.kernels import Kernels
 from symgd.objectives.space import Space
@@ -31,8 +31,23 @@ if TYPE_CHECKING:
     from symgd.objectives.arrays import Arrays
     from symgd.objectives.constraints import Lagrangian
     from symgd.objectives.evaluation import Evaluation
+    from symgd.objectives.python_objective import FunctionRead
 
 MAX_VARIABLES = 1000
+
+
+class Called(NamedTuple):
+    """A Python function as a formula, with what it is called with beside a point."""
+
+    function: Any
+    args: Any = ()
+    start: Any = None
+
+    def read(self, *given: Any) -> FunctionRead:
+        """Return what it says: see :func:`function_read`."""
+        from symgd.objectives.python_objective import function_read
+
+        return function_read(self.function, *given, args=self.args, start=self.start)
 
 
 class Objective:
@@ -40,8 +55,9 @@ class Objective:
 
     Parameters
     ----------
-    expression : str, SymPy expression or Objective
-        The formula. Its symbols are real, whatever a SymPy expression assumed.
+    expression : str, SymPy expression, Python function or Objective
+        The formula. Its symbols are real, whatever a SymPy expression assumed. A Python
+        function is read, not called: see :func:`symgd.objective`.
     variables : sequence of str or symbols, optional
         The variables in the order of the vector ``x``; by default every name in the
         formula that is not a parameter, in natural order (x2 before x10).
@@ -121,7 +137,7 @@ class Objective:
 
     def __init__(
         self,
-        expression: Formula | Objective,
+        expression: Formula | Objective | Callable[..., Any],
         variables: Iterable[str | sp.Symbol] | None = None,
         *,
         parameters: Mapping[str, float] | None = None,
@@ -132,6 +148,33 @@ class Objective:
         workers: int | None = None,
         subject_to: Any = None,
     ) -> None:
+        more = (iteration, missing, workers, subject_to)
+        if is_python(expression):
+            expression = Called(expression)
+        if not isinstance(expression, Called):
+            self._make(expression, variables, parameters, data, sizes, *more)
+            return
+        read = expression.read(variables, parameters, data, sizes)
+        self._lengths = read.lengths
+        sizes = read.sizes if subject_to is None else read.all_sizes()
+        given = (read.formula.text, read.variables, read.parameters, read.data, sizes)
+        with read.formula.placed():
+            self._make(*given, *more)
+
+    _lengths: Mapping[str, Any] = MappingProxyType({})  # see Arrays
+
+    def _make(
+        self,
+        expression: Any,
+        variables: Iterable[str | sp.Symbol] | None,
+        parameters: Mapping[str, float] | None,
+        data: Any,
+        sizes: Mapping[str, int] | None,
+        iteration: str | sp.Symbol | None,
+        missing: str,
+        workers: int | None,
+        subject_to: Any,
+    ) -> None:
         shapes: Mapping[str, Any] = {}
         if isinstance(expression, Objective):
             workers = expression._workers if workers is None else workers
@@ -139,6 +182,7 @@ class Objective:
             if known is not None and data is None:
                 if sizes is None:
                     sizes, shapes = known.sizes, known.shapes or {}
+                self._lengths = known.lengths
                 data = known.data or None
             iteration = iteration or expression.iteration
             variables = expression.variables if variables is None else variables
@@ -176,10 +220,11 @@ class Objective:
         lengths = _whole_numbers(sizes or {})
         self.arrays: Arrays | None = None
         self.constraints: Lagrangian | None = None
+        asks_more = data is not None or lengths or self._lengths
         # What has been read and compiled before needs no reading again.
         if subject_to is not None:
             self._read_constraints(subject_to, data, lengths, missing, shapes)
-        elif data is not None or lengths or not self._forms.recall():
+        elif asks_more or not self._forms.recall():
             self._forms.read(self._read_names(data, lengths, missing))
         self._kernels = Kernels(self._forms, self.arrays)
         self.variables: tuple[str, ...] = self._forms.variables
@@ -271,6 +316,7 @@ class Objective:
             DataTable(data, missing),
             sizes,
             formula,
+            self._lengths,
         )
         if not arrays.variables or not set(arrays.variables) & {*plain, *ranks}:
             problem = "the formula has no variable: a constant has no minimum to find"
@@ -289,6 +335,13 @@ class Objective:
         if self.arrays is not None:
             return self.arrays.space
         return self._forms.space
+
+    @property
+    def ranks(self) -> Mapping[str, int]:
+        """The number of indices of each variable; 0 for a scalar."""
+        if self.arrays is None:
+            return dict.fromkeys(self.variables, 0)
+        return self.arrays.ranks
 
     def sized(self, x0: Any) -> Objective:
         """Return the same objective with arrays as long as a start's.
@@ -616,12 +669,13 @@ class Objective:
             plain, variables = forms.expression, self.variables
         known = None
         if self.arrays is not None:
-            known = (self.arrays.data, self.arrays.sizes, self.arrays.shapes)
+            arrays = self.arrays
+            known = (arrays.data, arrays.sizes, arrays.shapes, arrays.lengths)
         given = (variables, self.constants, self.iteration, self._workers, known)
         constraints = self.constraints
         if constraints is not None:
-            arrays = constraints.function.arrays
-            sized = None if arrays is None else (arrays.data, arrays.sizes)
+            whole = constraints.function.arrays
+            sized = None if whole is None else (whole.data, whole.sizes)
             relations = constraints.constraints
             return _constrained, (plain, *given[:2], self._workers, sized, relations)
         return _objective, (plain, *given)
@@ -651,15 +705,62 @@ class Objective:
         )
 
 
-def objective_of(objective: Any, *given: Any, **more: Any) -> Objective:
+def objective(function: Any = None, /, **more: Any) -> Any:
+    """Make an objective of a Python function: a decorator.
+
+    The function is read, and never called: its source, by the rules that hold for
+    text, becomes a formula. Assignments are substituted, ``if`` becomes a condition,
+    loops over ranges become sums, helper functions what they return; numbers around it
+    become parameters, arrays data, and its arguments the variables, in their order.
+
+    Parameters
+    ----------
+    function : callable
+        With arguments that are numbers, or one that is a vector.
+    **more
+        What :class:`Objective` takes: ``parameters=`` and ``data=`` give arguments by
+        name.
+
+    Returns
+    -------
+    Objective
+
+    Raises
+    ------
+    FormulaError
+        Where something can't be read, with the line of the source.
+
+    Examples
+    --------
+    >>> import symgd
+    >>> @symgd.objective
+    ... def valley(x, y, steepness=100):
+    ...     gap = y - x**2
+    ...     return (1 - x) ** 2 + steepness * gap**2
+    >>> valley.text, valley.parameters["steepness"]
+    ('(1 - x)**2 + steepness*(y - x**2)**2', 100.0)
+    >>> symgd.minimize(valley, [-1.2, 1]).x.round(6).tolist()
+    [1.0, 1.0]
+    """
+    if function is None:
+        return functools.partial(objective, **more)
+    return Objective(function, **more)
+
+
+def objective_of(objective: Any, *given: Any, args: Any = (), **more: Any) -> Objective:
     """Return an objective of a formula, whose names mappings by name may tell.
 
     A name that stands for a constant elsewhere, as E does, is a variable if it has a
     start or bounds. What may be a slip, as a variable Pi, is a warning. ``more`` is
-    what a text is with: ``parameters=`` and the like.
+    what a text is with: ``parameters=`` and the like. ``args`` follow a Python
+    function's first argument.
     """
     if isinstance(objective, Objective):
         return objective
+    if getattr(objective, "kind", None) in ("value", "value_and_grad"):
+        return objective_of(objective.objective, *given, **more)
+    if is_python(objective):
+        return Objective(Called(objective, args, *given[:1]), **more)
     if not isinstance(objective, str):
         return Objective(objective, **more)
     from symgd.language import naming
@@ -713,7 +814,7 @@ def _objective(
     workers: int | None,
     known: tuple[Any, ...] | None,
 ) -> Objective:
-    data, sizes, shapes = known or (None, None, None)
+    data, sizes, shapes, told = known or (None, None, None, {})
     objective = Objective(
         formula,
         variables,
@@ -723,6 +824,8 @@ def _objective(
         iteration=iteration,
         workers=workers,
     )
+    if objective.arrays is not None and told:
+        objective.arrays = objective.arrays.replaced(lengths=told)
     if objective.arrays is not None and shapes is not None:
         objective.arrays = objective.arrays.shaped(shapes)
     return objective

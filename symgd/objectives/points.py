@@ -236,6 +236,25 @@ def read_point(x0: Any, space: Space, limits: Bounds) -> array[float]:
     return point
 
 
+def one_row(x0: Any, ranks: Mapping[str, int]) -> Any:
+    """Return a start that is a matrix of one row as that row.
+
+    Where a variable is a matrix, it is left as it is.
+
+    >>> one_row([[1, 2]], {"x": 0, "y": 0})
+    [1, 2]
+    """
+    if max(ranks.values(), default=0) > 1 or isinstance(x0, (Mapping, str)):
+        return x0
+    if hasattr(x0, "reshape"):
+        return x0.reshape(-1) if len(x0.shape) == 2 and x0.shape[0] == 1 else x0
+    alone = isinstance(x0, (list, tuple)) and len(x0) == 1
+    row = (
+        isinstance(x0[0], (list, tuple)) or hasattr(x0[0], "shape") if alone else False
+    )
+    return x0[0] if row else x0
+
+
 def moved_inside(point: array[float], limits: Bounds) -> array[float]:
     """Return the nearest point that is inside the bounds."""
     if len(point) > MANY:
@@ -248,7 +267,7 @@ def moved_inside(point: array[float], limits: Bounds) -> array[float]:
 
 
 def _from_sequence(values: Sequence[Any], space: Space) -> array[float]:
-    if space.is_plain and len(values) == 1 and isinstance(values[0], (list, tuple)):
+    if space.is_plain and values and isinstance(values[0], (list, tuple)):
         row = shortened(str(list(values[0])), 40)
         raise InputError(f"x0 must be one point, not a list of points: write {row}")
     if space.is_plain or not any(map(_iterable, values)):

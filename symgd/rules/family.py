@@ -217,7 +217,12 @@ ELSEWHERE = {
     *("bfgs", "l-bfgs-b", "l-bfgs", "lbfgs", "cg", "tnc", "newton", "newton-cg"),
     *("lm", "leastsq", "trf", "dogbox", "least_squares", "lbfgsb"),
     *("nelder-mead", "powell", "dogleg", "trust-ncg", "trust-exact", "trust-krylov"),
+    *("slsqp", "cobyla", "cobyqa", "trust-constr", "brent", "bounded", "golden"),
+    *("interior-point", "ipopt", "sqp", "simplex"),
 }
+
+
+_KEEPS = "which keeps to bounds= and subject_to="
 
 
 def find(method: str | Rule) -> Rule:
@@ -234,8 +239,8 @@ def find(method: str | Rule) -> Rule:
         return BUILT_IN[method]
     known = ["auto", *BUILT_IN]
     if isinstance(method, str) and method.lower() in ELSEWHERE:
-        instead = "leave method out for the default, which finds minima in bounds"
-        raise InputError(f"unknown method {method!r}: {instead}")
+        instead = "leave method out for the default: L-BFGS and Newton steps by exact"
+        raise InputError(f"unknown method {method!r}: {instead} derivatives, {_KEEPS}")
     hint = guess(method, known) if isinstance(method, str) else ""
     accepted = f"accepted: {', '.join(known)}, or a symgd.Rule"
     raise InputError(f"unknown method {method!r}{hint}; {accepted}")

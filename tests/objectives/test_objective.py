@@ -308,7 +308,7 @@ def test_a_point_is_one_argument_and_a_start_one_point():
     with pytest.raises(InputError, match=r"write value\(\[1, 2\]\)"):
         objective.value(1, 2)
     with pytest.raises(InputError, match=r"not a list of points: write \[1, 2\]"):
-        minimize(objective, [[1, 2]])
+        minimize(objective, [[1, 2], [3, 4]])
 
 
 @pytest.mark.parametrize("shape", [(0, 2), (3, 0, 2), (3, 2)])

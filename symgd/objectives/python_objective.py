@@ -1,0 +1,109 @@
+"""What an objective is made of whose formula is a Python function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from symgd.errors import InputError
+from symgd.language.python_functions import PythonFormula, read_function
+from symgd.objectives.data import DataTable
+
+
+@dataclass(frozen=True, eq=False)
+class FunctionRead:
+    """A Python function that was read, with all that an objective needs of it.
+
+    Attributes
+    ----------
+    formula : PythonFormula
+    variables : tuple of str
+    parameters : dict of str to float
+    data : mapping, or what the user gave
+        None where the formula has no arrays.
+    sizes : dict of str to int
+    lengths : dict of str to (str, int) or int
+        See :class:`symgd.objectives.arrays.Arrays`.
+    """
+
+    formula: PythonFormula
+    variables: tuple[str, ...]
+    parameters: dict[str, float]
+    data: Any
+    sizes: dict[str, int]
+    lengths: dict[str, tuple[str, int] | int]
+
+    def all_sizes(self) -> dict[str, int]:
+        """Return all sizes, those that are lengths of arrays, too.
+
+        Raises
+        ------
+        InputError
+            If one of these isn't known.
+        """
+        sizes = dict(self.sizes)
+        for name, told in self.lengths.items():
+            if isinstance(told, tuple) and name not in sizes:
+                array, axis = told
+                if array not in self.formula.shapes:
+                    problem = f"the length of {array} isn't known"
+                    raise InputError(f"{problem}: give sizes={{{name!r}: 10}}, say")
+                sizes[name] = self.formula.shapes[array][axis]
+        return sizes
+
+
+def function_read(
+    function: Any,
+    variables: Iterable[Any] | None = None,
+    parameters: Mapping[str, float] | None = None,
+    data: Any = None,
+    sizes: Mapping[str, int] | None = None,
+    *,
+    args: Any = (),
+    start: Any = None,
+) -> FunctionRead:
+    """Return a Python function as an objective needs it.
+
+    ``args`` follow the first argument, as SciPy has them, and ``start`` tells lengths.
+    """
+    meant = tuple(map(str, variables or ()))
+    table = DataTable(data)
+    columns = {name: _column(table, data, name) for name in table.names}
+    following = args if isinstance(args, (tuple, list)) else (args,)
+    found = read_function(
+        function,
+        args=following,
+        parameters={str(name): value for name, value in (parameters or {}).items()},
+        columns=columns,
+        start=start,
+        meant=meant,
+    )
+    order = meant or found.variables
+    if {*order} != {*found.variables}:
+        told = ", ".join(found.variables)
+        raise InputError(f"the variables of the function are {told}, not {order}")
+    lengths: dict[str, tuple[str, int] | int] = {**found.exact}
+    lengths |= {k: v for k, v in found.lengths.items() if k not in (sizes or {})}
+    return FunctionRead(
+        found,
+        order,
+        found.parameters,
+        _data(found, data, table),
+        {**found.sizes, **(sizes or {})},
+        lengths,
+    )
+
+
+def _column(table: DataTable, data: Any, name: str) -> Any:
+    return data[name] if isinstance(data, Mapping) else table.arrays([name])[name]
+
+
+def _data(found: PythonFormula, data: Any, table: DataTable) -> Any:
+    """Return the data of a formula: what was given, where that is all."""
+    if not found.data:
+        return None
+    given: Sequence[str] = table.names
+    if data is not None and {*found.data} <= {*given}:
+        return data
+    return found.data

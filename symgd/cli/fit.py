@@ -47,6 +47,14 @@ Target = Annotated[str, typer.Option(help="The column that the model should give
 Start = Annotated[
     str | None, typer.Option(help=f"{START_HELP} What is left out is chosen.")
 ]
+Fixed = Annotated[
+    list[str] | None,
+    typer.Option("--fix", help="A parameter that is known: c=0. Repeatable."),
+]
+Tied = Annotated[
+    list[str] | None,
+    typer.Option("--tie", help="A parameter that follows: b=2*a. Repeatable."),
+]
 LossName = Annotated[
     str, typer.Option(help="squared, huber, log_cosh, absolute, or a formula in r.")
 ]
@@ -83,6 +91,8 @@ class FitOptions:
     target: Target = field()
     start: Start = None
     bounds: Bounds = None
+    fixed: Fixed = None
+    tied: Tied = None
     loss: LossName = "squared"
     sigma: Sigma = None
     absolute_sigma: AbsoluteSigma = False
@@ -117,6 +127,8 @@ class FitOptions:
             **{name: getattr(self, name) for name in same},
             "trace": self.trace is not None,
             "bounds": option_texts.bounds(self.bounds),
+            "fixed": option_texts.formulas(self.fixed, "--fix"),
+            "tied": option_texts.formulas(self.tied, "--tie"),
             "sigma": _column(self.sigma),
             "weights": _column(self.weights),
             "rng": self.seed,

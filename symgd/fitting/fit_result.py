@@ -16,13 +16,15 @@ import numpy as np
 from symgd.descent.result import Criterion, Result, Trace
 from symgd.descent.run import projected_norm
 from symgd.errors import InputError
-from symgd.fitting import uncertainty, verdict
+from symgd.fitting import derived, uncertainty, verdict
+from symgd.fitting.derived import Derived
 from symgd.fitting.levenberg_marquardt import End, told
 from symgd.fitting.quantiles import two_sided
 from symgd.fitting.regression import ROUNDED, Regression
 from symgd.fitting.rows import Rows
+from symgd.fitting.ties import Tie
 from symgd.language.drawing import card, drawn, pictured
-from symgd.language.formula import symbol, text_of
+from symgd.language.formula import natural_order, symbol, text_of
 from symgd.objectives.data import DataTable
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from symgd.fitting.uncertainty import Uncertainty
+    from symgd.language.formula import Formula
     from symgd.many.race_result import Race
 
 
@@ -54,6 +57,8 @@ class Source:
     sigma: str | float | None  # a name, a number, or "" for an array
     weights: str | float | None
     dropped: int
+    ties: tuple[Tie, ...] = ()
+    model: str = ""  # as it was given, where it isn't what is fitted
 
 
 class Fit:
@@ -145,7 +150,7 @@ class Fit:
     @property
     def model(self) -> str:
         """The model as a formula."""
-        return text_of(self.regression.formulas.model)
+        return self.source.model or text_of(self.regression.formulas.model)
 
     @property
     def scale(self) -> float:
@@ -169,13 +174,32 @@ class Fit:
             return np.zeros(len(self.x), dtype=bool)
         return (self.x == self._limits.lower) | (self.x == self._limits.upper)
 
-    def _by_name(self, values: np.ndarray) -> dict[str, float]:
-        return dict(zip(self.names, values.tolist(), strict=True))
+    def _by_name(self, values: np.ndarray, which: str) -> dict[str, float]:
+        """Return numbers by name, and what they are of parameters that aren't free."""
+        free = dict(zip(self.names, values.tolist(), strict=True))
+        if not self.source.ties:
+            return free
+        others = {name: getattr(each, which) for name, each in self._ties.items()}
+        every = free | others
+        return {name: every[name] for name in natural_order(every)}
 
     @property
     def parameters(self) -> dict[str, float]:
-        """The parameters by name."""
-        return self._by_name(self.x)
+        """The parameters by name, with those that are fixed or tied."""
+        return self._by_name(self.x, "value")
+
+    @property
+    def fixed(self) -> dict[str, float]:
+        """The parameters that were fixed."""
+        known = {tie.name: tie.kind for tie in self.source.ties}
+        ties = self._ties.items() if known else ()
+        return {n: each.value for n, each in ties if known[n] == "fixed"}
+
+    @property
+    def tied(self) -> dict[str, str]:
+        """The formulas of parameters that follow from others."""
+        ties = self.source.ties
+        return {each.name: each.text for each in ties if each.kind == "tied"}
 
     values = parameters
 
@@ -315,7 +339,8 @@ class Fit:
     @property
     def standard_errors(self) -> dict[str, float]:
         """The roots of the covariance's diagonal, by name."""
-        return self._by_name(np.sqrt(np.diag(self.covariance)))
+        errors = np.sqrt(np.diag(self.covariance))
+        return self._by_name(errors, "standard_error")
 
     @property
     def correlation(self) -> np.ndarray:
@@ -353,9 +378,53 @@ class Fit:
         >>> symgd.fit("a + b*t", data, "y").confidence_intervals()["b"]
         (1.79..., 2.16...)
         """
-        half = self._quantile(level) * np.sqrt(np.diag(self.covariance))
-        pairs = zip((self.x - half).tolist(), (self.x + half).tolist(), strict=True)
-        return dict(zip(self.names, pairs, strict=True))
+        factor, errors = self._quantile(level), self.standard_errors
+        return {
+            name: (value - factor * errors[name], value + factor * errors[name])
+            for name, value in self.parameters.items()
+        }
+
+    # ---------------------------------------------------- what follows from it
+
+    @functools.cached_property
+    def _ties(self) -> dict[str, Derived]:
+        """What parameters are that aren't free."""
+        return {each.name: self._derived(each.value, 0.95) for each in self.source.ties}
+
+    def derive(self, quantity: Formula, level: float = 0.95) -> Derived:
+        """Return a quantity that follows from the parameters, with its error.
+
+        Parameters
+        ----------
+        quantity : str or SymPy expression
+            A formula in the parameters, as ``"log(2)/b"``.
+        level : float
+            That of the interval.
+
+        Returns
+        -------
+        Derived
+            ``value``, ``standard_error`` and ``interval``, by the delta method: the
+            covariance of the parameters, and the formula's exact gradient.
+
+        Examples
+        --------
+        >>> import symgd
+        >>> data = {"t": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.1, 4.9, 7.0]}
+        >>> print(symgd.fit("a + b*t", data, "y").derive("-a/b"))
+        -0.52020202 ± 0.04947 (-0.733075 to -0.307329)
+        """
+        columns = (*self.source.columns, self.source.target)
+        parts = (quantity, self.names, self.source.ties, columns)
+        return self._derived(derived.read(*parts), level)
+
+    def _derived(self, expression: Any, level: float) -> Derived:
+        parameters = self.regression.parameters
+        value, slopes = derived.at(expression, parameters, self.x.tolist())
+        error = float(self.uncertainty.variance_along(slopes[None])[0] ** 0.5)
+        error = error if slopes.any() else 0.0
+        half = self._quantile(level) * error
+        return Derived(value, error, (value - half, value + half))
 
     # --------------------------------------------------------- how good it is
 
@@ -498,12 +567,15 @@ class Fit:
             "model": self.model,
             "target": self.source.target,
             "loss": self.regression.loss.name,
+            "names": list(self.names),
             "parameters": self.parameters,
             "values": self.values,
             "standard_errors": self.standard_errors,
             "confidence_intervals": {n: list(pair) for n, pair in intervals.items()},
             "covariance": self.covariance.tolist(),
             "at_bound": list(self.at_bound),
+            "fixed": self.fixed,
+            "tied": self.tied,
             "undetermined": self.undetermined,
             "fun": self.fun,
             "jac": self.jac.tolist(),

@@ -37,16 +37,19 @@ def summary_table(fit: Fit) -> list[tuple[str, ...]]:
     errors, intervals = fit.standard_errors, fit.confidence_intervals(LEVEL)
     rows: list[tuple[str, ...]] = []
     rows.append(("parameter", "value", "standard error", f"{LEVEL:.0%} interval"))
+    tied = fit.tied
     for name, value in fit.parameters.items():
-        if name in fit.at_bound:
-            rows.append((name, number(value), "at its bound", ""))
+        if name in fit.at_bound or name in fit.fixed:
+            why = "fixed" if name in fit.fixed else "at its bound"
+            rows.append((name, number(value), why, ""))
             continue
+        shown = f"{name} = {tied[name]}" if name in tied else name
         if math.isinf(errors[name]):
-            rows.append((name, number(value), "inf", "not determined"))
+            rows.append((shown, number(value), "inf", "not determined"))
             continue
         low, high = intervals[name]
         interval = f"{low:.6g} to {high:.6g}"
-        rows.append((name, number(value), f"{errors[name]:.4g}", interval))
+        rows.append((shown, number(value), f"{errors[name]:.4g}", interval))
     return rows
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import sympy as sp
 
 from symgd.errors import InputError, guess, unknown_name
+from symgd.fitting import ties
 from symgd.fitting.losses import Loss
 from symgd.fitting.row_formulas import RowFormulas, row_formulas, unused
+from symgd.fitting.ties import Tie
 from symgd.language import formula, naming
 from symgd.language.formula import Formula
 from symgd.language.functions import CONSTANTS
@@ -28,12 +30,18 @@ class Model:
     meant : dict of str to symbol
         What stands for those of ``MEANT``.
     formulas : RowFormulas
+    ties : tuple of Tie
+        Parameters that are not free.
+    written : str
+        The model as it was given, if that isn't what is fitted.
     """
 
     columns: tuple[str, ...]
     parameters: tuple[str, ...]
     meant: dict[str, sp.Symbol]
     formulas: RowFormulas
+    ties: tuple[Tie, ...] = ()
+    written: str = ""
 
 
 def read(
@@ -43,6 +51,7 @@ def read(
     varying: tuple[str, ...],
     loss: Loss,
     declared: tuple[str, ...] = (),
+    not_free: tuple[Tie, ...] = (),
 ) -> Model:
     """Return a model, the one of an earlier fit if there was one.
 
@@ -54,6 +63,7 @@ def read(
         Parameters that have a start or bounds by name; they may be E or pi.
     varying : tuple of str
         Which of sigma and weights aren't 1.
+    not_free : tuple of Tie
 
     Raises
     ------
@@ -67,9 +77,10 @@ def read(
         problem = "target is the name of a column of the data"
         raise InputError(f"{problem}, not {type(target).__name__}")
     kept = isinstance(model, (str, sp.Basic))
+    declared = (*declared, *(tie.name for tie in not_free))
     meant = tuple(sorted({*declared} & CONSTANTS.keys()))
     of_model = _read if kept else _read.__wrapped__
-    known = of_model(model, names, target, varying, loss, meant)
+    known = of_model(model, names, target, varying, loss, meant, not_free)
     if isinstance(model, str):
         naming.warn_of_constant(model, (*names, *meant))
         naming.warn_of_misread(model, known.parameters, dict.fromkeys(declared))
@@ -84,6 +95,7 @@ def _read(
     varying: tuple[str, ...],
     loss: Loss,
     meant_names: tuple[str, ...],
+    not_free: tuple[Tie, ...],
 ) -> Model:
     known = {n: formula.symbol(n) for n in (*names, *meant_names)}
     expression = formula.read(model, known)
@@ -94,17 +106,34 @@ def _read(
     used = formula.natural_order({*found, *written})  # also what cancels
     columns = tuple(name for name in used if name in names)
     parameters = tuple(name for name in used if name not in columns)
+    whole = expression
+    if not_free and parameters:
+        not_free = ties.resolved(not_free, parameters, names)
+        expression = ties.put_into(expression, not_free)
+        parameters = _free(parameters, not_free)
     if not parameters:
         listed = ", ".join(columns) or "none"
         problem = "the model has no parameters: all of its names are columns"
         raise InputError(f"{problem} ({listed})")
     _check_columns(columns, parameters, names, target)
-    taken = set(used)
+    taken = {*used, *parameters}
     meant = {what: unused(what, taken) for what in MEANT}
     factors = [meant[what] if what in varying else sp.S.One for what in MEANT[1:]]
     letters = tuple(map(formula.symbol, parameters))
     formulas = row_formulas(expression, letters, meant["target"], *factors, loss)
-    return Model(columns, parameters, meant, formulas)
+    given = "" if whole is expression else formula.text_of(whole)
+    return Model(columns, parameters, meant, formulas, not_free, given)
+
+
+def _free(parameters: tuple[str, ...], not_free: tuple[Tie, ...]) -> tuple[str, ...]:
+    """Return the free parameters: also those that only others are tied to."""
+    held = {tie.name for tie in not_free}
+    others = {s.name for tie in not_free for s in tie.value.free_symbols}
+    free = formula.natural_order({*parameters, *others} - held)
+    if not free:
+        told = ", ".join(tie.told for tie in not_free)
+        raise InputError(f"no parameter is left to be fitted: {told}")
+    return tuple(free)
 
 
 def _check_columns(

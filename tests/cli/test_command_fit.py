@@ -61,6 +61,17 @@ def test_a_picture(table, tmp_path):
     assert file.stat().st_size > 1000
 
 
+def test_parameters_that_are_not_free(table):
+    options = ("--data", str(table), "--target", "y", "--missing", "drop", "--json")
+    done = run(MODEL, *options, "--fix", "c=1/2", "--tie", "b=a/2")
+    record = json.loads(done.stdout)
+    assert record["names"] == ["a"]
+    assert record["parameters"]["c"] == 0.5
+    assert record["parameters"]["b"] == record["parameters"]["a"] / 2
+    assert record["fixed"] == {"c": 0.5}
+    assert record["tied"] == {"b": "a/2"}
+
+
 @pytest.mark.parametrize(
     ("more", "status", "problem"),
     [
@@ -68,6 +79,9 @@ def test_a_picture(table, tmp_path):
         (("--missing", "drop", "--target", "z"), 2, "column for the target 'z'"),
         (("--missing", "drop", "--start", "q=1"), 2, "'q'"),
         (("--missing", "drop", "--method", "adm"), 2, "adm"),
+        (("--missing", "drop", "--fix", "c"), 2, "--fix expects name=formula"),
+        (("--missing", "drop", "--fix", "c=0", "--fix", "c=1"), 2, "'c' twice"),
+        (("--missing", "drop", "--tie", "q=a"), 2, "unknown tied parameter 'q'"),
         (("--missing", "drop", "--maxiter", "0", "--start", "1,9,1"), 1, ""),
     ],
 )

@@ -1,0 +1,107 @@
+"""What is fitted: a model and a table, read and checked."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from symgd.errors import InputError, unknown_name
+from symgd.fitting import losses, ties
+from symgd.fitting import model as fit_model
+from symgd.fitting.fit_result import Source, check_rows
+from symgd.fitting.regression import Regression, are_few
+from symgd.language import formula
+from symgd.language.formula import Formula
+from symgd.language.text import number
+from symgd.objectives.data import DataTable
+
+SIZES = 1e-70, 1e70  # of a target: squares of residuals are numbers, and not the last
+
+
+def posed(
+    model: Formula,
+    data: Any,
+    table: DataTable,
+    target: str,
+    given: Mapping[str, Any],
+    loss: losses.Loss,
+    named: tuple[str, ...],
+    not_free: tuple[ties.Tie, ...],
+) -> tuple[Regression, Source]:
+    """Read the model and the columns."""
+    varying = tuple(what for what, value in given.items() if value is not None)
+    parts = (table.names, target, varying, loss, named, not_free)
+    known = fit_model.read(model, *parts)
+    wanted = [*known.columns, target]
+    loose = {w: v for w, v in given.items() if not _plain(v)}
+    for what, value in given.items():
+        if isinstance(value, str):
+            if value not in table.names:
+                raise unknown_name(f"column for {what}", value, table.names)
+            wanted.append(value)
+    arrays = _read(table, data, wanted, loose)
+    check_rows(arrays)
+    if are_few(arrays.values()):
+        arrays = {name: np.array(each) for name, each in arrays.items()}
+    held = {formula.symbol(name): arrays[name] for name in known.columns}
+    held[known.meant["target"]] = arrays[target]
+    for what in varying:
+        value = given[what]
+        key = value if isinstance(value, str) else f"={what}"
+        column = arrays[key] if key in arrays else _repeated(value, len(arrays[target]))
+        held[known.meant[what]] = _checked(what, column)
+    told = {what: "" if what in loose else value for what, value in given.items()}
+    names = (known.columns, target, told["sigma"], told["weights"])
+    source = Source(*names, table.dropped, known.ties, known.written)
+    return Regression(known.formulas, held, loss.constants), source
+
+
+def _plain(value: Any) -> bool:
+    return value is None or isinstance(value, (str, numbers.Real))
+
+
+def _read(
+    table: DataTable, data: Any, names: Sequence[str], loose: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+    """Return the columns; arrays beside the table lose the same rows as it does."""
+    if not loose:
+        return table.arrays(names)
+    arrays = {name: data[name] for name in names}
+    beside = DataTable(
+        {**arrays, **{f"={w}": v for w, v in loose.items()}}, table.missing
+    )
+    read = beside.arrays(beside.names)
+    table.dropped = beside.dropped
+    return read
+
+
+def _repeated(value: float, count: int) -> np.ndarray:
+    return np.broadcast_to(np.float64(value), (count,))
+
+
+def _checked(what: str, column: np.ndarray) -> np.ndarray:
+    least = column.min()
+    if not np.isfinite(least) or least < 0.0 or (what == "sigma" and least == 0.0):
+        row = int(np.argmin(column))
+        needed = "above 0" if what == "sigma" else "0 or more"
+        problem = f"{what} must be {needed}; in row {row} it is"
+        raise InputError(f"{problem} {float(least)!r}")
+    if what == "weights" and not column.any():
+        raise InputError("all weights are 0")
+    return column
+
+
+def check_size(regression: Regression, target: str) -> None:
+    """Refuse a target that has no squares in float64, in units of sigma."""
+    column, sigma = regression.target, regression.sigma
+    largest = max(float(column.max()), -float(column.min()))
+    least = most = largest / float(sigma[0])
+    if sigma.strides != (0,):
+        least, most = largest / float(sigma.max()), largest / float(sigma.min())
+    if largest and not SIZES[0] <= least <= most <= SIZES[1]:
+        what = f"values of {target!r} are of size {number(most)}, in units of sigma"
+        problem = f"{what}: float64 has no squares of that; use another unit"
+        raise InputError(problem)

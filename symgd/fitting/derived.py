@@ -88,5 +88,14 @@ def at(
     return values[0], np.array(values[1:])
 
 
+def value_at(
+    expression: sp.Expr, parameters: Sequence[sp.Symbol], x: Sequence[float]
+) -> float:
+    """Return the value of a formula at a point; NaN where it has none."""
+    with digits(DIGITS):
+        known = dict(zip(parameters, map(mpmath.mpf, x), strict=True))
+        return float(value_of(expression, known))
+
+
 def _told(point: Mapping[Any, float]) -> str:
     return ", ".join(f"{name} = {number(value)}" for name, value in point.items())

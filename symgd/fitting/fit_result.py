@@ -15,7 +15,8 @@ import numpy as np
 
 from symgd.descent.result import Criterion, Result, Trace
 from symgd.descent.run import projected_norm
-from symgd.errors import InputError
+from symgd.descent.settings import generator
+from symgd.errors import InputError, unknown_name
 from symgd.fitting import derived, uncertainty, verdict
 from symgd.fitting.derived import Derived
 from symgd.fitting.levenberg_marquardt import End, told
@@ -25,6 +26,7 @@ from symgd.fitting.rows import Rows
 from symgd.fitting.ties import Tie
 from symgd.language.drawing import card, drawn, pictured
 from symgd.language.formula import natural_order, symbol, text_of
+from symgd.language.plain import count as whole
 from symgd.objectives.data import DataTable
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
@@ -32,6 +34,9 @@ from symgd.objectives.points import Bounds
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from symgd.descent.settings import Seed
+    from symgd.fitting.bootstraps import Bootstrap
+    from symgd.fitting.profiles import Profile
     from symgd.fitting.uncertainty import Uncertainty
     from symgd.language.formula import Formula
     from symgd.many.race_result import Race
@@ -425,6 +430,111 @@ class Fit:
         error = error if slopes.any() else 0.0
         half = self._quantile(level) * error
         return Derived(value, error, (value - half, value + half))
+
+    def profile(self, name: str, level: float = 0.95) -> Profile:
+        """Return how far a parameter can go while the others follow.
+
+        Its interval has the values for which the sum, minimised by the others, grows by
+        no more than chance explains. It is that of ``confidence_intervals`` for a
+        linear model, and needs no symmetry otherwise.
+
+        Parameters
+        ----------
+        name : str
+            Of a free parameter.
+        level : float
+
+        Returns
+        -------
+        Profile
+            Its ``interval``; ``values`` and ``roots`` that were tried on the way.
+
+        Raises
+        ------
+        InputError
+            If the loss is robust, or there is a lower sum than the fit's.
+
+        References
+        ----------
+        Bates and Watts 1988, "Nonlinear Regression Analysis and Its Applications".
+
+        Examples
+        --------
+        >>> import symgd
+        >>> data = {"t": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 0.3, 0.2, 0.1]}
+        >>> print(symgd.fit("exp(-b*t)", data, "y").profile("b"))
+        b = 0.99984253, from 0.670994 to 1.68761 (95%, by its profile)
+        """
+        from symgd.fitting.profiles import Profiler, profile
+
+        if not self.regression.loss.squares:
+            problem = "a profile needs the loss 'squared'"
+            raise InputError(f"{problem}; bootstrap has intervals for any loss")
+        place, unit = self._place(name), self.uncertainty.spread
+        if math.isinf(unit):
+            raise InputError("there are no degrees of freedom for a profile")
+        wanted, value = self._quantile(level), float(self.x[place])
+        error = self.standard_errors[name]
+        step = wanted * error if 0.0 < error < math.inf else max(abs(value), 1.0) / 8.0
+        if unit == 0.0:
+            unit, step = math.ulp(0.0), 1e-8 * step
+        counted = self.regression.counted
+        profiler = Profiler(counted, self.x, self._limits, place, unit)
+        return profile(profiler, name, level, wanted, step)
+
+    def _place(self, name: str) -> int:
+        if name in self.names:
+            return self.names.index(name)
+        for tie in self.source.ties:
+            if tie.name == name:
+                raise InputError(f"{name!r} is {tie.kind} ({tie.told}), and not free")
+        raise unknown_name("parameter", name, self.names)
+
+    def bootstrap(
+        self, count: int = 1000, kind: str = "rows", rng: Seed = None
+    ) -> Bootstrap:
+        """Return how the parameters scatter when rows are drawn from the rows.
+
+        Parameters
+        ----------
+        count : int
+            How many samples are fitted, from where this fit ended.
+        kind : {"rows", "residuals"}
+            What is drawn: whole rows, or residuals, which are then added to the curve
+            (for least squares, where all rows have errors of one kind).
+        rng : int, numpy.random.Generator or RandomState, optional
+            None is the seed 0. The number of threads changes nothing.
+
+        Returns
+        -------
+        Bootstrap
+            ``standard_errors``, ``confidence_intervals(level)``, ``derive(formula)``
+            and ``samples``.
+
+        References
+        ----------
+        Efron and Tibshirani 1993, "An Introduction to the Bootstrap".
+
+        Examples
+        --------
+        >>> import symgd
+        >>> data = {"t": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.1, 4.9, 7.0]}
+        >>> drawn = symgd.fit("a + b*t", data, "y").bootstrap(100, "residuals")
+        >>> drawn.samples.shape
+        (100, 2)
+        """
+        from symgd.fitting.bootstraps import Bootstrap, bootstrap, drawing
+
+        if (count := whole("count", count)) < 2:
+            raise InputError(f"a bootstrap needs 2 samples or more, not {count}")
+        counted, limits = self.regression.counted, self._limits
+        source = generator(rng)
+        draw_seeds = getattr(source, "integers", None) or source.randint
+        seeds = draw_seeds(2**31, size=count).tolist()
+        sides = np.array(limits.lower), np.array(limits.upper)
+        draw = drawing(counted, kind, self.x)
+        samples, failed = bootstrap(counted, self.x, sides, draw, seeds)
+        return Bootstrap(self.names, self.x, samples, failed, self.source.ties)
 
     # --------------------------------------------------------- how good it is
 

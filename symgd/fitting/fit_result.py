@@ -17,7 +17,7 @@ from symgd.descent.result import Criterion, Result, Trace
 from symgd.descent.run import projected_norm
 from symgd.descent.settings import generator
 from symgd.errors import InputError, unknown_name
-from symgd.fitting import derived, uncertainty, verdict
+from symgd.fitting import derived, information, uncertainty, verdict
 from symgd.fitting.derived import Derived
 from symgd.fitting.levenberg_marquardt import End, told
 from symgd.fitting.quantiles import two_sided
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from symgd.descent.settings import Seed
     from symgd.fitting.bootstraps import Bootstrap
+    from symgd.fitting.information import NestedTest
     from symgd.fitting.profiles import Profile
     from symgd.fitting.uncertainty import Uncertainty
     from symgd.language.formula import Formula
@@ -569,6 +570,46 @@ class Fit:
         if freedom <= 0:
             return -math.inf
         return 1.0 - (1.0 - self.r_squared) * (count - 1) / freedom
+
+    # -------------------------------------------------- how good it is beside others
+
+    @property
+    def log_likelihood(self) -> float:
+        """The log-likelihood, with all constants; of least squares, the normal one."""
+        return information.log_likelihood(self)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion, 2*k - 2*log-likelihood.
+
+        As in R, k counts the parameters and, where it is estimated, the variance.
+        """
+        return information.aic(self)
+
+    @property
+    def aicc(self) -> float:
+        """The same for few rows (Hurvich and Tsai 1989)."""
+        return information.aicc(self)
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, k*log(rows) - 2*log-likelihood."""
+        return information.bic(self)
+
+    def f_test(self, smaller: Fit) -> NestedTest:
+        """Return whether this fit is better than one of a model within this model.
+
+        >>> import symgd
+        >>> data = {"t": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.1, 4.9, 7.0]}
+        >>> bent = symgd.fit("a + b*t + c*t**2", data, "y")
+        >>> bent.f_test(symgd.fit("a + b*t", data, "y")).p
+        0.9...
+        """
+        return information.f_test(self, smaller)
+
+    def likelihood_ratio_test(self, smaller: Fit) -> NestedTest:
+        """Return the same by likelihoods, for those and where sigma is absolute."""
+        return information.likelihood_ratio_test(self, smaller)
 
     # ------------------------------------------------------------ predictions
 

@@ -19,6 +19,7 @@ ORDER = (
     "basins",
     "decay_fit",
     "robust_fit",
+    "poisson_fit",
     "circle_fit",
     "portfolio",
     "logistic_regression",

@@ -56,13 +56,20 @@ Tied = Annotated[
     typer.Option("--tie", help="A parameter that follows: b=2*a. Repeatable."),
 ]
 LossName = Annotated[
-    str, typer.Option(help="squared, huber, log_cosh, absolute, or a formula in r.")
+    str,
+    typer.Option(
+        help="squared, huber, log_cosh, absolute, poisson, binomial, exponential, "
+        "or a formula in r, or in y and f."
+    ),
 ]
 Sigma = Annotated[
     str | None, typer.Option(help="The standard deviation: a column, or a number.")
 ]
 AbsoluteSigma = Annotated[
     bool, typer.Option("--absolute-sigma", help="Sigma is known, not up to a factor.")
+]
+Trials = Annotated[
+    str | None, typer.Option(help="Trials of a row, of the loss binomial: a column.")
 ]
 Weights = Annotated[str | None, typer.Option(help="The weight of a row: a column.")]
 Missing = Annotated[
@@ -97,6 +104,7 @@ class FitOptions:
     sigma: Sigma = None
     absolute_sigma: AbsoluteSigma = False
     weights: Weights = None
+    trials: Trials = None
     missing: Missing = "error"
     method: Method = "auto"
     sets: Sets = None
@@ -131,6 +139,7 @@ class FitOptions:
             "tied": option_texts.formulas(self.tied, "--tie"),
             "sigma": _column(self.sigma),
             "weights": _column(self.weights),
+            "trials": _column(self.trials),
             "rng": self.seed,
             **constants,
         }

@@ -18,7 +18,7 @@ from symgd.descent.optimize import concise, performed
 from symgd.descent.run import criteria_of
 from symgd.descent.settings import Seed, Settings
 from symgd.errors import unknown_name
-from symgd.fitting import beginnings, losses, ties
+from symgd.fitting import beginnings, likelihoods, losses, ties
 from symgd.fitting.fit_problem import check_size, posed
 from symgd.fitting.fit_result import Fit, Source
 from symgd.fitting.fit_run import FitRun
@@ -39,7 +39,7 @@ OURS = ("auto", "levenberg_marquardt")
 ELSEWHERE = {"p0": "x0", "maxfev": "maxiter", "max_nfev": "maxiter", "f_scale": "loss"}
 OPTIONS = (
     *("bounds", "fixed", "tied", "loss", "weights", "sigma", "absolute_sigma"),
-    *("method", "missing", "maxiter", "gtol", "time_limit", "rng"),
+    *("trials", "method", "missing", "maxiter", "gtol", "time_limit", "rng"),
     *("trace", "progress", "callback", "callback_every", "checkpoint"),
 )
 
@@ -57,6 +57,7 @@ def fit(
     weights: Any = None,
     sigma: Any = None,
     absolute_sigma: bool = False,
+    trials: Any = None,
     method: str | Rule = "auto",
     missing: str = "error",
     maxiter: int = 10_000,
@@ -99,7 +100,12 @@ def fit(
         ``"squared"``, rho = r**2/2 (so that ``fun`` is SciPy's ``cost``);
         ``"absolute"``, abs(r); ``"huber"``, r**2/2 up to ``huber_delta=1.345``, then
         straight; ``"log_cosh"``; or a formula in ``r``, whose other names are given as
-        keywords. ``"huber"`` and ``"log_cosh"`` need to know which residual is large:
+        keywords. Or a likelihood of the target y by the model's value f: ``"poisson"``
+        of counts, ``"binomial"`` of successes of so many ``trials``, f their
+        probability, ``"exponential"`` of times whose mean is f; ``fun`` is half the
+        deviance then. Or any formula in ``y`` and ``f``.
+
+        ``"huber"`` and ``"log_cosh"`` need to know which residual is large:
         without sigma they are divided by ``fit.scale``, 1.4826 times the median
         absolute residual of the absolute loss (Huber 1981, section 7.7).
     weights, sigma : str, array or float, optional
@@ -107,6 +113,8 @@ def fit(
         numbers. Rows of weight 0 count for nothing.
     absolute_sigma : bool
         Whether sigma is that, as in SciPy, rather than known up to a factor.
+    trials : str, array or float, optional
+        How many trials a row's successes are of, for ``"binomial"``; by default 1.
     method : str or Rule
         ``"auto"`` is Levenberg and Marquardt's, by exact derivatives; ``"lbfgs"`` is
         the default method of :func:`minimize`; or a rule, with its hyperparameters
@@ -153,9 +161,9 @@ def fit(
     [2.5 1.3 0.5]
     """
     table = DataTable(data, missing)
-    cost = losses.read(loss, hyperparameters)
+    cost = likelihoods.read(loss, hyperparameters)
     rest = _not_of_the_loss(hyperparameters, cost, method)
-    factors = {"sigma": sigma, "weights": weights}
+    factors = {"sigma": sigma, "weights": weights, "trials": trials}
     not_free = ties.read(fixed, tied)
     for what, each in (("x0", x0), ("bounds", bounds)):
         ties.check_is_free(what, each, not_free)

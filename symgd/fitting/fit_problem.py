@@ -12,12 +12,14 @@ from symgd.errors import InputError, unknown_name
 from symgd.fitting import losses, ties
 from symgd.fitting import model as fit_model
 from symgd.fitting.fit_result import Source, check_rows
+from symgd.fitting.likelihoods import check_target
 from symgd.fitting.regression import Regression, are_few
 from symgd.language import formula
 from symgd.language.formula import Formula
 from symgd.language.text import number
 from symgd.objectives.data import DataTable
 
+ROLES = {"trials": "weights"}  # as what something counts
 SIZES = 1e-70, 1e70  # of a target: squares of residuals are numbers, and not the last
 
 
@@ -32,6 +34,7 @@ def posed(
     not_free: tuple[ties.Tie, ...],
 ) -> tuple[Regression, Source]:
     """Read the model and the columns."""
+    given = _with_trials(given, loss)
     varying = tuple(what for what, value in given.items() if value is not None)
     parts = (table.names, target, varying, loss, named, not_free)
     known = fit_model.read(model, *parts)
@@ -47,16 +50,38 @@ def posed(
     if are_few(arrays.values()):
         arrays = {name: np.array(each) for name, each in arrays.items()}
     held = {formula.symbol(name): arrays[name] for name in known.columns}
-    held[known.meant["target"]] = arrays[target]
+    column = arrays[target]
     for what in varying:
         value = given[what]
         key = value if isinstance(value, str) else f"={what}"
-        column = arrays[key] if key in arrays else _repeated(value, len(arrays[target]))
-        held[known.meant[what]] = _checked(what, column)
+        factor = arrays[key] if key in arrays else _repeated(value, len(column))
+        if what == "trials":
+            column = _shares(column, factor)
+        held[known.meant[ROLES.get(what, what)]] = _checked(what, factor)
+    check_target(loss, target, column)
+    held[known.meant["target"]] = column
     told = {what: "" if what in loose else value for what, value in given.items()}
-    names = (known.columns, target, told["sigma"], told["weights"])
+    weights = told["trials"] if told["weights"] is None else told["weights"]
+    names = (known.columns, target, told["sigma"], weights)
     source = Source(*names, table.dropped, known.ties, known.written)
     return Regression(known.formulas, held, loss.constants), source
+
+
+def _with_trials(given: Mapping[str, Any], loss: losses.Loss) -> Mapping[str, Any]:
+    """Refuse what a likelihood knows by itself."""
+    if given["trials"] is not None and loss.name != "binomial":
+        raise InputError("trials are for the loss 'binomial'")
+    if given["trials"] is not None and given["weights"] is not None:
+        raise InputError("trials are weights: give one of them, or their product")
+    if loss.pairs and given["sigma"] is not None:
+        problem = f"a loss of y and f ({loss.name}) knows by itself how y scatters"
+        raise InputError(f"{problem}: it takes weights, but no sigma")
+    return given
+
+
+def _shares(column: np.ndarray, trials: np.ndarray) -> np.ndarray:
+    """Return successes as shares of the trials, 0 where there were none."""
+    return np.divide(column, trials, out=np.zeros(len(column)), where=trials > 0.0)
 
 
 def _plain(value: Any) -> bool:
@@ -89,8 +114,8 @@ def _checked(what: str, column: np.ndarray) -> np.ndarray:
         needed = "above 0" if what == "sigma" else "0 or more"
         problem = f"{what} must be {needed}; in row {row} it is"
         raise InputError(f"{problem} {float(least)!r}")
-    if what == "weights" and not column.any():
-        raise InputError("all weights are 0")
+    if what != "sigma" and not column.any():
+        raise InputError(f"all {what} are 0")
     return column
 
 

@@ -20,6 +20,7 @@ from symgd.errors import InputError, unknown_name
 from symgd.fitting import derived, information, uncertainty, verdict
 from symgd.fitting.derived import Derived
 from symgd.fitting.levenberg_marquardt import End, told
+from symgd.fitting.likelihoods import Likelihood
 from symgd.fitting.quantiles import two_sided
 from symgd.fitting.regression import ROUNDED, Regression
 from symgd.fitting.rows import Rows
@@ -27,6 +28,7 @@ from symgd.fitting.ties import Tie
 from symgd.language.drawing import card, drawn, pictured
 from symgd.language.formula import natural_order, symbol, text_of
 from symgd.language.plain import count as whole
+from symgd.native.quadratic import Sums
 from symgd.objectives.data import DataTable
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
@@ -468,8 +470,9 @@ class Fit:
         """
         from symgd.fitting.profiles import Profiler, profile
 
-        if not self.regression.loss.squares:
-            problem = "a profile needs the loss 'squared'"
+        loss = self.regression.loss
+        if not (loss.squares or self.is_likelihood):
+            problem = "a profile needs the loss 'squared', or a likelihood"
             raise InputError(f"{problem}; bootstrap has intervals for any loss")
         place, unit = self._place(name), self.uncertainty.spread
         if math.isinf(unit):
@@ -570,6 +573,22 @@ class Fit:
         if freedom <= 0:
             return -math.inf
         return 1.0 - (1.0 - self.r_squared) * (count - 1) / freedom
+
+    @property
+    def is_likelihood(self) -> bool:
+        """Whether the loss is a likelihood that has a name."""
+        loss = self.regression.loss
+        return isinstance(loss, Likelihood) and loss.known
+
+    @property
+    def dispersion(self) -> float:
+        """Pearson's chi-squared by the degrees of freedom; about 1 of a likelihood.
+
+        Of least squares it is the variance of a residual of unit weight.
+        """
+        freedom = self.degrees_of_freedom
+        size = self.regression.counted.gauss_newton(self.x).row[Sums.word_of("size")]
+        return float(size) / freedom if freedom > 0 else math.inf
 
     # -------------------------------------------------- how good it is beside others
 
@@ -711,6 +730,7 @@ class Fit:
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as plain numbers, text, lists and dictionaries."""
         intervals = self.confidence_intervals()
+        more = {"aic": self.aic} if self.is_likelihood else {}
         return {
             "success": self.success,
             "status": self.status.name,
@@ -736,6 +756,8 @@ class Fit:
             "dropped": self.source.dropped,
             "degrees_of_freedom": self.degrees_of_freedom,
             "scale": self.scale,
+            "dispersion": self.dispersion,
+            **more,
             "nit": self.nit,
             "nfev": self.nfev,
             "method": self.method,

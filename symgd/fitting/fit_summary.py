@@ -69,6 +69,12 @@ def _warnings(fit: Fit) -> list[str]:
 
 
 def _quality(fit: Fit) -> str:
+    if fit.is_likelihood:
+        null = 2.0 * fit.regression.counted.sum_of_a_constant
+        parts = [f"deviance ({fit.regression.loss.name}) = {number(2.0 * fit.fun)}"]
+        parts.append(f"of a constant {number(null)}")
+        parts.append(f"dispersion {fit.dispersion:.4g}, AIC = {number(fit.aic)}")
+        return ", ".join(parts)
     parts = [f"R² = {fit.r_squared:.6g}"]
     if math.isfinite(fit.adjusted):
         parts.append(f"adjusted {fit.adjusted:.6g}")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from symgd.errors import InputError
+from symgd.fitting.likelihoods import Likelihood, family
 from symgd.fitting.quantiles import tail_of_chi_squared, tail_of_f
 from symgd.fitting.regression import Regression
 
@@ -29,6 +30,9 @@ class NestedTest(NamedTuple):
 def log_likelihood(fit: Fit) -> float:
     """Return the log-likelihood of a fit, of all constants, as R's ``logLik``."""
     regression: Regression = fit.regression.counted
+    if isinstance(regression.loss, Likelihood) and regression.loss.known:
+        rows, weight = family(regression.loss.name).saturated, regression.weight
+        return float(rows(regression.target, weight).sum() - fit.fun)
     if not regression.loss.squares:
         problem = f"the loss {regression.loss.name!r} is no likelihood"
         raise InputError(f"{problem}: there is no AIC, BIC or test by it")

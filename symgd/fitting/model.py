@@ -118,7 +118,8 @@ def _read(
     _check_columns(columns, parameters, names, target)
     taken = {*used, *parameters}
     meant = {what: unused(what, taken) for what in MEANT}
-    factors = [meant[what] if what in varying else sp.S.One for what in MEANT[1:]]
+    named = {"weights" if what == "trials" else what for what in varying}
+    factors = [meant[what] if what in named else sp.S.One for what in MEANT[1:]]
     letters = tuple(map(formula.symbol, parameters))
     formulas = row_formulas(expression, letters, meant["target"], *factors, loss)
     given = "" if whole is expression else formula.text_of(whole)

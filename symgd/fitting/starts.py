@@ -40,6 +40,7 @@ TURNS = 30
 TRIES = 8
 CHANGES = 2
 MIXED = 0.4  # of the frequencies where waves are multiplied, as their sums are seen
+NEARER = 0.9, 0.5, 0.1, 0.0  # of the way from a constant curve
 ENOUGH = 0.01  # of a constant's sum
 ROUNDS = 3  # of jumps that depend on each other
 OUTSTANDING, BESIDE = 16, 2  # a part of the rows, and how many beside each
@@ -190,14 +191,28 @@ class Search:
         tried = self.solver.solved(np.array(points), self.linear)
         unit = self.solver.unit
         chosen = trials.distinct(tried, self.solver.target * unit, unit, TRIED)
-        usable = (x for x in tried.points[chosen] if self._is_finite(x))
+        usable = (x for x in map(self._feasible, tried.points[chosen]) if x is not None)
         return list(itertools.islice(usable, REFINED))
+
+    def _feasible(self, x: np.ndarray) -> np.ndarray | None:
+        """Return a point where the sum is finite, None if there is none near.
+
+        A likelihood may not allow what least squares find, as a negative count: then
+        what is linear is drawn towards a curve that is nearly constant.
+        """
+        if self._is_finite(x):
+            return x
+        if not (self.regression.loss.pairs and self.linear):
+            return None
+        level = self.solver.with_target(self.solver.mean())
+        flat = level.solved(x[None], self.linear).points[0]
+        nearer = (flat + share * (x - flat) for share in NEARER)
+        return next((point for point in nearer if self._is_finite(point)), None)
 
     def _completed(self, x: np.ndarray) -> np.ndarray | None:
         """Solve for what is linear; return the point if it is finite."""
         tried = self.solver.solved(x[None], self.linear)
-        usable = np.isfinite(tried.costs[0]) and self._is_finite(tried.points[0])
-        return tried.points[0] if usable else None
+        return self._feasible(tried.points[0]) if np.isfinite(tried.costs[0]) else None
 
     def _is_finite(self, x: np.ndarray) -> bool:
         return self.regression.gauss_newton(x).finite

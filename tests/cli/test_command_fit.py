@@ -54,6 +54,17 @@ def test_options_of_the_loss(table):
     assert done.exit_code == 0
 
 
+def test_a_likelihood(tmp_path):
+    file = tmp_path / "killed.csv"
+    file.write_text("x,k,n\n0,1,20\n1,4,20\n2,9,20\n3,13,20\n4,18,20\n5,19,20\n")
+    options = ("--data", str(file), "--target", "k", "--json")
+    done = run("sigmoid(a + b*x)", *options, "--loss", "binomial", "--trials", "n")
+    record = json.loads(done.stdout)
+    assert record["loss"] == "binomial"
+    assert record["aic"] > 0
+    assert run("a + b*x", *options, "--loss", "poisson").exit_code == 0
+
+
 def test_a_picture(table, tmp_path):
     file = tmp_path / "fit.png"
     options = ("--data", str(table), "--target", "y", "--missing", "drop")

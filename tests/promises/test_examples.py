@@ -30,6 +30,11 @@ PROMISES = {
     ],
     "basins": [f"{method}: 4 minima, 100.0%" for method in ("gd", "momentum", "auto")],
     "robust_fit": ["squared: a = 2.033 ± 0.560", "huber: a = 1.106 ± 0.057"],
+    "poisson_fit": [
+        "likelihood: 1.134 ± 0.110",
+        "squares by sqrt(counts): 0.845 ± 0.087",
+        "area = 104.86173, from 82.5904 to 129.706",
+    ],
     "portfolio": ["active: budget", "the last percent at 0.09 costs 0.00153"],
     "soap_film": ["1681 variables", "area: 2.5037 as it was laid, 1.9496 as"],
     "gradient_descent": [

@@ -20,6 +20,7 @@ ORDER = (
     "decay_fit",
     "robust_fit",
     "poisson_fit",
+    "global_fit",
     "circle_fit",
     "portfolio",
     "logistic_regression",

@@ -15,6 +15,7 @@ from symgd.errors import InputError, unknown_name
 from symgd.fitting import losses
 from symgd.fitting.fit_run import FitRun
 from symgd.fitting.levenberg_marquardt import Limits
+from symgd.fitting.pooling import Pool
 from symgd.fitting.quantiles import of_sample
 from symgd.fitting.regression import Regression
 from symgd.fitting.starts import Search
@@ -56,14 +57,16 @@ def begin(
 
 
 def placed(
-    run: FitRun, known: np.ndarray, rng: Seed, scaled: bool
+    run: FitRun, known: np.ndarray, rng: Seed, scaled: bool, pool: Pool | None
 ) -> tuple[array[float], str]:
     """Return where a run begins, of which perhaps something is known, and why there."""
     regression, found, start = run.regression, "given", known
     if not any(map(math.isnan, known.tolist())):
         _check_finite(run.whole, known)
     else:
-        search = Search(regression, known, *run.sides, arguments.generator(rng))
+        source = arguments.generator(rng)
+        near = _near(pool, known, *run.sides, source)
+        search = Search(regression, known, *run.sides, source, near)
         best, run.cut = search.best(), search.cut
         if best is None or not regression.gauss_newton(best).finite:
             raise InputError(_nowhere_finite(regression, best))
@@ -133,11 +136,23 @@ def _check_finite(regression: Regression, x: np.ndarray) -> None:
     raise InputError(f"{problem}, {what} in row {row} ({_row(regression, row)})")
 
 
-def another(limits: Bounds, rng: Seed, regression: Regression, near: Any) -> Search:
+def _near(
+    pool: Pool | None, known: np.ndarray, lower: Any, upper: Any, rng: Any
+) -> list[np.ndarray]:
+    """Return starts by the labels of a fit, with what is known of them."""
+    points = [] if pool is None else pool.starts(lower, upper, rng)
+    return [np.where(np.isnan(known), point, known) for point in points]
+
+
+def another(
+    limits: Bounds, rng: Seed, pool: Pool | None, regression: Regression, near: Any
+) -> Search:
     """Return the search for another start than one."""
     sides = np.array(limits.lower), np.array(limits.upper)
     unknown = np.full(len(near), np.nan)
-    return Search(regression, unknown, *sides, arguments.generator(rng), near)
+    source = arguments.generator(rng)
+    points = [near, *_near(pool, unknown, *sides, source)]
+    return Search(regression, unknown, *sides, source, points)
 
 
 def _scale(

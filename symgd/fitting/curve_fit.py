@@ -19,14 +19,16 @@ from symgd.descent.run import criteria_of
 from symgd.descent.settings import Seed, Settings
 from symgd.errors import unknown_name
 from symgd.fitting import beginnings, likelihoods, losses, ties
-from symgd.fitting.fit_problem import check_size, posed
+from symgd.fitting.fit_problem import check_size, labels_of, posed
 from symgd.fitting.fit_result import Fit, Source
 from symgd.fitting.fit_run import FitRun
+from symgd.fitting.tables import FitTable
 from symgd.language import formula
 from symgd.language.plain import count
 from symgd.native.version import __version__
 from symgd.objectives import points
-from symgd.objectives.data import DataTable, digest_of
+from symgd.objectives.data import digest_of
+from symgd.objectives.numbers_given import named as with_names
 
 if TYPE_CHECKING:
     from symgd.descent.callbacks import State
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from symgd.language.formula import Formula
     from symgd.rules.rule import Rule
 
+SPREAD = ("x0", "bounds", "fixed", "tied")  # what may be given for all labels
 OURS = ("auto", "levenberg_marquardt")
 # Arguments of SciPy's curve_fit, and what they are here.
 ELSEWHERE = {"p0": "x0", "maxfev": "maxiter", "max_nfev": "maxiter", "f_scale": "loss"}
@@ -160,7 +163,12 @@ def fit(
     >>> print(fit("a*exp(-b*t) + c", data, "y").x.round(9))
     [2.5 1.3 0.5]
     """
-    table = DataTable(data, missing)
+    table = FitTable(data, missing)
+    labelled = labels_of(model, table)
+    x0, bounds, fixed, tied = (
+        labelled.spread(with_names(each), what)
+        for what, each in zip(SPREAD, (x0, bounds, fixed, tied), strict=True)
+    )
     cost = likelihoods.read(loss, hyperparameters)
     rest = _not_of_the_loss(hyperparameters, cost, method)
     factors = {"sigma": sigma, "weights": weights, "trials": trials}
@@ -168,9 +176,8 @@ def fit(
     for what, each in (("x0", x0), ("bounds", bounds)):
         ties.check_is_free(what, each, not_free)
     named = tuple(str(n) for g in (x0, bounds) if isinstance(g, Mapping) for n in g)
-    regression, source = posed(
-        *(model, data, table, target, factors, cost, named, not_free)
-    )
+    parts = (table, target, factors, cost, named, not_free, labelled)
+    regression, source, pool = posed(model, *parts)
     check_size(regression.counted, target)
     space = regression.space
     limits = points.read_bounds(bounds, space)
@@ -179,9 +186,10 @@ def fit(
     stops |= {"trace": trace, "progress": progress}
     settings = _settings(**stops)
     scaled = cost.name in losses.SCALED and sigma is None
-    search = None if x0 is None else functools.partial(beginnings.another, limits, rng)
+    another = functools.partial(beginnings.another, limits, rng, pool)
+    search = None if x0 is None else another
     run = FitRun(regression, limits, settings, search)
-    place = functools.partial(beginnings.placed, run, known, rng, scaled)
+    place = functools.partial(beginnings.placed, run, known, rng, scaled, pool)
     facts: dict[str, Any] = {"source": source, "absolute_sigma": bool(absolute_sigma)}
     if not (isinstance(method, str) and method in OURS):
         from symgd.fitting.by_methods import fitted
@@ -205,8 +213,8 @@ def fit(
     assert run.end is not None
     x = np.array(start)
     if run.elsewhere is not None:
-        another, x = run.elsewhere
-        found = f"given, then {beginnings.described(another, rng)}"
+        led, x = run.elsewhere
+        found = f"given, then {beginnings.described(led, rng)}"
     return Fit(
         run.whole,
         run.end,

@@ -15,6 +15,7 @@ import sympy as sp
 
 from symgd.calculus.derivatives import gradient
 from symgd.errors import FormulaError, InputError, guess
+from symgd.fitting.by_labels import with_names
 from symgd.fitting.ties import Tie, put_into
 from symgd.language import formula
 from symgd.language.digits import digits, value_of
@@ -52,7 +53,7 @@ def read(
         What is none, but might be meant.
     """
     known = [*names, *(tie.name for tie in ties)]
-    expression = formula.read(text, {name: formula.symbol(name) for name in known})
+    expression = with_names(text, {name: formula.symbol(name) for name in known})
     strange = {s.name for s in expression.free_symbols} - set(known)
     for name in formula.natural_order(strange):
         problem = f"{name!r} is no parameter of this fit{guess(name, known)}"

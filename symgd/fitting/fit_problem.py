@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,14 @@ import numpy as np
 from symgd.errors import InputError, unknown_name
 from symgd.fitting import losses, ties
 from symgd.fitting import model as fit_model
+from symgd.fitting.by_labels import Labelled, of_model
 from symgd.fitting.fit_result import Source, check_rows
 from symgd.fitting.likelihoods import check_target
+from symgd.fitting.pooling import Pool
 from symgd.fitting.regression import Regression, are_few
-from symgd.language import formula
+from symgd.fitting.tables import FitTable
 from symgd.language.formula import Formula
 from symgd.language.text import number
-from symgd.objectives.data import DataTable
 
 ROLES = {"trials": "weights"}  # as what something counts
 SIZES = 1e-70, 1e70  # of a target: squares of residuals are numbers, and not the last
@@ -25,18 +26,18 @@ SIZES = 1e-70, 1e70  # of a target: squares of residuals are numbers, and not th
 
 def posed(
     model: Formula,
-    data: Any,
-    table: DataTable,
+    table: FitTable,
     target: str,
     given: Mapping[str, Any],
     loss: losses.Loss,
     named: tuple[str, ...],
     not_free: tuple[ties.Tie, ...],
-) -> tuple[Regression, Source]:
+    labelled: Labelled,
+) -> tuple[Regression, Source, Pool | None]:
     """Read the model and the columns."""
     given = _with_trials(given, loss)
     varying = tuple(what for what, value in given.items() if value is not None)
-    parts = (table.names, target, varying, loss, named, not_free)
+    parts = (table.names, target, varying, loss, named, not_free, labelled)
     known = fit_model.read(model, *parts)
     wanted = [*known.columns, target]
     loose = {w: v for w, v in given.items() if not _plain(v)}
@@ -45,11 +46,12 @@ def posed(
             if value not in table.names:
                 raise unknown_name(f"column for {what}", value, table.names)
             wanted.append(value)
-    arrays = _read(table, data, wanted, loose)
+    beside = {f"={what}": value for what, value in loose.items()}
+    arrays = table.arrays(wanted, beside)
     check_rows(arrays)
     if are_few(arrays.values()):
         arrays = {name: np.array(each) for name, each in arrays.items()}
-    held = {formula.symbol(name): arrays[name] for name in known.columns}
+    held = of_model(arrays, known.columns, labelled)
     column = arrays[target]
     for what in varying:
         value = given[what]
@@ -62,9 +64,43 @@ def posed(
     held[known.meant["target"]] = column
     told = {what: "" if what in loose else value for what, value in given.items()}
     weights = told["trials"] if told["weights"] is None else told["weights"]
-    names = (known.columns, target, told["sigma"], weights)
-    source = Source(*names, table.dropped, known.ties, known.written)
-    return Regression(known.formulas, held, loss.constants), source
+    source = Source(
+        *(known.columns, target, told["sigma"], weights, table.dropped),
+        ties=known.ties,
+        model=known.written,
+        labelled=labelled,
+        reading=table.reading,
+    )
+    regression = Regression(known.formulas, held, loss.constants)
+    pool = _pool(known, regression, arrays)
+    return regression, source, pool
+
+
+def labels_of(model: Formula, table: FitTable) -> Labelled:
+    """Return which parameters a model has for each label of a table."""
+    columns = fit_model.label_columns(model, table.names)
+    return Labelled(columns, {name: table.label(name) for name in columns.values()})
+
+
+def _pool(
+    known: fit_model.Model, regression: Regression, arrays: Mapping[str, np.ndarray]
+) -> Pool | None:
+    """Return the model of all rows as one, where labels have parameters."""
+    if known.pooled is None:
+        return None
+    column, labels = next(iter(known.labelled.labels.items()))
+    named = [s.name for s in known.pooled.parameters]
+    places, owners = [], []
+    for name in regression.variables:
+        base, _, label = name.removesuffix("]").partition("[")
+        places.append(named.index(base))
+        mine = known.labelled.columns.get(base) == column
+        owners.append(labels.index(label) if mine else -1)
+    used = known.pooled.model.free_symbols | {*known.meant.values()}
+    columns = {s: c for s, c in regression.columns.items() if s in used}
+    whole = Regression(known.pooled, columns, regression.constants)
+    groups = [np.flatnonzero(arrays[column] == k) for k in range(len(labels))]
+    return Pool(whole, [rows for rows in groups if len(rows)], places, owners)
 
 
 def _with_trials(given: Mapping[str, Any], loss: losses.Loss) -> Mapping[str, Any]:
@@ -86,21 +122,6 @@ def _shares(column: np.ndarray, trials: np.ndarray) -> np.ndarray:
 
 def _plain(value: Any) -> bool:
     return value is None or isinstance(value, (str, numbers.Real))
-
-
-def _read(
-    table: DataTable, data: Any, names: Sequence[str], loose: Mapping[str, Any]
-) -> dict[str, np.ndarray]:
-    """Return the columns; arrays beside the table lose the same rows as it does."""
-    if not loose:
-        return table.arrays(names)
-    arrays = {name: data[name] for name in names}
-    beside = DataTable(
-        {**arrays, **{f"={w}": v for w, v in loose.items()}}, table.missing
-    )
-    read = beside.arrays(beside.names)
-    table.dropped = beside.dropped
-    return read
 
 
 def _repeated(value: float, count: int) -> np.ndarray:

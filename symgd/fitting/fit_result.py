@@ -7,7 +7,7 @@ import math
 import types
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,18 +18,19 @@ from symgd.descent.run import projected_norm
 from symgd.descent.settings import generator
 from symgd.errors import InputError, unknown_name
 from symgd.fitting import derived, information, uncertainty, verdict
+from symgd.fitting.by_labels import NONE, Labelled, of_model
 from symgd.fitting.derived import Derived
 from symgd.fitting.levenberg_marquardt import End, told
 from symgd.fitting.likelihoods import Likelihood
 from symgd.fitting.quantiles import two_sided
 from symgd.fitting.regression import ROUNDED, Regression
 from symgd.fitting.rows import Rows
+from symgd.fitting.tables import FitTable, Reading
 from symgd.fitting.ties import Tie
 from symgd.language.drawing import card, drawn, pictured
-from symgd.language.formula import natural_order, symbol, text_of
+from symgd.language.formula import natural_order, text_of
 from symgd.language.plain import count as whole
 from symgd.native.quadratic import Sums
-from symgd.objectives.data import DataTable
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 
@@ -67,6 +68,8 @@ class Source:
     dropped: int
     ties: tuple[Tie, ...] = ()
     model: str = ""  # as it was given, where it isn't what is fitted
+    labelled: Labelled = NONE
+    reading: Reading = field(default_factory=Reading)
 
 
 class Fit:
@@ -651,7 +654,9 @@ class Fit:
         InputError
             If a column is missing.
         """
-        table = DataTable(data)
+        table = FitTable(data, reading=self.source.reading)
+        for name in self.source.labelled.labels:
+            table.label(name)
         arrays = self._columns(table)
         rows = Rows(*self._curve, arrays).each(self.x.tolist())
         value, jacobian = rows[:, 0].copy(), rows[:, 1:]
@@ -670,23 +675,22 @@ class Fit:
     def _curve(self) -> tuple[list[Any], tuple[Any, ...]]:
         return self.regression.formulas.curve, self.regression.parameters
 
-    def _columns(self, table: DataTable) -> dict[Any, np.ndarray]:
+    def _columns(self, table: FitTable) -> dict[Any, np.ndarray]:
         """Return the model's columns; for a constant model, one to count the rows."""
         wanted = self.source.columns or table.names[:1]
         arrays = table.arrays(wanted)
         check_rows(arrays)
-        named = {symbol(name): each for name, each in arrays.items()}
-        counted = next(iter(named.values())) if named else np.zeros(0)
+        counted = next(iter(arrays.values())) if arrays else np.zeros(0)
         zero = np.zeros(
             (), self.regression.columns[self.regression.formulas.target].dtype
         )
-        used = {s: each for s, each in named.items() if s.name in self.source.columns}
+        used = of_model(arrays, self.source.columns, self.source.labelled)
         return {
             **used,
             self.regression.formulas.target: np.broadcast_to(zero, len(counted)),
         }
 
-    def _noise(self, table: DataTable, count: int) -> np.ndarray:
+    def _noise(self, table: FitTable, count: int) -> np.ndarray:
         """Return the variance of the target of a new row."""
         if not self.regression.loss.squares:
             raise InputError("a prediction interval needs the loss 'squared'")
@@ -696,7 +700,7 @@ class Fit:
             return self.uncertainty.spread * sigma**2 / weights
 
     def _of_new_rows(
-        self, table: DataTable, what: str, given: str | float | None, count: int
+        self, table: FitTable, what: str, given: str | float | None, count: int
     ) -> np.ndarray:
         if given == "":
             problem = f"{what} was an array, which says nothing of new rows"

@@ -15,6 +15,7 @@ def summary(fit: Fit) -> str:
     """Return the parameters with their errors, how good the fit is, how it ended."""
     lines = [
         f"fit of {fit.source.target} by {fit.model}: {_size(fit)}",
+        *fit.source.reading.told([*fit.source.columns, fit.source.target]),
         *aligned(summary_table(fit)),
         *_warnings(fit),
         _quality(fit),

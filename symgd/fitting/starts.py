@@ -16,7 +16,7 @@ from __future__ import annotations
 import copy
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -40,6 +40,7 @@ TURNS = 30
 TRIES = 8
 CHANGES = 2
 MIXED = 0.4  # of the frequencies where waves are multiplied, as their sums are seen
+CROWD = 12  # parameters, more than draws can tell: each label is searched alone
 NEARER = 0.9, 0.5, 0.1, 0.0  # of the way from a constant curve
 ENOUGH = 0.01  # of a constant's sum
 ROUNDS = 3  # of jumps that depend on each other
@@ -49,7 +50,7 @@ OUTSTANDING, BESIDE = 16, 2  # a part of the rows, and how many beside each
 class Search:
     """A search for a start, with some parameters perhaps given (the others NaN).
 
-    A point ``near`` which the start may be is tried too.
+    Points ``near`` which the start may be are tried too.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Search:
         lower: Any,
         upper: Any,
         rng: Any,
-        near: Any = None,
+        near: Sequence[np.ndarray] = (),
     ) -> None:
         self.whole, self.near = regression, near
         self.cut = False  # whether Ctrl-C ended it
@@ -116,10 +117,8 @@ class Search:
         if not self.other:
             return self._completed(self.given)
         ends: list[tuple[float, np.ndarray]] = []
-        groups: list[Callable[[], Any]] = [self._candidates, self._scaled]
-        groups += [self._in_turn, *[functools.partial(self._changed, ends)] * CHANGES]
         try:
-            for group in groups:
+            for group in self._groups(ends):
                 for x in self._promising(list(group())):
                     ends.append(self._refined(x))
                 if any(self._is_enough(*end) for end in ends):
@@ -131,6 +130,14 @@ class Search:
                 raise
             self.cut = True
             return self._least(ends)
+
+    def _groups(self, ends: list[tuple[float, np.ndarray]]) -> list[Callable[[], Any]]:
+        """Return what yields points, one group to be tried after the other."""
+        if len(self.near) and len(self.other) > CROWD:
+            return [lambda: self.near]
+        changed = functools.partial(self._changed, ends)
+        groups = [self._candidates, self._scaled, self._in_turn]
+        return [*groups, *[changed] * CHANGES]
 
     def _least(self, ends: list[tuple[float, np.ndarray]]) -> np.ndarray | None:
         """Return the best of some ends."""
@@ -225,8 +232,7 @@ class Search:
             x = self.given.copy()
             x[self.other] = [self._drawn(p) if draw else 1.0 for p in self.other]
             yield np.clip(x, self.lower, self.upper)
-        if self.near is not None:
-            yield self.near
+        yield from self.near
 
     def _scaled(self) -> Any:
         """Yield draws on the scales that the formula has."""

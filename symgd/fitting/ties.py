@@ -13,6 +13,7 @@ from typing import Any
 import sympy as sp
 
 from symgd.errors import FormulaError, InputError, shortened, unknown_name
+from symgd.fitting.by_labels import with_names
 from symgd.language import formula
 from symgd.language.nodes import replaced
 from symgd.objectives.numbers_given import as_number
@@ -93,7 +94,7 @@ def _formula(name: str, value: Any) -> Tie:
     if not isinstance(value, (str, sp.Basic)):
         problem = f"{name!r} is tied to {shortened(repr(value))}, which is no formula"
         raise InputError(f"{problem}: a number goes into fixed")
-    expression = formula.read(value)
+    expression = with_names(value, {})
     return Tie(name, expression, formula.text_of(expression))
 
 

@@ -19,6 +19,8 @@ ORDER = (
     "basins",
     "decay_fit",
     "robust_fit",
+    "poisson_fit",
+    "global_fit",
     "circle_fit",
     "portfolio",
     "hanging_chain",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from symgd.descent.optimize import maximize, minimize
     from symgd.descent.result import Result, Trace
     from symgd.errors import FormulaError, InputError, SymgdError
+    from symgd.fitting.comparing import compare
     from symgd.fitting.curve_fit import fit
     from symgd.fitting.fit_result import Fit
     from symgd.many.descents import minimize_many, sweep
@@ -44,6 +45,7 @@ _HOMES = {
     "Sweep": "many.many_results",
     "SymgdError": "errors",
     "Trace": "descent.result",
+    "compare": "fitting.comparing",
     "fit": "fitting.curve_fit",
     "maximize": "descent.optimize",
     "minimize": "descent.optimize",
@@ -72,6 +74,7 @@ __all__ = [
     "Sweep",
     "SymgdError",
     "Trace",
+    "compare",
     "fit",
     "maximize",
     "minimize",

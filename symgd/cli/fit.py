@@ -47,14 +47,29 @@ Target = Annotated[str, typer.Option(help="The column that the model should give
 Start = Annotated[
     str | None, typer.Option(help=f"{START_HELP} What is left out is chosen.")
 ]
+Fixed = Annotated[
+    list[str] | None,
+    typer.Option("--fix", help="A parameter that is known: c=0. Repeatable."),
+]
+Tied = Annotated[
+    list[str] | None,
+    typer.Option("--tie", help="A parameter that follows: b=2*a. Repeatable."),
+]
 LossName = Annotated[
-    str, typer.Option(help="squared, huber, log_cosh, absolute, or a formula in r.")
+    str,
+    typer.Option(
+        help="squared, huber, log_cosh, absolute, poisson, binomial, exponential, "
+        "or a formula in r, or in y and f."
+    ),
 ]
 Sigma = Annotated[
     str | None, typer.Option(help="The standard deviation: a column, or a number.")
 ]
 AbsoluteSigma = Annotated[
     bool, typer.Option("--absolute-sigma", help="Sigma is known, not up to a factor.")
+]
+Trials = Annotated[
+    str | None, typer.Option(help="Trials of a row, of the loss binomial: a column.")
 ]
 Weights = Annotated[str | None, typer.Option(help="The weight of a row: a column.")]
 Missing = Annotated[
@@ -83,10 +98,13 @@ class FitOptions:
     target: Target = field()
     start: Start = None
     bounds: Bounds = None
+    fixed: Fixed = None
+    tied: Tied = None
     loss: LossName = "squared"
     sigma: Sigma = None
     absolute_sigma: AbsoluteSigma = False
     weights: Weights = None
+    trials: Trials = None
     missing: Missing = "error"
     method: Method = "auto"
     sets: Sets = None
@@ -117,8 +135,11 @@ class FitOptions:
             **{name: getattr(self, name) for name in same},
             "trace": self.trace is not None,
             "bounds": option_texts.bounds(self.bounds),
+            "fixed": option_texts.formulas(self.fixed, "--fix"),
+            "tied": option_texts.formulas(self.tied, "--tie"),
             "sigma": _column(self.sigma),
             "weights": _column(self.weights),
+            "trials": _column(self.trials),
             "rng": self.seed,
             **constants,
         }

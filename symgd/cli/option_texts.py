@@ -35,6 +35,17 @@ def assignments(pairs: Iterable[str] | None, option: str) -> dict[str, Any]:
     return result
 
 
+def formulas(pairs: Iterable[str] | None, option: str) -> dict[str, str]:
+    """Read ``name=formula`` pairs; each name is given once.
+
+    >>> formulas(["b=2*a"], "--tie")
+    {'b': '2*a'}
+    """
+    found = [_assignment(pair, option, "name=formula") for pair in pairs or []]
+    _check_unique([name for name, _ in found], option)
+    return dict(found)
+
+
 def point(text: str | None) -> Any:
     """Read ``x=-1.2,y=1`` as a mapping, ``-1.2,1`` as a sequence.
 

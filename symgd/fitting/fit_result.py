@@ -7,7 +7,7 @@ import math
 import types
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,22 +15,34 @@ import numpy as np
 
 from symgd.descent.result import Criterion, Result, Trace
 from symgd.descent.run import projected_norm
-from symgd.errors import InputError
-from symgd.fitting import uncertainty, verdict
+from symgd.descent.settings import generator
+from symgd.errors import InputError, unknown_name
+from symgd.fitting import derived, information, uncertainty, verdict
+from symgd.fitting.by_labels import NONE, Labelled, of_model
+from symgd.fitting.derived import Derived
 from symgd.fitting.levenberg_marquardt import End, told
+from symgd.fitting.likelihoods import Likelihood
 from symgd.fitting.quantiles import two_sided
 from symgd.fitting.regression import ROUNDED, Regression
 from symgd.fitting.rows import Rows
+from symgd.fitting.tables import FitTable, Reading
+from symgd.fitting.ties import Tie
 from symgd.language.drawing import card, drawn, pictured
-from symgd.language.formula import symbol, text_of
-from symgd.objectives.data import DataTable
+from symgd.language.formula import natural_order, text_of
+from symgd.language.plain import count as whole
+from symgd.native.quadratic import Sums
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from symgd.descent.settings import Seed
+    from symgd.fitting.bootstraps import Bootstrap
+    from symgd.fitting.information import NestedTest
+    from symgd.fitting.profiles import Profile
     from symgd.fitting.uncertainty import Uncertainty
+    from symgd.language.formula import Formula
     from symgd.many.race_result import Race
 
 
@@ -54,6 +66,10 @@ class Source:
     sigma: str | float | None  # a name, a number, or "" for an array
     weights: str | float | None
     dropped: int
+    ties: tuple[Tie, ...] = ()
+    model: str = ""  # as it was given, where it isn't what is fitted
+    labelled: Labelled = NONE
+    reading: Reading = field(default_factory=Reading)
 
 
 class Fit:
@@ -145,7 +161,7 @@ class Fit:
     @property
     def model(self) -> str:
         """The model as a formula."""
-        return text_of(self.regression.formulas.model)
+        return self.source.model or text_of(self.regression.formulas.model)
 
     @property
     def scale(self) -> float:
@@ -169,13 +185,32 @@ class Fit:
             return np.zeros(len(self.x), dtype=bool)
         return (self.x == self._limits.lower) | (self.x == self._limits.upper)
 
-    def _by_name(self, values: np.ndarray) -> dict[str, float]:
-        return dict(zip(self.names, values.tolist(), strict=True))
+    def _by_name(self, values: np.ndarray, which: str) -> dict[str, float]:
+        """Return numbers by name, and what they are of parameters that aren't free."""
+        free = dict(zip(self.names, values.tolist(), strict=True))
+        if not self.source.ties:
+            return free
+        others = {name: getattr(each, which) for name, each in self._ties.items()}
+        every = free | others
+        return {name: every[name] for name in natural_order(every)}
 
     @property
     def parameters(self) -> dict[str, float]:
-        """The parameters by name."""
-        return self._by_name(self.x)
+        """The parameters by name, with those that are fixed or tied."""
+        return self._by_name(self.x, "value")
+
+    @property
+    def fixed(self) -> dict[str, float]:
+        """The parameters that were fixed."""
+        known = {tie.name: tie.kind for tie in self.source.ties}
+        ties = self._ties.items() if known else ()
+        return {n: each.value for n, each in ties if known[n] == "fixed"}
+
+    @property
+    def tied(self) -> dict[str, str]:
+        """The formulas of parameters that follow from others."""
+        ties = self.source.ties
+        return {each.name: each.text for each in ties if each.kind == "tied"}
 
     values = parameters
 
@@ -315,7 +350,8 @@ class Fit:
     @property
     def standard_errors(self) -> dict[str, float]:
         """The roots of the covariance's diagonal, by name."""
-        return self._by_name(np.sqrt(np.diag(self.covariance)))
+        errors = np.sqrt(np.diag(self.covariance))
+        return self._by_name(errors, "standard_error")
 
     @property
     def correlation(self) -> np.ndarray:
@@ -353,9 +389,159 @@ class Fit:
         >>> symgd.fit("a + b*t", data, "y").confidence_intervals()["b"]
         (1.79..., 2.16...)
         """
-        half = self._quantile(level) * np.sqrt(np.diag(self.covariance))
-        pairs = zip((self.x - half).tolist(), (self.x + half).tolist(), strict=True)
-        return dict(zip(self.names, pairs, strict=True))
+        factor, errors = self._quantile(level), self.standard_errors
+        return {
+            name: (value - factor * errors[name], value + factor * errors[name])
+            for name, value in self.parameters.items()
+        }
+
+    # ---------------------------------------------------- what follows from it
+
+    @functools.cached_property
+    def _ties(self) -> dict[str, Derived]:
+        """What parameters are that aren't free."""
+        return {each.name: self._derived(each.value, 0.95) for each in self.source.ties}
+
+    def derive(self, quantity: Formula, level: float = 0.95) -> Derived:
+        """Return a quantity that follows from the parameters, with its error.
+
+        Parameters
+        ----------
+        quantity : str or SymPy expression
+            A formula in the parameters, as ``"log(2)/b"``.
+        level : float
+            That of the interval.
+
+        Returns
+        -------
+        Derived
+            ``value``, ``standard_error`` and ``interval``, by the delta method: the
+            covariance of the parameters, and the formula's exact gradient.
+
+        Examples
+        --------
+        >>> import symgd
+        >>> data = {"t": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.1, 4.9, 7.0]}
+        >>> print(symgd.fit("a + b*t", data, "y").derive("-a/b"))
+        -0.52020202 ± 0.04947 (-0.733075 to -0.307329)
+        """
+        columns = (*self.source.columns, self.source.target)
+        parts = (quantity, self.names, self.source.ties, columns)
+        return self._derived(derived.read(*parts), level)
+
+    def _derived(self, expression: Any, level: float) -> Derived:
+        parameters = self.regression.parameters
+        value, slopes = derived.at(expression, parameters, self.x.tolist())
+        error = float(self.uncertainty.variance_along(slopes[None])[0] ** 0.5)
+        error = error if slopes.any() else 0.0
+        half = self._quantile(level) * error
+        return Derived(value, error, (value - half, value + half))
+
+    def profile(self, name: str, level: float = 0.95) -> Profile:
+        """Return how far a parameter can go while the others follow.
+
+        Its interval has the values for which the sum, minimised by the others, grows by
+        no more than chance explains. It is that of ``confidence_intervals`` for a
+        linear model, and needs no symmetry otherwise.
+
+        Parameters
+        ----------
+        name : str
+            Of a free parameter.
+        level : float
+
+        Returns
+        -------
+        Profile
+            Its ``interval``; ``values`` and ``roots`` that were tried on the way.
+
+        Raises
+        ------
+        InputError
+            If the loss is robust, or there is a lower sum than the fit's.
+
+        References
+        ----------
+        Bates and Watts 1988, "Nonlinear Regression Analysis and Its Applications".
+
+        Examples
+        --------
+        >>> import symgd
+        >>> data = {"t": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 0.3, 0.2, 0.1]}
+        >>> print(symgd.fit("exp(-b*t)", data, "y").profile("b"))
+        b = 0.99984253, from 0.670994 to 1.68761 (95%, by its profile)
+        """
+        from symgd.fitting.profiles import Profiler, profile
+
+        loss = self.regression.loss
+        if not (loss.squares or self.is_likelihood):
+            problem = "a profile needs the loss 'squared', or a likelihood"
+            raise InputError(f"{problem}; bootstrap has intervals for any loss")
+        place, unit = self._place(name), self.uncertainty.spread
+        if math.isinf(unit):
+            raise InputError("there are no degrees of freedom for a profile")
+        wanted, value = self._quantile(level), float(self.x[place])
+        error = self.standard_errors[name]
+        step = wanted * error if 0.0 < error < math.inf else max(abs(value), 1.0) / 8.0
+        if unit == 0.0:
+            unit, step = math.ulp(0.0), 1e-8 * step
+        counted = self.regression.counted
+        profiler = Profiler(counted, self.x, self._limits, place, unit)
+        return profile(profiler, name, level, wanted, step)
+
+    def _place(self, name: str) -> int:
+        if name in self.names:
+            return self.names.index(name)
+        for tie in self.source.ties:
+            if tie.name == name:
+                raise InputError(f"{name!r} is {tie.kind} ({tie.told}), and not free")
+        raise unknown_name("parameter", name, self.names)
+
+    def bootstrap(
+        self, count: int = 1000, kind: str = "rows", rng: Seed = None
+    ) -> Bootstrap:
+        """Return how the parameters scatter when rows are drawn from the rows.
+
+        Parameters
+        ----------
+        count : int
+            How many samples are fitted, from where this fit ended.
+        kind : {"rows", "residuals"}
+            What is drawn: whole rows, or residuals, which are then added to the curve
+            (for least squares, where all rows have errors of one kind).
+        rng : int, numpy.random.Generator or RandomState, optional
+            None is the seed 0. The number of threads changes nothing.
+
+        Returns
+        -------
+        Bootstrap
+            ``standard_errors``, ``confidence_intervals(level)``, ``derive(formula)``
+            and ``samples``.
+
+        References
+        ----------
+        Efron and Tibshirani 1993, "An Introduction to the Bootstrap".
+
+        Examples
+        --------
+        >>> import symgd
+        >>> data = {"t": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.1, 4.9, 7.0]}
+        >>> drawn = symgd.fit("a + b*t", data, "y").bootstrap(100, "residuals")
+        >>> drawn.samples.shape
+        (100, 2)
+        """
+        from symgd.fitting.bootstraps import Bootstrap, bootstrap, drawing
+
+        if (count := whole("count", count)) < 2:
+            raise InputError(f"a bootstrap needs 2 samples or more, not {count}")
+        counted, limits = self.regression.counted, self._limits
+        source = generator(rng)
+        draw_seeds = getattr(source, "integers", None) or source.randint
+        seeds = draw_seeds(2**31, size=count).tolist()
+        sides = np.array(limits.lower), np.array(limits.upper)
+        draw = drawing(counted, kind, self.x)
+        samples, failed = bootstrap(counted, self.x, sides, draw, seeds)
+        return Bootstrap(self.names, self.x, samples, failed, self.source.ties)
 
     # --------------------------------------------------------- how good it is
 
@@ -391,6 +577,62 @@ class Fit:
             return -math.inf
         return 1.0 - (1.0 - self.r_squared) * (count - 1) / freedom
 
+    @property
+    def is_likelihood(self) -> bool:
+        """Whether the loss is a likelihood that has a name."""
+        loss = self.regression.loss
+        return isinstance(loss, Likelihood) and loss.known
+
+    @property
+    def dispersion(self) -> float:
+        """Pearson's chi-squared by the degrees of freedom; about 1 of a likelihood.
+
+        Of least squares it is the variance of a residual of unit weight.
+        """
+        freedom = self.degrees_of_freedom
+        size = self.regression.counted.gauss_newton(self.x).row[Sums.word_of("size")]
+        return float(size) / freedom if freedom > 0 else math.inf
+
+    # -------------------------------------------------- how good it is beside others
+
+    @property
+    def log_likelihood(self) -> float:
+        """The log-likelihood, with all constants; of least squares, the normal one."""
+        return information.log_likelihood(self)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion, 2*k - 2*log-likelihood.
+
+        As in R, k counts the parameters and, where it is estimated, the variance.
+        """
+        return information.aic(self)
+
+    @property
+    def aicc(self) -> float:
+        """The same for few rows (Hurvich and Tsai 1989)."""
+        return information.aicc(self)
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, k*log(rows) - 2*log-likelihood."""
+        return information.bic(self)
+
+    def f_test(self, smaller: Fit) -> NestedTest:
+        """Return whether this fit is better than one of a model within this model.
+
+        >>> import symgd
+        >>> data = {"t": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.1, 4.9, 7.0]}
+        >>> bent = symgd.fit("a + b*t + c*t**2", data, "y")
+        >>> bent.f_test(symgd.fit("a + b*t", data, "y")).p
+        0.9...
+        """
+        return information.f_test(self, smaller)
+
+    def likelihood_ratio_test(self, smaller: Fit) -> NestedTest:
+        """Return the same by likelihoods, for those and where sigma is absolute."""
+        return information.likelihood_ratio_test(self, smaller)
+
     # ------------------------------------------------------------ predictions
 
     def predict(
@@ -412,7 +654,9 @@ class Fit:
         InputError
             If a column is missing.
         """
-        table = DataTable(data)
+        table = FitTable(data, reading=self.source.reading)
+        for name in self.source.labelled.labels:
+            table.label(name)
         arrays = self._columns(table)
         rows = Rows(*self._curve, arrays).each(self.x.tolist())
         value, jacobian = rows[:, 0].copy(), rows[:, 1:]
@@ -431,23 +675,22 @@ class Fit:
     def _curve(self) -> tuple[list[Any], tuple[Any, ...]]:
         return self.regression.formulas.curve, self.regression.parameters
 
-    def _columns(self, table: DataTable) -> dict[Any, np.ndarray]:
+    def _columns(self, table: FitTable) -> dict[Any, np.ndarray]:
         """Return the model's columns; for a constant model, one to count the rows."""
         wanted = self.source.columns or table.names[:1]
         arrays = table.arrays(wanted)
         check_rows(arrays)
-        named = {symbol(name): each for name, each in arrays.items()}
-        counted = next(iter(named.values())) if named else np.zeros(0)
+        counted = next(iter(arrays.values())) if arrays else np.zeros(0)
         zero = np.zeros(
             (), self.regression.columns[self.regression.formulas.target].dtype
         )
-        used = {s: each for s, each in named.items() if s.name in self.source.columns}
+        used = of_model(arrays, self.source.columns, self.source.labelled)
         return {
             **used,
             self.regression.formulas.target: np.broadcast_to(zero, len(counted)),
         }
 
-    def _noise(self, table: DataTable, count: int) -> np.ndarray:
+    def _noise(self, table: FitTable, count: int) -> np.ndarray:
         """Return the variance of the target of a new row."""
         if not self.regression.loss.squares:
             raise InputError("a prediction interval needs the loss 'squared'")
@@ -457,7 +700,7 @@ class Fit:
             return self.uncertainty.spread * sigma**2 / weights
 
     def _of_new_rows(
-        self, table: DataTable, what: str, given: str | float | None, count: int
+        self, table: FitTable, what: str, given: str | float | None, count: int
     ) -> np.ndarray:
         if given == "":
             problem = f"{what} was an array, which says nothing of new rows"
@@ -491,6 +734,7 @@ class Fit:
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as plain numbers, text, lists and dictionaries."""
         intervals = self.confidence_intervals()
+        more = {"aic": self.aic} if self.is_likelihood else {}
         return {
             "success": self.success,
             "status": self.status.name,
@@ -498,12 +742,15 @@ class Fit:
             "model": self.model,
             "target": self.source.target,
             "loss": self.regression.loss.name,
+            "names": list(self.names),
             "parameters": self.parameters,
             "values": self.values,
             "standard_errors": self.standard_errors,
             "confidence_intervals": {n: list(pair) for n, pair in intervals.items()},
             "covariance": self.covariance.tolist(),
             "at_bound": list(self.at_bound),
+            "fixed": self.fixed,
+            "tied": self.tied,
             "undetermined": self.undetermined,
             "fun": self.fun,
             "jac": self.jac.tolist(),
@@ -513,6 +760,8 @@ class Fit:
             "dropped": self.source.dropped,
             "degrees_of_freedom": self.degrees_of_freedom,
             "scale": self.scale,
+            "dispersion": self.dispersion,
+            **more,
             "nit": self.nit,
             "nfev": self.nfev,
             "method": self.method,

@@ -15,6 +15,7 @@ def summary(fit: Fit) -> str:
     """Return the parameters with their errors, how good the fit is, how it ended."""
     lines = [
         f"fit of {fit.source.target} by {fit.model}: {_size(fit)}",
+        *fit.source.reading.told([*fit.source.columns, fit.source.target]),
         *aligned(summary_table(fit)),
         *_warnings(fit),
         _quality(fit),
@@ -37,16 +38,19 @@ def summary_table(fit: Fit) -> list[tuple[str, ...]]:
     errors, intervals = fit.standard_errors, fit.confidence_intervals(LEVEL)
     rows: list[tuple[str, ...]] = []
     rows.append(("parameter", "value", "standard error", f"{LEVEL:.0%} interval"))
+    tied = fit.tied
     for name, value in fit.parameters.items():
-        if name in fit.at_bound:
-            rows.append((name, number(value), "at its bound", ""))
+        if name in fit.at_bound or name in fit.fixed:
+            why = "fixed" if name in fit.fixed else "at its bound"
+            rows.append((name, number(value), why, ""))
             continue
+        shown = f"{name} = {tied[name]}" if name in tied else name
         if math.isinf(errors[name]):
-            rows.append((name, number(value), "inf", "not determined"))
+            rows.append((shown, number(value), "inf", "not determined"))
             continue
         low, high = intervals[name]
         interval = f"{low:.6g} to {high:.6g}"
-        rows.append((name, number(value), f"{errors[name]:.4g}", interval))
+        rows.append((shown, number(value), f"{errors[name]:.4g}", interval))
     return rows
 
 
@@ -66,6 +70,12 @@ def _warnings(fit: Fit) -> list[str]:
 
 
 def _quality(fit: Fit) -> str:
+    if fit.is_likelihood:
+        null = 2.0 * fit.regression.counted.sum_of_a_constant
+        parts = [f"deviance ({fit.regression.loss.name}) = {number(2.0 * fit.fun)}"]
+        parts.append(f"of a constant {number(null)}")
+        parts.append(f"dispersion {fit.dispersion:.4g}, AIC = {number(fit.aic)}")
+        return ", ".join(parts)
     parts = [f"R² = {fit.r_squared:.6g}"]
     if math.isfinite(fit.adjusted):
         parts.append(f"adjusted {fit.adjusted:.6g}")

@@ -28,6 +28,8 @@ def beside_a_constant(regression: Regression, x: np.ndarray, fun: float) -> floa
     """
     if not regression.loss.squares and (share := _by_squares(regression, x)) < SURE:
         return share
+    if regression.loss.name == "custom" and regression.loss.pairs:
+        return SURE if fun < regression.sum_of_a_constant else 1.0  # it has no 0
     return fun / max(regression.sum_of_a_constant, TINY)
 
 

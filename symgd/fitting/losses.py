@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import sympy as sp
 
@@ -36,6 +36,7 @@ NAMED = {
 }
 SCORES = {"log_cosh": "tanh(r)"}  # where the derivative as it comes loses digits at 0
 DEFAULTS = {"huber": {"huber_delta": 1.345}, "absolute": {"smoothing": 0.0}}
+LIKELIHOODS = ("poisson", "binomial", "exponential")  # :mod:`.likelihoods` has them
 SCALED = ("huber", "log_cosh")  # those that mean nothing without a scale
 
 
@@ -73,6 +74,7 @@ class Loss:
     score: sp.Expr
     curvature: sp.Expr
     constants: dict[sp.Symbol, float] = field(compare=False)
+    pairs: ClassVar[bool] = False  # whether it is of y and f, and not of r
 
     @property
     def weight(self) -> sp.Expr:
@@ -128,14 +130,15 @@ def _read(loss: Formula, given: Mapping[str, Any]) -> Loss:
     name, text = "custom", loss
     if isinstance(loss, str) and loss.isidentifier() and loss != RESIDUAL.name:
         if loss not in NAMED:
-            known = ", ".join(map(repr, NAMED))
-            problem = f"unknown loss {loss!r}{guess(loss, NAMED)}; accepted: {known}"
-            raise InputError(f"{problem}, or a formula in r")
+            every = (*NAMED, *LIKELIHOODS)
+            known = ", ".join(map(repr, every))
+            problem = f"unknown loss {loss!r}{guess(loss, every)}; accepted: {known}"
+            raise InputError(f"{problem}, or a formula in r, or in y and f")
         name, text = loss, NAMED[loss]
     value, score, curvature = _derivatives(text, SCORES.get(name, ""))
     if value == sp.Abs(RESIDUAL):
         return _plain("absolute")
-    constants = _constants(name, value, given)
+    constants = constants_of(name, value, given, {RESIDUAL})
     if name == "absolute":
         return Loss(name, value, score, curvature, constants)
     if not _is_finite_at_0(value, constants):
@@ -171,10 +174,11 @@ def _derivatives(loss: Formula, score: str = "") -> tuple[sp.Expr, sp.Expr, sp.E
     return value, score, gradient(score, (RESIDUAL,))[0]
 
 
-def _constants(
-    name: str, value: sp.Expr, given: Mapping[str, Any]
+def constants_of(
+    name: str, value: sp.Expr, given: Mapping[str, Any], others: set[sp.Symbol]
 ) -> dict[sp.Symbol, float]:
-    names = formula.natural_order(s.name for s in value.free_symbols - {RESIDUAL})
+    """Return the numbers of a loss by name: what isn't among the others."""
+    names = formula.natural_order(s.name for s in value.free_symbols - others)
     settable = [each for each in names if each != SMOOTHING.name or name == "custom"]
     ours = {each: value for each, value in given.items() if each in settable}
     values = {**DEFAULTS.get(name, {}), **ours}

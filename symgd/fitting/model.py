@@ -10,8 +10,11 @@ from typing import Any
 import sympy as sp
 
 from symgd.errors import InputError, guess, unknown_name
+from symgd.fitting import by_labels, ties
+from symgd.fitting.by_labels import NONE, Labelled
 from symgd.fitting.losses import Loss
 from symgd.fitting.row_formulas import RowFormulas, row_formulas, unused
+from symgd.fitting.ties import Tie
 from symgd.language import formula, naming
 from symgd.language.formula import Formula
 from symgd.language.functions import CONSTANTS
@@ -33,12 +36,24 @@ class Model:
     meant : dict of str to symbol
         What stands for those of ``MEANT``.
     formulas : RowFormulas
+    ties : tuple of Tie
+        Parameters that are not free.
+    written : str
+        The model as it was given, if that isn't what is fitted.
+    labelled : Labelled
+        Which parameters there are for each label.
+    pooled : RowFormulas, optional
+        The same with one for all labels, where that may be.
     """
 
     columns: tuple[str, ...]
     parameters: tuple[str, ...]
     meant: dict[str, sp.Symbol]
     formulas: RowFormulas
+    ties: tuple[Tie, ...] = ()
+    written: str = ""
+    labelled: Labelled = NONE
+    pooled: RowFormulas | None = None
 
 
 def read(
@@ -48,6 +63,8 @@ def read(
     varying: tuple[str, ...],
     loss: Loss,
     declared: tuple[str, ...] = (),
+    not_free: tuple[Tie, ...] = (),
+    labelled: Labelled = NONE,
 ) -> Model:
     """Return a model, the one of an earlier fit if there was one.
 
@@ -61,6 +78,9 @@ def read(
         Parameters that have a start or bounds by name; they may be E or pi.
     varying : tuple of str
         Which of sigma and weights aren't 1.
+    not_free : tuple of Tie
+    labelled : Labelled
+        The columns in brackets, and their labels.
 
     Raises
     ------
@@ -76,11 +96,13 @@ def read(
     if is_python(model):
         found = _of_function(model, names)
         with found.placed():
-            return _read(found.text, names, target, varying, loss, found.variables)
+            given = names, target, varying, loss, found.variables, not_free, labelled
+            return _read(found.text, *given)
     kept = isinstance(model, (str, sp.Basic))
+    declared = (*declared, *(tie.name for tie in not_free))
     meant = tuple(sorted({*declared} & CONSTANTS.keys()))
     of_model = _read if kept else _read.__wrapped__
-    known = of_model(model, names, target, varying, loss, meant)
+    known = of_model(model, names, target, varying, loss, meant, not_free, labelled)
     if isinstance(model, str):
         naming.warn_of_constant(model, (*names, *meant))
         naming.warn_of_misread(model, known.parameters, dict.fromkeys(declared))
@@ -109,29 +131,74 @@ def _read(
     varying: tuple[str, ...],
     loss: Loss,
     meant_names: tuple[str, ...],
+    not_free: tuple[Tie, ...],
+    labelled: Labelled,
 ) -> Model:
     known = {n: formula.symbol(n) for n in (*names, *meant_names)}
-    expression = formula.read(model, known)
+    expression = by_labels.read(model, known)
     if target not in names:
         raise unknown_name("column for the target", target, names)
-    found = {s.name for s in expression.free_symbols}
+    found = {s.name for s in expression.free_symbols if s.is_Symbol}
     written = naming.written_names(model, known) if isinstance(model, str) else ()
     used = formula.natural_order({*found, *written})  # also what cancels
     columns = tuple(name for name in used if name in names)
     parameters = tuple(name for name in used if name not in columns)
     if {*meant_names} == {*parameters}:
         parameters = meant_names  # in the order in which they are declared
+    whole, pooled = expression, None
+    if labelled.columns:
+        every = (each for name in parameters for each in labelled.names(name))
+        parameters = tuple(formula.natural_order(every))
+        by_labels.check_count(len(parameters))
+        expression = by_labels.written_out(expression, labelled)
+        if not any("[" in tie.told for tie in not_free):
+            pooled = ties.put_into(by_labels.pooled(whole), not_free)
+    if not_free and parameters:
+        not_free = ties.resolved(not_free, parameters, names)
+        expression = ties.put_into(expression, not_free)
+        parameters = _free(parameters, not_free)
     if not parameters:
         listed = ", ".join(columns) or "none"
         problem = "the model has no parameters: all of its names are columns"
         raise InputError(f"{problem} ({listed})")
     _check_columns(columns, parameters, names, target)
-    taken = set(used)
+    taken = {*used, *parameters}
     meant = {what: unused(what, taken) for what in MEANT}
-    factors = [meant[what] if what in varying else sp.S.One for what in MEANT[1:]]
+    named = {"weights" if what == "trials" else what for what in varying}
+    factors = [meant[what] if what in named else sp.S.One for what in MEANT[1:]]
     letters = tuple(map(formula.symbol, parameters))
     formulas = row_formulas(expression, letters, meant["target"], *factors, loss)
-    return Model(columns, parameters, meant, formulas)
+    given = "" if whole is expression else formula.text_of(whole)
+    of_pool = None
+    if pooled is not None:
+        others = {s.name for s in pooled.free_symbols} - {*columns}
+        own = tuple(map(formula.symbol, formula.natural_order(others)))
+        of_pool = row_formulas(pooled, own, meant["target"], *factors, loss)
+    parts = (columns, parameters, meant, formulas, not_free, given)
+    return Model(*parts, labelled, of_pool)
+
+
+def _free(parameters: tuple[str, ...], not_free: tuple[Tie, ...]) -> tuple[str, ...]:
+    """Return the free parameters: also those that only others are tied to."""
+    held = {tie.name for tie in not_free}
+    others = {s.name for tie in not_free for s in tie.value.free_symbols}
+    free = formula.natural_order({*parameters, *others} - held)
+    if not free:
+        told = ", ".join(tie.told for tie in not_free)
+        raise InputError(f"no parameter is left to be fitted: {told}")
+    return tuple(free)
+
+
+def label_columns(
+    model: Formula | Callable[..., Any], names: tuple[str, ...]
+) -> dict[str, str]:
+    """Return the column in brackets of each name that has one."""
+    if is_python(model):
+        return {}  # brackets in a function are of vectors
+    if isinstance(model, str) and "[" not in model:
+        return {}
+    expression = by_labels.read(model, {name: formula.symbol(name) for name in names})
+    return by_labels.columns_of(expression, names)
 
 
 def _check_columns(

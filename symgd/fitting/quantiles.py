@@ -52,3 +52,30 @@ def of_sample(values: np.ndarray, weights: np.ndarray, level: float) -> float:
     wanted = level * below[-1] * np.array([1.0 - ROUNDING, 1.0 + ROUNDING])
     places = np.searchsorted(below, wanted).clip(max=len(values) - 1)
     return float(values[order[places]].mean())
+
+
+def tail_of_f(ratio: float, above: int, below: int) -> float:
+    """Return how often a ratio of variances is larger, by Fisher's and Snedecor's F.
+
+    >>> round(tail_of_f(4.0, 2, 20), 7)
+    0.0345716
+    """
+    if math.isinf(ratio):
+        return 0.0
+    share = below / (below + above * ratio)
+    with digits():
+        tail = mpmath.betainc(below / 2, above / 2, 0, share, regularized=True)
+        return float(tail)
+
+
+def tail_of_chi_squared(square: float, freedom: int) -> float:
+    """Return how often a sum of squares of normal numbers is larger.
+
+    >>> round(tail_of_chi_squared(3.841459, 1), 7)
+    0.05
+    """
+    if math.isinf(square):
+        return 0.0
+    with digits():
+        tail = mpmath.gammainc(freedom / 2, square / 2, mpmath.inf, regularized=True)
+        return float(tail)

@@ -288,9 +288,14 @@ class Regression:
         parts = (letter, (letter,), old.target, old.sigma, old.weight, old.loss)
         formulas, open = row_formulas(*parts), np.full(1, np.inf)
         constant = Regression(formulas, self.columns, self.constants, self.scale)
+        starts = [np.array([start]) for start in (np.median(target), at)]
         return min(
-            constant.minimize(np.array([start]), -open, open, Limits(1e-6, 200))[0].fun
-            for start in (np.median(target), at)
+            (
+                constant.minimize(start, -open, open, Limits(1e-6, 200))[0].fun
+                for start in starts
+                if constant.gauss_newton(start).finite
+            ),
+            default=math.inf,
         )
 
     def _values(self, column: sp.Expr) -> np.ndarray:
@@ -357,6 +362,8 @@ class Regression:
         detour, _, _ = yield from squared._by_products(x, lower, upper, rough)
         ends = []
         for start in (x, detour.x):
+            if not self.gauss_newton(start).finite:  # a likelihood ends somewhere
+                continue
             ended = yield from self._by_products(start, lower, upper, rough)
             ends.append(ended.point)
         limits.nit, limits.nfev = rough.nit, rough.nfev

@@ -11,12 +11,13 @@ import sympy as sp
 
 from symgd.calculus import derivatives
 from symgd.calculus.stable import stable
+from symgd.fitting.likelihoods import F, Y
 from symgd.fitting.losses import RESIDUAL, RESOLUTION, Loss
 from symgd.fitting.rows import Plan
 from symgd.objectives.space import Space
 
 CHOOSING = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.floor, sp.ceiling, sp.Mod)
-OFF = sp.Symbol("[off]", real=True)  # the residual of a row
+OFF = sp.Symbol("[off]", real=True)  # the residual of a row; f, for losses of pairs
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,9 @@ class RowFormulas:
 
         Without names SymPy would make of exp(-t)*exp(-t) another exponential.
         """
-        residual = (stable(self.model, powers=False) - self.target) / self._unit
-        return {OFF: residual} | dict(zip(self._slopes, self.jacobian, strict=True))
+        value = stable(self.model, powers=False)
+        off = value if self.loss.pairs else (value - self.target) / self._unit
+        return {OFF: off} | dict(zip(self._slopes, self.jacobian, strict=True))
 
     @functools.cached_property
     def seconds(self) -> dict[sp.Symbol, sp.Expr]:
@@ -154,6 +156,8 @@ class RowFormulas:
 
     @property
     def _unit(self) -> sp.Expr:
+        if self.loss.pairs:
+            return sp.S.One
         return self.sigma * self.constants[-1] if self.constants else self.sigma
 
     @property
@@ -173,7 +177,8 @@ class RowFormulas:
         """Return a formula in r with the residual of a row in its place."""
         ours = [*self.loss.constants, RESOLUTION]
         names = dict(zip(ours, self.constants, strict=False))
-        return self.weight * loss.xreplace(names).xreplace({RESIDUAL: OFF})
+        pair = {F: OFF, Y: self.target} if self.loss.pairs else {RESIDUAL: OFF}
+        return self.weight * loss.xreplace(names).xreplace(pair)
 
     @functools.cached_property
     def _slope(self) -> sp.Expr:

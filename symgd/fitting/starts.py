@@ -16,7 +16,7 @@ from __future__ import annotations
 import copy
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -40,6 +40,8 @@ TURNS = 30
 TRIES = 8
 CHANGES = 2
 MIXED = 0.4  # of the frequencies where waves are multiplied, as their sums are seen
+CROWD = 12  # parameters, more than draws can tell: each label is searched alone
+NEARER = 0.9, 0.5, 0.1, 0.0  # of the way from a constant curve
 ENOUGH = 0.01  # of a constant's sum
 ROUNDS = 3  # of jumps that depend on each other
 OUTSTANDING, BESIDE = 16, 2  # a part of the rows, and how many beside each
@@ -48,7 +50,7 @@ OUTSTANDING, BESIDE = 16, 2  # a part of the rows, and how many beside each
 class Search:
     """A search for a start, with some parameters perhaps given (the others NaN).
 
-    A point ``near`` which the start may be is tried too.
+    Points ``near`` which the start may be are tried too.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class Search:
         lower: Any,
         upper: Any,
         rng: Any,
-        near: Any = None,
+        near: Sequence[np.ndarray] = (),
     ) -> None:
         self.whole, self.near = regression, near
         self.cut = False  # whether Ctrl-C ended it
@@ -115,10 +117,8 @@ class Search:
         if not self.other:
             return self._completed(self.given)
         ends: list[tuple[float, np.ndarray]] = []
-        groups: list[Callable[[], Any]] = [self._candidates, self._scaled]
-        groups += [self._in_turn, *[functools.partial(self._changed, ends)] * CHANGES]
         try:
-            for group in groups:
+            for group in self._groups(ends):
                 for x in self._promising(list(group())):
                     ends.append(self._refined(x))
                 if any(self._is_enough(*end) for end in ends):
@@ -130,6 +130,14 @@ class Search:
                 raise
             self.cut = True
             return self._least(ends)
+
+    def _groups(self, ends: list[tuple[float, np.ndarray]]) -> list[Callable[[], Any]]:
+        """Return what yields points, one group to be tried after the other."""
+        if len(self.near) and len(self.other) > CROWD:
+            return [lambda: self.near]
+        changed = functools.partial(self._changed, ends)
+        groups = [self._candidates, self._scaled, self._in_turn]
+        return [*groups, *[changed] * CHANGES]
 
     def _least(self, ends: list[tuple[float, np.ndarray]]) -> np.ndarray | None:
         """Return the best of some ends."""
@@ -190,14 +198,28 @@ class Search:
         tried = self.solver.solved(np.array(points), self.linear)
         unit = self.solver.unit
         chosen = trials.distinct(tried, self.solver.target * unit, unit, TRIED)
-        usable = (x for x in tried.points[chosen] if self._is_finite(x))
+        usable = (x for x in map(self._feasible, tried.points[chosen]) if x is not None)
         return list(itertools.islice(usable, REFINED))
+
+    def _feasible(self, x: np.ndarray) -> np.ndarray | None:
+        """Return a point where the sum is finite, None if there is none near.
+
+        A likelihood may not allow what least squares find, as a negative count: then
+        what is linear is drawn towards a curve that is nearly constant.
+        """
+        if self._is_finite(x):
+            return x
+        if not (self.regression.loss.pairs and self.linear):
+            return None
+        level = self.solver.with_target(self.solver.mean())
+        flat = level.solved(x[None], self.linear).points[0]
+        nearer = (flat + share * (x - flat) for share in NEARER)
+        return next((point for point in nearer if self._is_finite(point)), None)
 
     def _completed(self, x: np.ndarray) -> np.ndarray | None:
         """Solve for what is linear; return the point if it is finite."""
         tried = self.solver.solved(x[None], self.linear)
-        usable = np.isfinite(tried.costs[0]) and self._is_finite(tried.points[0])
-        return tried.points[0] if usable else None
+        return self._feasible(tried.points[0]) if np.isfinite(tried.costs[0]) else None
 
     def _is_finite(self, x: np.ndarray) -> bool:
         return self.regression.gauss_newton(x).finite
@@ -210,8 +232,7 @@ class Search:
             x = self.given.copy()
             x[self.other] = [self._drawn(p) if draw else 1.0 for p in self.other]
             yield np.clip(x, self.lower, self.upper)
-        if self.near is not None:
-            yield self.near
+        yield from self.near
 
     def _scaled(self) -> Any:
         """Yield draws on the scales that the formula has."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from symgd.fitting.likelihoods import F, Y
 from symgd.fitting.losses import RESIDUAL
 from symgd.fitting.regression import Regression
 from symgd.fitting.row_formulas import unused
@@ -21,7 +22,9 @@ def objective(regression: Regression) -> Objective:
     residual = residual / sp.Float(regression.scale)
     constants = {s: sp.Float(v) for s, v in regression.constants.items()}
     value = sp.Abs(RESIDUAL) if loss.smoothed else loss.value.xreplace(constants)
-    body = formulas.weight * value.xreplace({RESIDUAL: residual})
+    pair = {F: formulas.model, Y: formulas.target}
+    of_row = value.xreplace(pair if loss.pairs else {RESIDUAL: residual})
+    body = formulas.weight * of_row
     whole = sp.Sum(body.xreplace(in_row), (index, 0, count - 1))
     data = {s.name: each for s, each in regression.columns.items()}
     return Objective(whole, parameters, data=data)

@@ -6,6 +6,7 @@ lead to the same end.
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +49,17 @@ class Solver:
         self.lower, self.upper = lower, upper
         self.target = regression.target
         self.unit = np.sqrt(regression.weight) / regression.sigma
+
+    def with_target(self, target: np.ndarray) -> Solver:
+        """Return what solves for another target."""
+        other = copy.copy(self)
+        other.target = target
+        return other
+
+    def mean(self) -> np.ndarray:
+        """Return the target's mean, for each row."""
+        mean = np.average(self.target, weights=self.unit**2)
+        return np.full(len(self.target), mean)
 
     def solved(self, points: np.ndarray, places: list[int]) -> Trials:
         """Return points with some linear parameters solved for."""

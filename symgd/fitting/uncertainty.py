@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from symgd.fitting.levenberg_marquardt import Point
+from symgd.fitting.likelihoods import Likelihood
 from symgd.fitting.quantiles import of_sample
 from symgd.fitting.regression import Regression, is_ill_conditioned
 
@@ -88,7 +89,9 @@ def at_optimum(
 ) -> Uncertainty:
     """Return the uncertainty of the free parameters, as if the others were known.
 
-    For least squares it is s**2 (J'WJ)**-1; for another loss H**-1 (sum of squared
+    For least squares it is s**2 (J'WJ)**-1; for a likelihood the inverse of Fisher's
+    information (R. A. Fisher, On the mathematical foundations of theoretical
+    statistics, 1922), which is J'WJ; for another loss H**-1 (sum of squared
     scores) H**-1, with the exact Hessian H: P. J. Huber, The behavior of maximum
     likelihood estimates under nonstandard conditions (1967), and H. White, Maximum
     likelihood estimation of misspecified models, Econometrica 50 (1982). The absolute
@@ -103,6 +106,8 @@ def at_optimum(
         point = regression.gauss_newton(x)
         if is_ill_conditioned(point):
             point = regression.orthogonal(x)
+    elif isinstance(regression.loss, Likelihood) and regression.loss.known:
+        point = regression.gauss_newton(x)
     elif regression.loss.smoothed:
         point, meat = _of_the_median(regression, x)
     else:

@@ -54,11 +54,33 @@ def test_options_of_the_loss(table):
     assert done.exit_code == 0
 
 
+def test_a_likelihood(tmp_path):
+    file = tmp_path / "killed.csv"
+    file.write_text("x,k,n\n0,1,20\n1,4,20\n2,9,20\n3,13,20\n4,18,20\n5,19,20\n")
+    options = ("--data", str(file), "--target", "k", "--json")
+    done = run("sigmoid(a + b*x)", *options, "--loss", "binomial", "--trials", "n")
+    record = json.loads(done.stdout)
+    assert record["loss"] == "binomial"
+    assert record["aic"] > 0
+    assert run("a + b*x", *options, "--loss", "poisson").exit_code == 0
+
+
 def test_a_picture(table, tmp_path):
     file = tmp_path / "fit.png"
     options = ("--data", str(table), "--target", "y", "--missing", "drop")
     assert run(MODEL, *options, "--plot", str(file)).exit_code == 0
     assert file.stat().st_size > 1000
+
+
+def test_parameters_that_are_not_free(table):
+    options = ("--data", str(table), "--target", "y", "--missing", "drop", "--json")
+    done = run(MODEL, *options, "--fix", "c=1/2", "--tie", "b=a/2")
+    record = json.loads(done.stdout)
+    assert record["names"] == ["a"]
+    assert record["parameters"]["c"] == 0.5
+    assert record["parameters"]["b"] == record["parameters"]["a"] / 2
+    assert record["fixed"] == {"c": 0.5}
+    assert record["tied"] == {"b": "a/2"}
 
 
 @pytest.mark.parametrize(
@@ -68,6 +90,9 @@ def test_a_picture(table, tmp_path):
         (("--missing", "drop", "--target", "z"), 2, "column for the target 'z'"),
         (("--missing", "drop", "--start", "q=1"), 2, "'q'"),
         (("--missing", "drop", "--method", "adm"), 2, "adm"),
+        (("--missing", "drop", "--fix", "c"), 2, "--fix expects name=formula"),
+        (("--missing", "drop", "--fix", "c=0", "--fix", "c=1"), 2, "'c' twice"),
+        (("--missing", "drop", "--tie", "q=a"), 2, "unknown tied parameter 'q'"),
         (("--missing", "drop", "--maxiter", "0", "--start", "1,9,1"), 1, ""),
     ],
 )

@@ -30,6 +30,17 @@ PROMISES = {
     ],
     "basins": [f"{method}: 4 minima, 100.0%" for method in ("gd", "momentum", "auto")],
     "robust_fit": ["squared: a = 2.033 ± 0.560", "huber: a = 1.106 ± 0.057"],
+    "global_fit": [
+        "75 rows, 68 degrees of freedom",
+        "together: 0.403 ± 0.018",
+        "short alone: 0.447 ± 0.144",
+        "one background for all: p = 1.1e-25",
+    ],
+    "poisson_fit": [
+        "likelihood: 1.134 ± 0.110",
+        "squares by sqrt(counts): 0.845 ± 0.087",
+        "area = 104.86173, from 82.5904 to 129.706",
+    ],
     "portfolio": ["active: budget", "the last percent at 0.09 costs 0.00153"],
     "hanging_chain": [
         "24 links",

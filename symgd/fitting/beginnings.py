@@ -1,0 +1,167 @@
+"""Where a fit begins: at a start that is given, or found, and what is said of it."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from symgd.descent import settings as arguments
+from symgd.descent.settings import Seed
+from symgd.errors import InputError, unknown_name
+from symgd.fitting import losses
+from symgd.fitting.fit_run import FitRun
+from symgd.fitting.levenberg_marquardt import Limits
+from symgd.fitting.pooling import Pool
+from symgd.fitting.quantiles import of_sample
+from symgd.fitting.regression import Regression
+from symgd.fitting.starts import Search
+from symgd.native.status import Status
+from symgd.objectives import points
+from symgd.objectives.numbers_given import named as with_names
+from symgd.objectives.points import Bounds
+from symgd.objectives.space import Space
+
+NORMAL_MAD = 1.482602218505602  # the normal distribution's s by its median deviation
+
+
+def given(x0: Any, space: Space, limits: Bounds) -> np.ndarray:
+    """Return the start as it is given, NaN where it isn't."""
+    x0, given = with_names(x0), np.full(len(space), np.nan)
+    if isinstance(x0, dict) and x0.keys() == set(space.names):
+        return np.array(points.read_point(x0, space, limits))
+    if isinstance(x0, Mapping):
+        named = {str(name): value for name, value in x0.items()}
+        for name in named:
+            if name not in space.names:
+                raise unknown_name("parameter in x0", name, space.names)
+        places = [space.names.index(name) for name in named]
+        sides = ([side[p] for p in places] for side in (limits.lower, limits.upper))
+        some = Space(tuple(named))
+        given[places] = points.read_point(named, some, Bounds.between(*sides))
+    elif x0 is not None:
+        return np.array(points.read_point(x0, space, limits))
+    return given
+
+
+def begin(
+    run: FitRun, place: Callable[[], tuple[array[float], str]]
+) -> tuple[int, array[float], str]:
+    """Begin a run; return its status, where that is, and why there."""
+    start, found = place()
+    status = run.begin(start)
+    return int(Status.INTERRUPTED) if run.cut else status, start, found
+
+
+def placed(
+    run: FitRun, known: np.ndarray, rng: Seed, scaled: bool, pool: Pool | None
+) -> tuple[array[float], str]:
+    """Return where a run begins, of which perhaps something is known, and why there."""
+    regression, found, start = run.regression, "given", known
+    if not any(map(math.isnan, known.tolist())):
+        _check_finite(run.whole, known)
+    else:
+        source = arguments.generator(rng)
+        near = _near(pool, known, *run.sides, source)
+        search = Search(regression, known, *run.sides, source, near)
+        best, run.cut = search.best(), search.cut
+        if best is None or not regression.gauss_newton(best).finite:
+            raise InputError(_nowhere_finite(regression, best))
+        start, found = best, described(search, rng)
+    if scaled:
+        run.rescale(_scale(regression, start, *run.sides))
+    return array("d", start.tolist()), found
+
+
+def _nowhere_finite(regression: Regression, tried: np.ndarray | None) -> str:
+    """Say that no start was found, and which row is to blame if one always is."""
+    problem = "no start was found where the model is finite"
+    ones = np.ones(len(regression.parameters))
+    points = [ones, 0.5 * ones, 2.0 * ones, 0.1 * ones]
+    points += [] if tried is None else [tried]
+    with np.errstate(all="ignore"):
+        values = [regression.curve(x)[0] for x in points]
+    broken = ~np.isfinite(values) & (regression.weight > 0.0)
+    if not (always := broken.all(axis=0)).any():
+        return f"{problem}: give x0"
+    row = int(np.argmax(always))
+    value = float(values[0][row])
+    return f"{problem}: it is {value!r} in row {row} ({_row(regression, row)})"
+
+
+def _row(regression: Regression, row: int) -> str:
+    """Return the columns of the model in a row."""
+    used = regression.formulas.model.free_symbols
+    columns = regression.columns.items()
+    at = [f"{s.name} = {float(c[row])!r}" for s, c in columns if s in used]
+    return ", ".join(at)
+
+
+def described(search: Search, rng: Seed) -> str:
+    """Say how a start was found."""
+    names = search.whole.variables
+    linear = ", ".join(names[p] for p in search.linear)
+    jumps = ", ".join(names[p] for p in search.jumps)
+    other = ", ".join(names[p] for p in search.other if p not in search.jumps)
+    parts = []
+    if linear:
+        parts.append(f"{linear} by linear least squares")
+    if other:
+        parts.append(f"{other} by trial ({arguments.source_of(rng)})")
+    if jumps:
+        parts.append(f"{jumps} among the rows, as the sum has no slope there")
+    if len(search.linear) + len(search.other) < len(names):
+        parts.append("the others given")
+    return ", ".join(parts)
+
+
+def _check_finite(regression: Regression, x: np.ndarray) -> None:
+    if regression.counted.gauss_newton(x).finite:
+        return
+    predicted, jacobian = regression.curve(x)
+    finite = np.isfinite(predicted) & np.isfinite(jacobian).all(axis=1)
+    broken = ~finite & (regression.weight > 0.0)
+    names = [each.name for each in regression.parameters]
+    where = ", ".join(f"{n} = {v!r}" for n, v in zip(names, x.tolist(), strict=True))
+    problem = f"the start can't be used: at {where}"
+    if not broken.any():
+        raise InputError(f"{problem}, the sum over rows is not finite")
+    row = int(np.argmax(broken))
+    what = f"the model is {float(predicted[row])!r}"
+    if math.isfinite(predicted[row]):
+        what = "the model's derivative is not finite"
+    raise InputError(f"{problem}, {what} in row {row} ({_row(regression, row)})")
+
+
+def _near(
+    pool: Pool | None, known: np.ndarray, lower: Any, upper: Any, rng: Any
+) -> list[np.ndarray]:
+    """Return starts by the labels of a fit, with what is known of them."""
+    points = [] if pool is None else pool.starts(lower, upper, rng)
+    return [np.where(np.isnan(known), point, known) for point in points]
+
+
+def another(
+    limits: Bounds, rng: Seed, pool: Pool | None, regression: Regression, near: Any
+) -> Search:
+    """Return the search for another start than one."""
+    sides = np.array(limits.lower), np.array(limits.upper)
+    unknown = np.full(len(near), np.nan)
+    source = arguments.generator(rng)
+    points = [near, *_near(pool, unknown, *sides, source)]
+    return Search(regression, unknown, *sides, source, points)
+
+
+def _scale(
+    regression: Regression, x: np.ndarray, lower: np.ndarray, upper: np.ndarray
+) -> float:
+    """Return a robust standard deviation of the residuals, after the absolute loss."""
+    absolute = regression.with_loss(losses.read("absolute", {}))
+    point = absolute.minimize(x, lower, upper, Limits(1e-8, 1000)).point
+    sizes = abs(absolute.residuals(point.x))
+    least = 1e-12 * float(abs(regression.target).max())
+    scale = NORMAL_MAD * of_sample(sizes, regression.weight, 0.5)
+    return max(scale, least) or 1.0

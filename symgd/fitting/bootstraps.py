@@ -1,0 +1,167 @@
+"""Bootstrap: how fits scatter when the rows are drawn anew from themselves.
+
+B. Efron, Bootstrap methods: another look at the jackknife, Annals of Statistics 7
+(1979); intervals by percentiles, as in B. Efron and R. Tibshirani, An Introduction to
+the Bootstrap (1993), section 13. Elsewhere: resampling, case resampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from symgd.errors import InputError, unknown_name
+from symgd.fitting import derived
+from symgd.fitting.derived import Derived
+from symgd.fitting.levenberg_marquardt import Limits
+from symgd.fitting.regression import ENDED, Regression
+from symgd.fitting.ties import Tie
+from symgd.language.formula import Formula, symbol
+from symgd.language.text import aligned, number
+from symgd.objectives.parallel import cores
+
+KINDS = ("rows", "residuals")
+ITERATIONS = 300
+SEEDS = 2**62
+FEWEST = 2  # samples that scatter
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Fits of samples of the rows.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The free parameters.
+    values : ndarray, shape (p,)
+        As they were fitted to all rows.
+    samples : ndarray, shape (count, p)
+        The parameters of each sample whose fit was a success.
+    failed : int
+        How many were none, and are not among the samples.
+    """
+
+    names: tuple[str, ...]
+    values: np.ndarray
+    samples: np.ndarray = field(repr=False)
+    failed: int
+    ties: tuple[Tie, ...] = field(repr=False, default=())
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """The covariance of the free parameters over the samples."""
+        return np.atleast_2d(np.cov(self.samples, rowvar=False))
+
+    @property
+    def standard_errors(self) -> dict[str, float]:
+        """The standard deviation of each free parameter."""
+        errors = self.samples.std(axis=0, ddof=1)
+        return dict(zip(self.names, errors.tolist(), strict=True))
+
+    def confidence_intervals(
+        self, level: float = 0.95
+    ) -> dict[str, tuple[float, float]]:
+        """Return intervals of the free parameters, by percentiles of the samples."""
+        pairs = [_interval(column, level) for column in self.samples.T]
+        return dict(zip(self.names, pairs, strict=True))
+
+    def derive(self, quantity: Formula, level: float = 0.95) -> Derived:
+        """Return a quantity that follows from parameters, as ``Fit.derive`` does.
+
+        Its error is the standard deviation, its interval that of the percentiles.
+        """
+        expression = derived.read(quantity, self.names, self.ties, ())
+        letters = [symbol(name) for name in self.names]
+        points = (self.values, *self.samples)
+        value, *each = (derived.value_at(expression, letters, x) for x in points)
+        column = np.array(each)
+        return Derived(value, float(column.std(ddof=1)), _interval(column, level))
+
+    def __str__(self) -> str:
+        errors, intervals = self.standard_errors, self.confidence_intervals()
+        lines = [("parameter", "value", "standard error", "95% interval")]
+        for name, value in zip(self.names, self.values.tolist(), strict=True):
+            low, high = intervals[name]
+            error = f"{errors[name]:.4g}"
+            lines.append((name, number(value), error, f"{low:.6g} to {high:.6g}"))
+        lost = f", {self.failed} more without success" if self.failed else ""
+        title = f"bootstrap of {len(self.samples)} samples{lost}"
+        return "\n".join((title, *aligned(lines)))
+
+
+def _interval(column: np.ndarray, level: float) -> tuple[float, float]:
+    if not 0.0 < level < 1.0:
+        raise InputError(f"level must be between 0 and 1, as 0.95, not {level!r}")
+    ends = np.quantile(column, [0.5 - level / 2.0, 0.5 + level / 2.0])
+    return float(ends[0]), float(ends[1])
+
+
+def drawing(regression: Regression, kind: str, x: np.ndarray) -> Callable[[Any], Any]:
+    """Return what draws columns, from a generator.
+
+    Raises
+    ------
+    InputError
+        If there is no such kind, or not for this loss.
+    """
+    if kind not in KINDS:
+        raise unknown_name("kind of bootstrap", str(kind), KINDS)
+    count = regression.count
+    if kind == "rows":
+
+        def of_rows(rng: Any) -> dict[Any, np.ndarray]:
+            some = rng.integers(count, size=count)
+            columns = regression.columns.items()
+            return {s: c[some] if any(c.strides) else c for s, c in columns}
+
+        return of_rows
+    if not regression.loss.squares:
+        raise InputError("a bootstrap of residuals needs the loss 'squared'")
+    scaled = regression.residuals(x) * np.sqrt(regression.weight)
+    unit = regression.sigma / np.sqrt(regression.weight)
+    scaled = (scaled - scaled.mean()) * np.sqrt(count / max(1, count - len(x)))
+    fitted = regression.curve(x)[0]
+
+    def of_residuals(rng: Any) -> dict[Any, np.ndarray]:
+        drawn = fitted + unit * scaled[rng.integers(count, size=count)]
+        return {**regression.columns, regression.formulas.target: drawn}
+
+    return of_residuals
+
+
+def bootstrap(
+    regression: Regression,
+    x: np.ndarray,
+    sides: tuple[np.ndarray, np.ndarray],
+    draw: Callable[[Any], Any],
+    seeds: Sequence[int],
+) -> tuple[np.ndarray, int]:
+    """Return the parameters of samples, and how many have none.
+
+    Each sample has its own seed, so that threads change nothing.
+    """
+
+    def fitted(seed: int) -> np.ndarray | None:
+        some = regression.with_data(draw(np.random.default_rng(seed)))
+        if not some.gauss_newton(x).finite:
+            return None
+        point, _, status = some.minimize(x, *sides, Limits(1e-8, ITERATIONS))
+        return point.x if status in ENDED else None
+
+    first, *others = seeds
+    ends = [fitted(first)]  # what is compiled is there then
+    pool = ThreadPoolExecutor(cores())
+    try:
+        ends += pool.map(fitted, others)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    samples = [end for end in ends if end is not None]
+    if len(samples) < FEWEST:
+        problem = f"only {len(samples)} of {len(seeds)} samples could be fitted"
+        raise InputError(f"{problem}: a sample has too few different rows")
+    return np.array(samples), len(ends) - len(samples)

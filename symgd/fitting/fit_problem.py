@@ -1,0 +1,153 @@
+"""What is fitted: a model and a table, read and checked."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from symgd.errors import InputError, unknown_name
+from symgd.fitting import losses, ties
+from symgd.fitting import model as fit_model
+from symgd.fitting.by_labels import Labelled, of_model
+from symgd.fitting.fit_result import Source, check_rows
+from symgd.fitting.likelihoods import check_target
+from symgd.fitting.pooling import Pool
+from symgd.fitting.regression import Regression, are_few
+from symgd.fitting.tables import FitTable
+from symgd.language.formula import Formula
+from symgd.language.text import number
+
+ROLES = {"trials": "weights"}  # as what something counts
+SIZES = 1e-70, 1e70  # of a target: squares of residuals are numbers, and not the last
+
+
+def posed(
+    model: Formula | Callable[..., Any],
+    table: FitTable,
+    target: str,
+    given: Mapping[str, Any],
+    loss: losses.Loss,
+    named: tuple[str, ...],
+    not_free: tuple[ties.Tie, ...],
+    labelled: Labelled,
+) -> tuple[Regression, Source, Pool | None]:
+    """Read the model and the columns."""
+    given = _with_trials(given, loss)
+    varying = tuple(what for what, value in given.items() if value is not None)
+    parts = (table.names, target, varying, loss, named, not_free, labelled)
+    known = fit_model.read(model, *parts)
+    wanted = [*known.columns, target]
+    loose = {w: v for w, v in given.items() if not _plain(v)}
+    for what, value in given.items():
+        if isinstance(value, str):
+            if value not in table.names:
+                raise unknown_name(f"column for {what}", value, table.names)
+            wanted.append(value)
+    beside = {f"={what}": value for what, value in loose.items()}
+    arrays = table.arrays(wanted, beside)
+    check_rows(arrays)
+    if are_few(arrays.values()):
+        arrays = {name: np.array(each) for name, each in arrays.items()}
+    held = of_model(arrays, known.columns, labelled)
+    column = arrays[target]
+    for what in varying:
+        value = given[what]
+        key = value if isinstance(value, str) else f"={what}"
+        factor = arrays[key] if key in arrays else _repeated(value, len(column))
+        if what == "trials":
+            column = _shares(column, factor)
+        held[known.meant[ROLES.get(what, what)]] = _checked(what, factor)
+    check_target(loss, target, column)
+    held[known.meant["target"]] = column
+    told = {what: "" if what in loose else value for what, value in given.items()}
+    weights = told["trials"] if told["weights"] is None else told["weights"]
+    source = Source(
+        *(known.columns, target, told["sigma"], weights, table.dropped),
+        ties=known.ties,
+        model=known.written,
+        labelled=labelled,
+        reading=table.reading,
+    )
+    regression = Regression(known.formulas, held, loss.constants)
+    pool = _pool(known, regression, arrays)
+    return regression, source, pool
+
+
+def labels_of(model: Formula | Callable[..., Any], table: FitTable) -> Labelled:
+    """Return which parameters a model has for each label of a table."""
+    columns = fit_model.label_columns(model, table.names)
+    return Labelled(columns, {name: table.label(name) for name in columns.values()})
+
+
+def _pool(
+    known: fit_model.Model, regression: Regression, arrays: Mapping[str, np.ndarray]
+) -> Pool | None:
+    """Return the model of all rows as one, where labels have parameters."""
+    if known.pooled is None:
+        return None
+    column, labels = next(iter(known.labelled.labels.items()))
+    named = [s.name for s in known.pooled.parameters]
+    places, owners = [], []
+    for name in regression.variables:
+        base, _, label = name.removesuffix("]").partition("[")
+        places.append(named.index(base))
+        mine = known.labelled.columns.get(base) == column
+        owners.append(labels.index(label) if mine else -1)
+    used = known.pooled.model.free_symbols | {*known.meant.values()}
+    columns = {s: c for s, c in regression.columns.items() if s in used}
+    whole = Regression(known.pooled, columns, regression.constants)
+    groups = [np.flatnonzero(arrays[column] == k) for k in range(len(labels))]
+    return Pool(whole, [rows for rows in groups if len(rows)], places, owners)
+
+
+def _with_trials(given: Mapping[str, Any], loss: losses.Loss) -> Mapping[str, Any]:
+    """Refuse what a likelihood knows by itself."""
+    if given["trials"] is not None and loss.name != "binomial":
+        raise InputError("trials are for the loss 'binomial'")
+    if given["trials"] is not None and given["weights"] is not None:
+        raise InputError("trials are weights: give one of them, or their product")
+    if loss.pairs and given["sigma"] is not None:
+        problem = f"a loss of y and f ({loss.name}) knows by itself how y scatters"
+        raise InputError(f"{problem}: it takes weights, but no sigma")
+    return given
+
+
+def _shares(column: np.ndarray, trials: np.ndarray) -> np.ndarray:
+    """Return successes as shares of the trials, 0 where there were none."""
+    return np.divide(column, trials, out=np.zeros(len(column)), where=trials > 0.0)
+
+
+def _plain(value: Any) -> bool:
+    return value is None or isinstance(value, (str, numbers.Real))
+
+
+def _repeated(value: float, count: int) -> np.ndarray:
+    return np.broadcast_to(np.float64(value), (count,))
+
+
+def _checked(what: str, column: np.ndarray) -> np.ndarray:
+    least = column.min()
+    if not np.isfinite(least) or least < 0.0 or (what == "sigma" and least == 0.0):
+        row = int(np.argmin(column))
+        needed = "above 0" if what == "sigma" else "0 or more"
+        problem = f"{what} must be {needed}; in row {row} it is"
+        raise InputError(f"{problem} {float(least)!r}")
+    if what != "sigma" and not column.any():
+        raise InputError(f"all {what} are 0")
+    return column
+
+
+def check_size(regression: Regression, target: str) -> None:
+    """Refuse a target that has no squares in float64, in units of sigma."""
+    column, sigma = regression.target, regression.sigma
+    largest = max(float(column.max()), -float(column.min()))
+    least = most = largest / float(sigma[0])
+    if sigma.strides != (0,):
+        least, most = largest / float(sigma.max()), largest / float(sigma.min())
+    if largest and not SIZES[0] <= least <= most <= SIZES[1]:
+        what = f"values of {target!r} are of size {number(most)}, in units of sigma"
+        problem = f"{what}: float64 has no squares of that; use another unit"
+        raise InputError(problem)

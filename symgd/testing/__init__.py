@@ -13,10 +13,13 @@ except ImportError:
     problem = 'symgd.testing needs Hypothesis: pip install "symgd[testing]"'
     raise ImportError(problem) from None
 
+from symgd.testing.datasets import Dataset, datasets
 from symgd.testing.drawn_formulas import formulas
 from symgd.testing.drawn_objectives import smooth_objectives, starting_points
 from symgd.testing.drawn_rules import rules, schedules
 from symgd.testing.drawn_sums import sums
+from symgd.testing.fit_checks import check_fit
+from symgd.testing.gradient_checks import check_gradient
 from symgd.testing.path_checks import (
     check_descent,
     check_equivalent,
@@ -32,12 +35,16 @@ from symgd.testing.rule_checks import check_rule
 
 __all__ = [
     "ConvexQuadratic",
+    "Dataset",
     "check_descent",
     "check_equivalent",
+    "check_fit",
+    "check_gradient",
     "check_monotone",
     "check_rate",
     "check_rule",
     "convex_quadratics",
+    "datasets",
     "formulas",
     "rules",
     "schedules",

@@ -157,7 +157,7 @@ def _quadratics(
     ratio = st.integers(1, small).map(float) | st.floats(1.0, condition)
     curvatures = [largest, *(largest / draw(ratio) for _ in range(n - 1))]
     matrix = np.diag(curvatures)
-    angles = st.floats(0.0, math.pi / 2)
+    angles = coordinates(math.pi / 2)
     for i, j in [] if separable else itertools.combinations(range(n), 2):
         turned = _rotation(n, i, j, draw(angles))
         matrix = turned @ matrix @ turned.T

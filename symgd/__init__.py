@@ -60,6 +60,7 @@ _HOMES = {
 
 # Modules by names; of checkpoints by the one that it had before there were rooms.
 _MODULES = {"checkpoints": "descent.checkpoints", "sklearn": "sklearn"}
+_MODULES["testing"] = "testing"
 
 __all__ = [
     "Fit",

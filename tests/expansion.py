@@ -11,117 +11,31 @@ import numpy as np
 import sympy as sp
 
 from symgd.language.formula import symbol
-
-DIGITS = 40
-
-
-def exact_number(number):
-    """Return an entry of data, or a coordinate, at its exact value."""
-    if isinstance(number, (bool, np.bool_, int, np.integer)):
-        return sp.Integer(int(number))
-    return sp.Float(float(number), DIGITS)
-
-
-def written_out(expression, numbers, data, scalars):
-    """Return an expression without sums and indices.
-
-    Parameters
-    ----------
-    expression : SymPy expression
-    numbers : dict of symbol to number
-        Sizes, parameters and, in the recursion, indices.
-    data : dict of str to ndarray
-    scalars : callable
-        Returns the symbol of an element of a variable.
-    """
-
-    def out(node, known):
-        if node in known:
-            return known[node]
-        if isinstance(node, (sp.Sum, sp.Product)):
-            terms = [out(node.function, each) for each in places(node.limits, known)]
-            return (sp.Add if isinstance(node, sp.Sum) else sp.Mul)(*terms)
-        if isinstance(node, sp.Indexed):
-            name = str(node.base.label)
-            indices = tuple(int(out(index, known)) for index in node.indices)
-            assert min(indices) >= 0, node
-            if name in data:
-                return exact_number(data[name][indices])
-            return scalars(name, indices)
-        if isinstance(node, sp.Piecewise):
-            return piecewise(node, known)
-        if not node.args:
-            return node
-        return node.func(*(out(part, known) for part in node.args))
-
-    def places(limits, known):
-        if not limits:
-            return [known]
-        *inner, (index, low, high) = limits  # the last one is the outermost
-        ends = int(out(low, known)), int(out(high, known))
-        return [
-            each
-            for place in range(ends[0], ends[1] + 1)
-            for each in places(inner, {**known, index: sp.Integer(place)})
-        ]
-
-    def piecewise(node, known):
-        pairs = []
-        for value, condition in node.args:
-            holds = out(condition, known)
-            if holds == sp.false:
-                continue
-            pairs.append((out(value, known), holds))
-            if holds == sp.true:
-                break
-        return pairs[0][0] if pairs[0][1] == sp.true else sp.Piecewise(*pairs)
-
-    return out(expression, dict(numbers))
+from symgd.testing.high_precision import DIGITS, HighPrecision, exact_number
 
 
 class Exact:
-    """Value and gradient of an objective with arrays, in high precision.
+    """Value and gradient of an objective with arrays, by SymPy's derivatives.
 
     Examples
     --------
     >>> from symgd import Objective
     >>> chain = Objective("sum((x[i + 1] - x[i])**2 for i in range(n - 1))")
-    >>> exact = Exact(chain.sized([0, 0, 0]))
-    >>> str(exact.expression)
-    '(-x[0] + x[1])**2 + (-x[1] + x[2])**2'
-    >>> exact([1, 3, 6])
+    >>> Exact(chain.sized([0, 0, 0]))([1, 3, 6])
     (13.0, array([-4., -2.,  6.]))
     """
 
     def __init__(self, objective):
-        arrays = objective.arrays
-        self.symbols = [sp.Symbol(name, real=True) for name in objective.space]
-        numbers = {symbol(k): sp.Integer(v) for k, v in arrays.sizes.items()}
-        numbers |= {symbol(k): exact_number(v) for k, v in objective.parameters.items()}
-        for name, shape in zip(arrays.variables, arrays.ranks.values(), strict=True):
-            if not shape:
-                numbers[symbol(name)] = sp.Symbol(name, real=True)
-        known = set(self.symbols)
-
-        def element(name, indices):
-            found = sp.Symbol(f"{name}[{', '.join(map(str, indices))}]", real=True)
-            assert found in known, found
-            return found
-
-        self.expression = written_out(
-            objective.expression, numbers, arrays.data, element
-        )
-        self._slopes = [sp.diff(self.expression, each) for each in self.symbols]
+        self.whole = HighPrecision(objective)
+        symbols, expression = self.whole.symbols, self.whole.expression
+        self._slopes = [sp.diff(expression, each) for each in symbols]
 
     def __call__(self, x):
         """Return the value, and the gradient as an array."""
-        flat = np.ravel(np.asarray(x, dtype=float))
-        point = dict(zip(self.symbols, map(exact_number, flat), strict=True))
-
-        def number(expression):
-            return float(sp.N(expression.xreplace(point), DIGITS))
-
-        return number(self.expression), np.array([number(d) for d in self._slopes])
+        exact = map(exact_number, np.ravel(np.asarray(x, dtype=float)))
+        point = dict(zip(self.whole.symbols, exact, strict=True))
+        slopes = [sp.N(d.xreplace(point), DIGITS) for d in self._slopes]
+        return float(self.whole.value(np.ravel(x))), np.array(slopes, dtype=float)
 
 
 _SLOPES = {

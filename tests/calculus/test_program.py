@@ -19,126 +19,10 @@ from symgd.lowering import array_objective as programs
 from symgd.native import machine
 from symgd.native.machine import address
 from symgd.objectives.parallel import PIECES, Steps
+from symgd.testing.drawn_sums import sum_formulas, sum_objective
 from tests.expansion import Exact, error_of, forward
 
 TOLERANCE = 1e-12
-
-
-# ------------------------------------------------------------- drawing formulas
-
-# Indices that are within 0 and n + 2 for 0 <= i <= n; {i} is the index.
-PLACES = ["{i}", "{i} + 1", "{i} + 2", "n - {i}", "n + 1 - {i}", "2*{i}", "2*{i} + 1"]
-PLACES += ["{i}//2", "{i} % 3", "({i} + 1) % (n + 1)", "max({i}, 2)", "0", "2"]
-PLACES += ["key[{i}]", "key[{i} + 1] + 1", "min({i} + 1, n)", "pairs[{i}, 1]"]
-LEAVES = ["0.7*{i}", "a", "p", "n/7", "1.3", "1/({i} + 1)"]
-RANGES = ["range(n)", "range(1, n)", "range(n + 1)", "range(n - 1)", "range(2, n - 1)"]
-RANGES += ["range(0, n, 2)", "range(n, -1, -1)", "range(n - 1, 0, -2)", "range(1)"]
-RANGES += ["range(n, n)", "range(n//2 + 1)", "range(max(0, n - 2), n)", "range(3)"]
-INNER = [*RANGES, "range({i})", "range({i} + 1)", "range({i}, n)", "range({i} + 1, n)"]
-INNER += ["range(max(0, {i} - 1), min(n, {i} + 2))", "range({i}//2, {i})"]
-
-
-@st.composite
-def accesses(draw, indices):
-    """Return the text of an element of x, u or of the data."""
-    place = st.tuples(st.sampled_from(PLACES), st.sampled_from(indices)).map(
-        lambda pair: pair[0].format(i=pair[1])
-    )
-    name = draw(st.sampled_from(["x", "x", "x", "x", "u", "u", "y", "A", "w"]))
-    if name in ("u", "A"):
-        second = draw(st.one_of(place, st.sampled_from(["0", "1", "2"])))
-        return f"{name}[{draw(place)}, {second}]"
-    return f"{name}[{draw(place)}]"
-
-
-def bodies(indices, inner=None):
-    """Return what is summed; finite and of moderate size for all moderate numbers.
-
-    It is algebraic: the code of other functions is long, and tested elsewhere.
-    """
-    leaves = st.one_of(
-        accesses(indices),
-        accesses(indices),
-        st.sampled_from(LEAVES).map(lambda text: text.format(i=indices[-1])),
-    )
-    if inner is not None:
-        leaves = st.one_of(leaves, inner)
-
-    def grow(inner):
-        pair = st.tuples(inner, inner)
-        return st.one_of(
-            pair.map(lambda t: f"({t[0]} - {t[1]})**2"),
-            pair.map(lambda t: f"({t[0]} + {t[1]})"),
-            pair.map(lambda t: f"({t[0]}*{t[1]})"),
-            pair.map(lambda t: f"({t[0]})/(1 + ({t[1]})**2)"),
-            pair.map(lambda t: f"max({t[0]}, {t[1]} + 0.123)"),
-            inner.map(lambda t: f"sqrt(1 + ({t})**2)"),
-            pair.map(lambda t: f"min({t[0]}**2, 1.123 - {t[1]})"),
-            inner.map(lambda t: f"abs({t} + 0.217)"),
-            pair.map(lambda t: f"({t[0]} if {indices[-1]} % 2 == 0 else {t[1]})"),
-            pair.map(lambda t: f"({t[0]} if {t[1]} > 0.37 else {t[1]}**2)"),
-        )
-
-    return st.recursive(leaves, grow, max_leaves=3)
-
-
-FACTOR = "(0.3 + {0})/(1 + ({0})**2)"
-
-
-@st.composite
-def loops(draw, kinds=("sum", "sum", "sum", "sum", "prod")):
-    """Return the text of a sum or product, with or without another one inside."""
-    kind, first = draw(st.sampled_from(kinds)), draw(st.sampled_from(RANGES))
-    shape = draw(st.sampled_from(["plain", "plain", "two", "nested"]))
-    if shape == "two":
-        second = draw(st.sampled_from(INNER)).format(i="i")
-        body, ends = draw(bodies(["i", "j"])), f"for i in {first} for j in {second}"
-    elif shape == "nested":
-        second = draw(st.sampled_from(INNER)).format(i="i")
-        body = draw(bodies(["i", "j"]))
-        within = f"(sum({body} for j in {second})/(n + 1))"
-        if draw(st.booleans()):
-            within = f"prod({FACTOR.format(body)} for j in {second})"
-        body = draw(bodies(["i"], st.just(within)))
-        body, ends = f"{body} + {within}/3", f"for i in {first}"
-    else:
-        body, ends = draw(bodies(["i"])), f"for i in {first}"
-    return f"{kind}({body if kind == 'sum' else FACTOR.format(body)} {ends})"
-
-
-@st.composite
-def formulas(draw):
-    """Return a formula in the variables x[...], u[..., ...] and a."""
-    parts = draw(st.lists(loops(), min_size=1, max_size=2))
-    wrapped = [
-        draw(st.sampled_from(["{}", "{}", "sqrt(2 + ({})**2)", "a*{}"])) for _ in parts
-    ]
-    joined = draw(st.sampled_from([" + ", " - ", "*"]))
-    texts = [w.format(part) for w, part in zip(wrapped, parts, strict=True)]
-    return f"{joined.join(texts)} + 0.3*a**2 + x[0]*u[0, 1] + p*x[n]"
-
-
-@functools.cache
-def data_of(seed):
-    """Return data long enough for all places, of many types and layouts."""
-    rng = np.random.default_rng(seed)
-    wide = rng.normal(size=(80, 60))
-    table = np.zeros(60, dtype=[("flag", "i1"), ("w", "f4"), ("key", "i2")])
-    table["w"], table["key"] = rng.normal(size=60), rng.integers(0, 5, 60)
-    return {
-        "y": wide[::-1, 3][:60],
-        "A": np.asfortranarray(wide) if seed % 2 else wide[::-1],
-        "w": table["w"] if seed % 2 else rng.integers(-3, 4, 60),
-        "key": table["key"],
-        "pairs": rng.integers(0, 6, size=(60, 2), dtype=np.uint8),
-    }
-
-
-def drawn(formula, n, seed):
-    """Return the objective of a formula that was drawn."""
-    data = {k: v for k, v in data_of(seed).items() if f"{k}[" in formula}
-    options = {"sizes": {"n": n}, "parameters": {"p": -0.6}, "data": data}
-    return Objective(formula, workers=1, **options)
 
 
 # ------------------------------------------------------- the ways to compute it
@@ -197,19 +81,19 @@ def check(objective, seed=0, tolerance=TOLERANCE, written_out=False):
             assert error < tolerance, (name, error)
 
 
-@given(formulas(), st.integers(0, 5), st.integers(0, 5))
+@given(sum_formulas(), st.integers(0, 5), st.integers(0, 5))
 @settings(max_examples=12)
 def test_drawn_formulas_agree_with_what_they_are_written_out(formula, n, seed):
-    objective = drawn(formula, n, seed)
+    objective = sum_objective(formula, n, seed)
     check(objective, seed, written_out=True)
     x = np.random.default_rng(seed).uniform(-1.5, 1.5, len(objective.space))
     assert error_of(forward(objective, x), Exact(objective)(x)) < 1e-14
 
 
-@given(formulas(), st.integers(6, 20), st.integers(0, 5))
+@given(sum_formulas(), st.integers(6, 20), st.integers(0, 5))
 @settings(max_examples=12)
 def test_drawn_formulas_agree_with_forward_differentiation(formula, n, seed):
-    check(drawn(formula, n, seed), seed)
+    check(sum_objective(formula, n, seed), seed)
 
 
 # --------------------------------------------------------------------- lengths
@@ -445,7 +329,9 @@ def test_the_sum_of_a_users_own_sympy_is_the_same():
 
 
 def test_the_value_alone_is_that_of_the_gradient_program():
-    objective = drawn("sum(sin(x[i]*x[i + 1]) for i in range(n)) + p*a + u[0, 0]", 9, 0)
+    objective = sum_objective(
+        "sum(sin(x[i]*x[i + 1]) for i in range(n)) + p*a + u[0, 0]", 9, 0
+    )
     arrays = objective.arrays
     alone = compiled(value_program(arrays.expression), objective)
     x = np.linspace(-1, 1, len(objective.space))

@@ -1,0 +1,105 @@
+"""A rule as a reader would run it: line by line, with as many digits as wanted.
+
+It shares nothing with the loops: SymPy's numbers, one assignment after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import sympy as sp
+
+from symgd.language.formula import symbol
+from symgd.rules.reductions import KINDS, dot, mean
+from symgd.rules.rule import Rule
+
+ExactNumbers: TypeAlias = list[Any]  # one SymPy number for each coordinate
+# Returns the value and the gradient at a point.
+ExactEvaluation: TypeAlias = Callable[[ExactNumbers], tuple[Any, ExactNumbers]]
+
+
+def interpreted(
+    rule: Rule,
+    evaluation: ExactEvaluation,
+    start: Sequence[float],
+    hyperparameters: Mapping[str, Any],
+    steps: int,
+    digits: int,
+) -> list[dict[str, ExactNumbers]]:
+    """Return x and the state of a rule, at the start and after each update.
+
+    Parameters
+    ----------
+    rule : Rule
+    evaluation : callable
+        Returns value and gradient of the objective.
+    start : sequence of float
+    hyperparameters : mapping
+        All that the rule has: numbers, or schedules as text.
+    steps : int
+    digits : int
+        In which it is computed.
+    """
+    lines, n = rule.read(), len(start)
+    given = {k: rule.schedule(k, v) for k, v in hyperparameters.items()}
+    known: dict[str, ExactNumbers] = {"x": [_exact(each, digits) for each in start]}
+    value, slope = evaluation(known["x"])
+    known |= {"f": [value] * n, "g": slope}
+
+    def constants(t: int) -> dict[str, ExactNumbers]:
+        at = {symbol("t"): sp.Integer(t)}
+        numbers = (sp.sympify(each).xreplace(at) for each in given.values())
+        exact = (_exact(each, digits) for each in numbers)
+        return {k: [v] * n for k, v in zip(given, exact, strict=True)}
+
+    first = known | constants(1)
+    known |= {k: _at(e, first, digits) for k, e in rule.initial.items()}
+    path = [{name: known[name] for name in ("x", *rule.state)}]
+    for t in range(1, steps + 1):
+        known |= constants(t) | {"t": [sp.Integer(t)] * n}
+        for name, expression in lines:
+            known = known | {name: _at(expression, known, digits)}
+        path.append({name: known[name] for name in ("x", *rule.state)})
+        value, slope = evaluation(known["x"])
+        known |= {"f": [value] * n, "g": slope}
+    return path
+
+
+def _exact(number: Any, digits: int) -> sp.Expr:
+    """Return a number with so many digits; a float at its exact value."""
+    if isinstance(number, sp.Expr):
+        return number.evalf(digits)
+    return sp.Float(float(number), digits)
+
+
+def _at(
+    expression: sp.Expr, known: Mapping[str, ExactNumbers], digits: int
+) -> ExactNumbers:
+    """Return an expression for each coordinate."""
+    n = len(known["x"])
+    reduced = expression
+    while inner := _innermost(reduced):
+        totals = {node: _total(node, known, digits) for node in inner}
+        reduced = reduced.xreplace(totals)
+    names = [each.name for each in reduced.free_symbols]
+    return [
+        reduced.xreplace({symbol(name): known[name][k] for name in names}).evalf(digits)
+        for k in range(n)
+    ]
+
+
+def _innermost(expression: sp.Expr) -> list[sp.Expr]:
+    """Return the reductions in which there is no other."""
+    found = expression.atoms(*KINDS)
+    return [e for e in found if not any(part.has(*KINDS) for part in e.args)]
+
+
+def _total(node: sp.Expr, known: Mapping[str, ExactNumbers], digits: int) -> sp.Expr:
+    """Return a reduction over all coordinates."""
+    parts = [_at(each, known, digits) for each in node.args]
+    if isinstance(node, mean):
+        return sp.Add(*parts[0]) / len(parts[0])
+    one, other = parts if isinstance(node, dot) else (parts[0], parts[0])
+    total = sp.Add(*(a * b for a, b in zip(one, other, strict=True)))
+    return total if isinstance(node, dot) else sp.sqrt(total).evalf(digits)

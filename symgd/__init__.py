@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from symgd.errors import FormulaError, InputError, SymgdError
     from symgd.fitting.curve_fit import fit
     from symgd.fitting.fit_result import Fit
+    from symgd.insight.analysis import Analysis, analyze
     from symgd.many.descents import minimize_many, sweep
     from symgd.many.many_results import Results, Sweep
     from symgd.many.race_result import Race
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from symgd.rules.rule import Rule
 
 _HOMES = {
+    "Analysis": "insight.analysis",
     "Fit": "fitting.fit_result",
     "FormulaError": "errors",
     "InputError": "errors",
@@ -44,6 +46,7 @@ _HOMES = {
     "Sweep": "many.many_results",
     "SymgdError": "errors",
     "Trace": "descent.result",
+    "analyze": "insight.analysis",
     "fit": "fitting.curve_fit",
     "maximize": "descent.optimize",
     "minimize": "descent.optimize",
@@ -59,6 +62,7 @@ _HOMES = {
 _MODULES = {"checkpoints": "descent.checkpoints", "sklearn": "sklearn"}
 
 __all__ = [
+    "Analysis",
     "Fit",
     "FormulaError",
     "InputError",
@@ -71,6 +75,7 @@ __all__ = [
     "Sweep",
     "SymgdError",
     "Trace",
+    "analyze",
     "fit",
     "maximize",
     "minimize",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from symgd.fitting.comparing import compare
     from symgd.fitting.curve_fit import fit
     from symgd.fitting.fit_result import Fit
+    from symgd.insight.analysis import Analysis, analyze
     from symgd.many.descents import minimize_many, sweep
     from symgd.many.many_results import Results, Sweep
     from symgd.many.race_result import Race
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from symgd.rules.rule import Rule
 
 _HOMES = {
+    "Analysis": "insight.analysis",
     "Fit": "fitting.fit_result",
     "FormulaError": "errors",
     "InputError": "errors",
@@ -45,6 +47,7 @@ _HOMES = {
     "Sweep": "many.many_results",
     "SymgdError": "errors",
     "Trace": "descent.result",
+    "analyze": "insight.analysis",
     "compare": "fitting.comparing",
     "fit": "fitting.curve_fit",
     "maximize": "descent.optimize",
@@ -63,6 +66,7 @@ _MODULES = {"checkpoints": "descent.checkpoints", "sklearn": "sklearn"}
 _MODULES["testing"] = "testing"
 
 __all__ = [
+    "Analysis",
     "Fit",
     "FormulaError",
     "InputError",
@@ -75,6 +79,7 @@ __all__ = [
     "Sweep",
     "SymgdError",
     "Trace",
+    "analyze",
     "compare",
     "fit",
     "maximize",

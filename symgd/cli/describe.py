@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from symgd.cli import option_texts
-from symgd.cli.options import ConstraintOptions, Json, taking
+from symgd.cli.options import Bounds, ConstraintOptions, Json, taking
 from symgd.cli.output import errors_reported, print_json
 from symgd.errors import InputError, shortened
 
 if TYPE_CHECKING:
+    from symgd.insight.analysis import Analysis
     from symgd.objectives.objective import Objective
     from symgd.rules.rule import Rule
 
+ANALYSED = 1.0  # seconds, at most about
 RuleName = Annotated[str | None, typer.Argument(metavar="NAME", help="One rule only.")]
 RuleFile = Annotated[
     Path | None,
@@ -33,7 +35,21 @@ Latex = Annotated[bool, typer.Option("--latex", help="The equations as LaTeX.")]
 class ShowOptions(ConstraintOptions):
     """The options of ``symgd show``."""
 
+    bounds: Bounds = None
     as_json: Json = False
+
+    def named(self) -> tuple[Any, ...]:
+        """Return what names variables beside the formula."""
+        return (option_texts.bounds(self.bounds),)
+
+    def analysis(self, objective: Objective) -> Analysis | None:
+        """Return what is proven within the bounds, where there are any."""
+        if self.bounds is None:
+            return None
+        from symgd.insight.analysis import analyze
+
+        limits = option_texts.bounds(self.bounds)
+        return analyze(objective, limits, time_limit=ANALYSED)
 
 
 @taking(ShowOptions)
@@ -41,7 +57,8 @@ class ShowOptions(ConstraintOptions):
 def show(shown: ShowOptions) -> None:
     """Print a formula's exact gradient and Hessian, and the code made from it.
 
-    Of an array, the gradient's entry is that of any element: df/dx[k].
+    Of an array, the gradient's entry is that of any element: df/dx[k]. With --bounds,
+    also what is proven within them: convex or not, L and mu, safe steps.
     """
     import sympy as sp
 
@@ -52,6 +69,7 @@ def show(shown: ShowOptions) -> None:
     places = _places(objective)
     entries = map(text_of, objective.gradient)
     hessian = _hessian(objective)
+    analysis = shown.analysis(objective)
     if shown.as_json:
         print_json(
             expression=text_of(objective.expression),
@@ -60,6 +78,7 @@ def show(shown: ShowOptions) -> None:
             gradient=dict(zip(places, entries, strict=True)),
             hessian=hessian,
             **_constraints(objective),
+            **({} if analysis is None else {"analysis": analysis.to_dict()}),
             latex=sp.latex(objective.expression),
             source=objective.source,
         )
@@ -75,6 +94,9 @@ def show(shown: ShowOptions) -> None:
         for label, text in known["constraints"].items():
             print(f"  {text}" if label == text else f"  {label}: {text}")
         print(f"\nLagrangian\n  {known['lagrangian']}")
+    if analysis is not None:
+        print("\nproven")
+        print(textwrap.indent(str(analysis), "  "))
     print("\ncode")
     if objective.arrays is None:
         where = [f"x[{i}] is {name}" for i, name in enumerate(names)]

@@ -62,6 +62,7 @@ LOOPS = {
     "large": SharedLoop("large", LARGE),
     "trajectory": SharedLoop("trajectory", TRAJECTORY_LOOP),
     "initial": SharedLoop("initial", INITIAL_LOOP),
+    "intervals": SharedLoop("intervals", "i:iiippppp"),
 }
 
 

@@ -50,6 +50,8 @@ KNOWN = frozenset(
     " nuw nsw nneg exact disjoint samesign inbounds"
     # functions of LLVM's and of the C library
     " llvm fabs sqrt log f64 is fpclass smin smax umin umax abs memset memcpy p0"
+    " fma floor ceil copysign pow exp expm1 log1p sin cos tan asin acos atan sinh cosh"
+    " tanh asinh acosh atanh erf erfc unreachable"
     f" {machine.ENTRY}".split()
 )
 

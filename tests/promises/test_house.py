@@ -12,8 +12,8 @@ import symgd
 ROOT = Path(symgd.__file__).parent
 ORDER = (
     *("errors", "arithmetic", "native", "language", "calculus", "rules"),
-    *("lowering", "kernels", "objectives", "descent", "many", "fitting"),
-    *("plotting", "pages", "sklearn", "cli", "testing"),
+    *("lowering", "kernels", "objectives", "insight", "descent", "many"),
+    *("fitting", "plotting", "pages", "sklearn", "cli", "testing"),
 )
 DOORS = ("__init__", "__main__")  # of symgd itself: they load what is asked for
 FILES_AT_TOP = ("errors", "sklearn")  # what users import by these names

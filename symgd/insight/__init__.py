@@ -1,0 +1,1 @@
+"""What is certain about a formula: enclosures, convexity, steps, certified minima."""

@@ -1,0 +1,435 @@
+"""What is proven of a formula within bounds: the answer of ``symgd.analyze``."""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import sympy as sp
+
+from symgd.errors import InputError
+from symgd.insight import convexity, exact, extremes, facts
+from symgd.insight.convexity import Verdict
+from symgd.insight.derived import Derived
+from symgd.insight.extremes import Curvatures, Enclosure
+from symgd.insight.packs import Box
+from symgd.insight.steps import Step, steps_of
+from symgd.insight.tape import NotEnclosed
+from symgd.insight.witnesses import Chord, Witness
+from symgd.kernels.shared import shared
+from symgd.language.nodes import symbol
+from symgd.language.plain import plain_number
+from symgd.language.text import number
+from symgd.objectives.objective import Objective, objective_of
+from symgd.objectives.points import Bounds, read_bounds, read_point
+
+if TYPE_CHECKING:
+    from symgd.language.formula import Formula
+
+MOST_VARIABLES = 200
+
+
+class Problem(NamedTuple):
+    """A formula of scalars within bounds, in exact numbers.
+
+    What has equal bounds is a number, and no variable any more.
+    """
+
+    objective: Objective
+    expression: sp.Expr
+    symbols: tuple[sp.Symbol, ...]
+    box: Box
+    fixed: dict[str, float]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of what is free."""
+        return [s.name for s in self.symbols]
+
+
+def problem_of(f: Any, bounds: Any) -> Problem:
+    """Read a formula and bounds.
+
+    Raises
+    ------
+    InputError
+        If there are arrays, too many variables, or none that is free.
+    """
+    objective = objective_of(f, bounds)
+    expression = exact.prepared(objective)
+    limits = read_bounds(bounds, objective.space)
+    sides = zip(objective.variables, limits.lower, limits.upper, strict=True)
+    free, fixed = [], {}
+    for name, low, high in sides:
+        if low == high:
+            fixed[name] = low
+        else:
+            free.append((symbol(name), low, high))
+    if not free:
+        raise InputError("the bounds leave no variable free: there is nothing to find")
+    if len(free) > MOST_VARIABLES:
+        problem = f"{len(free)} variables are too many to analyse"
+        raise InputError(f"{problem}: at most {MOST_VARIABLES}")
+    values = {symbol(name): exact.rational(value) for name, value in fixed.items()}
+    names, lower, upper = zip(*free, strict=True)
+    whole = expression.xreplace(values)
+    return Problem(objective, whole, names, Box(lower, upper), fixed)
+
+
+def seconds_of(time_limit: Any) -> float:
+    """Return a time limit, checked."""
+    value = plain_number(time_limit)
+    if value is None or not 0 < value < math.inf:
+        raise InputError(f"time_limit must be a number of seconds, not {time_limit!r}")
+    return float(value)
+
+
+class Analysis:
+    """What is proven of a formula within bounds; "unknown" is what isn't.
+
+    Attributes
+    ----------
+    curvature : str
+        "affine", "strongly convex", "convex", "concave", "not convex" or "unknown".
+    reason : str
+        What it is proven by.
+    witness : Witness, Chord or None
+        Of what isn't convex: a point and a direction, or two points; ``check()``
+        computes them anew with 50 digits.
+    blame : SymPy expression or None
+        The term that isn't convex; of what is open the node about which no rule tells.
+    lipschitz : Enclosure
+        Of L, the smallest Lipschitz constant of the gradient within the bounds.
+    convexity : Enclosure
+        Of mu, the smallest curvature within the bounds; negative where f bends down.
+    domain : str
+        Whether f is defined and continuous within the bounds, or where that is open.
+    blocks : list of list of str
+        Variables that no term joins: each block can be minimised by itself.
+    bounded_below : bool or None
+    steps : dict of str to Step
+        Of descent: "safe", "best", "polyak" (of quadratics), "nesterov".
+    """
+
+    def __init__(self, problem: Problem, time_limit: float) -> None:
+        shared("intervals")  # whoever is first loads it: that is no time of theirs
+        begin = time.monotonic()
+        self.problem = problem
+        self.objective = problem.objective
+        self.bounds = dict(zip(problem.names, _pairs(problem.box), strict=True))
+        self._parts = convexity.parts_of_sum(
+            problem.expression, problem.symbols, problem.box
+        )
+        self._verdict = self._judged(begin + 0.5 * time_limit)
+        self._curvatures = self._enclosed(begin + time_limit)
+        self.seconds = time.monotonic() - begin
+
+    def _judged(self, deadline: float) -> Verdict:
+        verdicts = []
+        for k, (derived, box) in enumerate(self._parts):
+            left = deadline - time.monotonic()
+            until = time.monotonic() + max(0.02, left / (len(self._parts) - k))
+            verdicts.append(convexity.verdict(derived, box, until))
+        self._verdicts = verdicts
+        return convexity.verdict_of_parts(verdicts)
+
+    def _enclosed(self, deadline: float) -> Curvatures:
+        found = []
+        for k, (derived, box) in enumerate(self._parts):
+            left = deadline - time.monotonic()
+            until = time.monotonic() + max(0.02, left / (len(self._parts) - k))
+            known = self._verdicts[k]
+            signs = bool(known.convex), bool(known.concave)
+            found.append(extremes.curvatures(derived, box, until, *signs))
+        if sum(derived.n for derived, _ in self._parts) < len(self.problem.symbols):
+            flat = Enclosure(0.0, 0.0)
+            found.append(Curvatures(flat, flat))
+        return extremes.of_parts(found)
+
+    # ---------------------------------------------------------------- the verdict
+
+    @property
+    def curvature(self) -> str:
+        """See the class."""
+        word = self._verdict.curvature
+        strongly = word == "convex" and self.convexity.lower > 0
+        return "strongly convex" if strongly else word
+
+    @property
+    def is_convex(self) -> bool | None:
+        """Whether it is convex; None is open."""
+        return self._verdict.convex
+
+    @property
+    def reason(self) -> str:
+        """See the class."""
+        return self._verdict.reason
+
+    @property
+    def witness(self) -> Witness | Chord | None:
+        """See the class."""
+        return self._verdict.witness
+
+    @property
+    def blame(self) -> sp.Expr | None:
+        """See the class."""
+        return self._verdict.blame
+
+    @property
+    def lipschitz(self) -> Enclosure:
+        """See the class."""
+        return extremes.lipschitz(self._curvatures)
+
+    @property
+    def convexity(self) -> Enclosure:
+        """See the class."""
+        return self._curvatures.least
+
+    @functools.cached_property
+    def lipschitz_per_coordinate(self) -> dict[str, float]:
+        """At least the largest second derivative by each variable alone."""
+        found = dict.fromkeys(self.problem.names, 0.0)
+        for derived, box in self._parts:
+            each = extremes.per_coordinate(derived, box, time.monotonic() + 0.2)
+            found |= dict(zip((s.name for s in derived.symbols), each, strict=True))
+        return found
+
+    @functools.cached_property
+    def domain(self) -> str:
+        """See the class."""
+        return facts.domain(
+            Derived(self.problem.expression, self.problem.symbols), self.problem.box
+        )
+
+    @property
+    def blocks(self) -> list[list[str]]:
+        """See the class."""
+        return [[s.name for s in derived.symbols] for derived, _ in self._parts]
+
+    @functools.cached_property
+    def bounded_below(self) -> bool | None:
+        """See the class."""
+        parts = [
+            facts.bounded_below(d, b, v.convex, c)
+            for (d, b), v, c in zip(
+                self._parts, self._verdicts, self._least_of_parts, strict=True
+            )
+        ]
+        if False in parts:
+            return False
+        return True if all(parts) else None
+
+    @functools.cached_property
+    def invariances(self) -> list[dict[str, sp.Expr]]:
+        """Directions along which f is the same everywhere, proven by SymPy.
+
+        Each tells how the variables move: numbers are shifts, c*x a rescaling.
+        """
+        return facts.invariances(self.problem.expression, self.problem.symbols)
+
+    @functools.cached_property
+    def symmetries(self) -> list[str]:
+        """Swaps and changes of signs that leave f as it is."""
+        return facts.symmetries(self.problem.expression, self.problem.symbols)
+
+    # ---------------------------------------------------------------------- steps
+
+    @functools.cached_property
+    def steps(self) -> dict[str, Step]:
+        """See the class; none where no L is proven."""
+        largest, least = self.lipschitz.upper, self.convexity.lower
+        if not 0 < largest < math.inf:
+            return {}
+        if not self.is_convex:
+            least = min(least, -1e-300)
+        names = list(self.problem.symbols)
+        flat = exact.quadratic(self.problem.expression, names) is not None
+        return steps_of(largest, least, flat)
+
+    def judge(self, step_size: float) -> tuple[str, str]:
+        """Return whether a step of gradient descent is safe, and why.
+
+        Parameters
+        ----------
+        step_size : float
+
+        Returns
+        -------
+        verdict : str
+            "safe": f never increases while iterates stay in the bounds. "unsafe": it
+            diverges from almost everywhere. "not proven": neither is.
+        reason : str
+
+        Examples
+        --------
+        >>> import symgd
+        >>> a = symgd.analyze("x**2 + 10*y**2")
+        >>> a.judge(0.09)[0], a.judge(0.11)[0]
+        ('safe', 'unsafe')
+        """
+        step = plain_number(step_size)
+        if step is None or not 0 < step < math.inf:
+            raise InputError(f"step_size must be a positive number, not {step_size!r}")
+        low, high = self.lipschitz
+        if high == 0 or step * high * (1 + 1e-12) <= 2:
+            return "safe", f"it is at most 2/L, and L <= {number(high)}"
+        names = list(self.problem.symbols)
+        flat = exact.quadratic(self.problem.expression, names) is not None
+        free = not np.isfinite([*self.problem.box.lower, *self.problem.box.upper]).any()
+        if flat and free and self.is_convex and step * low * (1 - 1e-12) > 2:
+            return "unsafe", f"the curvature is {number(low)} everywhere along one way"
+        if high == math.inf:
+            return "not proven", "no L is proven"
+        return "not proven", f"it is above 2/L = {number(2 / high)}"
+
+    def iterations(self, x0: Any, gtol: float = 1e-8, step: str = "safe") -> int | None:
+        """Return how many iterations of gradient descent are proven to be enough.
+
+        As long as they stay within the bounds, until no component of the gradient is
+        larger than ``gtol``.
+
+        Parameters
+        ----------
+        x0 : sequence or mapping by name
+        gtol : float
+        step : str
+            One of ``steps``.
+
+        Returns
+        -------
+        int or None
+            None where no rate is proven.
+
+        Examples
+        --------
+        >>> import symgd
+        >>> a = symgd.analyze("x**2 + 10*y**2")
+        >>> result = symgd.minimize("x**2 + 10*y**2", [1, 1], method="gd",
+        ...                         step_size=a.steps["safe"].step_size)
+        >>> result.nit <= a.iterations([1, 1])
+        True
+        """
+        if step not in self.steps:
+            known = ", ".join(self.steps) or "none"
+            raise InputError(f"no step {step!r} is proven; there are: {known}")
+        space = self.objective.space
+        point = read_point(x0, space, Bounds(len(space)))
+        by_name = dict(zip(self.objective.variables, point, strict=True))
+        x = np.array([[by_name[n]] for n in self.problem.names])
+        try:
+            tape = Derived(self.problem.expression, self.problem.symbols).slopes
+        except NotEnclosed:
+            return None
+        low, high, _ = tape(x, x)
+        norm = float(np.sqrt((np.maximum(np.abs(low), np.abs(high)) ** 2).sum()))
+        if not math.isfinite(norm):
+            return None
+        return self.steps[step].iterations(norm * (1 + 1e-12), gtol)
+
+    # ----------------------------------------------------------------- for people
+
+    @property
+    def _least_of_parts(self) -> list[float]:
+        return [self.convexity.lower] * len(self._parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is proven as plain numbers and texts."""
+        return {
+            "curvature": self.curvature,
+            "reason": self.reason,
+            "witness": None if self.witness is None else str(self.witness),
+            "blame": None if self.blame is None else str(self.blame),
+            "L": list(self.lipschitz),
+            "mu": list(self.convexity),
+            "domain": self.domain,
+            "blocks": self.blocks,
+            "bounded_below": self.bounded_below,
+            "steps": {name: str(step) for name, step in self.steps.items()},
+        }
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> list[str]:
+        lines = [f"{self.curvature}{_within(self.bounds)}", f"    {self.reason}"]
+        if self.blame is not None:
+            what = "it comes from" if self.is_convex is False else "open is"
+            lines.append(f"    {what} {self.blame}")
+        lines.append(f"L  {_between(self.lipschitz)}")
+        lines.append(f"mu {_between(self.convexity)}")
+        for name, step in self.steps.items():
+            lines.append(f"{name:8} {step}")
+        if self.steps:
+            lines.append(f"         {self.steps['safe'].note}")
+        lines.append(f"domain: {self.domain}")
+        if len(self.blocks) > 1:
+            parts = ", ".join("+".join(block) for block in self.blocks)
+            lines.append(f"separable: {parts}")
+        if self.bounded_below is not None:
+            lines.append(f"bounded below: {'yes' if self.bounded_below else 'no'}")
+        return lines
+
+    def __repr__(self) -> str:
+        L, mu = _between(self.lipschitz), _between(self.convexity)
+        return f"<Analysis: {self.curvature}, L {L}, mu {mu}>"
+
+
+def _pairs(box: Box) -> list[tuple[float, float]]:
+    return list(zip(box.lower[:, 0].tolist(), box.upper[:, 0].tolist(), strict=True))
+
+
+def _within(bounds: Mapping[str, tuple[float, float]]) -> str:
+    bounded = any(math.isfinite(e) for pair in bounds.values() for e in pair)
+    return " within the bounds" if bounded else ""
+
+
+def _between(found: Enclosure) -> str:
+    low, high = found
+    if low == high:
+        return f"= {number(low)}"
+    if low == -math.inf and high == math.inf:
+        return "unknown"
+    if low == -math.inf or high == math.inf:
+        side, other = (">=", low) if high == math.inf else ("<=", high)
+        return f"{side} {number(other)}, no other end is proven"
+    return f"in [{low:.6g}, {high:.6g}]"
+
+
+def analyze(
+    f: Formula | Objective, bounds: Any = None, *, time_limit: float = 2.0
+) -> Analysis:
+    """Prove what can be proven of a formula: convex or not, L and mu, safe steps.
+
+    What is said is proven, by numbers that are rounded outwards and by fractions;
+    "unknown" is said of the rest. Decimals in the formula are the float64 that they
+    become when it is computed.
+
+    Parameters
+    ----------
+    f : str, SymPy expression or Objective
+        Of scalars.
+    bounds : mapping of name to pair, or sequence of pairs, optional
+        All is said of what lies within them; by default of all real numbers.
+    time_limit : float
+        In seconds, about; more of it leaves less open.
+
+    Returns
+    -------
+    Analysis
+
+    Examples
+    --------
+    >>> import symgd
+    >>> a = symgd.analyze("exp(x) - x + y**2", {"x": (-1, 1), "y": (-1, 1)})
+    >>> a.curvature, a.steps["safe"].method
+    ('strongly convex', 'gd')
+    >>> a = symgd.analyze("(1 - x)**2 + 100*(y - x**2)**2", [(-2, 2), (-2, 2)])
+    >>> a.curvature, a.witness.check() < 0, a.blame
+    ('not convex', True, 100*(-x**2 + y)**2)
+    """
+    seconds = seconds_of(time_limit)
+    return Analysis(problem_of(f, bounds), seconds)

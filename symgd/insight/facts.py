@@ -1,0 +1,182 @@
+"""What else is certain: where a formula is defined, bounded, the same, or symmetric."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+import numpy as np
+import sympy as sp
+
+from symgd.calculus import derivatives
+from symgd.errors import FormulaError
+from symgd.insight import exact
+from symgd.insight.derived import Derived, range_of
+from symgd.insight.packs import Box, halves, indivisible
+from symgd.insight.tape import NotEnclosed
+from symgd.language.formula import text_of
+
+MOST_BOXES = 3000
+LONG = 200  # operations of what SymPy is asked to simplify
+FEW = 6  # variables among which invariances are looked for
+DIGITS = 60
+
+
+def domain(derived: Derived, box: Box) -> str:
+    """Return where a formula is proven to be defined, or what may fail where."""
+    try:
+        tape = derived.value
+    except NotEnclosed as error:
+        return f"unknown: {error}"
+    lower, upper, used = box.lower, box.upper, 0
+    while lower.shape[1]:
+        used += lower.shape[1]
+        left = (
+            tape(np.ascontiguousarray(lower), np.ascontiguousarray(upper)).known[0] == 0
+        )
+        lower, upper = lower[:, left], upper[:, left]
+        small = indivisible(lower, upper).any() if lower.shape[1] else False
+        if lower.shape[1] and (used > MOST_BOXES or small):
+            return _open_domain(derived, lower[:, :1], upper[:, :1])
+        if lower.shape[1]:
+            lower, upper = halves(lower, upper)
+    return "defined and continuous throughout"
+
+
+def _open_domain(derived: Derived, lower: np.ndarray, upper: np.ndarray) -> str:
+    sides = zip(derived.symbols, lower[:, 0], upper[:, 0], strict=True)
+    where = ", ".join(f"{s.name} in [{a:.6g}, {b:.6g}]" for s, a, b in sides)
+    blamed = _undefined(derived, lower, upper)
+    return f"{blamed} may be undefined, or jump, for {where}"
+
+
+def _undefined(derived: Derived, lower: np.ndarray, upper: np.ndarray) -> str:
+    """Return the innermost node that may not be defined on a box."""
+    for node in sp.postorder_traversal(derived.expression):
+        if not isinstance(node, sp.Expr) or not node.free_symbols:
+            continue
+        if range_of(node, derived.symbols, Box(lower, upper))[2] == 0:
+            return text_of(node)
+    return "f"
+
+
+def bounded_below(
+    derived: Derived, box: Box, convex: bool | None, least: float
+) -> bool | None:
+    """Return whether a part is proven to be bounded below, or not to be."""
+    low, _, known = range_of(derived.expression, derived.symbols, box)
+    if known > 0 and low > -np.inf:
+        return True
+    if convex and least > 0:
+        return True
+    found = exact.quadratic(derived.expression, derived.symbols)
+    free = not np.isfinite([*box.lower, *box.upper]).any()
+    if found is None or not free or len(derived.symbols) > exact.MOST_SIZE:
+        return None
+    if exact.falling_direction(found.hessian) is not None:
+        return False
+    full = exact.rank_of(found.hessian) == len(found.hessian)
+    return True if full else None
+
+
+# -------------------------------------------------------------------- the same
+
+
+def is_identically_0(expression: sp.Expr) -> bool:
+    """Return whether SymPy proves that an expression is 0 throughout."""
+    if expression == 0:
+        return True
+    if expression.count_ops() > LONG:
+        return False
+    try:
+        return bool(sp.expand(expression) == 0 or sp.simplify(expression) == 0)
+    except (ArithmeticError, AttributeError, TypeError, ValueError, RecursionError):
+        return False
+
+
+def symmetries(expression: sp.Expr, symbols: Sequence[sp.Symbol]) -> list[str]:
+    """Return swaps of two variables and changes of sign that change nothing."""
+    found = []
+    for a, b in itertools.combinations(symbols[:FEW], 2):
+        if is_identically_0(expression.xreplace({a: b, b: a}) - expression):
+            found.append(f"{a.name} <-> {b.name}")
+    for s in symbols[:FEW]:
+        if is_identically_0(expression.xreplace({s: -s}) - expression):
+            found.append(f"{s.name} -> -{s.name}")
+    return found
+
+
+def invariances(
+    expression: sp.Expr, symbols: Sequence[sp.Symbol]
+) -> list[dict[str, sp.Expr]]:
+    """Return fields a + b*x, of each variable, along which a formula never changes.
+
+    Candidates are the directions that no gradient at random points sees, to 60 digits;
+    each is made of fractions and then proven by SymPy.
+    """
+    n = len(symbols)
+    if n > FEW or expression.count_ops() > LONG:
+        return []
+    try:
+        gradient = list(derivatives.gradient(expression, tuple(symbols)))
+        null = _unseen(gradient, symbols)
+    except (FormulaError, ArithmeticError, TypeError, ValueError, NameError):
+        return []  # also of what mpmath has no function for
+    found = []
+    for row in null:
+        field = [row[i] + row[n + i] * s for i, s in enumerate(symbols)]
+        moved = sp.Add(*(x * g for x, g in zip(field, gradient, strict=True)))
+        if any(field) and is_identically_0(moved):
+            pairs = zip(symbols, field, strict=True)
+            found.append({s.name: x for s, x in pairs if x != 0})
+    return found
+
+
+def _unseen(gradient: list[sp.Expr], symbols: Sequence[sp.Symbol]) -> list[list[Any]]:
+    functions = [sp.lambdify(symbols, g, "mpmath") for g in gradient]
+    rng, n = random.Random(0), len(symbols)
+    with mpmath.workdps(DIGITS):
+        rows = []
+        for _ in range(4 * n + 4):
+            x = [mpmath.mpf(rng.randint(1, 10**6)) / 10**6 + 0.25 for _ in symbols]
+            g = [f(*x) for f in functions]
+            rows.append([*g, *(a * b for a, b in zip(x, g, strict=True))])
+        whole = mpmath.matrix(rows)
+        _, sizes, directions = mpmath.svd_r(whole.T * whole)
+        small = mpmath.mpf(10) ** -40 * sizes[0]
+        null = [
+            [directions[k, j] for j in range(2 * n)]
+            for k in range(2 * n)
+            if sizes[k] < small
+        ]
+        return [[_fraction(v) for v in row] for row in _reduced(null)]
+
+
+def _reduced(rows: list[list[Any]]) -> list[list[Any]]:
+    """Return the row echelon form, whose entries are short fractions."""
+    done = 0
+    for column in range(len(rows[0]) if rows else 0):
+        best = max(range(done, len(rows)), key=lambda r: abs(rows[r][column]))
+        if abs(rows[best][column]) < mpmath.mpf(10) ** -15:
+            continue
+        rows[done], rows[best] = rows[best], rows[done]
+        pivot = rows[done][column]
+        rows[done] = [a / pivot for a in rows[done]]
+        for r in range(len(rows)):
+            if r != done:
+                factor = rows[r][column]
+                pairs = zip(rows[r], rows[done], strict=True)
+                rows[r] = [a - factor * b for a, b in pairs]
+        done += 1
+        if done == len(rows):
+            break
+    return rows[:done]
+
+
+def _fraction(value: Any) -> sp.Rational:
+    near = Fraction(int(mpmath.nint(value * 2**60)), 2**60).limit_denominator(1000)
+    return sp.Rational(near.numerator, near.denominator)

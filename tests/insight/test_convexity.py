@@ -1,0 +1,154 @@
+"""Verdicts on formulas whose curvature is known, and attacks on all that is said."""
+
+import numpy as np
+import pytest
+import sympy as sp
+
+import symgd
+from symgd.insight import exact
+from symgd.insight.analysis import analyze
+from symgd.insight.witnesses import Chord, Witness
+from symgd.language.nodes import symbol
+from tests.insight.formulas import KNOWN
+
+FEWEST = 0.96  # of the table, that is to be decided
+
+
+def told(text, bounds):
+    return analyze(text, bounds, time_limit=0.6)
+
+
+@pytest.fixture(scope="module")
+def verdicts():
+    return {(text, str(bounds)): told(text, bounds) for text, bounds, _ in KNOWN}
+
+
+def test_nothing_wrong_is_said_and_most_is_decided(verdicts):
+    wrong, open_ = [], []
+    for text, bounds, known in KNOWN:
+        said = verdicts[text, str(bounds)].curvature.replace("strongly ", "")
+        if said == "unknown":
+            open_.append(text)
+        elif said != known:
+            wrong.append((text, bounds, said, known))
+    assert wrong == []
+    assert len(open_) <= (1 - FEWEST) * len(KNOWN), open_
+
+
+def test_each_witness_is_confirmed_by_50_digits(verdicts):
+    seen = set()
+    for analysis in verdicts.values():
+        if analysis.curvature == "not convex":
+            value = analysis.witness.check()
+            seen.add(type(analysis.witness))
+            assert value < 0 if isinstance(analysis.witness, Witness) else value > 0
+    assert seen == {Witness, Chord}
+
+
+def test_random_segments_contradict_no_verdict(verdicts):
+    rng = np.random.default_rng(0)
+    for (text, _), analysis in verdicts.items():
+        names, f = analysis.problem.names, analysis.problem.expression
+        low, high = analysis.problem.box.within_reach()
+        low, high = np.maximum(low, -3), np.minimum(high, 3)
+        value = sp.lambdify([symbol(n) for n in names], f, ["mpmath", _more()])
+        a, b = (low + (high - low) * rng.random((len(names), 40)) for _ in "ab")
+        for q in range(40):
+            ends = value(*a[:, q]) + value(*b[:, q])
+            above = value(*(0.5 * (a[:, q] + b[:, q]))) - ends / 2
+            slack = 1e-12 * (1 + abs(ends))
+            if analysis.is_convex:
+                assert above <= slack, text
+            if analysis.curvature in ("concave", "affine"):
+                assert above >= -slack, text
+
+
+def _more():
+    import mpmath
+
+    return {
+        "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
+        "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
+        "log_cosh": lambda x: mpmath.log(mpmath.cosh(x)),
+        "real_abs": abs,
+    }
+
+
+def test_curvatures_at_points_are_within_L_and_mu(verdicts):
+    rng = np.random.default_rng(1)
+    for (text, bounds), analysis in verdicts.items():
+        names = [symbol(n) for n in analysis.problem.names]
+        f = symgd.Objective(text)
+        if not f.is_analytic or bounds == "None":
+            continue
+        low, high = analysis.problem.box.within_reach()
+        for _ in range(10):
+            x = low[:, 0] + (high - low)[:, 0] * rng.random(len(names))
+            values = np.linalg.eigvalsh(f.hess(x))
+            slack = 1e-9 * (1 + np.abs(values).max())
+            assert np.abs(values).max() <= analysis.lipschitz.upper + slack, text
+            assert values[0] >= analysis.convexity.lower - slack, text
+
+
+RANDOM = [
+    "a*x**2 + b*x*y + c*y**2 + d*x**4",
+    "a*exp(b*x + c*y) + d*x**2 + y**2/3",
+    "log(exp(a*x) + exp(b*y) + 1) + c*x*y/4 + d*(x - y)**2",
+    "a*cos(b*x + y) + c*x**2 + d*y**2",
+    "sqrt(1 + (a*x + b*y)**2) + c*sin(x)*sin(y) + d*y**2",
+    "(a*x + b)**4 + (c*y + d*x)**2 - x*y",
+    "a*x/(2 + y) + b*x**2/(3 + x) + c*y**2 + d*x*y",
+    "max(a*x, b*y) + c*abs(x - d) + x*y/9",
+]
+
+
+@pytest.mark.parametrize("text", RANDOM)
+def test_random_coefficients_are_attacked(text):
+    rng = np.random.default_rng(len(text))
+    for _ in range(3):
+        values = dict(zip("abcd", rng.normal(size=4).round(2), strict=True))
+        f = symgd.Objective(text, ["x", "y"], parameters=values)
+        analysis = analyze(f, [(-1, 1)] * 2, time_limit=0.2)
+        a, b = rng.uniform(-1, 1, (2, 400, 2))
+        near = rng.random(400) < 0.5
+        b[near] = np.clip(a[near] + 0.1 * (b - a)[near], -1, 1)
+        at_a, at_b, middle = (
+            np.array([f.value(x) for x in points]) for points in (a, b, (a + b) / 2)
+        )
+        above = middle - (at_a + at_b) / 2
+        if analysis.is_convex:
+            assert above.max() <= 1e-13 * (1 + np.abs(middle).max())
+        elif analysis.is_convex is False:
+            value = analysis.witness.check()
+            assert value < 0 if isinstance(analysis.witness, Witness) else value > 0
+        if analysis.curvature == "concave":
+            assert above.min() >= -1e-13 * (1 + np.abs(middle).max())
+
+
+def test_elimination_in_fractions_knows_hilberts_matrix():
+    from fractions import Fraction
+
+    hilbert = [[Fraction(1, i + j + 1) for j in range(6)] for i in range(6)]
+    assert exact.falling_direction(hilbert) is None
+    assert exact.rank_of(hilbert) == 6
+    hilbert[5][5] -= Fraction(2, 10**6)
+    assert exact.form_of(hilbert, exact.falling_direction(hilbert)) < 0
+
+
+def test_what_single_points_are_is_no_proof():
+    """At x == 0 alone it bends down: that is nothing that a curve does."""
+    x = symbol("x")
+    odd = sp.Piecewise((-(x**2), sp.Eq(x, 0)), (x**2, True), evaluate=False)
+    assert analyze(odd, [(-1, 1)], time_limit=0.3).curvature != "not convex"
+    jumps = sp.Piecewise((sp.Integer(5), sp.Eq(x, 0)), (x**2, True), evaluate=False)
+    assert analyze(jumps, [(-1, 1)], time_limit=0.3).curvature in (
+        "unknown",
+        "not convex",
+    )
+
+
+def test_what_is_not_defined_throughout_is_not_called_convex():
+    for text in ("-log(x)", "x*sqrt(x)", "1/x", "acosh(x)", "-sqrt(x)"):
+        analysis = analyze(text, [(-1, 1)], time_limit=0.3)
+        assert analysis.curvature in ("unknown", "not convex"), text
+        assert "may be undefined" in analysis.domain

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from symgd.descent.optimize import maximize, minimize
     from symgd.descent.result import Result, Trace
     from symgd.errors import FormulaError, InputError, SymgdError
+    from symgd.exporting.saving import export
     from symgd.fitting.curve_fit import fit
     from symgd.fitting.fit_result import Fit
     from symgd.many.descents import minimize_many, sweep
@@ -44,6 +45,7 @@ _HOMES = {
     "Sweep": "many.many_results",
     "SymgdError": "errors",
     "Trace": "descent.result",
+    "export": "exporting.saving",
     "fit": "fitting.curve_fit",
     "maximize": "descent.optimize",
     "minimize": "descent.optimize",
@@ -71,6 +73,7 @@ __all__ = [
     "Sweep",
     "SymgdError",
     "Trace",
+    "export",
     "fit",
     "maximize",
     "minimize",

@@ -13,11 +13,11 @@ ROOT = Path(symgd.__file__).parent
 ORDER = (
     *("errors", "arithmetic", "native", "language", "calculus", "rules"),
     *("lowering", "kernels", "objectives", "descent", "many", "fitting"),
-    *("plotting", "pages", "sklearn", "cli"),
+    *("plotting", "pages", "exporting", "sklearn", "cli"),
 )
 DOORS = ("__init__", "__main__")  # of symgd itself: they load what is asked for
 FILES_AT_TOP = ("errors", "sklearn")  # what users import by these names
-ENTRIES = 19  # in symgd/, all told
+ENTRIES = 20  # in symgd/, all told
 FLOORS = 12  # of rooms above each other
 FILES = [f for f in sorted(ROOT.rglob("*.py")) if f.parent != ROOT or f.stem in ORDER]
 

@@ -18,7 +18,8 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="The file; its suffix says what is written: .c is C99, with a header.",
+        help="The file; its suffix says what is written: .c is C99, with a header, .py "
+        "a module of Python, .js one of JavaScript, .html a page.",
     ),
 ]
 Name = Annotated[

@@ -25,8 +25,9 @@ def export(
 ) -> list[Path]:
     """Write a formula, and a method, as a file that works without symgd.
 
-    The suffix says what is written: ``.c`` is C99 with a header beside it. It has the
-    value, the exact gradient and Hessian; with a method also one update, and a loop.
+    It has the value, the exact gradient and Hessian; with a method also one update, and
+    a loop. The suffix says what is written: ``.c`` is C99 with a header beside it,
+    ``.py`` a module of Python, ``.js`` or ``.mjs`` one of JavaScript, ``.html`` a page.
 
     Parameters
     ----------
@@ -99,4 +100,29 @@ def _c(asked: Request, math: str) -> dict[Path, str]:
     return dict(zip((asked.path, header), texts, strict=True))
 
 
-WRITERS: dict[str, Callable[[Request, str], dict[Path, str]]] = {".c": _c}
+def _javascript(asked: Request, math: str) -> dict[Path, str]:
+    from symgd.lowering.javascript_module import javascript_module
+
+    return {asked.path: javascript_module(asked.formula, asked.method)}
+
+
+def _python(asked: Request, math: str) -> dict[Path, str]:
+    from symgd.lowering.python_module import python_module
+
+    return {asked.path: python_module(asked.formula, asked.method)}
+
+
+def _html(asked: Request, math: str) -> dict[Path, str]:
+    from symgd.pages.document import page
+
+    methods = None if asked.rule is None else [(asked.rule, asked.values)]
+    return {asked.path: page(asked.objective, methods=methods).html}
+
+
+WRITERS: dict[str, Callable[[Request, str], dict[Path, str]]] = {
+    ".c": _c,
+    ".js": _javascript,
+    ".mjs": _javascript,
+    ".py": _python,
+    ".html": _html,
+}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -12,12 +11,15 @@ from symgd.lowering import c_templates as templates
 from symgd.lowering.c_language import HELPERS, c_language
 from symgd.lowering.rule_functions import ScalarUpdate
 from symgd.lowering.textual import Written
-from symgd.lowering.travelling import Checks, TravellingFormula, TravellingRule
+from symgd.lowering.travelling import (
+    Checks,
+    TravellingFormula,
+    TravellingRule,
+    described,
+    wrapped,
+)
 from symgd.native.status import RUNNING, Status
 from symgd.native.version import __version__
-
-_LONGEST = 2000  # letters of a formula that stand in a comment
-_WIDTH = 84
 
 # What of the C library a file may call: what is rounded correctly, or exact; the rest.
 _ROUNDED = ("fma", "sqrt", "rint", "floor", "copysign", "fabs", "fmod", "memcpy")
@@ -170,7 +172,7 @@ class _Writer:
 
     def _told(self, code: str) -> str:
         """Return the comment above the file."""
-        lines = [*self._described(), ""]
+        lines = [*described(self.formula, self.rule), ""]
         if self.libm:
             lines.append(templates.LIBRARYS)
         else:
@@ -186,12 +188,6 @@ class _Writer:
         test = "makes a program of it that checks itself."
         lines.append(self.filled(f"-D@U@_SELF_TEST {test}"))
         return _comment([*lines, f"Written by symgd {__version__}."])
-
-    def _described(self) -> list[str]:
-        formula, rule = self.formula, self.rule
-        text = textwrap.shorten(formula.text, _LONGEST)
-        lines = [f"f({', '.join(formula.variables)}) = {text}"]
-        return [*lines, *(rule.text.splitlines() if rule else [])]
 
     # ----------------------------------------------------------- the self-test
 
@@ -240,7 +236,11 @@ class _Writer:
                 comment=_comment([f"p: {', '.join(formula.parameters)}."]),
                 numbers=_numbers(formula.parameters.values()),
             )
-        lines = [*self._described(), "", f"x: {', '.join(formula.variables)}."]
+        lines = [
+            *described(self.formula, self.rule),
+            "",
+            f"x: {', '.join(formula.variables)}.",
+        ]
         return self.filled(
             templates.HEADER,
             told=_comment(lines),
@@ -288,12 +288,7 @@ def _of_what_there_is(
 
 
 def _comment(lines: Iterable[str]) -> str:
-    wrapped = [
-        part
-        for line in lines
-        for part in textwrap.wrap(_safe(line), _WIDTH, subsequent_indent="  ") or [""]
-    ]
-    return "/* " + "\n   ".join(wrapped).rstrip() + " */\n"
+    return "/* " + "\n   ".join(wrapped(map(_safe, lines))).rstrip() + " */\n"
 
 
 def _safe(text: str) -> str:

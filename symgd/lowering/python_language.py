@@ -50,6 +50,7 @@ PYTHON = Language(
     definition="def {name}({arguments}):\n{body}\n\n",
     argument=dict.fromkeys((DOUBLE, WORD, TRUTH, "numbers", "out"), "{}"),
     result="return {}",
+    nothing="pass",
     end="",
     indent="    ",
 )

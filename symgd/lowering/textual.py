@@ -54,6 +54,8 @@ class Language:
         What says that an argument isn't read.
     returns : pair of str
         What a function returns that fills an array, and one of one number.
+    nothing : str
+        A body without statements.
     end : str
         The end of a statement.
     indent : str
@@ -76,6 +78,7 @@ class Language:
     result: str
     unused: str = ""
     returns: tuple[str, str] = ("", "")
+    nothing: str = ""
     end: str = ";"
     indent: str = "  "
     own: str = "symgd_"
@@ -163,6 +166,7 @@ class Written:
         language, words = self.language, {*re.findall(r"\w+", " ".join(lines))}
         unused = [each for each in arguments if language.unused and each not in words]
         lines = [*map(language.unused.format, unused), *lines]
+        lines = lines or [language.nothing]
         return language.definition.format(
             name=name,
             arguments=", ".join(

@@ -6,7 +6,8 @@ Files in other languages are written from these (``c_file``, ``javascript_module
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,9 @@ from symgd.lowering.rule_functions import (
 )
 from symgd.lowering.scalar_objective import NativeObjective
 from symgd.rules.rule import Rule
+
+LONGEST = 2000  # letters of a formula that stand in a comment
+WIDTH = 84  # of a comment
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,38 @@ class TravellingRule:
             part(False),
             None if rule.starts_at_zero else part(True),
         )
+
+
+def described(formula: TravellingFormula, rule: TravellingRule | None) -> list[str]:
+    """Return lines that say what a file is of, for a comment."""
+    text = textwrap.shorten(formula.text, LONGEST)
+    lines = [f"f({', '.join(formula.variables)}) = {text}"]
+    return [*lines, *(rule.text.splitlines() if rule else [])]
+
+
+def remark(lines: Iterable[str], sign: str) -> str:
+    r"""Return lines as comments that begin with a sign, and end where they end.
+
+    >>> print(remark(["what\u2028is", "", "so"], "//"), end="")
+    // what is
+    //
+    // so
+    """
+    return "".join(f"{sign} {line}".rstrip() + "\n" for line in wrapped(lines))
+
+
+def wrapped(lines: Iterable[str]) -> list[str]:
+    """Return lines of signs that can be printed, none of them very long."""
+    return [
+        part
+        for line in lines
+        for part in textwrap.wrap(_printable(line), WIDTH, subsequent_indent="  ")
+        or [""]
+    ]
+
+
+def _printable(line: str) -> str:
+    return "".join(sign if sign.isprintable() else " " for sign in line)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from symgd.descent.optimize import maximize, minimize
     from symgd.descent.result import Result, Trace
     from symgd.errors import FormulaError, InputError, SymgdError
+    from symgd.exporting.saving import export
     from symgd.fitting.comparing import compare
     from symgd.fitting.curve_fit import fit
     from symgd.fitting.fit_result import Fit
@@ -49,6 +50,7 @@ _HOMES = {
     "Trace": "descent.result",
     "analyze": "insight.analysis",
     "compare": "fitting.comparing",
+    "export": "exporting.saving",
     "fit": "fitting.curve_fit",
     "maximize": "descent.optimize",
     "minimize": "descent.optimize",
@@ -81,6 +83,7 @@ __all__ = [
     "Trace",
     "analyze",
     "compare",
+    "export",
     "fit",
     "maximize",
     "minimize",

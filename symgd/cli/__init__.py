@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from symgd.cli import cache, describe, fit, page, race, sweep
+from symgd.cli import cache, describe, export, fit, page, race, sweep
 from symgd.cli import minimize as optimize
 from symgd.native.version import __version__
 
@@ -45,7 +45,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(optimize.minimize, optimize.maximize, sweep.sweep, race.race),
-    *(fit.fit, describe.show, describe.rules, page.report, page.play),
+    *(fit.fit, describe.show, describe.rules, page.report, page.play, export.export),
 )
 for _command in COMMANDS:
     app.command()(_command)
@@ -78,7 +78,7 @@ def prepared(arguments: list[str]) -> list[str]:
     >>> prepared(["maximize", "-x**2", "--json", "-h"])
     ['maximize', ' -x**2', '--json', '-h']
     """
-    short = {"-h", "-o"} if arguments[:1] == ["report"] else {"-h"}
+    short = {"-h", "-o"} if arguments[:1] in (["report"], ["export"]) else {"-h"}
     return [
         f" {a}" if re.match(r"-[^-]", a) and a not in short else a for a in arguments
     ]

@@ -176,20 +176,12 @@ class PlacedOptions(ObjectiveOptions):
 
 
 @dataclass(kw_only=True)
-class DescentOptions(PlacedOptions):
-    """The options that all descents share, as they were given."""
+class MethodOptions(ObjectiveOptions):
+    """Which method, and its hyperparameters."""
 
     method: Method = None
     rule_file: RuleFiles = None
     sets: Sets = None
-    maxiter: Maxiter = Criteria.maxiter
-    gtol: Gtol = Criteria.gtol
-    ftol: Ftol = Criteria.ftol
-    patience: Patience = Criteria.patience
-    target: Target = Criteria.target
-    time_limit: TimeLimit = Criteria.time_limit
-    as_json: Json = False
-    plot: PlotFile = None
 
     def chosen(self) -> str | Rule | None:
         """Return the method, by name or as the rule of a file; None if none is given.
@@ -213,6 +205,20 @@ class DescentOptions(PlacedOptions):
         for name in given:
             check_hyperparameter(name)
         return given
+
+
+@dataclass(kw_only=True)
+class DescentOptions(MethodOptions, PlacedOptions):
+    """The options that all descents share, as they were given."""
+
+    maxiter: Maxiter = Criteria.maxiter
+    gtol: Gtol = Criteria.gtol
+    ftol: Ftol = Criteria.ftol
+    patience: Patience = Criteria.patience
+    target: Target = Criteria.target
+    time_limit: TimeLimit = Criteria.time_limit
+    as_json: Json = False
+    plot: PlotFile = None
 
     def limits(self) -> dict[str, Any]:
         """Return the keyword arguments that any descent takes."""

@@ -8,12 +8,13 @@ caller gives, and numbered ones for what is in between.
 
 from __future__ import annotations
 
+import re
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from symgd.arithmetic import elementary, primitives
+from symgd.arithmetic import primitives, special
 from symgd.lowering.known import unless_known
 from symgd.lowering.source import HELPERS
 
@@ -30,10 +31,10 @@ class Language:
         What stands before the name of a new number.
     number, word : functions
         A float and a 64-bit integer as text.
-    signs : mapping of str to str
-        Operators that differ from Python's.
-    integer : str
-        Around an operation of 64-bit integers, which wraps.
+    truth : pair of str
+        What is false, and what is true.
+    operation : function
+        (sign of Python's, kind of the operands) -> template; 64-bit integers wrap.
     choice : str
         One of two numbers by a condition.
     primitives : mapping of function to (kind, template)
@@ -43,18 +44,31 @@ class Language:
     library : mapping of str to str
         What the functions of the C library are called.
     definition : str
-        A function: ``{name}``, ``{arguments}`` and ``{body}``.
+        A function: ``{name}``, ``{arguments}`` and ``{body}``; where the language asks
+        for them, ``{scope}``, that of functions which others call, and ``{returns}``.
     argument : mapping of kind to str
-        An argument; of kind "numbers", an array.
+        An argument; of kind "numbers", an array that is read, "out" one that is filled.
     result : str
         The end of a function of one number.
+    unused : str
+        What says that an argument isn't read.
+    returns : pair of str
+        What a function returns that fills an array, and one of one number.
+    nothing : str
+        A body without statements.
+    end : str
+        The end of a statement.
+    indent : str
+        What a statement stands in by.
+    own : str
+        How the names of symgd's own functions begin.
     """
 
     declared: Mapping[str, str]
     number: Callable[[float], str]
     word: Callable[[int], str]
-    signs: Mapping[str, str]
-    integer: str
+    truth: tuple[str, str]
+    operation: Callable[[str, str], str]
     choice: str
     primitives: Mapping[Callable[..., Any], tuple[str, str]]
     functions: Mapping[Callable[..., Any], str]
@@ -62,6 +76,12 @@ class Language:
     definition: str
     argument: Mapping[str, str]
     result: str
+    unused: str = ""
+    returns: tuple[str, str] = ("", "")
+    nothing: str = ""
+    end: str = ";"
+    indent: str = "  "
+    own: str = "symgd_"
 
 
 @dataclass
@@ -70,11 +90,18 @@ class Written:
 
     language: Language
     parts: dict[str, str] = field(default_factory=dict)
+    _called: set[str] = field(default_factory=set)
 
     def add(
-        self, name: str, function: Callable[..., Any], arguments: Mapping[str, str]
+        self,
+        name: str,
+        function: Callable[..., Any],
+        arguments: Mapping[str, str],
+        out: str = "out",
+        places: Sequence[int] | None = None,
+        scope: str = "",
     ) -> None:
-        """Write a function that returns a tuple as one that fills ``out``.
+        """Write a function that returns a tuple as one that fills an array.
 
         Parameters
         ----------
@@ -82,6 +109,14 @@ class Written:
         function : straight-line function
         arguments : mapping of name to kind
             In order: "double" for a number, "numbers" for an array of them.
+        out : str
+            What the array is called; without a name there is none, and only the first
+            number is returned.
+        places : sequence of int, optional
+            If they are given, the first number is returned, and these are the places
+            of the others.
+        scope : str
+            Who may call it, in the words of the language.
         """
         body = _Body(self)
         given = [
@@ -91,36 +126,72 @@ class Written:
             for argument, kind in arguments.items()
         ]
         results = [body.text(value) for value in body.twin(function)(*given)]
-        lines = [f"out[{place}] = {result};" for place, result in enumerate(results)]
-        kinds = {**arguments, "out": "numbers"}
-        self.parts[name] = self._defined(name, kinds, [*body.needed(results), *lines])
+        returned = [] if places is None and out else results[:1]
+        stored = results[len(returned) :] if out else []
+        needed = body.needed([*returned, *stored])
+        filled = range(len(stored)) if places is None else places
+        end = self.language.end
+        lines = [
+            f"{out}[{place}] = {result}{end}"
+            for place, result in zip(filled, stored, strict=True)
+        ]
+        lines += [self.language.result.format(each) for each in returned]
+        kinds = {**arguments, out: "out"} if out else dict(arguments)
+        self.parts[name] = self._defined(
+            name, kinds, [*needed, *lines], bool(returned), scope
+        )
 
     def shared(self, function: types.FunctionType) -> str:
         """Return the name of an elementary function, which is written if need be."""
-        name = f"symgd_{function.__name__}"
+        name = f"{self.language.own}{function.__name__}"
         if name not in self.parts:
             body = _Body(self)
             names = "abc"[: function.__code__.co_argcount]
             value = body.inlined(function)(*(Text(body, v) for v in names))
             text = body.text(value)
             lines = [*body.needed([text]), self.language.result.format(text)]
-            self.parts[name] = self._defined(name, dict.fromkeys(names, DOUBLE), lines)
+            kinds = dict.fromkeys(names, DOUBLE)
+            self.parts[name] = self._defined(name, kinds, lines, True, "static ")
+            self._called.add(name)
         return name
 
     def _defined(
-        self, name: str, arguments: Mapping[str, str], lines: Iterable[str]
+        self,
+        name: str,
+        arguments: Mapping[str, str],
+        lines: Sequence[str],
+        returns: bool,
+        scope: str,
     ) -> str:
-        written = ", ".join(
-            self.language.argument[kind].format(argument)
-            for argument, kind in arguments.items()
+        language, words = self.language, {*re.findall(r"\w+", " ".join(lines))}
+        unused = [each for each in arguments if language.unused and each not in words]
+        lines = [*map(language.unused.format, unused), *lines]
+        lines = lines or [language.nothing]
+        return language.definition.format(
+            name=name,
+            arguments=", ".join(
+                language.argument[kind].format(argument)
+                for argument, kind in arguments.items()
+            ),
+            body="".join(f"{language.indent}{line}\n" for line in lines),
+            scope=scope,
+            returns=language.returns[returns],
         )
-        body = "".join(f"  {line}\n" for line in lines)
-        return self.language.definition.format(name=name, arguments=written, body=body)
 
     @property
     def text(self) -> str:
         """All functions, those first that others call."""
-        return "".join(self.parts.values())
+        return "".join(self.parts[name] for name in self.parts if name in self._used())
+
+    def _used(self) -> set[str]:
+        """Return the functions that were asked for, and those that they call."""
+        used: set[str] = set()
+        found = self.parts.keys() - self._called
+        while found:
+            used |= found
+            words = {w for name in found for w in re.findall(r"\w+", self.parts[name])}
+            found = (words & self.parts.keys()) - used
+        return used
 
 
 class Text:
@@ -143,7 +214,9 @@ class Text:
             power = power * power if exponent else power
         return 1.0 if result is None else result
 
-    def __neg__(self) -> Text:
+    def __neg__(self) -> Any:
+        if self.kind == WORD:
+            return 0 - self  # type: ignore[operator]
         return self.body.written(self.kind, "-{0}", self)
 
     def __abs__(self) -> Text:
@@ -155,10 +228,7 @@ def _operator(name: str, sign: str, kind: str = "") -> None:
     """Teach numbers an operator, with a constant on either side of it."""
 
     def write(body: _Body, a: Any, b: Any, of: str) -> Text:
-        sign_there = body.language.signs.get(sign, sign)
-        template = f"{{0}} {sign_there} {{1}}"
-        if of == WORD and kind != TRUTH:
-            template = body.language.integer.format(template)
+        template = body.language.operation(sign, of)
         return body.written(kind or of, template, a, b, of=of)
 
     def method(self: Text, other: Any) -> Text:
@@ -231,7 +301,7 @@ class _Body:
         if code not in self._known:
             name = f"t{len(self._statements)}"
             used = [each.name for each in operands if isinstance(each, Text)]
-            line = f"{self.language.declared[kind]} {name} = {code};"
+            line = f"{self.language.declared[kind]}{name} = {code}{self.language.end}"
             self._statements[name] = line, used
             self._known[code] = Text(self, name, kind)
         return self._known[code]
@@ -241,7 +311,7 @@ class _Body:
         if isinstance(value, Text):
             return value.name
         if isinstance(value, bool):
-            return str(value).lower()
+            return self.language.truth[value]
         return self.language.word(value) if kind == WORD else self._number(value)
 
     def _number(self, value: float) -> str:
@@ -289,10 +359,10 @@ class _Body:
 
     def _shared(self, function: types.FunctionType) -> Any:
         def call(*arguments: Any) -> Any:
-            if not all(isinstance(a, Text) for a in arguments):
-                return self.inlined(function)(*arguments)
-            name = self.program.shared(function)
-            return self.written(DOUBLE, _call(name, len(arguments)), *arguments)
+            name, left = self.program.shared(function), function.__defaults__ or ()
+            missing = function.__code__.co_argcount - len(arguments)
+            given = (*arguments, *left[len(left) - missing :])
+            return self.written(DOUBLE, _call(name, len(given)), *given)
 
         return unless_known(Text, function, call)
 
@@ -337,96 +407,7 @@ def _call(name: str, count: int, first: int = 0) -> str:
     return f"{name}({places})"
 
 
+# The order of a polygamma function is part of its code.
 _SHARED = {f for f in HELPERS.values() if f not in vars(primitives).values()}
+_SHARED -= {special.polygamma}
 _BUILTINS = {f.__name__: f for f in (abs, enumerate, int, len, range, tuple, zip)}
-
-
-# ------------------------------------------------------------------ JavaScript
-
-
-def _number_in_javascript(value: float) -> str:
-    return repr(value).replace("inf", "Infinity").replace("nan", "NaN")
-
-
-_OF_MATH = {
-    getattr(elementary, name): f"Math.{name}"
-    for name in (
-        *("exp", "expm1", "sinh", "cosh", "tanh", "log", "log1p", "sin", "cos", "tan"),
-        *("atan", "atan2", "asin", "acos", "asinh", "acosh", "atanh", "cbrt"),
-    )
-} | {elementary.power: "Math.pow"}
-
-JAVASCRIPT = Language(
-    declared=dict.fromkeys((DOUBLE, WORD, TRUTH), "const"),
-    number=_number_in_javascript,
-    word=lambda value: f"{value}n" if value >= 0 else f"({value}n)",
-    signs={"==": "===", "!=": "!=="},
-    integer="BigInt.asIntN(64, {})",
-    choice="{0} ? {1} : {2}",
-    primitives={
-        abs: (DOUBLE, "Math.abs({0})"),
-        # Rounded twice: JavaScript has no fused multiply-add.
-        primitives.fma: (DOUBLE, "{0}*{1} + {2}"),
-        primitives.square_root: (DOUBLE, "Math.sqrt({0})"),
-        primitives.whole: (DOUBLE, "whole({0})"),
-        primitives.whole_below: (DOUBLE, "Math.floor({0})"),
-        primitives.with_sign: (DOUBLE, "withSign({0}, {1})"),
-        primitives.bits: (WORD, "bits({0})"),
-        primitives.from_bits: (DOUBLE, "fromBits({0})"),
-    },
-    functions=_OF_MATH,
-    library={
-        "fmod": "remainder",
-        "tgamma": "gamma",
-        "lgamma": "logGamma",
-        **{name: f"Math.{name}" for name in ("sin", "cos", "tan")},
-    },
-    definition="function {name}({arguments}) {{\n{body}}}\n",
-    argument=dict.fromkeys((DOUBLE, WORD, TRUTH, "numbers"), "{}"),
-    result="return {};",
-)
-
-
-def javascript(
-    functions: Mapping[str, tuple[Callable[..., Any], Mapping[str, str]]],
-) -> str:
-    """Return functions as JavaScript; what they need beside is in ``PRELUDE``."""
-    program = Written(JAVASCRIPT)
-    for name, (function, arguments) in functions.items():
-        program.add(name, function, arguments)
-    return PRELUDE + program.text
-
-
-PRELUDE = """\
-const word = new DataView(new ArrayBuffer(8));
-function bits(x) { word.setFloat64(0, x); return word.getBigInt64(0); }
-function fromBits(w) { word.setBigInt64(0, w); return word.getFloat64(0); }
-function withSign(x, y) {
-  const below = y < 0 || Object.is(y, -0);
-  return below ? -Math.abs(x) : Math.abs(x);
-}
-function whole(x) {
-  const r = Math.round(x);
-  return Math.abs(x % 1) === 0.5 && r % 2 !== 0 ? r - 1 : r;
-}
-function remainder(x, y) { return x % y; }
-function logGamma(x) {
-  if (x < 15) {
-    let product = 1;
-    while (x < 15) { product *= x; x += 1; }
-    return logGamma(x) - Math.log(Math.abs(product));
-  }
-  const z = 1/(x*x);
-  const series = 1/12 - z*(1/360 - z*(1/1260 - z*(1/1680 - z*(1/1188 - z*691/360360))));
-  return (x - 0.5)*Math.log(x) - x + 0.91893853320467274178 + series/x;
-}
-function gamma(x) {
-  if (x < 0.5) return Math.PI/(Math.sin(Math.PI*x)*gamma(1 - x));
-  if (x % 1 === 0 && x < 172) {
-    let product = 1;
-    for (let k = 2; k < x; k++) product *= k;
-    return product;
-  }
-  return Math.exp(logGamma(x));
-}
-"""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from symgd.errors import FormulaError
 from symgd.lowering.code_printer import Style
+from symgd.lowering.javascript import javascript
 from symgd.lowering.rule_functions import (
     lowered_schedule,
     lowered_update,
     slots_after,
 )
-from symgd.lowering.textual import javascript
 from symgd.objectives.objective import Objective
 from symgd.rules.rule import Rule
 

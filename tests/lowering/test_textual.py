@@ -1,68 +1,27 @@
 """Functions as text of another language compute the same numbers."""
 
 import math
-import re
 import subprocess
 import sys
 
 import pytest
 
 import symgd
-from symgd.arithmetic import elementary, primitives, special
+from symgd.arithmetic import elementary, primitives
 from symgd.lowering.code_printer import Style
+from symgd.lowering.javascript import JAVASCRIPT, javascript
+from symgd.lowering.python_language import PYTHON, helpers_of
 from symgd.lowering.rule_functions import lane_update
 from symgd.lowering.source import HELPERS, lower
-from symgd.lowering.textual import JAVASCRIPT, Language, Text, Written, javascript
+from symgd.lowering.textual import Text, Written
 from symgd.rules.family import BUILT_IN
-
-# Python as such a language: what it writes can be run here, and compared bit by bit.
-SPACE = {f.__name__: f for f in vars(primitives).values() if callable(f)}
-SPACE |= {"remainder": math.fmod, "abs": abs, "inf": math.inf, "nan": math.nan}
-SPACE |= {"gamma": special.gamma, "log_gamma": special._lgamma}
-
-
-def wrapped(word):
-    return (word + 2**63) % 2**64 - 2**63
-
-
-SPACE["wrapped"] = wrapped
-PYTHON = Language(
-    declared=dict.fromkeys(("double", "word", "truth"), ""),
-    number=repr,
-    word=str,
-    signs={},
-    integer="wrapped({})",
-    choice="({1} if {0} else {2})",
-    primitives={
-        abs: ("double", "abs({0})"),
-        primitives.fma: ("double", "fma({0}, {1}, {2})"),
-        primitives.square_root: ("double", "square_root({0})"),
-        primitives.whole: ("double", "whole({0})"),
-        primitives.whole_below: ("double", "whole_below({0})"),
-        primitives.with_sign: ("double", "with_sign({0}, {1})"),
-        primitives.bits: ("word", "bits({0})"),
-        primitives.from_bits: ("double", "from_bits({0})"),
-    },
-    functions={},
-    library={
-        "fmod": "remainder",
-        "tgamma": "gamma",
-        "lgamma": "log_gamma",
-        **{name: f"C_{name}" for name in ("sin", "cos", "tan")},
-    },
-    definition="def {name}({arguments}):\n{body}\n",
-    argument=dict.fromkeys(("double", "word", "truth", "numbers"), "{}"),
-    result="return {}",
-)
-SPACE |= {f"C_{name}": primitives.library(name) for name in ("sin", "cos", "tan")}
 
 
 def written_in_python(function, arguments, count):
     program = Written(PYTHON)
     program.add("written", function, arguments)
-    text = re.sub(r"(?m)^( +) (t\d+ = )", r"\1\2", program.text).replace(";", "")
-    space = dict(SPACE)
-    exec(text, space)
+    space = {}
+    exec(f"import math, struct\n{helpers_of(program.text)}{program.text}", space)
 
     def call(*given):
         out = [0.0] * count

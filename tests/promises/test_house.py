@@ -13,7 +13,7 @@ ROOT = Path(symgd.__file__).parent
 ORDER = (
     *("errors", "arithmetic", "native", "language", "calculus", "rules"),
     *("lowering", "kernels", "objectives", "insight", "descent", "many"),
-    *("fitting", "plotting", "pages", "sklearn", "cli", "testing"),
+    *("fitting", "plotting", "pages", "exporting", "sklearn", "cli", "testing"),
 )
 DOORS = ("__init__", "__main__")  # of symgd itself: they load what is asked for
 FILES_AT_TOP = ("errors", "sklearn")  # what users import by these names

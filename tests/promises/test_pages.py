@@ -28,6 +28,7 @@ FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TINY = re.compile(r"\b\d(\.\d+)?e-(0[6-9]|\d\d+)\b")  # what rounding makes of 0
 BUILT = "docs/explanation/how-it-is-built.md"
 COMMANDS = ["cache", *(command.__name__ for command in cli.COMMANDS)]
+VALLEY = "(1 - x)**2 + 100*(y - x**2)**2"
 LIKE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -72,6 +73,13 @@ class Page:
             if command[:1] == ["symgd"]:
                 self.printed, code = ran(command[1:])
                 assert code in (0, 1), self.printed
+
+    def c(self, text):
+        """Find each line in the example, or in the header of its formula."""
+        symgd.export(VALLEY, "valley.c", method="amsgrad")
+        known = [Path("valley.h"), Path("examples/c_program/main.c")]
+        lines = {ln for each in known for ln in each.read_text("utf-8").splitlines()}
+        assert {*filter(None, text.splitlines())} <= lines
 
     def console(self, text):
         """Run a command, and compare."""

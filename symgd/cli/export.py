@@ -1,0 +1,74 @@
+"""``symgd export``: files that work without symgd."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from symgd.cli import option_texts
+from symgd.cli.options import MethodOptions, taking
+from symgd.cli.output import errors_reported
+
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="The file; its suffix says what is written: .c is C99, with a header, .py "
+        "a module of Python, .js one of JavaScript, .html a page.",
+    ),
+]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PREFIX", help="How all names begin in C; by default as the file's."
+    ),
+]
+Math = Annotated[
+    str,
+    typer.Option(
+        help="Elementary functions in C: own, with symgd's bits, or libm, for machines "
+        "without a fused multiply-add."
+    ),
+]
+Method = Annotated[
+    str | None,
+    typer.Option(help="An update rule that is written, too (see: symgd rules)."),
+]
+
+
+@dataclass(kw_only=True)
+class ExportOptions(MethodOptions):
+    """The options of ``symgd export``."""
+
+    output: Output
+    method: Method = None
+    name: Name = None
+    math: Math = "own"
+
+
+@taking(ExportOptions)
+@errors_reported()
+def export(options: ExportOptions) -> None:
+    """Write a formula, its derivatives and a method as a file that needs no symgd.
+
+    Example: symgd export "(1 - x)**2 + 100*(y - x**2)**2" --method amsgrad -o valley.c
+    """
+    option_texts.check_writable(options.output)
+    chosen, values = options.chosen(), options.hyperparameters()
+    objective = options.objective()
+    from symgd.exporting import saving
+
+    files = saving.export(
+        objective,
+        options.output,
+        method=chosen,
+        name=options.name,
+        math=options.math,
+        **values,
+    )
+    print(f"written: {', '.join(map(str, files))}")

@@ -1,0 +1,1 @@
+"""Formulas and methods as files that work without symgd."""

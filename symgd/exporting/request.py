@@ -1,0 +1,158 @@
+"""What is to leave symgd: a formula, a rule with its hyperparameters, a name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from symgd.descent.optimize import minimize
+from symgd.descent.settings import refuse_constraints
+from symgd.errors import FormulaError, InputError
+from symgd.language.formula import text_of
+from symgd.lowering.travelling import Checks, TravellingFormula, TravellingRule
+from symgd.objectives.objective import Objective
+from symgd.rules import family
+from symgd.rules.rule import Rule
+
+POINTS = 8  # at which a file can check itself
+TRIED = 100  # to find as many where all is finite
+UPDATES = 100  # of the descent with which it does
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be written, and where.
+
+    Attributes
+    ----------
+    objective : Objective
+    path : Path
+    rule : Rule or None
+    values : mapping of str to float or str
+        All hyperparameters of the rule; a formula in t is text.
+    name : str
+        How names begin in languages that have no modules.
+    """
+
+    objective: Objective
+    path: Path
+    rule: Rule | None
+    values: Mapping[str, Any]
+    name: str
+
+    @property
+    def formula(self) -> TravellingFormula:
+        """The code of the formula."""
+        f = self.objective
+        text = text_of(f.expression)
+        return TravellingFormula.of(f.native, text, f.variables, f.parameters)
+
+    @property
+    def method(self) -> TravellingRule | None:
+        """The code of the rule."""
+        if self.rule is None:
+            return None
+        n = len(self.objective.variables)
+        return TravellingRule.of(self.rule, self.values, n)
+
+    def checks(self) -> Checks:
+        """Return what symgd's own code gives, at some points and for a descent."""
+        f, rng = self.objective, np.random.default_rng(0)
+        tried = (_at(f, rng.normal(0.0, 2.0, len(f.variables))) for _ in range(TRIED))
+        found: list[Any] = []
+        others: list[Any] = []
+        for point in tried:
+            numbers = np.concatenate([np.ravel(part) for part in point])
+            (found if np.isfinite(numbers).all() else others).append(point)
+            if len(found) == POINTS:
+                break
+        points = (found + others)[:POINTS]
+        return Checks(points, self._run(points[0][0]))
+
+    def _run(self, start: Any) -> Any:
+        """Return a descent: (start, updates, x, f); None where it can't begin."""
+        if self.rule is None or not np.isfinite(self.objective.value(start)):
+            return None
+        end = minimize(
+            self.objective,
+            start,
+            method=self.rule,
+            gtol=0.0,
+            maxiter=UPDATES,
+            **self.values,
+        )
+        return list(start), end.nit, end.x.tolist(), end.fun
+
+
+def _at(f: Objective, x: Any) -> tuple[Any, float, Any, Any]:
+    """Return a point with value, gradient and Hessian; without one, an empty list."""
+    try:
+        hessian = f.hess(x).ravel().tolist()
+    except FormulaError:
+        hessian = []
+    return x.tolist(), f.value(x), f.grad(x).tolist(), hessian
+
+
+def request(
+    objective: Objective,
+    path: Path,
+    method: Any,
+    name: str | None,
+    hyperparameters: Mapping[str, Any],
+) -> Request:
+    """Return what is asked for, checked.
+
+    Raises
+    ------
+    InputError
+        If it can't be written.
+    """
+    refuse_constraints(objective, "an exported file")
+    if objective.arrays is not None:
+        raise InputError(
+            "sums over arrays are loops that can't be exported: "
+            "write out a formula of single numbers"
+        )
+    if method is None:
+        if hyperparameters:
+            given = next(iter(hyperparameters))
+            problem = f"{given!r} is for a method, and none is given"
+            raise InputError(f"{problem}: method='gd', say")
+        return Request(objective, path, None, {}, _name(name, path))
+    rule, values = _rule_of(method, hyperparameters)
+    if objective.iteration is not None:
+        raise InputError(
+            f"the objective changes with {objective.iteration}: it can be exported "
+            "without a method only"
+        )
+    return Request(objective, path, rule, values, _name(name, path))
+
+
+def _rule_of(method: Any, given: Mapping[str, Any]) -> tuple[Rule, dict[str, Any]]:
+    if method == "auto":
+        raise InputError(
+            "the default method can't be exported: choose a rule (see symgd rules)"
+        )
+    rule = family.find(method)
+    if rule.name == "gd" and given.get("step_size") == "auto":
+        raise InputError(
+            "step_size='auto' can't be exported: give a number, or a formula in t"
+        )
+    values = rule.with_defaults(given)
+    return rule, {name: rule.text_of(name, value) for name, value in values.items()}
+
+
+def _name(name: str | None, path: Path) -> str:
+    """Return how names begin: as given, or by the file."""
+    if name is None:
+        stem = re.sub(r"[^A-Za-z0-9]+", "_", path.stem).strip("_")
+        return stem if NAME.fullmatch(stem) else f"f_{stem}".rstrip("_")
+    if not NAME.fullmatch(name):
+        raise InputError(f"{name!r} can't begin names: letters, digits and _ can")
+    return name

@@ -1,0 +1,317 @@
+"""A C99 file of a formula and a rule, with its header."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from symgd.lowering import c_templates as templates
+from symgd.lowering.c_language import HELPERS, c_language
+from symgd.lowering.rule_functions import ScalarUpdate
+from symgd.lowering.textual import Written
+from symgd.lowering.travelling import (
+    Checks,
+    TravellingFormula,
+    TravellingRule,
+    described,
+    wrapped,
+)
+from symgd.native.status import RUNNING, Status
+from symgd.native.version import __version__
+
+# What of the C library a file may call: what is rounded correctly, or exact; the rest.
+_ROUNDED = ("fma", "sqrt", "rint", "floor", "copysign", "fabs", "fmod", "memcpy")
+_OTHERS = ("sin", "cos", "tan", "tgamma", "lgamma")
+
+# Where something has parameters, or a rule hyperparameters; without them all is empty.
+_OPTIONAL = {
+    "take": "const double *{}, ",
+    "last": ", const double *{}",
+    "pass": "{}, ",
+    "tail": ", {}",
+}
+
+
+def c_file(
+    formula: TravellingFormula,
+    rule: TravellingRule | None,
+    checks: Checks,
+    prefix: str,
+    header: str,
+    libm: bool = False,
+) -> tuple[str, str]:
+    """Return a formula and a rule as C: the text of the file, and of its header.
+
+    Parameters
+    ----------
+    formula : TravellingFormula
+    rule : TravellingRule or None
+    checks : Checks
+    prefix : str
+        How all names begin; an identifier.
+    header : str
+        What the header is called.
+    libm : bool
+        Whether elementary functions are the C library's, and nothing is fused.
+    """
+    writer = _Writer(formula, rule, prefix, libm)
+    return writer.source(checks, header), writer.header()
+
+
+class _Writer:
+    """What both texts are written from."""
+
+    def __init__(
+        self,
+        formula: TravellingFormula,
+        rule: TravellingRule | None,
+        prefix: str,
+        libm: bool,
+    ) -> None:
+        self.formula, self.rule, self.libm = formula, rule, libm
+        self.prefix, self.program = prefix, Written(c_language(prefix, libm))
+        self.has_p = bool(formula.parameters)
+        self.has_h = rule is not None and bool(rule.hyperparameters)
+        n, width = len(formula.variables), 1 + len(rule.state) if rule else 1
+        has = {"p": self.has_p, "h": self.has_h}
+        self.words = {
+            "p": prefix,
+            "U": prefix.upper(),
+            "n": str(n),
+            "width": str(width),
+            "hyper": str(len(rule.hyperparameters)) if rule else "0",
+            "h_now": "now, " if self.has_h else "",
+        } | {
+            f"{name}_{place}": text.format(name) if there else ""
+            for name, there in has.items()
+            for place, text in _OPTIONAL.items()
+        }
+        for name in ("load", "store", "summed", "zero"):
+            template = getattr(templates, name.upper()) if width > 1 else ""
+            self.words[name] = self.filled(template)
+
+    def filled(self, template: str, **parts: str) -> str:
+        """Return a template with names, and what depends on the formula, put in."""
+        words = {**self.words, **parts}
+        return re.sub(r"@(\w+)@", lambda match: words[match[1]], template)
+
+    # -------------------------------------------------------------- the source
+
+    def source(self, checks: Checks, header: str) -> str:
+        """Return the text of the file."""
+        self._write_formula()
+        code = self._functions_and_loop()
+        helpers = (
+            self.filled(text)
+            for name, text in HELPERS.items()
+            if f"{self.prefix}_{name}(" in code
+        )
+        opening = self.filled(templates.OPENING, told=self._told(code), header=header)
+        return "".join((opening, *helpers, code, self._self_test(checks)))
+
+    def _write_formula(self) -> None:
+        own, second = self.formula.evaluate, self.formula.curvature
+        self._add("value", own, out="")
+        self._add("gradient", own, out="g", places=range(len(self.formula.variables)))
+        if second is not None:
+            places = self.formula.places
+            self._add("second", second, out="h", places=places, scope="static ")
+            hessian = self.filled(templates.HESSIAN)
+            self.program.parts[f"{self.prefix}_hessian"] = hessian
+
+    def _add(self, name: str, function: Callable[..., Any], **more: Any) -> None:
+        """Write a function of a point."""
+        if self.has_p:
+            kinds = {"x": "numbers", "p": "numbers"}
+        else:
+            kinds, function = {"x": "numbers"}, _without_parameters(function)
+        self.program.add(f"{self.prefix}_{name}", function, kinds, **more)
+
+    def _functions_and_loop(self) -> str:
+        if (rule := self.rule) is None:
+            return self.program.text
+        loops = ""
+        if self.has_h:
+            kinds = {"t": "double", "h": "numbers"}
+            name = f"{self.prefix}_schedule"
+            self.program.add(name, rule.schedule, kinds, scope="static ")
+        for name, part in (("update", rule.step), ("first", rule.first)):
+            if part is not None:
+                loops += self._moving(name, part)
+        first = templates.AT_ZERO if rule.first is None else templates.FIRST
+        ignored = "  (void)h;\n" if self.has_h and rule.first is None else ""
+        status = "  int status;\n" if rule.first is not None else ""
+        loop = self.filled(
+            templates.LOOP, first=self.filled(first), ignored=ignored, status=status
+        )
+        return self.program.text + loops + loop
+
+    def _moving(self, name: str, part: ScalarUpdate) -> str:
+        """Write what a coordinate becomes; return the loop over all of them."""
+        reduces = part.stages > 0
+        kinds = {"t": "double", "g": "double", "f": "double", "s": "numbers"}
+        kinds |= {"h": "numbers"} if self.has_h else {}
+        kinds |= {"r": "numbers"} if reduces else {}
+        written = {"of_one": part.slots}
+        written |= {"summands": part.summands} if reduces else {}
+        for what, function in written.items():
+            own = _of_what_there_is(function, self.has_h, reduces)
+            full_name = f"{self.prefix}_{name}_{what}"
+            self.program.add(full_name, own, kinds, scope="static ")
+        words = {
+            "name": name,
+            "r": "r, " if reduces else "",
+            "totals": str(part.totals),
+            "stages": str(part.stages),
+        }
+        sums = self.filled(templates.SUMS, **words) if reduces else ""
+        schedule = self.filled(templates.SCHEDULE) if self.has_h else ""
+        return self.filled(templates.MOVE, sums=sums, schedule=schedule, **words)
+
+    def _told(self, code: str) -> str:
+        """Return the comment above the file."""
+        lines = [*described(self.formula, self.rule), ""]
+        if self.libm:
+            lines.append(templates.LIBRARYS)
+        else:
+            called = {*re.findall(r"\b[a-z]\w*(?=\()", code)}
+            exact = [name for name in _ROUNDED if name in called]
+            others = [name for name in _OTHERS if name in called]
+            names = ", ".join((*exact, *others)) or "nothing"
+            lines += [templates.EXACT, f"Of the C library it calls {names}."]
+            if others:
+                last = f"The last digits of {', '.join(others)} are the library's"
+                far = {"sin", "cos", "tan"} & {*others}
+                lines.append(f"{last}{' (of angles beyond 3e6)' if far else ''}.")
+        test = "makes a program of it that checks itself."
+        lines.append(self.filled(f"-D@U@_SELF_TEST {test}"))
+        return _comment([*lines, f"Written by symgd {__version__}."])
+
+    # ----------------------------------------------------------- the self-test
+
+    def _self_test(self, checks: Checks) -> str:
+        has_hessian = self.formula.curvature is not None
+        expected = [
+            (f, *g, *(h if has_hessian else ())) for _, f, g, h in checks.points
+        ]
+        got = self.filled(templates.GOT_HESSIAN) if has_hessian else ""
+        return self.filled(
+            templates.SELF_TEST,
+            points=_rows(x for x, *_ in checks.points),
+            expected=_rows(expected),
+            count=str(len(expected[0])),
+            and_hessian=" and its Hessian" if has_hessian else "",
+            same=templates.NEAR if self.libm else templates.SAME,
+            with_p=self.filled(templates.WITH_P) if self.has_p else "",
+            got_hessian=got,
+            run=self._run_test(checks),
+        )
+
+    def _run_test(self, checks: Checks) -> str:
+        """Return the test of a descent; small differences may grow on the way."""
+        if checks.run is None or self.libm:
+            return ""
+        start, updates, x, f = checks.run
+        return self.filled(
+            templates.RUN,
+            start=_numbers(start),
+            end=_numbers((f, *x)),
+            updates=str(updates),
+            with_h=self.filled(templates.WITH_H) if self.has_h else "",
+        )
+
+    # -------------------------------------------------------------- the header
+
+    def header(self) -> str:
+        """Return the text of the header."""
+        formula, rule = self.formula, self.rule
+        has_hessian = formula.curvature is not None
+        hessian = self.filled(templates.HESSIAN_DECLARED) if has_hessian else ""
+        parameters = ""
+        if self.has_p:
+            parameters = self.filled(
+                templates.PARAMETERS,
+                comment=_comment([f"p: {', '.join(formula.parameters)}."]),
+                numbers=_numbers(formula.parameters.values()),
+            )
+        lines = [
+            *described(self.formula, self.rule),
+            "",
+            f"x: {', '.join(formula.variables)}.",
+        ]
+        return self.filled(
+            templates.HEADER,
+            told=_comment(lines),
+            parameters=parameters,
+            hessian=hessian,
+            loop="" if rule is None else self._loop_declared(rule),
+        )
+
+    def _loop_declared(self, rule: TravellingRule) -> str:
+        names, hyper, state = ("CONVERGED", "MAXITER", "DIVERGED"), "", ""
+        if self.has_h:
+            lines = [f"h: {', '.join(rule.hyperparameters)}."]
+            lines += [f"{k} is {v}, whatever h has." for k, v in rule.scheduled.items()]
+            hyper = self.filled(
+                templates.HYPERPARAMETERS,
+                comment=_comment(lines),
+                numbers=_numbers(rule.hyperparameters.values()),
+            )
+        if rule.state:
+            size = f"{len(rule.state)}][{len(self.formula.variables)}"
+            kept = _comment([", ".join(rule.state)])
+            state = f"  double state[{size}]; {kept}"
+        known = {"RUNNING": RUNNING} | {name: int(Status[name]) for name in names}
+        enum = (f"{self.prefix.upper()}_{name} = {v}" for name, v in known.items())
+        return self.filled(
+            templates.LOOP_HEADER, hyper=hyper, state=state, enum=", ".join(enum)
+        )
+
+
+def _without_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda x: function(x, ())
+
+
+def _of_what_there_is(
+    function: Callable[..., Any], has_h: bool, has_r: bool
+) -> Callable[..., Any]:
+    """Return a part of an update that takes only what there is."""
+    if has_h and has_r:
+        return lambda t, g, f, s, h, r: function(t, g, f, s, 0.0, h, r)
+    if has_h:
+        return lambda t, g, f, s, h: function(t, g, f, s, 0.0, h, ())
+    if has_r:
+        return lambda t, g, f, s, r: function(t, g, f, s, 0.0, (), r)
+    return lambda t, g, f, s: function(t, g, f, s, 0.0, (), ())
+
+
+def _comment(lines: Iterable[str]) -> str:
+    return "/* " + "\n   ".join(wrapped(map(_safe, lines))).rstrip() + " */\n"
+
+
+def _safe(text: str) -> str:
+    r"""Return a text that neither ends a comment nor means something else in C.
+
+    >>> print(_safe("x*/y ??/ \\u0041"))
+    x* /y ? ?/ /u0041
+    """
+    text = text.replace("\\", "/").replace("??", "? ?")
+    return text.replace("*/", "* /").replace("/*", "/ *")
+
+
+def _rows(rows: Iterable[Sequence[float]]) -> str:
+    return "".join(f"  {{{_numbers(row)}}},\n" for row in rows)
+
+
+def _numbers(values: Iterable[float]) -> str:
+    return ", ".join(map(_literal, values))
+
+
+def _literal(value: float) -> str:
+    """Return a number with all its bits; of a NaN it is not known which one."""
+    if math.isfinite(value):
+        return repr(float(value))
+    name = "NAN" if math.isnan(value) else "INFINITY"
+    return f"{'-' if value < 0.0 else ''}(double){name}"

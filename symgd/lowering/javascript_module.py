@@ -1,0 +1,167 @@
+"""An ES module of a formula and a rule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from symgd.lowering.javascript import JAVASCRIPT, PRELUDE
+from symgd.lowering.modules import functions_of
+from symgd.lowering.textual import Written
+from symgd.lowering.travelling import (
+    TravellingFormula,
+    TravellingRule,
+    described,
+    remark,
+)
+from symgd.native.version import __version__
+
+
+def javascript_module(formula: TravellingFormula, rule: TravellingRule | None) -> str:
+    """Return the text of a module."""
+    program = Written(JAVASCRIPT)
+    about = functions_of(program, formula, rule)
+    lines = [*described(formula, rule), "", *_TOLD, f"Written by symgd {__version__}."]
+    constants = {
+        "variables": list(formula.variables),
+        **_named("parameter", formula.parameters),
+        **(_named("hyperparameter", rule.hyperparameters) if rule else {}),
+        **about,
+    }
+    parts = [remark(lines, "//"), "\n", PRELUDE, program.text]
+    parts += [
+        f"const {name} = {json.dumps(value)};\n" for name, value in constants.items()
+    ]
+    exported = ["variables", "parameters", "evaluate", "value", "gradient"]
+    parts.append(_OF_POINT)
+    if formula.curvature is not None:
+        parts.append(_HESSIAN)
+        exported.append("hessian")
+    if rule is not None:
+        first = "" if rule.first is None else _FIRST
+        parts.append(_LOOP.replace("@first@", first))
+        exported += ["hyperparameters", "Run", "minimize"]
+    parts.append(f"export {{{', '.join(exported)}}};\n")
+    return "".join(parts)
+
+
+def _named(kind: str, values: Mapping[str, float]) -> dict[str, Any]:
+    return {f"{kind}s": list(values), f"{kind}Values": list(values.values())}
+
+
+_TOLD = (
+    "JavaScript has no fused multiply-add and its own exp, sin, ...: the last digits",
+    "are not symgd's.",
+)
+
+_OF_POINT = """\
+function taken(names, values, given) {
+  const result = Float64Array.from(values);
+  for (const [name, value] of Object.entries(given)) {
+    const known = names.join(", ");
+    if (!names.includes(name)) throw new Error(`unknown name ${name}: ${known}`);
+    result[names.indexOf(name)] = value;
+  }
+  return result;
+}
+function evaluated(x, given) {
+  const out = new Float64Array(variables.length + 1);
+  evaluate(x, taken(parameters, parameterValues, given), out);
+  return out;
+}
+// Return f at x; parameters by name, such as {a: 3}.
+function value(x, parameters = {}) { return evaluated(x, parameters)[0]; }
+// Return the gradient of f at x.
+function gradient(x, parameters = {}) { return evaluated(x, parameters).slice(1); }
+"""
+_HESSIAN = """\
+// Return the Hessian of f at x, row by row.
+function hessian(x, given = {}) {
+  const n = variables.length, out = new Float64Array(n*n);
+  second(x, taken(parameters, parameterValues, given), out);
+  return out;
+}
+"""
+_FIRST = """\
+    if (this.status !== "DIVERGED") {
+      this.move(first_slots, first_summands, first_totals, first_stages, 1);
+      this.look();
+    }
+"""
+_LOOP = """\
+// A descent from x. Its x, f, gradient, norm (the gradient's largest component), state
+// and t, the updates so far, all describe the same point. Its status is RUNNING,
+// CONVERGED (norm <= gtol), or DIVERGED: x is the last iterate where all was finite.
+class Run {
+  constructor(x, {gtol = 1e-8, parameters: p = {}, hyperparameters: h = {}} = {}) {
+    this.gtol = gtol;
+    this.p = taken(parameters, parameterValues, p);
+    this.h = taken(hyperparameters, hyperparameterValues, h);
+    this.x = Float64Array.from(x);
+    this.state = Array.from({length: width - 1}, () => new Float64Array(x.length));
+    this.t = 0;
+    this.look();
+@first@  }
+  look() {
+    const out = new Float64Array(this.x.length + 1);
+    evaluate(this.x, this.p, out);
+    this.f = out[0];
+    this.gradient = out.slice(1);
+    let everything = this.f;
+    this.norm = 0;
+    for (let k = 0; k < this.x.length; k++) {
+      const size = Math.abs(this.gradient[k]);
+      if (size > this.norm) this.norm = size;
+      everything += this.gradient[k];
+      everything += this.x[k];
+      for (const row of this.state) everything += row[k];
+    }
+    this.status = this.norm <= this.gtol ? "CONVERGED" : "RUNNING";
+    if (!(Math.abs(everything) < Infinity)) this.status = "DIVERGED";
+  }
+  move(slots, summands, totals, stages, t) {
+    const own = new Float64Array(width), next = new Float64Array(width);
+    const h = new Float64Array(this.h.length), parts = new Float64Array(totals);
+    let r = new Float64Array(totals);
+    schedule(t, this.h, h);
+    const load = k => {
+      own[0] = this.x[k];
+      for (let j = 1; j < width; j++) own[j] = this.state[j - 1][k];
+    };
+    for (let stage = 0; stage < stages; stage++) {
+      const sums = new Float64Array(totals);
+      for (let k = 0; k < this.x.length; k++) {
+        load(k);
+        summands(t, this.gradient[k], this.f, own, 0, h, r, parts);
+        for (let i = 0; i < totals; i++) sums[i] += parts[i];
+      }
+      r = sums;
+    }
+    for (let k = 0; k < this.x.length; k++) {
+      load(k);
+      slots(t, this.gradient[k], this.f, own, 0, h, r, next);
+      this.x[k] = next[0];
+      for (let j = 1; j < width; j++) this.state[j - 1][k] = next[j];
+    }
+  }
+  // Update once; return the status.
+  update() {
+    const before = {...this, status: "DIVERGED"}, t = this.t + 1;
+    this.x = this.x.slice();
+    this.state = this.state.map(row => row.slice());
+    this.move(update_slots, update_summands, update_totals, update_stages, t);
+    this.t = t;
+    this.look();
+    if (this.status === "DIVERGED") Object.assign(this, before);
+    return this.status;
+  }
+}
+// Update until there is a reason to end; the status is MAXITER if there was none.
+function minimize(x, {maxiter = 10000, ...more} = {}) {
+  const run = new Run(x, more);
+  while (run.status === "RUNNING" && run.t < maxiter) run.update();
+  if (run.status === "RUNNING") run.status = "MAXITER";
+  return run;
+}
+"""

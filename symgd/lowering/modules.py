@@ -1,0 +1,42 @@
+"""What a module of JavaScript and one of Python have in common: their functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from symgd.lowering.textual import Written
+from symgd.lowering.travelling import TravellingFormula, TravellingRule
+
+OF_POINT = {"x": "numbers", "p": "numbers"}
+OF_STEP = {
+    **dict.fromkeys(("t", "g", "f"), "double"),
+    "s": "numbers",
+    "k": "double",
+    "h": "numbers",
+    "r": "numbers",
+}
+
+
+def functions_of(
+    program: Written, formula: TravellingFormula, rule: TravellingRule | None
+) -> Mapping[str, int]:
+    """Write ``evaluate``, ``second``, ``schedule``, ``update`` and ``first``.
+
+    Returns
+    -------
+    mapping of str to int
+        What the loop around them must know of the rule.
+    """
+    program.add("evaluate", formula.evaluate, OF_POINT)
+    if formula.curvature is not None:
+        program.add("second", formula.curvature, OF_POINT, places=formula.places)
+    if rule is None:
+        return {}
+    program.add("schedule", rule.schedule, {"t": "double", "h": "numbers"})
+    about = {"width": 1 + len(rule.state)}
+    for name, part in (("update", rule.step), ("first", rule.first)):
+        if part is not None:
+            program.add(f"{name}_slots", part.slots, OF_STEP)
+            program.add(f"{name}_summands", part.summands, OF_STEP)
+            about |= {f"{name}_totals": part.totals, f"{name}_stages": part.stages}
+    return about

@@ -1,0 +1,167 @@
+"""What leaves symgd: the straight-line functions of a formula and of a rule.
+
+Files in other languages are written from these (``c_file``, ``javascript_module``,
+``python_module``); what is checked in them are numbers that symgd's own code gave.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from symgd.errors import FormulaError
+from symgd.lowering.code_printer import Style
+from symgd.lowering.rule_functions import (
+    ScalarUpdate,
+    lowered_schedule,
+    lowered_update,
+    slots_after,
+)
+from symgd.lowering.scalar_objective import NativeObjective
+from symgd.rules.rule import Rule
+
+LONGEST = 2000  # letters of a formula that stand in a comment
+WIDTH = 84  # of a comment
+
+
+@dataclass(frozen=True)
+class TravellingFormula:
+    """A formula with its exact derivatives.
+
+    Attributes
+    ----------
+    text : str
+    variables : sequence of str
+    parameters : mapping of str to float
+    evaluate : function
+        (x, p) -> value and gradient.
+    curvature : function or None
+        (x, p) -> 0 and the entries of the Hessian that aren't 0; None where it isn't
+        defined.
+    places : sequence of int
+        Of the entries, row by row.
+    """
+
+    text: str
+    variables: Sequence[str]
+    parameters: Mapping[str, float]
+    evaluate: Callable[..., Any]
+    curvature: Callable[..., Any] | None
+    places: Sequence[int]
+
+    @classmethod
+    def of(
+        cls,
+        native: NativeObjective,
+        text: str,
+        variables: Sequence[str],
+        parameters: Mapping[str, float],
+    ) -> TravellingFormula:
+        """Return what leaves of a formula's code."""
+        try:
+            curvature, places = native.second_derivatives
+        except FormulaError:
+            curvature, places = None, []
+        own = native.value_and_gradient
+        return cls(text, variables, parameters, own, curvature, places)
+
+
+@dataclass(frozen=True)
+class TravellingRule:
+    """A rule with the hyperparameters that it has been given.
+
+    Attributes
+    ----------
+    name, text : str
+    state : sequence of str
+    hyperparameters : mapping of str to float
+        A formula in t stands as 0.
+    scheduled : mapping of str to str
+        Those that are formulas in t.
+    schedule : function
+        (t, h) -> the hyperparameters of update t.
+    step : ScalarUpdate
+    first : ScalarUpdate or None
+        What sets the state before the first update; None where it is 0.
+    """
+
+    name: str
+    text: str
+    state: Sequence[str]
+    hyperparameters: Mapping[str, float]
+    scheduled: Mapping[str, str]
+    schedule: Callable[..., Any]
+    step: ScalarUpdate
+    first: ScalarUpdate | None
+
+    @classmethod
+    def of(
+        cls, rule: Rule, values: Mapping[str, float | str], n: int
+    ) -> TravellingRule:
+        """Return what leaves of a rule for n coordinates."""
+
+        def part(initial: bool) -> ScalarUpdate:
+            slots = slots_after(rule, initial)
+            return lowered_update(rule, slots, n, "s[{j}]", Style.LATENCY)
+
+        schedules = tuple(v if isinstance(v, str) else None for v in values.values())
+        return cls(
+            rule.name,
+            rule.text,
+            rule.state,
+            {k: 0.0 if isinstance(v, str) else v for k, v in values.items()},
+            {k: v for k, v in values.items() if isinstance(v, str)},
+            lowered_schedule(schedules, Style.LATENCY),
+            part(False),
+            None if rule.starts_at_zero else part(True),
+        )
+
+
+def described(formula: TravellingFormula, rule: TravellingRule | None) -> list[str]:
+    """Return lines that say what a file is of, for a comment."""
+    text = textwrap.shorten(formula.text, LONGEST)
+    lines = [f"f({', '.join(formula.variables)}) = {text}"]
+    return [*lines, *(rule.text.splitlines() if rule else [])]
+
+
+def remark(lines: Iterable[str], sign: str) -> str:
+    r"""Return lines as comments that begin with a sign, and end where they end.
+
+    >>> print(remark(["what\u2028is", "", "so"], "//"), end="")
+    // what is
+    //
+    // so
+    """
+    return "".join(f"{sign} {line}".rstrip() + "\n" for line in wrapped(lines))
+
+
+def wrapped(lines: Iterable[str]) -> list[str]:
+    """Return lines of signs that can be printed, none of them very long."""
+    return [
+        part
+        for line in lines
+        for part in textwrap.wrap(_printable(line), WIDTH, subsequent_indent="  ")
+        or [""]
+    ]
+
+
+def _printable(line: str) -> str:
+    return "".join(sign if sign.isprintable() else " " for sign in line)
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What symgd's own code gave, with which a file can check itself.
+
+    Attributes
+    ----------
+    points : sequence of (x, f, g, h)
+        h is empty where there is no Hessian.
+    run : (start, updates, x, f) or None
+        A descent by the rule.
+    """
+
+    points: Sequence[tuple[Sequence[float], float, Sequence[float], Sequence[float]]]
+    run: tuple[Sequence[float], int, Sequence[float], float] | None

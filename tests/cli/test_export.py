@@ -1,0 +1,50 @@
+"""``symgd export``."""
+
+import pytest
+from typer.testing import CliRunner
+
+from symgd import cli
+
+VALLEY = "(1 - x)**2 + 100*(y - x**2)**2"
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.app, cli.prepared(["export", *arguments]))
+
+
+def test_files_are_written_and_named(tmp_path):
+    file = tmp_path / "valley.c"
+    done = run(VALLEY, "--method", "momentum", "--set", "momentum=0.5", "-o", str(file))
+    header = file.with_suffix(".h")
+    assert (done.exit_code, done.stdout) == (0, f"written: {file}, {header}\n")
+    text = header.read_text("utf-8")
+    assert "#define VALLEY_HYPERPARAMETERS {0.01, 0.5}" in text
+
+
+def test_a_rule_of_a_file_and_a_schedule_are_exported(tmp_path):
+    file, rule = tmp_path / "f.c", tmp_path / "own.rule"
+    rule.write_text("Rule own\nx = x - rate*g\nwith rate=0.1\n")
+    options = ["--rule-file", str(rule), "--set", "rate=1/t", "--name", "own"]
+    done = run("a*x**2", "--parameter", "a=2", "-o", str(file), *options)
+    assert done.exit_code == 0
+    text = file.with_suffix(".h").read_text("utf-8")
+    assert "rate is 1/t, whatever h has" in text
+    assert "OWN_PARAMETERS {2.0}" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["-o", "f.txt"], "the suffix says what is written: .c"),
+        (["-o", "f.c", "--method", "auto"], "the default method can't be exported"),
+        (["-o", "f.c", "--set", "step_size=1"], "is for a method, and none is given"),
+        (["-o", "f.c", "--math", "fast"], "unknown math 'fast'"),
+        (["-o", "none/f.c"], "the folder none does not exist"),
+    ],
+)
+def test_bad_input_is_refused(tmp_path, monkeypatch, arguments, problem):
+    monkeypatch.chdir(tmp_path)
+    done = run(VALLEY, *arguments)
+    assert done.exit_code == 2
+    assert problem in done.stderr
+    assert not [*tmp_path.iterdir()]

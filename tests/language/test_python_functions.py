@@ -335,7 +335,9 @@ def test_a_refusal_in_a_helper_shows_the_helper():
         Objective(refused.through_a_helper)
 
 
-@pytest.mark.parametrize("function", [print, math.exp, np.sum, np.exp], ids=str)
+@pytest.mark.parametrize(
+    "function", [print, math.exp, np.sum, np.exp], ids=["print", "exp", "sum", "ufunc"]
+)
 def test_what_has_no_source_is_refused_with_what_to_do(function):
     with pytest.raises(FormulaError, match="give the formula as text"):
         Objective(function)

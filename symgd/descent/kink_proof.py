@@ -17,7 +17,7 @@ import numpy as np
 
 from symgd.calculus.epigraph import MOST_OF, NORM, PAIR
 from symgd.descent.eliminating import Equalities
-from symgd.objectives.epigraph import TIP, Group, SmoothForm, reaches
+from symgd.objectives.smooth_forms import TIP, Group, SmoothForm, reaches
 
 RESIDUAL = 1e-9  # of the largest gradient: what is left of a mean that is 0
 STRICT = 1e-6  # likewise: how far inside of its limits a multiplier is to be

@@ -18,7 +18,7 @@ import numpy as np
 from symgd.calculus.epigraph import MOST_OF, NORM, PAIR
 from symgd.descent.eliminating import Equalities
 from symgd.descent.kink_proof import Guess, Problem, proof
-from symgd.objectives.epigraph import TIP, Group, SmoothForm, reaches
+from symgd.objectives.smooth_forms import TIP, Group, SmoothForm, reaches
 
 NEAR = (1e-8, 1e-6, 1e-4, 1e-2)  # sizes of x: where a kink may be the one it is at
 STEPS = 12  # of Newton's method
@@ -134,7 +134,10 @@ def _solved(
         z, y = z + step[0], step[1]
         if (np.abs(step[0][:n]) <= SETTLED * problem.units).all():
             if pinned:
-                return np.clip(z[:n], *problem.sides), y
+                # What is pinned had no part in the last multipliers.
+                jacobian, slope = form.curvature(z, y)[1], form.at(z)[1]
+                equal = Equalities(form, guess.rows, ~guess.fixed, jacobian)
+                return np.clip(z[:n], *problem.sides), equal.prices(slope)
             pinned = True
             _pin(form, guess, z, fixed)
     return None

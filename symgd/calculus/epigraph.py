@@ -84,7 +84,7 @@ def may_have_epigraph(expression: Any) -> bool:
 
 
 def epigraph(
-    expressions: Iterable[tuple[Any, Limits, bool]],
+    expressions: Iterable[tuple[Any, Limits, bool | None]],
     variables: Iterable[str],
     known: Mapping[str, Span],
     taken: Iterable[str],
@@ -94,7 +94,8 @@ def epigraph(
     Parameters
     ----------
     expressions : iterable of (expression, limits, rises)
-        Formulas, the indices around them, and whether less of them is better, or more.
+        Formulas, the indices around them, and whether less of them is better, or more;
+        None is neither: there can be no kink.
     variables : iterable of str
     known : mapping of str to pair
         Between what other names, and the elements of data, are.
@@ -133,7 +134,7 @@ class _Rewriter:
 
     def __init__(
         self,
-        expressions: Iterable[tuple[Any, Limits, bool]],
+        expressions: Iterable[tuple[Any, Limits, bool | None]],
         variables: set[str],
         known: Mapping[str, Span],
         taken: set[str],
@@ -155,10 +156,12 @@ class _Rewriter:
         whole = {p for p in moving if kinks & set(parts_of(p))}
         self.kinked |= whole
 
-    def monotone(self, node: Any, rises: bool, limits: Limits) -> Any:
+    def monotone(self, node: Any, rises: bool | None, limits: Limits) -> Any:
         """Return a part of a formula, less of which is better (or more)."""
         if node not in self.kinked:
             return node
+        if rises is None:
+            raise NotExactError
         key = node, rises, limits
         if key not in self.done:
             self.done[key] = self._monotone(node, rises, limits)

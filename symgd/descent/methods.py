@@ -88,9 +88,14 @@ def _within(
     if settings.patience:
         problem = "patience isn't tested within constraints, where f may have to rise"
         raise InputError(f"{problem}; give target or time_limit")
-    from symgd.descent.interior_run import InteriorRun
+    assert objective.constraints is not None
+    if objective.constraints.function.is_smooth:
+        from symgd.descent.interior_run import InteriorRun
 
-    return InteriorRun(objective, bounds, settings)
+        return InteriorRun(objective, bounds, settings)
+    from symgd.descent.kinked_within import run_within
+
+    return run_within(objective, bounds, settings)
 
 
 def run_of(

@@ -54,9 +54,7 @@ def least_distances(A, y):
     return optimize.linprog(costs, matrix, np.r_[y, -y], bounds=sides).fun
 
 
-@pytest.mark.parametrize(
-    ("rows", "columns", "lam"), [(1000, 50, 300.0)]
-)
+@pytest.mark.parametrize(("rows", "columns", "lam"), [(1000, 50, 300.0)])
 def test_lasso_has_exact_zeros(rows, columns, lam):
     data = table(rows, columns, 0)
     result = minimize(Objective(LASSO, data=data, parameters={"lam": lam}))

@@ -134,7 +134,7 @@ class KinkedRun(SolverRun):
         """Be at a minimum on the kinks nearby, if there is one; return whether."""
         import numpy as np
 
-        from symgd.descent.kink_proof import Problem
+        from symgd.descent.kink_proof import Posed
         from symgd.descent.on_kinks import on_kinks
 
         units = np.array(sizes_of(array("d", x), self.origin or array("d", x)))
@@ -142,7 +142,7 @@ class KinkedRun(SolverRun):
         gtol = 0.0 if self.settings.relative else self.settings.gtol
         sides = np.array(self.lower), np.array(self.upper)
         best = self.fun
-        for found in on_kinks(Problem(form, sides, units, gtol), x, prices):
+        for found in on_kinks(Posed(form, sides, units, gtol), x, prices):
             fun, gradient = self._evaluated(found.x.tolist())
             if not fun <= best + NO_WORSE * abs(best):
                 continue

@@ -19,13 +19,13 @@ from symgd.calculus.epigraph import (
     MOST_OF,
     NORM,
     PAIR,
-    Limits,
-    Part,
+    Around,
+    KinkedPart,
     element,
     epigraph,
     may_have_epigraph,
 )
-from symgd.calculus.spans import Span
+from symgd.calculus.spans import Interval
 from symgd.errors import FormulaError, InputError
 from symgd.language.formula import names_in
 from symgd.language.nodes import Sum
@@ -44,7 +44,7 @@ class Group(NamedTuple):
 
     Attributes
     ----------
-    part : Part
+    part : KinkedPart
     places : tuple of arrays
         Of the new variables: p and q, or what is at least as large.
     rows : tuple of arrays
@@ -53,7 +53,7 @@ class Group(NamedTuple):
         How many kinks are inside of it.
     """
 
-    part: Part
+    part: KinkedPart
     places: tuple[np.ndarray, ...]
     rows: tuple[np.ndarray, ...]
     level: int
@@ -273,7 +273,7 @@ def _relations_of(objective: Objective) -> list[Relation]:
 
 
 def _smooth_form(
-    objective: Objective, spans: dict[str, Span], most: int
+    objective: Objective, spans: dict[str, Interval], most: int
 ) -> SmoothForm | None:
     whole, relations = _whole(objective), _relations_of(objective)
     if not may_have_epigraph(whole.expression):
@@ -293,14 +293,14 @@ def _smooth_form(
         return None
 
 
-def _as_given(relation: Relation) -> tuple[Any, Limits, bool | None]:
+def _as_given(relation: Relation) -> tuple[Any, Around, bool | None]:
     """Return what a relation limits, and on which side."""
     rises = {"<=": True, ">=": False}.get(relation.sense)
     chosen = relation.condition == sp.true
     return relation.body, relation.limits, rises if chosen else None
 
 
-def _spans_of(objective: Objective) -> dict[str, Span]:
+def _spans_of(objective: Objective) -> dict[str, Interval]:
     """Return between what parameters and data are."""
     spans = {name: (each, each) for name, each in objective.parameters.items()}
     if objective.arrays is not None:
@@ -317,7 +317,7 @@ def _formed(
     objective: Objective,
     smooth: Any,
     kept: Sequence[Relation],
-    parts: Sequence[Part],
+    parts: Sequence[KinkedPart],
     most: int,
 ) -> SmoothForm | None:
     relations = list(kept)
@@ -363,7 +363,7 @@ def _rows_of(lagrangian: Lagrangian) -> dict[int, np.ndarray]:
     return {b.relation: np.arange(first, first + count) for b, first, count in pairs}
 
 
-def _level(part: Part, parts: Sequence[Part]) -> int:
+def _level(part: KinkedPart, parts: Sequence[KinkedPart]) -> int:
     """Return how deep kinks are inside of others."""
     used = set()
     for piece in part.pieces:
@@ -373,7 +373,7 @@ def _level(part: Part, parts: Sequence[Part]) -> int:
     return 1 + max(_level(each, parts) for each in inner) if inner else 0
 
 
-def _relations(part: Part) -> Iterable[Relation]:
+def _relations(part: KinkedPart) -> Iterable[Relation]:
     """Yield what the new variables of a part are to satisfy."""
     told, limits = f"kink {part.names[0]}", part.limits
     count = 2 if part.kind == PAIR else 1
@@ -397,5 +397,5 @@ def _relations(part: Part) -> Iterable[Relation]:
                 yield _relation(f"{told}, {k}", base - there, "==", around)
 
 
-def _relation(text: str, body: Any, sense: str, limits: Limits) -> Relation:
+def _relation(text: str, body: Any, sense: str, limits: Around) -> Relation:
     return Relation(text, body, sense, limits=limits)

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, TypeAlias
 import sympy as sp
 from sympy.codegen.cfunctions import expm1, log1p
 
-from symgd.calculus.spans import Span, span_of
+from symgd.calculus.spans import Interval, span_of
 from symgd.language.as_written import made
 from symgd.language.formula import array as array_of
 from symgd.language.formula import symbol
@@ -29,7 +29,7 @@ from symgd.language.functions import log_cosh, real_abs, softplus
 from symgd.language.nodes import Sum, kept, parts_of
 from symgd.language.smoothness import is_analytic, is_root, varying
 
-Limits: TypeAlias = tuple[Any, ...]  # of an index: its name, first and last
+Around: TypeAlias = tuple[Any, ...]  # of an index: its name, first and last
 
 ABSOLUTE = (sp.Abs, real_abs)
 RISING = (sp.exp, expm1, sp.sinh, sp.tanh, sp.atan, sp.asinh, sp.erf, softplus)
@@ -43,7 +43,7 @@ class NotExactError(Exception):
     """There is no smooth form that has the same minima."""
 
 
-class Part(NamedTuple):
+class KinkedPart(NamedTuple):
     """What stands for a kink, or for as many as there are indices.
 
     Attributes
@@ -66,7 +66,7 @@ class Part(NamedTuple):
     names: tuple[str, ...]
     node: Any
     pieces: tuple[Any, ...]
-    limits: Limits
+    limits: Around
     sign: int = 1
 
 
@@ -74,7 +74,7 @@ class Epigraph(NamedTuple):
     """A smooth formula and what stands for kinks in it, the inner ones first."""
 
     expression: Any
-    parts: tuple[Part, ...]
+    parts: tuple[KinkedPart, ...]
 
 
 def may_have_epigraph(expression: Any) -> bool:
@@ -84,17 +84,18 @@ def may_have_epigraph(expression: Any) -> bool:
 
 
 def epigraph(
-    expressions: Iterable[tuple[Any, Limits, bool]],
+    expressions: Iterable[tuple[Any, Around, bool | None]],
     variables: Iterable[str],
-    known: Mapping[str, Span],
+    known: Mapping[str, Interval],
     taken: Iterable[str],
-) -> tuple[list[Any], tuple[Part, ...]] | None:
+) -> tuple[list[Any], tuple[KinkedPart, ...]] | None:
     """Return formulas without kinks whose minima are the same; None if there are none.
 
     Parameters
     ----------
     expressions : iterable of (expression, limits, rises)
-        Formulas, the indices around them, and whether less of them is better, or more.
+        Formulas, the indices around them, and whether less of them is better, or more;
+        None is neither: there can be no kink.
     variables : iterable of str
     known : mapping of str to pair
         Between what other names, and the elements of data, are.
@@ -124,7 +125,7 @@ def epigraph(
     return found, tuple(rewriter.parts)
 
 
-def _formulas(part: Part) -> list[Any]:
+def _formulas(part: KinkedPart) -> list[Any]:
     return [p[1] if part.kind == NORM else p for p in part.pieces]
 
 
@@ -133,14 +134,14 @@ class _Rewriter:
 
     def __init__(
         self,
-        expressions: Iterable[tuple[Any, Limits, bool]],
+        expressions: Iterable[tuple[Any, Around, bool | None]],
         variables: set[str],
-        known: Mapping[str, Span],
+        known: Mapping[str, Interval],
         taken: set[str],
     ) -> None:
         self.given = [(node, rises, limits) for node, limits, rises in expressions]
         self.variables, self.known, self.taken = variables, known, taken
-        self.parts: list[Part] = []
+        self.parts: list[KinkedPart] = []
         self.done: dict[Any, Any] = {}
         self.pieces = 0
         self.kinked: set[Any] = set()
@@ -155,16 +156,18 @@ class _Rewriter:
         whole = {p for p in moving if kinks & set(parts_of(p))}
         self.kinked |= whole
 
-    def monotone(self, node: Any, rises: bool, limits: Limits) -> Any:
+    def monotone(self, node: Any, rises: bool | None, limits: Around) -> Any:
         """Return a part of a formula, less of which is better (or more)."""
         if node not in self.kinked:
             return node
+        if rises is None:
+            raise NotExactError
         key = node, rises, limits
         if key not in self.done:
             self.done[key] = self._monotone(node, rises, limits)
         return self.done[key]
 
-    def _monotone(self, node: Any, rises: bool, limits: Limits) -> Any:
+    def _monotone(self, node: Any, rises: bool, limits: Around) -> Any:
         if isinstance(node, ABSOLUTE) and rises:
             return self._pair(node, (self._plain(node.args[0]), 0), limits)
         if isinstance(node, sp.Max) and rises:
@@ -197,7 +200,7 @@ class _Rewriter:
 
     # ------------------------------------------------------ what is around a kink
 
-    def _product(self, node: Any, rises: bool, limits: Limits) -> Any:
+    def _product(self, node: Any, rises: bool, limits: Around) -> Any:
         inner = [each for each in node.args if each in self.kinked]
         others = [span_of(each, self.known) for each in node.args if each not in inner]
         # Several are at least 0, and so is what is larger.
@@ -216,7 +219,7 @@ class _Rewriter:
         factors = (self.monotone(each, rises, limits) for each in node.args)
         return made(sp.Mul, factors)
 
-    def _power(self, node: Any, rises: bool, limits: Limits) -> Any:
+    def _power(self, node: Any, rises: bool, limits: Around) -> Any:
         base, exponent = node.args
         if exponent in self.kinked or not exponent.is_Rational:
             raise NotExactError
@@ -231,7 +234,7 @@ class _Rewriter:
             return self.monotone(base, False, limits) ** exponent
         raise NotExactError
 
-    def _of_function(self, node: Any, rises: bool, limits: Limits) -> Any:
+    def _of_function(self, node: Any, rises: bool, limits: Around) -> Any:
         if len(node.args) > 1:
             raise NotExactError
         inner = node.args[0]
@@ -244,7 +247,7 @@ class _Rewriter:
 
     # ---------------------------------------------------------------- the kinks
 
-    def _new(self, limits: Limits) -> tuple[str, Any]:
+    def _new(self, limits: Around) -> tuple[str, Any]:
         """Return a new variable: its name, and what stands for it in a formula."""
         number = 0
         while (name := f"kink_{number}" if number else "kink") in self.taken:
@@ -256,7 +259,7 @@ class _Rewriter:
         return name, element(name, limits)
 
     def _add(self, *part: Any) -> None:
-        new = Part(*part)
+        new = KinkedPart(*part)
         indices = {index for index, *_ in new.limits}
         if len(indices) < len(new.limits):
             raise NotExactError
@@ -266,14 +269,14 @@ class _Rewriter:
                     raise NotExactError  # there would be elements of no kink
         self.parts.append(new)
 
-    def _pair(self, node: Any, two: tuple[Any, Any], limits: Limits) -> Any:
+    def _pair(self, node: Any, two: tuple[Any, Any], limits: Around) -> Any:
         """Return what stands for an absolute value, or for the larger of two."""
         one, other = two
         (p, above), (q, below) = self._new(limits), self._new(limits)
         self._add(PAIR, (p, q), node, (one - other,), limits)
         return above + below if isinstance(node, ABSOLUTE) else other + above
 
-    def _extreme(self, node: Any, sign: int, limits: Limits) -> Any:
+    def _extreme(self, node: Any, sign: int, limits: Around) -> Any:
         rises = sign > 0
         pieces = []
         for each in node.args:
@@ -289,7 +292,7 @@ class _Rewriter:
         self._add(MOST_OF, (name,), node, tuple(pieces), limits, sign)
         return new
 
-    def _pieces(self, node: Any, rises: bool, limits: Limits) -> list[Any]:
+    def _pieces(self, node: Any, rises: bool, limits: Around) -> list[Any]:
         """Return of what a choice chooses, also where one is inside of it."""
         if isinstance(node, ABSOLUTE) and rises and node in self.kinked:
             inner = self._plain(node.args[0])
@@ -299,7 +302,7 @@ class _Rewriter:
             return [piece for pieces in found for piece in pieces]
         return [self.monotone(node, rises, limits)]
 
-    def _norm(self, node: Any, rises: bool, limits: Limits) -> Any:
+    def _norm(self, node: Any, rises: bool, limits: Around) -> Any:
         squares = squares_of(node.base)
         for weight, base, inner in squares:
             self._plain(base)
@@ -328,7 +331,7 @@ class _Rewriter:
         return isinstance(node, (sp.Symbol, sp.Indexed)) and name in self.variables
 
 
-def element(name: str, limits: Limits) -> Any:
+def element(name: str, limits: Around) -> Any:
     """Return a variable; within indices, the element of an array that is theirs."""
     if not limits:
         return symbol(name)
@@ -336,7 +339,7 @@ def element(name: str, limits: Limits) -> Any:
     return sp.Indexed(array_of(name), *places)
 
 
-def squares_of(base: Any) -> list[tuple[Any, Any, Limits]]:
+def squares_of(base: Any) -> list[tuple[Any, Any, Around]]:
     """Return the weights and bases of a sum of squares, with its indices; or nothing.
 
     >>> x, y = symbol("x"), symbol("y")
@@ -347,7 +350,7 @@ def squares_of(base: Any) -> list[tuple[Any, Any, Limits]]:
     base = base.args[0] if isinstance(base, kept) else base
     for term in sp.Add.make_args(base):
         factor: Any = term
-        limits: Limits = ()
+        limits: Around = ()
         if isinstance(term, sp.Sum):
             factor, limits = term.function, tuple(tuple(e) for e in term.limits)
         powers = [p for p in sp.Mul.make_args(factor) if p.is_Pow and p.exp == 2]

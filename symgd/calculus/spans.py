@@ -15,13 +15,13 @@ from symgd.language.functions import real_abs
 from symgd.language.nodes import kept
 from symgd.language.signs import is_nonnegative, is_positive
 
-Span: TypeAlias = tuple[float, float]
+Interval: TypeAlias = tuple[float, float]
 EVERYTHING = (-math.inf, math.inf)
 RISING = {sp.exp: math.exp, sp.tanh: math.tanh, sp.atan: math.atan}
 LARGEST = 700.0  # of which exp is finite
 
 
-def span_of(node: Any, known: Mapping[str, Span]) -> Span:
+def span_of(node: Any, known: Mapping[str, Interval]) -> Interval:
     """Return the least and the largest value of a formula.
 
     Parameters
@@ -49,7 +49,7 @@ def span_of(node: Any, known: Mapping[str, Span]) -> Span:
     return low, high
 
 
-def _inside(node: Any, known: Mapping[str, Span]) -> Span:
+def _inside(node: Any, known: Mapping[str, Interval]) -> Interval:
     spans = [span_of(each, known) for each in node.args if isinstance(each, sp.Expr)]
     if isinstance(node, sp.Add):
         return sum(low for low, _ in spans), sum(high for _, high in spans)
@@ -80,12 +80,12 @@ def _inside(node: Any, known: Mapping[str, Span]) -> Span:
     return (0.0 if is_positive(node) else -math.inf), math.inf
 
 
-def _times(one: Span, other: Span) -> Span:
+def _times(one: Interval, other: Interval) -> Interval:
     products = [a * b if a and b else 0.0 for a in one for b in other]
     return min(products), max(products)
 
 
-def _power(base: Span, exponent: Any) -> Span:
+def _power(base: Interval, exponent: Any) -> Interval:
     low, high = base
     if not exponent.is_Rational:
         return (0.0 if low >= 0.0 else -math.inf), math.inf

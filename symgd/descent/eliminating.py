@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from symgd.calculus.epigraph import NORM, PAIR
-from symgd.objectives.epigraph import SmoothForm
+from symgd.objectives.smooth_forms import SmoothForm
 
 DENSE = 400  # unknowns, up to which dependent relations are allowed for
 INDEPENDENT = 1e-11  # of the largest singular value

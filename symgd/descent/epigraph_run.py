@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from symgd.descent.interior_run import InteriorRun
     from symgd.descent.on_kinks import OnKinks
-    from symgd.objectives.epigraph import SmoothForm
+    from symgd.objectives.smooth_forms import SmoothForm
 
 SEARCHED = 200  # iterations, before it takes long
 MOST, MANY = 3000, 600  # rows of a matrix: at most, and of which steps take long
@@ -100,7 +100,7 @@ class KinkedRun(SolverRun):
     # ------------------------------------------------------- what is at kinks
 
     def _form(self) -> SmoothForm | None:
-        from symgd.objectives.epigraph import smooth_form
+        from symgd.objectives.smooth_forms import smooth_form
 
         return smooth_form(self.objective, MOST)
 
@@ -134,7 +134,7 @@ class KinkedRun(SolverRun):
         """Be at a minimum on the kinks nearby, if there is one; return whether."""
         import numpy as np
 
-        from symgd.descent.kink_proof import Problem
+        from symgd.descent.kink_proof import Posed
         from symgd.descent.on_kinks import on_kinks
 
         units = np.array(sizes_of(array("d", x), self.origin or array("d", x)))
@@ -142,7 +142,7 @@ class KinkedRun(SolverRun):
         gtol = 0.0 if self.settings.relative else self.settings.gtol
         sides = np.array(self.lower), np.array(self.upper)
         best = self.fun
-        for found in on_kinks(Problem(form, sides, units, gtol), x, prices):
+        for found in on_kinks(Posed(form, sides, units, gtol), x, prices):
             fun, gradient = self._evaluated(found.x.tolist())
             if not fun <= best + NO_WORSE * abs(best):
                 continue
@@ -279,8 +279,8 @@ class KinkedRun(SolverRun):
         if self.search_ended not in (RUNNING, *Status):
             raise ValueError("no search ends like that")
         if inner is not None:
-            theirs = {k.removeprefix("inner_"): v for k, v in stored.items()}
-            inner.restore({k: theirs[k] for k in inner.arrays()}, plan["inner"])
+            theirs = {k: stored[f"inner_{k}"] for k in inner.arrays()}
+            inner.restore(theirs, plan["inner"])
             self.inner = inner
 
 

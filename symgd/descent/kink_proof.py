@@ -17,7 +17,7 @@ import numpy as np
 
 from symgd.calculus.epigraph import MOST_OF, NORM, PAIR
 from symgd.descent.eliminating import Equalities
-from symgd.objectives.epigraph import TIP, Group, SmoothForm, reaches
+from symgd.objectives.smooth_forms import TIP, Group, SmoothForm, reaches
 
 RESIDUAL = 1e-9  # of the largest gradient: what is left of a mean that is 0
 STRICT = 1e-6  # likewise: how far inside of its limits a multiplier is to be
@@ -27,7 +27,7 @@ BENT = 1e-7  # of the largest second derivative: what isn't 0
 
 
 @dataclasses.dataclass
-class Problem:
+class Posed:
     """A smooth form, and what is asked of its ends.
 
     Attributes
@@ -98,7 +98,7 @@ class _Gradients(NamedTuple):
 
 
 def proof(
-    problem: Problem, x: np.ndarray, guess: Guess, prices: np.ndarray | None
+    problem: Posed, x: np.ndarray, guess: Guess, prices: np.ndarray | None
 ) -> Proof | None:
     """Return whether multipliers prove a point to be a minimum; None if they don't."""
     form = problem.form
@@ -133,7 +133,7 @@ def proof(
     return Proof(bool(margin > STRICT and seen))
 
 
-def _is_there(problem: Problem, guess: Guess, z: np.ndarray) -> bool:
+def _is_there(problem: Posed, guess: Guess, z: np.ndarray) -> bool:
     """Return whether a point is at the kinks it is taken to be at, and at no others."""
     form = problem.form
     c, slopes = form.at(z)[2], form.slopes(z)
@@ -157,7 +157,7 @@ def _is_there(problem: Problem, guess: Guess, z: np.ndarray) -> bool:
 
 
 def _gradients(
-    problem: Problem,
+    problem: Posed,
     z: np.ndarray,
     y: np.ndarray,
     hessian: np.ndarray,
@@ -183,7 +183,7 @@ def _gradients(
 
 
 def _margin(
-    problem: Problem, guess: Guess, z: np.ndarray, y: np.ndarray, of: _Gradients
+    problem: Posed, guess: Guess, z: np.ndarray, y: np.ndarray, of: _Gradients
 ) -> float | None:
     """Return how far multipliers are inside of their limits; None if they aren't."""
     form, n = problem.form, problem.form.count

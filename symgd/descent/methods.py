@@ -90,6 +90,18 @@ def check_within(
         raise InputError(f"{problem}; give target or time_limit")
 
 
+def _run_within(objective: Objective, bounds: Bounds, settings: Settings) -> Run:
+    """Return a run that keeps to constraints."""
+    assert objective.constraints is not None
+    if objective.constraints.function.is_smooth:
+        from symgd.descent.interior_run import InteriorRun
+
+        return InteriorRun(objective, bounds, settings)
+    from symgd.descent.kinked_within import run_within
+
+    return run_within(objective, bounds, settings)
+
+
 def run_of(
     objective: Objective,
     bounds: Bounds,
@@ -111,9 +123,7 @@ def run_of(
             problem = "batch_size needs an update rule, and these can't keep to"
             raise InputError(f"{problem} constraints")
         check_within(objective, settings, method, hyperparameters)
-        from symgd.descent.interior_run import InteriorRun
-
-        return InteriorRun(objective, bounds, settings)
+        return _run_within(objective, bounds, settings)
     if is_default(method):
         if batch_size:
             problem = "batch_size needs an update rule: method='amsgrad', say"

@@ -17,8 +17,8 @@ import numpy as np
 
 from symgd.calculus.epigraph import MOST_OF, NORM, PAIR
 from symgd.descent.eliminating import Equalities
-from symgd.descent.kink_proof import Guess, Problem, proof
-from symgd.objectives.epigraph import TIP, Group, SmoothForm, reaches
+from symgd.descent.kink_proof import Guess, Posed, proof
+from symgd.objectives.smooth_forms import TIP, Group, SmoothForm, reaches
 
 NEAR = (1e-8, 1e-6, 1e-4, 1e-2)  # sizes of x: where a kink may be the one it is at
 STEPS = 12  # of Newton's method
@@ -44,13 +44,13 @@ class OnKinks(NamedTuple):
 
 
 def on_kinks(
-    problem: Problem, x: Sequence[float], prices: np.ndarray | None = None
+    problem: Posed, x: Sequence[float], prices: np.ndarray | None = None
 ) -> Iterator[OnKinks]:
     """Yield the points at kinks nearby that are minima, by their multipliers.
 
     Parameters
     ----------
-    problem : Problem
+    problem : Posed
     x : sequence of float
     prices : array, optional
         Multipliers of the form's relations that are nearly right.
@@ -80,7 +80,7 @@ def on_kinks(
                     break
 
 
-def _guess(problem: Problem, z: np.ndarray, slopes: np.ndarray, near: float) -> Guess:
+def _guess(problem: Posed, z: np.ndarray, slopes: np.ndarray, near: float) -> Guess:
     """Return which kinks a point is at, if those so near are."""
     form, (low, high) = problem.form, problem.sides
     steps = near * problem.units
@@ -114,7 +114,7 @@ def _guess(problem: Problem, z: np.ndarray, slopes: np.ndarray, near: float) -> 
 
 
 def _solved(
-    problem: Problem, begun: np.ndarray, guess: Guess, prices: np.ndarray | None
+    problem: Posed, begun: np.ndarray, guess: Guess, prices: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the point on these kinks where f is stationary, with multipliers."""
     form, n = problem.form, problem.form.count
@@ -134,13 +134,16 @@ def _solved(
         z, y = z + step[0], step[1]
         if (np.abs(step[0][:n]) <= SETTLED * problem.units).all():
             if pinned:
-                return np.clip(z[:n], *problem.sides), y
+                # What is pinned had no part in the last multipliers.
+                jacobian, slope = form.curvature(z, y)[1], form.at(z)[1]
+                equal = Equalities(form, guess.rows, ~guess.fixed, jacobian)
+                return np.clip(z[:n], *problem.sides), equal.prices(slope)
             pinned = True
             _pin(form, guess, z, fixed)
     return None
 
 
-def _put_where_fixed(problem: Problem, guess: Guess, z: np.ndarray) -> None:
+def _put_where_fixed(problem: Posed, guess: Guess, z: np.ndarray) -> None:
     """Put what is fixed where it is to be: at bounds, and at 0 where it is a kink."""
     n, (low, high) = problem.form.count, problem.sides
     at_bounds = guess.fixed.copy()

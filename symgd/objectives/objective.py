@@ -525,7 +525,7 @@ class Objective:
 
     @property
     def smooth_forms(self) -> dict[Any, Any]:
-        """The smooth forms of it that are known, see ``objectives.epigraph``."""
+        """The smooth forms of it that are known, see ``objectives.smooth_forms``."""
         return self._kernels.smooth_forms
 
     @property

@@ -102,6 +102,19 @@ PROMISES = {
         "energy: 584.606 before, 218.111 after",
         "noise (rms): 0.1995 before, 0.0595 after",
     ],
+    "minimax_fit": [
+        "CONVERGED: the largest error is 0.000546",
+        "it is reached 6 times: 1 -1 1 -1 1 -1",
+    ],
+    "lasso_path": [
+        "price    1.0: 12 of 12 weights are not 0",
+        "price  158.7: 4 of 12 weights are not 0",
+        "price 2000.0: 0 of 12 weights are not 0",
+    ],
+    "enclosing_circle": [
+        "CONVERGED: radius 3.175897, held by 2 points",
+        "the sum of distances is least, 40.6686",
+    ],
     "circle_fit": [
         "algebraic: centre (1.343, 2.183), radius 2.652, f = 0.79990",
         "by distance: centre (0.887, 2.013), radius 3.089, f = 0.68611",

@@ -19,13 +19,13 @@ from symgd.calculus.epigraph import (
     MOST_OF,
     NORM,
     PAIR,
-    Limits,
-    Part,
+    Around,
+    KinkedPart,
     element,
     epigraph,
     may_have_epigraph,
 )
-from symgd.calculus.spans import Span
+from symgd.calculus.spans import Interval
 from symgd.errors import FormulaError, InputError
 from symgd.language.formula import names_in
 from symgd.language.nodes import Sum
@@ -44,7 +44,7 @@ class Group(NamedTuple):
 
     Attributes
     ----------
-    part : Part
+    part : KinkedPart
     places : tuple of arrays
         Of the new variables: p and q, or what is at least as large.
     rows : tuple of arrays
@@ -53,7 +53,7 @@ class Group(NamedTuple):
         How many kinks are inside of it.
     """
 
-    part: Part
+    part: KinkedPart
     places: tuple[np.ndarray, ...]
     rows: tuple[np.ndarray, ...]
     level: int
@@ -70,11 +70,14 @@ class SmoothForm:
     count : int
         How many coordinates those have.
     groups : list of Group
+    kept : int
+        How many relations are the problem's own: the first.
     """
 
     objective: Objective
     count: int
     groups: list[Group]
+    kept: int = 0
 
     def __post_init__(self) -> None:
         whole = self.lagrangian
@@ -91,6 +94,16 @@ class SmoothForm:
         """Of the smooth problem."""
         assert self.objective.constraints is not None
         return self.objective.constraints
+
+    @property
+    def own_rows(self) -> list[int]:
+        """The rows of the problem's own relations, in their order there."""
+        firsts = itertools.accumulate(self.lagrangian.heights, initial=0)
+        rows = zip(
+            self.lagrangian.blocks, firsts, self.lagrangian.heights, strict=False
+        )
+        mine = ((at, size) for block, at, size in rows if block.relation < self.kept)
+        return [k for at, size in mine for k in range(at, at + size)]
 
     def bounds(self, own: Bounds) -> Bounds:
         """Return the bounds of all coordinates."""
@@ -234,11 +247,10 @@ def smooth_form(objective: Objective, most: int) -> SmoothForm | None:
     most : int
         Its coordinates and relations, at most.
     """
-    if objective.iteration is not None or objective.constraints is not None:
+    whole = _whole(objective)
+    if objective.iteration is not None or whole.is_smooth or whole.has_jumps:
         return None
-    if objective.is_smooth or objective.has_jumps:
-        return None
-    spans = _spans_of(objective)
+    spans = _spans_of(whole)
     key = (*sorted(spans.items()), most)
     known = objective.smooth_forms
     if key not in known:
@@ -249,25 +261,46 @@ def smooth_form(objective: Objective, most: int) -> SmoothForm | None:
     return form
 
 
+def _whole(objective: Objective) -> Objective:
+    """Return what has all names: within constraints, the Lagrangian."""
+    constraints = objective.constraints
+    return objective if constraints is None else constraints.function
+
+
+def _relations_of(objective: Objective) -> list[Relation]:
+    constraints = objective.constraints
+    return [] if constraints is None else constraints.constraints.relations
+
+
 def _smooth_form(
-    objective: Objective, spans: dict[str, Span], most: int
+    objective: Objective, spans: dict[str, Interval], most: int
 ) -> SmoothForm | None:
-    if not may_have_epigraph(objective.expression):
+    whole, relations = _whole(objective), _relations_of(objective)
+    if not may_have_epigraph(whole.expression):
         return None
-    names = {each.name for each in objective.expression.atoms(sp.Symbol)}
-    names |= {*objective.variables, *objective.parameters}
-    given = [(objective.expression, (), True)]
+    names = {each.name for each in whole.expression.atoms(sp.Symbol)}
+    names |= {*whole.variables, *whole.parameters}
+    given = [(objective.expression, (), True), *map(_as_given, relations)]
     found = epigraph(given, objective.variables, spans, names)
     if found is None or not found[1]:
         return None
-    (smooth,), parts = found
+    (smooth, *bodies), parts = found
+    pairs = zip(relations, bodies, strict=True)
+    kept = [relation._replace(body=body) for relation, body in pairs]
     try:
-        return _formed(objective, smooth, parts, most)
+        return _formed(objective, smooth, kept, parts, most)
     except (FormulaError, InputError):  # too many names, or no such derivative
         return None
 
 
-def _spans_of(objective: Objective) -> dict[str, Span]:
+def _as_given(relation: Relation) -> tuple[Any, Around, bool | None]:
+    """Return what a relation limits, and on which side."""
+    rises = {"<=": True, ">=": False}.get(relation.sense)
+    chosen = relation.condition == sp.true
+    return relation.body, relation.limits, rises if chosen else None
+
+
+def _spans_of(objective: Objective) -> dict[str, Interval]:
     """Return between what parameters and data are."""
     spans = {name: (each, each) for name, each in objective.parameters.items()}
     if objective.arrays is not None:
@@ -281,9 +314,13 @@ def _spans_of(objective: Objective) -> dict[str, Span]:
 
 
 def _formed(
-    objective: Objective, smooth: Any, parts: Sequence[Part], most: int
+    objective: Objective,
+    smooth: Any,
+    kept: Sequence[Relation],
+    parts: Sequence[KinkedPart],
+    most: int,
 ) -> SmoothForm | None:
-    relations: list[Relation] = []
+    relations = list(kept)
     of_parts = []
     for part in parts:
         own = list(_relations(part))
@@ -291,7 +328,7 @@ def _formed(
         of_parts.append(range(first, first + len(own)))
         relations += own
     added = [name for part in parts for name in part.names]
-    arrays = objective.arrays
+    arrays = _whole(objective).arrays
     known: dict[str, Any] = {}
     if arrays is not None:
         known = {"data": arrays.data or None, "sizes": arrays.sizes}
@@ -303,13 +340,12 @@ def _formed(
         **known,
     )
     if arrays is not None and whole.arrays is not None:
-        whole = whole._shaped(dict(arrays.shapes or {}))
+        shapes = arrays.shapes or {}
+        whole = whole._shaped({k: shapes[k] for k in objective.variables})
     lagrangian = whole.constraints
     assert lagrangian is not None
     rows, size = lagrangian.rows, len(whole.space)
     if size + 2 * rows - lagrangian.equalities > most:
-        return None
-    if lagrangian.gaps:
         return None
     places = _rows_of(lagrangian)
     groups = []
@@ -317,7 +353,7 @@ def _formed(
         names = [np.array(whole.space.places(name, "variable")) for name in part.names]
         rows_of = tuple(places[k] for k in which)
         groups.append(Group(part, tuple(names), rows_of, _level(part, parts)))
-    return SmoothForm(whole, len(objective.space), groups)
+    return SmoothForm(whole, len(objective.space), groups, len(kept))
 
 
 def _rows_of(lagrangian: Lagrangian) -> dict[int, np.ndarray]:
@@ -327,7 +363,7 @@ def _rows_of(lagrangian: Lagrangian) -> dict[int, np.ndarray]:
     return {b.relation: np.arange(first, first + count) for b, first, count in pairs}
 
 
-def _level(part: Part, parts: Sequence[Part]) -> int:
+def _level(part: KinkedPart, parts: Sequence[KinkedPart]) -> int:
     """Return how deep kinks are inside of others."""
     used = set()
     for piece in part.pieces:
@@ -337,7 +373,7 @@ def _level(part: Part, parts: Sequence[Part]) -> int:
     return 1 + max(_level(each, parts) for each in inner) if inner else 0
 
 
-def _relations(part: Part) -> Iterable[Relation]:
+def _relations(part: KinkedPart) -> Iterable[Relation]:
     """Yield what the new variables of a part are to satisfy."""
     told, limits = f"kink {part.names[0]}", part.limits
     count = 2 if part.kind == PAIR else 1
@@ -361,5 +397,5 @@ def _relations(part: Part) -> Iterable[Relation]:
                 yield _relation(f"{told}, {k}", base - there, "==", around)
 
 
-def _relation(text: str, body: Any, sense: str, limits: Limits) -> Relation:
+def _relation(text: str, body: Any, sense: str, limits: Around) -> Relation:
     return Relation(text, body, sense, limits=limits)

@@ -1,0 +1,171 @@
+"""The default method within constraints where these or f have kinks.
+
+An interior point method solves the smooth form, which has more variables; all that is
+said of it is of the problem as it was given.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from symgd.descent.certificate import Certificate, Residuals
+from symgd.descent.interior_run import CTOL, InteriorRun
+from symgd.descent.run import Run, floats
+from symgd.descent.settings import Settings
+from symgd.language.text import number
+from symgd.native.machine import address
+from symgd.native.status import RUNNING, Status
+from symgd.objectives.objective import Objective
+from symgd.objectives.points import Bounds
+from symgd.objectives.smooth_forms import SmoothForm, smooth_form
+
+MOST = 3000  # rows of a matrix
+
+
+def run_within(objective: Objective, bounds: Bounds, settings: Settings) -> Run:
+    """Return a run that keeps to constraints, in a smooth form where there is one."""
+    form = smooth_form(objective, MOST)
+    if form is None:
+        return InteriorRun(objective, bounds, settings)
+    return KinkedInteriorRun(form, objective, bounds, settings)
+
+
+class KinkedInteriorRun(Run):
+    """A run of the interior point method on the smooth form of a problem."""
+
+    name = "auto"
+    short = 50
+
+    def __init__(
+        self, form: SmoothForm, objective: Objective, bounds: Bounds, settings: Settings
+    ) -> None:
+        told = ("violation", "barrier")
+        super().__init__(objective, bounds, settings, constants=told)
+        self.scheduled, self.remembers = frozenset(told), False
+        assert objective.constraints is not None
+        self.form, self.lagrangian = form, objective.constraints
+        own = dataclasses.replace(settings, sign=1.0, every=0, target=-math.inf)
+        self.inner = InteriorRun(form.objective, form.bounds(bounds), own)
+        self.function = objective.kernel("evaluation")
+        self.relations = self.lagrangian.function.kernel("evaluation")
+        self.words = self.lagrangian.function.parameter_values()
+
+    def begin(self, x: Sequence[float]) -> int:
+        """Begin inside of the smooth form."""
+        self.recorded = array("d")
+        if self.origin:
+            self.origin[:] = array("d", x)
+        self.record.clear()
+        self.record.variables, self.record.every = self.n, self.settings.every
+        self.settings.put_into(self.record)
+        with np.errstate(all="ignore"):
+            lifted = self.form.lifted(x)
+        self._be_at(array("d", x), floats(self.n))
+        self.record.value = self.record.norm = math.nan
+        self.record.t = -1
+        if not np.isfinite(lifted).all():
+            return int(Status.DIVERGED)
+        status = self.inner.begin(lifted.tolist())
+        self._copy()
+        if status == RUNNING:
+            self.begun[:] = array("d", [self.fun, self.norm, sum(map(abs, x))])
+        return status
+
+    def advance(self, last: int) -> int:
+        """Continue, at most to iteration ``last``; return RUNNING or a status."""
+        each, status = self.settings.every > 0, RUNNING
+        while status == RUNNING and self.t < last:
+            with np.errstate(all="ignore"):
+                status = self.inner.advance(self.inner.t + 1 if each else last)
+            self._copy()
+            reached = self.fun <= self.settings.target
+            if reached and self.violation <= CTOL:
+                return int(Status.TARGET_REACHED)
+        ended = status in (Status.CONVERGED, Status.STALLED)
+        missed = ended and not self.violation <= CTOL
+        return int(Status.ABNORMAL) if missed else status
+
+    def _copy(self) -> None:
+        """Be where the inner run is, and record that."""
+        inner, record = self.inner, self.record
+        x, gradient = inner.x[: self.n], floats(self.n)
+        record.value = self.function(*map(address, (x, self.parameters, gradient)))
+        self._be_at(x, gradient)
+        record.t, record.norm = inner.t, inner.norm
+        record.evaluations = inner.evaluations
+        every, count = record.every, len(self.recorded) // self.columns
+        if every and self.t % every == 0 and count <= self.t // every:
+            told = [self.violation, inner.conditions.barrier]
+            self.recorded += array("d", [self.t, self.fun, self.norm, *x, *told])
+
+    def _values(self) -> array[float]:
+        """Return what each constraint is, left side without the right one."""
+        n, m = self.n, self.lagrangian.rows
+        point = self.x + floats(m) + array("d", [1.0])
+        image = floats(n + m + 1)
+        self.relations(*map(address, (point, self.words, image)))
+        return image[n : n + m]
+
+    @property
+    def violation(self) -> float:
+        """By how much the given constraints, and bounds, are missed."""
+        low, high = map(np.array, self.lagrangian.sides)
+        values, x = np.array(self._values()), np.array(self.x)
+        sides = np.array(self.lower) - x, x - np.array(self.upper)
+        missed = [*sides, low - values, values - high]
+        return max(float(each.max(initial=0.0)) for each in missed)
+
+    def certificate(self) -> Certificate:
+        """Return what shows that the end is a minimum, or how far it is from one."""
+        inner, sign = self.inner.certificate(), self.settings.sign
+        prices = [sign * inner.prices[k] + 0.0 for k in self.form.own_rows]
+        bounds = [sign * each + 0.0 for each in inner._bounds[: self.n]]
+        left = Residuals(self.violation, self.norm, inner.residuals.complementarity)
+        own = self.lagrangian, self.objective.space, prices, self._values(), bounds
+        return Certificate(*own, left)
+
+    def told(self, status: Status) -> str:
+        """Say why a run ended as it did, with the numbers."""
+        if status != Status.INFEASIBLE:
+            return self.inner.told(status)
+        low, high = map(np.array, self.lagrangian.sides)
+        values = np.array(self._values())
+        worst = int(np.argmax(np.maximum(low - values, values - high)))
+        return (
+            "no point near here satisfies the constraints; the least violation found "
+            f"is {number(self.violation)}, of {self.lagrangian.name_of(worst)}"
+        )
+
+    def _not_a_minimum(self) -> str:
+        return self.inner._not_a_minimum()
+
+    def recall(self, status: Status) -> None:
+        """Be as it was: all that it says is stored."""
+
+    def blame(self) -> str:
+        """Say what was not finite."""
+        return self.inner.blame()
+
+    # ---------------------------------------------------- stored and continued
+
+    def arrays(self) -> dict[str, array[Any]]:
+        """Return all numbers that the run consists of, by name."""
+        inner = {f"inner_{k}": v for k, v in self.inner.arrays().items()}
+        return super().arrays() | inner
+
+    def plan(self) -> dict[str, Any]:
+        """Return what else is to be known to go on, as JSON can hold it."""
+        return super().plan() | {"inner": self.inner.plan()}
+
+    def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+        """Be where another run was when it was stored; raises likewise."""
+        inner = self.inner.arrays()
+        theirs = {name: stored[f"inner_{name}"] for name in inner}
+        super().restore(stored, plan)
+        self.inner.restore(theirs, plan["inner"])

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from array import array
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from symgd.descent.certificate import CTOL
 from symgd.descent.row_units import units_of_rows
-from symgd.descent.run import Run
+from symgd.descent.run import SLICE_SECONDS, Run
 from symgd.descent.unbounded import BOTTOM, lower_for_ever
+from symgd.native.interrupts import Interrupts
 from symgd.native.machine import raise_pending
 from symgd.native.status import RUNNING, Status
 
@@ -243,9 +245,8 @@ class TriedRun(Run):
         """Let the kernel begin, and make some steps that are not counted."""
         state = self.conditions
         kept = {name: getattr(state, name) for name in ("t", "last", "every")}
-        state.started, state.every, state.last = 0, 0, state.t + steps
-        status = self._called()
-        raise_pending()
+        state.started, state.every = 0, 0
+        status = self._in_slices(state.t + steps)
         for name, value in kept.items():
             setattr(state, name, value)
         for k, each in zip(self.free, self.part("v", len(self.free)), strict=True):
@@ -254,6 +255,22 @@ class TriedRun(Run):
             "d", (self.settings.sign * each for each in self.part("image", self.n))
         )
         return status
+
+    def _in_slices(self, last: int) -> int:
+        """Let the kernel go on to an iteration, if time and Ctrl-C allow."""
+        state, size = self.conditions, 1
+        with Interrupts() as stop:
+            while True:
+                begun = time.perf_counter()
+                state.last = min(last, state.t + size)
+                status = self._called()
+                raise_pending()
+                now = time.perf_counter()
+                if status != RUNNING or state.t >= last or now >= self.deadline:
+                    return status
+                if stop.noted:
+                    raise KeyboardInterrupt
+                size *= 2 if now - begun < SLICE_SECONDS else 1
 
     @property
     def _was_less_violated(self) -> bool:

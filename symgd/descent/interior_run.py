@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from symgd.descent.certificate import CTOL, Certificate, Residuals
+from symgd.descent.newton_pattern import NewtonPattern
 from symgd.descent.run import FARTHEST, NO_END, floats
 from symgd.descent.second_tries import TriedRun, inside
 from symgd.descent.settings import Settings
-from symgd.errors import InputError
 from symgd.kernels.shared import shared
 from symgd.language.text import number
 from symgd.native import records as layout
@@ -23,17 +23,21 @@ from symgd.objectives.bound_rows import Box
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 
-MOST = 3000  # rows of a matrix
 NUDGES = 20  # of a start where not all is finite
+LOOKED_AT = 10**6  # entries of a Jacobian, at most, to look for lower points
 RESISTING, NAMED = 1e-2, 4  # of the largest violation; so many names
 
 
 UNKNOWNS = (
-    *("v", "z_low", "z_high", "slope", "barrier_slope", "trial", "begun"),
+    *("v", "z_low", "z_high", "whole_slope", "barrier_slope", "trial", "begun"),
     *("dz_low", "dz_high"),
 )
 ROWS = ("scales", "y", "h", "h_trial", "h_more")
-BOTH = ("right", "step", "other_step", "rest", "better")
+BOTH = ("right", "step", "other_step")
+WORDS = (
+    *("pivots", "marks", "ends", "reached", "path", "spread", "wanted", "found"),
+    *("rest", "better"),
+)
 
 
 class InteriorRun(TriedRun):
@@ -75,23 +79,32 @@ class InteriorRun(TriedRun):
 
     def _place(self, n: int, m: int) -> None:
         """Allocate what the kernel works with."""
+        pattern = self.lagrangian.patterns.get(key := bytes(self.free))
+        if pattern is None:
+            pattern = NewtonPattern(self.lagrangian, self.free)
+            self.lagrangian.patterns[key] = pattern
+        self.pattern = pattern
+        self.counts |= pattern.sizes
         size, every = self.counts["unknowns"], n + m + 1
-        both = size + m
-        if both > MOST:
-            problem = f"{n} variables and {m} constraints: their matrices would be"
-            raise InputError(f"{problem} too large; together at most about {MOST // 2}")
+        both, entries = size + m, pattern.sizes["entries"]
         lengths = {
             **dict.fromkeys(UNKNOWNS, size),
             **dict.fromkeys(ROWS, m),
             **dict.fromkeys(BOTH, both),
             "point": every,
             "image": every,
-            "second": every * every,
-            "system": both * both,
-            "factors": both * both,
-            "jacobian": m * size,
+            "values": entries,
+            "slope": size,  # where it is read with them
             "solved": 3 * size + m,
             "filter": 2 * layout.FILTER,
+        }
+        again = {  # found again in each step
+            **dict.fromkeys(WORDS, both),
+            "second": every if pattern.sizes["groups"] else every * every,
+            "direction": every,
+            "system": pattern.sizes["filled"],
+            "factors": pattern.sizes["factored"],
+            "factor_rows": pattern.sizes["factored"],
         }
         self.memory = floats(sum(lengths.values()))
         self.v_sides = floats(size), floats(size)
@@ -100,11 +113,11 @@ class InteriorRun(TriedRun):
         self.missed = self.first_violation = self.deadline = math.inf
         self.failed, self.waits, self.is_over = None, False, False
         function = self.lagrangian.function
+        of_second = "product" if pattern.sizes["groups"] else "hessian"
         with self.lagrangian.derivatives_told():
-            self.functions = function.kernel("evaluation"), function.kernel("hessian")
+            self.functions = function.kernel("evaluation"), function.kernel(of_second)
         self.places = layout.InteriorArrays(
             function=self.functions[0].address,
-            hessian=self.functions[1].address,
             x=address(self.slots),
             gradient=address(self.gradient),
             constants=address(self.words),
@@ -115,11 +128,17 @@ class InteriorRun(TriedRun):
             v_low=address(self.v_sides[0]),
             v_high=address(self.v_sides[1]),
         )
+        setattr(self.places, of_second, self.functions[1].address)
+        for name, each in pattern.arrays.items():
+            setattr(self.places, name, address(each))
         self.starts: dict[str, int] = {}
         first = 0
         for name, length in lengths.items():
             setattr(self.places, name, address(self.memory) + 8 * first)
             self.starts[name], first = first, first + length
+        self.work = {name: floats(length) for name, length in again.items()}
+        for name, work in self.work.items():
+            setattr(self.places, name, address(work))
 
     def part(self, name: str, count: int) -> array[float]:
         """Return numbers that the kernel works with."""
@@ -187,7 +206,8 @@ class InteriorRun(TriedRun):
         """
         from symgd.descent.beside import lower_within
 
-        m, nx, size = self.lagrangian.rows, len(self.free), self.counts["unknowns"]
+        if self.lagrangian.rows * self.counts["unknowns"] > LOOKED_AT:
+            return None
         found = lower_within(
             self._evaluated,
             self.x,
@@ -195,13 +215,28 @@ class InteriorRun(TriedRun):
             (self.lower, self.upper),
             self.sides,
             self.free,
-            (self.part("jacobian", m * size), self.part("scales", m), (m, size, nx)),
+            self._slopes(),
             CTOL,
         )
         if found is None:
             return None
         sides = zip(found, self.lower, self.upper, strict=True)
         return array("d", (inside(*each) for each in sides))
+
+    def _slopes(self) -> Any:
+        """Return the constraints' derivatives by the variables that aren't fixed."""
+        import numpy as np
+
+        m, count, first = (
+            self.lagrangian.rows,
+            *map(self.counts.__getitem__, ("entries", "hessians")),
+        )
+        values = np.array(self.part("values", count)[first:])
+        rows, columns = (self.pattern.arrays[k][first:] for k in ("rows", "columns"))
+        slopes = np.zeros((m, self.counts["unknowns"]))
+        rows = rows - self.counts["unknowns"]
+        slopes[rows, columns] = values / np.array(self.part("scales", m))[rows]
+        return slopes[:, : len(self.free)]
 
     def _evaluated(self, x: Sequence[float]) -> tuple[float, array[float]]:
         """Return what is minimised, and the constraints, at a point."""

@@ -19,8 +19,7 @@ import numpy as np
 from symgd.descent import settings as arguments
 from symgd.descent.settings import Seed, Settings
 from symgd.errors import InputError
-from symgd.many import in_lanes as many_in_lanes
-from symgd.many import in_turn as many_in_turn
+from symgd.many import elsewhere
 from symgd.many.many_results import Results, Sweep
 from symgd.many.problem import Problem
 from symgd.native.interrupts import Interrupts
@@ -51,6 +50,7 @@ def minimize_many(
     trace: Sequence[int] = (),
     parameters: Mapping[str, Any] | None = None,
     workers: int | None = None,
+    executor: Any = None,
     progress: bool = False,
     subject_to: Any = None,
     **hyperparameters: Any,
@@ -70,7 +70,11 @@ def minimize_many(
     parameters : mapping of str to float or array of shape (N,), optional
         Values of the objective's named parameters, for all descents or for each.
     workers : int, optional
-        Threads; by default one for each core. Results don't depend on it.
+        Threads; by default one for each core. Results don't depend on it. With an
+        executor: of each of its workers, by default 1.
+    executor : concurrent.futures.Executor or Dask's Client, optional
+        What runs the descents, in pieces of about two seconds: a pool of processes, of
+        MPI's, a cluster. Results have the same bits as without.
     progress : bool
         Whether to show a progress bar.
     subject_to : str, relation, sequence of these, or mapping by name, optional
@@ -121,8 +125,7 @@ def minimize_many(
     problem = Problem(
         given, limits, settings, starts, method, hyperparameters, parameters or {}
     )
-    way = many_in_lanes if problem.fits_lanes else many_in_turn
-    threads = _workers(workers)
+    threads = 1 if workers is None and executor is not None else _workers(workers)
     with ExitStack() as stack:
         interrupts, progress_told = stack.enter_context(Interrupts()), _untold
         if settings.progress:
@@ -130,7 +133,11 @@ def minimize_many(
 
             bar = progress_of_many(problem.count, settings.maxiter)
             progress_told = stack.enter_context(bar)
-        table = way.run(problem, threads, progress_told, interrupts)
+        told = progress_told, interrupts
+        if executor is None:
+            table = elsewhere.here(problem, threads, *told)
+        else:
+            table = elsewhere.run(problem, executor, threads, *told)
         interrupts.answered = bool((table.status == Status.INTERRUPTED).any())
     return Results(problem, table, trace)
 
@@ -147,14 +154,15 @@ def sweep(
     bounds: Any = None,
     parameters: Mapping[str, Any] | None = None,
     workers: int | None = None,
+    executor: Any = None,
     subject_to: Any = None,
     **options: Any,
 ) -> Sweep:
     """Minimise from one start with every combination of hyperparameters.
 
     A hyperparameter or parameter that is a sequence becomes an axis of the grid, in
-    the order in which they are given; other arguments are those of
-    :func:`minimize_many`.
+    the order in which they are given; other arguments, ``executor`` too, are those
+    of :func:`minimize_many`.
 
     Examples
     --------
@@ -194,6 +202,7 @@ def sweep(
         bounds=bounds,
         parameters={k: columns.get(k, v) for k, v in constants.items()},
         workers=workers,
+        executor=executor,
         **{k: columns.get(k, v) for k, v in options.items()},
     )
     return Sweep(axes, results)

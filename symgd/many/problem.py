@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -95,6 +96,20 @@ class Problem:
             raise InputError(f"{problem}for each start; its shape is {column.shape}")
         return column
 
+    def part(self, rows: slice) -> Problem:
+        """Return some of the descents, to be run elsewhere."""
+
+        def cut(values: Mapping[str, Any]) -> dict[str, Any]:
+            return {k: v[rows] if np.ndim(v) else v for k, v in values.items()}
+
+        other = copy.copy(self)
+        other.__dict__.pop("_alike", None)
+        other.starts = self.starts[rows]
+        other.count = len(other.starts)
+        other.parameters = cut(self.parameters)
+        other.hyperparameters = cut(self.hyperparameters)
+        return other
+
     def stoppable(self) -> AbstractContextManager[Sequence[int]]:
         """Let long evaluations be cut short: the flag is not 0 then."""
         if self.objective.arrays is None:
@@ -185,3 +200,9 @@ class Ends:
     nfev: np.ndarray
     grad_norm: np.ndarray | None = None
     constraint_violation: np.ndarray | None = None
+
+    def enter(self, rows: slice, ends: Ends) -> None:
+        """Enter the ends of some of the descents."""
+        for name, numbers in vars(ends).items():
+            if numbers is not None:
+                getattr(self, name)[rows] = numbers

@@ -112,12 +112,17 @@ class Lagrangian:
         Equalities first.
     variables : tuple of str
         Those of the objective.
+    patterns : dict
+        What runs have found out of its derivatives, by the variables that move.
     """
 
     constraints: Constraints
     function: Objective
     blocks: tuple[RowBlock, ...]
     variables: tuple[str, ...]
+    patterns: dict[bytes, Any] = dataclasses.field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     @functools.cached_property
     def augmented(self) -> Objective:
@@ -139,7 +144,9 @@ class Lagrangian:
 
     def with_function(self, function: Objective) -> Lagrangian:
         """Return the same with a copy of the Lagrangian."""
-        return dataclasses.replace(self, function=function)
+        same = function.arrays is self.function.arrays
+        patterns = self.patterns if same else {}
+        return dataclasses.replace(self, function=function, patterns=patterns)
 
     def arrays_of(self, expression: sp.Expr) -> Any:
         """Return what names stand for in the objective alone; None if all are plain."""

@@ -15,7 +15,7 @@ from symgd.objectives.constraints import Lagrangian
 from symgd.objectives.space import Space
 
 CTOL = 1e-8  # violation that is none
-MANY = 300  # unknowns and rows: more make no matrix here
+MANY = 100  # unknowns and rows: more make no matrix here
 DEPENDENT = 1e-7  # of the largest singular value: gradients depend on each other
 NEAR = 1e-6  # of a constraint's value, or of 1: a side so near holds the point
 

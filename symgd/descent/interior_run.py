@@ -12,7 +12,7 @@ from typing import Any
 from symgd.descent.certificate import CTOL, Certificate, Residuals
 from symgd.descent.newton_pattern import NewtonPattern
 from symgd.descent.run import FARTHEST, NO_END, floats
-from symgd.descent.second_tries import BARRIERS, LATER, TriedRun, inside
+from symgd.descent.second_tries import TriedRun, inside
 from symgd.descent.settings import Settings
 from symgd.kernels.shared import shared
 from symgd.language.text import number
@@ -171,7 +171,7 @@ class InteriorRun(TriedRun):
             sizes = (0.1 * max(1.0, abs(a)) * rng.random() for a in self.slots)
             moved = [a + size for a, size in zip(self.slots, sizes, strict=True)]
             status = self._begin_at(moved)
-        else:
+        if status == Status.DIVERGED:
             self.record.value = math.nan
         self.first_violation = self.conditions.violation
         return status
@@ -377,20 +377,9 @@ class InteriorRun(TriedRun):
         own = {"memory": self.memory, "v_sides": kept, "tried_from": self.start}
         return super().arrays() | own
 
-    def plan(self) -> dict[str, Any]:
-        """Return what else is to be known to go on, as JSON can hold it."""
-        missed = min(self.missed, 1e308)
-        own = {"tries": self.tries, "missed": missed, "waits": self.waits}
-        return super().plan() | own
-
     def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
         """Be where another run was when it was stored; raises likewise."""
         super().restore(stored, plan)
-        self.tries = int(plan["tries"])
-        self.missed, self.waits = float(plan["missed"]), bool(plan["waits"])
-        most = len(BARRIERS) + len(LATER)
-        if not 0 <= self.tries <= most or not self.missed >= 0.0:
-            raise ValueError(f"it can't have been tried {self.tries} times")
         sides = array("d", stored["v_sides"].tobytes())
         size = self.counts["unknowns"]
         for k, each in enumerate(sides):

@@ -5,16 +5,19 @@ Elsewhere: restarts, a phase one that looks for a feasible point, and a fallback
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
+import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from symgd.descent.certificate import CTOL
 from symgd.descent.row_units import units_of_rows
-from symgd.descent.run import Run
+from symgd.descent.run import SLICE_SECONDS, Run
 from symgd.descent.unbounded import BOTTOM, lower_for_ever
+from symgd.native.interrupts import Interrupts
 from symgd.native.machine import raise_pending
 from symgd.native.status import RUNNING, Status
 
@@ -31,6 +34,9 @@ LATER = (0.1, 1e-3)  # likewise, from a feasible point, and from near an end
 MOST_LEFT = 10  # ends that were no minima
 BESIDE = 1e-3  # where that begins, in sizes of x
 INFEASIBLE_IS_MORE = 0.999  # times its violation: it says more than others
+RANKED = ("known", "violation", "value", "status")  # of a failed end, as it is stored
+NUMBERS = ("missed", "first_violation")
+LARGEST = 1e308  # of what is stored as text
 COUNTED = ("t", "last", "rows", "evaluations", "waited")  # over all of these
 AGAIN = (Status.ABNORMAL, Status.INFEASIBLE, Status.STATIONARY)
 Rank: TypeAlias = tuple[float, float]  # of failed ends: violation, f where it is 0
@@ -243,9 +249,8 @@ class TriedRun(Run):
         """Let the kernel begin, and make some steps that are not counted."""
         state = self.conditions
         kept = {name: getattr(state, name) for name in ("t", "last", "every")}
-        state.started, state.every, state.last = 0, 0, state.t + steps
-        status = self._called()
-        raise_pending()
+        state.started, state.every = 0, 0
+        status = self._in_slices(state.t + steps)
         for name, value in kept.items():
             setattr(state, name, value)
         for k, each in zip(self.free, self.part("v", len(self.free)), strict=True):
@@ -254,6 +259,22 @@ class TriedRun(Run):
             "d", (self.settings.sign * each for each in self.part("image", self.n))
         )
         return status
+
+    def _in_slices(self, last: int) -> int:
+        """Let the kernel go on to an iteration, if time and Ctrl-C allow."""
+        state, size = self.conditions, 1
+        with Interrupts() as stop:
+            while True:
+                begun = time.perf_counter()
+                state.last = min(last, state.t + size)
+                status = self._called()
+                raise_pending()
+                now = time.perf_counter()
+                if status != RUNNING or state.t >= last or now >= self.deadline:
+                    return status
+                if stop.noted:
+                    raise KeyboardInterrupt
+                size *= 2 if now - begun < SLICE_SECONDS else 1
 
     @property
     def _was_less_violated(self) -> bool:
@@ -294,6 +315,49 @@ class TriedRun(Run):
         moved = (a + BESIDE * max(1.0, abs(a)) * rng.uniform(-1.0, 1.0) for a in x)
         sides = zip(moved, self.lower, self.upper, strict=True)
         return array("d", (inside(*each) for each in sides))
+
+    # ---------------------------------------------------- stored and continued
+
+    def arrays(self) -> dict[str, array[Any]]:
+        """Return all numbers that the run consists of, by name."""
+        parts = (self.slots, self.gradient, self.memory)
+        failed = array("d", bytes(8 * (len(RANKED) + sum(map(len, parts)))))
+        record = self.record.stored()
+        if self.failed is not None:
+            rank, status, record, copies = self.failed
+            failed = array("d", [1.0, *rank, status])
+            for each in copies:
+                failed += each
+        return super().arrays() | {"failed": failed, "failed_record": record}
+
+    def plan(self) -> dict[str, Any]:
+        """Return what else is to be known to go on, as JSON can hold it."""
+        numbers = {name: min(getattr(self, name), LARGEST) for name in NUMBERS}
+        counts = {name: getattr(self, name) for name in ("tries", "left", "waits")}
+        return super().plan() | counts | numbers
+
+    def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+        """Be where another run was when it was stored; raises likewise."""
+        super().restore(stored, plan)
+        self.tries, self.left = int(plan["tries"]), int(plan["left"])
+        self.waits = bool(plan["waits"])
+        for name in NUMBERS:
+            setattr(self, name, float(plan[name]))
+        most = len(BARRIERS) + len(LATER)
+        if not (0 <= self.tries <= most and 0 <= self.left <= MOST_LEFT):
+            raise ValueError(f"it can't have been tried {self.tries} times")
+        self.deadline = time.perf_counter() + self.settings.time_limit
+        known, missed, value, status, *rest = array("d", stored["failed"].tobytes())
+        self.failed = None
+        if known:
+            sizes = [len(each) for each in (self.slots, self.gradient, self.memory)]
+            ends = itertools.accumulate(sizes, initial=0)
+            copies = [
+                array("d", rest[first : first + size])
+                for first, size in zip(ends, sizes, strict=False)
+            ]
+            record = array("q", stored["failed_record"].tobytes())
+            self.failed = (missed, value), Status(int(status)), record, copies
 
 
 def inside(x: float, low: float, high: float) -> float:

@@ -104,6 +104,7 @@ class Problem:
 
         other = copy.copy(self)
         other.__dict__.pop("_alike", None)
+        other._ended = []
         other.starts = self.starts[rows]
         other.count = len(other.starts)
         other.parameters = cut(self.parameters)

@@ -175,6 +175,18 @@ def test_a_run_that_is_stopped_between_ways_goes_on_from_there(tmp_path):
         assert resumed.nit == whole.nit
 
 
+@pytest.mark.parametrize("last", [20, 150, 151])
+def test_of_a_run_that_goes_on_the_best_failed_end_is_kept(tmp_path, last):
+    file = tmp_path / "run.npz"
+    discs = ["x**2 + y**2 <= 1", "(x - 4)**2 + y**2 <= 1"]
+    given = {"objective": "x - y", "x0": [5.0, 5.0], "subject_to": discs}
+    whole = minimize(**given)
+    minimize(**given, maxiter=last, checkpoint=file)
+    resumed = minimize(**given, checkpoint=file)
+    assert resumed.x.tolist() == whole.x.tolist()
+    assert (resumed.status, resumed.message) == (whole.status, whole.message)
+
+
 # ---------------------------------------------------- the augmented Lagrangian alone
 
 

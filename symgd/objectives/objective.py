@@ -50,8 +50,9 @@ class Objective:
     data : mapping of arrays, structured array or dataframe, optional
         What indexed names of the formula stand for; they are read where they are. New
         data of the same types never cause a compilation.
-    sizes : mapping of str to int, optional
-        The names in the bounds of sums that neither data nor a start tell.
+    sizes : mapping of str to int or shape, optional
+        The names in the bounds of sums that neither data nor a start tell, and the
+        shapes of arrays: ``{"n": 100}``, ``{"x": 3, "A": (2, 3)}``.
     missing : {"error", "drop"}
         Whether rows that aren't finite are an error, or are left out.
     workers : int, optional
@@ -117,6 +118,11 @@ class Objective:
     ... )
     >>> line.grad([2])
     array([-4.])
+
+    With whole arrays, which are read as sums with indices:
+
+    >>> Objective("norm(x - 1)**2 + x[-1]").value([1, 3, 6])
+    35.0
     """
 
     def __init__(
@@ -126,7 +132,7 @@ class Objective:
         *,
         parameters: Mapping[str, float] | None = None,
         data: Any = None,
-        sizes: Mapping[str, int] | None = None,
+        sizes: Mapping[str, Any] | None = None,
         iteration: str | sp.Symbol | None = None,
         missing: str = "error",
         workers: int | None = None,

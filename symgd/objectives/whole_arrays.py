@@ -69,7 +69,7 @@ def shapes_of_data(data: Any, names: Collection[str] | None = None) -> dict[str,
     return {n: (len(data),) for n in map(str, listed) if names is None or n in names}
 
 
-def shapes_of_start(x0: Any) -> tuple[dict[str, Shape], int | None]:
+def shapes_of_start(x0: Any = None) -> tuple[dict[str, Shape], int | None]:
     """Return the shapes that a start tells by name, or the rank of one without."""
     x0 = named(x0)
     if isinstance(x0, Mapping):

@@ -18,6 +18,7 @@ from symgd.objectives.space import Space
 from symgd.objectives.whole_arrays import (
     shapes_of_start,
     split_sizes,
+    warn_of_lengths,
     with_indices,
 )
 
@@ -171,12 +172,14 @@ class Objective:
             raise InputError(f"{sorted(both)[0]!r} is both a variable and a parameter")
         self.parameters: Mapping[str, float] = MappingProxyType(constants)
         self._workers: int | None = None if workers is None else _workers(workers)
+        written: str | None = None  # with whole arrays
         sizes, told = split_sizes(sizes or {})
         shapes = {**shapes, **told}
         if isinstance(expression, str):
             more = (given or (), constants, data, missing, _mapping(sizes), told)
             if (whole := with_indices(expression, *more)) is not None:
-                expression, shapes = whole.text, {**shapes, **whole.shapes}
+                written, expression = expression, whole.formula
+                shapes = {**shapes, **whole.shapes}
                 sizes = {k: n for k, n in sizes.items() if k not in shapes}
         self._forms = Forms(expression, given, tuple(constants), self.iteration)
         lengths = _whole_numbers(sizes or {})
@@ -190,6 +193,8 @@ class Objective:
         self._kernels = Kernels(self._forms, self.arrays)
         self.variables: tuple[str, ...] = self._forms.variables
         self.ended: list[Any] = []  # a run of it that can be begun again
+        if written is not None and given is None:
+            warn_of_lengths(written, self.variables)
         if shapes:
             other = self.with_shapes(shapes)
             self.arrays, self.constraints = other.arrays, other.constraints
@@ -680,7 +685,9 @@ def objective_of(objective: Any, *given: Any, **more: Any) -> Objective:
         sizes = {k: n for k, n in sizes.items() if k not in shapes}
     if shapes:
         more = {**more, "sizes": {**sizes, **shapes}}
-    made = Objective(whole.text if whole else objective, names, **more)
+    made = Objective(whole.formula if whole else objective, names, **more)
+    if whole is not None:
+        warn_of_lengths(objective, set(made.variables) - naming.named_in(given))
     naming.warn_of_misread(objective, made.variables, *given)
     return made
 

@@ -181,3 +181,18 @@ def test_errors_show_shapes_and_name_arrays():
         symgd.minimize("norm(A @ x)")
     with pytest.raises(InputError, match="give sizes"):
         symgd.minimize("norm(x)")
+
+
+def test_a_length_by_a_name_of_its_own_is_pointed_out():
+    data = {"y": np.ones(3)}
+    with pytest.warns(UserWarning, match=r"'n' is a variable .* len\(x\)"):
+        Objective("sum((y - a)**2)/n", data=data)
+    Objective("sum((y - a)**2)/len(y)", data=data)
+    assert symgd.minimize("sum((x - n)**2) + n**2", {"x": [1.0, 2.0], "n": 3.0}).success
+
+
+def test_what_is_long_with_indices_is_an_expression(monkeypatch):
+    monkeypatch.setattr("symgd.objectives.whole_arrays.LONG", 30)
+    objective = Objective("norm(x - 1)**2 + sum(x)", sizes={"x": 3})
+    assert objective.text is None
+    assert objective.value([1, 2, 3]) == 11

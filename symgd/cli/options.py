@@ -75,7 +75,8 @@ DataFile = Annotated[
 Sizes = Annotated[
     list[str] | None,
     typer.Option(
-        "--size", help="A name in the range of a sum that no data tell: n=1000."
+        "--size",
+        help="A name in a range that no data tell, or an array's length: n=1000.",
     ),
 ]
 Missing = Annotated[

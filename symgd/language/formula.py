@@ -17,6 +17,7 @@ import sympy as sp
 from symgd.errors import FormulaError
 from symgd.language.checking import as_float, checked
 from symgd.language.functions import FUNCTIONS, Function
+from symgd.language.matrices import without_matrices
 from symgd.language.nodes import (
     MAX_BITS,
     MAX_DEPTH,
@@ -104,6 +105,7 @@ def read(
     if isinstance(formula, numbers.Real) and not isinstance(formula, (bool, sp.Basic)):
         exact = isinstance(formula, numbers.Rational)
         formula = sp.Rational(formula) if exact else sp.Float(float(formula))
+    formula = without_matrices(formula)
     if isinstance(formula, sp.Basic):
         return checked(formula, names or {}, closed, arrays)
     raise FormulaError(
@@ -119,7 +121,7 @@ def without_arrays(
     Examples
     --------
     >>> without_arrays("norm(x)**2 + x[-1]", {}, Shapes())
-    Sum(x[i]**2, (i, 0, n - 1)) + x[n - 1]
+    x[n - 1] + Sum(x[i]**2, (i, 0, n - 1))
     >>> without_arrays("sum(x[i]**2 for i in range(n))", {}, Shapes())
     """
     reader = Reader(text, names, False, FUNCTIONS, True, shapes)

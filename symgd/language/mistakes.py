@@ -93,6 +93,8 @@ def refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
         return "a slice is not part of a formula", _A_SUM
     if isinstance(node, ast.GeneratorExp):
         return "'for' belongs in sum(...) or prod(...)", _A_SUM
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        return "products of arrays are for objectives only", None
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
         return "'|' is not part of a formula", "write abs(x) for |x|"
     if isinstance(node, (ast.List, ast.Set)):

@@ -50,7 +50,7 @@ def constants_meant(text: str, *given: object) -> set[str]:
     >>> constants_meant("exp(-E/x)", {"E": 1, "x": 2})
     {'E'}
     """
-    meant = _named(given) & CONSTANT_NAMES
+    meant = named_in(given) & CONSTANT_NAMES
     if not meant:
         return set()
     with contextlib.suppress(SyntaxError, ValueError):  # which reading explains
@@ -60,7 +60,7 @@ def constants_meant(text: str, *given: object) -> set[str]:
 
 def warn_of_misread(text: str, variables: Iterable[str], *given: object) -> None:
     """Warn of variables by which something else may be meant, if nobody named them."""
-    named = _named(given)
+    named = named_in(given)
     for name in variables:
         if name not in named and (meant := _meant(name, text)):
             what = f"{name!r} is a variable in {text!r}: {meant}"
@@ -68,7 +68,8 @@ def warn_of_misread(text: str, variables: Iterable[str], *given: object) -> None
             warnings.warn(f"{what}; {advice}", stacklevel=5)
 
 
-def _named(given: Iterable[object]) -> set[str]:
+def named_in(given: Iterable[object]) -> set[str]:
+    """Return the names in mappings by name, such as starts and bounds."""
     return {str(n) for each in given if isinstance(each, Mapping) for n in each}
 
 

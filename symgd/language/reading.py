@@ -301,7 +301,7 @@ class Reader:
     def _unknown_function(self, name: str, node: ast.Call) -> tuple[str, str | None]:
         known = mistakes.unknown_function(name)
         if name in _REDUCTIONS:
-            problem = f"{name}(...) reduces over coordinates: only rules have them"
+            problem = f"{name}(...) is for objectives and rules only"
             return problem, known[1] if known and self.arrays else None
         if known:
             return known

@@ -18,6 +18,7 @@ from symgd.objectives.space import Space
 from symgd.objectives.whole_arrays import (
     shapes_of_start,
     split_sizes,
+    warn_of_lengths,
     with_indices,
 )
 
@@ -66,8 +67,9 @@ class Objective:
     data : mapping of arrays, structured array or dataframe, optional
         What indexed names of the formula stand for; they are read where they are. New
         data of the same types never cause a compilation.
-    sizes : mapping of str to int, optional
-        The names in the bounds of sums that neither data nor a start tell.
+    sizes : mapping of str to int or shape, optional
+        The names in the bounds of sums that neither data nor a start tell, and the
+        shapes of arrays: ``{"n": 100}``, ``{"x": 3, "A": (2, 3)}``.
     missing : {"error", "drop"}
         Whether rows that aren't finite are an error, or are left out.
     workers : int, optional
@@ -133,6 +135,11 @@ class Objective:
     ... )
     >>> line.grad([2])
     array([-4.])
+
+    With whole arrays, which are read as sums with indices:
+
+    >>> Objective("norm(x - 1)**2 + x[-1]").value([1, 3, 6])
+    35.0
     """
 
     def __init__(
@@ -142,7 +149,7 @@ class Objective:
         *,
         parameters: Mapping[str, float] | None = None,
         data: Any = None,
-        sizes: Mapping[str, int] | None = None,
+        sizes: Mapping[str, Any] | None = None,
         iteration: str | sp.Symbol | None = None,
         missing: str = "error",
         workers: int | None = None,
@@ -209,12 +216,14 @@ class Objective:
             raise InputError(f"{sorted(both)[0]!r} is both a variable and a parameter")
         self.parameters: Mapping[str, float] = MappingProxyType(constants)
         self._workers: int | None = None if workers is None else _workers(workers)
+        written: str | None = None  # with whole arrays
         sizes, told = split_sizes(sizes or {})
         shapes = {**shapes, **told}
         if isinstance(expression, str):
             more = (given or (), constants, data, missing, _mapping(sizes), told)
             if (whole := with_indices(expression, *more)) is not None:
-                expression, shapes = whole.text, {**shapes, **whole.shapes}
+                written, expression = expression, whole.formula
+                shapes = {**shapes, **whole.shapes}
                 sizes = {k: n for k, n in sizes.items() if k not in shapes}
         self._forms = Forms(expression, given, tuple(constants), self.iteration)
         lengths = _whole_numbers(sizes or {})
@@ -229,6 +238,8 @@ class Objective:
         self._kernels = Kernels(self._forms, self.arrays)
         self.variables: tuple[str, ...] = self._forms.variables
         self.ended: list[Any] = []  # a run of it that can be begun again
+        if written is not None and given is None:
+            warn_of_lengths(written, self.variables)
         if shapes:
             other = self.with_shapes(shapes)
             self.arrays, self.constraints = other.arrays, other.constraints
@@ -780,7 +791,9 @@ def objective_of(objective: Any, *given: Any, args: Any = (), **more: Any) -> Ob
         sizes = {k: n for k, n in sizes.items() if k not in shapes}
     if shapes:
         more = {**more, "sizes": {**sizes, **shapes}}
-    made = Objective(whole.text if whole else objective, names, **more)
+    made = Objective(whole.formula if whole else objective, names, **more)
+    if whole is not None:
+        warn_of_lengths(objective, set(made.variables) - naming.named_in(given))
     naming.warn_of_misread(objective, made.variables, *given)
     return made
 

@@ -6,6 +6,7 @@ What is known of shapes: data, a start, and ``sizes={"x": 3, "A": (2, 3)}``.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -17,17 +18,24 @@ from symgd.objectives.numbers_given import named, shape_of
 _SIGNS = re.compile(
     r"@|\[|\.\s*[A-Za-z_]|\b(?:sum|prod|mean|average|norm|dot|matmul|inner|outer|trace|len|"
     r"logsumexp|softmax|log_softmax|transpose|diff|arange|det|solve|inv)\s*\(|"
-    r"\b(?:max|min|maximum|minimum)\s*\([^,]*(?:\)|axis)"
+    r"\b(?:max|min|maximum|minimum)\s*\([^,]{0,200}?(?:\)|axis)"
 )
 
 
 Shape: TypeAlias = tuple[int, ...]
 
 
-class IndexedText(NamedTuple):
-    """A text with indices, and what was said of the shapes of its variables."""
+LONG = 50_000  # characters
+LENGTHS = ("n", "N")  # names that hardly anybody means as a variable beside arrays
 
-    text: str
+
+class IndexedText(NamedTuple):
+    """A formula with indices, and what was said of the shapes of its variables.
+
+    The formula is text, or an expression if that would be too long to be read again.
+    """
+
+    formula: Any
     shapes: Mapping[str, Shape]
 
 
@@ -69,7 +77,7 @@ def shapes_of_data(data: Any, names: Collection[str] | None = None) -> dict[str,
     return {n: (len(data),) for n in map(str, listed) if names is None or n in names}
 
 
-def shapes_of_start(x0: Any) -> tuple[dict[str, Shape], int | None]:
+def shapes_of_start(x0: Any = None) -> tuple[dict[str, Shape], int | None]:
     """Return the shapes that a start tells by name, or the rank of one without."""
     x0 = named(x0)
     if isinstance(x0, Mapping):
@@ -111,7 +119,7 @@ def with_indices(
         Of some arrays.
     x0 : start, optional
     """
-    if not _SIGNS.search(text):
+    if len(text) > LONG or not _SIGNS.search(text):
         return None
     started, start = shapes_of_start(x0)
     from symgd.language.formula import Shapes, symbol, text_of, without_arrays
@@ -129,7 +137,9 @@ def with_indices(
     expression = without_arrays(text, declared, shapes)
     if expression is None:
         return None
-    return IndexedText(text_of(expression), {k: s for k, s in known.items() if s})
+    formula = text_of(expression)
+    told_of = {name: shape for name, shape in known.items() if shape}
+    return IndexedText(formula if len(formula) < LONG else expression, told_of)
 
 
 def _counted(
@@ -151,3 +161,17 @@ def _lengths_of_names(
         for name, size in sizes.items()
         if name not in inside and name not in others and _is_length(size)
     }
+
+
+def warn_of_lengths(text: str, variables: Collection[str]) -> None:
+    """Warn of a variable that may be meant as the length of an array.
+
+    >>> with warnings.catch_warnings(record=True) as noted:
+    ...     warn_of_lengths("sum(x**2)/n", ["n", "x"])
+    >>> str(noted[0].message)
+    "'n' is a variable in 'sum(x**2)/n': a length is written len(x)"
+    """
+    for name in LENGTHS:
+        if name in variables:
+            problem = f"{name!r} is a variable in {text!r}: a length is written len(x)"
+            warnings.warn(problem, stacklevel=4)

@@ -44,6 +44,20 @@ def test_json_is_alone_on_standard_output():
     assert len(result.stderr.splitlines()) == record["nit"] + 1
 
 
+def test_whole_arrays_have_the_shape_of_a_start_or_of_sizes():
+    result = run("minimize", "sum((x - 1)**2)", "--start", "3,4")
+    assert "  x[0] = 1\n  x[1] = 1\n" in result.stdout
+    result = run(
+        "minimize", "norm(x - 1)**2", "--size", "x=2", "--subject-to", "x >= 2"
+    )
+    assert "  x[0] = 2\n  x[1] = 2\n" in result.stdout
+    shown = run("show", "norm(x - 1)**2", "--size", "x=2").stdout
+    assert "f(x) = sum((x[i] - 1)**2 for i in range(n))" in shown
+    unknown = run("minimize", "norm(x - y)")
+    assert unknown.exit_code == 2
+    assert "x and y are arrays can't be known" in unknown.stderr
+
+
 def test_json_holds_no_infinity():
     result = run("minimize", "x", "--json", "--gtol", "0")
     assert result.exit_code == 1

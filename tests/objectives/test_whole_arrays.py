@@ -26,6 +26,9 @@ VALUES = [
     ("sum(where(x > 0, x**2, -x)) + prod(cos(x)) + max(A[:, 0])*sum(clip(x, -1, 1))",
      lambda x, A, b, S: np.sum(np.where(x > 0, x**2, -x)) + np.prod(np.cos(x))
      + A[:, 0].max() * np.clip(x, -1, 1).sum()),
+    ("b[:3] @ inv(S + x[0]*eye(3)) @ x + log(abs(det(S))) + sum(solve(S, x))",
+     lambda x, A, b, S: b[:3] @ np.linalg.inv(S + x[0] * np.eye(3)) @ x
+     + np.log(abs(np.linalg.det(S))) + np.linalg.solve(S, x).sum()),
     ("norm(outer(x, b) - A.T)**2 + sum(abs(v - 1) for v in x)",
      lambda x, A, b, S: np.sum((np.outer(x, b) - A.T) ** 2) + np.abs(x - 1).sum()),
 ]  # fmt: skip
@@ -43,6 +46,8 @@ def test_values_and_gradients_are_those_of_numpy(text, plain):
     @given(seeds)
     def check(seed):
         x, data = numbers(seed)
+        if "inv" in text:  # as well-conditioned as differences need it
+            data["S"] += 9 * np.eye(3)
         objective = Objective(text, data=data, sizes={"x": 3})
         value, slope = objective.value_and_grad(x)
         assert value == pytest.approx(plain(x, **data), rel=1e-12, abs=1e-12)
@@ -176,3 +181,18 @@ def test_errors_show_shapes_and_name_arrays():
         symgd.minimize("norm(A @ x)")
     with pytest.raises(InputError, match="give sizes"):
         symgd.minimize("norm(x)")
+
+
+def test_a_length_by_a_name_of_its_own_is_pointed_out():
+    data = {"y": np.ones(3)}
+    with pytest.warns(UserWarning, match=r"'n' is a variable .* len\(x\)"):
+        Objective("sum((y - a)**2)/n", data=data)
+    Objective("sum((y - a)**2)/len(y)", data=data)
+    assert symgd.minimize("sum((x - n)**2) + n**2", {"x": [1.0, 2.0], "n": 3.0}).success
+
+
+def test_what_is_long_with_indices_is_an_expression(monkeypatch):
+    monkeypatch.setattr("symgd.objectives.whole_arrays.LONG", 30)
+    objective = Objective("norm(x - 1)**2 + sum(x)", sizes={"x": 3})
+    assert objective.text is None
+    assert objective.value([1, 2, 3]) == 11

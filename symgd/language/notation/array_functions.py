@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import sympy as sp
 
-from symgd.language.notation import slices
+from symgd.language.notation import slices, small_matrices
 from symgd.language.notation.array_values import Indices, Rewriting, Whole
 from symgd.language.notation.ranks import called
 
@@ -244,6 +244,22 @@ def _softmax(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
     return form.elementwise(node, [whole, whole_total], made)
 
 
+def _determinant(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
+    (inner,), _ = _options(form, node, given, 1, "")
+    return small_matrices.determinant(form, node, form.array(inner, "det"))
+
+
+def _inverse(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
+    (inner,), _ = _options(form, node, given, 1, "")
+    return small_matrices.inverse(form, node, form.array(inner, "inv"))
+
+
+def _solution(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
+    (left, right), _ = _options(form, node, given, 2, "")
+    matrix, side = form.array(left, "solve"), form.array(right, "solve")
+    return form.product(node, small_matrices.inverse(form, node, matrix), side)
+
+
 def _transposed(form: Rewriting, node: ast.expr, inner: ast.expr) -> Whole:
     whole = form.array(inner, "a transpose")
     if whole.rank > 2:
@@ -341,6 +357,9 @@ TABLE: dict[str, ArrayFunction] = {
     "softmax": _softmax,
     "log_softmax": _softmax,
     "transpose": _transpose,
+    "det": _determinant,
+    "inv": _inverse,
+    "solve": _solution,
     "diff": _difference,
     "array": _as_given,
     "asarray": _as_given,

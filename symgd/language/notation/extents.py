@@ -28,7 +28,7 @@ class Extents:
     >>> rows, columns = extents.of("A", 2)
     >>> (length,) = extents.of("x", 1)
     >>> extents.equal(columns, length), extents.told(columns), extents.told(rows)
-    (True, 'len(x)', '3')
+    (True, 'A.shape[1]', '3')
     """
 
     def __init__(self, known: Mapping[str, Lengths]) -> None:

@@ -33,6 +33,7 @@ from symgd.language.notation.recognition import (
     is_of_numbers,
     without_index,
 )
+from symgd.language.notation.small_matrices import chosen
 from symgd.language.notation.spellings import MODULES, root_of
 
 _JOINED = {ast.BitAnd: ast.And, ast.BitOr: ast.Or}
@@ -102,7 +103,7 @@ class _IndexedForm(Rewriting):
         self.source, self.refuse = source, refuse
         self.bound: Mapping[str, Whole] = {}
         self._known: dict[tuple[int, int], tuple[Whole, Mapping[str, Whole]]] = {}
-        self.has_lists = any(isinstance(node, ast.List) for node in ast.walk(tree))
+        self.has_lists = any(map(_is_listed, ast.walk(tree)))
         self.arrayed = arrayed(tree, ranks)
 
     def written(self) -> ast.expr:
@@ -284,25 +285,14 @@ class _IndexedForm(Rewriting):
         shape = self.common(node, parts)
 
         def at(indices: Indices) -> ast.expr:
-            first, rest = indices[0], indices[1:]
-            elements = [self.stretched(part, shape)(rest) for part in parts]
-            if isinstance(first, ast.Constant) and isinstance(first.value, int):
-                return elements[first.value]
-            return functools.reduce(
-                lambda other, pair: self.write.like(
-                    node, ast.IfExp(self._equal(first, pair[0]), pair[1], other)
-                ),
-                [*enumerate(elements)][-2::-1],
-                elements[-1],
-            )
+            def entry(place: int) -> ast.expr:
+                return self.stretched(parts[place], shape)(indices[1:])
+
+            return chosen(self, node, indices[:1], [len(parts)], entry)
 
         return Whole((sp.Integer(len(parts)), *shape), at, node)
 
     _of_Tuple = _of_List
-
-    def _equal(self, index: ast.expr, number: int) -> ast.expr:
-        same = self.write.number(index, number)
-        return self.write.like(index, ast.Compare(index, [ast.Eq()], [same]))
 
     def _of_GeneratorExp(self, node: ast.GeneratorExp | ast.ListComp) -> Whole:
         return iterating.as_array(self, node)
@@ -462,6 +452,11 @@ def _has_index(node: ast.AST) -> bool:
 _ELEMENTWISE_METHODS = frozenset(
     {"abs", "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "square", "pow"}
 )
+
+
+def _is_listed(node: ast.AST) -> bool:
+    """Return whether elements are written one by one."""
+    return isinstance(node, ast.List) or called(node) in ("inv", "solve")
 
 
 def _is_product(node: ast.BinOp) -> bool:

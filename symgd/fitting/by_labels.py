@@ -51,10 +51,11 @@ class Labelled:
             return [name]
         return [f"{name}[{label}]" for label in self.labels[self.columns[name]]]
 
-    def spread(self, given: Any, what: str) -> Any:
+    def spread(self, given: Any, what: str, held: Iterable[str] = ()) -> Any:
         """Return a mapping with what is given for a name given for all its labels.
 
-        It may be a number or a pair for all of them, or a mapping by label.
+        It may be a number or a pair for all of them but those that are held, or a
+        mapping by label.
         """
         if not isinstance(given, Mapping) or not self.columns:
             return given
@@ -67,7 +68,9 @@ class Labelled:
                         raise unknown_name(f"label of {name} in {what}", label, labels)
                     result[f"{name}[{label}]"] = each
             else:
-                result |= dict.fromkeys(self.names(str(name)), value)
+                every = self.names(str(name))
+                free = [each for each in every if not labels or each not in held]
+                result |= dict.fromkeys(free, value)
         return result
 
 

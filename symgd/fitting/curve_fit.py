@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from symgd.language.formula import Formula
     from symgd.rules.rule import Rule
 
-SPREAD = ("x0", "bounds", "fixed", "tied")  # what may be given for all labels
 OURS = ("auto", "levenberg_marquardt")
 # Arguments of SciPy's curve_fit, and what they are here.
 ELSEWHERE = {"p0": "x0", "maxfev": "maxiter", "max_nfev": "maxiter", "f_scale": "loss"}
@@ -165,14 +164,14 @@ def fit(
     """
     table = FitTable(data, missing)
     labelled = labels_of(model, table)
-    x0, bounds, fixed, tied = (
-        labelled.spread(with_names(each), what)
-        for what, each in zip(SPREAD, (x0, bounds, fixed, tied), strict=True)
-    )
+    fixed, tied = labelled.spread(fixed, "fixed"), labelled.spread(tied, "tied")
+    not_free = ties.read(fixed, tied)
+    held = [tie.name for tie in not_free]
+    x0 = labelled.spread(with_names(x0), "x0", held)
+    bounds = labelled.spread(with_names(bounds), "bounds", held)
     cost = likelihoods.read(loss, hyperparameters)
     rest = _not_of_the_loss(hyperparameters, cost, method)
     factors = {"sigma": sigma, "weights": weights, "trials": trials}
-    not_free = ties.read(fixed, tied)
     for what, each in (("x0", x0), ("bounds", bounds)):
         ties.check_is_free(what, each, not_free)
     named = tuple(str(n) for g in (x0, bounds) if isinstance(g, Mapping) for n in g)

@@ -17,7 +17,7 @@ from symgd.descent import settings as arguments
 from symgd.descent.optimize import concise, performed
 from symgd.descent.run import criteria_of
 from symgd.descent.settings import Seed, Settings
-from symgd.errors import unknown_name
+from symgd.errors import InputError, unknown_name
 from symgd.fitting import beginnings, likelihoods, losses, ties
 from symgd.fitting.fit_problem import check_size, labels_of, posed
 from symgd.fitting.fit_result import Fit, Source
@@ -41,7 +41,7 @@ OURS = ("auto", "levenberg_marquardt")
 ELSEWHERE = {"p0": "x0", "maxfev": "maxiter", "max_nfev": "maxiter", "f_scale": "loss"}
 OPTIONS = (
     *("bounds", "fixed", "tied", "loss", "weights", "sigma", "absolute_sigma"),
-    *("trials", "method", "missing", "maxiter", "gtol", "time_limit", "rng"),
+    *("sigma_x", "trials", "method", "missing", "maxiter", "gtol", "time_limit", "rng"),
     *("trace", "progress", "callback", "callback_every", "checkpoint"),
 )
 
@@ -59,6 +59,7 @@ def fit(
     weights: Any = None,
     sigma: Any = None,
     absolute_sigma: bool = False,
+    sigma_x: Any = None,
     trials: Any = None,
     method: str | Rule = "auto",
     missing: str = "error",
@@ -115,6 +116,10 @@ def fit(
         numbers. Rows of weight 0 count for nothing.
     absolute_sigma : bool
         Whether sigma is that, as in SciPy, rather than known up to a factor.
+    sigma_x : str, array or float, or mapping of column to such, optional
+        The standard deviation of each row's entry in a column of the model, beside
+        sigma, which is 1 by default: the rows' distances from the curve are minimised
+        (orthogonal distance regression), by the loss ``"squared"``.
     trials : str, array or float, optional
         How many trials a row's successes are of, for ``"binomial"``; by default 1.
     method : str or Rule
@@ -153,6 +158,8 @@ def fit(
     References
     ----------
     Moré 1978, "The Levenberg-Marquardt algorithm: implementation and theory".
+    Boggs, Byrd and Schnabel 1987, "A stable and efficient algorithm for nonlinear
+    orthogonal distance regression".
 
     Examples
     --------
@@ -176,7 +183,9 @@ def fit(
         ties.check_is_free(what, each, not_free)
     named = tuple(str(n) for g in (x0, bounds) if isinstance(g, Mapping) for n in g)
     parts = (table, target, factors, cost, named, not_free, labelled)
-    regression, source, pool = posed(model, *parts)
+    regression, source, pool = posed(model, *parts, sigma_x)
+    if sigma_x is not None and not (isinstance(method, str) and method in OURS):
+        raise InputError(f"sigma_x needs the method 'auto', not {method!r}")
     check_size(regression.counted, target)
     space = regression.space
     limits = points.read_bounds(bounds, space)

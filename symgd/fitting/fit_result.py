@@ -22,6 +22,7 @@ from symgd.fitting.by_labels import NONE, Labelled, of_model
 from symgd.fitting.derived import Derived
 from symgd.fitting.levenberg_marquardt import End, told
 from symgd.fitting.likelihoods import Likelihood
+from symgd.fitting.orthogonal import Orthogonal
 from symgd.fitting.quantiles import two_sided
 from symgd.fitting.regression import ROUNDED, Regression
 from symgd.fitting.rows import Rows
@@ -248,6 +249,8 @@ class Fit:
         """The sum over rows as an objective of the parameters."""
         from symgd.fitting.sums import objective
 
+        if isinstance(self.regression, Orthogonal):
+            raise InputError("with errors in x the sum over rows is no formula")
         return objective(self.regression.counted)
 
     @functools.cached_property
@@ -550,6 +553,16 @@ class Fit:
         """Target minus prediction, row by row, not divided by sigma."""
         regression = self.regression
         return regression.residuals(self.x) * regression.sigma
+
+    @functools.cached_property
+    def shifts(self) -> dict[str, np.ndarray]:
+        """How far entries of columns with errors were moved, row by row."""
+        regression = self.regression
+        if not isinstance(regression, Orthogonal):
+            return {}
+        moved = regression.moved(self.x).shifts
+        pairs = zip(regression.spreads, moved, strict=True)
+        return {name.name: shift for name, shift in pairs}
 
     @functools.cached_property
     def r_squared(self) -> float:

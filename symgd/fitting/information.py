@@ -12,6 +12,7 @@ import numpy as np
 
 from symgd.errors import InputError
 from symgd.fitting.likelihoods import Likelihood, family
+from symgd.fitting.orthogonal import Orthogonal
 from symgd.fitting.quantiles import tail_of_chi_squared, tail_of_f
 from symgd.fitting.regression import Regression
 
@@ -33,6 +34,9 @@ def log_likelihood(fit: Fit) -> float:
     if isinstance(regression.loss, Likelihood) and regression.loss.known:
         rows, weight = family(regression.loss.name).saturated, regression.weight
         return float(rows(regression.target, weight).sum() - fit.fun)
+    if isinstance(regression, Orthogonal):
+        problem = "with errors in x there is a likelihood of more than the target"
+        raise InputError(f"{problem}: AIC and BIC are not defined")
     if not regression.loss.squares:
         problem = f"the loss {regression.loss.name!r} is no likelihood"
         raise InputError(f"{problem}: there is no AIC, BIC or test by it")

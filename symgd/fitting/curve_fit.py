@@ -5,10 +5,11 @@ Nonlinear regression; least squares are the loss ``squared``.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from symgd.fitting import beginnings, likelihoods, losses, ties
 from symgd.fitting.fit_problem import check_size, labels_of, posed
 from symgd.fitting.fit_result import Fit, Source
 from symgd.fitting.fit_run import FitRun
+from symgd.fitting.several import VALUE, are_several, as_one
 from symgd.fitting.tables import FitTable
 from symgd.language import formula
 from symgd.language.plain import count
@@ -47,9 +49,9 @@ OPTIONS = (
 
 
 def fit(
-    model: Formula,
+    model: Formula | Sequence[Formula] | Mapping[str, Formula],
     data: Any,
-    target: str,
+    target: str | Sequence[str],
     x0: Any = None,
     *,
     bounds: Any = None,
@@ -85,7 +87,9 @@ def fit(
         in natural order.
     data : mapping of names to arrays, structured array, or dataframe
     target : str
-        The column that the model should give.
+        The column that the model should give, or a formula of columns, as ``"log(y)"``.
+        Or a list of columns, ``["re", "im"]``, and a list of as many models, or a
+        mapping; sigma and weights may be lists then, too.
     x0 : sequence, mapping by name, or None
         The start. Parameters that a mapping leaves out, or all, are chosen: those in
         which the model is linear by least squares, the others by trying values on
@@ -170,7 +174,13 @@ def fit(
     [2.5 1.3 0.5]
     """
     table = FitTable(data, missing)
-    labelled = labels_of(model, table)
+    factors = {"sigma": sigma, "weights": weights, "trials": trials}
+    several = as_one(model, target, table, factors) if are_several(target) else None
+    name: Any = VALUE if several else target
+    of_rows: Any = several.model if several else model
+    if several:
+        table, factors = several.table, several.factors
+    labelled = labels_of(of_rows, table)
     fixed, tied = labelled.spread(fixed, "fixed"), labelled.spread(tied, "tied")
     not_free = ties.read(fixed, tied)
     held = [tie.name for tie in not_free]
@@ -178,15 +188,18 @@ def fit(
     bounds = labelled.spread(with_names(bounds), "bounds", held)
     cost = likelihoods.read(loss, hyperparameters)
     rest = _not_of_the_loss(hyperparameters, cost, method)
-    factors = {"sigma": sigma, "weights": weights, "trials": trials}
     for what, each in (("x0", x0), ("bounds", bounds)):
         ties.check_is_free(what, each, not_free)
     named = tuple(str(n) for g in (x0, bounds) if isinstance(g, Mapping) for n in g)
-    parts = (table, target, factors, cost, named, not_free, labelled)
-    regression, source, pool = posed(model, *parts, sigma_x)
+    parts = (table, name, factors, cost, named, not_free, labelled)
+    regression, source, pool = posed(of_rows, *parts, sigma_x)
+    if several is not None:
+        name = ", ".join(several.targets)
+        own = {"target": name, "targets": several.targets, "model": several.written}
+        source = dataclasses.replace(source, **own)
     if sigma_x is not None and not (isinstance(method, str) and method in OURS):
         raise InputError(f"sigma_x needs the method 'auto', not {method!r}")
-    check_size(regression.counted, target)
+    check_size(regression.counted, name)
     space = regression.space
     limits = points.read_bounds(bounds, space)
     known = beginnings.given(x0, space, limits)

@@ -18,6 +18,7 @@ from symgd.fitting.orthogonal import Orthogonal
 from symgd.fitting.pooling import Pool
 from symgd.fitting.regression import Regression, are_few
 from symgd.fitting.tables import FitTable
+from symgd.fitting.targets import made
 from symgd.language.formula import Formula, symbol
 from symgd.language.text import number
 
@@ -38,9 +39,13 @@ def posed(
 ) -> tuple[Regression, Source, Pool | None]:
     """Read the model and the columns."""
     _check_factors(given, loss)
+    of_target = made(target, table)
     varying = tuple(what for what, value in given.items() if value is not None)
     parts = (table.names, target, varying, loss, named, not_free, labelled)
     known = fit_model.read(model, *parts)
+    if of_target and of_target <= {*known.columns}:
+        problem = f"all columns of the target {target!r} are in the model"
+        raise InputError(f"{problem}, which is to predict it")
     spreads = _spreads(sigma_x, known.columns, labelled, loss)
     more = {f"sigma_x of {name!r}": value for name, value in spreads.items()}
     every = {what: given[what] for what in varying} | more

@@ -26,6 +26,7 @@ from symgd.fitting.orthogonal import Orthogonal
 from symgd.fitting.quantiles import two_sided
 from symgd.fitting.regression import ROUNDED, Regression
 from symgd.fitting.rows import Rows
+from symgd.fitting.several import WHICH, repeated
 from symgd.fitting.tables import FitTable, Reading
 from symgd.fitting.ties import Tie
 from symgd.language.drawing import card, drawn, pictured
@@ -70,6 +71,7 @@ class Source:
     ties: tuple[Tie, ...] = ()
     model: str = ""  # as it was given, where it isn't what is fitted
     labelled: Labelled = NONE
+    targets: tuple[str, ...] = ()  # where there are several
     reading: Reading = field(default_factory=Reading)
 
 
@@ -658,7 +660,8 @@ class Fit:
         data : mapping, structured array or dataframe
             With the columns of the model.
         level : float, optional
-            With it, return a :class:`Prediction` with a band, by the delta method.
+            With it, return a :class:`Prediction` with a band, by the delta method. Of
+            several targets, a mapping by target is returned.
         interval : {"confidence", "prediction"}
             Whether the band holds the curve, or the target of a new row.
 
@@ -667,6 +670,26 @@ class Fit:
         InputError
             If a column is missing.
         """
+        if self.source.targets:
+            return self._of_targets(data, level, interval)
+        return self._predicted(data, level, interval)
+
+    def _of_targets(
+        self, data: Any, level: float | None, interval: str
+    ) -> dict[str, Any]:
+        """Return the values of each target, or predictions."""
+        table, targets = FitTable(data), self.source.targets
+        wanted = [name for name in self.source.columns if name != WHICH]
+        columns = {name: table.raw(name) for name in wanted}
+        count = len(np.asarray(columns[wanted[0]]))
+        rows = repeated(columns, count, len(targets))
+        whole = self._predicted(rows, level, interval)
+        if level is None:
+            return dict(zip(targets, whole.reshape(-1, count), strict=True))
+        parts = zip(*(each.reshape(-1, count) for each in whole), strict=True)
+        return {n: Prediction(*part) for n, part in zip(targets, parts, strict=True)}
+
+    def _predicted(self, data: Any, level: float | None, interval: str) -> Any:
         table = FitTable(data, reading=self.source.reading)
         for name in self.source.labelled.labels:
             table.label(name)

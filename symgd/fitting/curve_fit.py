@@ -20,6 +20,7 @@ from symgd.descent.run import criteria_of
 from symgd.descent.settings import Seed, Settings
 from symgd.errors import InputError, unknown_name
 from symgd.fitting import beginnings, likelihoods, losses, ties
+from symgd.fitting.correlated import Correlated
 from symgd.fitting.fit_problem import check_size, labels_of, posed
 from symgd.fitting.fit_result import Fit, Source
 from symgd.fitting.fit_run import FitRun
@@ -117,7 +118,8 @@ def fit(
         absolute residual of the absolute loss (Huber 1981, section 7.7).
     weights, sigma : str, array or float, optional
         The weight, and the standard deviation, of each row: the name of a column, or
-        numbers. Rows of weight 0 count for nothing.
+        numbers. Rows of weight 0 count for nothing. A sigma of shape (n, n) is the
+        covariance matrix of the rows' errors.
     absolute_sigma : bool
         Whether sigma is that, as in SciPy, rather than known up to a factor.
     sigma_x : str, array or float, or mapping of column to such, optional
@@ -199,6 +201,8 @@ def fit(
         source = dataclasses.replace(source, **own)
     if sigma_x is not None and not (isinstance(method, str) and method in OURS):
         raise InputError(f"sigma_x needs the method 'auto', not {method!r}")
+    if isinstance(regression, Correlated) and method not in OURS:
+        raise InputError(f"a covariance matrix needs the method 'auto', not {method!r}")
     check_size(regression.counted, name)
     space = regression.space
     limits = points.read_bounds(bounds, space)

@@ -12,6 +12,7 @@ from symgd.errors import InputError, unknown_name
 from symgd.fitting import losses, ties
 from symgd.fitting import model as fit_model
 from symgd.fitting.by_labels import Labelled, of_model
+from symgd.fitting.correlated import Correlated, matrix_of
 from symgd.fitting.fit_result import Source, check_rows
 from symgd.fitting.likelihoods import check_target
 from symgd.fitting.orthogonal import Orthogonal
@@ -39,6 +40,10 @@ def posed(
 ) -> tuple[Regression, Source, Pool | None]:
     """Read the model and the columns."""
     _check_factors(given, loss)
+    matrix = matrix_of(given["sigma"])
+    if matrix is not None:
+        _check_alone(given, loss, sigma_x)
+        given = {**given, "sigma": np.sqrt(np.diag(matrix))}
     of_target = made(target, table)
     varying = tuple(what for what, value in given.items() if value is not None)
     parts = (table.names, target, varying, loss, named, not_free, labelled)
@@ -68,6 +73,10 @@ def posed(
     held |= {symbol(f"[{what}]"): factors[what] for what in more}
     whole = (known.formulas, held, loss.constants)
     regression = Orthogonal(*whole, spreads=wide) if wide else Regression(*whole)
+    if matrix is not None:
+        if table.dropped:
+            raise InputError("rows can't be dropped where sigma is a matrix")
+        regression = Correlated(*whole, covariance=matrix)
     told = {w: value if _plain(value) else "" for w, value in given.items()}
     weights = told["trials"] if told["weights"] is None else told["weights"]
     source = Source(
@@ -78,6 +87,14 @@ def posed(
         reading=table.reading,
     )
     return regression, source, _pool(known, regression, arrays)
+
+
+def _check_alone(given: Mapping[str, Any], loss: losses.Loss, sigma_x: Any) -> None:
+    """Refuse what a covariance matrix doesn't go with."""
+    if not loss.squares:
+        raise InputError("sigma as a covariance matrix needs the loss 'squared'")
+    if given["weights"] is not None or sigma_x is not None:
+        raise InputError("a covariance matrix goes with neither weights nor sigma_x")
 
 
 def _arrays(

@@ -19,6 +19,7 @@ from symgd.descent.settings import generator
 from symgd.errors import InputError, unknown_name
 from symgd.fitting import derived, information, uncertainty, verdict
 from symgd.fitting.by_labels import NONE, Labelled, of_model
+from symgd.fitting.correlated import Correlated
 from symgd.fitting.derived import Derived
 from symgd.fitting.levenberg_marquardt import End, told
 from symgd.fitting.likelihoods import Likelihood
@@ -251,8 +252,9 @@ class Fit:
         """The sum over rows as an objective of the parameters."""
         from symgd.fitting.sums import objective
 
-        if isinstance(self.regression, Orthogonal):
-            raise InputError("with errors in x the sum over rows is no formula")
+        if isinstance(self.regression, (Orthogonal, Correlated)):
+            what = "errors in x, or a covariance matrix,"
+            raise InputError(f"with {what} there is no sum over rows as a formula")
         return objective(self.regression.counted)
 
     @functools.cached_property
@@ -537,6 +539,9 @@ class Fit:
         """
         from symgd.fitting.bootstraps import Bootstrap, bootstrap, drawing
 
+        if isinstance(self.regression, Correlated):
+            problem = "rows with a covariance matrix aren't drawn from each other"
+            raise InputError(f"{problem}: profile has intervals")
         if (count := whole("count", count)) < 2:
             raise InputError(f"a bootstrap needs 2 samples or more, not {count}")
         counted, limits = self.regression.counted, self._limits

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from symgd.errors import InputError
+from symgd.fitting.correlated import Correlated
 from symgd.fitting.likelihoods import Likelihood, family
 from symgd.fitting.orthogonal import Orthogonal
 from symgd.fitting.quantiles import tail_of_chi_squared, tail_of_f
@@ -45,6 +46,8 @@ def log_likelihood(fit: Fit) -> float:
         weight = regression.weight
         kept = weight > 0.0
         units = np.log(weight[kept]).sum() / 2.0 - np.log(regression.sigma[kept]).sum()
+        if isinstance(regression, Correlated):
+            units = -regression.log_determinant
         count = int(np.count_nonzero(kept))
     if fit.absolute_sigma:
         return float(units - squares / 2.0 - count / 2.0 * math.log(2.0 * math.pi))

@@ -110,6 +110,8 @@ def _of_each(what: str, given: Any, targets: tuple[str, ...], table: FitTable) -
     """Return what is given for all targets, or one for each, for all rows."""
     if given is None or isinstance(given, (int, float)):
         return given
+    if isinstance(given, np.ndarray) and given.ndim == 2:
+        return given  # a covariance matrix of all rows
     each = list(given) if isinstance(given, (list, tuple)) else [given] * len(targets)
     if isinstance(given, Mapping):
         each = [given.get(name, 1.0) for name in targets]

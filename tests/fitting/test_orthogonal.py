@@ -139,5 +139,5 @@ def test_what_can_not_be_used_is_said(decay, given, problem):
 def test_what_is_not_defined_is_said(found):
     with pytest.raises(InputError, match="AIC and BIC are not defined"):
         _ = found.aic
-    with pytest.raises(InputError, match="the sum over rows is no formula"):
+    with pytest.raises(InputError, match="no sum over rows as a formula"):
         _ = found.objective

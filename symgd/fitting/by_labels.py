@@ -83,7 +83,7 @@ def read(model: Formula, names: Mapping[str, sp.Expr]) -> sp.Expr:
     >>> read("a[s]*t", {"s": sp.Symbol("s", real=True)})
     t*a[s]
     """
-    if not _has_brackets(model):
+    if not has_brackets(model):
         return formula.read(model, names)
     expression = formula.read(model, names, arrays=True)
     if expression.has(Sum, Product):
@@ -91,7 +91,8 @@ def read(model: Formula, names: Mapping[str, sp.Expr]) -> sp.Expr:
     return expression
 
 
-def _has_brackets(model: Formula) -> bool:
+def has_brackets(model: Formula) -> bool:
+    """Return whether a name of a model is indexed."""
     if isinstance(model, sp.Basic):
         return model.has(sp.Indexed)
     return isinstance(model, str) and "[" in model

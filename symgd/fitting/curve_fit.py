@@ -22,9 +22,10 @@ from symgd.errors import InputError, unknown_name
 from symgd.fitting import beginnings, likelihoods, losses, ties
 from symgd.fitting.correlated import Correlated
 from symgd.fitting.fit_problem import check_size, labels_of, posed
-from symgd.fitting.fit_result import Fit, Source
+from symgd.fitting.fit_result import Fit
 from symgd.fitting.fit_run import FitRun
 from symgd.fitting.several import VALUE, are_several, as_one
+from symgd.fitting.sources import Source
 from symgd.fitting.tables import FitTable
 from symgd.language import formula
 from symgd.language.plain import count

@@ -13,11 +13,11 @@ from symgd.fitting import losses, ties
 from symgd.fitting import model as fit_model
 from symgd.fitting.by_labels import Labelled, of_model
 from symgd.fitting.correlated import Correlated, matrix_of
-from symgd.fitting.fit_result import Source, check_rows
 from symgd.fitting.likelihoods import check_target
 from symgd.fitting.orthogonal import Orthogonal
 from symgd.fitting.pooling import Pool
 from symgd.fitting.regression import Regression, are_few
+from symgd.fitting.sources import Source, check_rows
 from symgd.fitting.tables import FitTable
 from symgd.fitting.targets import made
 from symgd.language.formula import Formula, symbol
@@ -159,6 +159,8 @@ def _pool(
     places, owners = [], []
     for name in regression.variables:
         base, _, label = name.removesuffix("]").partition("[")
+        if base not in named:  # it cancels where all labels are one
+            return None
         places.append(named.index(base))
         mine = known.labelled.columns.get(base) == column
         owners.append(labels.index(label) if mine else -1)

@@ -163,7 +163,7 @@ def _free(parameters: tuple[str, ...], not_free: tuple[Tie, ...]) -> tuple[str, 
 
 def label_columns(model: Formula, names: tuple[str, ...]) -> dict[str, str]:
     """Return the column in brackets of each name that has one."""
-    if isinstance(model, str) and "[" not in model:
+    if not by_labels.has_brackets(model):
         return {}
     expression = by_labels.read(model, {name: formula.symbol(name) for name in names})
     return by_labels.columns_of(expression, names)

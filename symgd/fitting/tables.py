@@ -163,7 +163,8 @@ class FitTable:
             return False
         import narwhals.stable.v2 as nw
 
-        return nw.from_native(self.data).collect_schema()[name].is_numeric()
+        kind = nw.from_native(self.data).collect_schema().get(name)
+        return kind is None or kind.is_numeric()
 
     def _special(self, name: str) -> tuple[np.ndarray] | None:
         """Return the numbers of labels and dates, None of what are numbers."""

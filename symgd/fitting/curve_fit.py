@@ -294,4 +294,6 @@ def _checkpoint(
         "trace": settings.every,
         "first rows": "a sample" if regression.samples(settings.maxiter) else "all",
     }
+    if isinstance(run.whole, Correlated):
+        identity["covariance"] = digest_of({"sigma": run.whole.factor})
     return Checkpoint(file, identity)

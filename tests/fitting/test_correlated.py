@@ -84,6 +84,18 @@ def test_what_is_no_covariance_is_said(data, given, problem):
         fit(DECAY, data, "y", **given)
 
 
+def test_a_checkpoint_is_of_one_matrix(data, tmp_path):
+    file = tmp_path / "fit.npz"
+    start = {"a": 1, "b": 3, "c": 1}
+    whole = fit(DECAY, data, "y", start, sigma=NEAR)
+    fit(DECAY, data, "y", start, sigma=NEAR, maxiter=2, checkpoint=file)
+    rest = fit(DECAY, data, "y", start, sigma=NEAR, checkpoint=file)
+    assert rest.x.tolist() == whole.x.tolist()
+    other = NEAR + 0.5 * (NEAR - np.diag(np.diag(NEAR)))
+    with pytest.raises(InputError, match="covariance"):
+        fit(DECAY, data, "y", start, sigma=other, checkpoint=file)
+
+
 def test_rows_are_neither_drawn_nor_dropped(data):
     with pytest.raises(InputError, match="aren't drawn from each other"):
         fit(DECAY, data, "y", sigma=NEAR).bootstrap(10)

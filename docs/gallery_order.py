@@ -21,6 +21,7 @@ ORDER = (
     "robust_fit",
     "poisson_fit",
     "global_fit",
+    "errors_in_x",
     "circle_fit",
     "minimax_fit",
     "lasso_path",

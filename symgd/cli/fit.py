@@ -68,6 +68,10 @@ Sigma = Annotated[
 AbsoluteSigma = Annotated[
     bool, typer.Option("--absolute-sigma", help="Sigma is known, not up to a factor.")
 ]
+SigmaX = Annotated[
+    str | None,
+    typer.Option(help="That of the only column of the model: a column, or a number."),
+]
 Trials = Annotated[
     str | None, typer.Option(help="Trials of a row, of the loss binomial: a column.")
 ]
@@ -103,6 +107,7 @@ class FitOptions:
     loss: LossName = "squared"
     sigma: Sigma = None
     absolute_sigma: AbsoluteSigma = False
+    sigma_x: SigmaX = None
     weights: Weights = None
     trials: Trials = None
     missing: Missing = "error"
@@ -138,6 +143,7 @@ class FitOptions:
             "fixed": option_texts.formulas(self.fixed, "--fix"),
             "tied": option_texts.formulas(self.tied, "--tie"),
             "sigma": _column(self.sigma),
+            "sigma_x": _column(self.sigma_x),
             "weights": _column(self.weights),
             "trials": _column(self.trials),
             "rng": self.seed,

@@ -21,6 +21,7 @@ from symgd.descent.settings import Settings
 from symgd.language.text import number
 from symgd.native.machine import address
 from symgd.native.status import RUNNING, Status
+from symgd.objectives.bound_rows import Box
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 from symgd.objectives.smooth_forms import SmoothForm, smooth_form
@@ -127,8 +128,9 @@ class KinkedInteriorRun(Run):
         prices = [sign * inner.prices[k] + 0.0 for k in self.form.own_rows]
         bounds = [sign * each + 0.0 for each in inner._bounds[: self.n]]
         left = Residuals(self.violation, self.norm, inner.residuals.complementarity)
-        own = self.lagrangian, self.objective.space, prices, self._values(), bounds
-        return Certificate(*own, left)
+        where = self.lagrangian, self.objective.space, self.x
+        box = Box(self.lagrangian, self.bounds)
+        return Certificate(*where, box, prices, self._values(), bounds, left)
 
     def told(self, status: Status) -> str:
         """Say why a run ended as it did, with the numbers."""

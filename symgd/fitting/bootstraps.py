@@ -10,23 +10,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from symgd.descent.settings import generator
 from symgd.errors import InputError, unknown_name
 from symgd.fitting import derived
+from symgd.fitting.correlated import Correlated
 from symgd.fitting.derived import Derived
 from symgd.fitting.levenberg_marquardt import Limits
 from symgd.fitting.regression import ENDED, Regression
 from symgd.fitting.ties import Tie
 from symgd.language.formula import Formula, symbol
+from symgd.language.plain import count as whole
 from symgd.language.text import aligned, number
 from symgd.objectives.parallel import cores
+from symgd.objectives.points import Bounds
 
+Fit: TypeAlias = Any  # it stands above, and is asked for its public names only
 KINDS = ("rows", "residuals")
 ITERATIONS = 300
-SEEDS = 2**62
+SEEDS = 2**31
 FEWEST = 2  # samples that scatter
 
 
@@ -165,3 +170,20 @@ def bootstrap(
         problem = f"only {len(samples)} of {len(seeds)} samples could be fitted"
         raise InputError(f"{problem}: a sample has too few different rows")
     return np.array(samples), len(ends) - len(samples)
+
+
+def of_fit(fit: Fit, count: int, kind: str, rng: Any, bounds: Bounds) -> Bootstrap:
+    """Return the bootstrap of a fit: see ``Fit.bootstrap``."""
+    counted = fit.regression.counted
+    if isinstance(counted, Correlated):
+        problem = "rows with a covariance matrix aren't drawn from each other"
+        raise InputError(f"{problem}: profile has intervals")
+    if (count := whole("count", count)) < FEWEST:
+        raise InputError(f"a bootstrap needs {FEWEST} samples or more, not {count}")
+    source = generator(rng)
+    draw_seeds = getattr(source, "integers", None) or source.randint
+    seeds = draw_seeds(SEEDS, size=count).tolist()
+    sides = np.array(bounds.lower), np.array(bounds.upper)
+    draw = drawing(counted, kind, fit.x)
+    samples, failed = bootstrap(counted, fit.x, sides, draw, seeds)
+    return Bootstrap(fit.names, fit.x, samples, failed, fit.source.ties)

@@ -51,10 +51,11 @@ class Labelled:
             return [name]
         return [f"{name}[{label}]" for label in self.labels[self.columns[name]]]
 
-    def spread(self, given: Any, what: str) -> Any:
+    def spread(self, given: Any, what: str, held: Iterable[str] = ()) -> Any:
         """Return a mapping with what is given for a name given for all its labels.
 
-        It may be a number or a pair for all of them, or a mapping by label.
+        It may be a number or a pair for all of them but those that are held, or a
+        mapping by label.
         """
         if not isinstance(given, Mapping) or not self.columns:
             return given
@@ -67,7 +68,9 @@ class Labelled:
                         raise unknown_name(f"label of {name} in {what}", label, labels)
                     result[f"{name}[{label}]"] = each
             else:
-                result |= dict.fromkeys(self.names(str(name)), value)
+                every = self.names(str(name))
+                free = [each for each in every if not labels or each not in held]
+                result |= dict.fromkeys(free, value)
         return result
 
 
@@ -80,7 +83,7 @@ def read(model: Formula, names: Mapping[str, sp.Expr]) -> sp.Expr:
     >>> read("a[s]*t", {"s": sp.Symbol("s", real=True)})
     t*a[s]
     """
-    if not _has_brackets(model):
+    if not has_brackets(model):
         return formula.read(model, names)
     expression = formula.read(model, names, arrays=True)
     if expression.has(Sum, Product):
@@ -88,7 +91,8 @@ def read(model: Formula, names: Mapping[str, sp.Expr]) -> sp.Expr:
     return expression
 
 
-def _has_brackets(model: Formula) -> bool:
+def has_brackets(model: Formula) -> bool:
+    """Return whether a name of a model is indexed."""
     if isinstance(model, sp.Basic):
         return model.has(sp.Indexed)
     return isinstance(model, str) and "[" in model

@@ -5,10 +5,11 @@ Nonlinear regression; least squares are the loss ``squared``.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +18,14 @@ from symgd.descent import settings as arguments
 from symgd.descent.optimize import concise, performed
 from symgd.descent.run import criteria_of
 from symgd.descent.settings import Seed, Settings
-from symgd.errors import unknown_name
+from symgd.errors import InputError, unknown_name
 from symgd.fitting import beginnings, likelihoods, losses, ties
+from symgd.fitting.correlated import Correlated
 from symgd.fitting.fit_problem import check_size, labels_of, posed
-from symgd.fitting.fit_result import Fit, Source
+from symgd.fitting.fit_result import Fit
 from symgd.fitting.fit_run import FitRun
+from symgd.fitting.several import VALUE, are_several, as_one
+from symgd.fitting.sources import Source
 from symgd.fitting.tables import FitTable
 from symgd.language import formula
 from symgd.language.plain import count
@@ -36,21 +40,20 @@ if TYPE_CHECKING:
     from symgd.language.formula import Formula
     from symgd.rules.rule import Rule
 
-SPREAD = ("x0", "bounds", "fixed", "tied")  # what may be given for all labels
 OURS = ("auto", "levenberg_marquardt")
 # Arguments of SciPy's curve_fit, and what they are here.
 ELSEWHERE = {"p0": "x0", "maxfev": "maxiter", "max_nfev": "maxiter", "f_scale": "loss"}
 OPTIONS = (
     *("bounds", "fixed", "tied", "loss", "weights", "sigma", "absolute_sigma"),
-    *("trials", "method", "missing", "maxiter", "gtol", "time_limit", "rng"),
+    *("sigma_x", "trials", "method", "missing", "maxiter", "gtol", "time_limit", "rng"),
     *("trace", "progress", "callback", "callback_every", "checkpoint"),
 )
 
 
 def fit(
-    model: Formula | Callable[..., Any],
+    model: Formula | Callable[..., Any] | Sequence[Formula] | Mapping[str, Formula],
     data: Any,
-    target: str,
+    target: str | Sequence[str],
     x0: Any = None,
     *,
     bounds: Any = None,
@@ -60,6 +63,7 @@ def fit(
     weights: Any = None,
     sigma: Any = None,
     absolute_sigma: bool = False,
+    sigma_x: Any = None,
     trials: Any = None,
     method: str | Rule = "auto",
     missing: str = "error",
@@ -86,7 +90,9 @@ def fit(
         arguments, in their order.
     data : mapping of names to arrays, structured array, or dataframe
     target : str
-        The column that the model should give.
+        The column that the model should give, or a formula of columns, as ``"log(y)"``.
+        Or a list of columns, ``["re", "im"]``, and a list of as many models, or a
+        mapping; sigma and weights may be lists then, too.
     x0 : sequence, mapping by name, or None
         The start. Parameters that a mapping leaves out, or all, are chosen: those in
         which the model is linear by least squares, the others by trying values on
@@ -114,9 +120,14 @@ def fit(
         absolute residual of the absolute loss (Huber 1981, section 7.7).
     weights, sigma : str, array or float, optional
         The weight, and the standard deviation, of each row: the name of a column, or
-        numbers. Rows of weight 0 count for nothing.
+        numbers. Rows of weight 0 count for nothing. A sigma of shape (n, n) is the
+        covariance matrix of the rows' errors.
     absolute_sigma : bool
         Whether sigma is that, as in SciPy, rather than known up to a factor.
+    sigma_x : str, array or float, or mapping of column to such, optional
+        The standard deviation of each row's entry in a column of the model, beside
+        sigma, which is 1 by default: the rows' distances from the curve are minimised
+        (orthogonal distance regression), by the loss ``"squared"``.
     trials : str, array or float, optional
         How many trials a row's successes are of, for ``"binomial"``; by default 1.
     method : str or Rule
@@ -155,6 +166,8 @@ def fit(
     References
     ----------
     Moré 1978, "The Levenberg-Marquardt algorithm: implementation and theory".
+    Boggs, Byrd and Schnabel 1987, "A stable and efficient algorithm for nonlinear
+    orthogonal distance regression".
 
     Examples
     --------
@@ -165,21 +178,34 @@ def fit(
     [2.5 1.3 0.5]
     """
     table = FitTable(data, missing)
-    labelled = labels_of(model, table)
-    x0, bounds, fixed, tied = (
-        labelled.spread(with_names(each), what)
-        for what, each in zip(SPREAD, (x0, bounds, fixed, tied), strict=True)
-    )
+    factors = {"sigma": sigma, "weights": weights, "trials": trials}
+    several = as_one(model, target, table, factors) if are_several(target) else None
+    name: Any = VALUE if several else target
+    of_rows: Any = several.model if several else model
+    if several:
+        table, factors = several.table, several.factors
+    labelled = labels_of(of_rows, table)
+    fixed, tied = labelled.spread(fixed, "fixed"), labelled.spread(tied, "tied")
+    not_free = ties.read(fixed, tied)
+    held = [tie.name for tie in not_free]
+    x0 = labelled.spread(with_names(x0), "x0", held)
+    bounds = labelled.spread(with_names(bounds), "bounds", held)
     cost = likelihoods.read(loss, hyperparameters)
     rest = _not_of_the_loss(hyperparameters, cost, method)
-    factors = {"sigma": sigma, "weights": weights, "trials": trials}
-    not_free = ties.read(fixed, tied)
     for what, each in (("x0", x0), ("bounds", bounds)):
         ties.check_is_free(what, each, not_free)
     named = tuple(str(n) for g in (x0, bounds) if isinstance(g, Mapping) for n in g)
-    parts = (table, target, factors, cost, named, not_free, labelled)
-    regression, source, pool = posed(model, *parts)
-    check_size(regression.counted, target)
+    parts = (table, name, factors, cost, named, not_free, labelled)
+    regression, source, pool = posed(of_rows, *parts, sigma_x)
+    if several is not None:
+        name = ", ".join(several.targets)
+        own = {"target": name, "targets": several.targets, "model": several.written}
+        source = dataclasses.replace(source, **own)
+    if sigma_x is not None and not (isinstance(method, str) and method in OURS):
+        raise InputError(f"sigma_x needs the method 'auto', not {method!r}")
+    if isinstance(regression, Correlated) and method not in OURS:
+        raise InputError(f"a covariance matrix needs the method 'auto', not {method!r}")
+    check_size(regression.counted, name)
     space = regression.space
     limits = points.read_bounds(bounds, space)
     known = beginnings.given(x0, space, limits)
@@ -269,4 +295,6 @@ def _checkpoint(
         "trace": settings.every,
         "first rows": "a sample" if regression.samples(settings.maxiter) else "all",
     }
+    if isinstance(run.whole, Correlated):
+        identity["covariance"] = digest_of({"sigma": run.whole.factor})
     return Checkpoint(file, identity)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,15 @@ from symgd.errors import InputError, unknown_name
 from symgd.fitting import losses, ties
 from symgd.fitting import model as fit_model
 from symgd.fitting.by_labels import Labelled, of_model
-from symgd.fitting.fit_result import Source, check_rows
+from symgd.fitting.correlated import Correlated, matrix_of
 from symgd.fitting.likelihoods import check_target
+from symgd.fitting.orthogonal import Orthogonal
 from symgd.fitting.pooling import Pool
 from symgd.fitting.regression import Regression, are_few
+from symgd.fitting.sources import Source, check_rows
 from symgd.fitting.tables import FitTable
-from symgd.language.formula import Formula
+from symgd.fitting.targets import made
+from symgd.language.formula import Formula, symbol
 from symgd.language.text import number
 
 ROLES = {"trials": "weights"}  # as what something counts
@@ -33,36 +36,48 @@ def posed(
     named: tuple[str, ...],
     not_free: tuple[ties.Tie, ...],
     labelled: Labelled,
+    sigma_x: Any = None,
 ) -> tuple[Regression, Source, Pool | None]:
     """Read the model and the columns."""
-    given = _with_trials(given, loss)
+    _check_factors(given, loss)
+    matrix = matrix_of(given["sigma"])
+    if matrix is not None:
+        _check_alone(given, loss, sigma_x)
+        given = {**given, "sigma": np.sqrt(np.diag(matrix))}
+    of_target = made(target, table)
     varying = tuple(what for what, value in given.items() if value is not None)
     parts = (table.names, target, varying, loss, named, not_free, labelled)
     known = fit_model.read(model, *parts)
-    wanted = [*known.columns, target]
-    loose = {w: v for w, v in given.items() if not _plain(v)}
-    for what, value in given.items():
-        if isinstance(value, str):
-            if value not in table.names:
-                raise unknown_name(f"column for {what}", value, table.names)
-            wanted.append(value)
-    beside = {f"={what}": value for what, value in loose.items()}
-    arrays = table.arrays(wanted, beside)
-    check_rows(arrays)
-    if are_few(arrays.values()):
-        arrays = {name: np.array(each) for name, each in arrays.items()}
+    if of_target and of_target <= {*known.columns}:
+        problem = f"all columns of the target {target!r} are in the model"
+        raise InputError(f"{problem}, which is to predict it")
+    spreads = _spreads(sigma_x, known.columns, labelled, loss)
+    more = {f"sigma_x of {name!r}": value for name, value in spreads.items()}
+    every = {what: given[what] for what in varying} | more
+    arrays = _arrays(table, [*known.columns, target], every)
     held = of_model(arrays, known.columns, labelled)
     column = arrays[target]
-    for what in varying:
-        value = given[what]
-        key = value if isinstance(value, str) else f"={what}"
-        factor = arrays[key] if key in arrays else _repeated(value, len(column))
-        if what == "trials":
-            column = _shares(column, factor)
-        held[known.meant[ROLES.get(what, what)]] = _checked(what, factor)
+    factors = {
+        what: _checked(what, _factor(what, value, arrays, len(column)))
+        for what, value in every.items()
+    }
+    if "trials" in factors:
+        column = _shares(column, factors["trials"])
     check_target(loss, target, column)
     held[known.meant["target"]] = column
-    told = {what: "" if what in loose else value for what, value in given.items()}
+    for what in varying:
+        held[known.meant[ROLES.get(what, what)]] = factors[what]
+    wide = {
+        symbol(n): symbol(f"[{what}]") for n, what in zip(spreads, more, strict=True)
+    }
+    held |= {symbol(f"[{what}]"): factors[what] for what in more}
+    whole = (known.formulas, held, loss.constants)
+    regression = Orthogonal(*whole, spreads=wide) if wide else Regression(*whole)
+    if matrix is not None:
+        if table.dropped:
+            raise InputError("rows can't be dropped where sigma is a matrix")
+        regression = Correlated(*whole, covariance=matrix)
+    told = {w: value if _plain(value) else "" for w, value in given.items()}
     weights = told["trials"] if told["weights"] is None else told["weights"]
     source = Source(
         *(known.columns, target, told["sigma"], weights, table.dropped),
@@ -71,9 +86,60 @@ def posed(
         labelled=labelled,
         reading=table.reading,
     )
-    regression = Regression(known.formulas, held, loss.constants)
-    pool = _pool(known, regression, arrays)
-    return regression, source, pool
+    return regression, source, _pool(known, regression, arrays)
+
+
+def _check_alone(given: Mapping[str, Any], loss: losses.Loss, sigma_x: Any) -> None:
+    """Refuse what a covariance matrix doesn't go with."""
+    if not loss.squares:
+        raise InputError("sigma as a covariance matrix needs the loss 'squared'")
+    if given["weights"] is not None or sigma_x is not None:
+        raise InputError("a covariance matrix goes with neither weights nor sigma_x")
+
+
+def _arrays(
+    table: FitTable, names: list[str], factors: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+    """Return the columns, and arrays beside them by what they are for."""
+    for what, value in factors.items():
+        if isinstance(value, str):
+            if value not in table.names:
+                raise unknown_name(f"column for {what}", value, table.names)
+            names.append(value)
+    loose = {w: value for w, value in factors.items() if not _plain(value)}
+    arrays = table.arrays(names, {f"={what}": value for what, value in loose.items()})
+    check_rows(arrays)
+    if are_few(arrays.values()):
+        arrays = {name: np.array(each) for name, each in arrays.items()}
+    return arrays
+
+
+def _factor(
+    what: str, value: Any, arrays: Mapping[str, np.ndarray], count: int
+) -> np.ndarray:
+    """Return a number of each row: a column, an array, or the same for all."""
+    key = value if isinstance(value, str) else f"={what}"
+    return arrays[key] if key in arrays else _repeated(value, count)
+
+
+def _spreads(
+    sigma_x: Any, columns: Sequence[str], labelled: Labelled, loss: losses.Loss
+) -> dict[str, Any]:
+    """Return the standard deviations that were given of columns, by name."""
+    if sigma_x is None:
+        return {}
+    if not loss.squares:
+        raise InputError("sigma_x, errors in x, needs the loss 'squared'")
+    plain = [name for name in columns if name not in labelled.labels]
+    if not isinstance(sigma_x, Mapping):
+        if len(plain) != 1:
+            problem = f"the model has the columns {', '.join(plain) or 'none'}"
+            raise InputError(f'{problem}: give sigma_x={{"name": ...}} of some of them')
+        return {plain[0]: sigma_x}
+    for name in sigma_x:
+        if name not in plain:
+            raise unknown_name("column of the model in sigma_x", str(name), plain)
+    return {str(name): value for name, value in sigma_x.items()}
 
 
 def labels_of(model: Formula | Callable[..., Any], table: FitTable) -> Labelled:
@@ -86,13 +152,15 @@ def _pool(
     known: fit_model.Model, regression: Regression, arrays: Mapping[str, np.ndarray]
 ) -> Pool | None:
     """Return the model of all rows as one, where labels have parameters."""
-    if known.pooled is None:
+    if known.pooled is None or type(regression) is not Regression:
         return None
     column, labels = next(iter(known.labelled.labels.items()))
     named = [s.name for s in known.pooled.parameters]
     places, owners = [], []
     for name in regression.variables:
         base, _, label = name.removesuffix("]").partition("[")
+        if base not in named:  # it cancels where all labels are one
+            return None
         places.append(named.index(base))
         mine = known.labelled.columns.get(base) == column
         owners.append(labels.index(label) if mine else -1)
@@ -103,8 +171,8 @@ def _pool(
     return Pool(whole, [rows for rows in groups if len(rows)], places, owners)
 
 
-def _with_trials(given: Mapping[str, Any], loss: losses.Loss) -> Mapping[str, Any]:
-    """Refuse what a likelihood knows by itself."""
+def _check_factors(given: Mapping[str, Any], loss: losses.Loss) -> None:
+    """Refuse what a loss knows by itself."""
     if given["trials"] is not None and loss.name != "binomial":
         raise InputError("trials are for the loss 'binomial'")
     if given["trials"] is not None and given["weights"] is not None:
@@ -112,7 +180,6 @@ def _with_trials(given: Mapping[str, Any], loss: losses.Loss) -> Mapping[str, An
     if loss.pairs and given["sigma"] is not None:
         problem = f"a loss of y and f ({loss.name}) knows by itself how y scatters"
         raise InputError(f"{problem}: it takes weights, but no sigma")
-    return given
 
 
 def _shares(column: np.ndarray, trials: np.ndarray) -> np.ndarray:
@@ -130,12 +197,13 @@ def _repeated(value: float, count: int) -> np.ndarray:
 
 def _checked(what: str, column: np.ndarray) -> np.ndarray:
     least = column.min()
-    if not np.isfinite(least) or least < 0.0 or (what == "sigma" and least == 0.0):
+    is_sigma = what.startswith("sigma")
+    if not np.isfinite(least) or least < 0.0 or (is_sigma and least == 0.0):
         row = int(np.argmin(column))
-        needed = "above 0" if what == "sigma" else "0 or more"
+        needed = "above 0" if is_sigma else "0 or more"
         problem = f"{what} must be {needed}; in row {row} it is"
         raise InputError(f"{problem} {float(least)!r}")
-    if what != "sigma" and not column.any():
+    if not is_sigma and not column.any():
         raise InputError(f"all {what} are 0")
     return column
 

@@ -7,29 +7,26 @@ import math
 import types
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgd.descent.result import Criterion, Result, Trace
 from symgd.descent.run import projected_norm
-from symgd.descent.settings import generator
-from symgd.errors import InputError, unknown_name
+from symgd.errors import InputError
 from symgd.fitting import derived, information, uncertainty, verdict
-from symgd.fitting.by_labels import NONE, Labelled, of_model
+from symgd.fitting.correlated import Correlated
 from symgd.fitting.derived import Derived
 from symgd.fitting.levenberg_marquardt import End, told
 from symgd.fitting.likelihoods import Likelihood
+from symgd.fitting.orthogonal import Orthogonal
+from symgd.fitting.predictions import predicted
 from symgd.fitting.quantiles import two_sided
 from symgd.fitting.regression import ROUNDED, Regression
-from symgd.fitting.rows import Rows
-from symgd.fitting.tables import FitTable, Reading
-from symgd.fitting.ties import Tie
+from symgd.fitting.sources import Source
 from symgd.language.drawing import card, drawn, pictured
 from symgd.language.formula import natural_order, text_of
-from symgd.language.plain import count as whole
 from symgd.native.quadratic import Sums
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
@@ -47,29 +44,6 @@ if TYPE_CHECKING:
 
 
 LEVELS = 1e-12, 1.0 - 1e-12  # whose quantiles are neither 0 nor infinite in float64
-
-
-class Prediction(NamedTuple):
-    """Predictions, and the band that holds the curve, or a new row, with a level."""
-
-    value: np.ndarray  #: What the model gives, a number for each row.
-    lower: np.ndarray  #: The lower end of the band.
-    upper: np.ndarray  #: The upper end of the band.
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the columns of a fit came from."""
-
-    columns: tuple[str, ...]
-    target: str
-    sigma: str | float | None  # a name, a number, or "" for an array
-    weights: str | float | None
-    dropped: int
-    ties: tuple[Tie, ...] = ()
-    model: str = ""  # as it was given, where it isn't what is fitted
-    labelled: Labelled = NONE
-    reading: Reading = field(default_factory=Reading)
 
 
 class Fit:
@@ -248,6 +222,9 @@ class Fit:
         """The sum over rows as an objective of the parameters."""
         from symgd.fitting.sums import objective
 
+        if isinstance(self.regression, (Orthogonal, Correlated)):
+            what = "errors in x, or a covariance matrix,"
+            raise InputError(f"with {what} there is no sum over rows as a formula")
         return objective(self.regression.counted)
 
     @functools.cached_property
@@ -369,7 +346,8 @@ class Fit:
         """Directions along which the predictions don't change, to first order."""
         return self.uncertainty.directions(self.names)
 
-    def _quantile(self, level: float) -> float:
+    def quantile(self, level: float) -> float:
+        """Return how many standard errors an interval of a level reaches."""
         if not LEVELS[0] <= level <= LEVELS[1]:
             raise InputError(f"level must be between 0 and 1, as 0.95, not {level!r}")
         freedom = self.degrees_of_freedom
@@ -389,7 +367,7 @@ class Fit:
         >>> symgd.fit("a + b*t", data, "y").confidence_intervals()["b"]
         (1.79..., 2.16...)
         """
-        factor, errors = self._quantile(level), self.standard_errors
+        factor, errors = self.quantile(level), self.standard_errors
         return {
             name: (value - factor * errors[name], value + factor * errors[name])
             for name, value in self.parameters.items()
@@ -434,7 +412,7 @@ class Fit:
         value, slopes = derived.at(expression, parameters, self.x.tolist())
         error = float(self.uncertainty.variance_along(slopes[None])[0] ** 0.5)
         error = error if slopes.any() else 0.0
-        half = self._quantile(level) * error
+        half = self.quantile(level) * error
         return Derived(value, error, (value - half, value + half))
 
     def profile(self, name: str, level: float = 0.95) -> Profile:
@@ -471,31 +449,9 @@ class Fit:
         >>> print(symgd.fit("exp(-b*t)", data, "y").profile("b"))
         b = 0.99984253, from 0.670994 to 1.68761 (95%, by its profile)
         """
-        from symgd.fitting.profiles import Profiler, profile
+        from symgd.fitting.profiles import of_fit
 
-        loss = self.regression.loss
-        if not (loss.squares or self.is_likelihood):
-            problem = "a profile needs the loss 'squared', or a likelihood"
-            raise InputError(f"{problem}; bootstrap has intervals for any loss")
-        place, unit = self._place(name), self.uncertainty.spread
-        if math.isinf(unit):
-            raise InputError("there are no degrees of freedom for a profile")
-        wanted, value = self._quantile(level), float(self.x[place])
-        error = self.standard_errors[name]
-        step = wanted * error if 0.0 < error < math.inf else max(abs(value), 1.0) / 8.0
-        if unit == 0.0:
-            unit, step = math.ulp(0.0), 1e-8 * step
-        counted = self.regression.counted
-        profiler = Profiler(counted, self.x, self._limits, place, unit)
-        return profile(profiler, name, level, wanted, step)
-
-    def _place(self, name: str) -> int:
-        if name in self.names:
-            return self.names.index(name)
-        for tie in self.source.ties:
-            if tie.name == name:
-                raise InputError(f"{name!r} is {tie.kind} ({tie.told}), and not free")
-        raise unknown_name("parameter", name, self.names)
+        return of_fit(self, name, level, self._limits)
 
     def bootstrap(
         self, count: int = 1000, kind: str = "rows", rng: Seed = None
@@ -530,18 +486,9 @@ class Fit:
         >>> drawn.samples.shape
         (100, 2)
         """
-        from symgd.fitting.bootstraps import Bootstrap, bootstrap, drawing
+        from symgd.fitting.bootstraps import of_fit
 
-        if (count := whole("count", count)) < 2:
-            raise InputError(f"a bootstrap needs 2 samples or more, not {count}")
-        counted, limits = self.regression.counted, self._limits
-        source = generator(rng)
-        draw_seeds = getattr(source, "integers", None) or source.randint
-        seeds = draw_seeds(2**31, size=count).tolist()
-        sides = np.array(limits.lower), np.array(limits.upper)
-        draw = drawing(counted, kind, self.x)
-        samples, failed = bootstrap(counted, self.x, sides, draw, seeds)
-        return Bootstrap(self.names, self.x, samples, failed, self.source.ties)
+        return of_fit(self, count, kind, rng, self._limits)
 
     # --------------------------------------------------------- how good it is
 
@@ -550,6 +497,16 @@ class Fit:
         """Target minus prediction, row by row, not divided by sigma."""
         regression = self.regression
         return regression.residuals(self.x) * regression.sigma
+
+    @functools.cached_property
+    def shifts(self) -> dict[str, np.ndarray]:
+        """How far entries of columns with errors were moved, row by row."""
+        regression = self.regression
+        if not isinstance(regression, Orthogonal):
+            return {}
+        moved = regression.moved(self.x).shifts
+        pairs = zip(regression.spreads, moved, strict=True)
+        return {name.name: shift for name, shift in pairs}
 
     @functools.cached_property
     def r_squared(self) -> float:
@@ -645,7 +602,8 @@ class Fit:
         data : mapping, structured array or dataframe
             With the columns of the model.
         level : float, optional
-            With it, return a :class:`Prediction` with a band, by the delta method.
+            With it, return a :class:`Prediction` with a band, by the delta method. Of
+            several targets, a mapping by target is returned.
         interval : {"confidence", "prediction"}
             Whether the band holds the curve, or the target of a new row.
 
@@ -654,60 +612,7 @@ class Fit:
         InputError
             If a column is missing.
         """
-        table = FitTable(data, reading=self.source.reading)
-        for name in self.source.labelled.labels:
-            table.label(name)
-        arrays = self._columns(table)
-        rows = Rows(*self._curve, arrays).each(self.x.tolist())
-        value, jacobian = rows[:, 0].copy(), rows[:, 1:]
-        if level is None:
-            return value
-        variance = self.uncertainty.variance_along(jacobian)
-        if interval == "prediction":
-            variance = variance + self._noise(table, len(value))
-        elif interval != "confidence":
-            problem = "interval must be 'confidence' or 'prediction'"
-            raise InputError(f"{problem}, not {interval!r}")
-        half = self._quantile(level) * np.sqrt(variance)
-        return Prediction(value, value - half, value + half)
-
-    @property
-    def _curve(self) -> tuple[list[Any], tuple[Any, ...]]:
-        return self.regression.formulas.curve, self.regression.parameters
-
-    def _columns(self, table: FitTable) -> dict[Any, np.ndarray]:
-        """Return the model's columns; for a constant model, one to count the rows."""
-        wanted = self.source.columns or table.names[:1]
-        arrays = table.arrays(wanted)
-        check_rows(arrays)
-        counted = next(iter(arrays.values())) if arrays else np.zeros(0)
-        zero = np.zeros(
-            (), self.regression.columns[self.regression.formulas.target].dtype
-        )
-        used = of_model(arrays, self.source.columns, self.source.labelled)
-        return {
-            **used,
-            self.regression.formulas.target: np.broadcast_to(zero, len(counted)),
-        }
-
-    def _noise(self, table: FitTable, count: int) -> np.ndarray:
-        """Return the variance of the target of a new row."""
-        if not self.regression.loss.squares:
-            raise InputError("a prediction interval needs the loss 'squared'")
-        sigma = self._of_new_rows(table, "sigma", self.source.sigma, count)
-        weights = self._of_new_rows(table, "weights", self.source.weights, count)
-        with np.errstate(divide="ignore"):
-            return self.uncertainty.spread * sigma**2 / weights
-
-    def _of_new_rows(
-        self, table: FitTable, what: str, given: str | float | None, count: int
-    ) -> np.ndarray:
-        if given == "":
-            problem = f"{what} was an array, which says nothing of new rows"
-            raise InputError(f"{problem}: give it as the name of a column")
-        if isinstance(given, str):
-            return np.asarray(table.arrays([given])[given], dtype=np.float64)
-        return np.full(count, 1.0 if given is None else given)
+        return predicted(self, data, level, interval)
 
     # -------------------------------------------------------------- for people
 
@@ -780,18 +685,3 @@ class Fit:
         return summary(self)
 
     __repr__ = __str__
-
-
-def check_rows(arrays: dict[str, np.ndarray]) -> None:
-    """Refuse columns that are not vectors of one length."""
-    counts: dict[str, int] = {}
-    for name, each in arrays.items():
-        if each.ndim != 1:
-            raise InputError(
-                f"column {name!r} has shape {each.shape}; a fit needs (n,)"
-            )
-        counts[name] = len(each)
-    if len(set(counts.values())) > 1:
-        told = ((name.removeprefix("="), count) for name, count in counts.items())
-        lengths = ", ".join(f"{name}: {count}" for name, count in told)
-        raise InputError(f"the columns have different lengths: {lengths}")

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from symgd.errors import InputError
+from symgd.fitting.correlated import Correlated
 from symgd.fitting.likelihoods import Likelihood, family
+from symgd.fitting.orthogonal import Orthogonal
 from symgd.fitting.quantiles import tail_of_chi_squared, tail_of_f
 from symgd.fitting.regression import Regression
 
@@ -33,6 +35,9 @@ def log_likelihood(fit: Fit) -> float:
     if isinstance(regression.loss, Likelihood) and regression.loss.known:
         rows, weight = family(regression.loss.name).saturated, regression.weight
         return float(rows(regression.target, weight).sum() - fit.fun)
+    if isinstance(regression, Orthogonal):
+        problem = "with errors in x there is a likelihood of more than the target"
+        raise InputError(f"{problem}: AIC and BIC are not defined")
     if not regression.loss.squares:
         problem = f"the loss {regression.loss.name!r} is no likelihood"
         raise InputError(f"{problem}: there is no AIC, BIC or test by it")
@@ -41,6 +46,8 @@ def log_likelihood(fit: Fit) -> float:
         weight = regression.weight
         kept = weight > 0.0
         units = np.log(weight[kept]).sum() / 2.0 - np.log(regression.sigma[kept]).sum()
+        if isinstance(regression, Correlated):
+            units = -regression.log_determinant
         count = int(np.count_nonzero(kept))
     if fit.absolute_sigma:
         return float(units - squares / 2.0 - count / 2.0 * math.log(2.0 * math.pi))

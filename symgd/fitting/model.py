@@ -195,7 +195,7 @@ def label_columns(
     """Return the column in brackets of each name that has one."""
     if is_python(model):
         return {}  # brackets in a function are of vectors
-    if isinstance(model, str) and "[" not in model:
+    if not by_labels.has_brackets(model):
         return {}
     expression = by_labels.read(model, {name: formula.symbol(name) for name in names})
     return by_labels.columns_of(expression, names)

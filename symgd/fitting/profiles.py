@@ -12,15 +12,17 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from symgd.errors import InputError
+from symgd.errors import InputError, unknown_name
 from symgd.fitting.levenberg_marquardt import Limits
 from symgd.fitting.regression import Regression
 from symgd.language.text import number
 from symgd.objectives.points import Bounds
 
+Fit: TypeAlias = Any  # it stands above, and is asked for its public names only
 DOUBLINGS = 40  # of a step outwards; farther there is no end
 STEPS = 100  # to an end
 RESOLVED = 1e-9  # of what is wanted
@@ -180,3 +182,29 @@ def profile(
     points = np.array([profiler.known[v][1] for v in values])
     given = (np.array(values), np.array(roots), points)
     return Profile(name, level, middle, interval, *given)
+
+
+def of_fit(fit: Fit, name: str, level: float, bounds: Bounds) -> Profile:
+    """Return the profile of a fit's parameter: see ``Fit.profile``."""
+    if not (fit.regression.loss.squares or fit.is_likelihood):
+        problem = "a profile needs the loss 'squared', or a likelihood"
+        raise InputError(f"{problem}; bootstrap has intervals for any loss")
+    place, unit = _place(fit, name), fit.uncertainty.spread
+    if math.isinf(unit):
+        raise InputError("there are no degrees of freedom for a profile")
+    wanted, value = fit.quantile(level), float(fit.x[place])
+    error = fit.standard_errors[name]
+    step = wanted * error if 0.0 < error < math.inf else max(abs(value), 1.0) / 8.0
+    if unit == 0.0:
+        unit, step = math.ulp(0.0), 1e-8 * step
+    profiler = Profiler(fit.regression.counted, fit.x, bounds, place, unit)
+    return profile(profiler, name, level, wanted, step)
+
+
+def _place(fit: Fit, name: str) -> int:
+    if name in fit.names:
+        return int(fit.names.index(name))
+    for tie in fit.source.ties:
+        if tie.name == name:
+            raise InputError(f"{name!r} is {tie.kind} ({tie.told}), and not free")
+    raise unknown_name("parameter", name, fit.names)

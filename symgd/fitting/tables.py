@@ -80,15 +80,16 @@ class FitTable:
         self, data: Any, missing: str = "error", reading: Reading | None = None
     ) -> None:
         self.data = _stacked(data) if _are_tables(data) else data
-        self._table = DataTable(self.data, missing)
+        self.missing, self._table = missing, DataTable(self.data, missing)
         self.reading = Reading() if reading is None else reading
         self.labelled: dict[str, np.ndarray] = {}
+        self.made: dict[str, np.ndarray] = {}  # of others
         self.dropped = 0
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All columns."""
-        return self._table.names
+        """All columns, and those that were made."""
+        return (*self._table.names, *self.made)
 
     def label(self, name: str) -> tuple[str, ...]:
         """Take a column for one of labels; return them."""
@@ -162,12 +163,14 @@ class FitTable:
             return False
         import narwhals.stable.v2 as nw
 
-        return nw.from_native(self.data).collect_schema()[name].is_numeric()
+        kind = nw.from_native(self.data).collect_schema().get(name)
+        return kind is None or kind.is_numeric()
 
     def _special(self, name: str) -> tuple[np.ndarray] | None:
         """Return the numbers of labels and dates, None of what are numbers."""
-        if name in self.labelled:
-            return (self.labelled[name],)
+        for known in (self.labelled, self.made):
+            if name in known:
+                return (known[name],)
         if name not in self.names or self._is_number(name):
             return None
         moments = _moments(self.raw(name))

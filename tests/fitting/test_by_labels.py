@@ -111,6 +111,8 @@ def test_starts_and_bounds_are_given_for_all_labels_or_for_one(runs, together):
     assert found.names == ("a[run2]", "b")
     a = found.parameters
     assert (a["a[run1]"], a["a[run10]"]) == (1.0, 5 * a["a[run2]"])
+    some = fit(GLOBAL, runs, "y", {"a": 2, "b": 1}, fixed={"a[run1]": 1})
+    assert some.start.tolist() == [2, 2, 1]
     fixed = fit("a[set]*exp(-b*t) + c[set]", runs, "y", fixed={"c": 0})
     np.testing.assert_allclose(fixed.x, together.x, rtol=1e-7)
     assert fixed.fixed == {"c[run1]": 0.0, "c[run2]": 0.0, "c[run10]": 0.0}

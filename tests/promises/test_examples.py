@@ -36,6 +36,11 @@ PROMISES = {
         "short alone: 0.447 ± 0.144",
         "one background for all: p = 1.1e-25",
     ],
+    "errors_in_x": [
+        "here 11.8663532",
+        "errors in x and y: b = -0.4805 ± 0.0580",
+        "errors in y: b = -0.6108 ± 0.0301",
+    ],
     "poisson_fit": [
         "likelihood: 1.134 ± 0.110",
         "squares by sqrt(counts): 0.845 ± 0.087",

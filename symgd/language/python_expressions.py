@@ -54,6 +54,9 @@ _NUMBERS: dict[type, Callable[..., Any]] = {
 _CONSTANTS = {"pi": ("pi", math.pi), "e": ("E", math.e)}
 
 
+_BEGINS = {ast.Add: 0, ast.Mult: 1}  # where sums and products begin
+
+
 class Expressions:
     """Reads the expressions of one place in Python code."""
 
@@ -287,12 +290,9 @@ class Expressions:
 
     def _binary(self, node: ast.AST, op: ast.operator, a: Any, b: Any) -> ast.expr:
         left, right = self.as_tree(a, node), self.as_tree(b, node)
-        if (
-            isinstance(op, ast.Add)
-            and isinstance(left, ast.Constant)
-            and (left.value == 0 and not isinstance(left.value, bool))
-        ):
-            return right  # where adding up begins
+        begin = left.value if isinstance(left, ast.Constant) else None
+        if type(begin) in (int, float) and begin == _BEGINS.get(type(op)):
+            return right
         return self.place.placed(ast.BinOp(left, op, right), node)
 
     def _dot(self, node: ast.BinOp, left: Any, right: Any) -> Any:

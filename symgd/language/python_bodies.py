@@ -34,6 +34,7 @@ from symgd.language.python_values import (
 )
 
 MOST_STEPS = 10_000
+OF_A_CHOICE = 30  # steps, as all that follows is read twice
 DEEPEST = 40
 
 
@@ -258,6 +259,8 @@ class Body(SumLoops):
         self, step: ast.If, test: ast.expr, rest: Sequence[Any]
     ) -> Returned | None:
         """Read all that follows twice, as one of the branches leaves."""
+        self.steps += OF_A_CHOICE
+        self._count(step)
         before = self.place.names
         found, ends = [], []
         for body in (step.body, step.orelse):

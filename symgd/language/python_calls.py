@@ -6,7 +6,8 @@ import ast
 from typing import Any
 
 from symgd.language.functions import FUNCTIONS
-from symgd.language.python_expressions import LISTS, STARS, Expressions, has_items
+from symgd.language.python_elements import Elements
+from symgd.language.python_expressions import LISTS, STARS, has_items
 from symgd.language.python_source import is_function
 from symgd.language.python_values import (
     Inner,
@@ -57,7 +58,7 @@ _INFINITE = ("inf", "-inf", "nan")
 _ONE = ("mod", "maximum", "minimum")  # elementwise, of two arguments
 
 
-class Calls(Expressions):
+class Calls(Elements):
     """Reads the calls of one place in Python code."""
 
     def _of_Call(self, node: ast.Call) -> Any:

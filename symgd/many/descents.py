@@ -91,7 +91,7 @@ def minimize_many(
     >>> results.x.round(6).ravel().tolist()
     [-1.0, 1.0, 1.0]
     """
-    given = _objective(objective, parameters, x0, bounds)
+    given = _objective(objective, parameters, _first_row(x0), bounds)
     settings = Settings.checked(
         sign=1.0,
         maxiter=maxiter,

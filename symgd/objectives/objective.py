@@ -208,11 +208,10 @@ class Objective:
         lengths = _whole_numbers(sizes or {})
         self.arrays: Arrays | None = None
         self.constraints: Lagrangian | None = None
-        told = data is not None or lengths or self._lengths
         # What has been read and compiled before needs no reading again.
         if subject_to is not None:
             self._read_constraints(subject_to, data, lengths, missing)
-        elif told or not self._forms.recall():
+        elif data is not None or lengths or not self._forms.recall():
             self._forms.read(self._read_names(data, lengths, missing))
         if self.arrays is not None and shapes:
             self.arrays = self.arrays.shaped(shapes)

@@ -210,6 +210,8 @@ class SumLoops(Loops):
                 continue
             node = changes_of(step.body, name)
             terms = gained(self.as_tree(value, step), mark.id, node)
+            if terms[0] in _INFINITIES and self.is_short(passes):
+                raise NoSum(node, "an extreme of few numbers is written out")
             for each in marks.values():
                 if terms[1] is not None and holds(terms[1], each.id):
                     what = each.id.rstrip("'")

@@ -33,7 +33,8 @@ from symgd.language.python_values import (
     Several,
 )
 
-MOST_STEPS = 20_000
+MOST_STEPS = 10_000
+OF_A_CHOICE = 30  # steps, as all that follows is read twice
 DEEPEST = 40
 
 
@@ -57,7 +58,7 @@ class Body(SumLoops):
         """Return what a function returns."""
         if isinstance(node, ast.Lambda):
             return self._now(node.body, self.value, node.body)
-        ended = self.run(tuple(node.body))
+        ended = self.run(node.body)
         if isinstance(ended, Returned):
             return ended.value
         problem = f"{self.place.name} returns nothing"
@@ -74,36 +75,38 @@ class Body(SumLoops):
 
     # -------------------------------------------------------------- statements
 
-    def run(self, steps: tuple[Any, ...]) -> Returned | None:
+    def run(self, steps: Sequence[Any]) -> Returned | None:
         """Read statements until one returns; None if none does."""
-        while steps:
-            step, *rest = steps
-            steps = tuple(rest)
-            self.steps += 1
-            if self.steps > MOST_STEPS:
-                problem = f"the function has more than {MOST_STEPS} steps"
-                raise self.error(step, problem, "write loops as sums")
+        left = [*reversed(steps)]  # the next one is the last
+        while left:
+            step = left.pop()
+            if isinstance(step, ast.AST):
+                self._count(step)
             if isinstance(step, LoopPass):
                 self.bind(step.target, step.value)
-            elif isinstance(step, LoopEnd):
-                pass
             elif isinstance(step, ast.Return):
                 return self._returned(step)
             elif isinstance(step, (ast.Continue, ast.Break)):
-                steps = self._left(step, steps)
+                self._leave(step, left)
             elif isinstance(step, ast.If):
                 chosen = self._now(step.test, self.decided, step.test)
                 if isinstance(chosen, bool):
-                    steps = (*(step.body if chosen else step.orelse), *steps)
+                    left += reversed(step.body if chosen else step.orelse)
                 elif leaves(step):
-                    return self._apart(step, chosen, steps)
+                    return self._apart(step, chosen, left[::-1])
                 else:
                     self._branches(step, chosen)
             elif isinstance(step, ast.For):
-                steps = (*self._now(step.iter, self._loop, step), *steps)
-            else:
+                left += reversed(self._now(step.iter, self._loop, step))
+            elif not isinstance(step, LoopEnd):
                 self._statement(step)
         return None
+
+    def _count(self, step: ast.AST) -> None:
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            problem = f"the function has more than {MOST_STEPS} steps"
+            raise self.error(head_of(step), problem, "write loops as sums")
 
     def _returned(self, step: ast.Return) -> Returned:
         if step.value is None:
@@ -242,7 +245,7 @@ class Body(SumLoops):
         ends = []
         for body in (step.body, step.orelse):
             self.place.names = dict(before)
-            self.run(tuple(body))
+            self.run(body)
             ends.append(self.place.names)
         self._merge(before, ends[0], ends[1], test, step)
 
@@ -253,9 +256,11 @@ class Body(SumLoops):
             return Missing("is something else on either way")
 
     def _apart(
-        self, step: ast.If, test: ast.expr, rest: tuple[Any, ...]
+        self, step: ast.If, test: ast.expr, rest: Sequence[Any]
     ) -> Returned | None:
         """Read all that follows twice, as one of the branches leaves."""
+        self.steps += OF_A_CHOICE
+        self._count(step)
         before = self.place.names
         found, ends = [], []
         for body in (step.body, step.orelse):
@@ -292,20 +297,17 @@ class Body(SumLoops):
             else:
                 before[name] = self._either(name, test, a, b, step)
 
-    def _left(
-        self, step: ast.Continue | ast.Break, steps: Sequence[Any]
-    ) -> tuple[Any, ...]:
-        """Return what follows on the next pass, or after the loop."""
-        loops = [s.loop for s in steps if isinstance(s, LoopEnd)]
-        if not loops:  # in a sum: the pass is at its end
-            if isinstance(step, ast.Break):
-                raise NoSum(step, "the loop may end early")
-            return ()
-        for place, each in enumerate(steps):
-            next_pass = isinstance(each, LoopPass) and isinstance(step, ast.Continue)
-            if (next_pass or isinstance(each, LoopEnd)) and each.loop == loops[0]:
-                return tuple(steps[place:])
-        return ()
+    def _leave(self, step: ast.Continue | ast.Break, left: list[Any]) -> None:
+        """Go on with the next pass, or after the loop."""
+        ends = [each.loop for each in reversed(left) if isinstance(each, LoopEnd)]
+        if not ends and isinstance(step, ast.Break):
+            raise NoSum(step, "the loop may end early")
+        if not ends:  # in a sum: the pass is at its end
+            left.clear()
+            return
+        wanted = (LoopPass, LoopEnd) if isinstance(step, ast.Continue) else LoopEnd
+        while not (isinstance(left[-1], wanted) and left[-1].loop == ends[0]):
+            left.pop()
 
     # --------------------------------------------------------- other functions
 

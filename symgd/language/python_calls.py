@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import math
 from typing import Any
 
 from symgd.language.functions import FUNCTIONS
-from symgd.language.python_expressions import LISTS, STARS, Expressions, has_items
+from symgd.language.python_elements import Elements
+from symgd.language.python_expressions import LISTS, STARS, has_items
 from symgd.language.python_source import is_function
 from symgd.language.python_values import (
     Inner,
@@ -54,10 +56,12 @@ _NAMES_OF_MODULES = {
     "torch": "torch",
 }
 _INFINITE = ("inf", "-inf", "nan")
+_CHOOSE = ("max", "min", "maximum", "minimum")
+_NEUTRAL = {"max": -math.inf, "min": math.inf}  # of which others are chosen
 _ONE = ("mod", "maximum", "minimum")  # elementwise, of two arguments
 
 
-class Calls(Expressions):
+class Calls(Elements):
     """Reads the calls of one place in Python code."""
 
     def _of_Call(self, node: ast.Call) -> Any:
@@ -80,6 +84,10 @@ class Calls(Expressions):
 
     def called(self, node: ast.Call, function: Any) -> Any:
         """Return what a function returns whose source is known."""
+        raise NotImplementedError
+
+    def written_list(self, node: ast.expr) -> Several | None:
+        """Return the numbers of a comprehension, where they are few."""
         raise NotImplementedError
 
     def _method(self, node: ast.Call, func: ast.Attribute, base: Any) -> Any:
@@ -138,7 +146,9 @@ class Calls(Expressions):
             if name == "int":
                 return self._whole_number(node)
             if name in (*_SUMS, *_EXTREMES, "mean", "norm"):
-                return self._reduced(node, name, self.value(node.args[0]), function)
+                few = self.written_list(node.args[0]) if name in _EXTREMES else None
+                value = self.value(node.args[0]) if few is None else few
+                return self._reduced(node, name, value, function)
         if name in FUNCTIONS or name in ("absolute", "fabs"):
             return self._function(node, function)
         return self._handed_on(node, self._dotted(node.func, function))
@@ -186,7 +196,13 @@ class Calls(Expressions):
             arguments = [self.as_tree(part, node) for part in parts]
             return self.place.placed(ast.Call(func, arguments, []), node)
 
-        return self._elementwise(node, made, *map(self.value, node.args))
+        parts = [self.value(each) for each in node.args]
+        if (neutral := _NEUTRAL.get(name[:3])) is not None and name in _CHOOSE:
+            finite = [each for each in parts if not _is_infinity(each, neutral)]
+            parts = finite or parts
+            if len(parts) < len(node.args) and len(parts) == 1:
+                return parts[0]
+        return self._elementwise(node, made, *parts)
 
     def _dotted(self, node: ast.AST, function: Library) -> ast.expr:
         """Return a function's name as people write it."""
@@ -220,6 +236,11 @@ class Calls(Expressions):
         if function is not None:
             func = self._dotted(node.func, function)
         return self._handed_on(node, func)
+
+
+def _is_infinity(value: Any, number: float) -> bool:
+    infinite = isinstance(value, Outside) and isinstance(value.value, float)
+    return infinite and value.value == number
 
 
 def _as_array(value: Several, is_array: bool) -> Several:

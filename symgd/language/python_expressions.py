@@ -9,18 +9,17 @@ from __future__ import annotations
 import ast
 import contextlib
 import math
-import operator
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from symgd.errors import FormulaError, guess
+from symgd.errors import guess
+from symgd.language.python_known import Knowing
 from symgd.language.python_source import Surroundings
 from symgd.language.python_values import (
     Frame,
     Library,
     Missing,
-    Names,
     NotKnownYet,
     Outside,
     Several,
@@ -31,35 +30,14 @@ from symgd.language.python_values import (
     is_array,
 )
 
-_NUMBERS: dict[type, Callable[..., Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: lambda a, b: _small_power(a, b),
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
-    ast.Not: operator.not_,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Is: operator.is_,
-    ast.IsNot: operator.is_not,
-}
 _CONSTANTS = {"pi": ("pi", math.pi), "e": ("E", math.e)}
 
 
-class Expressions:
-    """Reads the expressions of one place in Python code."""
+_BEGINS = {ast.Add: 0, ast.Mult: 1}  # where sums and products begin
 
-    def __init__(self, names: Names, place: Frame) -> None:
-        self.names = names
-        self.place = place
+
+class Expressions(Knowing):
+    """Reads the expressions of one place in Python code."""
 
     # ---------------------------------------------------------------- values
 
@@ -84,60 +62,7 @@ class Expressions:
         if isinstance(value, Outside) and is_array(value.value):
             name = self.names.array(value.name, value.value)
             return self.place.placed(ast.Name(name, ast.Load()), node)
-        raise self.error(node, *_no_number(value))
-
-    def error(
-        self, node: ast.AST, problem: str, advice: str | None = None
-    ) -> FormulaError:
-        """Return the error that shows a node."""
-        return self.place.error(node, problem, advice)
-
-    def known(self, node: ast.AST | Any) -> Any:
-        """Return the number, text, or truth that a tree is.
-
-        Raises
-        ------
-        NotKnownYet
-            If it depends on variables, or on an index.
-        """
-        if isinstance(node, ast.Constant):
-            return node.value
-        if isinstance(node, ast.Name):
-            return self.names.known(node.id)
-        if isinstance(node, (ast.UnaryOp, ast.BinOp)):
-            parts = [node.operand] if isinstance(node, ast.UnaryOp) else []
-            parts = parts or [node.left, node.right]  # type: ignore[union-attr]
-            values = [self.known(part) for part in parts]
-            if type(node.op) in _NUMBERS and not any(
-                isinstance(v, str) for v in values
-            ):
-                try:
-                    return _NUMBERS[type(node.op)](*values)
-                except (ArithmeticError, TypeError):
-                    raise NotKnownYet from None
-        if isinstance(node, ast.Compare):
-            values = [self.known(each) for each in (node.left, *node.comparators)]
-            if all(type(op) in _NUMBERS for op in node.ops):
-                pairs = zip(node.ops, values, values[1:], strict=False)
-                return all(_NUMBERS[type(op)](a, b) for op, a, b in pairs)
-        if isinstance(node, ast.BoolOp):
-            return self._known_choice(node)
-        if isinstance(node, Outside):
-            return node.value
-        raise NotKnownYet
-
-    def _known_choice(self, node: ast.BoolOp) -> bool:
-        ends = isinstance(node.op, ast.Or)  # one that is true ends an "or"
-        unknown = False
-        for part in node.values:
-            try:
-                if bool(self.known(part)) is ends:
-                    return ends
-            except NotKnownYet:
-                unknown = True
-        if unknown:
-            raise NotKnownYet
-        return not ends
+        raise self.error(node, *no_number(value))
 
     def decided(self, node: ast.expr) -> bool | ast.expr:
         """Return a condition: whether it holds, where that is known, or as a tree."""
@@ -287,12 +212,9 @@ class Expressions:
 
     def _binary(self, node: ast.AST, op: ast.operator, a: Any, b: Any) -> ast.expr:
         left, right = self.as_tree(a, node), self.as_tree(b, node)
-        if (
-            isinstance(op, ast.Add)
-            and isinstance(left, ast.Constant)
-            and (left.value == 0 and not isinstance(left.value, bool))
-        ):
-            return right  # where adding up begins
+        begin = left.value if isinstance(left, ast.Constant) else None
+        if type(begin) in (int, float) and begin == _BEGINS.get(type(op)):
+            return right
         return self.place.placed(ast.BinOp(left, op, right), node)
 
     def _dot(self, node: ast.BinOp, left: Any, right: Any) -> Any:
@@ -423,104 +345,6 @@ class Expressions:
         trees = [None if each is None else self.expression(each) for each in ends]
         return self.place.placed(ast.Slice(*trees), node)
 
-    # ---------------------------------------------------------------- elements
-
-    def _of_Subscript(self, node: ast.Subscript) -> Any:
-        base = self.value(node.value)
-        if isinstance(base, Outside) and not is_array(base.value):
-            return self._item_of(node, base)
-        if isinstance(node.slice, ast.Tuple):
-            inner = [self.expression(each) for each in node.slice.elts]
-        else:
-            inner = [self.expression(node.slice)]
-        if isinstance(base, Outside):
-            with_number = self._element_of_list(node, base, inner)
-            if with_number is not None:
-                return with_number
-            base = self.as_tree(base, node.value)
-        return self.element(base, inner, node)
-
-    def _element_of_list(
-        self, node: ast.AST, base: Outside, inner: Sequence[ast.expr]
-    ) -> Any:
-        """Return a number of a list from outside, where it is known which."""
-        if len(inner) != 1 or not isinstance(base.value, (list, tuple)):
-            return None
-        try:
-            place = self.known(inner[0])
-            value = base.value[place]
-        except (NotKnownYet, TypeError):
-            return None
-        except IndexError:
-            raise self.error(node, f"{base.name} has {len(base.value)} items") from None
-        return self.names.meaning(f"{base.name}_{place}".replace("-", "m"), value)
-
-    def element(self, base: Any, inner: list[ast.expr], node: ast.AST) -> Any:
-        """Return an element, or a part, of what has several."""
-        if isinstance(base, Shape):
-            return self.length(base.array, self._whole(inner[0]), node)
-        if isinstance(base, Several):
-            return self._of_several(base, inner, node)
-        if isinstance(base, ast.Subscript) and _is_element(base):
-            # A[i][j] is A[i, j]
-            before = base.slice
-            first = before.elts if isinstance(before, ast.Tuple) else [before]
-            base, inner = base.value, [*first, *inner]
-        tree = self.as_tree(base, node)
-        if isinstance(tree, ast.Name):
-            inner = [self._from_end(tree, axis, i) for axis, i in enumerate(inner)]
-        slices = inner[0] if len(inner) == 1 else ast.Tuple(inner, ast.Load())
-        self.place.placed(slices, node)
-        return self.place.placed(ast.Subscript(tree, slices, ast.Load()), node)
-
-    def _of_several(self, base: Several, inner: list[ast.expr], node: ast.AST) -> Any:
-        first, *rest = inner
-        if isinstance(first, ast.Slice):
-            ends = (first.lower, first.upper, first.step)
-            whole = [None if each is None else self._whole(each) for each in ends]
-            found: Any = Several(base.items[slice(*whole)], base.is_array)
-        else:
-            try:
-                found = base.items[self._whole(first)]
-            except IndexError:
-                problem = f"there are {len(base.items)} items here"
-                raise self.error(node, problem) from None
-        return self.element(found, rest, node) if rest else found
-
-    def _whole(self, tree: ast.expr) -> int:
-        number = self.known(tree)
-        if not isinstance(number, int):
-            raise NotKnownYet
-        return number
-
-    def _from_end(self, array: ast.Name, axis: int, index: ast.expr) -> ast.expr:
-        """Return an index counted from the start: x[-1] is x[n - 1]."""
-        fixed = {*self.names.fixed}
-        try:
-            number = self.known(index)
-        except NotKnownYet:
-            return index
-        if not isinstance(number, int) or number >= 0:
-            self.names.fixed = fixed  # nothing was decided by it
-            return index
-        length = self.length(array, axis, index)
-        return self._binary(index, ast.Sub(), length, ast.Constant(-number))
-
-    def _item_of(self, node: ast.Subscript, base: Outside) -> Any:
-        key = self.value(node.slice)
-        try:
-            key = self.known(key)
-            value = base.value[key] if has_items(base.value) else None
-        except NotKnownYet:
-            value = None
-        except LookupError:
-            raise self.error(node, f"{base.name!r} has no item {key!r}") from None
-        if value is None:
-            raise self.error(node, *_no_number(base))
-        return self.names.meaning(
-            str(key) if isinstance(key, str) else base.name, value
-        )
-
     def length(self, array: ast.Name, axis: int, node: ast.AST) -> ast.expr:
         """Return the length of an array."""
         name = self.names.length(array.id, axis)
@@ -530,13 +354,6 @@ class Expressions:
 def _is_flat(value: Several) -> bool:
     inner = (isinstance(each, Several) for each in value.items)
     return value.is_array and not any(inner)
-
-
-def _is_element(node: ast.Subscript) -> bool:
-    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-    return isinstance(node.value, ast.Name) and not any(
-        isinstance(part, ast.Slice) for part in parts
-    )
 
 
 def has_items(value: Any) -> bool:
@@ -551,12 +368,6 @@ def _is_none(value: Any) -> bool:
 
 
 _MAYBE_INFINITE = (ast.Name, ast.Attribute, ast.Call)  # not what is long: read twice
-
-
-def _small_power(a: Any, b: Any) -> Any:
-    if not (isinstance(a, int) and isinstance(b, int) and 0 <= b < 64 > abs(a)):
-        raise TypeError
-    return a**b
 
 
 LISTS = "write it element by element, or make it an array: np.array([a, b])"
@@ -577,7 +388,8 @@ def _refusal(node: ast.AST) -> tuple[str, str | None]:
     return f"{ast.unparse(node)!r} is not part of a formula ({what})", None
 
 
-def _no_number(value: Any) -> tuple[str, str | None]:
+def no_number(value: Any) -> tuple[str, str | None]:
+    """Return why a value isn't a number, and what to write."""
     if isinstance(value, Outside) and isinstance(value.value, float):
         what = "NaN" if value.value != value.value else "infinity"
         advice = f"give bounds=, or subject_to=, instead of {what} outside of them"

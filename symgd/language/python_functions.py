@@ -360,11 +360,14 @@ def _size(tree: ast.AST, known: dict[int, int]) -> int:
 def _unparsed(found: KnownFunction, tree: ast.expr) -> str:
     try:
         text = ast.unparse(tree)
-    except (RecursionError, MemoryError):
+        return _without_brackets(re.sub(r" (\*\*|\*|/) ", r"\1", text))
+    except (
+        RecursionError,
+        MemoryError,
+        SyntaxError,
+    ):  # which deep texts are, to Python
         problem = f"{found.name}, written out, is nested too deeply"
         raise FormulaError(problem, suggestion="write loops as sums") from None
-    text = re.sub(r" (\*\*|\*|/) ", r"\1", text)
-    return _without_brackets(text)
 
 
 def _without_brackets(text: str) -> str:

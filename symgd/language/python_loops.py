@@ -20,6 +20,7 @@ from symgd.language.python_values import (
     is_array,
 )
 
+FEW = 64  # numbers of which an extreme is written out
 MOST_PASSES = 1000  # of a loop that is written out
 UNROLLED = "its length isn't known here: write it as a sum, or give a start x0"
 
@@ -146,6 +147,17 @@ class Loops(Calls):
             raise self.error(node, problem, f"at most {MOST_PASSES} are written out")
         return [passes.at(self._number(k, node)) for k in numbers]
 
+    def is_short(self, passes: Passes) -> bool:
+        """Return whether there are few passes, as far as is known."""
+        fixed = {*self.names.fixed}
+        try:
+            ends = [self.known(each) for each in passes.arguments]
+            return len(range(*ends)) <= FEW
+        except (NotKnownYet, TypeError):
+            return False
+        finally:
+            self.names.fixed = fixed
+
     def _number(self, number: int, node: ast.AST) -> ast.expr:
         size = self.place.placed(ast.Constant(abs(number)), node)
         if number >= 0:
@@ -189,6 +201,21 @@ class Loops(Calls):
         return tuple(self.element(value, [k], node) for k in numbers)
 
     # ------------------------------------------------------------ comprehensions
+
+    def written_list(self, node: ast.expr) -> Several | None:
+        """Return the numbers of a comprehension, where they are few."""
+        if not isinstance(node, (ast.GeneratorExp, ast.ListComp)):
+            return None
+        before, fixed = dict(self.place.names), {*self.names.fixed}
+        try:
+            if not self.is_short(self.passes(node.generators[0].iter)):
+                return None
+            return Several(tuple(self._each(node, list(node.generators))))
+        except NotKnownYet:
+            self.names.fixed = fixed
+            return None
+        finally:
+            self.place.names = before
 
     def _of_GeneratorExp(self, node: ast.GeneratorExp | ast.ListComp) -> Any:
         before = dict(self.place.names)

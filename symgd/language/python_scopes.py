@@ -103,13 +103,16 @@ def changes_of(nodes: Sequence[ast.AST], name: str) -> ast.AST:
 
 def leaves(step: ast.If) -> bool:
     """Return whether a branch may end the function or the pass it is in."""
-    pending: list[ast.AST] = [*step.body, *step.orelse]
+    pending: list[tuple[ast.AST, bool]] = [(e, False) for e in step.body + step.orelse]
     while pending:
-        node = pending.pop()
-        if isinstance(node, (ast.Return, ast.Continue, ast.Break)):
+        node, in_loop = pending.pop()
+        if isinstance(node, ast.Return):
+            return True
+        if isinstance(node, (ast.Continue, ast.Break)) and not in_loop:
             return True
         if not isinstance(node, _SCOPES):
-            pending += ast.iter_child_nodes(node)
+            inside = in_loop or isinstance(node, ast.For)
+            pending += [(each, inside) for each in ast.iter_child_nodes(node)]
     return False
 
 

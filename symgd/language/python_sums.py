@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from symgd.errors import FormulaError
@@ -141,7 +141,7 @@ class SumLoops(Loops):
 
     summing = 0  # how many sums are around
 
-    def run(self, steps: tuple[Any, ...]) -> Any:
+    def run(self, steps: Sequence[Any]) -> Any:
         """Read statements."""
         raise NotImplementedError
 
@@ -194,7 +194,7 @@ class SumLoops(Loops):
         self.place.names[LOOP] = step
         self.summing += 1
         try:
-            self.run(tuple(step.body))
+            self.run(step.body)
         finally:
             self.summing -= 1
         after, self.place.names = self.place.names, before
@@ -210,6 +210,8 @@ class SumLoops(Loops):
                 continue
             node = changes_of(step.body, name)
             terms = gained(self.as_tree(value, step), mark.id, node)
+            if terms[0] in _INFINITIES and self.is_short(passes):
+                raise NoSum(node, "an extreme of few numbers is written out")
             for each in marks.values():
                 if terms[1] is not None and holds(terms[1], each.id):
                     what = each.id.rstrip("'")

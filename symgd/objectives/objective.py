@@ -229,11 +229,10 @@ class Objective:
         lengths = _whole_numbers(sizes or {})
         self.arrays: Arrays | None = None
         self.constraints: Lagrangian | None = None
-        asks_more = data is not None or lengths or self._lengths
         # What has been read and compiled before needs no reading again.
         if subject_to is not None:
             self._read_constraints(subject_to, data, lengths, missing, shapes)
-        elif asks_more or not self._forms.recall():
+        elif data is not None or lengths or not self._forms.recall():
             self._forms.read(self._read_names(data, lengths, missing))
         self._kernels = Kernels(self._forms, self.arrays)
         self.variables: tuple[str, ...] = self._forms.variables

@@ -275,6 +275,14 @@ def running_sums(x):
     return t
 
 
+def extremes(x):
+    most, least = -np.inf, float("inf")
+    for i in range(4):
+        most = max(most, x[i] ** 2)
+        least = min(x[i], least)
+    return most - least + max(x[i] for i in range(4) if i != 2)
+
+
 def of_a_list(x):
     r = np.array([x[0] - 1, 2 * x[1], x[2]])
     gaps = r - np.array([0.5, x[0], 1.0])
@@ -308,6 +316,7 @@ VECTORS = {  # how many elements they take
     stops_early: 3,
     collected: 4,
     running_sums: 4,
+    extremes: 4,
     of_a_list: 3,
     last_ones: 4,
 }

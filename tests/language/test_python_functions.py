@@ -35,7 +35,7 @@ def called(function, x):
 
 def in_many_digits():
     """Return the functions by name, with mpmath in place of NumPy and math."""
-    names = ("exp", "cos", "sqrt", "hypot", "pi", "e")
+    names = ("exp", "cos", "sqrt", "hypot", "pi", "e", "inf")
     exact = types.SimpleNamespace(**{name: getattr(mpmath, name) for name in names})
     namespace = {"__name__": examples.__name__, "math": exact}
     arrays = {"array": np.array, "sum": np.sum, "prod": np.prod}

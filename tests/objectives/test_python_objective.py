@@ -144,3 +144,17 @@ def test_functions_are_taken_wherever_formulas_are():
     assert "2 methods" in repr(race)
     sweep = symgd.sweep(himmelblau, [1, 1], method="gd", step_size=[1e-3, 1e-2])
     assert sweep.fun.shape == (2,)
+
+
+def test_of_several_starts_the_first_tells_the_length():
+    def recurrence(x):
+        value = 0.5
+        for v in x:
+            value = value * v - 1
+        return value**2 + x[0] ** 2 + x[1] ** 2 + x[2] ** 2
+
+    starts = np.arange(15.0).reshape(5, 3) / 10
+    found = minimize_many(recurrence, starts)
+    alone = minimize(recurrence, starts[1])
+    assert found.x[1] == pytest.approx(alone.x)
+    assert found.fun[1] == pytest.approx(recurrence(alone.x))

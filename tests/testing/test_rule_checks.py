@@ -91,6 +91,22 @@ def test_a_rule_with_several_reductions_a_start_and_a_schedule():
     check_rule(rule, step_size="0.02/t", examples=5)
 
 
+def test_a_rule_that_chooses_and_counts():
+    rule = Rule(
+        "clipped",
+        """
+        m = decay*m + g*t/(t + 1)
+        x = x - step_size*(m if abs(m) < 1 else sign(m))  # a soft limit
+        s = Max(s, abs(m))
+        x = x + 1e-3*s*sin(t)
+        """,
+        step_size=0.01,
+        decay=0.5,
+    )
+    check_rule(rule, examples=10)
+    check_monotone(rule, "s", examples=20)
+
+
 def test_what_is_stated_wrongly_of_scales_is_told():
     message = told(check_rule, "momentum", scales={"f": {}})
     assert message.startswith("momentum has another path when f is ")

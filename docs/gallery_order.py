@@ -15,6 +15,7 @@ ORDER = (
     "amsgrad_beats_adam",
     "heavy_ball_cycle",
     "own_rule",
+    "test_your_rule",
     "clipped_and_normalised",
     "basins",
     "decay_fit",

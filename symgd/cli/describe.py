@@ -29,6 +29,9 @@ RuleFile = Annotated[
 ]
 Brief = Annotated[bool, typer.Option("--brief", help="One line for each rule.")]
 Latex = Annotated[bool, typer.Option("--latex", help="The equations as LaTeX.")]
+Test = Annotated[
+    bool, typer.Option("--test", help="A test file for the rule, to run with pytest.")
+]
 
 
 @dataclass(kw_only=True)
@@ -148,6 +151,7 @@ def rules(
     rule_file: RuleFile = None,
     brief: Brief = False,
     latex: Latex = False,
+    test: Test = False,
     as_json: Json = False,
 ) -> None:
     """Print the update rules: source, equations and defaults.
@@ -156,7 +160,15 @@ def rules(
     symgd rules momentum > my.rule
     """
     chosen = _chosen(name, rule_file)
-    if as_json:
+    if test:
+        if len(chosen) > 1 or brief or latex or as_json:
+            raise InputError(
+                "--test is of one rule, and alone: symgd rules NAME --test"
+            )
+        from symgd.cli.written_tests import written_tests
+
+        print(written_tests(chosen[0]))
+    elif as_json:
         print_json(**{rule.name: _record(rule, latex) for rule in chosen})
     elif latex:
         print("\n\n".join(f"% {rule.name}\n{rule._repr_latex_()}" for rule in chosen))

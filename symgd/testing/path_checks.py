@@ -16,7 +16,7 @@ from symgd.testing.pasted import failure
 from symgd.testing.quadratics import convex_quadratics
 from symgd.testing.trying import Case, cases, tried, with_steps
 
-ROUNDING = 1e-13  # of the largest value on a path
+ROUNDING = 1e-13  # of the largest coordinate on a path
 STEPS = st.floats(1e-5, 10.0)
 
 
@@ -62,8 +62,9 @@ def check_descent(
     rule = find(rule)
 
     def descends(case: Case) -> None:
-        f = case.path(rule, maxiter).fun
-        up = np.flatnonzero(np.diff(f) > ROUNDING * np.abs(f[:-1]).max(initial=0))
+        path = case.path(rule, maxiter)
+        f = path.fun
+        up = np.flatnonzero(np.diff(f) > case.rounding(path))
         if len(up):
             k = int(up[0])
             problem = f"{rule.name} goes up: f is {f[k + 1]!s} after update {k + 1}"
@@ -286,7 +287,7 @@ def check_rate(
             bound(k, known.smallest, known.largest, float(lengths[0])), k.shape
         )
         size = np.abs(trace.x).max() + np.abs(known.minimiser).max()
-        noise = ROUNDING * (errors[0] + (size if of == "distance" else 0.0))
+        noise = case.rounding(trace) if of == "value" else ROUNDING * size
         slow = np.flatnonzero(errors > limits * (1 + 1e-9) + noise)
         if len(slow):
             t = int(slow[0])

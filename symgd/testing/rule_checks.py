@@ -33,6 +33,7 @@ DIGITS = 15, 40  # of the interpreter; 15 are those of float64
 LANES = 9
 WITHIN = 1e-9
 GTOL = 1e-8
+FEWEST = 5  # runs: the first that is drawn is trivial
 
 
 class _Trial(NamedTuple):
@@ -193,7 +194,7 @@ def _resumed(trial: _Trial) -> None:
         problem = f"{rule.name} goes on otherwise from a checkpoint at {UPDATES // 3}"
         _compare(whole, resumed, problem, case.lines(rule, UPDATES))
 
-    tried(check, trial.cases(), max(1, trial.examples // 4))
+    tried(check, trial.cases(), max(FEWEST, trial.examples // 4))
 
 
 def _interpreted(trial: _Trial) -> None:
@@ -264,7 +265,7 @@ def _in_lanes(trial: _Trial) -> None:
                 lines = one.lines(rule, UPDATES)
                 raise AssertionError(failure(problem, lines))
 
-    tried(check, trial.cases(), max(1, trial.examples // 2))
+    tried(check, trial.cases(), max(FEWEST, trial.examples // 2))
 
 
 def _scaled(trial: _Trial, unit: str, powers: Mapping[str, float]) -> None:

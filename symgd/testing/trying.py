@@ -86,6 +86,13 @@ class Case(NamedTuple):
         assert trace is not None
         return trace
 
+    def rounding(self, path: Trace) -> float:
+        """Return how far values on a path may be off: terms of f may cancel."""
+        if not isinstance(self.problem, ConvexQuadratic):
+            return 1e-13 * float(np.abs(path.fun).max())
+        size = np.abs(path.x).max() + np.abs(self.problem.minimiser).max()
+        return 1e-14 * self.problem.largest * float(size) ** 2
+
     def lines(self, rule: Rule, maxiter: int, **options: Any) -> str:
         """Return the run as lines to paste."""
         how = {**self.hyperparameters, "maxiter": maxiter, "gtol": 0.0, **options}

@@ -13,7 +13,8 @@ from symgd import FormulaError, Objective, minimize
 from symgd.calculus import derivatives
 from symgd.language.formula import read, symbol
 from symgd.lowering.source import lower
-from tests.strategies import NAMES, points
+from symgd.testing.drawn_formulas import NAMES
+from symgd.testing.drawn_objectives import points
 
 SYMBOLS = tuple(map(symbol, NAMES))
 DIGITS = 50

@@ -13,6 +13,10 @@ from symgd import InputError, Objective, minimize
 from symgd.descent import checkpoints
 from symgd.native import records
 
+RECORDS = {
+    len(kind.kinds()): kind.kinds()
+    for kind in (records.RunState, records.InteriorState)
+}
 PLACES = list(records.RunState.kinds())
 ROSENBROCK = "(1 - x)**2 + 100*(y - x**2)**2"
 CHAIN = "sum((x[i + 1] - x[i]**2)**2 + (1 - x[i])**2/9 for i in range(n - 1))"
@@ -33,6 +37,13 @@ RUNS = {
     | {
         "objective": "sum(exp(12*i/n)*x[i]**2*(1 + x[i]**2) for i in range(n))",
         "x0": np.exp(-np.arange(60) / 5),
+    },
+    "constraints": PLAIN | {"subject_to": ["x + y == 1", "x*y <= 1"]},
+    "many constraints": PLAIN
+    | {
+        "objective": CHAIN,
+        "x0": np.zeros(12),
+        "subject_to": "x[i + 1] - x[i] <= 0.05 for i in range(n - 1)",
     },
     "batches": {"objective": LINE, "x0": [0.0], "method": "adam", "batch_size": 4},
 }
@@ -79,8 +90,10 @@ def goes_on(run):
 def test_no_counter_makes_a_run_leave_its_arrays_or_never_end(stored):
     run, forge = stored
     refused = 0
-    counts = [k for k, kind in records.RunState.kinds().items() if kind is c_int64]
-    for place in map(PLACES.index, counts):
+    record = {}
+    forge(lambda _, arrays: record.update(RECORDS[len(arrays["record"])]))
+    counts = [place for place, k in enumerate(record) if record[k] is c_int64]
+    for place in counts:
         for number in HOSTILE:
 
             def change(_, arrays, place=place, number=number):

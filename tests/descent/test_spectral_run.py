@@ -20,8 +20,9 @@ from symgd import (
     minimize_many,
     sweep,
 )
+from symgd.testing import convex_quadratics
+from symgd.testing.drawn_objectives import points
 from tests.problems import PROBLEMS, ROSENBROCK
-from tests.strategies import points, quadratics
 
 AUTO = {"method": "gd", "step_size": "auto"}
 VALLEY = Objective("a*(1 - x)**2 + b*(y - x**2)**2", parameters={"a": 1, "b": 100})
@@ -175,9 +176,10 @@ FORM = Objective(
 )
 
 
-@given(quadratics(3))
-def test_inside_a_box_it_ends_where_the_conditions_hold(matrix):
-    a, d, e, _, b, h, _, _, c = (matrix / np.abs(matrix).max()).ravel()
+@given(convex_quadratics(3, condition=1e6))
+def test_inside_a_box_it_ends_where_the_conditions_hold(quadratic):
+    matrix = quadratic.matrix / np.abs(quadratic.matrix).max()
+    a, d, e, _, b, h, _, _, c = matrix.ravel()
     objective = FORM.with_parameters(a=a, b=b, c=c, d=d, e=e, h=h)
     bounds = {"x": (-1, 0.5), "y": (None, 3), "z": (0.25, 0.5)}
     start = [0.25, 1, 0.25]

@@ -69,6 +69,11 @@ PROMISES = {
     "amsgrad": [">1 f([-0.15895599  0.43364899])", "f = 1.6359731e-06"],
     "anisotropic": ["the gradient is (4*x, y)", "momentum 0.9: f ="],
     "own_rule": ["Rule cautious", "cautious: f =", "CONVERGED"],
+    "test_your_rule": [
+        "passed: test_its_vhat_never_decreases",
+        "vhat of hasty decreases: from ",
+        'symgd.minimize("x**2 + y**2", [0.0, 1.0], method=rule',
+    ],
     "amsgrad_beats_adam": ["1000000    1.0000  0.2280   -0.9973  0.0347"],
     "heavy_ball_cycle": [
         "gd: CONVERGED",

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 import symgd
-from symgd import Status, cli
+from symgd import Status, cli, testing
 from symgd.language.functions import FUNCTIONS
 from symgd.rules.family import BUILT_IN
 from tests.promises.test_house import ORDER
@@ -165,6 +165,7 @@ def test_the_rooms_are_told_in_their_order():
         ("how-to/read-a-status", Status.__members__),
         ("reference/command-line", COMMANDS),
         ("reference/names", [*symgd.__all__, "FormulaRegressor"]),
+        ("reference/testing", testing.__all__),
     ],
 )
 def test_a_page_names_all_there_are(page, members):

@@ -15,7 +15,10 @@ from symgd.calculus import derivatives
 from symgd.language.formula import read, symbol, text_of
 from symgd.lowering.source import lower
 from symgd.rules.family import BUILT_IN
-from tests.strategies import NAMES, formulas, points, quadratics
+from symgd.testing import check_descent, check_monotone, convex_quadratics
+from symgd.testing.drawn_formulas import NAMES, formulas
+from symgd.testing.drawn_objectives import points
+from symgd.testing.trying import cases
 
 EXPLICIT_OBJECTIVES = (
     "(1 - x)**2 + 100*(y - x**2)**2",
@@ -32,65 +35,39 @@ explicit_objectives = st.sampled_from(range(3)).map(
 )
 
 
-def quadratic_objective(n):
-    """Return x'Ax/2 with the entries of A as parameters: compiled once for each n."""
-    terms, parameters = [], {}
-    for i in range(n):
-        for j in range(i, n):
-            parameters[f"a{i}_{j}"] = 1.0
-            half = "/2" if i == j else ""
-            terms.append(f"a{i}_{j}*x{i}*x{j}{half}")
-    names = [f"x{i}" for i in range(n)]
-    return Objective(" + ".join(terms), names, parameters=parameters)
-
-
-QUADRATICS = {n: quadratic_objective(n) for n in (1, 2, 5)}  # one each is compiled
-
-
-@st.composite
-def convex_problems(draw):
-    n = draw(st.sampled_from(sorted(QUADRATICS)))
-    matrix = draw(quadratics(n))
-    entries = {f"a{i}_{j}": matrix[i, j] for i in range(n) for j in range(i, n)}
-    objective = QUADRATICS[n].with_parameters(**entries)
-    return objective, matrix, draw(points(n, limit=100.0))
-
+quadratics = convex_quadratics((1, 2, 5), condition=1e6)  # three are compiled
 
 # ---------------------------------------------------------- gradient descent
 
 
-@given(convex_problems(), st.floats(1e-6, 1.0, exclude_max=True))
-def test_gradient_descent_never_increases_a_convex_quadratic(problem, fraction):
-    objective, matrix, start = problem
-    step = fraction * 2 / np.linalg.eigvalsh(matrix)[-1]
-    assume(step > 0)
-    run = {"method": "gd", "step_size": step, "maxiter": 50, "gtol": 0.0, "trace": True}
-    f = minimize(objective, start, **run).trace.fun
-    rounding = 1e-14 * f[0]
-    assert (np.diff(f) <= rounding).all()
+def test_gradient_descent_never_increases_a_convex_quadratic():
+    check_descent("gd", on=quadratics)
 
 
-@given(convex_problems(), st.floats(1e-3, 1.0))
-def test_gradient_descent_satisfies_the_descent_lemma(problem, fraction):
-    objective, matrix, start = problem
-    largest = np.linalg.eigvalsh(matrix)[-1]
-    step = fraction / largest
-    run = {"method": "gd", "step_size": step, "maxiter": 30, "gtol": 0.0, "trace": True}
-    trace = minimize(objective, start, **run).trace
-    gradients = trace.x @ matrix
+def runs(least, largest):
+    """Draw runs, with steps between two shares of 1/L."""
+    shares = st.floats(least, largest)
+    steps = {"step_size": lambda each: shares.map(lambda share: share / each.largest)}
+    return cases(quadratics, steps, limit=100.0)
+
+
+@given(runs(1e-3, 1.0))
+def test_gradient_descent_satisfies_the_descent_lemma(case):
+    trace = case.path("gd", 30)
+    step, largest = case.hyperparameters["step_size"], case.quadratic.largest
+    gradients = (trace.x - case.quadratic.minimiser) @ case.quadratic.matrix
     bound = trace.fun - step * (1 - step * largest / 2) * (gradients**2).sum(axis=1)
-    assert (trace.fun[1:] <= bound[:-1] + 1e-13 * trace.fun[0]).all()
+    assert (trace.fun[1:] <= bound[:-1] + case.rounding(trace)).all()
 
 
-@given(convex_problems(), st.floats(0.01, 1.99))
-def test_gradient_descent_has_its_closed_form(problem, fraction):
-    objective, matrix, start = problem
-    values, axes = np.linalg.eigh(matrix)
-    step = fraction / values[-1]
-    run = {"method": "gd", "step_size": step, "maxiter": 20, "gtol": 0.0}
-    x = minimize(objective, start, **run).x
-    expected = axes @ ((1 - step * values) ** 20 * (axes.T @ start))
-    np.testing.assert_allclose(x, expected, atol=1e-11 * max(1.0, abs(start).max()))
+@given(runs(0.01, 1.99))
+def test_gradient_descent_has_its_closed_form(case):
+    values, axes = np.linalg.eigh(case.quadratic.matrix)
+    centre, step = case.quadratic.minimiser, case.hyperparameters["step_size"]
+    faded = (1 - step * values) ** 20
+    expected = centre + axes @ (faded * (axes.T @ (case.start - centre)))
+    size = max(1.0, abs(case.start).max())
+    np.testing.assert_allclose(case.run("gd", 20).x, expected, atol=1e-11 * size)
 
 
 @given(explicit_objectives, points(2), st.floats(1e-4, 0.1), st.booleans())
@@ -107,22 +84,16 @@ def test_momentum_zero_is_gradient_descent_bit_for_bit(formula, start, step, bou
 
 UNIT = st.floats(0, 1, exclude_max=True)
 # In pairs, as each of them is compiled.
+ABOVE = Rule.from_text(BUILT_IN["amsgrad"].text + "\n  above = Min(vhat - v, 0)")
 SCHEDULES = [("0.1/sqrt(t)", "0.9**t"), ("(1 + cos(t))/3", "0.1 if t < 10 else 0.01")]
 
 
-@given(
-    formula=explicit_objectives,
-    start=points(2),
-    steps=st.one_of(st.tuples(st.floats(1e-5, 10.0), UNIT), st.sampled_from(SCHEDULES)),
-    beta2=UNIT,
-    eps=st.floats(0, 1.0),
-)
-def test_vhat_never_decreases(formula, start, steps, beta2, eps):
-    hyper = {"step_size": steps[0], "beta1": steps[1], "beta2": beta2, "eps": eps}
-    result = minimize(formula, start, method="amsgrad", maxiter=60, trace=True, **hyper)
-    vhat = result.trace["vhat"]
-    assert (np.diff(vhat, axis=0) >= 0).all()
-    assert (vhat >= result.trace["v"]).all()
+@pytest.mark.parametrize("steps", [(st.floats(1e-5, 10.0), UNIT), *SCHEDULES])
+def test_vhat_never_decreases_and_is_at_least_v(steps):
+    hyper = {"step_size": steps[0], "beta1": steps[1], "beta2": UNIT}
+    hyper |= {"eps": st.floats(0, 1.0)}
+    check_monotone("amsgrad", "vhat", on=explicit_objectives, maxiter=60, **hyper)
+    check_monotone(ABOVE, "above", on=explicit_objectives, maxiter=60, **hyper)
 
 
 AWAY_FROM_0 = st.one_of(st.floats(1e-3, 50.0), st.floats(-50.0, -1e-3))
@@ -138,6 +109,8 @@ def test_amsgrad_without_eps_ignores_the_scale_of_the_objective(start, power):
 
 
 # ----------------------------------------------------------------- derivatives
+
+whole = formulas().map(lambda text: f"x*y + 0.3*z + {text}")
 
 
 def exact(expression, point, digits=40):
@@ -155,7 +128,7 @@ def is_tied(expression, point):
     return False
 
 
-@given(formulas, st.lists(points(3), min_size=3, max_size=3))
+@given(whole, st.lists(points(3), min_size=3, max_size=3))
 @settings(max_examples=40)
 def test_compiled_functions_agree_with_high_precision(formula, places):
     objective = Objective(formula, NAMES)
@@ -173,7 +146,7 @@ def test_compiled_functions_agree_with_high_precision(formula, places):
             assert entry == pytest.approx(expected.real, rel=1e-10, abs=1e-10 * size)
 
 
-@given(formulas, points(3))
+@given(whole, points(3))
 @settings(max_examples=250)
 def test_generated_code_agrees_with_high_precision(formula, x):
     # Not compiled, so that many formulas can be drawn.
@@ -190,7 +163,7 @@ def test_generated_code_agrees_with_high_precision(formula, x):
         assert result == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
-@given(formulas)
+@given(whole)
 @settings(max_examples=60)
 def test_a_printed_expression_parses_back(formula):
     expression = read(formula)
@@ -260,63 +233,6 @@ def test_permuting_variables_permutes_the_path(start, order):
     permuted = minimize(PERMUTED[order], start[place], **run).trace
     np.testing.assert_allclose(permuted.x, plain.x[:, place], rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(permuted.fun, plain.fun, rtol=1e-9)
-
-
-PYTHON = {"Max": max, "sqrt": math.sqrt, "abs": abs, "Abs": abs, "sin": math.sin}
-PYTHON["sign"] = lambda x: (x > 0) - (x < 0)
-
-
-def interpreted(rule, objective, x, hyper, iterations):
-    """Run a rule as a reader would: line by line, coordinate by coordinate."""
-    state = [dict.fromkeys(rule.state, 0.0) for _ in x]
-    for t in range(1, iterations + 1):
-        gradient = [exact_float(d, x, objective) for d in objective.gradient]
-        for k, g in enumerate(gradient):
-            names = hyper | state[k] | {"x": x[k], "g": g, "t": t}
-            for line in rule.equations.splitlines():
-                name, formula = line.split(" = ")
-                names[name] = eval(formula, PYTHON, names)
-            x[k] = names["x"]
-            state[k] = {name: names[name] for name in rule.state}
-    return x, {name: [s[name] for s in state] for name in rule.state}
-
-
-def exact_float(expression, x, objective):
-    point = dict(zip(objective.variables, x, strict=True))
-    return exact(expression, point, digits=20).real
-
-
-USERS_RULE = Rule(
-    "clipped",
-    """
-    m = decay*m + g*t/(t + 1)
-    x = x - step_size*(m if abs(m) < 1 else sign(m))  # a soft limit
-    s = Max(s, abs(m))
-    x = x + 1e-3*s*sin(t)
-    """,
-    step_size=0.01,
-    decay=0.5,
-)
-
-
-# Reductions are in test_reductions.
-PLAIN = [rule for rule in (*BUILT_IN.values(), USERS_RULE) if not rule.scalars]
-
-
-@pytest.mark.parametrize("rule", PLAIN, ids=lambda rule: rule.name)
-@given(start=points(2))
-@settings(max_examples=5)
-def test_the_kernel_agrees_with_an_interpreter(rule, start):
-    objective = Objective("(1 - x)**2 + 10*(y - x**2)**2 + x*sin(y)")
-    hyper = dict(rule.hyperparameters)
-    x, state = interpreted(rule, objective, start.tolist(), hyper, 6)
-    run = {"method": rule, "maxiter": 6, "trace": True, "gtol": 0.0}
-    result = minimize(objective, start, **run)
-    assume(result.nit == 6)
-    np.testing.assert_allclose(result.x, x, rtol=1e-10, atol=1e-12)
-    for name in rule.state:
-        last = result.trace[name][-1]
-        np.testing.assert_allclose(last, state[name], rtol=1e-9, atol=1e-12)
 
 
 @given(points(2, limit=3.0))

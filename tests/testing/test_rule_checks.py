@@ -8,14 +8,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import symgd
-from symgd import InputError, Rule
+from symgd import InputError, Rule, minimize_many
+from symgd.descent.checkpoints import Checkpoint
 from symgd.rules.family import BUILT_IN
 from symgd.testing import (
+    ConvexQuadratic,
     check_descent,
     check_equivalent,
     check_monotone,
     check_rate,
     check_rule,
+    rule_checks,
     rules,
     schedules,
     smooth_objectives,
@@ -89,6 +92,22 @@ def test_a_rule_with_several_reductions_a_start_and_a_schedule():
     )
     check_rule(rule, examples=10)
     check_rule(rule, step_size="0.02/t", examples=5)
+
+
+def test_a_rule_that_chooses_and_counts():
+    rule = Rule(
+        "clipped",
+        """
+        m = decay*m + g*t/(t + 1)
+        x = x - step_size*(m if abs(m) < 1 else sign(m))  # a soft limit
+        s = Max(s, abs(m))
+        x = x + 1e-3*s*sin(t)
+        """,
+        step_size=0.01,
+        decay=0.5,
+    )
+    check_rule(rule, examples=10)
+    check_monotone(rule, "s", examples=20)
 
 
 def test_what_is_stated_wrongly_of_scales_is_told():
@@ -236,3 +255,43 @@ def test_the_same_runs_are_drawn_each_time():
     check_descent("gd", step_size=steps, examples=10)
     assert seen == first * 2
     assert len({*first}) > 5
+
+
+def otherwise_permuted(quadratic, order):
+    return quadratic.scaled(f=1 + 1e-12)
+
+
+def otherwise_renamed(quadratic, *names):
+    return quadratic.scaled(f=1 + 1e-12)
+
+
+def otherwise_resumed(self, run):
+    found = RESUME(self, run)
+    if found is not None:
+        run.slots[0] += 1e-9
+    return found
+
+
+def otherwise_in_lanes(objective, starts, **options):
+    return minimize_many(objective, starts + 1e-9, **options)
+
+
+RESUME = Checkpoint.resume
+BROKEN = {
+    "in another order of coordinates": (
+        ConvexQuadratic,
+        "permuted",
+        otherwise_permuted,
+    ),
+    "when variables are called": (ConvexQuadratic, "renamed", otherwise_renamed),
+    "goes on otherwise from a checkpoint": (Checkpoint, "resume", otherwise_resumed),
+    "among many than alone": (rule_checks, "minimize_many", otherwise_in_lanes),
+}
+
+
+@pytest.mark.parametrize("problem", BROKEN)
+def test_each_promise_that_is_broken_is_told(problem, monkeypatch):
+    monkeypatch.setattr(*BROKEN[problem])
+    message = told(check_rule, "momentum", examples=4)
+    assert problem in message
+    assert "symgd.minimize(" in message

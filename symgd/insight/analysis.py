@@ -13,11 +13,11 @@ import sympy as sp
 
 from symgd.errors import InputError
 from symgd.insight import convexity, exact, extremes, facts
+from symgd.insight.boxes import Box
 from symgd.insight.convexity import Verdict
 from symgd.insight.derived import Derived
 from symgd.insight.extremes import Curvatures, Enclosure
-from symgd.insight.packs import Box
-from symgd.insight.steps import Step, steps_of
+from symgd.insight.steps import ProvenStep, steps_of
 from symgd.insight.tape import NotEnclosed
 from symgd.insight.witnesses import Chord, Witness
 from symgd.kernels.shared import shared
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MOST_VARIABLES = 200
 
 
-class Problem(NamedTuple):
+class BoundedFormula(NamedTuple):
     """A formula of scalars within bounds, in exact numbers.
 
     What has equal bounds is a number, and no variable any more.
@@ -51,7 +51,7 @@ class Problem(NamedTuple):
         return [s.name for s in self.symbols]
 
 
-def problem_of(f: Any, bounds: Any) -> Problem:
+def problem_of(f: Any, bounds: Any) -> BoundedFormula:
     """Read a formula and bounds.
 
     Raises
@@ -77,7 +77,7 @@ def problem_of(f: Any, bounds: Any) -> Problem:
     values = {symbol(name): exact.rational(value) for name, value in fixed.items()}
     names, lower, upper = zip(*free, strict=True)
     whole = expression.xreplace(values)
-    return Problem(objective, whole, names, Box(lower, upper), fixed)
+    return BoundedFormula(objective, whole, names, Box(lower, upper), fixed)
 
 
 def seconds_of(time_limit: Any) -> float:
@@ -111,11 +111,11 @@ class Analysis:
     blocks : list of list of str
         Variables that no term joins: each block can be minimised by itself.
     bounded_below : bool or None
-    steps : dict of str to Step
+    steps : dict of str to ProvenStep
         Of descent: "safe", "best", "polyak" (of quadratics), "nesterov".
     """
 
-    def __init__(self, problem: Problem, time_limit: float) -> None:
+    def __init__(self, problem: BoundedFormula, time_limit: float) -> None:
         shared("intervals")  # whoever is first loads it: that is no time of theirs
         begin = time.monotonic()
         self.problem = problem
@@ -239,7 +239,7 @@ class Analysis:
     # ---------------------------------------------------------------------- steps
 
     @functools.cached_property
-    def steps(self) -> dict[str, Step]:
+    def steps(self) -> dict[str, ProvenStep]:
         """See the class; none where no L is proven."""
         largest, least = self.lipschitz.upper, self.convexity.lower
         if not 0 < largest < math.inf:

@@ -153,7 +153,7 @@ def slopes(expression: sp.Expr) -> dict[sp.Symbol, sp.Expr]:
 # ------------------------------------------------------------------ quadratics
 
 
-class Quadratic(NamedTuple):
+class ExactQuadratic(NamedTuple):
     """x'Hx/2 + g'x + c, in fractions."""
 
     hessian: Matrix
@@ -161,7 +161,9 @@ class Quadratic(NamedTuple):
     constant: Fraction
 
 
-def quadratic(expression: sp.Expr, variables: Sequence[sp.Symbol]) -> Quadratic | None:
+def quadratic(
+    expression: sp.Expr, variables: Sequence[sp.Symbol]
+) -> ExactQuadratic | None:
     """Return a polynomial of degree two at most, with rational coefficients."""
     if not _may_be_quadratic(expression):
         return None
@@ -181,7 +183,7 @@ def quadratic(expression: sp.Expr, variables: Sequence[sp.Symbol]) -> Quadratic 
             slope[at[0]] += value
         else:
             constant += value
-    return Quadratic(hessian, slope, constant)
+    return ExactQuadratic(hessian, slope, constant)
 
 
 def _may_be_quadratic(expression: sp.Expr) -> bool:

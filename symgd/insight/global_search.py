@@ -50,7 +50,7 @@ def below(total: np.ndarray, size: np.ndarray, n: int) -> np.ndarray:
     return total - 4 * (n + 4) * EPS * size - 1e-300
 
 
-class Search:
+class GlobalSearch:
     """A search for the least value on a bounded box.
 
     Parameters
@@ -76,7 +76,7 @@ class Search:
         return self.gap * max(1.0, size)
 
     def run(self, deadline: float) -> Found:
-        """Search until the gap is closed or the time is up."""
+        """GlobalSearch until the gap is closed or the time is up."""
         self._look_around(deadline)
         lower, upper = self.box.lower, self.box.upper
         bounds, total, proven_at = np.array([-math.inf]), 0, None
@@ -319,7 +319,7 @@ def _newton(hessians: np.ndarray, g: np.ndarray, absolute: bool) -> np.ndarray:
 
 
 def within_ball(
-    search: Search, lower: np.ndarray, upper: np.ndarray
+    search: GlobalSearch, lower: np.ndarray, upper: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Shrink boxes in which f is strongly convex around their least points.
 

@@ -89,8 +89,8 @@ def steps_of(largest: float, least: float, quadratic: bool) -> dict[str, ProvenS
     note = "of what is convex, while iterates stay in the bounds"
     if least < 0:
         descent = "f never increases, while iterates stay in the bounds; no rate"
-        return {"safe": ProvenStep("gd", LESS / largest, None, 1.0, descent)}
-    made = {"safe": ProvenStep("gd", LESS / largest, None, _above(1 - ratio), note)}
+        return {"safe": ProvenStep("gd", 1 / largest, None, 1.0, descent)}
+    made = {"safe": ProvenStep("gd", 1 / largest, None, _above(1 - ratio), note)}
     if mu == 0.0:
         return made
     best = (1 - ratio) / (1 + ratio)
@@ -104,7 +104,7 @@ def steps_of(largest: float, least: float, quadratic: bool) -> dict[str, ProvenS
         )
         made["polyak"] = polyak
     rate = _above(math.sqrt(max(0.0, 1 - root)))
-    made["nesterov"] = ProvenStep("nesterov", LESS / largest, slower, rate, note)
+    made["nesterov"] = ProvenStep("nesterov", 1 / largest, slower, rate, note)
     return made
 
 

@@ -17,6 +17,7 @@ ORDER = (
     "own_rule",
     "clipped_and_normalised",
     "basins",
+    "certificate",
     "decay_fit",
     "robust_fit",
     "circle_fit",

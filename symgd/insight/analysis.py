@@ -21,6 +21,7 @@ from symgd.insight.steps import ProvenStep, steps_of
 from symgd.insight.tape import NotEnclosed
 from symgd.insight.witnesses import Chord, Witness
 from symgd.kernels.shared import shared
+from symgd.language.drawing import card
 from symgd.language.nodes import symbol
 from symgd.language.plain import plain_number
 from symgd.language.text import number
@@ -372,6 +373,9 @@ class Analysis:
         if self.bounded_below is not None:
             lines.append(f"bounded below: {'yes' if self.bounded_below else 'no'}")
         return lines
+
+    def _repr_html_(self) -> str:
+        return card("proof", self)
 
     def __repr__(self) -> str:
         L, mu = _between(self.lipschitz), _between(self.convexity)

@@ -20,6 +20,7 @@ from symgd.insight.extremes import Enclosure
 from symgd.insight.global_search import Found, GlobalSearch, within_ball
 from symgd.insight.tape import NotEnclosed
 from symgd.kernels.shared import shared
+from symgd.language.drawing import card
 from symgd.language.nodes import symbol
 from symgd.language.plain import plain_number
 from symgd.language.text import number
@@ -122,6 +123,9 @@ class GlobalMinimum:
             "boxes": self.boxes,
             "seconds": self.seconds,
         }
+
+    def _repr_html_(self) -> str:
+        return card("proof", self)
 
     def __str__(self) -> str:
         low, high = self.fun_bounds

@@ -26,6 +26,7 @@ from symgd.insight.derived import Derived
 from symgd.insight.global_minimum import touching_joined
 from symgd.insight.tape import NotEnclosed
 from symgd.kernels.shared import shared
+from symgd.language.drawing import card
 from symgd.language.text import number
 
 if TYPE_CHECKING:
@@ -109,6 +110,9 @@ class StationaryPoints:
         """Return all as plain numbers and texts."""
         points = [{"bounds": p.bounds, "kind": p.kind} for p in self.points]
         return {"points": points, "open": self.open, "complete": self.complete}
+
+    def _repr_html_(self) -> str:
+        return card("proof", self)
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.kinds().items())

@@ -74,7 +74,7 @@ def objective(thing: Objective) -> str:
 
 
 def proof(thing: object) -> str:
-    """Return what is proven of a formula: the first line, and the others as they are."""
+    """Return what is proven of a formula: the first line, then the others."""
     first, *others = str(thing).splitlines()
     return _card([_head(first), f"<pre>{escape(chr(10).join(others))}</pre>"])
 

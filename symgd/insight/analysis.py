@@ -127,6 +127,7 @@ class Analysis:
         )
         self._verdict = self._judged(begin + 0.5 * time_limit)
         self._curvatures = self._enclosed(begin + time_limit)
+        self._verdict = _by_curvatures(self._verdict, self._curvatures)
         self.seconds = time.monotonic() - begin
 
     def _judged(self, deadline: float) -> Verdict:
@@ -380,6 +381,17 @@ class Analysis:
     def __repr__(self) -> str:
         L, mu = _between(self.lipschitz), _between(self.convexity)
         return f"<Analysis: {self.curvature}, L {L}, mu {mu}>"
+
+
+def _by_curvatures(verdict: Verdict, found: Curvatures) -> Verdict:
+    """Return a verdict that was open, closed where the extreme curvatures do so."""
+    if verdict.convex is None and found.least.lower >= 0:
+        reason = "its smallest curvature is proven to be at least 0"
+        return Verdict(True, verdict.concave, reason)
+    if verdict.concave is None and not verdict.convex and found.most.upper <= 0:
+        reason = "its largest curvature is proven to be at most 0"
+        return Verdict(verdict.convex, True, reason, verdict.witness)
+    return verdict
 
 
 def _pairs(box: Box) -> list[tuple[float, float]]:

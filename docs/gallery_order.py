@@ -18,6 +18,7 @@ ORDER = (
     "test_your_rule",
     "clipped_and_normalised",
     "basins",
+    "certificate",
     "decay_fit",
     "robust_fit",
     "poisson_fit",

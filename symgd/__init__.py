@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from symgd.fitting.curve_fit import fit
     from symgd.fitting.fit_result import Fit
     from symgd.insight.analysis import Analysis, analyze
+    from symgd.insight.global_minimum import GlobalMinimum, minimize_global
+    from symgd.insight.stationary_points import StationaryPoints, stationary
     from symgd.many.descents import minimize_many, sweep
     from symgd.many.many_results import Results, Sweep
     from symgd.many.race_result import Race
@@ -38,12 +40,14 @@ _HOMES = {
     "Analysis": "insight.analysis",
     "Fit": "fitting.fit_result",
     "FormulaError": "errors",
+    "GlobalMinimum": "insight.global_minimum",
     "InputError": "errors",
     "Objective": "objectives.objective",
     "Race": "many.race_result",
     "Result": "descent.result",
     "Results": "many.many_results",
     "Rule": "rules.rule",
+    "StationaryPoints": "insight.stationary_points",
     "Status": "native.status",
     "Sweep": "many.many_results",
     "SymgdError": "errors",
@@ -54,12 +58,14 @@ _HOMES = {
     "fit": "fitting.curve_fit",
     "maximize": "descent.optimize",
     "minimize": "descent.optimize",
+    "minimize_global": "insight.global_minimum",
     "minimize_many": "many.descents",
     "objective": "objectives.objective",
     "page": "pages.document",
     "plot": "plotting.door",
     "race": "many.racing",
     "save": "plotting.door",
+    "stationary": "insight.stationary_points",
     "sweep": "many.descents",
 }
 
@@ -71,12 +77,14 @@ __all__ = [
     "Analysis",
     "Fit",
     "FormulaError",
+    "GlobalMinimum",
     "InputError",
     "Objective",
     "Race",
     "Result",
     "Results",
     "Rule",
+    "StationaryPoints",
     "Status",
     "Sweep",
     "SymgdError",
@@ -87,12 +95,14 @@ __all__ = [
     "fit",
     "maximize",
     "minimize",
+    "minimize_global",
     "minimize_many",
     "objective",
     "page",
     "plot",
     "race",
     "save",
+    "stationary",
     "sweep",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -12,10 +13,12 @@ import typer
 from symgd.cli import option_texts
 from symgd.cli.options import ConstraintOptions, DescentOptions, taking
 from symgd.cli.output import NO_SUCCESS, errors_reported, print_json, shown
+from symgd.errors import InputError
 
 if TYPE_CHECKING:
     from symgd.descent.callbacks import State
     from symgd.descent.result import Result
+    from symgd.insight.global_minimum import GlobalMinimum
 
 SHOWN = 20  # numbers of an iterate
 
@@ -42,6 +45,13 @@ Checkpoint = Annotated[
     ),
 ]
 ProgressBar = Annotated[bool, typer.Option("--progress", help="Show a progress bar.")]
+Certify = Annotated[
+    bool,
+    typer.Option(
+        "--certify", help="Also prove the global minimum within the bounds of all."
+    ),
+]
+CERTIFIED = 10.0  # seconds, unless --time-limit says more or less
 
 
 @dataclass(kw_only=True)
@@ -54,6 +64,7 @@ class RunOptions(ConstraintOptions, DescentOptions):
     progress: ProgressBar = False
     checkpoint: Checkpoint = None
     batch_size: BatchSize = None
+    certify: Certify = False
 
     @property
     def traced(self) -> bool:
@@ -84,6 +95,8 @@ def _optimize(verb: str, run: RunOptions) -> None:
     option_texts.check_writable(run.trace)
     option_texts.check_writable(run.plot, option_texts.PICTURES)
     arguments = run.arguments()
+    if run.certify and verb == "maximize":
+        raise InputError("--certify is of minima: minimize the formula's opposite")
     if run.verbose:
         printer = IteratePrinter(to=sys.stderr if run.as_json else sys.stdout)
         arguments |= {"callback": printer, "callback_every": 1}
@@ -100,12 +113,22 @@ def _optimize(verb: str, run: RunOptions) -> None:
         batch_size=run.batch_size,
         **arguments,
     )
-    _deliver(result, run)
+    _deliver(result, run, _certificate(run))
     if not result.success:
         raise typer.Exit(NO_SUCCESS)
 
 
-def _deliver(result: Result, run: RunOptions) -> None:
+def _certificate(run: RunOptions) -> GlobalMinimum | None:
+    if not run.certify:
+        return None
+    from symgd.insight.global_minimum import minimize_global
+
+    seconds = CERTIFIED if run.time_limit is None else run.time_limit
+    limits = option_texts.bounds(run.bounds)
+    return minimize_global(run.objective(), limits, time_limit=seconds)
+
+
+def _deliver(result: Result, run: RunOptions, proven: GlobalMinimum | None) -> None:
     """Print the result, and write the files that are wanted."""
     trace: Any = result.trace
     if run.trace is not None:
@@ -115,9 +138,12 @@ def _deliver(result: Result, run: RunOptions) -> None:
 
         save(result, run.plot)
     if run.as_json:
-        print_json(**result.to_dict())
+        more = {} if proven is None else {"certificate": proven.to_dict()}
+        print_json(**result.to_dict(), **more)
     else:
         print(shown(result), flush=True)
+        if proven is not None:
+            print(f"\nglobal minimum\n{textwrap.indent(str(proven), '  ')}")
 
 
 class IteratePrinter:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from symgd.descent import methods
+from symgd.descent import methods, safe_steps
 from symgd.descent import settings as arguments
 from symgd.descent.habits import met
 from symgd.descent.result import Result
@@ -116,7 +116,9 @@ def minimize(
     **hyperparameters : float or str
         Those of the rule; text is a schedule, a formula in ``t``. ``method="gd",
         step_size="auto"`` finds its steps itself: spectral projected gradients with a
-        nonmonotone line search; ``trace["step_size"]`` has the steps taken.
+        nonmonotone line search; ``trace["step_size"]`` has the steps taken. Of gd,
+        momentum and nesterov, ``step_size="safe"`` is what :func:`symgd.analyze`
+        proves to be safe within the bounds, with the momentum that goes with it.
         Of SciPy's arguments ``args``, what follows a Python function's first argument,
         and ``options`` with ``maxiter`` and ``gtol`` are known, too.
 
@@ -250,6 +252,7 @@ def _optimize(
     every = count("callback_every", callback_every)
     limits = points.read_bounds(bounds, given.space)
     solved = given if sign > 0 else given.negated()
+    hyperparameters = safe_steps.resolved(solved, limits, method, hyperparameters)
     way = (solved, limits, settings, method, hyperparameters)
     run = None if batch else methods.ended_run(*way)
     run = run or methods.run_of(*way, batch, rng)

@@ -13,14 +13,15 @@ import sympy as sp
 
 from symgd.errors import InputError
 from symgd.insight import convexity, exact, extremes, facts
+from symgd.insight.boxes import Box
 from symgd.insight.convexity import Verdict
 from symgd.insight.derived import Derived
 from symgd.insight.extremes import Curvatures, Enclosure
-from symgd.insight.packs import Box
-from symgd.insight.steps import Step, steps_of
+from symgd.insight.steps import ProvenStep, steps_of
 from symgd.insight.tape import NotEnclosed
 from symgd.insight.witnesses import Chord, Witness
 from symgd.kernels.shared import shared
+from symgd.language.drawing import card
 from symgd.language.nodes import symbol
 from symgd.language.plain import plain_number
 from symgd.language.text import number
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 MOST_VARIABLES = 200
 
 
-class Problem(NamedTuple):
+class BoundedFormula(NamedTuple):
     """A formula of scalars within bounds, in exact numbers.
 
     What has equal bounds is a number, and no variable any more.
@@ -51,7 +52,7 @@ class Problem(NamedTuple):
         return [s.name for s in self.symbols]
 
 
-def problem_of(f: Any, bounds: Any) -> Problem:
+def problem_of(f: Any, bounds: Any) -> BoundedFormula:
     """Read a formula and bounds.
 
     Raises
@@ -77,7 +78,7 @@ def problem_of(f: Any, bounds: Any) -> Problem:
     values = {symbol(name): exact.rational(value) for name, value in fixed.items()}
     names, lower, upper = zip(*free, strict=True)
     whole = expression.xreplace(values)
-    return Problem(objective, whole, names, Box(lower, upper), fixed)
+    return BoundedFormula(objective, whole, names, Box(lower, upper), fixed)
 
 
 def seconds_of(time_limit: Any) -> float:
@@ -111,11 +112,11 @@ class Analysis:
     blocks : list of list of str
         Variables that no term joins: each block can be minimised by itself.
     bounded_below : bool or None
-    steps : dict of str to Step
+    steps : dict of str to ProvenStep
         Of descent: "safe", "best", "polyak" (of quadratics), "nesterov".
     """
 
-    def __init__(self, problem: Problem, time_limit: float) -> None:
+    def __init__(self, problem: BoundedFormula, time_limit: float) -> None:
         shared("intervals")  # whoever is first loads it: that is no time of theirs
         begin = time.monotonic()
         self.problem = problem
@@ -126,6 +127,7 @@ class Analysis:
         )
         self._verdict = self._judged(begin + 0.5 * time_limit)
         self._curvatures = self._enclosed(begin + time_limit)
+        self._verdict = _by_curvatures(self._verdict, self._curvatures)
         self.seconds = time.monotonic() - begin
 
     def _judged(self, deadline: float) -> Verdict:
@@ -239,7 +241,7 @@ class Analysis:
     # ---------------------------------------------------------------------- steps
 
     @functools.cached_property
-    def steps(self) -> dict[str, Step]:
+    def steps(self) -> dict[str, ProvenStep]:
         """See the class; none where no L is proven."""
         largest, least = self.lipschitz.upper, self.convexity.lower
         if not 0 < largest < math.inf:
@@ -373,9 +375,23 @@ class Analysis:
             lines.append(f"bounded below: {'yes' if self.bounded_below else 'no'}")
         return lines
 
+    def _repr_html_(self) -> str:
+        return card("proof", self)
+
     def __repr__(self) -> str:
         L, mu = _between(self.lipschitz), _between(self.convexity)
         return f"<Analysis: {self.curvature}, L {L}, mu {mu}>"
+
+
+def _by_curvatures(verdict: Verdict, found: Curvatures) -> Verdict:
+    """Return a verdict that was open, closed where the extreme curvatures do so."""
+    if verdict.convex is None and found.least.lower >= 0:
+        reason = "its smallest curvature is proven to be at least 0"
+        return Verdict(True, verdict.concave, reason)
+    if verdict.concave is None and not verdict.convex and found.most.upper <= 0:
+        reason = "its largest curvature is proven to be at most 0"
+        return Verdict(verdict.convex, True, reason, verdict.witness)
+    return verdict
 
 
 def _pairs(box: Box) -> list[tuple[float, float]]:

@@ -15,9 +15,9 @@ import numpy as np
 import sympy as sp
 
 from symgd.insight import exact, witnesses
+from symgd.insight.boxes import Box, halves, indivisible, middles
 from symgd.insight.compositions import AFFINE, Rules
 from symgd.insight.derived import Derived
-from symgd.insight.packs import Box, halves, indivisible, middles
 from symgd.insight.tape import NotEnclosed
 from symgd.insight.univariate import CONCAVE, CONVEX
 from symgd.insight.witnesses import Chord, Witness
@@ -126,7 +126,7 @@ def _refuted(derived: Derived, witness: Witness | Chord) -> Verdict:
     return Verdict(False, None, str(witness), witness, blame)
 
 
-def _of_quadratic(found: exact.Quadratic, derived: Derived) -> Verdict:
+def _of_quadratic(found: exact.ExactQuadratic, derived: Derived) -> Verdict:
     falling = exact.falling_direction(found.hessian)
     rising = exact.falling_direction(exact.negated(found.hessian))
     kind = "a quadratic with a {} semidefinite matrix, in fractions"

@@ -12,7 +12,7 @@ import sympy as sp
 from symgd.calculus import derivatives
 from symgd.errors import FormulaError
 from symgd.insight import spectra
-from symgd.insight.packs import Box, range_on
+from symgd.insight.boxes import Box, range_on
 from symgd.insight.tape import NotEnclosed, Tape
 from symgd.kernels.operations import SMOOTH
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import sympy as sp
 
 from symgd.errors import InputError
 from symgd.language.functions import log_cosh, sigmoid, softplus
-from symgd.language.nodes import parts_of, symbol
+from symgd.language.nodes import symbol
 from symgd.objectives.objective import Objective
 
 Matrix = list[list[Fraction]]
@@ -153,7 +154,7 @@ def slopes(expression: sp.Expr) -> dict[sp.Symbol, sp.Expr]:
 # ------------------------------------------------------------------ quadratics
 
 
-class Quadratic(NamedTuple):
+class ExactQuadratic(NamedTuple):
     """x'Hx/2 + g'x + c, in fractions."""
 
     hessian: Matrix
@@ -161,9 +162,11 @@ class Quadratic(NamedTuple):
     constant: Fraction
 
 
-def quadratic(expression: sp.Expr, variables: Sequence[sp.Symbol]) -> Quadratic | None:
+def quadratic(
+    expression: sp.Expr, variables: Sequence[sp.Symbol]
+) -> ExactQuadratic | None:
     """Return a polynomial of degree two at most, with rational coefficients."""
-    if not _may_be_quadratic(expression):
+    if _degree(expression, {}) > 2:  # that is quick to see
         return None
     polynomial = _polynomial(expression, variables)
     if polynomial is None or polynomial.total_degree() > 2:
@@ -181,16 +184,23 @@ def quadratic(expression: sp.Expr, variables: Sequence[sp.Symbol]) -> Quadratic 
             slope[at[0]] += value
         else:
             constant += value
-    return Quadratic(hessian, slope, constant)
+    return ExactQuadratic(hessian, slope, constant)
 
 
-def _may_be_quadratic(expression: sp.Expr) -> bool:
-    """Return whether it is made of sums, products and squares only."""
-    for node in parts_of(expression):
-        plain = node.is_Symbol or node.is_Rational or node.is_Add or node.is_Mul
-        if not (plain or (node.is_Pow and node.exp in (1, 2))):
-            return False
-    return True
+def _degree(node: sp.Expr, known: dict[sp.Expr, float]) -> float:
+    """Return at least the degree of a polynomial as it is written; inf of others."""
+    if node.is_Symbol or node.is_Rational:
+        return float(node.is_Symbol)
+    if node not in known:
+        inner = [_degree(a, known) for a in node.args]
+        known[node] = math.inf
+        if node.is_Add:
+            known[node] = max(inner)
+        elif node.is_Mul:
+            known[node] = sum(inner)
+        elif node.is_Pow and node.exp.is_Integer and node.exp.is_positive:
+            known[node] = inner[0] * int(node.exp)
+    return known[node]
 
 
 def _polynomial(expression: sp.Expr, variables: Sequence[sp.Symbol]) -> Any:

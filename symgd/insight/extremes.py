@@ -16,9 +16,9 @@ import numpy as np
 import sympy as sp
 
 from symgd.insight import exact, spectra
+from symgd.insight.boxes import EPS, Box, around, halves, middles
 from symgd.insight.compositions import Rules
 from symgd.insight.derived import Derived
-from symgd.insight.packs import EPS, Box, around, halves, middles
 from symgd.insight.tape import NotEnclosed
 from symgd.insight.univariate import CONVEX
 

@@ -15,8 +15,8 @@ import sympy as sp
 from symgd.calculus import derivatives
 from symgd.errors import FormulaError
 from symgd.insight import exact
+from symgd.insight.boxes import Box, halves, indivisible
 from symgd.insight.derived import Derived, range_of
-from symgd.insight.packs import Box, halves, indivisible
 from symgd.insight.tape import NotEnclosed
 from symgd.language.formula import text_of
 

@@ -20,7 +20,7 @@ LESS = 1 - 1e-12  # by which a step that is computed in floats is on the safe si
 
 
 @dataclass(frozen=True)
-class Step:
+class ProvenStep:
     """Hyperparameters of a method, and how quick it is proven to be.
 
     Attributes
@@ -73,7 +73,7 @@ class Step:
         return f"{self.method} step_size={number(self.step_size)}{more}{rate}"
 
 
-def steps_of(largest: float, least: float, quadratic: bool) -> dict[str, Step]:
+def steps_of(largest: float, least: float, quadratic: bool) -> dict[str, ProvenStep]:
     """Return steps by their names: safe, best, and with momentum.
 
     Parameters
@@ -89,22 +89,22 @@ def steps_of(largest: float, least: float, quadratic: bool) -> dict[str, Step]:
     note = "of what is convex, while iterates stay in the bounds"
     if least < 0:
         descent = "f never increases, while iterates stay in the bounds; no rate"
-        return {"safe": Step("gd", LESS / largest, None, 1.0, descent)}
-    made = {"safe": Step("gd", LESS / largest, None, _above(1 - ratio), note)}
+        return {"safe": ProvenStep("gd", 1 / largest, None, 1.0, descent)}
+    made = {"safe": ProvenStep("gd", 1 / largest, None, _above(1 - ratio), note)}
     if mu == 0.0:
         return made
     best = (1 - ratio) / (1 + ratio)
-    made["best"] = Step("gd", 2 * LESS / (largest + mu), None, _above(best), note)
+    made["best"] = ProvenStep("gd", 2 * LESS / (largest + mu), None, _above(best), note)
     root = math.sqrt(ratio)
     slower = (1 - root) / (1 + root)
     if quadratic:
         step = 4 / (math.sqrt(largest) + math.sqrt(mu)) ** 2
-        polyak = Step(
+        polyak = ProvenStep(
             "momentum", step, slower**2, _above(slower), "of quadratics, in the end"
         )
         made["polyak"] = polyak
     rate = _above(math.sqrt(max(0.0, 1 - root)))
-    made["nesterov"] = Step("nesterov", LESS / largest, slower, rate, note)
+    made["nesterov"] = ProvenStep("nesterov", 1 / largest, slower, rate, note)
     return made
 
 

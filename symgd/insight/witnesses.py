@@ -12,9 +12,9 @@ import sympy as sp
 from symgd.calculus import derivatives
 from symgd.errors import FormulaError
 from symgd.insight import spectra
+from symgd.insight.boxes import EPS, Box, around
 from symgd.insight.derived import Derived
 from symgd.insight.exact import rational
-from symgd.insight.packs import EPS, Box, around
 from symgd.insight.tape import NotEnclosed
 from symgd.language.text import number
 

@@ -39,6 +39,7 @@ white-space:nowrap;color:inherit;border:0;border-bottom:1px solid rgba(128,128,1
 .symgd td:first-child,.symgd th:first-child{text-align:left}
 .symgd .head{font-weight:600}
 .symgd .about{opacity:.75;font-size:12px}
+.symgd pre{background:none;color:inherit;margin:.3em 0}
 .symgd math{font-size:1.15em}
 .symgd math[display=block]{text-align:left;margin:.3em 0}
 .symgd .row{display:flex;flex-wrap:wrap;gap:1.5em;align-items:flex-start}
@@ -70,6 +71,12 @@ def objective(thing: Objective) -> str:
         sizes = [f"{name} = {size}" for name, size in thing.arrays.sizes.items()]
         parts.append(_about("; ".join(filter(None, map(", ".join, (shapes, sizes))))))
     return _card(parts)
+
+
+def proof(thing: object) -> str:
+    """Return what is proven of a formula: the first line, then the others."""
+    first, *others = str(thing).splitlines()
+    return _card([_head(first), f"<pre>{escape(chr(10).join(others))}</pre>"])
 
 
 def rule(thing: Rule) -> str:

@@ -175,3 +175,14 @@ def test_it_prints():
     text = str(analyze("x**2 + log(x)", [(-1, 1)], time_limit=0.2))
     assert "log(x) may be undefined" in text
     assert repr(analyze("x**2")) == "<Analysis: strongly convex, L = 2, mu = 2>"
+
+
+def test_a_notebook_shows_it():
+    for shown in (
+        analyze("x**2 if x < 1 else 2*x - 1", [(0, 2)]),
+        symgd.minimize_global("x**4 - x**2", [(-1, 1)]),
+        symgd.stationary("x**4 - x**2", [(-1, 1)]),
+    ):
+        html = shown._repr_html_()
+        assert html.count("<div") == html.count("</div>")
+        assert "<pre>" in html

@@ -29,6 +29,12 @@ PROMISES = {
         "warm-up, then cosine: f = 1.1e-05",
     ],
     "basins": [f"{method}: 4 minima, 100.0%" for method in ("gd", "momentum", "auto")],
+    "certificate": [
+        "15 stationary points: 6 minimum, 2 maximum, 7 saddle\n",
+        "-1.0316285 <= minimum <= -1.0316285 (proven)\n",
+        "step 0.05: safe, it is at most 2/L, and L <= 20; CONVERGED\n",
+        "step 0.101: unsafe, the curvature is 20 everywhere along one way; MAXITER\n",
+    ],
     "robust_fit": ["squared: a = 2.033 ± 0.560", "huber: a = 1.106 ± 0.057"],
     "global_fit": [
         "75 rows, 68 degrees of freedom",

@@ -76,6 +76,13 @@ def middles(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.clip(middle, low, high))
 
 
+def centred(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return the middles of intervals; 0 where they have none."""
+    with np.errstate(invalid="ignore"):
+        middle = 0.5 * low + 0.5 * high
+    return np.where(np.isfinite(middle), middle, 0.0)
+
+
 def halves(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Split each box where its widest side is cut: in the middle, or far out."""
     with np.errstate(invalid="ignore", over="ignore"):

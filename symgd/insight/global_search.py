@@ -1,0 +1,371 @@
+"""The least value of a formula on a box, enclosed: branch and bound on packs of boxes.
+
+From above by values at points; from below by the range on a box, by the mean value
+form, and, where the Hessian is positive semidefinite, by the tangent plane at a point
+near the minimum, which closes the box around a minimiser at once. Boxes in which a
+derivative has one sign shrink to a face; where a second derivative is negative there is
+no minimum inside.
+
+Source: Ratschek and Rokne 1988, "New Computer Methods for Global Optimization"; Hansen
+and Walster 2004, "Global Optimization Using Interval Analysis".
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from symgd.insight import spectra
+from symgd.insight.boxes import EPS, Box, centred, halves, indivisible, middles
+from symgd.insight.derived import Curvature, Derived
+from symgd.insight.tape import NotEnclosed
+
+PACK = 256
+MOST_BOXES = 500_000
+SAMPLES = 1000
+STARTS = 24
+DESCENT = 30  # iterations from these
+LOCATING = 20_000  # boxes that are looked at after the value is proven
+LOCATED = 1e-4  # of the width of the bounds: boxes so small aren't split for that
+FIXED = 1e3  # what stands for the curvature of what is fixed: the rest decides
+NEWTON = 6  # in a convex box
+
+
+class Found(NamedTuple):
+    """The least value between two ends, where it was found, where it may be."""
+
+    lower: float
+    upper: float
+    x: np.ndarray | None
+    low: np.ndarray  # sides of the boxes that may hold a minimiser
+    high: np.ndarray
+    boxes: int
+
+
+def below(total: np.ndarray, size: np.ndarray, n: int) -> np.ndarray:
+    """Return what is below sums of n terms, whatever their rounding was."""
+    return total - 4 * (n + 4) * EPS * size - 1e-300
+
+
+class GlobalSearch:
+    """A search for the least value on a bounded box.
+
+    Parameters
+    ----------
+    derived : Derived
+    box : Box
+    gap : float
+        The width of the enclosure that ends it, beside 1 or the value.
+    """
+
+    def __init__(self, derived: Derived, box: Box, gap: float) -> None:
+        self.derived, self.box, self.n, self.gap = derived, box, box.n, gap
+        self.upper = math.inf
+        self.x: np.ndarray | None = None
+        derived.value  # noqa: B018  (it may not be enclosed at all)
+        self.has_slopes = _is_there(derived, "first")
+        self.has_curvature = self.has_slopes and _is_there(derived, "second")
+
+    @property
+    def tolerance(self) -> float:
+        """The gap that is wanted, beside the value that is known."""
+        size = abs(self.upper) if math.isfinite(self.upper) else 1.0
+        return self.gap * max(1.0, size)
+
+    def run(self, deadline: float) -> Found:
+        """GlobalSearch until the gap is closed or the time is up."""
+        self._look_around(deadline)
+        lower, upper = self.box.lower, self.box.upper
+        bounds, total, proven_at = np.array([-math.inf]), 0, None
+        small = LOCATED * (self.box.upper - self.box.lower)
+        shut: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        while len(bounds):
+            least = min([float(bounds.min()), *(float(s[2].min()) for s in shut)])
+            if time.monotonic() > deadline or len(bounds) > MOST_BOXES:
+                break
+            if self.upper - least <= self.tolerance:  # what is left: where it is
+                proven_at = total if proven_at is None else proven_at
+                if total - proven_at > LOCATING:
+                    break
+            take = min(PACK, len(bounds))
+            chosen = np.zeros(len(bounds), bool)
+            chosen[np.argpartition(bounds, take - 1)[:take]] = True
+            a, b = halves(lower[:, chosen], upper[:, chosen])
+            known = np.tile(bounds[chosen], 2)
+            lower, upper, bounds = (e[..., ~chosen] for e in (lower, upper, bounds))
+            total += a.shape[1]
+            a, b, found, closed = self._step(a, b, known)
+            closed |= (b - a <= small).all(0)
+            closed &= found >= self.upper - 0.5 * self.tolerance
+            closed |= indivisible(a, b)
+            if closed.any():
+                shut.append((a[:, closed], b[:, closed], found[closed]))
+            lower = np.hstack([lower, a[:, ~closed]])
+            upper = np.hstack([upper, b[:, ~closed]])
+            bounds = np.concatenate([bounds, found[~closed]])
+            left = bounds <= self.upper
+            lower, upper, bounds = (e[..., left] for e in (lower, upper, bounds))
+        return self._found(lower, upper, bounds, shut, total)
+
+    def _found(
+        self,
+        lower: np.ndarray,
+        upper: np.ndarray,
+        bounds: np.ndarray,
+        shut: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
+        total: int,
+    ) -> Found:
+        low = np.hstack([lower, *(s[0] for s in shut)])
+        high = np.hstack([upper, *(s[1] for s in shut)])
+        all_bounds = np.concatenate([bounds, *(s[2] for s in shut)])
+        left = all_bounds <= self.upper
+        low, high, all_bounds = (e[..., left] for e in (low, high, all_bounds))
+        least = float(all_bounds.min()) if len(all_bounds) else self.upper
+        return Found(min(least, self.upper), self.upper, self.x, low, high, total)
+
+    # ------------------------------------------------------------- from above
+
+    def _improve(self, points: np.ndarray) -> np.ndarray:
+        """Return proven values at points; the least of all is kept."""
+        points = self.box.clipped(points)
+        found = self.derived.value(points, points)
+        fine = (found.known[0] > 0) & np.isfinite(found.high[0])
+        values = np.where(fine, found.high[0], math.inf)
+        q = int(np.argmin(values))
+        if values[q] < self.upper:
+            self.upper, self.x = float(values[q]), points[:, q].copy()
+        return values
+
+    def _look_around(self, deadline: float) -> None:
+        points = self.box.points(SAMPLES)
+        values = self._improve(points)
+        if not self.has_slopes:
+            return
+        best = points[:, np.argsort(values)[:STARTS]]
+        self._descend(best, deadline)
+
+    def _descend(self, x: np.ndarray, deadline: float) -> None:
+        """Go down from several points at once: Newton's steps, made to descend."""
+        values = self._improve(x)
+        reach = np.full(x.shape[1], 0.25)
+        width = (self.box.upper - self.box.lower)[:, 0]
+        for _ in range(DESCENT):
+            if time.monotonic() > deadline:
+                return
+            moved = self.box.clipped(x + self._steps(x, reach, width))
+            new = self._improve(moved)
+            better = new < values
+            x, values = np.where(better, moved, x), np.where(better, new, values)
+            reach = np.where(better, np.minimum(2 * reach, 1.0), reach / 8)
+            if (reach < 1e-9).all():
+                return
+
+    def _steps(self, x: np.ndarray, reach: np.ndarray, width: np.ndarray) -> np.ndarray:
+        """Return steps within reach, a part of the box's width."""
+        slopes = self.derived.slopes(x, x)
+        g = centred(slopes.low, slopes.high)
+        held = ((x <= self.box.lower) & (g > 0)) | ((x >= self.box.upper) & (g < 0))
+        g = np.where(held, 0.0, g)
+        step = -g
+        if self.has_curvature:
+            step = _newton(self._middle_hessian(x, held), g, True)
+        limit = reach * width[:, None]
+        longest = np.abs(step).max(0)
+        length = limit.min(0) / np.maximum(longest, 1e-300)
+        return step * (np.minimum(1.0, length) if self.has_curvature else length)
+
+    def _middle_hessian(self, x: np.ndarray, held: np.ndarray) -> np.ndarray:
+        found = self.derived.curvature(x, x)
+        return _without(centred(found.low, found.high), held, 0.0)
+
+    # ------------------------------------------------------------- from below
+
+    def _step(
+        self, lower: np.ndarray, upper: np.ndarray, known: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Bound boxes, shrink them, drop them; return where one minimum is at most."""
+        self._improve(middles(lower, upper))
+        if self.has_slopes:
+            lower, upper, bounds, alive = self._by_slopes(lower, upper)
+        else:
+            bounds = self.derived.value(*map(np.ascontiguousarray, (lower, upper))).low[
+                0
+            ]
+            alive = np.ones(len(bounds), bool)
+        bounds = np.fmax(bounds, known)
+        alive &= ~(bounds > self.upper)
+        lower, upper, bounds = (e[..., alive] for e in (lower, upper, bounds))
+        closed = np.zeros(len(bounds), bool)
+        if self.has_curvature and len(bounds):
+            lower, upper, bounds, closed = self._by_curvature(lower, upper, bounds)
+        return lower, upper, bounds, closed
+
+    def _by_slopes(
+        self, lower: np.ndarray, upper: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        lower, upper = map(np.ascontiguousarray, (lower, upper))
+        middle = middles(lower, upper)
+        found, at = self.derived.first(lower, upper), self.derived.value(middle, middle)
+        bounds, least, most = found.low[0].copy(), found.low[1:], found.high[1:]
+        smooth = (found.known[0] > 0) & np.isfinite(least).all(0)
+        smooth &= np.isfinite(most).all(0)
+        with np.errstate(all="ignore"):
+            fall = np.maximum(-least, 0) * (upper - middle)
+            fall = np.maximum(fall, np.maximum(most, 0) * (middle - lower)).sum(0)
+            mean = below(at.low[0] - fall, np.abs(at.low[0]) + fall, self.n)
+            bounds = np.where(smooth & (mean > bounds), mean, bounds)
+        up, down = (least > 0) & smooth, (most < 0) & smooth
+        at_low, at_high = lower <= self.box.lower, upper >= self.box.upper
+        alive = ~(up & ~at_low).any(0) & ~(down & ~at_high).any(0)
+        lower, upper = np.where(down, upper, lower), np.where(up, lower, upper)
+        return lower, upper, bounds, alive
+
+    def _by_curvature(
+        self, lower: np.ndarray, upper: np.ndarray, bounds: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        found = self.derived.curvature(lower, upper)
+        thin = lower >= upper
+        caved = (np.einsum("bii->ib", found.high) < 0) & ~thin & found.smooth
+        inside = (lower > self.box.lower) & (upper < self.box.upper)
+        left = ~(caved & inside).any(0)
+        lower, upper, bounds, thin = (
+            e[..., left] for e in (lower, upper, bounds, thin)
+        )
+        convex = self._convex(_picked(found, left), thin)
+        where = np.flatnonzero(convex)
+        if where.size:
+            tangent = self._tangents(lower[:, where], upper[:, where])
+            bounds[where] = np.fmax(bounds[where], tangent)
+            convex[where] = _is_definite(found, left, where, thin)
+        alive = ~(bounds > self.upper)
+        return lower[:, alive], upper[:, alive], bounds[alive], convex[alive]
+
+    @staticmethod
+    def _convex(found: Curvature, thin: np.ndarray) -> np.ndarray:
+        """Return where the formula is convex in what isn't on a face."""
+        low, high = _without(found.low, thin, 1.0), _without(found.high, thin, 1.0)
+        determinant = found.determinant
+        if determinant is not None:
+            determinant = np.where(thin.any(0), -1.0, determinant)
+        return Derived.proven_convex(Curvature(low, high, found.smooth, determinant))
+
+    def _tangents(self, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+        """Return lower bounds of what is convex on boxes, by its tangent planes."""
+        x, best = middles(lower, upper), np.full(lower.shape[1], -math.inf)
+        for k in range(NEWTON):
+            found = self.derived.first(x, x)
+            least, most = found.low[1:], found.high[1:]
+            with np.errstate(all="ignore"):
+                fall = np.maximum(-least, 0) * (upper - x)
+                fall = np.maximum(fall, np.maximum(most, 0) * (x - lower)).sum(0)
+                value = below(found.low[0] - fall, np.abs(found.low[0]) + fall, self.n)
+                best = np.fmax(best, np.where(np.isfinite(value), value, -math.inf))
+            self._improve(x)
+            if k == NEWTON - 1:
+                break
+            g = centred(least, most)
+            held = ((x <= lower) & (g > 0)) | ((x >= upper) & (g < 0))
+            held |= lower >= upper
+            step = _newton(self._middle_hessian(x, held), np.where(held, 0.0, g), False)
+            x = np.ascontiguousarray(np.clip(x + step, lower, upper))
+        return best
+
+
+def _is_there(derived: Derived, what: str) -> bool:
+    try:
+        getattr(derived, what)
+    except NotEnclosed:
+        return False
+    return True
+
+
+def _is_definite(
+    found: Curvature, left: np.ndarray, where: np.ndarray, thin: np.ndarray
+) -> np.ndarray:
+    """Return which of some of the boxes that are left have a definite Hessian."""
+    some = _picked(_picked(found, left), where)
+    sides = (_without(side, thin[:, where], FIXED) for side in (some.low, some.high))
+    least, _ = spectra.hull(*sides)
+    return least > 0
+
+
+def _picked(found: Curvature, which: np.ndarray) -> Curvature:
+    determinant = None if found.determinant is None else found.determinant[which]
+    return Curvature(
+        found.low[which], found.high[which], found.smooth[which], determinant
+    )
+
+
+def _without(matrices: np.ndarray, places: np.ndarray, diagonal: float) -> np.ndarray:
+    """Return matrices (boxes, n, n) without some rows and columns, (n, boxes)."""
+    out = places.T
+    matrices = np.where(out[:, :, None] | out[:, None, :], 0.0, matrices)
+    eye = np.eye(matrices.shape[1]) * diagonal
+    return matrices + out[:, :, None] * eye
+
+
+def _newton(hessians: np.ndarray, g: np.ndarray, absolute: bool) -> np.ndarray:
+    """Return Newton's steps, (n, boxes); with absolute eigenvalues they descend."""
+    values, vectors = np.linalg.eigh(hessians)
+    size = np.abs(values).max(1, keepdims=True)
+    values = np.abs(values) if absolute else np.maximum(values, 0.0)
+    values = np.maximum(values, 1e-12 * size + 1e-150)
+    along = (vectors.transpose(0, 2, 1) @ g.T[:, :, None])[:, :, 0] / values
+    step = -(vectors @ along[:, :, None])[:, :, 0].T
+    return np.where(np.isfinite(step), step, 0.0)
+
+
+def within_ball(
+    search: GlobalSearch, lower: np.ndarray, upper: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Shrink boxes in which f is strongly convex around their least points.
+
+    Returns
+    -------
+    lower, upper : ndarray, shape (n, boxes)
+        A minimiser that is in the box given is in these, too.
+    unique : ndarray of bool
+        Whether the Hessian is proven to be definite there: there is one at most.
+    """
+    unique = np.zeros(lower.shape[1], bool)
+    if not search.has_curvature or not lower.shape[1]:
+        return lower, upper, unique
+    found = search.derived.curvature(lower, upper)
+    thin = lower >= upper
+    least, _ = spectra.hull(
+        _without(found.low, thin, 1e3), _without(found.high, thin, 1e3)
+    )
+    unique = found.smooth & (least > 0)
+    where = np.flatnonzero(unique)
+    if not where.size:
+        return lower, upper, unique
+    a, b = lower[:, where].copy(), upper[:, where].copy()
+    x = (
+        a * 0 + np.clip(search.x[:, None], a, b)
+        if search.x is not None
+        else middles(a, b)
+    )
+    for _ in range(NEWTON):
+        slopes = search.derived.slopes(x, x)
+        g = centred(slopes.low, slopes.high)
+        held = ((x <= a) & (g > 0)) | ((x >= b) & (g < 0)) | (a >= b)
+        step = _newton(search._middle_hessian(x, held), np.where(held, 0.0, g), False)
+        x = np.ascontiguousarray(np.clip(x + step, a, b))
+    at = search.derived.first(x, x)
+    mu = least[where]
+    with np.errstate(all="ignore"):
+        # What falls inside of the box: a slope that pushes outwards is none.
+        down = np.where(x >= b, 0.0, np.maximum(-at.low[1:], 0))
+        rise = np.where(x <= a, 0.0, np.maximum(at.high[1:], 0))
+        slope = np.where(a >= b, 0.0, np.maximum(down, rise))
+        norm = np.sqrt((slope**2).sum(0)) * (1 + 8 * search.n * EPS)
+        excess = np.maximum(search.upper - at.low[0], 0.0) * (1 + 4 * EPS) + 1e-300
+        radius = (norm + np.sqrt(norm**2 + 2 * mu * excess)) / mu * (1 + 32 * EPS)
+        radius = np.where(np.isfinite(radius), radius, math.inf) + 1e-300
+        slack = 2 * EPS * np.abs(x)
+        lower[:, where] = np.maximum(a, x - radius - slack)
+        upper[:, where] = np.minimum(b, x + radius + slack)
+    return lower, upper, unique

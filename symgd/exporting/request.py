@@ -21,6 +21,7 @@ from symgd.rules.rule import Rule
 
 POINTS = 8  # at which a file can check itself
 TRIED = 100  # to find as many where all is finite
+LARGEST = 30  # variables of which a Hessian is checked, too
 UPDATES = 100  # of the descent with which it does
 MACHINE = (".o",)  # suffixes of machine code
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -95,7 +96,9 @@ class Request:
 
 
 def _at(f: Objective, x: Any) -> tuple[Any, float, Any, Any]:
-    """Return a point with value, gradient and Hessian; without one, an empty list."""
+    """Return a point with value, gradient, and Hessian: [] if it is large, or none."""
+    if len(x) > LARGEST:
+        return x.tolist(), f.value(x), f.grad(x).tolist(), []
     try:
         hessian = f.hess(x).ravel().tolist()
     except FormulaError:

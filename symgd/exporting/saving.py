@@ -13,6 +13,13 @@ from symgd.native.replacing import replacing
 from symgd.objectives.objective import objective_of
 
 Files = dict[Path, Any]  # texts, or bytes
+# What there is where there is no such file.
+INSTEAD = {
+    ".so": "; a linker makes .so of .o",
+    ".dll": "; a linker makes .dll of .o, with target x86_64-pc-windows-msvc",
+    ".wasm": "; a linker makes .wasm of .o, with target wasm32-unknown-unknown, and "
+    ".js needs none",
+}
 MATHS = ("own", "libm")
 
 
@@ -75,7 +82,8 @@ def export(
     write = WRITERS.get(path.suffix.lower())
     if write is None:
         problem = f"{str(path)!r}: the suffix says what is written"
-        raise InputError(f"{problem}: {', '.join(WRITERS)}")
+        instead = INSTEAD.get(path.suffix.lower(), "")
+        raise InputError(f"{problem}: {', '.join(WRITERS)}{instead}")
     if math not in MATHS:
         raise InputError(f"unknown math {math!r}: {', '.join(MATHS)}")
     if math != "own" and path.suffix.lower() != ".c":

@@ -112,7 +112,11 @@ class CWriter:
             for name, text in HELPERS.items()
             if f"{self.prefix}_{name}(" in code
         )
-        opening = self.filled(templates.OPENING, told=self._told(code), header=header)
+        evaluated = "" if self.libm else templates.EVALUATED
+        told = self._told(code)
+        opening = self.filled(
+            templates.OPENING, told=told, header=header, evaluated=evaluated
+        )
         return "".join((opening, *helpers, code, self._self_test(checks)))
 
     def _write_formula(self) -> None:
@@ -196,7 +200,7 @@ class CWriter:
     # ----------------------------------------------------------- the self-test
 
     def _self_test(self, checks: Checks) -> str:
-        has_hessian = self.formula.curvature is not None
+        has_hessian = self.formula.curvature is not None and bool(checks.points[0][3])
         expected = [
             (f, *g, *(h if has_hessian else ())) for _, f, g, h in checks.points
         ]

@@ -8,16 +8,23 @@ OPENING = """\
 @told@
 #include "@header@"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #ifdef __FAST_MATH__
 #error "-ffast-math leaves out the tests that numbers are finite"
 #endif
-#ifdef __clang__
+@evaluated@#ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
 #endif
 
+"""
+
+EVALUATED = """\
+#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
+#error "numbers must be rounded to double: -msse2 -mfpmath=sse"
+#endif
 """
 
 HEADER = """\

@@ -19,7 +19,7 @@ Output = Annotated[
         "-o",
         metavar="FILE",
         help="The file; its suffix says what is written: .c is C99, with a header, .py "
-        "a module of Python, .js one of JavaScript, .html a page.",
+        "a module of Python, .js one of JavaScript, .html a page, .o machine code.",
     ),
 ]
 Name = Annotated[
@@ -35,9 +35,25 @@ Math = Annotated[
         "without a fused multiply-add."
     ),
 ]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TRIPLE",
+        help="Of .o: the machine, such as aarch64-linux-gnu; by default this one.",
+    ),
+]
+Cpu = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Of .o: the processor, such as x86-64-v3, or native; by default any.",
+    ),
+]
 Method = Annotated[
     str | None,
-    typer.Option(help="An update rule that is written, too (see: symgd rules)."),
+    typer.Option(
+        help="An update rule that is written, too (see: symgd rules); for .o also auto."
+    ),
 ]
 
 
@@ -49,6 +65,8 @@ class ExportOptions(MethodOptions):
     method: Method = None
     name: Name = None
     math: Math = "own"
+    target: Target = None
+    cpu: Cpu = None
 
 
 @taking(ExportOptions)
@@ -69,6 +87,8 @@ def export(options: ExportOptions) -> None:
         method=chosen,
         name=options.name,
         math=options.math,
+        target=options.target,
+        cpu=options.cpu,
         **values,
     )
     print(f"written: {', '.join(map(str, files))}")

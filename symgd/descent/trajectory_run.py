@@ -116,6 +116,14 @@ def initial_kernel(
     return compiled.written(("initial", key), layout.INITIAL, *parts.how())
 
 
+def written_parts(
+    objective: Objective, rule: Rule, schedules: Sequence[str | None], initial: bool
+) -> tuple[Mapping[str, str], layout.TrajectoryForm]:
+    """Return the functions that a rule's loop calls, and what it is told of them."""
+    texts, form = _Parts(objective, rule, schedules, initial=initial)._written()
+    return texts, form
+
+
 class _Parts:
     """What the loop of a rule on an objective consists of."""
 

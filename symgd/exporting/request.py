@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from symgd.descent.optimize import minimize
-from symgd.descent.settings import refuse_constraints
+from symgd.descent.settings import needs_a_rule, refuse_constraints
 from symgd.errors import FormulaError, InputError
 from symgd.language.formula import text_of
 from symgd.lowering.travelling import Checks, TravellingFormula, TravellingRule
@@ -21,7 +21,9 @@ from symgd.rules.rule import Rule
 
 POINTS = 8  # at which a file can check itself
 TRIED = 100  # to find as many where all is finite
+LARGEST = 30  # variables of which a Hessian is checked, too
 UPDATES = 100  # of the descent with which it does
+MACHINE = (".o",)  # suffixes of machine code
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -38,6 +40,8 @@ class Request:
         All hyperparameters of the rule; a formula in t is text.
     name : str
         How names begin in languages that have no modules.
+    is_auto : bool
+        Whether the default method is asked for.
     """
 
     objective: Objective
@@ -45,6 +49,7 @@ class Request:
     rule: Rule | None
     values: Mapping[str, Any]
     name: str
+    is_auto: bool = False
 
     @property
     def formula(self) -> TravellingFormula:
@@ -91,7 +96,9 @@ class Request:
 
 
 def _at(f: Objective, x: Any) -> tuple[Any, float, Any, Any]:
-    """Return a point with value, gradient and Hessian; without one, an empty list."""
+    """Return a point with value, gradient, and Hessian: [] if it is large, or none."""
+    if len(x) > LARGEST:
+        return x.tolist(), f.value(x), f.grad(x).tolist(), []
     try:
         hessian = f.hess(x).ravel().tolist()
     except FormulaError:
@@ -125,6 +132,13 @@ def request(
             problem = f"{given!r} is for a method, and none is given"
             raise InputError(f"{problem}: method='gd', say")
         return Request(objective, path, None, {}, _name(name, path))
+    if method == "auto" and path.suffix.lower() in MACHINE:
+        if hyperparameters:
+            given = next(iter(hyperparameters))
+            raise InputError(f"{given!r}: the default method has no hyperparameters")
+        if objective.iteration is not None:
+            raise needs_a_rule(objective.iteration)
+        return Request(objective, path, None, {}, _name(name, path), is_auto=True)
     rule, values = _rule_of(method, hyperparameters)
     if objective.iteration is not None:
         raise InputError(
@@ -137,7 +151,8 @@ def request(
 def _rule_of(method: Any, given: Mapping[str, Any]) -> tuple[Rule, dict[str, Any]]:
     if method == "auto":
         raise InputError(
-            "the default method can't be exported: choose a rule (see symgd rules)"
+            "the default method can't be exported as text, only as machine code, .o: "
+            "choose a rule (see symgd rules)"
         )
     rule = family.find(method)
     if rule.name == "gd" and given.get("step_size") == "auto":

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from symgd.errors import InputError
-from symgd.exporting.request import Request, request
+from symgd.exporting.request import MACHINE, Request, request
 from symgd.native.replacing import replacing
 from symgd.objectives.objective import objective_of
 
+Files = dict[Path, Any]  # texts, or bytes
+# What there is where there is no such file.
+INSTEAD = {
+    ".so": "; a linker makes .so of .o",
+    ".dll": "; a linker makes .dll of .o, with target x86_64-pc-windows-msvc",
+    ".wasm": "; a linker makes .wasm of .o, with target wasm32-unknown-unknown, and "
+    ".js needs none",
+}
 MATHS = ("own", "libm")
 
 
@@ -21,13 +30,16 @@ def export(
     method: Any = None,
     name: str | None = None,
     math: str = "own",
+    target: str | None = None,
+    cpu: str | None = None,
     **hyperparameters: Any,
 ) -> list[Path]:
     """Write a formula, and a method, as a file that works without symgd.
 
     It has the value, the exact gradient and Hessian; with a method also one update, and
     a loop. The suffix says what is written: ``.c`` is C99 with a header beside it,
-    ``.py`` a module of Python, ``.js`` or ``.mjs`` one of JavaScript, ``.html`` a page.
+    ``.py`` a module of Python, ``.js`` or ``.mjs`` one of JavaScript, ``.html`` a page,
+    ``.o`` machine code with a header, for this machine or another one.
 
     Parameters
     ----------
@@ -35,12 +47,18 @@ def export(
         A formula of single numbers, without arrays.
     path : str or Path
     method : str or Rule, optional
-        An update rule, whose hyperparameters follow as keywords.
+        An update rule, whose hyperparameters follow as keywords. Of machine code also
+        "auto", the loop of the default method.
     name : str, optional
         How all names begin in C; by default as the file's.
     math : {"own", "libm"}
         Of C: whether elementary functions are symgd's own, with the same bits, or the
         C library's, for machines without a fused multiply-add.
+    target : str, optional
+        Of an object file: the machine, such as "aarch64-linux-gnu"; by default this.
+    cpu : str, optional
+        Of an object file: the processor, such as "x86-64-v3" or "cortex-a72", or
+        "native"; by default any of its kind.
 
     Returns
     -------
@@ -64,28 +82,44 @@ def export(
     write = WRITERS.get(path.suffix.lower())
     if write is None:
         problem = f"{str(path)!r}: the suffix says what is written"
-        raise InputError(f"{problem}: {', '.join(WRITERS)}")
+        instead = INSTEAD.get(path.suffix.lower(), "")
+        raise InputError(f"{problem}: {', '.join(WRITERS)}{instead}")
     if math not in MATHS:
         raise InputError(f"unknown math {math!r}: {', '.join(MATHS)}")
     if math != "own" and path.suffix.lower() != ".c":
         raise InputError(f"math={math!r} is about C only")
+    if (target or cpu) and path.suffix.lower() not in MACHINE:
+        raise InputError(f"target and cpu are about machine code: {', '.join(MACHINE)}")
     given = objective_of(objective)
-    texts = write(request(given, path, method, name, hyperparameters), math)
-    for file, text in texts.items():
-        _save(file, text)
-    return list(texts)
+    options = FileOptions(math, target, cpu)
+    contents = write(request(given, path, method, name, hyperparameters), options)
+    for file, content in contents.items():
+        _save(file, content)
+    return list(contents)
 
 
-def _save(file: Path, text: str) -> None:
+@dataclass(frozen=True)
+class FileOptions:
+    """What only some kinds of files are asked for."""
+
+    math: str
+    target: str | None
+    cpu: str | None
+
+
+def _save(file: Path, content: str | bytes) -> None:
     try:
+        if isinstance(content, bytes):
+            file.write_bytes(content)
+            return
         with replacing(file) as out:
-            out.write(text)
+            out.write(content)
     except OSError as error:
         problem = f"can't write {str(file)!r}: {error.strerror}"
         raise InputError(problem) from None
 
 
-def _c(asked: Request, math: str) -> dict[Path, str]:
+def _c(asked: Request, options: FileOptions) -> Files:
     from symgd.lowering.c_file import c_file
 
     header = asked.path.with_suffix(".h")
@@ -95,32 +129,46 @@ def _c(asked: Request, math: str) -> dict[Path, str]:
         asked.checks(),
         asked.name,
         header.name,
-        libm=math == "libm",
+        libm=options.math == "libm",
     )
     return dict(zip((asked.path, header), texts, strict=True))
 
 
-def _javascript(asked: Request, math: str) -> dict[Path, str]:
+def _javascript(asked: Request, options: FileOptions) -> Files:
     from symgd.lowering.javascript_module import javascript_module
 
     return {asked.path: javascript_module(asked.formula, asked.method)}
 
 
-def _python(asked: Request, math: str) -> dict[Path, str]:
+def _python(asked: Request, options: FileOptions) -> Files:
     from symgd.lowering.python_module import python_module
 
     return {asked.path: python_module(asked.formula, asked.method)}
 
 
-def _html(asked: Request, math: str) -> dict[Path, str]:
+def _html(asked: Request, options: FileOptions) -> Files:
     from symgd.pages.document import page
 
     methods = None if asked.rule is None else [(asked.rule, asked.values)]
     return {asked.path: page(asked.objective, methods=methods).html}
 
 
-WRITERS: dict[str, Callable[[Request, str], dict[Path, str]]] = {
+def _object(asked: Request, options: FileOptions) -> Files:
+    from symgd.exporting.kernels_of import modules_of, stages_of
+    from symgd.lowering.object_header import object_header
+    from symgd.native.objects import object_file
+
+    formula, modules = asked.formula, modules_of(asked)
+    header = object_header(formula, asked.method, asked.name, stages_of(asked))
+    return {
+        asked.path: object_file(modules, options.target, options.cpu),
+        asked.path.with_suffix(".h"): header,
+    }
+
+
+WRITERS: dict[str, Callable[[Request, FileOptions], Files]] = {
     ".c": _c,
+    ".o": _object,
     ".js": _javascript,
     ".mjs": _javascript,
     ".py": _python,

@@ -74,7 +74,12 @@ def shared(name: str) -> Kernel:
 
 
 def specialised(name: str, parts: Mapping[str, str], form: Sequence[Any]) -> bytes:
-    """Return the machine code of a loop for known sizes and functions.
+    """Return the machine code of a loop for known sizes and functions: see joined."""
+    return machine.specialised(joined(name, parts, form))
+
+
+def joined(name: str, parts: Mapping[str, str], form: Sequence[Any]) -> Any:
+    """Return the module of a loop with its functions, for known sizes.
 
     Parameters
     ----------
@@ -85,16 +90,20 @@ def specialised(name: str, parts: Mapping[str, str], form: Sequence[Any]) -> byt
     form : sequence of int and str
         The names of functions stand for their addresses.
     """
+    return machine.joined(module_of(name, True), LOOPS[name].signature, parts, form)
+
+
+def module_of(name: str, inlined: bool = False) -> Any:
+    """Return the module of a loop, which numba compiles where it isn't at hand."""
     loop = LOOPS[name]
     try:
-        module = machine.parsed(text_of(name), inlined=True)
+        return machine.parsed(text_of(name), inlined)
     except NotPortable:
         with compiled.numbas_lock():
             function = loop.built()
             inner = function.native_name.removeprefix("cfunc.")
             text = function.inspect_llvm()
-        module = machine.with_entry(text, inner, loop.signature, inlined=True)
-    return machine.specialised(module, loop.signature, parts, form)
+        return machine.with_entry(text, inner, loop.signature, inlined)
 
 
 def text_of(name: str) -> str:

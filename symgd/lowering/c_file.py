@@ -56,11 +56,11 @@ def c_file(
     libm : bool
         Whether elementary functions are the C library's, and nothing is fused.
     """
-    writer = _Writer(formula, rule, prefix, libm)
+    writer = CWriter(formula, rule, prefix, libm)
     return writer.source(checks, header), writer.header()
 
 
-class _Writer:
+class CWriter:
     """What both texts are written from."""
 
     def __init__(
@@ -83,6 +83,10 @@ class _Writer:
             "width": str(width),
             "hyper": str(len(rule.hyperparameters)) if rule else "0",
             "h_now": "now, " if self.has_h else "",
+            "scope": "",  # of the functions that a header declares
+            "includes": "",
+            "kernels": "",
+            "inline": "",
         } | {
             f"{name}_{place}": text.format(name) if there else ""
             for name, there in has.items()
@@ -108,7 +112,11 @@ class _Writer:
             for name, text in HELPERS.items()
             if f"{self.prefix}_{name}(" in code
         )
-        opening = self.filled(templates.OPENING, told=self._told(code), header=header)
+        evaluated = "" if self.libm else templates.EVALUATED
+        told = self._told(code)
+        opening = self.filled(
+            templates.OPENING, told=told, header=header, evaluated=evaluated
+        )
         return "".join((opening, *helpers, code, self._self_test(checks)))
 
     def _write_formula(self) -> None:
@@ -187,12 +195,12 @@ class _Writer:
                 lines.append(f"{last}{' (of angles beyond 3e6)' if far else ''}.")
         test = "makes a program of it that checks itself."
         lines.append(self.filled(f"-D@U@_SELF_TEST {test}"))
-        return _comment([*lines, f"Written by symgd {__version__}."])
+        return comment([*lines, f"Written by symgd {__version__}."])
 
     # ----------------------------------------------------------- the self-test
 
     def _self_test(self, checks: Checks) -> str:
-        has_hessian = self.formula.curvature is not None
+        has_hessian = self.formula.curvature is not None and bool(checks.points[0][3])
         expected = [
             (f, *g, *(h if has_hessian else ())) for _, f, g, h in checks.points
         ]
@@ -216,8 +224,8 @@ class _Writer:
         start, updates, x, f = checks.run
         return self.filled(
             templates.RUN,
-            start=_numbers(start),
-            end=_numbers((f, *x)),
+            start=numbers(start),
+            end=numbers((f, *x)),
             updates=str(updates),
             with_h=self.filled(templates.WITH_H) if self.has_h else "",
         )
@@ -233,8 +241,8 @@ class _Writer:
         if self.has_p:
             parameters = self.filled(
                 templates.PARAMETERS,
-                comment=_comment([f"p: {', '.join(formula.parameters)}."]),
-                numbers=_numbers(formula.parameters.values()),
+                comment=comment([f"p: {', '.join(formula.parameters)}."]),
+                numbers=numbers(formula.parameters.values()),
             )
         lines = [
             *described(self.formula, self.rule),
@@ -243,7 +251,7 @@ class _Writer:
         ]
         return self.filled(
             templates.HEADER,
-            told=_comment(lines),
+            told=comment(lines),
             parameters=parameters,
             hessian=hessian,
             loop="" if rule is None else self._loop_declared(rule),
@@ -256,12 +264,12 @@ class _Writer:
             lines += [f"{k} is {v}, whatever h has." for k, v in rule.scheduled.items()]
             hyper = self.filled(
                 templates.HYPERPARAMETERS,
-                comment=_comment(lines),
-                numbers=_numbers(rule.hyperparameters.values()),
+                comment=comment(lines),
+                numbers=numbers(rule.hyperparameters.values()),
             )
         if rule.state:
             size = f"{len(rule.state)}][{len(self.formula.variables)}"
-            kept = _comment([", ".join(rule.state)])
+            kept = comment([", ".join(rule.state)])
             state = f"  double state[{size}]; {kept}"
         known = {"RUNNING": RUNNING} | {name: int(Status[name]) for name in names}
         enum = (f"{self.prefix.upper()}_{name} = {v}" for name, v in known.items())
@@ -287,7 +295,8 @@ def _of_what_there_is(
     return lambda t, g, f, s: function(t, g, f, s, 0.0, (), ())
 
 
-def _comment(lines: Iterable[str]) -> str:
+def comment(lines: Iterable[str]) -> str:
+    """Return lines as a comment of C."""
     return "/* " + "\n   ".join(wrapped(map(_safe, lines))).rstrip() + " */\n"
 
 
@@ -302,10 +311,11 @@ def _safe(text: str) -> str:
 
 
 def _rows(rows: Iterable[Sequence[float]]) -> str:
-    return "".join(f"  {{{_numbers(row)}}},\n" for row in rows)
+    return "".join(f"  {{{numbers(row)}}},\n" for row in rows)
 
 
-def _numbers(values: Iterable[float]) -> str:
+def numbers(values: Iterable[float]) -> str:
+    """Return numbers with all their bits, as C lists them."""
     return ", ".join(map(_literal, values))
 
 

@@ -8,16 +8,23 @@ OPENING = """\
 @told@
 #include "@header@"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #ifdef __FAST_MATH__
 #error "-ffast-math leaves out the tests that numbers are finite"
 #endif
-#ifdef __clang__
+@evaluated@#ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
 #endif
 
+"""
+
+EVALUATED = """\
+#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
+#error "numbers must be rounded to double: -msse2 -mfpmath=sse"
+#endif
 """
 
 HEADER = """\
@@ -26,19 +33,19 @@ HEADER = """\
 #define @U@_H
 
 #include <stdint.h>
-
+@includes@
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 #define @U@_VARIABLES @n@
-@parameters@
+@parameters@@kernels@
 /* Return f. */
-double @p@_value(const double *x@p_last@);
+@scope@double @p@_value(const double *x@p_last@);
 
 /* Return f, and write its gradient to g. */
-double @p@_gradient(const double *x, @p_take@double *g);
-@hessian@@loop@
+@scope@double @p@_gradient(const double *x, @p_take@double *g);
+@hessian@@loop@@inline@
 #ifdef __cplusplus
 }
 #endif
@@ -53,7 +60,7 @@ PARAMETERS = """
 
 HESSIAN_DECLARED = """
 /* Write the Hessian to h, row by row. */
-void @p@_hessian(const double *x, @p_take@double *h);
+@scope@void @p@_hessian(const double *x, @p_take@double *h);
 """
 
 HESSIAN = """\
@@ -80,14 +87,14 @@ typedef struct {
 } @p@_run;
 
 /* Begin at x. @U@_DIVERGED: f or its gradient isn't finite there. */
-int @p@_begin(@p@_run *run, const double *x, @p_take@@h_take@double gtol);
+@scope@int @p@_begin(@p@_run *run, const double *x, @p_take@@h_take@double gtol);
 
 /* Update once. @U@_CONVERGED: norm <= gtol. @U@_DIVERGED: something wasn't finite, and
    the run is where it was before. Otherwise @U@_RUNNING. */
-int @p@_update(@p@_run *run, @p_take@@h_take@double gtol);
+@scope@int @p@_update(@p@_run *run, @p_take@@h_take@double gtol);
 
 /* Begin at x, and update until there is a reason to end, at most maxiter times. */
-int @p@_minimize(@p@_run *run, const double *x, @p_take@@h_take@double gtol,
+@scope@int @p@_minimize(@p@_run *run, const double *x, @p_take@@h_take@double gtol,
     int64_t maxiter);
 """
 

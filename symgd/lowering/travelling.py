@@ -158,7 +158,7 @@ class Checks:
     Attributes
     ----------
     points : sequence of (x, f, g, h)
-        h is empty where there is no Hessian.
+        h is empty where there is no Hessian, or a large one.
     run : (start, updates, x, f) or None
         A descent by the rule.
     """

@@ -138,16 +138,16 @@ def machine() -> tuple[str, ...]:
     import llvmlite.binding as llvm
 
     version = ".".join(map(str, llvm.llvm_version_info))
-    return llvmlite.__version__, version, llvm.get_process_triple(), *_processor()
+    return llvmlite.__version__, version, llvm.get_process_triple(), *processor()
 
 
 def register_width() -> int:
     """Return how many float64 a SIMD register holds."""
-    features = _processor()[1].split(",")
+    features = processor()[1].split(",")
     return 8 if "+avx512f" in features else 4 if "+avx" in features else 2
 
 
-def _processor() -> tuple[str, str]:
+def processor() -> tuple[str, str]:
     """Return the name and the features of the processor that code is made for.
 
     Raises
@@ -305,10 +305,10 @@ def optimised(text: str, *, widened: bool = False, effort: int = 3) -> bytes:
     return here.emit_object(module)
 
 
-def specialised(
+def joined(
     loop: Any, signature: str, parts: Mapping[str, str], form: Sequence[int | str]
-) -> bytes:
-    """Return the machine code of a loop for known sizes and functions.
+) -> Any:
+    """Return the module of a loop with its functions, for known sizes.
 
     Parameters
     ----------
@@ -321,8 +321,6 @@ def specialised(
     form : sequence of int and str
         The names of parts stand for their addresses.
     """
-    import llvmlite.binding as llvm
-
     loop.get_function(ENTRY).name = "loop"
     whole = parsed(_bound(signature, form, parts))
     for name, text in parts.items():
@@ -330,10 +328,25 @@ def specialised(
         part.get_function(ENTRY).name = name
         whole.link_in(part)
     whole.link_in(loop)
-    here = _target()
-    whole.triple, whole.data_layout = here.triple, str(here.target_data)
     for name in ("loop", *parts):
         whole.get_function(name).linkage = "internal"
+    return whole
+
+
+def specialised(whole: Any, here: Any = None) -> bytes:
+    """Return the machine code of a loop that is joined with its functions.
+
+    Parameters
+    ----------
+    whole : module
+        See :func:`joined`.
+    here : target machine, optional
+        By default this one.
+    """
+    import llvmlite.binding as llvm
+
+    here = here or _target()
+    whole.triple, whole.data_layout = here.triple, str(here.target_data)
     tuning = llvm.create_pipeline_tuning_options(speed_level=3)
     tuning.slp_vectorization = False
     builder = llvm.create_pass_builder(here, tuning)
@@ -419,7 +432,7 @@ def parsed(text: str, inlined: bool = False) -> Any:
 
 
 def _target(effort: int = 3) -> Any:
-    return target(*_processor(), effort)
+    return target(*processor(), effort)
 
 
 def target(name: str, features: str, effort: int = 3) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from symgd.errors import FormulaError
 from symgd.lowering.code_printer import Style
 from symgd.lowering.javascript import javascript
+from symgd.lowering.modules import OF_POINT, OF_STEP
 from symgd.lowering.rule_functions import (
     lowered_schedule,
     lowered_update,
@@ -15,15 +16,6 @@ from symgd.lowering.rule_functions import (
 )
 from symgd.objectives.objective import Objective
 from symgd.rules.rule import Rule
-
-_OF_POINT = {"x": "numbers", "p": "numbers"}
-_OF_STEP = {
-    **dict.fromkeys(("t", "g", "f"), "double"),
-    "s": "numbers",
-    "k": "double",
-    "h": "numbers",
-    "r": "numbers",
-}
 
 
 @dataclass(frozen=True)
@@ -43,11 +35,11 @@ def program(objective: Objective, methods: Sequence[Scheduled]) -> str:
     state and of a ``step`` what ``symgd.lowering.rule_functions.ScalarUpdate`` has.
     """
     native = objective.native
-    functions = {"evaluate": (native.value_and_gradient, _OF_POINT)}
+    functions = {"evaluate": (native.value_and_gradient, OF_POINT)}
     places: list[int] = []
     if (found := _second_derivatives(objective)) is not None:
         function, places = found
-        functions["curvature"] = (function, _OF_POINT)
+        functions["curvature"] = (function, OF_POINT)
     rules = []
     for place, method in enumerate(methods):
         name = f"schedule_{place}"
@@ -58,10 +50,10 @@ def program(objective: Objective, methods: Sequence[Scheduled]) -> str:
             slots = slots_after(method.rule, part == "first")
             n = len(objective.variables)
             update = lowered_update(method.rule, slots, n, "s[{j}]", Style.LATENCY)
-            functions[f"{part}_{place}"] = (update.slots, _OF_STEP)
+            functions[f"{part}_{place}"] = (update.slots, OF_STEP)
             about = f"slots: {part}_{place}, totals: {update.totals}, stages: "
             if update.stages:
-                functions[f"{part}_sums_{place}"] = (update.summands, _OF_STEP)
+                functions[f"{part}_sums_{place}"] = (update.summands, OF_STEP)
                 about = f"summands: {part}_sums_{place}, {about}"
             parts[part] = f"{{{about}{update.stages}}}"
         rules.append(f"{{{', '.join(f'{k}: {v}' for k, v in parts.items())}}}")

@@ -197,6 +197,7 @@ SUM = "sum(x[i]**2 for i in range(n))"
     ("formula", "file", "more", "problem"),
     [
         (VALLEY, "f.txt", {}, "the suffix says what is written: .c"),
+        (VALLEY, "f.wasm", {}, ".o, with target wasm32-unknown-unknown, and .js"),
         (VALLEY, "f", {}, "the suffix says what is written"),
         (VALLEY, "none/f.c", {}, "can't write .*: No such file"),
         (VALLEY, "f.c", {"name": "int main"}, "'int main' can't begin names"),
@@ -224,3 +225,12 @@ def test_what_cant_be_written_is_refused(tmp_path, formula, file, more, problem)
     with pytest.raises(InputError, match=problem):
         symgd.export(formula, tmp_path / file, **more)
     assert not [*tmp_path.iterdir()]
+
+
+@needs_cc
+def test_a_file_of_many_variables_stays_small(tmp_path):
+    terms = (f"(1 - x{k})**2 + 9*(x{k + 1} - x{k}**2)**2" for k in range(35))
+    source, _ = symgd.export(" + ".join(terms), tmp_path / "f.c")
+    assert source.stat().st_size < 60_000
+    test = built([source], tmp_path / "test", "-DF_SELF_TEST")
+    assert ran(test) == (0, "f: 8 points, 0 numbers differ\n")

@@ -1,4 +1,4 @@
-"""The C program of the examples, built as it says."""
+"""The C programs of the examples, built as they say."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,8 @@ import pytest
 import symgd
 from tests.exporting.compiled import built, needs_cc, ran
 
-MAIN = Path(__file__).parents[2] / "examples" / "c_program" / "main.c"
+PROGRAMS = Path(__file__).parents[2] / "examples" / "c_program"
+MAIN, DEFAULT = PROGRAMS / "main.c", PROGRAMS / "default.c"
 VALLEY = "(1 - x)**2 + 100*(y - x**2)**2"
 
 
@@ -26,3 +27,17 @@ def test_the_program_minimises_with_symgds_digits(tmp_path):
     assert [x, y] == told.x.tolist()
     assert f"status 0 after {told.nit} updates: f = " in printed
     assert float(re.search(r"Hessian (\S+)", printed)[1]) == pytest.approx(802)
+
+
+@needs_cc
+def test_the_default_method_finds_the_minimum_in_bounds_and_without(tmp_path):
+    assert f'symgd export "{VALLEY}" --method auto -o valley.o' in DEFAULT.read_text()
+    file, _ = symgd.export(VALLEY, tmp_path / "valley.o", method="auto")
+    program = built([DEFAULT, file], tmp_path / "default", f"-I{tmp_path}")
+    status, printed = ran(program)
+    free = symgd.minimize(VALLEY, [-1.2, 1.0])
+    within = symgd.minimize(VALLEY, [-1.2, 1.0], bounds=[(-2, 0.5), (-2, 2)])
+    found = [float(v) for v in re.findall(r"[xy] = (\S+)", printed)]
+    assert status == 0
+    assert found == [*free.x, *within.x]
+    assert printed.startswith(f"status 0 after {free.nit} iterations, ")

@@ -232,7 +232,7 @@ for given in json.loads(sys.argv[1]):
     numba.config.reload_config()
     own = cpu_target.target_context.codegen()
     numbas = own._get_host_cpu_name(), own._get_host_cpu_features()
-    same.append(numbas == machine._processor())
+    same.append(numbas == machine.processor())
     for name in given:
         del os.environ[name]
 print(same)

@@ -32,7 +32,7 @@ from symgd.native.machine import address
 from symgd.native.status import RUNNING, Status
 
 if TYPE_CHECKING:
-    from symgd.descent.kinks import Evaluated, Kink, Surface
+    from symgd.descent.kinks.at_end import Evaluated, Kink, Surface
 
 MOST_ESCAPES = 50  # from ends that are no minima
 BEYOND_MEASURE = 1e3 * NOISE  # of f, which may have lost digits on the way
@@ -221,7 +221,7 @@ class SearchRun(Run):
     def _falls_on(self, surfaces: Sequence[Surface] = ()) -> bool:
         """Return whether f falls for ever, by ever less, also along some kinks."""
         from symgd.descent.falls import falls_for_ever
-        from symgd.descent.kinks import along
+        from symgd.descent.kinks.at_end import along
 
         way = [a - b for a, b in zip(self.x, self.origin, strict=True)]
         sizes = self._sizes
@@ -235,7 +235,7 @@ class SearchRun(Run):
     def _falls_unseen(self, way: Sequence[float], surfaces: Sequence[Surface]) -> bool:
         """Return whether f falls for ever, by less than float64 shows."""
         from symgd.descent.falls import may_fall
-        from symgd.descent.kinks import surfaces_near
+        from symgd.descent.kinks.at_end import surfaces_near
         from symgd.descent.many_digits import ManyDigits
         from symgd.descent.recession import falls_in_all_digits
 
@@ -276,7 +276,7 @@ class SearchRun(Run):
             end = examined(self, AT_ROUNDING if at_rounding else self.close)
             self.ending = end
             if at_rounding and end.verdict != layout.EXACT:
-                from symgd.descent.kinks import kink_at
+                from symgd.descent.kinks.at_end import kink_at
 
                 self.kink = kink_at(self)
 
@@ -318,7 +318,7 @@ class SearchRun(Run):
 
     def _at_kink(self, status: int, end: Ending) -> int:
         """Look for a kink at an end; without one, return a status."""
-        from symgd.descent.kinks import kink_at
+        from symgd.descent.kinks.at_end import kink_at
 
         self._return_to_start()
         self.kink = kink = kink_at(self)
@@ -361,7 +361,7 @@ class SearchRun(Run):
 
     def _may_be_flat(self) -> bool:
         """Return whether gradients whose mean is 0 are no noise of a steep valley."""
-        from symgd.descent.kinks import may_have_kinks
+        from symgd.descent.kinks.at_end import may_have_kinks
 
         small = self.norm <= min(self.settings.gtol, SMALL * self.steepest)
         units = sizes_of(self.x, self.origin)

@@ -19,8 +19,8 @@ from symgd.language import formula, naming
 from symgd.language.formula import Formula
 from symgd.language.functions import CONSTANTS
 from symgd.language.plain import is_python
-from symgd.language.python_functions import PythonFormula, read_function
-from symgd.language.python_values import RowByRow
+from symgd.language.python.functions import PythonFormula, read_function
+from symgd.language.python.values import RowByRow
 
 MEANT = ("target", "sigma", "weights")  # columns that the model doesn't name
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symgd import FormulaError, InputError, Objective, Status, maximize, minimize
-from symgd.descent.interior_run import InteriorRun
+from symgd.descent.constrained.interior_run import InteriorRun
 
 FILE = Path(__file__).parent / "references" / "constrained.json"
 PUBLIC = {

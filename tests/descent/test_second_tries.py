@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from symgd import Objective, Status, maximize, minimize
-from symgd.descent.augmented_lagrangian import AugmentedLagrangian
-from symgd.descent.row_units import units_of_rows
+from symgd.descent.constrained.augmented_lagrangian import AugmentedLagrangian
+from symgd.descent.constrained.row_units import units_of_rows
+from symgd.descent.constrained.unbounded import lower_for_ever
 from symgd.descent.solver_run import SolverRun
-from symgd.descent.unbounded import lower_for_ever
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symgd import Objective, maximize, minimize, minimize_many
-from symgd.descent.kinks import nearest_to_origin
+from symgd.descent.kinks.at_end import nearest_to_origin
 from symgd.native.status import Status
 
 NOT_ATTAINED = (Status.STATIONARY, Status.ABNORMAL, Status.DIVERGED, Status.MAXITER)

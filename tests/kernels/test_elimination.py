@@ -132,7 +132,7 @@ def test_what_is_to_come_late_comes_after_a_neighbour(pattern, data):
 @given(patterns())
 @settings(deadline=None)
 def test_no_row_has_entries_in_two_columns_of_a_group(pattern):
-    from symgd.descent.newton_pattern import groups_of
+    from symgd.descent.constrained.newton_pattern import groups_of
 
     rows, columns, n = pattern
     groups = groups_of(rows, columns, n, n)
@@ -142,7 +142,7 @@ def test_no_row_has_entries_in_two_columns_of_a_group(pattern):
 
 
 def test_a_band_has_as_many_groups_as_it_is_wide():
-    from symgd.descent.newton_pattern import groups_of
+    from symgd.descent.constrained.newton_pattern import groups_of
 
     rows = np.repeat(np.arange(2, 98), 5)
     columns = rows + np.tile(np.arange(-2, 3), 96)

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from symgd.errors import FormulaError, InputError
-from symgd.language.python_bodies import Body, bound, defaults_of, place_of
-from symgd.language.python_source import KnownFunction, known
-from symgd.language.python_values import Names, Several
+from symgd.language.python.bodies import Body, bound, defaults_of, place_of
+from symgd.language.python.source import KnownFunction, known
+from symgd.language.python.values import Names, Several
 
 MOST_NODES = 50_000
 LONG = 200  # of what is advised

@@ -7,10 +7,10 @@ import math
 from typing import Any
 
 from symgd.language.functions import FUNCTIONS
-from symgd.language.python_elements import Elements
-from symgd.language.python_expressions import LISTS, STARS, has_items
-from symgd.language.python_source import is_function
-from symgd.language.python_values import (
+from symgd.language.python.elements import Elements
+from symgd.language.python.expressions import LISTS, STARS, has_items
+from symgd.language.python.source import is_function
+from symgd.language.python.values import (
     Inner,
     Library,
     NotKnownYet,

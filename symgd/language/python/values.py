@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from symgd.errors import FormulaError
-from symgd.language.python_source import SourceText, Surroundings
+from symgd.language.python.source import SourceText, Surroundings
 from symgd.language.text import CONSTANT_NAMES
 
 LIBRARIES = ("numpy", "math", "scipy", "jax", "jaxlib", "torch", "autograd", "builtins")

@@ -7,7 +7,7 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from symgd.language.python_values import Several
+from symgd.language.python.values import Several
 
 
 def bound(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from symgd.errors import FormulaError
-from symgd.language.python_values import Frame, Names, NotKnownYet, Outside
+from symgd.language.python.values import Frame, Names, NotKnownYet, Outside
 
 _NUMBERS: dict[type, Callable[..., Any]] = {
     ast.Add: operator.add,

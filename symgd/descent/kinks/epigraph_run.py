@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from symgd.descent.ends import Ending, sizes_of
-from symgd.descent.kinks import Kink, kink_at, name_of
+from symgd.descent.kinks.at_end import Kink, kink_at, name_of
 from symgd.descent.run import NOISE, floats, projected_norm
 from symgd.descent.solver_run import SolverRun
 from symgd.descent.truncated_run import TruncatedRun
@@ -28,8 +28,8 @@ from symgd.native.status import RUNNING, Status
 if TYPE_CHECKING:
     import numpy as np
 
-    from symgd.descent.interior_run import InteriorRun
-    from symgd.descent.on_kinks import OnKinks
+    from symgd.descent.constrained.interior_run import InteriorRun
+    from symgd.descent.kinks.on_kinks import OnKinks
     from symgd.objectives.smooth_forms import SmoothForm
 
 SEARCHED = 200  # iterations, before it takes long
@@ -122,7 +122,7 @@ class KinkedRun(SolverRun):
         return RUNNING
 
     def _inside(self, form: SmoothForm) -> InteriorRun:
-        from symgd.descent.interior_run import InteriorRun
+        from symgd.descent.constrained.interior_run import InteriorRun
 
         own: dict[str, Any] = {"sign": 1.0, "every": 0, "patience": 0, "ftol": 0.0}
         settings = dataclasses.replace(self.settings, target=-math.inf, **own)
@@ -134,8 +134,8 @@ class KinkedRun(SolverRun):
         """Be at a minimum on the kinks nearby, if there is one; return whether."""
         import numpy as np
 
-        from symgd.descent.kink_proof import Posed
-        from symgd.descent.on_kinks import on_kinks
+        from symgd.descent.kinks.on_kinks import on_kinks
+        from symgd.descent.kinks.proof import Posed
 
         units = np.array(sizes_of(array("d", x), self.origin or array("d", x)))
         units = np.maximum(units, LEAST_UNIT * units.max())

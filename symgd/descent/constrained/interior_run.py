@@ -9,10 +9,10 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from symgd.descent.certificate import CTOL, Certificate, Residuals
-from symgd.descent.newton_pattern import NewtonPattern
+from symgd.descent.constrained.certificate import CTOL, Certificate, Residuals
+from symgd.descent.constrained.newton_pattern import NewtonPattern
+from symgd.descent.constrained.second_tries import TriedRun, inside
 from symgd.descent.run import FARTHEST, NO_END, floats
-from symgd.descent.second_tries import TriedRun, inside
 from symgd.descent.settings import Settings
 from symgd.kernels.shared import shared
 from symgd.language.text import number
@@ -204,7 +204,7 @@ class InteriorRun(TriedRun):
 
         Along directions in which f hardly curves it may fall by a third derivative.
         """
-        from symgd.descent.beside import lower_within
+        from symgd.descent.constrained.beside import lower_within
 
         if self.lagrangian.rows * self.counts["unknowns"] > LOOKED_AT:
             return None

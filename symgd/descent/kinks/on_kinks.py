@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from symgd.calculus.epigraph import MOST_OF, NORM, PAIR
-from symgd.descent.eliminating import Equalities
-from symgd.descent.kink_proof import Guess, Posed, proof
+from symgd.descent.kinks.eliminating import Equalities
+from symgd.descent.kinks.proof import Guess, Posed, proof
 from symgd.objectives.smooth_forms import TIP, Group, SmoothForm, reaches
 
 NEAR = (1e-8, 1e-6, 1e-4, 1e-2)  # sizes of x: where a kink may be the one it is at

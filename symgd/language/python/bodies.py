@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from symgd.errors import FormulaError
-from symgd.language.python_loops import UNROLLED
-from symgd.language.python_scopes import (
+from symgd.language.python.loops import UNROLLED
+from symgd.language.python.scopes import (
     bound,
     changed_in_place,
     head_of,
@@ -19,9 +19,9 @@ from symgd.language.python_scopes import (
     own_names,
     refused_statement,
 )
-from symgd.language.python_source import KnownFunction, Surroundings, known
-from symgd.language.python_sums import LOOP, LoopEnd, LoopPass, NoSum, SumLoops
-from symgd.language.python_values import (
+from symgd.language.python.source import KnownFunction, Surroundings, known
+from symgd.language.python.sums import LOOP, LoopEnd, LoopPass, NoSum, SumLoops
+from symgd.language.python.values import (
     LIBRARIES,
     Frame,
     Inner,

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Sequence
 from typing import Any
 
-from symgd.language.python_expressions import Expressions, has_items, no_number
-from symgd.language.python_values import NotKnownYet, Outside, Several, Shape, is_array
+from symgd.language.python.expressions import Expressions, has_items, no_number
+from symgd.language.python.values import NotKnownYet, Outside, Several, Shape, is_array
 
 
 class Elements(Expressions):

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from typing import Any
 
 from symgd.errors import guess
-from symgd.language.python_known import Knowing
-from symgd.language.python_source import Surroundings
-from symgd.language.python_values import (
+from symgd.language.python.known import Knowing
+from symgd.language.python.source import Surroundings
+from symgd.language.python.values import (
     Frame,
     Library,
     Missing,

@@ -13,10 +13,10 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from symgd.descent.certificate import CTOL
-from symgd.descent.row_units import units_of_rows
+from symgd.descent.constrained.certificate import CTOL
+from symgd.descent.constrained.row_units import units_of_rows
+from symgd.descent.constrained.unbounded import BOTTOM, lower_for_ever
 from symgd.descent.run import SLICE_SECONDS, Run
-from symgd.descent.unbounded import BOTTOM, lower_for_ever
 from symgd.native.interrupts import Interrupts
 from symgd.native.machine import raise_pending
 from symgd.native.status import RUNNING, Status
@@ -233,7 +233,7 @@ class TriedRun(Run):
 
     def _minimises_without(self) -> bool:
         """Stand where f is lowest with a price for violations, if that is of use."""
-        from symgd.descent.augmented_lagrangian import AugmentedLagrangian
+        from symgd.descent.constrained.augmented_lagrangian import AugmentedLagrangian
 
         if not self.lagrangian.function.is_analytic:
             return False  # kinks stay

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from symgd.calculus.epigraph import MOST_OF, NORM, PAIR
-from symgd.descent.eliminating import Equalities
+from symgd.descent.kinks.eliminating import Equalities
 from symgd.objectives.smooth_forms import TIP, Group, SmoothForm, reaches
 
 RESIDUAL = 1e-9  # of the largest gradient: what is left of a mean that is 0

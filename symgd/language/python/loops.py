@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from symgd.language.python_calls import Calls
-from symgd.language.python_values import (
+from symgd.language.python.calls import Calls
+from symgd.language.python.values import (
     Library,
     NotKnownYet,
     Outside,

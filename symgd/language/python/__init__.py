@@ -1,0 +1,1 @@
+"""Python functions read as formulas: their source, by the rules of text."""

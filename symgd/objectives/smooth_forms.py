@@ -96,6 +96,11 @@ class SmoothForm:
         return self.objective.constraints
 
     @property
+    def height(self) -> int:
+        """How many rows the interior point method's matrix has."""
+        return self.size + 2 * self.rows - self.lagrangian.equalities
+
+    @property
     def own_rows(self) -> list[int]:
         """The rows of the problem's own relations, in their order there."""
         firsts = itertools.accumulate(self.lagrangian.heights, initial=0)
@@ -134,13 +139,14 @@ class SmoothForm:
         point = array("d", z) + array("d", y)
         point.append(1.0)
         key = point.tobytes()
-        if self._last is None or self._last[0] != key:
+        last = self._last  # other threads may ask, too
+        if last is None or last[0] != key:
             kernel, count = self.lagrangian.function.kernel("hessian"), n + m + 1
             second = array("d", bytes(8 * count * count))
             kernel(*map(address, (point, self.words, second)))
             whole = np.frombuffer(second).reshape(count, count)
-            self._last = key, (whole[:n, :n], whole[n : n + m, :n])
-        return self._last[1]
+            self._last = last = key, (whole[:n, :n], whole[n : n + m, :n])
+        return last[1]
 
     def lifted(self, x: Sequence[float]) -> np.ndarray:
         """Return a point with what stands for its kinks."""
@@ -252,12 +258,12 @@ def smooth_form(objective: Objective, most: int) -> SmoothForm | None:
         return None
     spans = _spans_of(whole)
     key = (*sorted(spans.items()), most)
-    known = objective.smooth_forms
-    if key not in known:
-        made = _smooth_form(objective, spans, most)
-        known.clear()
-        known[key] = made
-    form: SmoothForm | None = known[key]
+    known: dict[Any, SmoothForm | None] = objective.smooth_forms
+    if key in known:
+        return known.get(key)
+    form = _smooth_form(objective, spans, most)
+    known.clear()
+    known[key] = form
     return form
 
 

@@ -33,9 +33,13 @@ if TYPE_CHECKING:
     from symgd.objectives.smooth_forms import SmoothForm
 
 SEARCHED = 200  # iterations, before it takes long
-MOST, MANY = 3000, 600  # rows of a matrix: at most, and of which steps take long
+MOST = 3000  # coordinates and relations of a smooth form
+# Rows of its matrix, up to which it is solved: on the way, and where a search ended
+# without a proof; and from which on a step takes long.
+EARLY, INSIDE, SLOW = 600, 2000, 300
 NO_WORSE = 25.0 * NOISE  # of f: what its terms make of rounding
 LEAST_UNIT = 1e-3  # of the largest coordinate: what a small one is taken for
+LONGEST = 80  # letters of a kink, in a message
 ENDS = (Status.CONVERGED, Status.STALLED, Status.ABNORMAL)
 
 
@@ -49,13 +53,14 @@ class KinkedRun(SolverRun):
         # Value, point and gradient: where it was, and the lowest that was seen since.
         self.left, self.seen = floats(2 * self.n + 1), floats(2 * self.n + 1)
         self.proved: OnKinks | None = None
+        self.waits = False  # for the search's own end, as the smooth form is large
 
     inner: InteriorRun | None
 
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start, and plan the stages."""
         self.looked, self.inner, self.proved = False, None, None
-        self.search_ended = RUNNING
+        self.search_ended, self.waits = RUNNING, False
         self.left[0] = self.seen[0] = math.inf
         return super().begin(x)
 
@@ -63,7 +68,7 @@ class KinkedRun(SolverRun):
         last = self.record.last
         if self.inner is not None:
             return self._continue_inside(last)
-        if self.looked:
+        if self.looked or self.waits:
             return super()._continue()
         self.record.last = min(last, SEARCHED)
         status = super()._continue()
@@ -109,17 +114,27 @@ class KinkedRun(SolverRun):
 
         Where there is none, the status is still the one that was given.
         """
-        self.looked, self.search_ended = True, status
         form = self._form()
+        self.waits = form is not None and form.height > EARLY
+        if status == RUNNING and self.waits:
+            return status
+        self.looked, self.search_ended = True, status
         if form is None:
             return status
         self._keep(self.left)
         if self._ends_on_kinks(form, self.x, None):
             return int(Status.CONVERGED)
+        if form.height > INSIDE:
+            return self._search_on()
         self.inner = self._inside(form)
         if self.inner.begin(form.lifted(self.x).tolist()) != RUNNING:
             return self._search_on()
         return RUNNING
+
+    @property
+    def _is_slow(self) -> bool:
+        form = self._form()
+        return form is not None and form.height > SLOW
 
     def _inside(self, form: SmoothForm) -> InteriorRun:
         from symgd.descent.constrained.interior_run import InteriorRun
@@ -154,14 +169,18 @@ class KinkedRun(SolverRun):
     def _is_minimum(self, found: OnKinks) -> bool:
         """Return whether a point on kinks is a minimum, where f may be flat as well."""
         pieces = _pieces(found)
-        if found.is_strict and pieces:
+        if not pieces:  # it is where f is smooth, of which the search knows more
+            return False
+        if found.is_strict:
             self.kink = Kink(True, False, None, pieces, 0)
+        elif not self.origin:
+            return False
         else:
             kink = kink_at(self)
             self.record.evaluations += kink.evaluations
             if not kink.is_minimum or self._falls_on(kink.surfaces):
                 return False
-            self.kink = kink._replace(pieces=pieces or kink.pieces)
+            self.kink = kink._replace(pieces=pieces)
         self.ending, self.proved = Ending(layout.EXACT), found
         return True
 
@@ -190,7 +209,7 @@ class KinkedRun(SolverRun):
 
         inner = self.inner
         assert inner is not None
-        each = bool(self.record.every) or inner.counts["unknowns"] > MANY
+        each = bool(self.record.every) or self._is_slow
         while True:
             before = inner.t, inner.evaluations
             with np.errstate(all="ignore"):
@@ -206,7 +225,7 @@ class KinkedRun(SolverRun):
                 return int(Status.TARGET_REACHED)
             if status != RUNNING:
                 return self._leave_inside(inner, status)
-            if self.t >= last or inner.counts["unknowns"] > MANY:
+            if self.t >= last or self._is_slow:
                 return RUNNING
 
     def _record(self) -> None:
@@ -304,5 +323,10 @@ def _pieces(found: OnKinks) -> tuple[str, ...]:
             continue
         count, whole = int(at.sum()), at.size
         where = f" ({count} of {whole} of these)" if group.part.limits else ""
-        told.append(f"{name_of(group.part.node)}{where}")
+        told.append(f"{_short(name_of(group.part.node))}{where}")
     return tuple(told)
+
+
+def _short(text: str) -> str:
+    """Return a text that fits in a sentence."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]} ..."

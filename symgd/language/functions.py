@@ -341,6 +341,12 @@ TABLE = (
         lambda x: numeric.polygamma(0.0, x),
     ),
     _rewritten("factorial", lambda x: sp.gamma(x + 1), lambda x: math.gamma(x + 1.0)),
+    _row("sigmoid", sigmoid, vectormath.sigmoid, "expit"),
+    _row("softplus", softplus, vectormath.softplus),
+)
+
+# Short for formulas of those above: as accurate as these are.
+SHORT = (
     _rewritten(
         *("binomial", _binomial, lambda n, k: math.gamma(n + 1) / _ways(n, k)),
         arity=(2, 2),
@@ -356,11 +362,9 @@ TABLE = (
     _rewritten("logit", _logit, lambda x: math.log(x) - math.log1p(-x)),
     _rewritten("normal_pdf", _normal_pdf, _density, arity=(1, 3)),
     _rewritten("normal_cdf", _normal_cdf, _below, arity=(1, 3)),
-    _row("sigmoid", sigmoid, vectormath.sigmoid, "expit"),
-    _row("softplus", softplus, vectormath.softplus),
 )
 
-FUNCTIONS = {name: row for row in TABLE for name in (row.name, *row.aliases)}
+FUNCTIONS = {name: row for row in (*TABLE, *SHORT) for name in (row.name, *row.aliases)}
 NODES = {row.node: row for row in TABLE if row.node is not None}
 NODES |= {real_abs: FUNCTIONS["Abs"], real_sign: FUNCTIONS["sign"]}
 # What formulas are rewritten to; text has no name for them.

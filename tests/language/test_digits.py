@@ -10,11 +10,11 @@ from symgd.language.digits import digits, value_of
 from symgd.language.functions import TABLE
 
 HARD = {"polygamma", "digamma", "Heaviside", "Mod"}  # have no digits here
-X, Y, Z = sp.symbols("x y z", real=True)
+X, Y = sp.symbols("x y", real=True)
 
 
 @pytest.mark.parametrize("name", [row.name for row in TABLE if row.name not in HARD])
-@pytest.mark.parametrize("at", [(0.3, 0.7, 0.9), (1.4, 0.2, 0.5), (-0.4, 2.5, 3.0)])
+@pytest.mark.parametrize("at", [(0.3, 0.7), (1.4, 0.2), (-0.4, 2.5)])
 def test_a_value_of_many_digits_begins_as_that_of_few(name, at):
     row = next(row for row in TABLE if row.name == name)
     count = max(1, row.arity[0])
@@ -24,8 +24,8 @@ def test_a_value_of_many_digits_begins_as_that_of_few(name, at):
     except ValueError:
         few = math.nan
     with digits(50):
-        values = dict(zip((X, Y, Z), map(mpmath.mpf, numbers), strict=False))
-        many = value_of(row.build(*(X, Y, Z)[:count]), values)
+        values = dict(zip((X, Y), map(mpmath.mpf, numbers), strict=False))
+        many = value_of(row.build(*(X, Y)[:count]), values)
     assert float(many) == pytest.approx(few, rel=1e-13, nan_ok=True)
 
 

@@ -15,6 +15,7 @@ from symgd.errors import InputError, unknown_name
 from symgd.fitting import losses
 from symgd.fitting.fit_run import FitRun
 from symgd.fitting.levenberg_marquardt import Limits
+from symgd.fitting.likelihoods import forbidden
 from symgd.fitting.pooling import Pool
 from symgd.fitting.quantiles import of_sample
 from symgd.fitting.regression import Regression
@@ -127,12 +128,16 @@ def _check_finite(regression: Regression, x: np.ndarray) -> None:
     names = [each.name for each in regression.parameters]
     where = ", ".join(f"{n} = {v!r}" for n, v in zip(names, x.tolist(), strict=True))
     problem = f"the start can't be used: at {where}"
-    if not broken.any():
+    lost = forbidden(regression.loss, predicted, regression.target)
+    lost &= regression.weight > 0.0
+    if not (broken | lost).any():
         raise InputError(f"{problem}, the sum over rows is not finite")
-    row = int(np.argmax(broken))
+    row = int(np.argmax(broken | lost))
     what = f"the model is {float(predicted[row])!r}"
-    if math.isfinite(predicted[row]):
+    if math.isfinite(predicted[row]) and not lost[row]:
         what = "the model's derivative is not finite"
+    if lost[row] and not broken[row]:
+        what += f", which the loss {regression.loss.name!r} doesn't allow,"
     raise InputError(f"{problem}, {what} in row {row} ({_row(regression, row)})")
 
 

@@ -218,6 +218,19 @@ def _derivatives(loss: Formula) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
     return value, score, gradient(score, (F,))[0]
 
 
+def forbidden(loss: Loss, f: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return in which rows a model's value is none that a likelihood allows.
+
+    >>> forbidden(read("poisson", {}), np.array([-1.0, 0.0, 0.0]), np.array([0, 0, 3]))
+    array([ True, False,  True])
+    """
+    if not (isinstance(loss, Likelihood) and loss.known):
+        return np.zeros(len(f), dtype=bool)
+    largest = family(loss.name).largest
+    below = (f < 0.0) | ((f == 0.0) & ((y > 0.0) | (loss.name == "exponential")))
+    return below | (f > largest) | ((f == largest) & (y < largest))
+
+
 def check_target(loss: Loss, name: str, target: np.ndarray) -> None:
     """Refuse a target that a likelihood can't have."""
     if not (isinstance(loss, Likelihood) and loss.known):

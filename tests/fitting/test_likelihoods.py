@@ -289,6 +289,11 @@ def test_a_target_below_0_is_no_count(counts):
         fit(DECAY, rows, "y", loss="(y - f)**2/f +")
 
 
+def test_a_start_that_is_not_allowed_names_its_row(counts):
+    with pytest.raises(InputError, match="which the loss 'poisson' doesn't"):
+        fit("a*exp(-b*t)", counts, "y", [-1, 1], loss="poisson")
+
+
 def test_few_facts_of_a_robust_loss_are_those_of_no_likelihood(counts):
     robust = fit(DECAY, counts, "y", loss="(y - f)**2/f")
     assert not robust.is_likelihood

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from symgd.descent.constrained.certificate import Certificate, Residuals
 
+LEAST_ROWS = 4  # of a trace that tells a rate
+
 
 class Trace:
     """The history of a run: one row for each recorded iterate, row 0 the start.
@@ -280,6 +282,28 @@ class Result:
         if sign * fun < sign * self.fun - SAME * abs(self.fun):
             return Seen(_vector(x), fun, nit)
         return None
+
+    @property
+    def rate(self) -> float | None:
+        """By what the gradient shrank in each iteration, in the last half of a trace.
+
+        None without a trace of some iterations. ``symgd.analyze`` tells the rates that
+        are proven.
+
+        Examples
+        --------
+        >>> import symgd
+        >>> run = {"method": "gd", "step_size": 1 / 11, "trace": True}
+        >>> round(symgd.minimize("x**2 + 10*y**2", [1, 1], **run).rate, 4)
+        0.8182
+        """
+        if self.trace is None or len(self.trace) < LEAST_ROWS:
+            return None
+        t, norms = self.trace.t, self.trace.grad_norm
+        middle = len(t) // 2
+        if not (norms[middle] > 0 and norms[-1] > 0):
+            return None
+        return float((norms[-1] / norms[middle]) ** (1.0 / (t[-1] - t[middle])))
 
     @property
     def multipliers(self) -> dict[str, Any]:

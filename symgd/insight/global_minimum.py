@@ -13,7 +13,7 @@ import sympy as sp
 
 from symgd.errors import InputError
 from symgd.insight import convexity
-from symgd.insight.analysis import BoundedFormula, problem_of, seconds_of
+from symgd.insight.bounded_formula import BoundedFormula, problem_of, seconds_of
 from symgd.insight.boxes import Box
 from symgd.insight.derived import Derived, range_of
 from symgd.insight.extremes import Enclosure

@@ -20,7 +20,7 @@ import numpy as np
 
 from symgd.errors import InputError
 from symgd.insight import spectra
-from symgd.insight.analysis import problem_of, seconds_of
+from symgd.insight.bounded_formula import problem_of, seconds_of
 from symgd.insight.boxes import EPS, Box, halves, indivisible, middles
 from symgd.insight.derived import Derived
 from symgd.insight.global_minimum import touching_joined

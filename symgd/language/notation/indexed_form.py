@@ -31,6 +31,7 @@ from symgd.language.notation.recognition import (
     BUILT,
     arrayed,
     is_of_numbers,
+    may_have_arrays,
     without_index,
 )
 from symgd.language.notation.small_matrices import chosen
@@ -78,6 +79,8 @@ def indexed(
     refuse : callable
         Returns the error for a node, with what is wrong and what to write.
     """
+    if not may_have_arrays(tree, shapes.arrays):
+        return tree
     known = {name: len(lengths) for name, lengths in shapes.arrays.items()}
     known |= dict.fromkeys(shapes.scalars, 0)
     ranks = ranks_of(tree, known, shapes.start, refuse)

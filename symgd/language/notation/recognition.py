@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from symgd.language.notation.array_functions import TABLE
 from symgd.language.notation.ranks import arguments, called, items
@@ -16,6 +16,21 @@ BUILT = ("sum", "prod")  # over indices that the reader knows
 def is_of_numbers(name: str, node: ast.Call) -> bool:
     """Return whether max(a, b), say, is of its arguments and not of an array's."""
     return name in ("max", "min") and len(arguments(node)) > 1 and not node.keywords
+
+
+def may_have_arrays(tree: ast.expr, names: Container[str]) -> bool:
+    """Return whether anything in a tree, or a name that is known, may be an array."""
+    for node in ast.walk(tree):
+        if isinstance(node, _SIGNS) or (
+            isinstance(node, ast.Name) and node.id in names
+        ):
+            return True
+        if isinstance(node, ast.Call) and _is_call_of_arrays(node):
+            return True
+    return False
+
+
+_SIGNS = (ast.MatMult, ast.Attribute, ast.Subscript, ast.comprehension, ast.List)
 
 
 def arrayed(tree: ast.expr, ranks: Mapping[str, int]) -> set[int]:

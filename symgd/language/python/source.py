@@ -176,6 +176,7 @@ def _parsed(lines: tuple[str, ...], file: str) -> tuple[ast.Module, SourceText]:
     return tree, SourceText(shown, Path(file).name)
 
 
+@functools.lru_cache(maxsize=256)
 def _defined(name: str, code: types.CodeType, tree: ast.Module) -> Definition:
     """Return the definition that a function was made of."""
     line = code.co_firstlineno

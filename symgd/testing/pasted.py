@@ -50,6 +50,8 @@ def python(value: Any) -> str:
         return '"' + value + '"' if '"' not in value else repr(value)
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{python(k)}: {python(v)}' for k, v in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(python, value))}]"
     if isinstance(value, np.ndarray):
         return repr(value.tolist())
     return repr(value.item() if isinstance(value, np.generic) else value)

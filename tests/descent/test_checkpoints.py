@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import tracemalloc
 import zipfile
 from ctypes import c_int64
 
@@ -253,3 +254,37 @@ def test_a_name_that_no_file_can_have_is_refused(name, tmp_path):
         InputError, match=r"can't be written: (File name too long|.*null)"
     ):
         minimize(**PLAIN, checkpoint=tmp_path / name)
+
+
+def test_a_file_that_is_cut_short_anywhere_is_refused(tmp_path):
+    file, draws = tmp_path / "run.npz", random.Random(1)
+    run = PLAIN | {"method": "adam", "checkpoint": file}
+    minimize(maxiter=20, **run)
+    good = file.read_bytes()
+    for length in (0, 1, 22, *draws.sample(range(len(good)), 40), len(good) - 1):
+        file.write_bytes(good[:length])
+        with pytest.raises(InputError, match=REFUSED):
+            minimize(maxiter=30, **run)
+
+
+@pytest.mark.parametrize("name", ["facts", "slots", "recorded", "digest", "more"])
+def test_a_bomb_is_not_unpacked(name, tmp_path):
+    file = tmp_path / "run.npz"
+    run = PLAIN | {"method": "adam", "trace": True, "checkpoint": file}
+    minimize(maxiter=20, **run)
+    with zipfile.ZipFile(file) as archive:
+        members = {each: archive.read(each) for each in archive.namelist()}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for each, content in members.items():
+            if each != f"{name}.npy":
+                archive.writestr(each, content)
+        how = {"compress_type": zipfile.ZIP_DEFLATED, "compresslevel": 9}
+        archive.writestr(f"{name}.npy", bytes(2**28), **how)
+    assert file.stat().st_size < 2**19
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=REFUSED):
+            minimize(maxiter=30, **run)
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()

@@ -19,7 +19,8 @@ Output = Annotated[
         "-o",
         metavar="FILE",
         help="The file; its suffix says what is written: .c is C99, with a header, .py "
-        "a module of Python, .js one of JavaScript, .html a page, .o machine code.",
+        "a module of Python, .js one of JavaScript, .html a page, .o machine code, "
+        ".wasm WebAssembly.",
     ),
 ]
 Name = Annotated[
@@ -52,7 +53,8 @@ Cpu = Annotated[
 Method = Annotated[
     str | None,
     typer.Option(
-        help="An update rule that is written, too (see: symgd rules); for .o also auto."
+        help="An update rule that is written, too (see: symgd rules); for .o and .wasm "
+        "also auto."
     ),
 ]
 

@@ -36,6 +36,12 @@ Math = Annotated[
         "without a fused multiply-add."
     ),
 ]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="A hyperparameter of the rule: step_size=0.1, or text in t."
+    ),
+]
 Target = Annotated[
     str | None,
     typer.Option(
@@ -65,6 +71,7 @@ class ExportOptions(MethodOptions):
 
     output: Output
     method: Method = None
+    sets: Sets = None
     name: Name = None
     math: Math = "own"
     target: Target = None

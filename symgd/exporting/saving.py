@@ -108,10 +108,7 @@ class FileOptions:
 
 def _save(file: Path, content: str | bytes) -> None:
     try:
-        if isinstance(content, bytes):
-            file.write_bytes(content)
-            return
-        with replacing(file) as out:
+        with replacing(file, binary=isinstance(content, bytes)) as out:
             out.write(content)
     except OSError as error:
         problem = f"can't write {str(file)!r}: {error.strerror}"

@@ -19,7 +19,8 @@ Output = Annotated[
         "-o",
         metavar="FILE",
         help="The file; its suffix says what is written: .c is C99, with a header, .py "
-        "a module of Python, .js one of JavaScript, .html a page, .o machine code.",
+        "a module of Python, .js one of JavaScript, .html a page, .o machine code, "
+        ".wasm WebAssembly.",
     ),
 ]
 Name = Annotated[
@@ -33,6 +34,12 @@ Math = Annotated[
     typer.Option(
         help="Elementary functions in C: own, with symgd's bits, or libm, for machines "
         "without a fused multiply-add."
+    ),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="A hyperparameter of the rule: step_size=0.1, or text in t."
     ),
 ]
 Target = Annotated[
@@ -52,7 +59,8 @@ Cpu = Annotated[
 Method = Annotated[
     str | None,
     typer.Option(
-        help="An update rule that is written, too (see: symgd rules); for .o also auto."
+        help="An update rule that is written, too (see: symgd rules); for .o and .wasm "
+        "also auto."
     ),
 ]
 
@@ -63,6 +71,7 @@ class ExportOptions(MethodOptions):
 
     output: Output
     method: Method = None
+    sets: Sets = None
     name: Name = None
     math: Math = "own"
     target: Target = None

@@ -17,8 +17,6 @@ Files = dict[Path, Any]  # texts, or bytes
 INSTEAD = {
     ".so": "; a linker makes .so of .o",
     ".dll": "; a linker makes .dll of .o, with target x86_64-pc-windows-msvc",
-    ".wasm": "; a linker makes .wasm of .o, with target wasm32-unknown-unknown, and "
-    ".js needs none",
 }
 MATHS = ("own", "libm")
 
@@ -39,7 +37,8 @@ def export(
     It has the value, the exact gradient and Hessian; with a method also one update, and
     a loop. The suffix says what is written: ``.c`` is C99 with a header beside it,
     ``.py`` a module of Python, ``.js`` or ``.mjs`` one of JavaScript, ``.html`` a page,
-    ``.o`` machine code with a header, for this machine or another one.
+    ``.o`` machine code with a header, for this machine or another one, ``.wasm``
+    WebAssembly with a loader, ``.mjs``.
 
     Parameters
     ----------
@@ -109,10 +108,7 @@ class FileOptions:
 
 def _save(file: Path, content: str | bytes) -> None:
     try:
-        if isinstance(content, bytes):
-            file.write_bytes(content)
-            return
-        with replacing(file) as out:
+        with replacing(file, binary=isinstance(content, bytes)) as out:
             out.write(content)
     except OSError as error:
         problem = f"can't write {str(file)!r}: {error.strerror}"
@@ -166,9 +162,23 @@ def _object(asked: Request, options: FileOptions) -> Files:
     }
 
 
+def _wasm(asked: Request, options: FileOptions) -> Files:
+    from symgd.exporting.kernels_of import modules_of, stages_of
+    from symgd.lowering.wasm_loader import wasm_loader
+    from symgd.native.objects import object_file
+    from symgd.native.webassembly import module_of
+
+    if options.target is not None:
+        raise InputError("the target of .wasm is known: leave target out")
+    code = object_file(modules_of(asked), "wasm32-unknown-unknown", options.cpu)
+    loader = wasm_loader(asked.formula, asked.method, asked.name, stages_of(asked))
+    return {asked.path: module_of(code), asked.path.with_suffix(".mjs"): loader}
+
+
 WRITERS: dict[str, Callable[[Request, FileOptions], Files]] = {
     ".c": _c,
     ".o": _object,
+    ".wasm": _wasm,
     ".js": _javascript,
     ".mjs": _javascript,
     ".py": _python,

@@ -1,8 +1,6 @@
 """Modules of Python have symgd's bits, those of JavaScript all digits but the last."""
 
-import json
 import runpy
-import shutil
 import subprocess
 import sys
 
@@ -12,10 +10,9 @@ import pytest
 import symgd
 from symgd.errors import InputError
 from tests.exporting.compiled import native, same_bits
+from tests.exporting.node import in_node, needs_node, of_module
 from tests.exporting.table import RULES, TRIG, every_function, points
 
-NODE = shutil.which("node")
-needs_node = pytest.mark.skipif(NODE is None, reason="there is no node")
 OF_C = ("gamma", "factorial", "loggamma")  # other ones in Python
 
 
@@ -67,22 +64,6 @@ def test_what_diverges_in_python_ends_at_its_last_finite_iterate(tmp_path):
         module["minimize"]([1.0, 1.0], hyperparameters={"step": 0.1})
 
 
-def in_node(file, expression):
-    """Return what an expression of a module gives, as plain data."""
-    code = f"import * as f from {json.dumps(file.as_uri())};\n{PLAIN}"
-    code += f"console.log(JSON.stringify(plain({expression})));"
-    command = [NODE, "--input-type=module", "-e", code]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-PLAIN = """
-const plain = v => typeof v === "number" ? (Number.isFinite(v) ? v : String(v))
-  : ArrayBuffer.isView(v) || Array.isArray(v) ? Array.from(v, plain) : v;
-"""
-
-
 @needs_node
 def test_every_function_is_right_in_javascript(tmp_path):
     f = every_function()
@@ -91,7 +72,7 @@ def test_every_function_is_right_in_javascript(tmp_path):
     x = rng.uniform(0.1, 0.9, (6, len(f.variables)))
     x[3:] = rng.normal(0.0, 3.0, x[3:].shape)
     given = f"{x.tolist()}.map(x => [f.value(x), ...f.gradient(x), ...f.hessian(x)])"
-    for got, point in zip(in_node(file, given), x, strict=True):
+    for got, point in zip(in_node(of_module(file), given), x, strict=True):
         told = native(f, point)[1:]
         known = np.isfinite(told)
         known[0] &= all(known[1 : 1 + len(point)])
@@ -106,7 +87,7 @@ def test_rules_are_right_in_javascript(tmp_path):
     for name in ("amsgrad", "lion", "adam", "staged"):
         (file,) = symgd.export(f, tmp_path / f"{name}.mjs", method=RULES[name])
         run = "(r => [r.status, r.t, r.f, r.x])(f.minimize([2.5, -3], {maxiter: 60}))"
-        status, t, value, x = in_node(file, run)
+        status, t, value, x = in_node(of_module(file), run)
         told = symgd.minimize(f, [2.5, -3.0], method=RULES[name], maxiter=60)
         assert (status, t) == (told.status.name, told.nit)
         assert [value, *x] == pytest.approx([told.fun, *told.x], rel=1e-9)
@@ -119,13 +100,13 @@ def test_what_diverges_in_javascript_ends_at_its_last_finite_iterate(tmp_path):
     given = "{hyperparameters: {step_size: 0.9}}"
     run = f"(r => [r.status, r.t, ...r.x])(f.minimize([2, 1], {given}))"
     told = symgd.minimize(f, [2.0, 1.0], method="momentum", step_size=0.9)
-    status, t, *x = in_node(file, run)
+    status, t, *x = in_node(of_module(file), run)
     assert (status, t) == ("DIVERGED", told.nit)
     assert x == pytest.approx(told.x.tolist(), rel=1e-9)
     code = (
         "(() => { try { f.value([1, 2], {c: 3}) } catch (e) { return e.message } })()"
     )
-    assert in_node(file, code).startswith("unknown name c")
+    assert in_node(of_module(file), code).startswith("unknown name c")
 
 
 @pytest.mark.parametrize("suffix", [".py", ".js"])

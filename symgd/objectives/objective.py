@@ -164,6 +164,9 @@ class Objective:
         read = expression.read(variables, parameters, data, sizes)
         self._lengths = read.lengths
         sizes = read.sizes if subject_to is None else read.all_sizes()
+        shapes = read.formula.shapes
+        told = {name: shapes[name] for name in read.variables if name in shapes}
+        sizes = {**sizes, **{name: tuple(shape) for name, shape in told.items()}}
         given = (read.formula.text, read.variables, read.parameters, read.data, sizes)
         with read.formula.placed():
             self._make(*given, *more)

@@ -219,3 +219,8 @@ def test_a_formula_that_grows_with_its_indices_is_refused():
         nested = f"softmax({nested})"
     with pytest.raises(FormulaError, match=r"operations|nested"):
         whole(f"sum({nested})", {"x": x})
+
+
+def test_a_product_of_three_vectors_is_refused_with_how_to_declare_a_matrix():
+    with pytest.raises(FormulaError, match="of three vectors there is no product @"):
+        read("x.T @ v @ x")

@@ -375,6 +375,10 @@ class _IndexedForm(Rewriting):
         """Return what ``one @ other`` is."""
         if one.rank > 2 or other.rank > 2:
             raise self.refuse(node, "@ is of vectors and matrices", None)
+        if not one.rank or not other.rank:
+            problem = "of three vectors there is no product @: two of them are a number"
+            advice = "if one is a matrix, say so: sizes={'A': (3, 3)}, or give it as data"
+            raise self.refuse(node, problem, advice)
         inner = one.shape[-1]
         if not self.extents.equal(inner, other.shape[0]):
             raise self.mismatch(node, [one, other])

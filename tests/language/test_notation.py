@@ -2,6 +2,7 @@
 
 import pytest
 
+from symgd import minimize
 from symgd.errors import FormulaError
 from symgd.language.formula import Shapes, read, text_of, without_arrays
 
@@ -223,4 +224,4 @@ def test_a_formula_that_grows_with_its_indices_is_refused():
 
 def test_a_product_of_three_vectors_is_refused_with_how_to_declare_a_matrix():
     with pytest.raises(FormulaError, match="of three vectors there is no product @"):
-        read("x.T @ v @ x")
+        minimize("x.T @ v @ x", [1.0, 2.0, 3.0])

@@ -127,8 +127,8 @@ class KinkedInteriorRun(Run):
         prices = [sign * inner.prices[k] + 0.0 for k in self.form.own_rows]
         bounds = [sign * each + 0.0 for each in inner._bounds[: self.n]]
         left = Residuals(self.violation, self.norm, inner.residuals.complementarity)
-        own = self.lagrangian, self.objective.space, prices, self._values(), bounds
-        return Certificate(*own, left)
+        where = self.lagrangian, self.objective.space, self.x
+        return Certificate(*where, prices, self._values(), bounds, left)
 
     def told(self, status: Status) -> str:
         """Say why a run ended as it did, with the numbers."""

@@ -377,7 +377,9 @@ class _IndexedForm(Rewriting):
             raise self.refuse(node, "@ is of vectors and matrices", None)
         if not one.rank or not other.rank:
             problem = "of three vectors there is no product @: two of them are a number"
-            advice = "if one is a matrix, say so: sizes={'A': (3, 3)}, or give it as data"
+            advice = (
+                "if one is a matrix, say so: sizes={'A': (3, 3)}, or give it as data"
+            )
             raise self.refuse(node, problem, advice)
         inner = one.shape[-1]
         if not self.extents.equal(inner, other.shape[0]):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -25,7 +24,7 @@ def lower_within(
     bounds: tuple[Sequence[float], Sequence[float]],
     sides: tuple[Sequence[float], Sequence[float]],
     free: Sequence[int],
-    derivatives: tuple[Any, Any, tuple[int, int, int]],
+    slopes: np.ndarray,
     allowed: float,
 ) -> array[float] | None:
     """Return the lowest point close by that satisfies the constraints, if it is lower.
@@ -39,14 +38,11 @@ def lower_within(
         Of variables, of constraints.
     free : sequence of int
         The variables that aren't fixed.
-    derivatives : tuple
-        The scaled Jacobian, the scales, and the numbers of rows, columns and variables
-        in it.
+    slopes : array
+        The constraints' derivatives by these.
     allowed : float
         Violation that is none.
     """
-    jacobian, scales, (m, size, nx) = derivatives
-    slopes = np.array(jacobian).reshape(m, size)[:, :nx] / np.array(scales)[:, None]
     x, places = np.array(list(end)), np.array(free, dtype=int)
     low, high = np.array(bounds[0]), np.array(bounds[1])
     row_low, row_high = np.array(sides[0]), np.array(sides[1])

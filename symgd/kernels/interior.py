@@ -22,11 +22,12 @@ from math import inf
 from typing import Any
 
 from symgd.kernels.common import LOWEST
-from symgd.kernels.factoring import EPS, factored, regularised
+from symgd.kernels.factoring import EPS, factored
 from symgd.kernels.filtering import by_value, lower_barrier, remember, searched
 from symgd.kernels.lagrangian import (
     LEAST_SCALE,
     STEEP,
+    add_multiples,
     differentiate,
     errors,
     look,
@@ -91,7 +92,11 @@ def _begin(run: Any, at: Any, p: Any) -> int:
     image = floats(at.image, (n + m + 1,))
     scales = floats(at.scales, (m,))
     low, high = floats(at.low, (m,)), floats(at.high, (m,))
-    jacobian = floats(at.jacobian, (m, size))
+    values, columns = (
+        floats(at.values, (run.entries,)),
+        integers(at.columns, (run.entries,)),
+    )
+    starts = integers(at.row_starts, (m + 1,))
     v_low, v_high = floats(at.v_low, (size,)), floats(at.v_high, (size,))
     run.scale = 1.0
     for k in range(m):
@@ -102,8 +107,9 @@ def _begin(run: Any, at: Any, p: Any) -> int:
     run.scale = scale_of(run, at)
     for k in range(m):
         steepest = 0.0
-        for j in range(nx):
-            steepest = max(steepest, abs(jacobian[k, j]))
+        for e in range(starts[k], starts[k + 1]):
+            if columns[e] < nx:
+                steepest = max(steepest, abs(values[e]))
         scales[k] = max(LEAST_SCALE, min(1.0, STEEP / max(steepest, 1e-300)))
     for k in range(me, m):
         i = nx + k - me
@@ -167,33 +173,24 @@ def _is_solved(run: Any, at: Any, tolerance: float) -> bool:
 @jit
 def _curving(run: Any, at: Any) -> None:
     """Note in how many directions the Lagrangian curves the other way."""
-    size, m, nx = run.unknowns, run.constraints, run.moving
-    every, whole = size + m, run.variables + m + 1
-    system, factors = (
-        floats(at.system, (every, every)),
-        floats(at.factors, (every, every)),
-    )
-    second, places = floats(at.second, (whole, whole)), integers(at.places, (nx,))
-    v = floats(at.v, (size,))
-    own, largest = floats(at.other_step, (every,)), 0.0
-    for j in range(nx):
-        for i in range(nx):
-            largest = max(largest, abs(second[places[i], places[j]]))
+    size, m = run.unknowns, run.constraints
+    values, v = floats(at.values, (run.entries,)), floats(at.v, (size,))
+    own, largest = floats(at.other_step, (size,)), 0.0
+    for e in range(run.hessians):
+        largest = max(largest, abs(values[e]))
     for i in range(size):
         own[i] = 0.0
     weights_of_sides(run, at, own)
-    fill(run, at, FLAT * largest, 0.0, own)
-    regularised(system, size, factors)
-    run.curved = max(0, factored(factors) - m)
+    fill(run, at, 1.0, FLAT * largest, 0.0, own)
+    run.curved = max(0, factored(run, at) - m)
     # Beside what f changed by on the way.
     far = 0.0
-    for j in range(nx):
-        far = max(far, abs(v[j]))
+    for j in range(run.moving):
+        far += v[j] * v[j]
     changed = run.scale * max(abs(run.first_value - run.value), abs(run.value))
-    level = LEVEL * changed / (far * far) if far > 0.0 else 0.0
-    fill(run, at, -max(level, FLAT * largest), 0.0, own)
-    regularised(system, size, factors)
-    run.level = max(0, factored(factors) - m) if level > 0.0 else 1
+    level = LEVEL * changed / far if far > 0.0 else 0.0
+    fill(run, at, 1.0, -max(level, FLAT * largest), 0.0, own)
+    run.level = max(0, factored(run, at) - m) if level > 0.0 else 1
 
 
 @jit
@@ -244,7 +241,7 @@ def _step(run: Any, at: Any, p: Any) -> int:
     v, y, h = floats(at.v, (size,)), floats(at.y, (m,)), floats(at.h, (m,))
     trial, h_trial = floats(at.trial, (size,)), floats(at.h_trial, (m,))
     slope, barrier_slope = floats(at.slope, (size,)), floats(at.barrier_slope, (size,))
-    jacobian, right = floats(at.jacobian, (m, size)), floats(at.right, (every,))
+    right = floats(at.right, (every,))
     step, own = floats(at.step, (every,)), floats(at.other_step, (every,))
     mu = run.barrier
     for i in range(size):
@@ -252,10 +249,10 @@ def _step(run: Any, at: Any, p: Any) -> int:
     weights_of_sides(run, at, own)
     with_barrier(run, at, slope, mu, barrier_slope)
     for i in range(size):
-        total = barrier_slope[i]
-        for k in range(m):
-            total += jacobian[k, i] * y[k]
-        right[i] = -total
+        right[i] = barrier_slope[i]
+    add_multiples(run, at, y, right)
+    for i in range(size):
+        right[i] = -right[i]
     for k in range(m):
         right[size + k] = -h[k]
     if not newton(run, at, mu, 0.0, own):

@@ -10,7 +10,7 @@ from math import inf
 from typing import Any
 
 from symgd.kernels.factoring import EPS
-from symgd.lowering.intrinsics import evaluate, floats, integers
+from symgd.lowering.intrinsics import evaluate, floats, integers, multiply
 from symgd.lowering.jitting import jit
 
 FAINT, MOST_SCALE = 1e-3, 1e100  # derivatives that are scaled up, and by how much
@@ -57,32 +57,80 @@ def differentiate(run: Any, at: Any, p: Any, v: Any, y: Any, factor: float) -> b
         are 0.
     """
     n, m, nx, me = run.variables, run.constraints, run.moving, run.equalities
-    every = n + m + 1
-    point, second = floats(at.point, (every,)), floats(at.second, (every, every))
-    places, scales = integers(at.places, (nx,)), floats(at.scales, (m,))
-    jacobian = floats(at.jacobian, (m, run.unknowns))
-    slope = floats(at.slope, (run.unknowns,))
+    point, places = floats(at.point, (n + m + 1,)), integers(at.places, (nx,))
+    scales, starts = floats(at.scales, (m,)), integers(at.row_starts, (m + 1,))
+    values, slope = floats(at.values, (run.entries,)), floats(at.slope, (run.unknowns,))
     for k in range(nx):
         point[places[k]] = v[k]
     for k in range(m):
         point[n + k] = scales[k] * y[k]
     point[n + m] = run.sign * factor
-    evaluate(at.hessian, point, p, second)
+    _read_derivatives(run, at, p)
     zero = 0.0
+    for e in range(run.hessians):
+        if not abs(values[e]) < inf:
+            values[e] = 0.0
+    for k in range(m):
+        last = starts[k + 1] if k < me else starts[k + 1] - 1
+        for e in range(starts[k], last):
+            values[e] *= scales[k]
+            zero += 0.0 * values[e]
+        if k >= me:  # of the slack
+            values[last] = -1.0
     for j in range(nx):
-        slope[j] = run.scale * run.sign * second[n + m, places[j]]
+        slope[j] *= run.scale * run.sign
         zero += 0.0 * slope[j]
-        for k in range(m):
-            jacobian[k, j] = scales[k] * second[n + k, places[j]]
-            zero += 0.0 * jacobian[k, j]
-        for i in range(nx):
-            if not abs(second[places[i], places[j]]) < inf:
-                second[places[i], places[j]] = 0.0
     for j in range(nx, run.unknowns):
         slope[j] = 0.0
-        for k in range(m):
-            jacobian[k, j] = -1.0 if k - me == j - nx else 0.0
     return zero == 0.0
+
+
+@jit
+def _read_derivatives(run: Any, at: Any, p: Any) -> None:
+    """Find second derivatives of the Lagrangian: the matrix, or by groups of columns.
+
+    The slope and the constraints' derivatives are among them.
+    """
+    every = run.variables + run.constraints + 1
+    point, direction = floats(at.point, (every,)), floats(at.direction, (every,))
+    whole = run.groups == 0
+    second = floats(at.second, (every * every if whole else every,))
+    values = floats(at.values, (run.entries + run.unknowns,))
+    starts, columns = (
+        integers(at.group_starts, (run.groups + 1,)),
+        integers(at.group_columns, (every,)),
+    )
+    reads, places, entries = (
+        integers(at.read_starts, (run.groups + 2,)),
+        integers(at.read_places, (run.read,)),
+        integers(at.read_entries, (run.read,)),
+    )
+    for group in range(max(1, run.groups)):
+        if whole:
+            evaluate(at.hessian, point, p, second)
+        else:
+            for k in range(starts[group], starts[group + 1]):
+                direction[columns[k]] = 1.0
+            multiply(at.product, point, p, second, direction)
+            run.evaluations += 1
+            for k in range(starts[group], starts[group + 1]):
+                direction[columns[k]] = 0.0
+        for k in range(reads[group], reads[group + 1]):
+            values[entries[k]] = second[places[k]]
+
+
+@jit
+def add_multiples(run: Any, at: Any, y: Any, out: Any) -> None:
+    """Add multiples of the constraints' derivatives: their transpose times y."""
+    m = run.constraints
+    values, columns = (
+        floats(at.values, (run.entries,)),
+        integers(at.columns, (run.entries,)),
+    )
+    starts = integers(at.row_starts, (m + 1,))
+    for k in range(m):
+        for e in range(starts[k], starts[k + 1]):
+            out[columns[e]] += values[e] * y[k]
 
 
 @jit
@@ -97,15 +145,18 @@ def sum_of(h: Any) -> float:
 @jit
 def scale_of(run: Any, at: Any) -> float:
     """Return what brings the objective's derivatives at the start to a usual size."""
-    nx, every = run.moving, run.variables + run.constraints + 1
     slope, v = floats(at.slope, (run.unknowns,)), floats(at.v, (run.unknowns,))
-    second, places = floats(at.second, (every, every)), integers(at.places, (nx,))
+    values, rows, columns = (
+        floats(at.values, (run.entries,)),
+        integers(at.rows, (run.entries,)),
+        integers(at.columns, (run.entries,)),
+    )
     steepest, bent = 0.0, 0.0
-    for j in range(nx):
+    for j in range(run.moving):
         steepest = max(steepest, abs(slope[j]))
-        for i in range(nx):
-            curvature = abs(second[places[i], places[j]])
-            bent = max(bent, curvature * max(1.0, max(abs(v[i]), abs(v[j]))))
+    for e in range(run.hessians):
+        far = max(abs(v[rows[e]]), abs(v[columns[e]]))
+        bent = max(bent, abs(values[e]) * max(1.0, far))
     if 0.0 < max(steepest, bent) < FAINT:
         return min(1.0 / max(steepest, bent), MOST_SCALE)
     return max(LEAST_SCALE, min(1.0, STEEP / max(steepest, 1e-300)))
@@ -124,14 +175,14 @@ def errors(run: Any, at: Any, mu: float) -> tuple[float, float, float, float]:
     v, y = floats(at.v, (size,)), floats(at.y, (m,))
     low, high = floats(at.v_low, (size,)), floats(at.v_high, (size,))
     z_low, z_high = floats(at.z_low, (size,)), floats(at.z_high, (size,))
-    slope, jacobian = floats(at.slope, (size,)), floats(at.jacobian, (m, size))
+    slope, whole_slope = floats(at.slope, (size,)), floats(at.whole_slope, (size,))
     h = floats(at.h, (m,))
+    for i in range(size):
+        whole_slope[i] = slope[i] - z_low[i] + z_high[i]
+    add_multiples(run, at, y, whole_slope)
     steep, apart, sides, multipliers, count = 0.0, 0.0, 0.0, 0.0, 0
     for i in range(size):
-        total = slope[i] - z_low[i] + z_high[i]
-        for k in range(m):
-            total += jacobian[k, i] * y[k]
-        steep = max(steep, abs(total))
+        steep = max(steep, abs(whole_slope[i]))
         if low[i] > -inf:
             apart = max(apart, abs((v[i] - low[i]) * z_low[i] - mu))
             sides, count = sides + z_low[i], count + 1
@@ -156,7 +207,11 @@ def look(run: Any, at: Any) -> None:
     scales, h = floats(at.scales, (m,)), floats(at.h, (m,))
     low, high = floats(at.low, (m,)), floats(at.high, (m,))
     v = floats(at.v, (run.unknowns,))
-    jacobian = floats(at.jacobian, (m, run.unknowns))
+    values, columns = (
+        floats(at.values, (run.entries,)),
+        integers(at.columns, (run.entries,)),
+    )
+    starts = integers(at.row_starts, (m + 1,))
     run.violation = run.visible = 0.0
     run.worst, run.missed = 0, whole
     for k in range(m):
@@ -168,7 +223,8 @@ def look(run: Any, at: Any) -> None:
         if missed > run.violation:
             run.violation, run.worst = missed, k
         rounding = 0.0
-        for j in range(nx):
-            rounding += EPS * abs(jacobian[k, j] * v[j])
+        for e in range(starts[k], starts[k + 1]):
+            if columns[e] < nx:
+                rounding += EPS * abs(values[e] * v[columns[e]])
         run.visible = max(run.visible, missed - rounding / scales[k])
     run.norm, run.complementarity = steep / run.scale, apart / run.scale

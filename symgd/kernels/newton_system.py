@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import inf, sqrt
 from typing import Any
 
-from symgd.kernels.factoring import factored, regularised, solved
+from symgd.kernels.factoring import factored, solved
 from symgd.kernels.sides import LARGE_MULTIPLIER
 from symgd.lowering.intrinsics import floats, integers
 from symgd.lowering.jitting import jit
@@ -18,52 +18,54 @@ SINGULAR = 1e-5  # of a system's right side, which solving it must leave at most
 
 
 @jit
-def fill(run: Any, at: Any, added: float, corner: float, own: Any) -> None:
+def fill(
+    run: Any, at: Any, bends: float, added: float, corner: float, own: Any
+) -> None:
     """Write Newton's system.
 
     Parameters
     ----------
+    bends : float
+        What second derivatives are multiplied by: 1, or 0 to leave them out.
     added, corner : float
         On the diagonal: of the unknowns, of the constraints.
     own : array of shape (unknowns,)
         Likewise, for each unknown.
     """
-    n, m, nx, size = run.variables, run.constraints, run.moving, run.unknowns
-    every = size + m
-    second = floats(at.second, (n + m + 1, n + m + 1))
-    places, system = integers(at.places, (nx,)), floats(at.system, (every, every))
-    jacobian = floats(at.jacobian, (m, size))
+    size, every = run.unknowns, run.unknowns + run.constraints
+    values, system = (
+        floats(at.values, (run.entries,)),
+        floats(at.system, (run.filled,)),
+    )
+    places, diagonal = (
+        integers(at.entry_places, (run.entries,)),
+        integers(at.diagonal, (every,)),
+    )
+    for i in range(every):
+        system[diagonal[i]] = 0.0
+    for e in range(run.hessians):
+        system[places[e]] = bends * values[e]
+    for e in range(run.hessians, run.entries):
+        system[places[e]] = values[e]
     for i in range(size):
-        for j in range(size):
-            inside = i < nx and j < nx
-            system[i, j] = second[places[i], places[j]] if inside else 0.0
-        system[i, i] += own[i] + added
-        for k in range(m):
-            system[size + k, i] = system[i, size + k] = jacobian[k, i]
-    for k in range(m):
-        for j in range(m):
-            system[size + k, size + j] = 0.0
-        system[size + k, size + k] = corner
+        system[diagonal[i]] += own[i] + added
+    for i in range(size, every):
+        system[diagonal[i]] = corner
 
 
 @jit
 def solves(run: Any, at: Any, out: Any) -> bool:
     """Solve the system for a right side; return whether that is a solution."""
-    every = run.unknowns + run.constraints
-    system, factors = (
-        floats(at.system, (every, every)),
-        floats(at.factors, (every, every)),
-    )
+    every, system = run.unknowns + run.constraints, floats(at.system, (run.filled,))
     right = floats(at.right, (every,))
-    rest, better = floats(at.rest, (every,)), floats(at.better, (every,))
-    left = solved(factors, system, right, out, rest, better)
+    left = solved(run, at, right, out)
     entries, far, wanted = 0.0, 0.0, 0.0
     for i in range(every):
         far, wanted = max(far, abs(out[i])), max(wanted, abs(right[i]))
         if not abs(out[i]) < inf:
             return False
-        for j in range(every):
-            entries = max(entries, abs(system[i, j]))
+    for place in range(run.filled):
+        entries = max(entries, abs(system[place]))
     return left <= SINGULAR * max(1e-300, entries * far + wanted)
 
 
@@ -76,18 +78,11 @@ def newton(run: Any, at: Any, mu: float, corner: float, own: Any) -> bool:
     corner : float
         0, or what the constraints' diagonal is.
     """
-    size, m = run.unknowns, run.constraints
-    every = size + m
-    system, factors = (
-        floats(at.system, (every, every)),
-        floats(at.factors, (every, every)),
-    )
-    step = floats(at.step, (every,))
+    m, step = run.constraints, floats(at.step, (run.unknowns + run.constraints,))
     added, relaxed, last = 0.0, 0.0, run.convexity
     for _ in range(SHIFTS):
-        fill(run, at, added, corner - relaxed, own)
-        regularised(system, size, factors)
-        negative = factored(factors)
+        fill(run, at, 1.0, added, corner - relaxed, own)
+        negative = factored(run, at)
         bad = negative < 0
         if negative == m:
             if solves(run, at, step):
@@ -110,31 +105,21 @@ def newton(run: Any, at: Any, mu: float, corner: float, own: Any) -> bool:
 def multipliers(run: Any, at: Any) -> None:
     """Estimate the constraints' multipliers by least squares; 0 if one is large."""
     size, m = run.unknowns, run.constraints
-    every = size + m
     z_low, z_high = floats(at.z_low, (size,)), floats(at.z_high, (size,))
-    slope, jacobian = floats(at.slope, (size,)), floats(at.jacobian, (m, size))
-    system, factors = (
-        floats(at.system, (every, every)),
-        floats(at.factors, (every, every)),
-    )
-    right, step, y = (
-        floats(at.right, (every,)),
-        floats(at.step, (every,)),
+    slope, y, own = (
+        floats(at.slope, (size,)),
         floats(at.y, (m,)),
+        floats(at.other_step, (size,)),
     )
-    rest, better = floats(at.rest, (every,)), floats(at.better, (every,))
-    for i in range(every):
-        for j in range(every):
-            system[i, j] = 0.0
-        right[i] = 0.0
+    right, step = floats(at.right, (size + m,)), floats(at.step, (size + m,))
     for i in range(size):
-        system[i, i], right[i] = 1.0, -(slope[i] - z_low[i] + z_high[i])
-        for k in range(m):
-            system[size + k, i] = system[i, size + k] = jacobian[k, i]
-    regularised(system, size, factors)
+        own[i], right[i] = 1.0, -(slope[i] - z_low[i] + z_high[i])
+    for k in range(m):
+        right[size + k] = 0.0
+    fill(run, at, 0.0, 0.0, 0.0, own)
     largest = inf
-    if factored(factors) == m:
-        solved(factors, system, right, step, rest, better)
+    if factored(run, at) == m:
+        solved(run, at, right, step)
         largest = 0.0
         for k in range(m):
             largest = (

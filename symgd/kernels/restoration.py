@@ -10,7 +10,7 @@ from math import inf, sqrt
 from typing import Any
 
 from symgd.kernels.filtering import acceptable
-from symgd.kernels.lagrangian import differentiate, observe, sum_of
+from symgd.kernels.lagrangian import add_multiples, differentiate, observe, sum_of
 from symgd.kernels.newton_system import newton
 from symgd.kernels.sides import (
     barrier_function,
@@ -49,7 +49,7 @@ def restore(run: Any, at: Any, p: Any) -> int:
     low, high = floats(at.v_low, (size,)), floats(at.v_high, (size,))
     z_low, z_high = floats(at.z_low, (size,)), floats(at.z_high, (size,))
     h, h_trial = floats(at.h, (m,)), floats(at.h_trial, (m,))
-    jacobian, slope = floats(at.jacobian, (m, size)), floats(at.barrier_slope, (size,))
+    slope = floats(at.barrier_slope, (size,))
     right, step = floats(at.right, (every,)), floats(at.step, (every,))
     weights = floats(at.other_step, (every,))
     theta, worst = sum_of(h), 0.0
@@ -68,11 +68,10 @@ def restore(run: Any, at: Any, p: Any) -> int:
             worst = max(worst, abs(h[k]))
         for i in range(size):
             near = min(1.0, 1.0 / max(1e-300, abs(begun[i])))
-            total = zeta * near * near * (v[i] - begun[i])
-            for k in range(m):
-                total += jacobian[k, i] * h[k]
-            right[i] = total
-            gradient = max(gradient, abs(total - z_low[i] + z_high[i]))
+            right[i] = zeta * near * near * (v[i] - begun[i])
+        add_multiples(run, at, h, right)
+        for i in range(size):
+            gradient = max(gradient, abs(right[i] - z_low[i] + z_high[i]))
             if low[i] > -inf:
                 apart = max(apart, abs((v[i] - low[i]) * z_low[i]))
                 off = max(off, abs((v[i] - low[i]) * z_low[i] - mu))

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from symgd.native import compiled, machine, store
 from symgd.native.machine import Kernel, NotPortable
 from symgd.native.records import (
+    ANALYSIS,
     BLOCKS,
     DESCENT,
     EACH,
@@ -51,6 +52,8 @@ LOOPS = {
     "truncated": SharedLoop("truncated", DESCENT),
     "spectral": SharedLoop("spectral", DESCENT),
     "interior": SharedLoop("interior", DESCENT),
+    "elimination": SharedLoop("elimination", ANALYSIS),
+    "grouping": SharedLoop("grouping", ANALYSIS),
     "each": SharedLoop("each", EACH),
     "examination": SharedLoop("examination", EXAMINATION),
     "examination_each": SharedLoop("examination", EXAMINATION_EACH, "each_entry"),

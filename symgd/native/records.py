@@ -81,6 +81,12 @@ class InteriorState(RunState):
     equalities: int  # of these: the first
     unknowns: int  # variables that aren't fixed, and a slack for each inequality
     moving: int  # of these, variables
+    entries: int  # of Newton's system: one half, without a diagonal of its own
+    hessians: int  # of these, the first: the Lagrangian's second derivatives
+    filled: int  # entries with all of the diagonal
+    factored: int  # entries of the factors
+    groups: int  # of columns of second derivatives; 0: they come as a matrix
+    read: int  # numbers that are read from derivatives: entries, and the slope
     filtered: int  # pairs of violation and barrier function that are not acceptable
     restored: int  # how often constraints alone were looked at
     crawled: int  # short steps in a row
@@ -114,7 +120,8 @@ class InteriorArrays(RunArrays):
 
     point: int  # variables, multipliers, the objective's factor: where to evaluate
     image: int  # the gradient there: of the Lagrangian, constraints, the objective
-    second: int  # the Hessian there
+    second: int  # the Hessian there, or its product with a group of columns
+    direction: int  # such a group
     places: int  # of the variables that aren't fixed
     scales: int  # of the constraints
     low: int  # of the constraints, as they are given
@@ -126,6 +133,7 @@ class InteriorArrays(RunArrays):
     z_low: int  # multipliers of the sides
     z_high: int
     slope: int  # of the objective
+    whole_slope: int  # of the Lagrangian, with the sides' multipliers
     barrier_slope: int
     trial: int
     begun: int  # where a restoration began
@@ -141,13 +149,90 @@ class InteriorArrays(RunArrays):
     right: int
     step: int
     other_step: int
-    rest: int
-    better: int
-    # Matrices.
+    # What is read from derivatives, by groups of columns.
+    group_starts: int  # in the columns
+    group_columns: int
+    read_starts: int
+    read_places: int  # in a product, or in the matrix
+    read_entries: int
+    # Newton's system, see Elimination.
+    values: int  # of its entries: the Hessian's, then the constraints' row by row
+    rows: int
+    columns: int
+    row_starts: int  # of the constraints' entries
+    order: int
+    starts: int
+    within: int
+    entry_places: int
+    diagonal: int
+    parents: int
+    factor_starts: int
+    factor_rows: int
     system: int
     factors: int
-    jacobian: int
+    pivots: int
+    marks: int
+    ends: int
+    reached: int
+    path: int
+    spread: int
+    wanted: int
+    found: int
+    rest: int
+    better: int
     filter: int
+
+
+@record
+class Elimination(Record):
+    """The pattern of a sparse symmetric system, and how it is to be solved: addresses.
+
+    The system is stored by columns, in the order of elimination, above its diagonal,
+    which is each column's last entry.
+    """
+
+    unknowns: int
+    entries: int  # of one half, and of the diagonal; each once
+    natural: int  # 1: in the order as it is
+    rooms: int  # numbers that the room has
+    rows: int  # of entries
+    columns: int
+    late: int  # 1 for an unknown that comes after one of its neighbours
+    order: int  # when each unknown is eliminated
+    starts: int  # of columns
+    within: int  # the row of each entry, by columns
+    places: int  # of the given entries among these
+    diagonal: int  # places of the diagonal's
+    parents: int  # the first row below the diagonal of a factor's column
+    factor_starts: int  # of the factors' columns
+    # To work with.
+    room: int
+    first: int
+    count: int
+    parts: int
+    kind: int
+    mark: int
+    met: int
+    outside: int
+    degree: int
+    heads: int
+    after: int
+    before: int
+
+
+@record
+class Grouping(Record):
+    """A pattern by rows and by columns, and the groups of its columns: addresses."""
+
+    rows: int
+    columns: int
+    entries: int
+    row_starts: int
+    in_row: int  # columns
+    column_starts: int
+    in_column: int  # rows
+    groups: int
+    taken: int  # to work with
 
 
 FILTER = 256  # pairs in a filter, at most
@@ -172,6 +257,7 @@ INITIAL_LOOP = INITIAL + "p"
 LANES = "i:piiiipppp"
 BLOCKS = "i:iippiiipppppppppp"
 DESCENT = "i:pp"  # a run, its arrays
+ANALYSIS = "i:p"  # of a pattern
 EACH = "i:ippiiiiiiiiiii"
 LARGE = "i:ppp"
 LARGE_STEP = "i:pppppppppi"

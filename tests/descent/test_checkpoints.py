@@ -84,7 +84,7 @@ def test_no_counter_makes_a_run_leave_its_arrays_or_never_end(stored):
         for number in HOSTILE:
 
             def change(_, arrays, place=place, number=number):
-                arrays["record"][place] = number
+                arrays["counters"][place] = number
 
             forge(change)
             refused += not goes_on(run)
@@ -136,7 +136,7 @@ STRANGE = [
     lambda _, arrays: arrays.pop("start").sort(),
     lambda _, arrays: arrays.update(more=arrays["start"]),
     lambda _, arrays: (
-        arrays["record"].view("f8").__setitem__(PLACES.index("gtol"), 1e9)
+        arrays["counters"].view("f8").__setitem__(PLACES.index("gtol"), 1e9)
     ),
     lambda _, arrays: arrays.update(start=arrays["start"].reshape(1, -1)),
 ]

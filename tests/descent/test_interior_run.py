@@ -169,6 +169,77 @@ def test_a_signal_within_rates():
     assert (np.abs(prices[np.abs(steps) < r - 1e-6]) < 1e-6).all()
 
 
+def test_many_rates_take_few_steps_and_keep_to_all_conditions():
+    n, r = 5000, 0.5
+    y = np.cumsum(np.random.default_rng(0).normal(size=n))
+    objective = Objective(
+        "sum((x[i] - y[i])**2 for i in range(n))",
+        data={"y": y},
+        subject_to={"rate": f"-{r} <= x[i+1] - x[i] <= {r} for i in range(n - 1)"},
+    )
+    result = minimize(objective)
+    assert result.success
+    assert result.nit <= 40
+    steps, prices = np.diff(result.x), result.multipliers["rate"]
+    held = np.concatenate([[0.0], prices]) - np.concatenate([prices, [0.0]])
+    np.testing.assert_allclose(2.0 * (result.x - y), held, atol=1e-6)
+    assert np.abs(steps).max() <= r + 1e-8
+    assert (np.abs(prices * (r - np.abs(steps))) < 1e-6).all()
+
+
+def test_a_chain_of_equalities_takes_as_many_steps_at_any_length():
+    chain = Objective(
+        "sum(100*(x[i+1] - x[i]**2)**2 + (1 - x[i])**2 for i in range(n - 1))",
+        sizes={"n": 3000},
+        subject_to="3*x[k+1]**3 + 2*x[k+2] - 5 + sin(x[k+1] - x[k+2])*sin(x[k+1] +"
+        " x[k+2]) + 4*x[k+1] - x[k]*exp(x[k] - x[k+1]) - 3 == 0 for k in range(n - 2)",
+    )
+    result = minimize(chain, np.where(np.arange(3000) % 2, 1.0, -1.2))
+    assert result.success
+    assert result.nit <= 8
+    assert result.fun == pytest.approx(6.2324586324, rel=1e-9)
+
+
+def test_one_constraint_on_all_variables_is_no_dense_system():
+    n = 2000
+    v = np.random.default_rng(1).normal(size=n)
+    objective = Objective(
+        "sum((x[i] - v[i])**2 for i in range(n))",
+        data={"v": v},
+        subject_to=["sum(x[i] for i in range(n)) == 1", "x[i] >= 0 for i in range(n)"],
+    )
+    result = minimize(objective)
+    # The projection onto a simplex: Held, Wolfe and Crowder 1974.
+    falling = np.sort(v)[::-1]
+    rest = (np.cumsum(falling) - 1.0) / np.arange(1, n + 1)
+    exact = np.maximum(v - rest[np.flatnonzero(falling > rest)[-1]], 0.0)
+    assert result.success
+    np.testing.assert_allclose(result.x, exact, atol=1e-7)
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+def test_a_dense_least_squares_problem_has_the_solution_of_its_system(rows):
+    rng = np.random.default_rng(rows)
+    data = {
+        "A": rng.normal(size=(80, 70)),
+        "b": rng.normal(size=80),
+        "C": rng.normal(size=(rows, 70)),
+    }
+    result = minimize(
+        Objective(
+            "sum((sum(A[i,j]*x[j] for j in range(m)) - b[i])**2 for i in range(n))",
+            data=data,
+            subject_to="sum(C[k,j]*x[j] for j in range(m)) == 1 for k in range(K)",
+            sizes={"K": rows},
+        )
+    )
+    A, b, C = data.values()
+    system = np.block([[2.0 * A.T @ A, C.T], [C, np.zeros((rows, rows))]])
+    exact = np.linalg.solve(system, np.concatenate([2.0 * A.T @ b, np.ones(rows)]))
+    assert result.success
+    np.testing.assert_allclose(result.x, exact[:70], atol=1e-7)
+
+
 def test_bounds_hold_at_every_evaluation():
     result = minimize(
         "log(x) + y**2",

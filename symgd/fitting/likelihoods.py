@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from symgd.language.formula import Formula
 
 Y, F = formula.symbol("y"), formula.symbol("f")
-Rows = np.ndarray
+Column = np.ndarray
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Family:
     information: sp.Expr
     chi_squared: sp.Expr
     largest: float
-    saturated: Callable[[Rows, Rows], Rows]
+    saturated: Callable[[Column, Column], Column]
 
 
 def _cases(*cases: tuple[Any, Any]) -> sp.Expr:
@@ -116,11 +116,11 @@ def _exponential() -> Family:
     )
 
 
-def _times_log(x: Rows, y: Rows) -> Rows:
+def _times_log(x: Column, y: Column) -> Column:
     return x * np.log(np.where(y > 0.0, y, 1.0))
 
 
-def _log_factorial(counts: Rows) -> Rows:
+def _log_factorial(counts: Column) -> Column:
     return np.array([math.lgamma(count + 1.0) for count in counts.tolist()])
 
 

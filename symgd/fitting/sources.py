@@ -8,7 +8,7 @@ import numpy as np
 
 from symgd.errors import InputError
 from symgd.fitting.by_labels import NONE, Labelled
-from symgd.fitting.tables import Reading
+from symgd.fitting.tables import TableReading
 from symgd.fitting.ties import Tie
 
 
@@ -25,7 +25,7 @@ class Source:
     model: str = ""  # as it was given, where it isn't what is fitted
     labelled: Labelled = NONE
     targets: tuple[str, ...] = ()  # where there are several
-    reading: Reading = field(default_factory=Reading)
+    reading: TableReading = field(default_factory=TableReading)
 
 
 def check_rows(arrays: dict[str, np.ndarray]) -> None:

@@ -23,7 +23,7 @@ MOST_LABELS = 100
 
 
 @dataclass(frozen=True)
-class Reading:
+class TableReading:
     """What was made of the columns of a table that aren't numbers.
 
     Attributes
@@ -40,7 +40,8 @@ class Reading:
     def told(self, columns: Iterable[str]) -> list[str]:
         """Say what was made of dates, for people.
 
-        >>> Reading(origins={"t": np.datetime64("2024-02-29T12:00:00")}).told(["t"])
+        >>> origins = {"t": np.datetime64("2024-02-29T12:00:00")}
+        >>> TableReading(origins=origins).told(["t"])
         ['t in seconds since 2024-02-29T12:00:00']
         """
         return [
@@ -64,7 +65,7 @@ class FitTable:
         Of several tables it has the columns that all have, one below the other, and
         their names in a column ``set``.
     missing : {"error", "drop"}
-    reading : Reading, optional
+    reading : TableReading, optional
         That of earlier rows; it is filled with what is new.
 
     Examples
@@ -77,11 +78,11 @@ class FitTable:
     """
 
     def __init__(
-        self, data: Any, missing: str = "error", reading: Reading | None = None
+        self, data: Any, missing: str = "error", reading: TableReading | None = None
     ) -> None:
         self.data = _stacked(data) if _are_tables(data) else data
         self.missing, self._table = missing, DataTable(self.data, missing)
-        self.reading = Reading() if reading is None else reading
+        self.reading = TableReading() if reading is None else reading
         self.labelled: dict[str, np.ndarray] = {}
         self.made: dict[str, np.ndarray] = {}  # of others
         self.dropped = 0

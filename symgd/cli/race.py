@@ -11,7 +11,12 @@ import typer
 
 from symgd.cli import option_texts
 from symgd.cli.minimize import ProgressBar, Seed
-from symgd.cli.options import DescentOptions, check_hyperparameter, taking
+from symgd.cli.options import (
+    ConstraintOptions,
+    DescentOptions,
+    check_hyperparameter,
+    taking,
+)
 from symgd.cli.output import NO_SUCCESS, errors_reported, print_json, shown
 from symgd.errors import InputError, unknown_name
 
@@ -50,7 +55,7 @@ CsvFile = Annotated[
 
 
 @dataclass(kw_only=True)
-class Options(DescentOptions):
+class Options(ConstraintOptions, DescentOptions):
     """The options of a race."""
 
     method: Methods = None

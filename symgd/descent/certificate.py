@@ -13,6 +13,7 @@ from symgd.language.text import number
 from symgd.objectives.constraints import Lagrangian
 from symgd.objectives.space import Space
 
+CTOL = 1e-8  # violation that is none
 NEAR = 1e-6  # of a constraint's value, or of 1: a side so near holds the point
 
 
@@ -32,6 +33,8 @@ class Certificate:
     lagrangian : Lagrangian
     space : Space
         Of the variables.
+    x : sequence of float
+        The point.
     prices, values : sequences of float
         Of each row: its multiplier, and what it is.
     bounds : sequence of float
@@ -43,12 +46,13 @@ class Certificate:
         self,
         lagrangian: Lagrangian,
         space: Space,
+        x: Sequence[float],
         prices: Sequence[float],
         values: Sequence[float],
         bounds: Sequence[float],
         residuals: Residuals,
     ) -> None:
-        self._lagrangian, self._space = lagrangian, space
+        self._lagrangian, self._space, self._x = lagrangian, space, x
         self.prices, self.values, self._bounds = prices, values, bounds
         self.residuals = residuals
 
@@ -60,7 +64,7 @@ class Certificate:
     @functools.cached_property
     def constraints(self) -> dict[str, Any]:
         """What each constraint is: left side without the right one."""
-        return self._lagrangian.by_name(self.values)
+        return self._lagrangian.by_name_at(self._x, self.values)
 
     @functools.cached_property
     def bound_multipliers(self) -> dict[str, Any]:

@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from symgd.descent.certificate import Certificate, Residuals
+from symgd.descent.certificate import CTOL, Certificate, Residuals
 from symgd.descent.newton_pattern import NewtonPattern
-from symgd.descent.run import FARTHEST, NO_END, Run, floats
+from symgd.descent.run import FARTHEST, NO_END, floats
+from symgd.descent.second_tries import BARRIERS, LATER, TriedRun, inside
 from symgd.descent.settings import Settings
 from symgd.kernels.shared import shared
 from symgd.language.text import number
 from symgd.native import records as layout
 from symgd.native.machine import address
-from symgd.native.status import RUNNING, Status
+from symgd.native.status import Status
+from symgd.objectives.bound_rows import Box
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 
-CTOL = 1e-8  # violation that is none
-PUSHED = (
-    1e-2  # from bounds, at the start, as ``kernels.sides``, which needs numba, has it
-)
 NUDGES = 20  # of a start where not all is finite
-BARRIERS = (0.1, 10.0, 1e-2)  # first weights: what one doesn't solve, another may
-TRIED = 1000  # steps, before another is tried
-MOST_LEFT = 10  # ends that were no minima
 LOOKED_AT = 10**6  # entries of a Jacobian, at most, to look for lower points
-BESIDE = 1e-3  # where that begins, in sizes of x
 RESISTING, NAMED = 1e-2, 4  # of the largest violation; so many names
-COUNTED = ("t", "last", "rows", "evaluations", "waited")  # over all of these
-AGAIN = (Status.ABNORMAL, Status.INFEASIBLE, Status.STATIONARY)
+
 
 UNKNOWNS = (
     *("v", "z_low", "z_high", "whole_slope", "barrier_slope", "trial", "begun"),
@@ -46,7 +40,7 @@ WORDS = (
 )
 
 
-class InteriorRun(Run):
+class InteriorRun(TriedRun):
     """A run of ``kernels.interior``."""
 
     name = "auto"
@@ -63,7 +57,7 @@ class InteriorRun(Run):
         self.remembers = False  # values say nothing where constraints are violated
         self.lagrangian = whole = objective.constraints
         self.words = whole.function.parameter_values()
-        self.sides = whole.sides
+        self.sides = self.box.sides
         n, m, me = self.n, whole.rows, whole.equalities
         pairs = zip(self.lower, self.upper, strict=True)
         self.free = array("q", (k for k, (a, b) in enumerate(pairs) if a < b))
@@ -78,6 +72,10 @@ class InteriorRun(Run):
         self._place(n, m)
         self.kernel = shared("interior")
         self.addresses = address(self.record), address(self.places)
+
+    def _sides(self) -> tuple[array[float], array[float]]:
+        self.box = Box(self.objective.constraints, self.bounds)
+        return self.box.lower, self.box.upper
 
     def _place(self, n: int, m: int) -> None:
         """Allocate what the kernel works with."""
@@ -112,8 +110,8 @@ class InteriorRun(Run):
         self.v_sides = floats(size), floats(size)
         self.start = floats(n)
         self.tries = self.left = 0
-        self.first_violation = math.inf
-        self.failed: tuple[float, int, Any, list[array[float]]] | None = None
+        self.missed = self.first_violation = self.deadline = math.inf
+        self.failed = None
         function = self.lagrangian.function
         of_second = "product" if pattern.sizes["groups"] else "hessian"
         self.functions = function.kernel("evaluation"), function.kernel(of_second)
@@ -145,6 +143,9 @@ class InteriorRun(Run):
         """Return numbers that the kernel works with."""
         return self.memory[self.starts[name] : self.starts[name] + count]
 
+    def prepare(self) -> None:
+        """Compile nothing more: all that it needs is there."""
+
     def _continue(self) -> int:
         return self.kernel.call(*self.addresses)
 
@@ -157,14 +158,9 @@ class InteriorRun(Run):
         self.first_violation = math.inf
         self._try()
 
-    def _try(self) -> None:
-        """Let the kernel begin at the start, with the next barrier."""
-        state, last = self.conditions, self.tries == len(BARRIERS) - 1
-        state.first_barrier, state.started = BARRIERS[self.tries], 0
-        state.most_tried = NO_END if last else TRIED
-
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start, or a point beside it where all is finite."""
+        self.deadline = time.perf_counter() + self.settings.time_limit
         status = self._begin_at(x)
         rng = random.Random(0)
         for _ in range(NUDGES):
@@ -173,22 +169,24 @@ class InteriorRun(Run):
             sizes = (0.1 * max(1.0, abs(a)) * rng.random() for a in self.slots)
             moved = [a + size for a, size in zip(self.slots, sizes, strict=True)]
             status = self._begin_at(moved)
+        else:
+            self.record.value = math.nan
         self.first_violation = self.conditions.violation
         return status
 
     def _begin_at(self, x: Sequence[float]) -> int:
         sides = zip(x, self.lower, self.upper, strict=True)
-        inside = array("d", (_inside(*each) for each in sides))
-        self._stand_at(inside)
-        return super().begin(inside)
+        point = array("d", (inside(*each) for each in sides))
+        self._stand_at(point)
+        return super().begin(point)
 
-    def _stand_at(self, inside: array[float]) -> None:
+    def _stand_at(self, x: array[float]) -> None:
         """Write a point where the kernel begins."""
-        self.start[:] = inside
+        self.start[:] = x
         first = self.starts["point"]
-        self.memory[first : first + self.n] = inside
+        self.memory[first : first + self.n] = x
         for place, k in enumerate(self.free):
-            self.memory[self.starts["v"] + place] = inside[k]
+            self.memory[self.starts["v"] + place] = x[k]
             self.v_sides[0][place] = self.lower[k]
             self.v_sides[1][place] = self.upper[k]
 
@@ -198,35 +196,6 @@ class InteriorRun(Run):
     def fun(self) -> float:
         """The value that is minimised, at the iterate."""
         return float(self.record.value)
-
-    def judged(self, status: int) -> int:
-        """Say how a run has ended; RUNNING if it is to be tried again."""
-        if status in (Status.CONVERGED, Status.STALLED):
-            if self._is_saddle():
-                status = int(Status.STATIONARY)
-            elif self.conditions.level > 0 and (lower := self._lower_nearby()):
-                if self.left < MOST_LEFT:
-                    self.left += 1
-                    self._stand_at(lower)
-                    self._try()
-                    return RUNNING
-                return int(Status.STATIONARY)
-        if status == Status.INFEASIBLE and self._was_less_violated:
-            status = int(Status.ABNORMAL)
-        if status not in AGAIN or self.t < 0:
-            return status
-        if self.tries + 1 < len(BARRIERS):
-            self._fail(status)
-            self.tries += 1
-            self._stand_at(self._beside(self.start))
-            self._try()
-            return RUNNING
-        return self._least_violated(status)
-
-    @property
-    def _was_less_violated(self) -> bool:
-        """Whether the start satisfied the constraints better than the end does."""
-        return self.conditions.violation > self.first_violation * (1.0 + CTOL)
 
     def _lower_nearby(self) -> array[float] | None:
         """Return a lower point close by that satisfies the constraints, or None.
@@ -250,7 +219,7 @@ class InteriorRun(Run):
         if found is None:
             return None
         sides = zip(found, self.lower, self.upper, strict=True)
-        return array("d", (_inside(*each) for each in sides))
+        return array("d", (inside(*each) for each in sides))
 
     def _slopes(self) -> Any:
         """Return the constraints' derivatives by the variables that aren't fixed."""
@@ -276,36 +245,6 @@ class InteriorRun(Run):
         self.record.evaluations += 1
         return self.settings.sign * image[n + m], image[n : n + m]
 
-    def _fail(self, status: int) -> None:
-        """Keep the end of a try that is no success, if none was better."""
-        violation = self.conditions.violation
-        if self.failed is None or violation < self.failed[0]:
-            parts = (self.slots, self.gradient, self.memory)
-            copies = [array("d", part) for part in parts]
-            self.failed = violation, status, self.record.stored(), copies
-
-    def _least_violated(self, status: int) -> int:
-        """Be where constraints were violated least, of all tries."""
-        if self.failed is None or not self.failed[0] <= self.conditions.violation:
-            return status
-        _, status, record, copies = self.failed
-        counted = {name: getattr(self.record, name) for name in COUNTED}
-        self.record.take(record)
-        for name, count in counted.items():
-            setattr(self.record, name, count)
-        for part, copy in zip(
-            (self.slots, self.gradient, self.memory), copies, strict=True
-        ):
-            part[:] = copy
-        return status
-
-    def _beside(self, x: array[float]) -> array[float]:
-        """Return a point close by: a start may be a saddle point itself."""
-        rng = random.Random(self.tries)
-        moved = (a + BESIDE * max(1.0, abs(a)) * rng.uniform(-1.0, 1.0) for a in x)
-        sides = zip(moved, self.lower, self.upper, strict=True)
-        return array("d", (_inside(*each) for each in sides))
-
     def recall(self, status: Status) -> None:
         """Be as it was: all that it says is stored."""
 
@@ -314,9 +253,15 @@ class InteriorRun(Run):
 
     def certificate(self) -> Certificate:
         """Return what shows that the end is a minimum, or how far it is from one."""
-        n, m, me = self.n, self.lagrangian.rows, self.lagrangian.equalities
+        m, me = self.lagrangian.rows, self.lagrangian.equalities
         nx, size = len(self.free), self.counts["unknowns"]
         state, sign = self.conditions, self.settings.sign
+        where = self.lagrangian, self.objective.space, self.x
+        if not state.started:  # nothing is known
+            rows, nan = [math.nan] * m, math.nan
+            return Certificate(
+                *(*where, rows, rows, [nan] * self.n), Residuals(nan, nan, nan)
+            )
         scales, y = self.part("scales", m), self.part("y", m)
         h, v = self.part("h", m), self.part("v", size)
         prices, values = [], []
@@ -324,18 +269,27 @@ class InteriorRun(Run):
             prices.append(-sign * scales[k] * y[k] / state.scale + 0.0)
             own = self.sides[0][k] if k < me else v[nx + k - me] / scales[k]
             values.append(h[k] / scales[k] + own)
-        z_low, z_high = self.part("z_low", nx), self.part("z_high", nx)
-        bounds = [0.0] * n
-        for place, k in enumerate(self.free):
-            bounds[k] = sign * (z_low[place] - z_high[place]) / state.scale
+        residuals = Residuals(state.violation, state.norm, state.complementarity)
         return Certificate(
-            self.lagrangian,
-            self.objective.space,
-            prices,
-            values,
-            bounds,
-            Residuals(state.violation, state.norm, state.complementarity),
+            *(*where, prices, values, self._prices_of_bounds(prices)), residuals
         )
+
+    def _prices_of_bounds(self, prices: list[float]) -> list[float]:
+        """Return the multipliers of bounds; enter those of rows that are bounds."""
+        box, nx, bounds = self.box, len(self.free), [0.0] * self.n
+        for k in box.rows:
+            prices[k] = 0.0
+        unit = self.settings.sign / self.conditions.scale
+        for name, rows, factor in (
+            ("z_low", box.low_rows, unit),
+            ("z_high", box.high_rows, -unit),
+        ):
+            for k, z in zip(self.free, self.part(name, nx), strict=True):
+                if row := rows.get(k):
+                    prices[row.row] += row.sign * factor * z
+                else:
+                    bounds[k] += factor * z
+        return bounds
 
     # ------------------------------------------------------------- what it says
 
@@ -359,13 +313,25 @@ class InteriorRun(Run):
                 f"no lower value was found that satisfies the constraints; {residuals}"
             )
         if status == Status.ABNORMAL:
-            return f"no step brings it nearer to a minimum; {residuals}"
+            return f"{self._why_lost()}; {residuals}"
         return f"{super().told(status)}; {residuals}"
+
+    def _why_lost(self) -> str:
+        """Say why there is no way on, as far as it shows."""
+        if self._is_infinite:
+            return "a derivative isn't finite there: whether it is a minimum isn't told"
+        if self._lacks_multipliers():
+            return (
+                "multipliers grow without bound: where these constraints hold, their "
+                "gradients are 0 or depend on each other, and whether it is a minimum "
+                "isn't told"
+            )
+        return "no step brings it nearer to a minimum"
 
     def _resisting(self) -> str:
         """Name the constraints that are violated, the most violated first."""
         m, me = self.lagrangian.rows, self.lagrangian.equalities
-        low, high = self.sides
+        low, high = self.lagrangian.sides
         values = self.certificate().values
         missed = {
             k: abs(values[k] - low[k])
@@ -404,13 +370,16 @@ class InteriorRun(Run):
 
     def plan(self) -> dict[str, Any]:
         """Return what else is to be known to go on, as JSON can hold it."""
-        return super().plan() | {"tries": self.tries}
+        missed = min(self.missed, 1e308)
+        return super().plan() | {"tries": self.tries, "missed": missed}
 
     def restore(self, stored: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
         """Be where another run was when it was stored; raises likewise."""
         super().restore(stored, plan)
         self.tries = int(plan["tries"])
-        if not 0 <= self.tries < len(BARRIERS):
+        self.missed = float(plan["missed"])
+        most = len(BARRIERS) + len(LATER)
+        if not 0 <= self.tries <= most or not self.missed >= 0.0:
             raise ValueError(f"it can't have been tried {self.tries} times")
         sides = array("d", stored["v_sides"].tobytes())
         size = self.counts["unknowns"]
@@ -432,17 +401,3 @@ class InteriorRun(Run):
     def _finite(self) -> Sequence[array[float]]:
         """Return what is finite between two slices."""
         return self.slots, self.gradient, self.memory
-
-
-def _inside(x: float, low: float, high: float) -> float:
-    """Return a number that is between two, and not at one of them."""
-    if low == high:
-        return low
-    below = PUSHED * max(1.0, abs(low)) if low > -math.inf else 0.0
-    above = PUSHED * max(1.0, abs(high)) if high < math.inf else 0.0
-    if low > -math.inf and high < math.inf:
-        below, above = (
-            min(below, PUSHED * (high - low)),
-            min(above, PUSHED * (high - low)),
-        )
-    return min(max(x, low + below), high - above)

@@ -237,7 +237,7 @@ class LargeRun(Run):
         """Return all numbers that the run consists of, by name."""
         self._harvest()
         return {
-            "record": self.record.stored(),
+            "counters": self.record.stored(),
             "iterates": self.iterates,
             "rest": self.rest,
             "kept": self.kept,

@@ -71,16 +71,16 @@ def ended_run(
     return run if same else None
 
 
-def _within(
+def check_within(
     objective: Objective,
-    bounds: Bounds,
     settings: Settings,
     method: str | Rule,
-    hyperparameters: Mapping[str, Formula],
-) -> Run:
-    """Return a run that keeps to constraints."""
+    hyperparameters: Mapping[str, Any],
+) -> None:
+    """Refuse what can't keep to constraints, or isn't tested within them."""
     if not is_default(method):
-        problem = f"{method!r} can't keep to constraints: it is projected onto bounds"
+        named = method if isinstance(method, str) else method.name
+        problem = f"{named!r} can't keep to constraints: it is projected onto bounds"
         raise InputError(f"{problem} only; leave method out, or give 'auto'")
     if hyperparameters:
         name = next(iter(hyperparameters))
@@ -88,9 +88,6 @@ def _within(
     if settings.patience:
         problem = "patience isn't tested within constraints, where f may have to rise"
         raise InputError(f"{problem}; give target or time_limit")
-    from symgd.descent.interior_run import InteriorRun
-
-    return InteriorRun(objective, bounds, settings)
 
 
 def run_of(
@@ -113,7 +110,10 @@ def run_of(
         if batch_size:
             problem = "batch_size needs an update rule, and these can't keep to"
             raise InputError(f"{problem} constraints")
-        return _within(objective, bounds, settings, method, hyperparameters)
+        check_within(objective, settings, method, hyperparameters)
+        from symgd.descent.interior_run import InteriorRun
+
+        return InteriorRun(objective, bounds, settings)
     if is_default(method):
         if batch_size:
             problem = "batch_size needs an update rule: method='amsgrad', say"

@@ -22,7 +22,7 @@ from symgd.native.interrupts import Interrupts
 from symgd.native.status import RUNNING, Status
 from symgd.native.version import __version__
 from symgd.objectives import points
-from symgd.objectives.objective import Objective, objective_of
+from symgd.objectives.objective import Objective, within
 from symgd.objectives.points import Bounds
 from symgd.rules.rule import Rule
 
@@ -232,7 +232,7 @@ def _optimize(
     **options: Any,
 ) -> Result:
     """Minimise sign*objective, and report about the objective itself."""
-    given = _within(objective, subject_to, x0, bounds)
+    given = within(objective, subject_to, x0, bounds)
     arguments.refuse_of_objective(hyperparameters)
     given = given.sized(x0)
     batch = 0 if batch_size is None else count("batch_size", batch_size)
@@ -256,15 +256,6 @@ def _optimize(
     if run.begins_again and solved.arrays is None and not solved.ended:
         solved.ended.append(run)
     return result
-
-
-def _within(objective: Any, subject_to: Any, *named: Any) -> Objective:
-    """Return an objective, within constraints where some are given."""
-    if subject_to is None:
-        return objective_of(objective, *named)
-    if isinstance(objective, Objective):
-        return Objective(objective, subject_to=subject_to)
-    return objective_of(objective, *named, subject_to=subject_to)
 
 
 def performed(

@@ -159,7 +159,8 @@ class Result:
         The largest component of the gradient, but for those that bounds hold against
         the descent.
     nit, nfev, njev : int
-        Updates made; evaluations of value and gradient, which come together.
+        Updates made; evaluations of value and gradient, which come together. The
+        products of a Hessian with a direction count, too: each costs about as much.
     success : bool
     kind : str
         "minimum", "maximum", "stationary point" (it is not what was sought, see

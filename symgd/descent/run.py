@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from symgd.descent.ends import (
+    CLOSE,
     ROUGHLY,
     Ending,
     Examiner,
@@ -262,6 +263,17 @@ class Run:
             return RUNNING
         return int(Status.STATIONARY)
 
+    def at_maxiter(self) -> Status:
+        """Return how a run has ended that has made all its iterations.
+
+        In small units of x a gradient is large even where nothing is left to gain.
+        """
+        if self.settings.relative and self.norm <= TIGHT * self.first_norm:
+            self.ending = examined(self, CLOSE)
+            if self.ending.verdict == layout.EXACT:
+                return Status.CONVERGED
+        return Status.MAXITER
+
     def tighten(self) -> None:
         """Ask for a smaller gradient."""
         self.record.gtol = TIGHTER * self.norm
@@ -357,7 +369,7 @@ class Run:
         """Return all numbers that the run consists of, by name."""
         self._harvest()
         return {
-            "record": self.record.stored(),
+            "counters": self.record.stored(),
             "slots": self.slots,
             "gradient": self.gradient,
             "recorded": self.recorded,
@@ -380,7 +392,7 @@ class Run:
         self.recorded = array("d", stored["recorded"].tobytes())
         for name, numbers in self.arrays().items():
             numbers[:] = array(numbers.typecode, stored[name].tobytes())
-        self.record.take(array("q", stored["record"].tobytes()))
+        self.record.take(array("q", stored["counters"].tobytes()))
         self._check_counts()
         self._check_numbers()
 
@@ -710,7 +722,7 @@ def _slices(
         wanted *= max(run.t - start, 1)
         iterations = int(min(8 * iterations, max(1.0, wanted)))
         reason = _reason(run, watchers)
-    return Status.MAXITER if status == RUNNING else Status(status)
+    return run.at_maxiter() if status == RUNNING else Status(status)
 
 
 def _reason(run: Run, watchers: Sequence[Watcher]) -> str:

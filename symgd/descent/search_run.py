@@ -40,6 +40,7 @@ RAN_AWAY = 1e6  # times as far as it began
 SIZES = tuple(10.0**k for k in range(-12, 7))  # times x: where f may be the same
 PARTS = (0.5, 0.9, 1.0, 1.1, 2.0)  # likewise, of how far along the ray it began
 BESIDE, VISIBLE = 0.03, 1e-6  # the ray, in parts of x, and by what part of its fall f
+FELT = 3e-6  # of f: what a slope changes it by, where a step may still lower it
 SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
 
 
@@ -408,7 +409,7 @@ class SearchRun(Run):
         slopes = [0.0 if is_held(*each) else abs(each[1]) for each in sides]
         felt = sum(map(math.prod, zip(slopes, self._sizes, strict=True)))
         scale = max(abs(self.fun), self.first - self.fun)
-        return self.norm > self.settings.gtol and felt > SMOOTH * scale
+        return self.norm > self.settings.gtol and felt > FELT * scale
 
     def _is_at_rounding(self, end: Ending) -> bool:
         """Return whether f, whose terms cancel, doesn't show what is left to gain.

@@ -165,7 +165,7 @@ def refuse_of_objective(keywords: Iterable[str]) -> None:
 
 _OTHERS = {  # arguments of other libraries
     "constraints": "they are relations here: subject_to=['x + y == 10', 'x*y <= 2']",
-    "subject_to": "constraints belong to minimize, maximize and Objective",
+    "subject_to": "give constraints to the objective: Objective(..., subject_to=)",
     "args": "name constants in the formula: Objective(..., parameters={'a': 1})",
     "jac": "derivatives are symgd's own, and exact",
     "hess": "derivatives are symgd's own, and exact",
@@ -196,8 +196,7 @@ def no_hyperparameters(name: str, variables: Iterable[str] = ()) -> InputError:
 def refuse_constraints(objective: Any, what: str) -> None:
     """Raise InputError for constraints, which something can't keep to."""
     if objective.constraints is not None:
-        problem = f"{what} can't keep to constraints"
-        raise InputError(f"{problem}: call minimize, from one start after the other")
+        raise InputError(f"{what} can't keep to constraints: call minimize")
 
 
 def needs_a_rule(iteration: str) -> InputError:

@@ -391,7 +391,7 @@ class FitRun(Run):
             return self._kept[0]
         n = self.n
         own: dict[str, array[Any]] = {
-            "record": TrustRegion().stored(),
+            "counters": TrustRegion().stored(),
             "space": floats(ROWS * n),
             "models": floats(2 * (root_of(n) + n * n)),
         }

@@ -356,7 +356,7 @@ class Descent:
     def arrays(self) -> dict[str, array[Any]]:
         """Return all that isn't known without having made the descent."""
         return {
-            "record": self.region.stored(),
+            "counters": self.region.stored(),
             "space": array("d", self.space.tobytes()),
             "models": array("d", self.models.tobytes()),
         }
@@ -364,7 +364,7 @@ class Descent:
     def take(self, stored: Mapping[str, Any]) -> None:
         """Be where another descent of the same stage was; ValueError if none can be."""
         other = TrustRegion()
-        other.take(array("q", stored["record"].tobytes()))
+        other.take(array("q", stored["counters"].tobytes()))
         for name, own in self.region.numbers().items():
             number = getattr(other, name)
             possible = number == own or name == "maxiter"

@@ -112,6 +112,7 @@ def _read_derivatives(run: Any, at: Any, p: Any) -> None:
             for k in range(starts[group], starts[group + 1]):
                 direction[columns[k]] = 1.0
             multiply(at.product, point, p, second, direction)
+            run.evaluations += 1
             for k in range(starts[group], starts[group + 1]):
                 direction[columns[k]] = 0.0
         for k in range(reads[group], reads[group + 1]):

@@ -139,7 +139,7 @@ def _is_tail(
                     seen = max(seen, CERTAIN * varies(function, p, end, x, work))
                     around = varies(function, p, end, trial, work)
                     seen = max(seen, CERTAIN * around)
-                flat = rise <= seen
+                flat = rise <= seen and there == there
             far *= OUTWARD
         if not flat:
             continue

@@ -19,14 +19,14 @@ import numpy as np
 from symgd.descent import settings as arguments
 from symgd.descent.settings import Seed, Settings
 from symgd.errors import InputError
-from symgd.many import in_lanes as many_in_lanes
-from symgd.many import in_turn as many_in_turn
+from symgd.many import elsewhere
 from symgd.many.many_results import Results, Sweep
 from symgd.many.problem import Problem
 from symgd.native.interrupts import Interrupts
 from symgd.native.status import Status
 from symgd.objectives import numbers_given, points
-from symgd.objectives.objective import Objective, objective_of
+from symgd.objectives.bound_rows import Box
+from symgd.objectives.objective import Objective, within
 from symgd.objectives.points import Bounds
 from symgd.rules.rule import Rule
 
@@ -50,7 +50,9 @@ def minimize_many(
     trace: Sequence[int] = (),
     parameters: Mapping[str, Any] | None = None,
     workers: int | None = None,
+    executor: Any = None,
     progress: bool = False,
+    subject_to: Any = None,
     **hyperparameters: Any,
 ) -> Results:
     """Minimise from many starts at once.
@@ -68,9 +70,16 @@ def minimize_many(
     parameters : mapping of str to float or array of shape (N,), optional
         Values of the objective's named parameters, for all descents or for each.
     workers : int, optional
-        Threads; by default one for each core. Results don't depend on it.
+        Threads; by default one for each core. Results don't depend on it. With an
+        executor: of each of its workers, by default 1.
+    executor : concurrent.futures.Executor or Dask's Client, optional
+        What runs the descents, in pieces of about two seconds: a pool of processes, of
+        MPI's, a cluster. Results have the same bits as without.
     progress : bool
         Whether to show a progress bar.
+    subject_to : str, relation, sequence of these, or mapping by name, optional
+        As there. An end that doesn't satisfy the constraints is never the best, unless
+        all are such; then it is the one that violates them least.
     **hyperparameters : float, str or array of shape (N,)
         Those of the rule, for all descents or for each; text is a schedule, and
         ``step_size="auto"`` is as there.
@@ -91,7 +100,7 @@ def minimize_many(
     >>> results.x.round(6).ravel().tolist()
     [-1.0, 1.0, 1.0]
     """
-    given = _objective(objective, parameters, x0, bounds)
+    given = _objective(objective, subject_to, parameters, x0, bounds)
     settings = Settings.checked(
         sign=1.0,
         maxiter=maxiter,
@@ -114,8 +123,7 @@ def minimize_many(
     problem = Problem(
         given, limits, settings, starts, method, hyperparameters, parameters or {}
     )
-    way = many_in_lanes if problem.fits_lanes else many_in_turn
-    threads = _workers(workers)
+    threads = 1 if workers is None and executor is not None else _workers(workers)
     with ExitStack() as stack:
         interrupts, progress_told = stack.enter_context(Interrupts()), _untold
         if settings.progress:
@@ -123,7 +131,11 @@ def minimize_many(
 
             bar = progress_of_many(problem.count, settings.maxiter)
             progress_told = stack.enter_context(bar)
-        table = way.run(problem, threads, progress_told, interrupts)
+        told = progress_told, interrupts
+        if executor is None:
+            table = elsewhere.here(problem, threads, *told)
+        else:
+            table = elsewhere.run(problem, executor, threads, *told)
         interrupts.answered = bool((table.status == Status.INTERRUPTED).any())
     return Results(problem, table, trace)
 
@@ -140,13 +152,15 @@ def sweep(
     bounds: Any = None,
     parameters: Mapping[str, Any] | None = None,
     workers: int | None = None,
+    executor: Any = None,
+    subject_to: Any = None,
     **options: Any,
 ) -> Sweep:
     """Minimise from one start with every combination of hyperparameters.
 
     A hyperparameter or parameter that is a sequence becomes an axis of the grid, in
-    the order in which they are given; other arguments are those of
-    :func:`minimize_many`.
+    the order in which they are given; other arguments, ``executor`` too, are those
+    of :func:`minimize_many`.
 
     Examples
     --------
@@ -158,7 +172,7 @@ def sweep(
     >>> grid.best.hyperparameters
     {'step_size': 0.5, 'momentum': 0.0}
     """
-    given = _objective(objective, parameters, x0, bounds)
+    given = _objective(objective, subject_to, parameters, x0, bounds)
     constants = {} if parameters is None else dict(parameters)
     both = [name for name in constants if name in options]
     if both:
@@ -186,6 +200,7 @@ def sweep(
         bounds=bounds,
         parameters={k: columns.get(k, v) for k, v in constants.items()},
         workers=workers,
+        executor=executor,
         **{k: columns.get(k, v) for k, v in options.items()},
     )
     return Sweep(axes, results)
@@ -200,18 +215,21 @@ def _axis(name: str, values: Any) -> np.ndarray:
 
 
 def _objective(
-    objective: Any, parameters: Mapping[str, Any] | None, *given: Any
+    objective: Any,
+    subject_to: Any,
+    parameters: Mapping[str, Any] | None,
+    *given: Any,
 ) -> Objective:
     """Return the objective; for a formula, ``parameters`` says what is constant."""
     firsts = {k: np.ravel(v)[0] for k, v in (parameters or {}).items() if np.size(v)}
-    made = objective_of(objective, *given, parameters=firsts)
-    arguments.refuse_constraints(made, "many descents")
-    return made
+    return within(objective, subject_to, *given, parameters=firsts)
 
 
 def _starts(x0: Any, objective: Objective, limits: Bounds, rng: Seed) -> np.ndarray:
     n = len(objective.space)
     if isinstance(x0, (int, np.integer)) and not isinstance(x0, bool):
+        if objective.constraints is not None:
+            limits = Box(objective.constraints, limits).bounds()
         if x0 < 1:
             raise InputError(f"x0 is a number of starts, at least 1, not {x0}")
         source = arguments.generator(rng)

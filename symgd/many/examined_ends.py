@@ -129,13 +129,28 @@ def left_to_run(problem: Problem, table: Ends) -> np.ndarray:
     """Return the numbers of a rule's descents that are to be run alone.
 
     So that the last word on an end is that of a single run: those that have converged
-    but are not exact, and those of which patience was lost.
+    but are not exact, those of which patience was lost, and those that are exact where
+    there were no more iterations.
     """
-    converged = table.status == Status.CONVERGED
     left = table.status == Status.STALLED
-    if converged.any():
-        arrays = {k: np.ascontiguousarray(v) for k, v in vars(table).items()}
-        copy = Ends(**arrays | {"status": table.status.copy()})
-        ExaminedEnds(problem, copy).examine(np.arange(problem.count))
-        left |= copy.status == RUNNING
+    left |= _examined(problem, table, Status.CONVERGED) == RUNNING
+    if problem.settings.relative:
+        exact = _examined(problem, table, Status.MAXITER, CLOSE)
+        left |= exact == Status.CONVERGED
     return np.flatnonzero(left)
+
+
+def _examined(
+    problem: Problem, table: Ends, which: Status, close: float | None = None
+) -> np.ndarray:
+    """Return the status of those with another one, if they are taken for converged."""
+    status = np.where(table.status == which, Status.CONVERGED, Status.MAXITER)
+    if (table.status == which).any():
+        known = {k: v for k, v in vars(table).items() if v is not None}
+        arrays = {k: np.ascontiguousarray(v) for k, v in known.items()}
+        copy = Ends(**arrays | {"status": status.astype(table.status.dtype)})
+        ends = ExaminedEnds(problem, copy)
+        ends.close = ends.close if close is None else close
+        ends.examine(np.arange(problem.count))
+        return copy.status
+    return np.full_like(status, Status.DIVERGED)

@@ -50,10 +50,14 @@ def _run(
         nit=np.zeros(count, dtype=np.int64),
         nfev=np.zeros(count, dtype=np.int64),
     )
+    if problem.is_constrained:
+        table.grad_norm = np.full(count, math.nan)
+        table.constraint_violation = np.full(count, math.nan)
     settings, deadline = problem.settings, math.inf
     if settings.time_limit < math.inf:
         deadline = time.perf_counter() + settings.time_limit
-    shared = _Loop(problem, table, cut_short) if problem.searches else None
+    looped = problem.searches and not problem.is_constrained
+    shared = _Loop(problem, table, cut_short) if looped else None
 
     def stopped() -> bool:
         return interrupts.noted or time.perf_counter() >= deadline
@@ -129,6 +133,10 @@ def _alone(
     table.fun[which] = run.fun
     table.nit[which], table.nfev[which] = max(run.t, 0), run.evaluations
     table.status[which] = status
+    known = run.certificate()
+    if known and table.grad_norm is not None and table.constraint_violation is not None:
+        table.grad_norm[which] = run.norm
+        table.constraint_violation[which] = known.residuals.constraint_violation
 
 
 class _Loop:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symgd.descent.certificate import CTOL
 from symgd.descent.result import Result
 from symgd.descent.run import Run, drive, result_of
 from symgd.descent.settings import Settings
@@ -65,6 +66,8 @@ class Results(Sequence[Result]):
     status : ndarray of int, shape (N,)
         Values of :class:`Status`.
     success : ndarray of bool, shape (N,)
+    constraint_violation : ndarray, shape (N,)
+        The largest of each end; 0 without constraints.
     """
 
     def __init__(self, problem: Problem, table: Ends, traced: Sequence[int]) -> None:
@@ -75,6 +78,11 @@ class Results(Sequence[Result]):
         self.start = problem.starts
         self.x, self.fun, self.jac = table.x, table.fun, table.jac
         self.status, self.nit, self.nfev = table.status, table.nit, table.nfev
+        violation = table.constraint_violation
+        self.constraint_violation = (
+            np.zeros(len(self)) if violation is None else violation
+        )
+        self._norms = table.grad_norm
 
     @functools.cached_property
     def success(self) -> np.ndarray:
@@ -83,7 +91,9 @@ class Results(Sequence[Result]):
 
     @functools.cached_property
     def grad_norm(self) -> np.ndarray:
-        """The largest component of each (projected) gradient."""
+        """The largest component of each (projected, or Lagrangian's) gradient."""
+        if self._norms is not None:
+            return self._norms
         bounds = self._problem.bounds
         held = (self.x <= bounds.lower) & (self.jac > 0.0)
         held |= (self.x >= bounds.upper) & (self.jac < 0.0)
@@ -103,11 +113,10 @@ class Results(Sequence[Result]):
             return [self[i] for i in range(*which.indices(len(self)))]
         which = self._index(int(which))
         traced, start = which in self._traced, self.start[which].copy()
-        # Where a descent says more of its end than tables hold, it is made again.
         if math.isnan(self.fun[which]) and self.status[which] in CUT:
             run, ended = self._problem.run(which), Status(self.status[which])
             run.be_unknown_at(start)
-        elif traced or self.status[which] in (Status.DIVERGED, Status.ABNORMAL):
+        elif traced or self._is_told_anew(which):
             run, ended = self._repeated(which, traced)
         else:
             run, ended = self._problem.run(which), Status(self.status[which])
@@ -120,6 +129,11 @@ class Results(Sequence[Result]):
         result = result_of(run, ended, self.objective, start, "given")
         result.one_of_many = True
         return result
+
+    def _is_told_anew(self, which: int) -> bool:
+        """Whether a descent says more of its end than tables hold."""
+        known = self._norms is None  # and no multipliers
+        return not known or self.status[which] in (Status.DIVERGED, Status.ABNORMAL)
 
     @property
     def settings(self) -> Settings:
@@ -142,16 +156,25 @@ class Results(Sequence[Result]):
     def __iter__(self) -> Iterator[Result]:
         return (self[i] for i in range(len(self)))
 
+    @functools.cached_property
+    def feasible(self) -> np.ndarray:
+        """Whether each end satisfies the constraints, if there are any."""
+        return self.success | (self.constraint_violation <= CTOL)
+
     @property
     def best_index(self) -> int:
-        """Which end has the lowest value, of the descents that did not diverge."""
-        diverged = self.status == Status.DIVERGED
-        values = self.fun if diverged.all() else np.where(diverged, math.inf, self.fun)
-        return int(np.argmin(np.where(np.isnan(values), math.inf, values)))
+        """Which end has the lowest value, of the descents that did not diverge.
+
+        One that doesn't satisfy the constraints is it only if none does: then it is the
+        one that violates them least.
+        """
+        lost = (self.status == Status.DIVERGED) | np.isnan(self.fun)
+        missed = np.where(self.feasible, 0.0, self.constraint_violation)
+        return int(np.lexsort((self.fun, missed, lost))[0])
 
     @property
     def best(self) -> Result:
-        """The end with the lowest value, of the descents that did not diverge."""
+        """The end with the lowest value: see ``best_index``."""
         return self[self.best_index]
 
     def minima(self, tol: float = 1e-6) -> list[Minimum]:
@@ -186,8 +209,11 @@ class Results(Sequence[Result]):
             for status in Status
             if (self.status == status).any()
         )
-        best = np.nanmin(self.fun) if not np.isnan(self.fun).all() else math.nan
-        return f"<Results of {len(self)} descents: {counts}; lowest f = {number(best)}>"
+        best = self.best_index
+        lowest = f"lowest f = {number(self.fun[best])}"
+        if not self.feasible[best]:
+            lowest = f"least violation = {number(self.constraint_violation[best])}"
+        return f"<Results of {len(self)} descents: {counts}; {lowest}>"
 
 
 class Sweep:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -52,6 +54,8 @@ class Problem:
             name: self._column(name, parameters.get(name, value))
             for name, value in objective.parameters.items()
         }
+        if self.is_constrained:
+            methods.check_within(objective, settings, method, hyperparameters)
         self.rule: Rule | None = None
         self.hyperparameters: dict[str, Any] = {}
         self.automatic = False  # whether steps are found on the way
@@ -90,6 +94,20 @@ class Problem:
             raise InputError(f"{problem}for each start; its shape is {column.shape}")
         return column
 
+    def part(self, rows: slice) -> Problem:
+        """Return some of the descents, to be run elsewhere."""
+
+        def cut(values: Mapping[str, Any]) -> dict[str, Any]:
+            return {k: v[rows] if np.ndim(v) else v for k, v in values.items()}
+
+        other = copy.copy(self)
+        other.__dict__.pop("_alike", None)
+        other.starts = self.starts[rows]
+        other.count = len(other.starts)
+        other.parameters = cut(self.parameters)
+        other.hyperparameters = cut(self.hyperparameters)
+        return other
+
     def stoppable(self) -> AbstractContextManager[Sequence[int]]:
         """Let long evaluations be cut short: the flag is not 0 then."""
         if self.objective.arrays is None:
@@ -100,6 +118,11 @@ class Problem:
     def searches(self) -> bool:
         """Whether the descents search for their steps."""
         return self.rule is None or self.automatic
+
+    @property
+    def is_constrained(self) -> bool:
+        """Whether the descents keep to constraints, each as a run of its own."""
+        return self.objective.constraints is not None
 
     @property
     def fits_lanes(self) -> bool:
@@ -134,16 +157,26 @@ class Problem:
 
     def run(self, which: int, settings: Settings | None = None) -> Run:
         """Return one descent as a run of its own, not begun."""
-        constants = self.choice(self.parameters, which)
-        objective = self.objective.with_parameters(**constants)
+        objective = self._objective_of(which)
         settings = settings or self.settings
         hyper, method = self.choice(self.hyperparameters, which), self.rule or "auto"
         return methods.run_of(objective, self.bounds, settings, method, hyper)
 
+    def _objective_of(self, which: int) -> Objective:
+        """Return the objective of one descent."""
+        if self.is_constrained and not any(map(np.ndim, self.parameters.values())):
+            return self._alike  # it knows its rows
+        return self.objective.with_parameters(**self.choice(self.parameters, which))
+
+    @functools.cached_property
+    def _alike(self) -> Objective:
+        """The objective where all descents have the same parameters."""
+        return self.objective.with_parameters(**self.choice(self.parameters, 0))
+
 
 @dataclass
 class Ends:
-    """The ends of N descents."""
+    """The ends of N descents; the last two only within constraints."""
 
     x: np.ndarray
     fun: np.ndarray
@@ -151,3 +184,11 @@ class Ends:
     status: np.ndarray
     nit: np.ndarray
     nfev: np.ndarray
+    grad_norm: np.ndarray | None = None
+    constraint_violation: np.ndarray | None = None
+
+    def enter(self, rows: slice, ends: Ends) -> None:
+        """Enter the ends of some of the descents."""
+        for name, numbers in vars(ends).items():
+            if numbers is not None:
+                getattr(self, name)[rows] = numbers

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from symgd.descent.certificate import CTOL
 from symgd.descent.result import Result, Trace
 from symgd.errors import unknown_name
 from symgd.language.drawing import animated, card, drawn, pictured
@@ -105,7 +106,9 @@ class Race(Mapping[str, Result]):
         return next(label for label in ends if self.results[label].fun <= limit)
 
     def _lost(self, label: str) -> bool:
-        return self.results[label].status == Status.DIVERGED
+        result = self.results[label]
+        missed = not (result.success or result.constraint_violation <= CTOL)
+        return result.status == Status.DIVERGED or missed
 
     @property
     def best(self) -> Result:

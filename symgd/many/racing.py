@@ -27,7 +27,7 @@ from symgd.many.race_result import Race
 from symgd.native.interrupts import Interrupts
 from symgd.native.status import CUT, RUNNING, Status
 from symgd.objectives import points
-from symgd.objectives.objective import Objective, objective_of
+from symgd.objectives.objective import Objective, within
 from symgd.objectives.points import Bounds
 from symgd.rules import family
 from symgd.rules.rule import Rule
@@ -58,6 +58,7 @@ def race(
     rng: Seed = None,
     trace: bool | int = True,
     progress: bool = False,
+    subject_to: Any = None,
     **hyperparameters: Formula,
 ) -> Race:
     """Minimise with several methods from the same start, and compare them.
@@ -83,6 +84,8 @@ def race(
         so that recording them costs no time in the race.
     progress : bool
         Whether to show how many methods are compiled and have run.
+    subject_to : str, relation, sequence of these, or mapping by name, optional
+        As there: only ``"auto"`` can keep to constraints, and is the default then.
     **hyperparameters : float or str
         For every rule that has them, unless a pair gives it another value.
 
@@ -107,8 +110,7 @@ def race(
     >>> done["gd step_size=0.2"].nit, done["gd step_size=0.01"].nit
     (38, 947)
     """
-    given = objective_of(objective, x0, bounds)
-    arguments.refuse_constraints(given, "a race")
+    given = within(objective, subject_to, x0, bounds)
     settings = Settings.checked(
         sign=1.0,
         maxiter=maxiter,
@@ -175,7 +177,7 @@ def raced(
 def everybody(objective: Objective) -> list[str]:
     """Return the names of all methods that can minimise an objective."""
     solvers = ["auto"] if objective.iteration is None else []
-    return [*solvers, *family.BUILT_IN]
+    return solvers if objective.constraints else [*solvers, *family.BUILT_IN]
 
 
 @dataclass(frozen=True)

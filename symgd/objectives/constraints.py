@@ -15,24 +15,29 @@ import itertools
 import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import sympy as sp
 
 from symgd.errors import FormulaError, InputError
-from symgd.language.as_written import decided
-from symgd.language.formula import array as array_of
 from symgd.language.formula import names_in, symbol, text_of
-from symgd.language.nodes import Sum
 from symgd.language.relations import Relation, read_relation
-from symgd.native.machine import address
+from symgd.objectives.bound_rows import BoundRow, bound_rows
 from symgd.objectives.numbers_given import named
+from symgd.objectives.row_blocks import (
+    RowBlock,
+    blocks_of,
+    chosen,
+    numbers_of,
+    square,
+    term,
+    unused,
+)
 
 # It stands above: what is asked of one are its names, arrays and parameters.
 Objective = Any
 _OF_SCIPY = ("LinearConstraint", "NonlinearConstraint", "dict")
-INTO = {"==": (0.0, 0.0), "<=": (-math.inf, 0.0), ">=": (0.0, math.inf)}
 
 
 class Constraints:
@@ -84,30 +89,10 @@ class Constraints:
         found: set[str] = set()
         for relation in self.relations:
             sides = (each for limit in relation.limits for each in limit)
-            for part in (*relation.parts(), *sides, _chosen(relation.condition, 1)):
+            for part in (*relation.parts(), *sides, chosen(relation.condition, 1)):
                 plain, indexed = names_in(part)
                 found |= plain | set(indexed)
         return found
-
-
-class RowBlock(NamedTuple):
-    """Rows of one relation that are alike."""
-
-    relation: int
-    body: sp.Expr
-    low: float
-    high: float
-    multiplier: str
-    limits: tuple[Any, ...]
-    condition: Any
-
-    @property
-    def has_gaps(self) -> bool:
-        """Whether there may be indices without a row."""
-        ends = (end for _, *ends in self.limits for end in ends)
-        inside = {name for end in ends for name in end.free_symbols}
-        indices = {index for index, *_ in self.limits}
-        return self.condition != sp.true or not inside.isdisjoint(indices)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,6 +120,19 @@ class Lagrangian:
     patterns: dict[bytes, Any] = dataclasses.field(
         default_factory=dict, compare=False, repr=False
     )
+
+    @functools.cached_property
+    def augmented(self) -> Objective:
+        """The same without constraints: squares of what they are beyond their sides.
+
+        It is ``s*f(x) + sum(b[k]**2)/2``, where ``b[k]`` is how far ``c[k](x) + y[k]``
+        is beyond the sides: an augmented Lagrangian in units of its weight, 1/s, of the
+        same names.
+        """
+        factor = symbol(self.function.variables[-1])
+        terms = sp.Add.make_args(self.function.expression)
+        own = sp.Add(*(each for each in terms if factor in each.free_symbols))
+        return self.function.with_expression(own + sum(map(square, self.blocks)))
 
     def with_function(self, function: Objective) -> Lagrangian:
         """Return the same with a copy of the Lagrangian."""
@@ -190,20 +188,23 @@ class Lagrangian:
         return low, high
 
     @functools.cached_property
+    def bound_rows(self) -> list[BoundRow]:
+        """The rows that are bounds of a variable."""
+        given = self.blocks, self.heights, self.variables, self.gaps
+        return bound_rows(self.function, *given)
+
+    @functools.cached_property
     def gaps(self) -> frozenset[int]:
         """The rows that stand for no relation: of indices that a family leaves out."""
         blocks = [block for block in self.blocks if block.has_gaps]
         if not blocks:
             return frozenset()
-        # Each multiplier stands in this as often as there is such a relation.
-        rows = sum(_term(block._replace(body=sp.S.One)) for block in blocks)
-        whole, gradient = self.function, array("d", bytes(8 * self.function.space.size))
-        counted = whole.with_expression(rows).kernel("evaluation")
-        point, words = array("d", gradient), whole.parameter_values()
-        counted(address(point), address(words), address(gradient))
-        pairs = [(b, whole.space.places(b.multiplier, "multiplier")) for b in blocks]
-        each = (k for _, places in pairs for k in places)
-        return frozenset(k - self.size for k in each if gradient[k] == 0.0)
+        there = numbers_of(
+            self.function, [(b, sp.S.One) for b in blocks], [0.0] * self.size
+        )
+        places = self.function.space.places
+        each = (k for b in blocks for k in places(b.multiplier, "multiplier"))
+        return frozenset(k - self.size for k in each if there[k - self.size] == 0.0)
 
     @property
     def equalities(self) -> int:
@@ -221,6 +222,34 @@ class Lagrangian:
             found[label] = value + found[label] if label in found else value
         order = [label for label in self.constraints.labels if label in found]
         return {label: found[label] for label in order}
+
+    def by_name_at(self, x: Sequence[float], rows: Sequence[float]) -> dict[str, Any]:
+        """Return what relations are at a point: of a chain, what is in the middle.
+
+        Parameters
+        ----------
+        x : sequence of float
+        rows : sequence of float
+            What each row is there; a chain may be two.
+        """
+        firsts = itertools.accumulate(self.heights, initial=0)
+        chains: dict[int, list[tuple[int, int, RowBlock]]] = {}
+        for first, height, block in zip(
+            firsts, self.heights, self.blocks, strict=False
+        ):
+            chains.setdefault(block.relation, []).append((first, height, block))
+        pairs = [each for each in chains.values() if len(each) > 1]
+        if not pairs:
+            return self.by_name(rows)
+        bodies = [
+            (block, self.constraints.relations[block.relation].body)
+            for (*_, block), _ in pairs
+        ]
+        middles, found = numbers_of(self.function, bodies, x), array("d", rows)
+        for (first, height, _), (second, *_) in pairs:
+            found[first : first + height] = middles[first : first + height]
+            found[second : second + height] = array("d", bytes(8 * height))
+        return self.by_name(found)
 
     @functools.cached_property
     def in_order(self) -> list[int]:
@@ -272,10 +301,10 @@ def constrained(
     )
     taken = {*parameters, *(declared or ()), *constraints.names()}
     taken |= {each.name for each in expression.free_symbols}
-    factor = _unused("objective", taken)
+    factor = unused("objective", taken)
     taken.add(factor)
-    blocks = _blocks(constraints, taken)
-    total = symbol(factor) * expression + sum(map(_term, blocks))
+    blocks = blocks_of(constraints.relations, taken)
+    total = symbol(factor) * expression + sum(map(term, blocks))
     own = [*(block.multiplier for block in blocks), factor]
     told = "; ".join(text for _, text in constraints.texts)
     shown = f"{text_of(expression)}, subject to {told}"
@@ -293,7 +322,7 @@ def constrained(
 def _check_conditions(constraints: Constraints, variables: Iterable[str]) -> None:
     """Refuse a family whose indices would depend on where the point is."""
     for relation in constraints.relations:
-        plain, indexed = names_in(_chosen(relation.condition, 1))
+        plain, indexed = names_in(chosen(relation.condition, 1))
         for name in sorted({*plain, *indexed} & set(variables)):
             problem = f"which constraints there are can't depend on the variable {name}"
             raise FormulaError(problem, relation.text)
@@ -323,52 +352,6 @@ def _told_as(shown: str, total: str) -> Iterator[None]:
             raise
         told = error.problem, shown, None, None, error.suggestion
         raise FormulaError(*told) from None
-
-
-def _blocks(constraints: Constraints, taken: set[str]) -> list[RowBlock]:
-    """Return the rows of all relations, equalities first."""
-    found = []
-    for place, relation in enumerate(constraints.relations):
-        for body, low, high in _rows(relation):
-            name = _unused("multiplier", taken)
-            taken.add(name)
-            family = relation.limits, relation.condition
-            found.append(RowBlock(place, body, low, high, name, *family))
-    return sorted(found, key=lambda block: block.low != block.high)
-
-
-def _rows(relation: Relation) -> list[tuple[sp.Expr, float, float]]:
-    """Return what is to be between which numbers, for a relation: one row, or two."""
-    body, low, high = relation.parts()
-    if relation.sense != "between":
-        return [(body, *INTO[relation.sense])]
-    if low.is_number and high.is_number:
-        if not low <= high:
-            problem = f"{low} is above {high}"
-            raise InputError(f"no point satisfies {relation.text!r}: {problem}")
-        return [(body, float(low), float(high))]
-    return [(body - low, *INTO[">="]), (body - high, *INTO["<="])]
-
-
-def _term(block: RowBlock) -> sp.Expr:
-    """Return what a block adds to the Lagrangian."""
-    if not block.limits:
-        return symbol(block.multiplier) * block.body
-    places = [index - first for index, first, _ in reversed(block.limits)]
-    one = sp.Indexed(array_of(block.multiplier), *places)
-    return Sum(_chosen(block.condition, one * block.body), *block.limits)
-
-
-def _chosen(condition: Any, value: Any) -> Any:
-    """Return a value where a condition holds, and else 0."""
-    return decided((sp.sympify(value), condition), (sp.S.Zero, sp.true))
-
-
-def _unused(name: str, taken: set[str]) -> str:
-    number = 0
-    while (found := f"{name}_{number}" if number else name) in taken:
-        number += 1
-    return found
 
 
 def _not_ours(given: Any) -> Exception:

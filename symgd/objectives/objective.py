@@ -638,6 +638,15 @@ def objective_of(objective: Any, *given: Any, **more: Any) -> Objective:
     return made
 
 
+def within(objective: Any, subject_to: Any, *given: Any, **more: Any) -> Objective:
+    """Return an objective as :func:`objective_of`, within given constraints."""
+    if subject_to is None:
+        return objective_of(objective, *given, **more)
+    if isinstance(objective, Objective):
+        return Objective(objective, subject_to=subject_to)
+    return objective_of(objective, *given, subject_to=subject_to, **more)
+
+
 def _names_with(
     text: str, names: Iterable[str], more: Mapping[str, Any]
 ) -> Sequence[str]:

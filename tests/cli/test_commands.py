@@ -159,6 +159,8 @@ def test_constraints_are_given_one_by_one():
     never = run("minimize", "x", "--subject-to", "x >= 2", "--subject-to", "x <= 1")
     assert never.exit_code == 1
     assert "INFEASIBLE" in never.stdout
+    raced = run("race", "x**2 + y**2", "--start", "3,0", *given, "--json")
+    assert list(json.loads(raced.stdout)["results"]) == ["auto"]
 
 
 def test_constraints_are_shown_with_their_lagrangian():

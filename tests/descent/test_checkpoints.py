@@ -92,13 +92,13 @@ def test_no_counter_makes_a_run_leave_its_arrays_or_never_end(stored):
     run, forge = stored
     refused = 0
     record = {}
-    forge(lambda _, arrays: record.update(RECORDS[len(arrays["record"])]))
+    forge(lambda _, arrays: record.update(RECORDS[len(arrays["counters"])]))
     counts = [place for place, k in enumerate(record) if record[k] is c_int64]
     for place in counts:
         for number in HOSTILE:
 
             def change(_, arrays, place=place, number=number):
-                arrays["record"][place] = number
+                arrays["counters"][place] = number
 
             forge(change)
             refused += not goes_on(run)
@@ -150,7 +150,7 @@ STRANGE = [
     lambda _, arrays: arrays.pop("start").sort(),
     lambda _, arrays: arrays.update(more=arrays["start"]),
     lambda _, arrays: (
-        arrays["record"].view("f8").__setitem__(PLACES.index("gtol"), 1e9)
+        arrays["counters"].view("f8").__setitem__(PLACES.index("gtol"), 1e9)
     ),
     lambda _, arrays: arrays.update(start=arrays["start"].reshape(1, -1)),
 ]

@@ -737,3 +737,36 @@ def test_where_two_pieces_meet_or_a_jump_is_far_nothing_is_left(formula, start, 
     result = minimize(formula, start)
     assert result.success
     assert result.fun == pytest.approx(least, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("method", "step_size"), [("gd", 1e-20), ("momentum", 1e-20), ("adam", 1e-11)]
+)
+def test_a_rule_at_a_minimum_in_small_units_has_found_it(method, step_size):
+    formula, starts = "((x - 3e-9)/1e-9)**2 + ((y + 1e-9)/1e-9)**2", [[0, 0], [1e-9, 0]]
+    given = {"method": method, "step_size": step_size, "maxiter": 20_000}
+    result = minimize(formula, starts[0], **given)
+    assert result.status == Status.CONVERGED
+    assert result.x.tolist() == pytest.approx([3e-9, -1e-9], rel=1e-7)
+    many = minimize_many(formula, starts, **given)
+    assert (many.status == Status.CONVERGED).all()
+
+
+@pytest.mark.parametrize("unit", [1e-8, 1e-20, 1e100])
+@pytest.mark.parametrize("far", [0.1, 7.0])
+def test_beyond_the_edge_of_a_domain_nothing_is_flat(unit, far):
+    result = minimize(f"log(x/{3 * unit!r})**2", [3 * unit * far])
+    assert result.status == Status.CONVERGED
+    assert result.x[0] == pytest.approx(3 * unit, rel=1e-5)
+
+
+@pytest.mark.parametrize("far", [0.1, 7.0])
+def test_where_curvature_leaves_float64_an_end_aside_is_no_success(far):
+    result = minimize("log(x/3e-200)**2", [3e-200 * far])
+    assert not result.success or result.fun < 1e-10
+
+
+def test_a_rule_that_is_still_on_its_way_has_not():
+    formula = "1e6*((x - 3)**2 + (y + 1)**2)"
+    result = minimize(formula, [0, 0], method="gd", step_size=1e-11)
+    assert result.status == Status.MAXITER

@@ -224,12 +224,12 @@ def forged(file, change, facts=None):
 
 
 def set_count(name, number):
-    return lambda _, arrays: arrays["record"].__setitem__(PLACES.index(name), number)
+    return lambda _, arrays: arrays["counters"].__setitem__(PLACES.index(name), number)
 
 
 def set_number(name, number):
     def change(_, arrays):
-        arrays["record"].view("f8")[PLACES.index(name)] = number
+        arrays["counters"].view("f8")[PLACES.index(name)] = number
 
     return change
 

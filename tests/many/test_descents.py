@@ -332,3 +332,75 @@ def test_an_infinite_gradient_is_noticed_at_a_bound():
     results = minimize_many("10*x - sqrt(x)", [[1.0]], **options)
     assert_same(results, 0, minimize("10*x - sqrt(x)", [1.0], **options))
     assert results.status[0] == Status.DIVERGED
+
+
+# ----------------------------------------------------------- within constraints
+
+LENS = {"left": "x**2 + y**2 <= 4", "right": "(x - 1)**2 + y**2 <= p"}
+
+
+def lens():
+    return Objective("x*y + y", parameters={"p": 4.0}, subject_to=LENS)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_each_descent_within_constraints_is_the_one_made_alone(workers):
+    starts = np.random.default_rng(4).uniform(-3, 3, (12, 2))
+    results = minimize_many(lens(), starts, workers=workers)
+    for which, start in enumerate(starts):
+        alone = minimize(lens(), start)
+        assert_same(results, which, alone)
+        assert results.constraint_violation[which] == alone.constraint_violation
+        assert results[which].multipliers == alone.multipliers
+        assert results[which].message == alone.message
+
+
+def test_random_starts_within_constraints_find_the_minima():
+    relations = ["x**2 + y**2 == 25", "x <= 6"]
+    bounds = [(-6, 6), (-6, 6)]
+    results = minimize_many("-(x*y)**2", 60, bounds=bounds, subject_to=relations)
+    found = results.minima(1e-5)
+    side = np.sqrt(12.5)
+    expected = {(a, b) for a in (-1, 1) for b in (-1, 1)}
+    assert {tuple(np.sign(m.x).astype(int)) for m in found} == expected
+    assert all(np.allclose(np.abs(m.x), side, atol=1e-6) for m in found)
+
+
+def test_an_infeasible_end_is_never_better_than_a_feasible_one():
+    """From the left, where f is lower, the way to the feasible side is barred."""
+    relation = {"far": "10*(x**2 - 9)**2 - x <= -2"}
+    results = minimize_many("x", [[-3.0], [4.0], [-3.1]], subject_to=relation)
+    missed = results.constraint_violation > 1e-8
+    assert missed.tolist() == [True, False, True]
+    assert results.fun[missed].max() < results.best.fun
+    assert results.best.constraint_violation <= 1e-8
+    assert results.best.fun == results.fun[results.feasible].min()
+
+
+def test_of_infeasible_ends_the_one_that_violates_least_is_the_best():
+    results = minimize_many(
+        "-x", [[0.0], [6.0], [-6.0]], subject_to="(x**2 - 9)**2 + x <= -10"
+    )
+    assert not results.success.any()
+    least = results.constraint_violation.min()
+    assert results.best.constraint_violation == least
+    assert "least violation" in repr(results)
+
+
+def test_a_parameter_of_a_constraint_is_swept():
+    grid = sweep(lens(), [0.5, 0.5], method="auto", parameters={"p": [1.0, 2.0, 4.0]})
+    alone = [minimize(lens().with_parameters(p=p), [0.5, 0.5]) for p in (1, 2, 4)]
+    assert grid.fun.tolist() == [each.fun for each in alone]
+    text = sweep(
+        "x**2 + p", 3.0, method="auto", parameters={"p": [1, 2]}, subject_to=["x >= p"]
+    )
+    np.testing.assert_allclose(text.fun, [2.0, 6.0])
+
+
+def test_a_start_where_a_constraint_is_not_finite_has_no_value():
+    results = minimize_many("x", [[-5.0], [5.0]], subject_to="sqrt(x) + 1/x >= 2")
+    assert Status(results.status[0]) == Status.DIVERGED
+    assert np.isnan(results.fun[0])
+    assert results.best_index == 1
+    unknown = minimize_many("x", [[5.0]], subject_to="x >= 1", time_limit=0.0)
+    assert np.isnan(unknown[0].constraint_violation)

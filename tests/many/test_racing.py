@@ -469,3 +469,15 @@ def test_what_cannot_be_drawn_is_refused(bowl, done, ax, tmp_path):
         race(bowl, [1, -2], ["gd"], trace=False).plot(ax)
     with pytest.raises(InputError, match="no known format"):
         save(done, tmp_path / "race.xyz")
+
+
+def test_within_constraints_the_default_method_races_alone():
+    relation = {"sum": "x + y >= 2"}
+    done = race("x**2 + y**2", [3.0, 0.0], subject_to=relation)
+    alone = minimize("x**2 + y**2", [3.0, 0.0], subject_to=relation)
+    assert list(done) == ["auto"]
+    assert done.best.x.tolist() == alone.x.tolist()
+    assert done.best.multipliers == alone.multipliers
+    assert "violation" in done.best.trace.names
+    with pytest.raises(InputError, match=r"'heavy' can't keep to .*'auto'"):
+        race("x**2 + y**2", [3.0, 0.0], ["auto", HEAVY], subject_to=relation)

@@ -104,9 +104,11 @@ def test_a_family_without_an_index_is_named(known):
 
 def test_what_cannot_keep_to_constraints_says_so():
     objective = Objective("x**2", subject_to="x >= 1")
-    with pytest.raises(InputError, match="can't keep to constraints"):
-        minimize_many(objective, [[1.0]])
-    with pytest.raises(InputError, match="can't keep to constraints"):
+    with pytest.raises(InputError, match=r"'adam' can't keep to constraints.*'auto'"):
+        minimize_many(objective, [[1.0]], method="adam")
+    with pytest.raises(InputError, match="patience isn't tested within constraints"):
+        minimize_many(objective, [[1.0]], patience=3)
+    with pytest.raises(InputError, match=r"'gd' can't keep to constraints.*'auto'"):
         race(objective, [1.0], methods=["gd", "adam"])
 
 

@@ -1,0 +1,46 @@
+"""Descents on a Dask cluster of two processes, also where one of them is killed."""
+
+import numpy as np
+import pytest
+
+from symgd import minimize_many
+
+distributed = pytest.importorskip("distributed")
+
+VALLEY = "(1 - x)**2 + 100*(y - x**2)**2"
+STARTS = np.random.default_rng(0).uniform(-2.0, 2.0, (150, 2))
+RULE = {"method": "gd", "step_size": 1e-4, "maxiter": 2000}
+
+
+@pytest.fixture(scope="module")
+def client():
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def _dies():
+    import os
+
+    os._exit(1)
+
+
+def assert_same(one, other):
+    for name in ("x", "fun", "jac", "status", "nit", "nfev"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
+
+
+def test_a_client_gives_the_bits_of_one_machine(client):
+    assert_same(
+        minimize_many(VALLEY, STARTS, executor=client), minimize_many(VALLEY, STARTS)
+    )
+
+
+def test_a_worker_that_is_killed_loses_nothing(client):
+    client.submit(_dies, retries=0, pure=False)  # whoever takes it
+    sent = minimize_many(VALLEY, STARTS, executor=client, **RULE)
+    assert_same(sent, minimize_many(VALLEY, STARTS, **RULE))

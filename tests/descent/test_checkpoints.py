@@ -92,7 +92,7 @@ def test_no_counter_makes_a_run_leave_its_arrays_or_never_end(stored):
     run, forge = stored
     refused = 0
     record = {}
-    forge(lambda _, arrays: record.update(RECORDS[len(arrays["record"])]))
+    forge(lambda _, arrays: record.update(RECORDS[len(arrays["counters"])]))
     counts = [place for place, k in enumerate(record) if record[k] is c_int64]
     for place in counts:
         for number in HOSTILE:

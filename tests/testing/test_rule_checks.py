@@ -72,7 +72,7 @@ def test_every_built_in_rule_keeps_all_promises(rule):
 
 
 @given(rules())
-@settings(max_examples=4, suppress_health_check=[HealthCheck.nested_given])
+@settings(max_examples=4, suppress_health_check=list(HealthCheck))
 def test_drawn_rules_keep_all_promises(rule):
     check_rule(rule, examples=3)
 

@@ -12,6 +12,8 @@ from symgd.insight.tape import Tape
 
 EPS = 2.0**-52
 REACH = 1e3  # how far points are looked at where there is no bound
+LITTLE = 5  # variables whose matrices cost nothing
+LEAST = 8  # matrices at a time
 CORNERS = 6  # variables whose box has few enough corners to look at
 SMALL = 2.0**-40  # of a box around a point, beside the size of the point
 
@@ -65,6 +67,11 @@ class Box:
             sides = np.hstack([low, high]).tolist()
             found.append(np.array(list(itertools.product(*sides))).T)
         return self.clipped(np.hstack(found))
+
+
+def fewer(count: int, n: int) -> int:
+    """Return how many matrices of n rows take as long as so many small ones."""
+    return count if n <= LITTLE else max(LEAST, count * LITTLE**2 // n**2)
 
 
 def middles(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 import sympy as sp
 
 from symgd.insight import exact, witnesses
-from symgd.insight.boxes import Box, halves, indivisible, middles
+from symgd.insight.boxes import Box, fewer, halves, indivisible, middles
 from symgd.insight.compositions import AFFINE, Rules
 from symgd.insight.derived import Derived
 from symgd.insight.tape import NotEnclosed
@@ -156,7 +156,10 @@ def _of_fractions(
 
 
 def _witness(derived: Derived, box: Box, deadline: float) -> Witness | Chord | None:
-    for points in (box.points(0), box.points(POINTS)):  # first the simple ones
+    for points in (
+        box.points(0),
+        box.points(fewer(POINTS, box.n)),
+    ):  # first the simple ones
         found = witnesses.negative_curvature(derived, box, points)
         if found is not None:
             return found
@@ -164,7 +167,7 @@ def _witness(derived: Derived, box: Box, deadline: float) -> Witness | Chord | N
 
 
 def _may_be_concave(derived: Derived, box: Box) -> bool:
-    points = box.points(50, seed=1)
+    points = box.points(fewer(50, box.n), seed=1)
     try:
         found = derived.curvature(points, points)
     except NotEnclosed:
@@ -182,15 +185,15 @@ def _by_boxes(
 ) -> Verdict:
     """Split the box until the Hessian is semidefinite on each part, or not at all."""
     lower, upper, total = box.lower, box.upper, 0
+    pack = fewer(PACK, box.n)
     try:
         while lower.shape[1]:
             if time.monotonic() > deadline or lower.shape[1] > MOST_BOXES:
                 open_ = f"{lower.shape[1]} of {total} boxes"
                 reason = f"its Hessian on boxes is undecided on {open_}"
                 return Verdict(None, None, reason, None, blame)
-            here = slice(-PACK, None)
-            a, b = lower[:, here], upper[:, here]
-            lower, upper = lower[:, :-PACK], upper[:, :-PACK]
+            a, b = lower[:, -pack:], upper[:, -pack:]
+            lower, upper = lower[:, :-pack], upper[:, :-pack]
             total += a.shape[1]
             left = ~derived.convex_on(a, b)
             a, b = a[:, left], b[:, left]

@@ -16,6 +16,7 @@ from symgd.language.nodes import symbol
 from symgd.objectives.objective import Objective
 
 Matrix = list[list[Fraction]]
+MOST_PARTS = 1000  # of which an exponent is so many
 MOST_SIZE = 60  # rows of a matrix that is eliminated in fractions
 
 
@@ -36,7 +37,7 @@ def prepared(objective: Objective) -> sp.Expr:
         problem = "constraints can't be analysed yet: leave subject_to out, and give"
         raise InputError(f"{problem} bounds=, within which all is said")
     values = {symbol(k): rational(v) for k, v in objective.parameters.items()}
-    return _whole(objective.expression.xreplace(values))
+    return _whole(objective.expression, values)
 
 
 def rational(value: float) -> sp.Rational:
@@ -45,22 +46,35 @@ def rational(value: float) -> sp.Rational:
     return sp.Rational(exact.numerator, exact.denominator)
 
 
-def _whole(expression: sp.Expr) -> sp.Expr:
+def _whole(expression: sp.Expr, values: dict[sp.Symbol, sp.Rational]) -> sp.Expr:
     """Return an expression without floats, with what would overflow kept whole."""
-    done: dict[Any, Any] = {}
+    done: dict[Any, Any] = dict(values)
 
     def renewed(node: Any) -> Any:
         if node.is_Float:
             return rational(float(node))
         if not node.args:
-            return node
+            return done.get(node, node)
         if node not in done:
             inner = tuple(map(renewed, node.args))
+            if node.is_Pow:
+                inner = (inner[0], _short_exponent(inner[1]))
             same = all(a is b for a, b in zip(inner, node.args, strict=True))
             done[node] = _stable(node if same else node.func(*inner))
         return done[node]
 
     return renewed(expression)
+
+
+def _short_exponent(exponent: sp.Expr) -> sp.Expr:
+    """Return a fraction as it is written, 7/10 for 0.7: SymPy hangs over others."""
+    if not exponent.is_Rational or exponent.q <= MOST_PARTS:
+        return exponent
+    written = Fraction(repr(float(exponent)))
+    if written.denominator > MOST_PARTS:
+        problem = f"the exponent {float(exponent)!r} can't be analysed"
+        raise InputError(f"{problem}: round it, as {float(exponent):.3g}")
+    return sp.Rational(written.numerator, written.denominator)
 
 
 def _stable(node: sp.Expr) -> sp.Expr:

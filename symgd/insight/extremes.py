@@ -16,7 +16,7 @@ import numpy as np
 import sympy as sp
 
 from symgd.insight import exact, spectra
-from symgd.insight.boxes import EPS, Box, around, halves, middles
+from symgd.insight.boxes import EPS, Box, around, fewer, halves, middles
 from symgd.insight.compositions import Rules
 from symgd.insight.derived import Derived
 from symgd.insight.tape import NotEnclosed
@@ -147,10 +147,10 @@ def _extreme(
     derived: Derived, box: Box, sign: int, deadline: float, ceiling: float
 ) -> Enclosure:
     """Enclose the largest eigenvalue of sign*Hessian, which a ceiling is known of."""
-    reached = _reached(derived, box, box.points(POINTS), sign)
+    reached = _reached(derived, box, box.points(fewer(POINTS, box.n)), sign)
     lower, upper = box.lower, box.upper
     bounds = _outer(derived, lower, upper, sign)
-    size = abs(_reached(derived, box, box.points(POINTS), -sign))
+    size = abs(_reached(derived, box, box.points(fewer(POINTS, box.n)), -sign))
     for rounds in itertools.count():
         worst = min(float(bounds.max()), ceiling) if len(bounds) else reached
         worst = max(worst, reached)
@@ -161,7 +161,7 @@ def _extreme(
         )
         if hopeless or time.monotonic() > deadline or len(bounds) > MOST_BOXES:
             break
-        take = min(PACK, len(bounds))
+        take = min(fewer(PACK, box.n), len(bounds))
         chosen = np.zeros(len(bounds), bool)
         chosen[np.argpartition(-bounds, take - 1)[:take]] = True
         a, b = halves(lower[:, chosen], upper[:, chosen])
@@ -221,7 +221,7 @@ def per_coordinate(derived: Derived, box: Box, deadline: float) -> list[float]:
             ends = np.maximum(np.abs(found.low), np.abs(found.high))
             ends[~found.smooth] = np.inf
             diagonal = np.einsum("bii->ib", ends)
-            if time.monotonic() > deadline or lower.shape[1] >= PACK:
+            if time.monotonic() > deadline or lower.shape[1] >= fewer(PACK, box.n):
                 return [float(each) for each in diagonal.max(1)]
             lower, upper = halves(lower, upper)
     except NotEnclosed:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from symgd.insight import spectra
-from symgd.insight.boxes import EPS, Box, centred, halves, indivisible, middles
+from symgd.insight.boxes import EPS, Box, centred, fewer, halves, indivisible, middles
 from symgd.insight.derived import Curvature, Derived
 from symgd.insight.tape import NotEnclosed
 
@@ -90,7 +90,7 @@ class GlobalSearch:
                 proven_at = total if proven_at is None else proven_at
                 if total - proven_at > LOCATING:
                     break
-            take = min(PACK, len(bounds))
+            take = min(fewer(PACK, self.n), len(bounds))
             chosen = np.zeros(len(bounds), bool)
             chosen[np.argpartition(bounds, take - 1)[:take]] = True
             a, b = halves(lower[:, chosen], upper[:, chosen])
@@ -144,7 +144,7 @@ class GlobalSearch:
         values = self._improve(points)
         if not self.has_slopes:
             return
-        best = points[:, np.argsort(values)[:STARTS]]
+        best = points[:, np.argsort(values)[: fewer(STARTS, self.n)]]
         self._descend(best, deadline)
 
     def _descend(self, x: np.ndarray, deadline: float) -> None:

@@ -16,9 +16,11 @@ from symgd.insight.boxes import EPS, Box, around
 from symgd.insight.derived import Derived
 from symgd.insight.exact import rational
 from symgd.insight.tape import NotEnclosed
+from symgd.language.nodes import symbol
 from symgd.language.text import number
 
 DIGITS = 50
+ALONG = sp.Dummy("s", real=True)  # how far along a direction
 TRIED = 5  # points whose direction is looked at closely
 BITS = 2.0**20  # of a direction's components
 CHORDS = 2000
@@ -49,17 +51,14 @@ class Witness:
         SymPy number
             It is negative.
         """
-        symbols = tuple(s for s in self.expression.free_symbols if s.name in self.x)
-        first = derivatives.gradient(self.expression, symbols)
-        whole = derivatives.hessian(first, symbols)
-        at = {s: rational(self.x[s.name]) for s in symbols}
-        v = [rational(self.v[s.name]) for s in symbols]
-        terms = (
-            v[i] * v[j] * whole[i, j].xreplace(at)
-            for i in range(len(v))
-            for j in range(len(v))
-        )
-        return sp.Add(*terms).evalf(DIGITS)
+        along = {
+            symbol(name): rational(x) + rational(self.v[name]) * ALONG
+            for name, x in self.x.items()
+        }
+        line = self.expression.xreplace(along)
+        first = derivatives.gradient(line, (ALONG,))
+        second = derivatives.hessian(first, (ALONG,))[0, 0]
+        return second.xreplace({ALONG: sp.S.Zero}).evalf(DIGITS)
 
     def __str__(self) -> str:
         along = ", ".join(f"{k}={number(v)}" for k, v in self.v.items())

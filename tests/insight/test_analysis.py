@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import sympy as sp
 
 import symgd
 from symgd import InputError, analyze
@@ -186,3 +187,14 @@ def test_a_notebook_shows_it():
         html = shown._repr_html_()
         assert html.count("<div") == html.count("</div>")
         assert "<pre>" in html
+
+
+@pytest.mark.parametrize("text", ["tanh(x**0.7)**-2*x", "x/cosh(x**0.7)**2"])
+def test_an_exponent_is_the_fraction_that_is_written(text):
+    """As the float64 that it is, SymPy looks for ever at tanh of it."""
+    f = symgd.Objective(text.replace("0.7", "p"), ["x"], parameters={"p": 0.7})
+    for given in (text, f):
+        analysis = analyze(given, [(0.5, 2)], time_limit=0.3)
+        assert analysis.problem.expression.atoms(sp.Rational) >= {sp.Rational(7, 10)}
+    with pytest.raises(InputError, match=r"the exponent .* can't be"):
+        analyze("x**0.123456789", [(1, 2)])

@@ -88,6 +88,8 @@ class Rules:
         if (found := exact.quadratic(node, names)) is not None:
             return _of_quadratic(found.hessian)
         one = univariate.as_one(node, names, self._box(names))
+        if one is not None and self._cancels(node, one.phi, one.box):
+            one = None
         if one is not None and (bits := univariate.bits_of(one)):
             way = "at least" if bits & CONVEX else "at most"
             reason = f"a function of {one.form} alone, whose second derivative"
@@ -99,6 +101,10 @@ class Rules:
         if isinstance(node, (sp.Max, sp.Min)):
             return self._extreme(node)
         return self._composed(node)
+
+    def _cancels(self, node: sp.Expr, phi: sp.Expr, box: Box) -> bool:
+        """Return whether what may be undefined is gone, as of (x - y)/(y - x)."""
+        return not self.range(node)[2] and bool(range_of(phi, [T], box)[2])
 
     # -------------------------------------------------------------------- nodes
 

@@ -250,6 +250,8 @@ def _joined(
         values |= dict(zip((s.name for s in derived.symbols), x.tolist(), strict=True))
     for name, pair in zip(problem.names, problem.box.lower[:, 0], strict=True):
         values.setdefault(name, float(pair))
+    if low == math.inf:
+        raise InputError("f is defined nowhere within the bounds")
     proven = high - low <= gap * max(1.0, min(abs(low), abs(high)))
     return GlobalMinimum(
         fun_bounds=Enclosure(low, high),

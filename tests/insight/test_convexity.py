@@ -148,6 +148,8 @@ def test_what_single_points_are_is_no_proof():
 
 
 def test_what_is_not_defined_throughout_is_not_called_convex():
+    cancelled = analyze("(x - y)/(y - x) + x", [(0, 1), (0, 2)], time_limit=0.3)
+    assert cancelled.curvature == "unknown"
     for text in ("-log(x)", "x*sqrt(x)", "1/x", "acosh(x)", "-sqrt(x)"):
         analysis = analyze(text, [(-1, 1)], time_limit=0.3)
         assert analysis.curvature in ("unknown", "not convex"), text

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from symgd.errors import InputError, unknown_name
+from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.language import formula
 from symgd.language.formula import Formula
 from symgd.language.nodes import Product, Sum, replaced
@@ -103,6 +103,8 @@ def columns_of(expression: sp.Expr, names: Iterable[str]) -> dict[str, str]:
 
     Raises
     ------
+    FormulaError
+        If it is a column that has an index.
     InputError
         If something else stands in brackets, or a column does before them.
     """
@@ -113,6 +115,9 @@ def columns_of(expression: sp.Expr, names: Iterable[str]) -> dict[str, str]:
         if len(access.indices) > 1 or not access.indices[0].is_Symbol:
             problem = f"{told}: in brackets stands the name of a column of labels"
             raise InputError(f"{problem}, as in a[set]")
+        if base in names and column not in names:
+            problem = f"{base!r} is a column: use {base}: it stands for each row"
+            raise FormulaError(problem, told)
         if column not in names:
             raise unknown_name(f"column of labels in {told}:", column, sorted(names))
         if base in names:

@@ -19,7 +19,7 @@ from symgd.language import formula, naming
 from symgd.language.formula import Formula
 from symgd.language.functions import CONSTANTS
 from symgd.language.plain import is_python
-from symgd.language.python.functions import PythonFormula, read_function
+from symgd.language.python.python_functions import PythonFormula, read_function
 from symgd.language.python.values import RowByRow
 
 MEANT = ("target", "sigma", "weights")  # columns that the model doesn't name

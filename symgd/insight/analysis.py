@@ -16,8 +16,8 @@ from symgd.insight import convexity, exact, extremes, facts
 from symgd.insight.bounded_formula import BoundedFormula, problem_of, seconds_of
 from symgd.insight.boxes import Box
 from symgd.insight.convexity import Verdict
-from symgd.insight.derived import Derived
 from symgd.insight.extremes import Curvatures, Enclosure
+from symgd.insight.second_derivatives import Derivatives
 from symgd.insight.steps import ProvenStep, steps_of
 from symgd.insight.tape import NotEnclosed
 from symgd.insight.witnesses import Chord, Witness
@@ -147,7 +147,7 @@ class Analysis:
     def domain(self) -> str:
         """See the class."""
         return facts.domain(
-            Derived(self.problem.expression, self.problem.symbols), self.problem.box
+            Derivatives(self.problem.expression, self.problem.symbols), self.problem.box
         )
 
     @property
@@ -266,7 +266,7 @@ class Analysis:
         by_name = dict(zip(self.objective.variables, point, strict=True))
         x = np.array([[by_name[n]] for n in self.problem.names])
         try:
-            tape = Derived(self.problem.expression, self.problem.symbols).slopes
+            tape = Derivatives(self.problem.expression, self.problem.symbols).slopes
         except NotEnclosed:
             return None
         low, high, _ = tape(x, x)

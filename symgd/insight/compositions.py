@@ -18,7 +18,7 @@ from symgd.calculus import derivatives
 from symgd.errors import FormulaError
 from symgd.insight import exact, univariate
 from symgd.insight.boxes import Box, sign_proven
-from symgd.insight.derived import range_of
+from symgd.insight.second_derivatives import range_of
 from symgd.insight.tape import NotEnclosed, Tape
 from symgd.insight.univariate import CONCAVE, CONVEX, T
 from symgd.language.functions import real_abs

@@ -17,7 +17,7 @@ import sympy as sp
 from symgd.insight import exact, witnesses
 from symgd.insight.boxes import Box, fewer, halves, indivisible, middles
 from symgd.insight.compositions import AFFINE, Rules
-from symgd.insight.derived import Derived
+from symgd.insight.second_derivatives import Derivatives
 from symgd.insight.tape import NotEnclosed
 from symgd.insight.univariate import CONCAVE, CONVEX
 from symgd.insight.witnesses import Chord, Witness
@@ -82,12 +82,12 @@ def _all(values: Iterable[bool | None]) -> bool | None:
     return False if False in known else None
 
 
-def verdict(derived: Derived, box: Box, deadline: float) -> Verdict:
+def verdict(derived: Derivatives, box: Box, deadline: float) -> Verdict:
     """Return what is proven of a formula that has no separable parts.
 
     Parameters
     ----------
-    derived : Derived
+    derived : Derivatives
     box : Box
         Of sides that aren't equal.
     deadline : float
@@ -114,19 +114,19 @@ def verdict(derived: Derived, box: Box, deadline: float) -> Verdict:
     if witness is None:
         return _by_boxes(derived, box, deadline, rules.open)
     if _may_be_concave(derived, box):
-        mirror = Derived(-expression, names)
+        mirror = Derivatives(-expression, names)
         other = _by_boxes(mirror, box, deadline, None)
         if other.convex:
             return Verdict(False, True, other.reason, witness)
     return _refuted(derived, witness)
 
 
-def _refuted(derived: Derived, witness: Witness | Chord) -> Verdict:
+def _refuted(derived: Derivatives, witness: Witness | Chord) -> Verdict:
     blame = witnesses.to_blame(derived.expression, witness)
     return Verdict(False, None, str(witness), witness, blame)
 
 
-def _of_quadratic(found: exact.ExactQuadratic, derived: Derived) -> Verdict:
+def _of_quadratic(found: exact.ExactQuadratic, derived: Derivatives) -> Verdict:
     falling = exact.falling_direction(found.hessian)
     rising = exact.falling_direction(exact.negated(found.hessian))
     kind = "a quadratic with a {} semidefinite matrix, in fractions"
@@ -141,7 +141,7 @@ def _of_quadratic(found: exact.ExactQuadratic, derived: Derived) -> Verdict:
 
 
 def _of_fractions(
-    hessian: exact.Matrix, direction: list[Fraction], derived: Derived
+    hessian: exact.Matrix, direction: list[Fraction], derived: Derivatives
 ) -> Witness | None:
     """Return the witness of a quadratic, unless floats are too few to show it."""
     size = max(map(abs, direction))
@@ -155,7 +155,7 @@ def _of_fractions(
     return Witness(dict.fromkeys(names, 0.0), v, curvature, derived.expression)
 
 
-def _witness(derived: Derived, box: Box, deadline: float) -> Witness | Chord | None:
+def _witness(derived: Derivatives, box: Box, deadline: float) -> Witness | Chord | None:
     for points in (
         box.points(0),
         box.points(fewer(POINTS, box.n)),
@@ -166,7 +166,7 @@ def _witness(derived: Derived, box: Box, deadline: float) -> Witness | Chord | N
     return None if time.monotonic() > deadline else witnesses.chord(derived, box)
 
 
-def _may_be_concave(derived: Derived, box: Box) -> bool:
+def _may_be_concave(derived: Derivatives, box: Box) -> bool:
     points = box.points(fewer(50, box.n), seed=1)
     try:
         found = derived.curvature(points, points)
@@ -181,7 +181,7 @@ def _may_be_concave(derived: Derived, box: Box) -> bool:
 
 
 def _by_boxes(
-    derived: Derived, box: Box, deadline: float, blame: sp.Expr | None
+    derived: Derivatives, box: Box, deadline: float, blame: sp.Expr | None
 ) -> Verdict:
     """Split the box until the Hessian is semidefinite on each part, or not at all."""
     lower, upper, total = box.lower, box.upper, 0
@@ -215,17 +215,17 @@ def _by_boxes(
     return Verdict(True, None, reason)
 
 
-def _point(derived: Derived, point: np.ndarray) -> str:
+def _point(derived: Derivatives, point: np.ndarray) -> str:
     pairs = zip(derived.symbols, point.tolist(), strict=True)
     return ", ".join(f"{s.name}={value:.6g}" for s, value in pairs)
 
 
 def parts_of_sum(
     expression: sp.Expr, names: Sequence[sp.Symbol], box: Box
-) -> list[tuple[Derived, Box]]:
+) -> list[tuple[Derivatives, Box]]:
     """Return the separable parts of a formula, each with its box."""
     made = []
     for part in exact.separated(expression):
         mine = [s for s in names if s in part.free_symbols]
-        made.append((Derived(part, mine), box.part([names.index(s) for s in mine])))
+        made.append((Derivatives(part, mine), box.part([names.index(s) for s in mine])))
     return made

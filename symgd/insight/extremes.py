@@ -18,7 +18,7 @@ import sympy as sp
 from symgd.insight import exact, spectra
 from symgd.insight.boxes import EPS, Box, around, fewer, halves, middles
 from symgd.insight.compositions import Rules
-from symgd.insight.derived import Derived
+from symgd.insight.second_derivatives import Derivatives
 from symgd.insight.tape import NotEnclosed
 from symgd.insight.univariate import CONVEX
 
@@ -76,7 +76,7 @@ def lipschitz(found: Curvatures) -> Enclosure:
 
 
 def curvatures(
-    derived: Derived, box: Box, deadline: float, convex: bool, concave: bool
+    derived: Derivatives, box: Box, deadline: float, convex: bool, concave: bool
 ) -> Curvatures:
     """Enclose the extreme eigenvalues of the Hessian on a box.
 
@@ -101,7 +101,7 @@ def curvatures(
     return Curvatures(Enclosure(0.0 - least.upper, 0.0 - least.lower), most)
 
 
-def _of_terms(derived: Derived, box: Box, deadline: float) -> float:
+def _of_terms(derived: Derivatives, box: Box, deadline: float) -> float:
     """Return the least curvature of the quadratic terms, if all others are convex."""
     names = derived.symbols
     terms = sp.Add.make_args(derived.expression)
@@ -144,7 +144,7 @@ def _around(value: mpmath.mpf, size: mpmath.mpf) -> Enclosure:
 
 
 def _extreme(
-    derived: Derived, box: Box, sign: int, deadline: float, ceiling: float
+    derived: Derivatives, box: Box, sign: int, deadline: float, ceiling: float
 ) -> Enclosure:
     """Enclose the largest eigenvalue of sign*Hessian, which a ceiling is known of."""
     reached = _reached(derived, box, box.points(fewer(POINTS, box.n)), sign)
@@ -179,7 +179,7 @@ def _extreme(
 
 
 def _outer(
-    derived: Derived, lower: np.ndarray, upper: np.ndarray, sign: int
+    derived: Derivatives, lower: np.ndarray, upper: np.ndarray, sign: int
 ) -> np.ndarray:
     """Return an upper bound on each box; infinite where there may be a kink."""
     found = derived.curvature(lower, upper)
@@ -187,7 +187,7 @@ def _outer(
     return np.where(found.smooth, most if sign > 0 else -least, np.inf)
 
 
-def _reached(derived: Derived, box: Box, points: np.ndarray, sign: int) -> float:
+def _reached(derived: Derivatives, box: Box, points: np.ndarray, sign: int) -> float:
     """Return the largest curvature that is proven around some points."""
     found = derived.curvature(*around(points, box))
     good = found.smooth & np.isfinite(found.low).all((1, 2))
@@ -212,7 +212,7 @@ def _reached(derived: Derived, box: Box, points: np.ndarray, sign: int) -> float
     return best
 
 
-def per_coordinate(derived: Derived, box: Box, deadline: float) -> list[float]:
+def per_coordinate(derived: Derivatives, box: Box, deadline: float) -> list[float]:
     """Return upper bounds of the second derivatives by one variable each."""
     lower, upper = box.lower, box.upper
     try:

@@ -16,7 +16,7 @@ from symgd.calculus import derivatives
 from symgd.errors import FormulaError
 from symgd.insight import exact
 from symgd.insight.boxes import Box, halves, indivisible
-from symgd.insight.derived import Derived, range_of
+from symgd.insight.second_derivatives import Derivatives, range_of
 from symgd.insight.tape import NotEnclosed
 from symgd.language.formula import text_of
 
@@ -26,7 +26,7 @@ FEW = 6  # variables among which invariances are looked for
 DIGITS = 60
 
 
-def domain(derived: Derived, box: Box) -> str:
+def domain(derived: Derivatives, box: Box) -> str:
     """Return where a formula is proven to be defined, or what may fail where."""
     try:
         tape = derived.value
@@ -47,14 +47,14 @@ def domain(derived: Derived, box: Box) -> str:
     return "defined and continuous throughout"
 
 
-def _open_domain(derived: Derived, lower: np.ndarray, upper: np.ndarray) -> str:
+def _open_domain(derived: Derivatives, lower: np.ndarray, upper: np.ndarray) -> str:
     sides = zip(derived.symbols, lower[:, 0], upper[:, 0], strict=True)
     where = ", ".join(f"{s.name} in [{a:.6g}, {b:.6g}]" for s, a, b in sides)
     blamed = _undefined(derived, lower, upper)
     return f"{blamed} may be undefined, or jump, for {where}"
 
 
-def _undefined(derived: Derived, lower: np.ndarray, upper: np.ndarray) -> str:
+def _undefined(derived: Derivatives, lower: np.ndarray, upper: np.ndarray) -> str:
     """Return the innermost node that may not be defined on a box."""
     for node in sp.postorder_traversal(derived.expression):
         if not isinstance(node, sp.Expr) or not node.free_symbols:
@@ -65,7 +65,7 @@ def _undefined(derived: Derived, lower: np.ndarray, upper: np.ndarray) -> str:
 
 
 def bounded_below(
-    derived: Derived, box: Box, convex: bool | None, least: float
+    derived: Derivatives, box: Box, convex: bool | None, least: float
 ) -> bool | None:
     """Return whether a part is proven to be bounded below, or not to be."""
     low, _, known = range_of(derived.expression, derived.symbols, box)

@@ -15,9 +15,9 @@ from symgd.errors import InputError
 from symgd.insight import convexity
 from symgd.insight.bounded_formula import BoundedFormula, problem_of, seconds_of
 from symgd.insight.boxes import Box
-from symgd.insight.derived import Derived, range_of
 from symgd.insight.extremes import Enclosure
 from symgd.insight.global_search import Found, GlobalSearch, within_ball
+from symgd.insight.second_derivatives import Derivatives, range_of
 from symgd.insight.tape import NotEnclosed
 from symgd.kernels.shared import shared
 from symgd.language.drawing import card
@@ -210,7 +210,7 @@ def _check(problem: BoundedFormula) -> None:
 
 
 def _searched(
-    parts: list[tuple[Derived, Box]], gap: float, deadline: float
+    parts: list[tuple[Derivatives, Box]], gap: float, deadline: float
 ) -> list[tuple[GlobalSearch, Found]]:
     """GlobalSearch each part; those that differ in names only once."""
     known: dict[Any, tuple[GlobalSearch, Found]] = {}
@@ -233,7 +233,7 @@ def _searched(
 
 def _joined(
     problem: BoundedFormula,
-    parts: list[tuple[Derived, Box]],
+    parts: list[tuple[Derivatives, Box]],
     found: list[tuple[GlobalSearch, Found]],
     gap: float,
     begin: float,
@@ -272,7 +272,7 @@ def _constant(expression: sp.Expr) -> Enclosure:
 
 
 def _minimisers(
-    parts: list[tuple[Derived, Box]], found: list[tuple[GlobalSearch, Found]]
+    parts: list[tuple[Derivatives, Box]], found: list[tuple[GlobalSearch, Found]]
 ) -> list[Minimiser]:
     """Return the boxes of all parts in all combinations, unless they are too many."""
     each = []

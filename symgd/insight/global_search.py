@@ -20,7 +20,7 @@ import numpy as np
 
 from symgd.insight import spectra
 from symgd.insight.boxes import EPS, Box, centred, fewer, halves, indivisible, middles
-from symgd.insight.derived import Curvature, Derived
+from symgd.insight.second_derivatives import Curvature, Derivatives
 from symgd.insight.tape import NotEnclosed
 
 PACK = 256
@@ -55,13 +55,13 @@ class GlobalSearch:
 
     Parameters
     ----------
-    derived : Derived
+    derived : Derivatives
     box : Box
     gap : float
         The width of the enclosure that ends it, beside 1 or the value.
     """
 
-    def __init__(self, derived: Derived, box: Box, gap: float) -> None:
+    def __init__(self, derived: Derivatives, box: Box, gap: float) -> None:
         self.derived, self.box, self.n, self.gap = derived, box, box.n, gap
         self.upper = math.inf
         self.x: np.ndarray | None = None
@@ -250,7 +250,9 @@ class GlobalSearch:
         determinant = found.determinant
         if determinant is not None:
             determinant = np.where(thin.any(0), -1.0, determinant)
-        return Derived.proven_convex(Curvature(low, high, found.smooth, determinant))
+        return Derivatives.proven_convex(
+            Curvature(low, high, found.smooth, determinant)
+        )
 
     def _tangents(self, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
         """Return lower bounds of what is convex on boxes, by its tangent planes."""
@@ -274,7 +276,7 @@ class GlobalSearch:
         return best
 
 
-def _is_there(derived: Derived, what: str) -> bool:
+def _is_there(derived: Derivatives, what: str) -> bool:
     try:
         getattr(derived, what)
     except NotEnclosed:

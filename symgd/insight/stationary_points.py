@@ -22,8 +22,8 @@ from symgd.errors import InputError
 from symgd.insight import spectra
 from symgd.insight.bounded_formula import problem_of, seconds_of
 from symgd.insight.boxes import EPS, Box, halves, indivisible, middles
-from symgd.insight.derived import Derived
 from symgd.insight.global_minimum import touching_joined
+from symgd.insight.second_derivatives import Derivatives
 from symgd.insight.tape import NotEnclosed
 from symgd.kernels.shared import shared
 from symgd.language.drawing import card
@@ -160,7 +160,7 @@ def stationary(
     box = problem.box
     if not np.isfinite(box.upper - box.lower).all():
         raise InputError("stationary points are looked for within bounds of all names")
-    derived = Derived(problem.expression, problem.symbols)
+    derived = Derivatives(problem.expression, problem.symbols)
     shared("intervals")
     begin = time.monotonic()
     try:
@@ -185,7 +185,7 @@ def _named(
 
 
 class _Search:
-    def __init__(self, derived: Derived, box: Box) -> None:
+    def __init__(self, derived: Derivatives, box: Box) -> None:
         self.derived, self.box, self.total = derived, box, 0
         derived.second, derived.slopes, derived.value  # noqa: B018  (all are there)
         # Of each point a small box, and the large one in which there is no other.
@@ -291,7 +291,7 @@ class _Search:
 
 
 def krawczyk(
-    derived: Derived, lower: np.ndarray, upper: np.ndarray
+    derived: Derivatives, lower: np.ndarray, upper: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the image of each box under Krawczyk's operator.
 

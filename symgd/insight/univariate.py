@@ -18,8 +18,8 @@ import sympy as sp
 from symgd.calculus import derivatives
 from symgd.errors import FormulaError
 from symgd.insight.boxes import Box, sign_proven
-from symgd.insight.derived import range_of
 from symgd.insight.exact import is_affine, rational, slopes
+from symgd.insight.second_derivatives import range_of
 from symgd.insight.tape import NotEnclosed, Tape
 from symgd.language.functions import real_abs, real_sign
 from symgd.language.nodes import parts_of

@@ -13,8 +13,8 @@ from symgd.calculus import derivatives
 from symgd.errors import FormulaError
 from symgd.insight import spectra
 from symgd.insight.boxes import EPS, Box, around
-from symgd.insight.derived import Derived
 from symgd.insight.exact import rational
+from symgd.insight.second_derivatives import Derivatives
 from symgd.insight.tape import NotEnclosed
 from symgd.language.nodes import symbol
 from symgd.language.text import number
@@ -94,7 +94,7 @@ class Chord:
 
 
 def negative_curvature(
-    derived: Derived, box: Box, points: np.ndarray
+    derived: Derivatives, box: Box, points: np.ndarray
 ) -> Witness | None:
     """Return a proven witness at one of some points, if there is one."""
     try:
@@ -124,7 +124,9 @@ def _few_digits(vector: np.ndarray) -> np.ndarray:
     return np.round(v * BITS) / BITS * np.sign(v[np.argmax(np.abs(v))])
 
 
-def _witness(derived: Derived, x: np.ndarray, v: np.ndarray, value: float) -> Witness:
+def _witness(
+    derived: Derivatives, x: np.ndarray, v: np.ndarray, value: float
+) -> Witness:
     names = [s.name for s in derived.symbols]
     at, along = dict(zip(names, x.tolist(), strict=True)), {}
     along = dict(zip(names, (v + 0.0).tolist(), strict=True))
@@ -140,7 +142,7 @@ def _is_confirmed(made: Any, sign: int) -> bool:
     return bool(value.is_Float or value.is_Rational) and bool(sign * value > 0)
 
 
-def chord(derived: Derived, box: Box, seed: int = 0) -> Chord | None:
+def chord(derived: Derivatives, box: Box, seed: int = 0) -> Chord | None:
     """Return two points whose middle is proven to be above the chord, or None."""
     rng = np.random.default_rng(seed)
     low, high = box.within_reach()

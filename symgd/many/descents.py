@@ -25,7 +25,7 @@ from symgd.many.problem import Problem
 from symgd.native.interrupts import Interrupts
 from symgd.native.status import Status
 from symgd.objectives import numbers_given, points
-from symgd.objectives.bound_rows import Box
+from symgd.objectives.bound_rows import BoundBox
 from symgd.objectives.objective import Objective, within
 from symgd.objectives.points import Bounds
 from symgd.rules.rule import Rule
@@ -231,7 +231,7 @@ def _starts(x0: Any, objective: Objective, limits: Bounds, rng: Seed) -> np.ndar
     n = len(objective.space)
     if isinstance(x0, (int, np.integer)) and not isinstance(x0, bool):
         if objective.constraints is not None:
-            limits = Box(objective.constraints, limits).bounds()
+            limits = BoundBox(objective.constraints, limits).bounds()
         if x0 < 1:
             raise InputError(f"x0 is a number of starts, at least 1, not {x0}")
         source = arguments.generator(rng)

@@ -154,7 +154,7 @@ def _numbers(
     return found
 
 
-class Box:
+class BoundBox:
     """Bounds that are given, and those that rows are.
 
     Parameters

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from symgd.errors import InputError
-from symgd.language.python.functions import PythonFormula, read_function
+from symgd.language.python.python_functions import PythonFormula, read_function
 from symgd.objectives.data import DataTable
 
 

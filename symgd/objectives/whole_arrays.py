@@ -167,6 +167,7 @@ def warn_of_lengths(text: str, variables: Collection[str]) -> None:
     """Warn of a variable that may be meant as the length of an array.
 
     >>> with warnings.catch_warnings(record=True) as noted:
+    ...     warnings.simplefilter("always")
     ...     warn_of_lengths("sum(x**2)/n", ["n", "x"])
     >>> str(noted[0].message)
     "'n' is a variable in 'sum(x**2)/n': a length is written len(x)"

@@ -103,7 +103,7 @@ def sum_formulas(draw: Callable) -> str:
     return f"{joined.join(texts)} + 0.3*a**2 + x[0]*u[0, 1] + p*x[n]"
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)
 def _data_of(seed: int) -> dict[str, np.ndarray]:
     """Return data long enough for all places, of many types and layouts."""
     rng = np.random.default_rng(seed)

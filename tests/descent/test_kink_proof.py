@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from symgd.descent.kink_proof import Posed
-from symgd.descent.on_kinks import on_kinks
 
 from symgd import Objective
+from symgd.descent.kinks.on_kinks import on_kinks
+from symgd.descent.kinks.proof import Posed
 from symgd.objectives.smooth_forms import smooth_form
 
 

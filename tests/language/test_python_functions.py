@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symgd import FormulaError, Objective
-from symgd.language.python.functions import read_function
+from symgd.language.python.python_functions import read_function
 from tests.language import python_examples as examples
 from tests.language import python_refused as refused
 

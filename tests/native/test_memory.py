@@ -20,6 +20,9 @@ OF_FEW = {
     "_places",
     "_pool",
     "_setting",
+    "_smooth",
+    "_template",
+    "family",
     "shared",
 }
 MODULE = "define double @symgd_entry(double %x) {\n  ret double %x\n}\n"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from symgd.language.text import number
-from symgd.objectives.bound_rows import Box
+from symgd.objectives.bound_rows import BoundBox
 from symgd.objectives.constraints import Lagrangian
 from symgd.objectives.space import Space
 
@@ -38,7 +38,7 @@ class Certificate:
         Of the variables.
     x : sequence of float
         The point.
-    box : Box
+    box : BoundBox
         Its bounds.
     prices, values : sequences of float
         Of each row: its multiplier, and what it is.
@@ -52,7 +52,7 @@ class Certificate:
         lagrangian: Lagrangian,
         space: Space,
         x: Sequence[float],
-        box: Box,
+        box: BoundBox,
         prices: Sequence[float],
         values: Sequence[float],
         bounds: Sequence[float],

@@ -19,7 +19,7 @@ from symgd.language.text import number
 from symgd.native import records as layout
 from symgd.native.machine import address
 from symgd.native.status import Status
-from symgd.objectives.bound_rows import Box
+from symgd.objectives.bound_rows import BoundBox
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 
@@ -74,7 +74,7 @@ class InteriorRun(TriedRun):
         self.addresses = address(self.record), address(self.places)
 
     def _sides(self) -> tuple[array[float], array[float]]:
-        self.box = Box(self.objective.constraints, self.bounds)
+        self.box = BoundBox(self.objective.constraints, self.bounds)
         return self.box.lower, self.box.upper
 
     def _place(self, n: int, m: int) -> None:

@@ -21,7 +21,7 @@ from symgd.descent.settings import Settings
 from symgd.language.text import number
 from symgd.native.machine import address
 from symgd.native.status import RUNNING, Status
-from symgd.objectives.bound_rows import Box
+from symgd.objectives.bound_rows import BoundBox
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 from symgd.objectives.smooth_forms import SmoothForm, smooth_form
@@ -129,7 +129,7 @@ class KinkedInteriorRun(Run):
         bounds = [sign * each + 0.0 for each in inner._bounds[: self.n]]
         left = Residuals(self.violation, self.norm, inner.residuals.complementarity)
         where = self.lagrangian, self.objective.space, self.x
-        box = Box(self.lagrangian, self.bounds)
+        box = BoundBox(self.lagrangian, self.bounds)
         return Certificate(*where, box, prices, self._values(), bounds, left)
 
     def told(self, status: Status) -> str:

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from symgd.errors import FormulaError
-from symgd.language.python.loops import UNROLLED
+from symgd.language.python.python_loops import UNROLLED
+from symgd.language.python.python_source import KnownFunction, Surroundings, known
+from symgd.language.python.python_sums import LOOP, LoopEnd, LoopPass, NoSum, SumLoops
 from symgd.language.python.scopes import (
     bound,
     changed_in_place,
@@ -19,18 +21,16 @@ from symgd.language.python.scopes import (
     own_names,
     refused_statement,
 )
-from symgd.language.python.source import KnownFunction, Surroundings, known
-from symgd.language.python.sums import LOOP, LoopEnd, LoopPass, NoSum, SumLoops
 from symgd.language.python.values import (
     LIBRARIES,
     Frame,
     Inner,
     Library,
+    Listed,
     Missing,
     Names,
     NotKnownYet,
     Outside,
-    Several,
 )
 
 MOST_STEPS = 10_000
@@ -160,14 +160,14 @@ class Body(SumLoops):
         before = self.place.names.get(name)
         others = (v for n, v in self.place.names.items() if n != name)
         shared = any(v is before or before in _items(v) for v in others)
-        if not isinstance(before, Several) or before.is_array or shared:
+        if not isinstance(before, Listed) or before.is_array or shared:
             return False
         if len(node.args) != 1 or id(before) in self.place.given:
             return False
         if self.place.names.get(LOOP) is not None:
             raise NoSum(node, f"{name} grows")
         added = self._now(node, self.value, node.args[0])
-        self.place.names[name] = Several((*before.items, added))
+        self.place.names[name] = Listed((*before.items, added))
         return True
 
     def _asserted(self, step: ast.Assert) -> None:
@@ -232,7 +232,7 @@ class Body(SumLoops):
             return ":" in whole or id(value) in self.place.given
         others = (v for n, v in self.place.names.items() if n != name)
         return (
-            isinstance(value, (ast.Attribute, Several))
+            isinstance(value, (ast.Attribute, Listed))
             or id(value) in self.place.given
             or any(other is value for other in others)
         )
@@ -376,8 +376,8 @@ class Body(SumLoops):
             if isinstance(each, ast.Starred):
                 inner = self.value(each.value)
                 if isinstance(inner, Outside) and isinstance(inner.value, tuple):
-                    inner = Several(tuple(self.parts(inner, len(inner.value), each)))
-                if not isinstance(inner, Several):
+                    inner = Listed(tuple(self.parts(inner, len(inner.value), each)))
+                if not isinstance(inner, Listed):
                     raise self.error(each, "how many arguments this is isn't known")
                 values += inner.items
             else:
@@ -396,7 +396,7 @@ class Body(SumLoops):
 
 
 def _items(value: Any) -> tuple[Any, ...]:
-    return value.items if isinstance(value, Several) else ()
+    return value.items if isinstance(value, Listed) else ()
 
 
 def place_of(function: KnownFunction) -> Frame:

@@ -7,15 +7,15 @@ import math
 from typing import Any
 
 from symgd.language.functions import FUNCTIONS
-from symgd.language.python.elements import Elements
 from symgd.language.python.expressions import LISTS, STARS, has_items
-from symgd.language.python.source import is_function
+from symgd.language.python.python_elements import Elements
+from symgd.language.python.python_source import is_function
 from symgd.language.python.values import (
     Inner,
     Library,
+    Listed,
     NotKnownYet,
     Outside,
-    Several,
     is_array,
 )
 
@@ -67,7 +67,7 @@ class Calls(Elements):
     def _of_Call(self, node: ast.Call) -> Any:
         if isinstance(node.func, ast.Attribute):
             base = self.value(node.func.value)
-            if isinstance(base, (ast.expr, Several)):
+            if isinstance(base, (ast.expr, Listed)):
                 return self._method(node, node.func, base)
         function = self.value(node.func)
         if isinstance(function, Library):
@@ -86,14 +86,14 @@ class Calls(Elements):
         """Return what a function returns whose source is known."""
         raise NotImplementedError
 
-    def written_list(self, node: ast.expr) -> Several | None:
+    def written_list(self, node: ast.expr) -> Listed | None:
         """Return the numbers of a comprehension, where they are few."""
         raise NotImplementedError
 
     def _method(self, node: ast.Call, func: ast.Attribute, base: Any) -> Any:
         if func.attr in _SAME_METHODS:
             return base
-        if isinstance(base, Several):
+        if isinstance(base, Listed):
             reduced = (*_SUMS, *_EXTREMES, "mean")
             if func.attr in reduced and not (node.args or node.keywords):
                 return self._reduced(node, func.attr, base)
@@ -127,7 +127,7 @@ class Calls(Elements):
             raise self.error(node, *_UNDONE[name])
         if name in ("dot", "inner", "matmul"):
             values = [self.value(each) for each in node.args]
-            if not all(isinstance(each, Several) for each in values):
+            if not all(isinstance(each, Listed) for each in values):
                 return self._handed_on(node, self._dotted(node.func, function))
         if name in _OPERATORS and count == 2:
             op, (a, b) = _OPERATORS[name](), node.args
@@ -159,12 +159,12 @@ class Calls(Elements):
             return Outside(float(value.value), str(value.value))
         if isinstance(value, Outside) and is_array(value.value):
             return self.as_tree(value, node)
-        if isinstance(value, Several):
+        if isinstance(value, Listed):
             return _as_array(value, function.root != "builtins")
         return value
 
     def _counted(self, node: ast.Call, value: Any) -> Any:
-        if isinstance(value, Several):
+        if isinstance(value, Listed):
             return self.place.placed(ast.Constant(len(value.items)), node)
         if isinstance(value, Outside) and has_items(value.value):
             if not is_array(value.value):
@@ -225,8 +225,8 @@ class Calls(Elements):
         """Return the sum, product or extreme of what is in a list, or in an array."""
         short = "prod" if name.startswith("prod") else "sum"
         short = short if name in _SUMS else name.removeprefix("a")
-        if isinstance(value, Several) and not node.keywords:
-            if any(isinstance(each, Several) for each in value.items):
+        if isinstance(value, Listed) and not node.keywords:
+            if any(isinstance(each, Listed) for each in value.items):
                 raise self.error(node, f"{name} of rows isn't read", LISTS)
             return self.combined(node, short, value)
         if isinstance(value, ast.GeneratorExp) and not node.keywords:
@@ -243,12 +243,12 @@ def _is_infinity(value: Any, number: float) -> bool:
     return infinite and value.value == number
 
 
-def _as_array(value: Several, is_array: bool) -> Several:
+def _as_array(value: Listed, is_array: bool) -> Listed:
     inner = (
-        _as_array(each, is_array) if isinstance(each, Several) else each
+        _as_array(each, is_array) if isinstance(each, Listed) else each
         for each in value.items
     )
-    return Several(tuple(inner), is_array)
+    return Listed(tuple(inner), is_array)
 
 
 _UNDONE = {

@@ -14,16 +14,16 @@ from collections.abc import Callable
 from typing import Any
 
 from symgd.errors import guess
-from symgd.language.python.known import Knowing
-from symgd.language.python.source import Surroundings
+from symgd.language.python.python_known import Knowing
+from symgd.language.python.python_source import Surroundings
 from symgd.language.python.values import (
+    ArrayShape,
     Frame,
     Library,
+    Listed,
     Missing,
     NotKnownYet,
     Outside,
-    Several,
-    Shape,
     Uneven,
     attribute,
     broadcast,
@@ -56,7 +56,7 @@ class Expressions(Knowing):
         """Return a value as a tree of the formula language."""
         if isinstance(value, ast.expr):
             return self.place.placed(value, node)
-        if isinstance(value, Several):
+        if isinstance(value, Listed):
             inner = [self.as_tree(each, node) for each in value.items]
             return self.place.placed(ast.List(inner, ast.Load()), node)
         if isinstance(value, Outside) and is_array(value.value):
@@ -151,12 +151,12 @@ class Expressions(Knowing):
             return Library(f"{base.path}.{node.attr}")
         if isinstance(base, Outside):
             return self._attribute_of(node, base)
-        if isinstance(base, Several):
+        if isinstance(base, Listed):
             if node.attr == "size":
                 return self.place.placed(ast.Constant(len(base.items)), node)
             raise self.error(node, f"a list has no {node.attr!r} in a formula")
         if isinstance(base, ast.Name) and node.attr == "shape":
-            return Shape(base)
+            return ArrayShape(base)
         if isinstance(base, ast.Name) and node.attr == "size":
             shape = self.names.shapes.get(base.id, (None,))
             if len(shape) == 1:
@@ -219,7 +219,7 @@ class Expressions(Knowing):
 
     def _dot(self, node: ast.BinOp, left: Any, right: Any) -> Any:
         """Return a product of two arrays that are written out; others are handed on."""
-        if isinstance(left, Several) and isinstance(right, Several):
+        if isinstance(left, Listed) and isinstance(right, Listed):
             if not _is_flat(left) or not _is_flat(right):
                 raise self.error(node, "@ is of two rows of numbers here", LISTS)
             times = self._elementwise(
@@ -228,7 +228,7 @@ class Expressions(Knowing):
             return self.combined(node, "sum", times)
         return self._binary(node, node.op, left, right)
 
-    def combined(self, node: ast.AST, name: str, value: Several) -> Any:
+    def combined(self, node: ast.AST, name: str, value: Listed) -> Any:
         """Return the sum, product or extreme of what is written out."""
         parts = [self.as_tree(each, node) for each in value.items]
         if name == "mean" and parts:
@@ -236,7 +236,7 @@ class Expressions(Knowing):
             return self._binary(node, ast.Div(), total, count)
         if name == "norm":
             squares = (self._binary(node, ast.Pow(), a, ast.Constant(2)) for a in parts)
-            total = self.combined(node, "sum", Several(tuple(squares)))
+            total = self.combined(node, "sum", Listed(tuple(squares)))
             func = self.place.placed(ast.Name("sqrt", ast.Load()), node)
             return self.place.placed(ast.Call(func, [total], []), node)
         if name in ("max", "min"):
@@ -298,7 +298,7 @@ class Expressions(Knowing):
         """Return whether something known is in what is known: mode in ("a", "b")."""
         with contextlib.suppress(NotKnownYet):
             wanted, row = self.value(node.left), self.value(node.comparators[0])
-            items = row.items if isinstance(row, Several) else None
+            items = row.items if isinstance(row, Listed) else None
             if isinstance(row, Outside) and type(row.value) in (list, tuple, dict):
                 items = tuple(ast.Constant(each) for each in row.value)
             if items is not None and len(node.ops) == 1:
@@ -320,25 +320,25 @@ class Expressions(Knowing):
 
     def in_place(self, value: Any, node: ast.AST) -> Any:
         """Return a value that errors will show at a node."""
-        return value if isinstance(value, Several) else self.as_tree(value, node)
+        return value if isinstance(value, Listed) else self.as_tree(value, node)
 
     def chosen(self, test: ast.expr, one: Any, other: Any, node: ast.AST) -> Any:
         """Return one value where a condition holds, else the other."""
         if one is other:
             return one
-        several = isinstance(one, Several) and isinstance(other, Several)
+        several = isinstance(one, Listed) and isinstance(other, Listed)
         if several and len(one.items) == len(other.items):
             pairs = zip(one.items, other.items, strict=True)
             chosen = (self.chosen(test, a, b, node) for a, b in pairs)
-            return Several(tuple(chosen), one.is_array and other.is_array)
+            return Listed(tuple(chosen), one.is_array and other.is_array)
         a, b = self.as_tree(one, node), self.as_tree(other, node)
         return self.place.placed(ast.IfExp(test, a, b), node)
 
-    def _of_Tuple(self, node: ast.Tuple) -> Several:
-        return Several(tuple(self.value(each) for each in node.elts))
+    def _of_Tuple(self, node: ast.Tuple) -> Listed:
+        return Listed(tuple(self.value(each) for each in node.elts))
 
-    def _of_List(self, node: ast.List) -> Several:
-        return Several(tuple(self.value(each) for each in node.elts))
+    def _of_List(self, node: ast.List) -> Listed:
+        return Listed(tuple(self.value(each) for each in node.elts))
 
     def _of_Slice(self, node: ast.Slice) -> ast.expr:
         ends = (node.lower, node.upper, node.step)
@@ -351,8 +351,8 @@ class Expressions(Knowing):
         return self.place.placed(ast.Name(name, ast.Load()), node)
 
 
-def _is_flat(value: Several) -> bool:
-    inner = (isinstance(each, Several) for each in value.items)
+def _is_flat(value: Listed) -> bool:
+    inner = (isinstance(each, Listed) for each in value.items)
     return value.is_array and not any(inner)
 
 
@@ -399,7 +399,7 @@ def no_number(value: Any) -> tuple[str, str | None]:
         return f"{value.name!r} is no number, but of type {kind}", None
     if isinstance(value, Library):
         return f"{value.path} is a function or a module, not a number", None
-    if isinstance(value, Shape):
+    if isinstance(value, ArrayShape):
         return "a shape is no number", f"write len({value.array.id})"
     name = getattr(value, "name", "this")
     return f"{name} is a function, not a number: call it", None

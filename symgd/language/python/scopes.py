@@ -7,7 +7,7 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from symgd.language.python.values import Several
+from symgd.language.python.values import Listed
 
 
 def bound(
@@ -29,7 +29,7 @@ def bound(
     found = dict(zip(listed, values, strict=False))
     rest = tuple(values[len(listed) :])
     if arguments.vararg is not None:
-        found[arguments.vararg.arg] = Several(rest)
+        found[arguments.vararg.arg] = Listed(rest)
     elif rest:
         raise ValueError(f"takes {len(listed)} arguments, not {len(values)}")
     for name, value in named.items():

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from symgd.errors import FormulaError
-from symgd.language.python.source import SourceText, Surroundings
+from symgd.language.python.python_source import SourceText, Surroundings
 from symgd.language.text import CONSTANT_NAMES
 
 LIBRARIES = ("numpy", "math", "scipy", "jax", "jaxlib", "torch", "autograd", "builtins")
@@ -43,7 +43,7 @@ class Library:
 
 
 @dataclass(frozen=True, eq=False)
-class Several:
+class Listed:
     """Values in a row: of a tuple, a list, or an array that is written out."""
 
     items: tuple[Any, ...]
@@ -64,7 +64,7 @@ class RowByRow:
 
 
 @dataclass(frozen=True, eq=False)
-class Shape:
+class ArrayShape:
     """The shape of an array."""
 
     array: ast.Name
@@ -321,7 +321,7 @@ def broadcast(make: Callable[..., Any], *values: Any) -> Any:
     Uneven
         If they are not of one shape; plain numbers go with all.
     """
-    arrays = [each for each in values if isinstance(each, Several)]
+    arrays = [each for each in values if isinstance(each, Listed)]
     if not arrays:
         return make(*values)
     if len({len(each.items) for each in arrays}) > 1:
@@ -331,13 +331,11 @@ def broadcast(make: Callable[..., Any], *values: Any) -> Any:
     if len({_depth(each) for each in arrays}) > 1:
         raise Uneven("arrays of different dimensions")
     count = len(arrays[0].items)
-    rows = [v.items if isinstance(v, Several) else (v,) * count for v in values]
-    return Several(
-        tuple(broadcast(make, *row) for row in zip(*rows, strict=True)), True
-    )
+    rows = [v.items if isinstance(v, Listed) else (v,) * count for v in values]
+    return Listed(tuple(broadcast(make, *row) for row in zip(*rows, strict=True)), True)
 
 
 def _depth(value: Any) -> int:
-    if not isinstance(value, Several):
+    if not isinstance(value, Listed):
         return 0
     return 1 + max(map(_depth, value.items), default=0)

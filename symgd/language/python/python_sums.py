@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from symgd.errors import FormulaError
-from symgd.language.python.loops import Loops, Passes
+from symgd.language.python.python_loops import Loops, Passes
 from symgd.language.python.scopes import assigned, changes_of, head_of
 from symgd.language.python.values import Missing, NotKnownYet, Outside
 

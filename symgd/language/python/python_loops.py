@@ -12,11 +12,11 @@ from typing import Any
 
 from symgd.language.python.calls import Calls
 from symgd.language.python.values import (
+    ArrayShape,
     Library,
+    Listed,
     NotKnownYet,
     Outside,
-    Several,
-    Shape,
     is_array,
 )
 
@@ -57,8 +57,8 @@ class Loops(Calls):
         if isinstance(value, Outside) and is_array(value.value):
             value = self.as_tree(value, node)
         if isinstance(value, Outside) and type(value.value) in (list, tuple):
-            value = Several(self.parts(value, len(value.value), node))
-        if isinstance(value, Several):
+            value = Listed(self.parts(value, len(value.value), node))
+        if isinstance(value, Listed):
             items, count = value, ast.Constant(len(value.items))
             self.place.placed(count, node)
             return Passes((count,), lambda k: self.element(items, [k], node))
@@ -70,7 +70,7 @@ class Loops(Calls):
     def _is_method(self, node: ast.Call) -> bool:
         if not isinstance(node.func, ast.Attribute):
             return False
-        return isinstance(self.value(node.func.value), (ast.expr, Several))
+        return isinstance(self.value(node.func.value), (ast.expr, Listed))
 
     def _over_array(self, value: ast.expr, node: ast.expr) -> Passes:
         base, axis = value, 0
@@ -101,9 +101,9 @@ class Loops(Calls):
             raise self.error(node, "enumerate goes over an array here", "use range")
         begin = self.expression(start[0]) if start else None
 
-        def at(k: ast.expr) -> Several:
+        def at(k: ast.expr) -> Listed:
             count = k if begin is None else self._binary(node, ast.Add(), begin, k)
-            return Several((count, inner.at(k)))
+            return Listed((count, inner.at(k)))
 
         return Passes(inner.arguments, at)
 
@@ -119,7 +119,7 @@ class Loops(Calls):
             count = counts[lengths.index(min(lengths))]  # type: ignore[type-var]
         elif any(each.is_range for each in inner):
             raise self.error(node, "zip goes over arrays here", "use enumerate")
-        return Passes((count,), lambda k: Several(tuple(each.at(k) for each in inner)))
+        return Passes((count,), lambda k: Listed(tuple(each.at(k) for each in inner)))
 
     def _length_of(self, count: ast.expr) -> int | None:
         fixed = {*self.names.fixed}
@@ -181,14 +181,14 @@ class Loops(Calls):
         if isinstance(value, Outside) and type(value.value) in (list, tuple):
             items = enumerate(value.value)
             pairs = ((f"{value.name}_{k}", each) for k, each in items)
-            value = Several(tuple(self.names.meaning(*pair) for pair in pairs))
-        if isinstance(value, Several):
+            value = Listed(tuple(self.names.meaning(*pair) for pair in pairs))
+        if isinstance(value, Listed):
             if len(value.items) != count:
                 problem = f"{len(value.items)} values can't be unpacked into {count}"
                 raise self.error(node, problem)
             return value.items
         numbers = [self.place.placed(ast.Constant(k), node) for k in range(count)]
-        if isinstance(value, Shape):
+        if isinstance(value, ArrayShape):
             return tuple(self.length(value.array, k, node) for k in range(count))
         if isinstance(value, ast.Name):
             known = self.names.shapes.get(value.id)
@@ -202,7 +202,7 @@ class Loops(Calls):
 
     # ------------------------------------------------------------ comprehensions
 
-    def written_list(self, node: ast.expr) -> Several | None:
+    def written_list(self, node: ast.expr) -> Listed | None:
         """Return the numbers of a comprehension, where they are few."""
         if not isinstance(node, (ast.GeneratorExp, ast.ListComp)):
             return None
@@ -210,7 +210,7 @@ class Loops(Calls):
         try:
             if not self.is_short(self.passes(node.generators[0].iter)):
                 return None
-            return Several(tuple(self._each(node, list(node.generators))))
+            return Listed(tuple(self._each(node, list(node.generators))))
         except NotKnownYet:
             self.names.fixed = fixed
             return None
@@ -228,7 +228,7 @@ class Loops(Calls):
                 return self._with_indices(node)
             except NotKnownYet:
                 self.place.names = dict(before)
-                return Several(tuple(self._each(node, list(node.generators))))
+                return Listed(tuple(self._each(node, list(node.generators))))
         except NotKnownYet:
             problem = f"this is no sum over an index, and {UNROLLED}"
             raise self.error(node, problem) from None

@@ -16,8 +16,8 @@ from typing import Any
 
 from symgd.errors import FormulaError, InputError
 from symgd.language.python.bodies import Body, bound, defaults_of, place_of
-from symgd.language.python.source import KnownFunction, known
-from symgd.language.python.values import Names, Several
+from symgd.language.python.python_source import KnownFunction, known
+from symgd.language.python.values import Listed, Names
 
 MOST_NODES = 50_000
 LONG = 200  # of what is advised
@@ -151,7 +151,7 @@ def read_function(
     place.given = frozenset(map(id, place.names.values()))
     body = Body(names, place, (found.node,))
     result = body.result(found.node)
-    if isinstance(result, Several):
+    if isinstance(result, Listed):
         result = _only(result, body, found)
     tree = body.as_tree(result, _return_of(found.node))
     for name in given.parameters:
@@ -263,8 +263,8 @@ def _shapes(variables: tuple[str, ...], given: _Given) -> dict[str, tuple[int, .
     return {name: shape for name, shape in shapes.items() if shape}
 
 
-def _only(value: Several, body: Body, found: KnownFunction) -> Any:
-    if len(value.items) == 1 and not isinstance(value.items[0], Several):
+def _only(value: Listed, body: Body, found: KnownFunction) -> Any:
+    if len(value.items) == 1 and not isinstance(value.items[0], Listed):
         return value.items[0]
     count = len(value.items)
     problem = f"{found.name} returns {count} values, and what is minimised is a number"

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from symgd.language.python.expressions import Expressions, has_items, no_number
-from symgd.language.python.values import NotKnownYet, Outside, Several, Shape, is_array
+from symgd.language.python.values import (
+    ArrayShape,
+    Listed,
+    NotKnownYet,
+    Outside,
+    is_array,
+)
 
 
 class Elements(Expressions):
@@ -45,9 +51,9 @@ class Elements(Expressions):
 
     def element(self, base: Any, inner: list[ast.expr], node: ast.AST) -> Any:
         """Return an element, or a part, of what has several."""
-        if isinstance(base, Shape):
+        if isinstance(base, ArrayShape):
             return self.length(base.array, self._whole(inner[0]), node)
-        if isinstance(base, Several):
+        if isinstance(base, Listed):
             return self._of_several(base, inner, node)
         if isinstance(base, ast.Subscript) and _is_element(base):
             # A[i][j] is A[i, j]
@@ -61,12 +67,12 @@ class Elements(Expressions):
         self.place.placed(slices, node)
         return self.place.placed(ast.Subscript(tree, slices, ast.Load()), node)
 
-    def _of_several(self, base: Several, inner: list[ast.expr], node: ast.AST) -> Any:
+    def _of_several(self, base: Listed, inner: list[ast.expr], node: ast.AST) -> Any:
         first, *rest = inner
         if isinstance(first, ast.Slice):
             ends = (first.lower, first.upper, first.step)
             whole = [None if each is None else self._whole(each) for each in ends]
-            found: Any = Several(base.items[slice(*whole)], base.is_array)
+            found: Any = Listed(base.items[slice(*whole)], base.is_array)
         else:
             try:
                 found = base.items[self._whole(first)]

@@ -29,7 +29,7 @@ class Curvature(NamedTuple):
     determinant: np.ndarray | None  # its lower end, of two variables
 
 
-class Derived:
+class Derivatives:
     """A formula, its gradient and its Hessian on boxes.
 
     Each is there or raises ``NotEnclosed``: what isn't smooth has a gradient, what

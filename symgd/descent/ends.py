@@ -20,7 +20,7 @@ Run: TypeAlias = Any
 
 # How much of x Newton's step may still change, at the end of the default method, where
 # f no longer falls measurably, and at the end of a rule, which has its own pace.
-CLOSE, AT_ROUNDING, ROUGHLY = 1e-7, 1e-5, 1e-2
+CLOSE, AT_ROUNDING, ROUGHLY = 1e-7, 1e-5, 1e-6
 SMALL = 1e-6  # of the gradient at the start, where no curvature is known
 UNSEEN = 1e-16  # of f at the start: what is higher by less isn't higher
 BESIDE, TURNS = 1e-9, 1e-3  # parts of x, and of the gradient there

@@ -365,6 +365,18 @@ def _read_start(run: Run, x0: Any) -> tuple[array[float], str]:
     return inside, "given" if inside == point else "given, moved inside the bounds"
 
 
+def begun_at(run: Run, x: array[float], limits: Bounds) -> tuple[int, array[float]]:
+    """Begin a run at a point, or beside it where the slope is infinite, and f isn't."""
+    status = run.begin_in_time(x)
+    if status == Status.DIVERGED and math.isfinite(run.fun):
+        beside = points.beside_a_wall(x, run.gradient, limits)
+        status = run.begin_in_time(beside)
+        if status != Status.DIVERGED:
+            return status, beside
+        run.begin_in_time(x)
+    return status, x
+
+
 def find_start(
     run: Run, x0: Any, limits: Bounds, rng: Seed
 ) -> tuple[int, array[float], str]:
@@ -389,13 +401,7 @@ def find_start(
         if not isinstance(rng, (int, type(None))):
             arguments.generator(rng)  # which it doesn't take; but it must be one
         x, source = _read_start(run, x0)
-        status = run.begin_in_time(x)
-        if status == Status.DIVERGED and math.isfinite(run.fun):
-            beside = points.beside_a_wall(x, run.gradient, limits)
-            if (status := run.begin_in_time(beside)) == Status.DIVERGED:
-                run.begin_in_time(x)
-            else:
-                x = beside
+        status, x = begun_at(run, x, limits)
         if status == Status.DIVERGED:
             shown = range(min(len(x), 10))
             where = ", ".join(f"{space[k]} = {x[k]!r}" for k in shown)

@@ -40,6 +40,7 @@ RAN_AWAY = 1e6  # times as far as it began
 SIZES = tuple(10.0**k for k in range(-12, 7))  # times x: where f may be the same
 PARTS = (0.5, 0.9, 1.0, 1.1, 2.0)  # likewise, of how far along the ray it began
 BESIDE, VISIBLE = 0.03, 1e-6  # the ray, in parts of x, and by what part of its fall f
+AT_BOUND = 1e-15  # of x, or of how far it has come: from a bound
 FELT = 3e-6  # of f: what a slope changes it by, where a step may still lower it
 SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
 
@@ -101,6 +102,17 @@ class SearchRun(Run):
 
     def judged(self, status: int) -> int:
         """Say how a run has ended, by what the end is; RUNNING if it is to go on."""
+        status = self._by_what_it_is(status)
+        if not self.bounded or status not in (Status.CONVERGED, Status.STALLED):
+            return status
+        if (at_bounds := self._on_bounds()) is None:
+            return status
+        f, there, slopes = at_bounds
+        if slopes is not None and self._leaves(there, f, slopes):
+            return self._goes_on(self.settings.gtol)
+        return int(Status.ABNORMAL)
+
+    def _by_what_it_is(self, status: int) -> int:
         if status not in (Status.CONVERGED, Status.STALLED, Status.ABNORMAL):
             return status
         if self.impatient:
@@ -123,6 +135,31 @@ class SearchRun(Run):
         if status == Status.CONVERGED:
             return self._converged(end)
         return self._out_of_steps(status, end)
+
+    def _on_bounds(self) -> tuple[float, array[float], array[float] | None] | None:
+        """Return the point on bounds that are as near as rounding, if f is lower there.
+
+        Where its slope is infinite, f falls by much on the last bit of the way. The
+        slopes there are None where they aren't numbers.
+        """
+        there, each = self.x, zip(self.x, self.lower, self.upper, strict=True)
+        for k, (x, low, high) in enumerate(each):
+            near = AT_BOUND * max(abs(x), abs(x - self.origin[k])) if self.origin else 0
+            if 0.0 < x - low <= near:
+                there[k] = low
+            elif 0.0 < high - x <= near:
+                there[k] = high
+        if there == self.x:
+            return None
+        slopes = floats(self.n)
+        kernel = self.objective.kernel("evaluation")
+        f = kernel(*map(address, (there, self.parameters, slopes)))
+        self.record.evaluations += 1
+        if not f < self.fun - NOISE * abs(self.fun):
+            return None
+        ends = zip(there, slopes, self.lower, self.upper, strict=True)
+        usable = all(math.isfinite(end[1]) or is_held(*end) for end in ends)
+        return f, there, slopes if usable else None
 
     def _is_a_ratio(self) -> bool:
         """Return whether f is the same along the ray through the point, and not beside.

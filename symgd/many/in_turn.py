@@ -8,12 +8,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from array import array
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
 
+from symgd.descent.optimize import begun_at
 from symgd.descent.progress import ProgressOfMany
 from symgd.descent.run import drive
 from symgd.descent.search_run import SearchRun
@@ -127,7 +129,7 @@ def _alone(
         left = max(0.0, deadline - time.perf_counter())
         settings = dataclasses.replace(problem.settings, time_limit=left)
         run = problem.run(which, settings)
-    status = run.begin_in_time(problem.starts[which])
+    status, _ = begun_at(run, array("d", problem.starts[which]), problem.bounds)
     if status == RUNNING:
         noted = [lambda _: "interrupted" if interrupts.noted else ""]
         status = drive(run, status, noted)
@@ -190,5 +192,7 @@ class _Loop:
         self.ends.examine(piece)
         again = (RUNNING, Status.STALLED, Status.ABNORMAL)
         starts, constants = problem.starts[piece], self.parameters[piece]
-        alone = [*map(self.goes_alone, starts, constants)]
-        return piece[np.isin(table.status[piece], again) | np.array(alone, dtype=bool)]
+        alone = np.array([*map(self.goes_alone, starts, constants)], dtype=bool)
+        # A run alone may begin beside a start where not all is finite.
+        alone |= (table.status[piece] == Status.DIVERGED) & (table.nit[piece] == 0)
+        return piece[np.isin(table.status[piece], again) | alone]

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import importlib
 import math
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgd.descent.constrained.certificate import CTOL
+from symgd.descent.optimize import begun_at
 from symgd.descent.result import Result
 from symgd.descent.run import Run, drive, result_of
 from symgd.descent.settings import Settings
@@ -150,7 +152,9 @@ class Results(Sequence[Result]):
         if cut:
             settings = dataclasses.replace(settings, maxiter=int(self.nit[which]))
         run = self._problem.run(which, settings)
-        again = drive(run, run.begin_in_time(self.start[which]))
+        start = array("d", self.start[which])
+        status, _ = begun_at(run, start, self._problem.bounds)
+        again = drive(run, status)
         return run, ended if cut else again
 
     def __iter__(self) -> Iterator[Result]:

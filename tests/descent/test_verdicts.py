@@ -770,3 +770,24 @@ def test_a_rule_that_is_still_on_its_way_has_not():
     formula = "1e6*((x - 3)**2 + (y + 1)**2)"
     result = minimize(formula, [0, 0], method="gd", step_size=1e-11)
     assert result.status == Status.MAXITER
+
+
+@pytest.mark.parametrize(
+    ("formula", "start", "bounds", "least"),
+    [
+        ("50*(a*(3-a))**0.2 - a", [2.1], [(0, 3)], -3.0),
+        ("7*((5-a)*(a-1))**0.25 + (b-a)**2", [4, 0], {"a": (1, 5)}, 0.0),
+    ],
+)
+def test_an_end_beside_a_bound_where_f_is_lower_is_no_success(
+    formula, start, bounds, least
+):
+    result = minimize(formula, start, bounds=bounds)
+    assert not result.success or result.fun == pytest.approx(least, abs=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-8, 1.0, 1e6])
+def test_a_rule_ends_at_the_same_point_in_other_units_of_f(unit):
+    result = minimize(f"{unit}*(x-3)**2", [0], method="gd", step_size=0.4 / unit)
+    assert result.success
+    assert result.x[0] == pytest.approx(3.0, rel=1e-5)

@@ -404,3 +404,26 @@ def test_a_start_where_a_constraint_is_not_finite_has_no_value():
     assert results.best_index == 1
     unknown = minimize_many("x", [[5.0]], subject_to="x >= 1", time_limit=0.0)
     assert np.isnan(unknown[0].constraint_violation)
+
+
+@pytest.mark.parametrize(
+    ("formula", "starts", "bounds"),
+    [
+        ("abs(3*x - 1) + (y - 2)**2 + 5", [[1, 1], [-4, 3]], None),
+        ("max(x, 0.3 - x)", [[2], [-3]], None),
+        ("x*2 if x > 0.5 else 1.5 - x", [[3], [4]], None),
+        ("(x - 3)**2 + (y - 4)**2 + 2*sqrt(x**2 + y**2)", [[0, 0], [5, 5]], None),
+        ("x*log(x)", [[0.0], [1.5]], [(0, 2)]),
+        ("acos(x) + x**2", [[-1.0], [0.5]], [(-1, 1)]),
+        ("(x**2 - 1)**2", [[-2], [0.5]], None),
+    ],
+)
+def test_each_result_is_its_row_and_what_minimize_finds(formula, starts, bounds):
+    many = minimize_many(formula, starts, bounds=bounds)
+    for result, x, fun, start in zip(many, many.x, many.fun, starts, strict=True):
+        assert result.x.tolist() == x.tolist()
+        assert result.fun == pytest.approx(fun, rel=1e-15)
+        alone = minimize(formula, start, bounds=bounds)
+        assert alone.x.tolist() == x.tolist()
+        assert alone.status == result.status
+    assert many.best.fun == many.fun.min()

@@ -52,6 +52,7 @@ class KinkedRun(SolverRun):
         self.search_ended = RUNNING  # how the search had ended before
         # Value, point and gradient: where it was, and the lowest that was seen since.
         self.left, self.seen = floats(2 * self.n + 1), floats(2 * self.n + 1)
+        self.left[0] = self.seen[0] = math.inf  # also of one that never begins
         self.proved: OnKinks | None = None
         self.waits = False  # for the search's own end, as the smooth form is large
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -9,24 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from symgd.errors import InputError
-from symgd.native import machine
+from symgd.native import machine, store
 from symgd.native.machine import ENTRY
 
 _TRIPLE = re.compile(r"[\w.]+(-[\w.]+)*")
 _CPU = re.compile(r"[\w.+-]*")
 _STATIC = ("wasm", "-none-")  # nothing is loaded at another address there
-
-# Emits a function for a processor; LLVM aborts where it can't.
-_PROBE = """
-import sys
-import llvmlite.binding as llvm
-llvm.initialize_all_targets()
-llvm.initialize_all_asmprinters()
-target = llvm.Target.from_triple(sys.argv[1]).create_target_machine(sys.argv[2])
-module = llvm.parse_assembly("define double @f(double %x) { ret double %x }")
-module.triple = target.triple
-target.emit_object(module)
-"""
 
 
 def object_file(
@@ -47,7 +36,7 @@ def object_file(
     InputError
         If there is no code for such a machine.
     """
-    here = _target(triple, cpu)
+    triple, cpu, features = _machine(triple, cpu)
     whole = machine.parsed("")
     for name, module in modules.items():
         for item in (*module.functions, *module.global_variables):
@@ -56,11 +45,11 @@ def object_file(
         module.get_function(ENTRY).name = name
         whole.link_in(module)
     machine.refuse_addresses(whole)
-    return machine.specialised(whole, here)
+    return _emitted(str(whole), triple, cpu, features)
 
 
-def _target(triple: str | None, cpu: str | None) -> Any:
-    """Return what emits code for a machine."""
+def _machine(triple: str | None, cpu: str | None) -> tuple[str, str, str]:
+    """Return the names of a machine and a processor, and what it can do."""
     import llvmlite.binding as llvm
 
     features = ""
@@ -72,24 +61,49 @@ def _target(triple: str | None, cpu: str | None) -> Any:
     known = llvm.get_default_triple() if triple is None else triple
     if not _TRIPLE.fullmatch(known) or not _CPU.fullmatch(cpu):
         raise InputError(f"target={triple!r} with cpu={cpu!r} is no machine's name")
-    _check(known, cpu)
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
-    static = any(part in known for part in _STATIC)
-    options = {"opt": 3, "reloc": "static" if static else "pic", "codemodel": "default"}
-    return llvm.Target.from_triple(known).create_target_machine(
-        cpu, features, **options
-    )
+    return known, cpu, features
 
 
-def _check(triple: str, cpu: str) -> None:
-    """Refuse what LLVM knows nothing of, before it ends the process."""
-    tried = subprocess.run(
-        [sys.executable, "-c", _PROBE, triple, cpu], capture_output=True, check=False
+def _emitted(text: str, triple: str, cpu: str, features: str) -> bytes:
+    """Return the object file of a module.
+
+    In a process of its own: LLVM ends it where it has no code, and what it knows of
+    other machines is to stay out of this one, which goes on linking.
+    """
+    path = os.pathsep.join([str(store.PACKAGE.parent), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, triple, cpu, features],
+        input=text.encode(),
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": path},
     )
-    told = tried.stderr.decode(errors="replace")
+    told = done.stderr.decode(errors="replace")
     if "is not a recognized processor" in told:
         raise InputError(f"cpu={cpu!r}: LLVM knows no such processor of {triple}")
-    if tried.returncode != 0:
+    if done.returncode != 0:
         last = told.strip().splitlines()[-1:] or ["LLVM can't"]
         raise InputError(f"no code for target={triple!r}, cpu={cpu!r}: {last[0]}")
+    return done.stdout
+
+
+def main(triple: str, cpu: str, features: str) -> None:
+    """Write the object file of the module on standard input."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    static = any(part in triple for part in _STATIC)
+    here = llvm.Target.from_triple(triple).create_target_machine(
+        cpu,
+        features,
+        opt=3,
+        reloc="static" if static else "pic",
+        codemodel="default",
+    )
+    whole = machine.parsed(sys.stdin.read())
+    sys.stdout.buffer.write(machine.specialised(whole, here))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

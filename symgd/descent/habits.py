@@ -42,6 +42,8 @@ def met(
     >>> met({"options": {"maxiter": 50}, "jac": None}, {"maxiter": 10_000}, "", False)
     ({}, {'maxiter': 50}, ())
     """
+    if not keywords:
+        return {}, {**limits}, ()
     own = getattr(method, "hyperparameters", ())
     rest, known = {}, {**limits}
     following: Any = ()

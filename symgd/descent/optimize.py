@@ -243,7 +243,7 @@ def _optimize(
     hyperparameters, options, args = met(hyperparameters, options, method, python)
     given = within(objective, subject_to, x0, bounds, args=args)
     arguments.refuse_of_objective(hyperparameters, given)
-    x0 = points.one_row(x0, given.ranks)
+    x0 = points.one_row(x0, lambda: given.ranks)
     given = given.sized(x0)
     batch = 0 if batch_size is None else count("batch_size", batch_size)
     if batch_size is not None and batch == 0:

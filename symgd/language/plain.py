@@ -54,9 +54,9 @@ def is_python(formula: Any) -> bool:
     >>> is_python(lambda x: x**2), is_python("x**2"), is_python(print)
     (True, False, True)
     """
-    if isinstance(formula, (str, type)) or hasattr(formula, "free_symbols"):
+    if not callable(formula) or isinstance(formula, type):
         return False
-    return callable(formula)
+    return not hasattr(formula, "free_symbols")
 
 
 def split(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import math
 from array import array
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from symgd.errors import InputError, shortened
@@ -236,23 +236,21 @@ def read_point(x0: Any, space: Space, limits: Bounds) -> array[float]:
     return point
 
 
-def one_row(x0: Any, ranks: Mapping[str, int]) -> Any:
+def one_row(x0: Any, ranks: Callable[[], Mapping[str, int]]) -> Any:
     """Return a start that is a matrix of one row as that row.
 
     Where a variable is a matrix, it is left as it is.
 
-    >>> one_row([[1, 2]], {"x": 0, "y": 0})
+    >>> one_row([[1, 2]], lambda: {"x": 0, "y": 0})
     [1, 2]
     """
-    if max(ranks.values(), default=0) > 1 or isinstance(x0, (Mapping, str)):
+    if isinstance(x0, (list, tuple)):
+        inner = x0[0] if len(x0) == 1 else None
+        if not (isinstance(inner, (list, tuple)) or hasattr(inner, "shape")):
+            return x0
+    elif not hasattr(x0, "reshape") or len(x0.shape) != 2 or x0.shape[0] != 1:
         return x0
-    if hasattr(x0, "reshape"):
-        return x0.reshape(-1) if len(x0.shape) == 2 and x0.shape[0] == 1 else x0
-    alone = isinstance(x0, (list, tuple)) and len(x0) == 1
-    row = (
-        isinstance(x0[0], (list, tuple)) or hasattr(x0[0], "shape") if alone else False
-    )
-    return x0[0] if row else x0
+    return x0 if max(ranks().values(), default=0) > 1 else x0[0]
 
 
 def moved_inside(point: array[float], limits: Bounds) -> array[float]:

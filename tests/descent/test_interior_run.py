@@ -553,3 +553,33 @@ def test_which_constraints_there_are_does_not_depend_on_the_point():
 def test_a_variable_may_be_called_objective():
     result = minimize("objective**2", [0.0], subject_to="objective >= 1")
     assert result.x[0] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("formula", "relations", "least"),
+    [
+        ("0.05*x + 0.05*y", ["x+y>=1", "x>=0", "y>=0"], 0.05),
+        ("(x+y)**2", ["x+y>=0.1", "x-y<=0.1", "y-x<=0.1"], 0.01),
+        ("exp(-x-y)*0.01", ["x+y>=1", "x+y<=2", "x>=0", "y>=0"], 0.01 * math.exp(-2)),
+        ("-x-y", ["x+y<=0.1", "0<=x<=0.1", "0<=y<=0.1"], -0.1),
+    ],
+)
+def test_minima_that_are_flat_along_a_constraint_are_minima(formula, relations, least):
+    result = minimize(formula, [0.6, 0.7], subject_to=relations)
+    assert result.success, result
+    assert result.fun == pytest.approx(least, abs=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-2, 1e-4, 1e-5, 1e-6, 1e-8])
+def test_where_the_barrier_hides_the_minimum_it_is_no_success(unit):
+    result = minimize("x**2 + y**2", subject_to=f"x + y >= {unit!r}")
+    near = pytest.approx(unit**2 / 2, rel=1e-3, abs=0)
+    assert not result.success or result.fun == near
+
+
+def test_a_target_and_a_direction_are_told_where_f_has_kinks():
+    kinked = minimize("x**2+y**2+abs(x-0.3)", [5, 5], subject_to="x+y>=1", target=5.0)
+    assert kinked.status == Status.TARGET_REACHED
+    assert "has reached the target 5" in kinked.message
+    rising = maximize("-abs(x-1) + 10*x", [4, 4], subject_to=["x+y>=3", "y>=-1"])
+    assert "f rises without bound" in rising.message

@@ -62,17 +62,25 @@ def lower_within(
     least = LEAST * (abs(f) + abs(f - evaluated(start)[0]))
     lowest: array[float] | None = None
     back = np.linalg.pinv(across) if held.any() else None
+
+    def held_by(there: np.ndarray) -> np.ndarray:
+        """Return a point, back on the constraints that hold the end."""
+        there = np.clip(there, low, high)  # nothing is evaluated beyond bounds
+        for _ in range(CORRECTIONS if back is not None else 0):
+            missed = np.array(evaluated(there.tolist())[1])[held] - goal
+            if not np.isfinite(missed).all():
+                break
+            there[places[open_]] -= back @ missed
+            there = np.clip(there, low, high)
+        return there
+
+    # The barrier leaves the end a little inside: what that is worth is no fall.
+    f = np.fmin(f, evaluated(held_by(x).tolist())[0])
     for distance in DISTANCES:
         for way in (*ways, *-ways):
             there = x.copy()
             there[places[open_]] += distance * far * way
-            there = np.clip(there, low, high)  # nothing is evaluated beyond bounds
-            for _ in range(CORRECTIONS if back is not None else 0):
-                missed = np.array(evaluated(there.tolist())[1])[held] - goal
-                if not np.isfinite(missed).all():
-                    break
-                there[places[open_]] -= back @ missed
-                there = np.clip(there, low, high)
+            there = held_by(there)
             value, rows = evaluated(there.tolist())
             beyond = np.maximum(row_low - rows, np.array(rows) - row_high)
             violated = float(beyond.max(initial=0.0))

@@ -329,6 +329,11 @@ class InteriorRun(TriedRun):
             )
             factor = f"{CTOL / state.ctol:.0e}"
             return f"{told} beside its small numbers: multiply it by {factor}"
+        if self._feels_the_barrier:
+            return (
+                "the numbers are so small that the barrier hides the minimum: give f "
+                "and the constraints in larger units"
+            )
         if self._lacks_multipliers():
             return (
                 "multipliers grow without bound: where these constraints hold, their "

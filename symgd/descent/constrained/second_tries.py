@@ -29,6 +29,7 @@ TRIED = 250  # steps, after which they are to have come nearer
 NEARER = 0.1  # times what the conditions were missed by, so many steps ago
 FEASIBLE_STEPS = 300  # at most, to satisfy the constraints alone
 SEEN = 1e-6  # of what a constraint changes by, as x does by its size: a violation
+FELT = 1e-4  # of f: what a barrier is worth where it hides the minimum
 ROUGHLY, LARGE_MULTIPLIER = 1e-6, 1e3  # a gradient, and a scaled multiplier
 LATER = (0.1, 1e-3)  # likewise, from a feasible point, and from near an end
 MOST_LEFT = 10  # ends that were no minima
@@ -96,7 +97,7 @@ class TriedRun(Run):
         if self.is_over:
             return status
         if status in (Status.CONVERGED, Status.STALLED):
-            if self._is_missed_in_own_units():
+            if self._is_missed_in_own_units() or self._feels_the_barrier:
                 status = int(Status.ABNORMAL)
             elif self._is_saddle():
                 status = int(Status.STATIONARY)
@@ -143,6 +144,17 @@ class TriedRun(Run):
     def _is_infinite(self) -> bool:
         """Whether a derivative isn't finite where the run is, or began again."""
         return not (self.conditions.started and math.isfinite(self.conditions.norm))
+
+    @property
+    def _feels_the_barrier(self) -> bool:
+        """Whether what the barrier is still worth is much of f, and of how it changed.
+
+        Below some 1e-13 of the units of f and of the constraints it has no smaller
+        weight.
+        """
+        state = self.conditions
+        size = abs(state.value) + abs(self.first - state.value)
+        return state.complementarity > FELT * size > 0.0
 
     def _comes_nearer(self) -> bool:
         """Give a run more steps that used up those it had, if they were of use."""

@@ -51,7 +51,7 @@ class KinkedInteriorRun(Run):
         self.scheduled, self.remembers = frozenset(told), False
         assert objective.constraints is not None
         self.form, self.lagrangian = form, objective.constraints
-        own = dataclasses.replace(settings, sign=1.0, every=0, target=-math.inf)
+        own = dataclasses.replace(settings, sign=1.0, every=0)
         self.inner = InteriorRun(form.objective, form.bounds(bounds), own)
         self.function = objective.kernel("evaluation")
         self.relations = self.lagrangian.function.kernel("evaluation")
@@ -132,10 +132,19 @@ class KinkedInteriorRun(Run):
         box = BoundBox(self.lagrangian, self.bounds)
         return Certificate(*where, box, prices, self._values(), bounds, left)
 
+    def blame(self) -> str:
+        """Say what was not finite."""
+        if self.t < 0:
+            return self.inner.blame()
+        falls = "falls" if self.settings.sign > 0 else "rises"
+        return f"f {falls} without bound where the constraints hold,"
+
     def told(self, status: Status) -> str:
         """Say why a run ended as it did, with the numbers."""
-        if status != Status.INFEASIBLE:
+        if status in (Status.CONVERGED, Status.STALLED, Status.ABNORMAL):
             return self.inner.told(status)
+        if status != Status.INFEASIBLE:
+            return f"{super().told(status)}; the violation is {number(self.violation)}"
         low, high = map(np.array, self.lagrangian.sides)
         values = np.array(self._values())
         worst = int(np.argmax(np.maximum(low - values, values - high)))
@@ -149,10 +158,6 @@ class KinkedInteriorRun(Run):
 
     def recall(self, status: Status) -> None:
         """Be as it was: all that it says is stored."""
-
-    def blame(self) -> str:
-        """Say what was not finite."""
-        return self.inner.blame()
 
     # ---------------------------------------------------- stored and continued
 

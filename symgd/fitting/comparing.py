@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from symgd.errors import InputError, unknown_name
 from symgd.fitting import information
@@ -39,8 +39,14 @@ class Comparison(Sequence[Compared]):
     def __iter__(self) -> Iterator[Compared]:
         return iter(self.rows)
 
-    def __getitem__(self, which: int | str) -> Compared:  # type: ignore[override]
-        """Return a row by its place or its name."""
+    @overload
+    def __getitem__(self, which: int | str) -> Compared: ...
+
+    @overload
+    def __getitem__(self, which: slice) -> Sequence[Compared]: ...
+
+    def __getitem__(self, which: int | str | slice) -> Compared | Sequence[Compared]:
+        """Return a row by its place or its name, or some rows."""
         if not isinstance(which, str):
             return self.rows[which]
         for row in self.rows:

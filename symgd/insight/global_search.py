@@ -65,7 +65,7 @@ class GlobalSearch:
         self.derived, self.box, self.n, self.gap = derived, box, box.n, gap
         self.upper = math.inf
         self.x: np.ndarray | None = None
-        derived.value  # noqa: B018  (it may not be enclosed at all)
+        derived.require("value")
         self.has_slopes = _is_there(derived, "first")
         self.has_curvature = self.has_slopes and _is_there(derived, "second")
 
@@ -278,7 +278,7 @@ class GlobalSearch:
 
 def _is_there(derived: Derivatives, what: str) -> bool:
     try:
-        getattr(derived, what)
+        derived.require(what)
     except NotEnclosed:
         return False
     return True

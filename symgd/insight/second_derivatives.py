@@ -45,6 +45,17 @@ class Derivatives:
         self.expression, self.symbols = expression, tuple(variables)
         self.n = len(self.symbols)
 
+    def require(self, *parts: str) -> None:
+        """Find some of its parts.
+
+        Raises
+        ------
+        NotEnclosed
+            If one of them can't be enclosed.
+        """
+        for part in parts:
+            getattr(self, part)
+
     @functools.cached_property
     def gradient(self) -> tuple[sp.Expr, ...]:
         """The first derivatives."""

@@ -187,7 +187,7 @@ def _named(
 class _Search:
     def __init__(self, derived: Derivatives, box: Box) -> None:
         self.derived, self.box, self.total = derived, box, 0
-        derived.second, derived.slopes, derived.value  # noqa: B018  (all are there)
+        derived.require("second", "slopes", "value")
         # Of each point a small box, and the large one in which there is no other.
         self.found: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
         self.left: list[tuple[np.ndarray, np.ndarray]] = []

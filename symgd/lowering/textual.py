@@ -8,6 +8,7 @@ caller gives, and numbered ones for what is in between.
 
 from __future__ import annotations
 
+import operator
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -216,7 +217,7 @@ class Text:
 
     def __neg__(self) -> Any:
         if self.kind == WORD:
-            return 0 - self  # type: ignore[operator]
+            return operator.sub(0, self)
         return self.body.written(self.kind, "-{0}", self)
 
     def __abs__(self) -> Text:

@@ -41,7 +41,7 @@ def test_several_arguments_may_be_columns():
 
 def test_numbers_around_a_model_are_part_of_it_also_under_a_columns_name():
     y = 4.0
-    model = lambda t, a: a * t + y  # noqa: E731
+    model = lambda t, a: a * t + y
     data = {"t": T, "y": 3 * T + 4}
     assert fit(model, data, "y").x == pytest.approx([3])
 

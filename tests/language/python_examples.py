@@ -39,7 +39,7 @@ def rosenbrock_in_a_generator(x):
     )
 
 
-rosenbrock_lambda = lambda x, y: (1 - x) ** 2 + 100 * (y - x**2) ** 2  # noqa: E731
+rosenbrock_lambda = lambda x, y: (1 - x) ** 2 + 100 * (y - x**2) ** 2
 
 
 # ------------------------------------------------------------------ test functions

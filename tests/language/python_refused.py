@@ -1,4 +1,7 @@
-"""Functions that no formula says: each with the part of it that is to be shown."""
+"""Functions that no formula says: each with the part of it that is to be shown.
+
+They are as people write them, which no linter is to change.
+"""
 
 # ruff: noqa
 import time

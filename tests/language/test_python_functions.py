@@ -6,6 +6,7 @@ import types
 from pathlib import Path
 
 import mpmath
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -39,7 +40,7 @@ def in_many_digits():
     exact = types.SimpleNamespace(**{name: getattr(mpmath, name) for name in names})
     namespace = {"__name__": examples.__name__, "math": exact}
     arrays = {"array": np.array, "sum": np.sum, "prod": np.prod}
-    norm = lambda r: mpmath.sqrt(np.sum(r**2))  # noqa: E731
+    norm = lambda r: mpmath.sqrt(np.sum(r**2))
     arrays["linalg"] = types.SimpleNamespace(norm=norm)
     namespace["np"] = types.SimpleNamespace(**{**vars(exact), **arrays})
     namespace |= {"T": examples.T, "Y": examples.Y}
@@ -225,7 +226,7 @@ def test_what_follows_the_first_argument_may_be_given():
 
 def test_numbers_of_the_same_name_in_two_places_are_two():
     one, two = examples.Spring(1.0), examples.Spring(2.0)
-    both = lambda x: one.energy(x) + two.energy(x)  # noqa: E731
+    both = lambda x: one.energy(x) + two.energy(x)
     kept = {"stiffness": 1.0, "length": 1.0, "stiffness_2": 2.0}
     assert read_function(both).parameters == kept
 
@@ -242,7 +243,6 @@ def test_a_private_number_of_an_object_is_found():
 
 
 def test_a_compiled_function_is_that_of_its_source():
-    numba = pytest.importorskip("numba")
     jitted = numba.njit(examples.rosenbrock_by_index)
     assert read_function(jitted).text == "(1 - x[0])**2 + 100*(x[1] - x[0]**2)**2"
 

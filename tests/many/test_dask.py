@@ -1,11 +1,10 @@
 """Descents on a Dask cluster of two processes, also where one of them is killed."""
 
+import distributed
 import numpy as np
 import pytest
 
 from symgd import minimize_many
-
-distributed = pytest.importorskip("distributed")
 
 VALLEY = "(1 - x)**2 + 100*(y - x**2)**2"
 STARTS = np.random.default_rng(0).uniform(-2.0, 2.0, (150, 2))

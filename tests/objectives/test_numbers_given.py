@@ -6,6 +6,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
+import pandas
+import polars
 import pytest
 
 import symgd
@@ -84,7 +86,6 @@ def test_numbers_are_taken(what):
 
 
 def test_a_series_goes_by_name():
-    pandas = pytest.importorskip("pandas")
     start = pandas.Series({"y": 1, "x": -1.2})
     assert symgd.minimize(F, start).nit == 0
     assert symgd.minimize_many(F, [start, start]).x.tolist() == [[-1.2, 1.0]] * 2
@@ -101,7 +102,6 @@ def test_a_series_goes_by_name():
 
 
 def test_a_series_without_names_goes_by_place():
-    polars = pytest.importorskip("polars")
     assert symgd.minimize(F, polars.Series("start", [-1.2, 1.0])).nit == 0
 
 

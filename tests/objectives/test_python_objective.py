@@ -137,7 +137,7 @@ def test_the_value_of_an_objective_is_minimised_as_the_objective():
 
 
 def test_functions_are_taken_wherever_formulas_are():
-    himmelblau = lambda x, y: (x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2  # noqa: E731
+    himmelblau = lambda x, y: (x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2
     found = minimize_many(himmelblau, 200, bounds=[(-5, 5), (-5, 5)]).minima()
     assert len(found) == 4
     race = symgd.race(himmelblau, [1.0, 1.0], methods=["auto", "gd"])

@@ -51,12 +51,13 @@ def without_index(tree: ast.expr, ranks: Mapping[str, int]) -> str | None:
     """Return what an array in a sum over an index might have been: y[i]; or None."""
     for node in ast.walk(tree):
         if isinstance(node, ast.GeneratorExp):
-            indexed = {id(n.value) for n in ast.walk(node) if _is_element(n, ranks)}  # type: ignore[attr-defined]
+            subscripts = [n for n in ast.walk(node) if isinstance(n, ast.Subscript)]
+            indexed = {id(n.value) for n in subscripts if _is_element(n, ranks)}
             first = node.generators[0].target
-            for part in ast.walk(node.elt):
-                bare = isinstance(part, ast.Name) and ranks.get(part.id) == 1
-                if bare and id(part) not in indexed and isinstance(first, ast.Name):
-                    return f"{part.id}[{first.id}]"  # type: ignore[attr-defined]
+            names = [n for n in ast.walk(node.elt) if isinstance(n, ast.Name)]
+            for name in names if isinstance(first, ast.Name) else ():
+                if ranks.get(name.id) == 1 and id(name) not in indexed:
+                    return f"{name.id}[{ast.unparse(first)}]"
     return None
 
 

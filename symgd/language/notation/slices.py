@@ -133,12 +133,11 @@ def _end(
     end = whole_number(form, node)
     if _negative(node) is not None:
         end = length + end
-    numbers = form.extents.number(end), form.extents.number(length)
-    if numbers[0] is not None and numbers[0] < 0:
+    place, whole = form.extents.number(end), form.extents.number(length)
+    if place is not None and place < 0:
         return sp.S.Zero
-    if None not in numbers and numbers[0] > numbers[1]:  # type: ignore[operator]
-        return length
-    return end
+    beyond = place is not None and whole is not None and place > whole
+    return length if beyond else end
 
 
 def whole_number(form: Rewriting, node: ast.expr) -> sp.Expr:

@@ -107,8 +107,8 @@ def chosen(
     def at(place: int) -> ast.expr:
         return chosen(form, node, rest, lengths[1:], functools.partial(entry, place))
 
-    if isinstance(index, ast.Constant):
-        return at(index.value)  # type: ignore[arg-type]
+    if isinstance(index, ast.Constant) and isinstance(index.value, int):
+        return at(index.value)
     result = at(lengths[0] - 1)
     for place in reversed(range(lengths[0] - 1)):
         same = form.write.number(index, place)

@@ -58,8 +58,11 @@ class Knowing:
         if isinstance(node, ast.Name):
             return self.names.known(node.id)
         if isinstance(node, (ast.UnaryOp, ast.BinOp)):
-            parts = [node.operand] if isinstance(node, ast.UnaryOp) else []
-            parts = parts or [node.left, node.right]  # type: ignore[union-attr]
+            parts = (
+                [node.operand]
+                if isinstance(node, ast.UnaryOp)
+                else [node.left, node.right]
+            )
             values = [self.known(part) for part in parts]
             if type(node.op) in _NUMBERS and not any(
                 isinstance(v, str) for v in values

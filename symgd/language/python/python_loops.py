@@ -113,10 +113,11 @@ class Loops(Calls):
             raise self.error(node, "zip goes over arrays here", "use one range")
         # One too long for an array is refused where the array is indexed.
         counts = [each.arguments[0] for each in inner]
-        lengths = [self._length_of(count) for count in counts]
+        found = [(self._length_of(count), count) for count in counts]
+        known = [(length, count) for length, count in found if length is not None]
         count = counts[0]
-        if None not in lengths:
-            count = counts[lengths.index(min(lengths))]  # type: ignore[type-var]
+        if len(known) == len(counts):
+            count = min(known, key=lambda pair: pair[0])[1]
         elif any(each.is_range for each in inner):
             raise self.error(node, "zip goes over arrays here", "use enumerate")
         return Passes((count,), lambda k: Listed(tuple(each.at(k) for each in inner)))

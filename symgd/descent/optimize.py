@@ -241,8 +241,9 @@ def _optimize(
     method = "auto" if method is None else method
     python = is_python(objective)
     hyperparameters, options, args = met(hyperparameters, options, method, python)
+    arguments.refuse_of_objective(hyperparameters)
     given = within(objective, subject_to, x0, bounds, args=args)
-    arguments.refuse_of_objective(hyperparameters, given)
+    arguments.refuse_of_scipy(hyperparameters, given)
     x0 = points.one_row(x0, lambda: given.ranks)
     given = given.sized(x0)
     batch = 0 if batch_size is None else count("batch_size", batch_size)

@@ -155,12 +155,16 @@ def source_of(rng: Seed) -> str:
     return "from the given generator"
 
 
-def refuse_of_objective(keywords: Mapping[str, Any], objective: Any) -> None:
-    """Raise InputError for an argument that an objective takes, not a run."""
+def refuse_of_scipy(keywords: Mapping[str, Any], objective: Any) -> None:
+    """Raise InputError for constraints as SciPy has them, shown as relations."""
     if "constraints" in keywords:
         from symgd.objectives.of_scipy import refuse
 
         refuse(keywords["constraints"], objective.variables)
+
+
+def refuse_of_objective(keywords: Mapping[str, Any]) -> None:
+    """Raise InputError for an argument that an objective takes, not a run."""
     for name in ("parameters", "data", "sizes", "missing", "iteration"):
         if name in keywords:
             problem = f"give {name} to the objective"

@@ -147,6 +147,10 @@ class _RelationReader(Reader):
         ):
             problem = "and, or, not can't join constraints"
             raise self._error(tree, problem, "give a list of relations: all hold then")
+        if isinstance(tree, (ast.Tuple, ast.List)):
+            several = ", ".join(repr(self._source(each)) for each in tree.elts)
+            problem = "a text is one relation"
+            raise self._error(tree, problem, f"give a list: [{several}]")
         if not isinstance(tree, ast.Compare):
             shown = self._source(tree)
             problem = "a constraint is a relation"

@@ -101,8 +101,7 @@ def minimize_many(
     [-1.0, 1.0, 1.0]
     """
     given = _objective(objective, subject_to, parameters, _first_row(x0), bounds)
-    if "constraints" in hyperparameters:
-        arguments.refuse_of_objective(hyperparameters, given)
+    arguments.refuse_of_scipy(hyperparameters, given)
     settings = Settings.checked(
         sign=1.0,
         maxiter=maxiter,

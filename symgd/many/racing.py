@@ -111,8 +111,7 @@ def race(
     (38, 947)
     """
     given = within(objective, subject_to, x0, bounds)
-    if "constraints" in hyperparameters:
-        arguments.refuse_of_objective(hyperparameters, given)
+    arguments.refuse_of_scipy(hyperparameters, given)
     settings = Settings.checked(
         sign=1.0,
         maxiter=maxiter,

@@ -93,6 +93,7 @@ def test_a_table_has_the_best_first(line, bent):
     order = sorted([flat, bent, line], key=lambda each: each.aicc)
     assert [row.fit for row in table] == order
     assert table.best is order[0]
+    assert [row.fit for row in table[:2]] == order[:2]
     assert sum(row.weight for row in table) == pytest.approx(1.0, rel=1e-12)
     assert table[1].delta == pytest.approx(order[1].aicc - order[0].aicc, rel=1e-12)
     share = math.exp((order[0].aicc - order[1].aicc) / 2)

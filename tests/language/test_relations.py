@@ -71,3 +71,10 @@ def test_relations_of_sympy_are_read():
 def test_what_is_no_constraint_is_refused_with_what_to_write(given, told):
     with pytest.raises(FormulaError, match=told):
         read_relation(given, {})
+
+
+@pytest.mark.parametrize("text", ["x>=1, y>=2", "[x>=1, y>=2]"])
+def test_several_relations_are_a_list_of_texts(text):
+    with pytest.raises(FormulaError, match="a text is one relation") as caught:
+        read_relation(text, {})
+    assert caught.value.suggestion == "give a list: ['x>=1', 'y>=2']"

@@ -7,7 +7,6 @@ them independent. Elsewhere: generalised least squares (A. C. Aitken, 1935).
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,13 +14,14 @@ import numpy as np
 import sympy as sp
 
 from symgd.errors import InputError
-from symgd.fitting.levenberg_marquardt import Limits, Path, Point, Stage
-from symgd.fitting.regression import EPSILON, Regression
+from symgd.fitting.levenberg_marquardt import Point
+from symgd.fitting.regression import Regression
+from symgd.fitting.rows_at_once import RowsAtOnce, point_of_rows
 
 ALIKE = 1e-8  # of the entries of a symmetric matrix
 
 
-class Correlated(Regression):
+class Correlated(RowsAtOnce):
     """The sum of squares r'V**-1 r, halved, of residuals r with a covariance V.
 
     Parameters
@@ -48,31 +48,15 @@ class Correlated(Regression):
         """Return rows that are independent."""
         return np.linalg.solve(self.factor, rows)
 
-    def gauss_newton(self, x: np.ndarray) -> Point:
-        """Return the model of least squares."""
-        at = x.tolist()
-        if at != self._last[0]:
-            self._last = at, self._point(x)
-        return self._last[1]
-
-    orthogonal = gauss_newton
-
     @np.errstate(over="ignore", invalid="ignore")
     def _point(self, x: np.ndarray) -> Point:
         predicted, jacobian = self.curve(x)
-        p = len(x)
         both = np.column_stack([predicted - self.target, jacobian])
-        if not np.isfinite(both).all():
-            return Point.of(x, math.nan, math.nan, np.zeros(p), np.zeros((p, p)))
-        both = self.whitened(both)
+        if np.isfinite(both).all():
+            both = self.whitened(both)
         residuals, rows = both[:, 0], both[:, 1:]
-        factor = np.zeros((p, p))
-        part = np.linalg.qr(rows, mode="r")
-        factor[: len(part)] = part
-        size = float(residuals @ residuals)
-        floor = float(EPSILON**2 * np.sum(self.whitened(self.target) ** 2))
-        parts = x, size / 2.0, size, rows.T @ residuals, factor.T @ factor
-        return Point.of(*parts, factor=factor, floor=floor, squares=True)
+        size, target = float(residuals @ residuals), self.whitened(self.target)
+        return point_of_rows(x, residuals, rows, target, size)
 
     @functools.cached_property
     def sum_of_a_constant(self) -> float:
@@ -82,16 +66,6 @@ class Correlated(Regression):
         ).T
         left = target - ones * (ones @ target) / (ones @ ones)
         return float(left @ left) / 2.0
-
-    def path(
-        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> Path:
-        """Minimise from x."""
-        return (yield Stage(self.gauss_newton, x, lower, upper, limits, None, self))
-
-    def samples(self, maxiter: int) -> bool:
-        """Return False: a descent is of all rows."""
-        return False
 
 
 def matrix_of(sigma: Any) -> np.ndarray | None:

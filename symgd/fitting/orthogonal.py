@@ -11,7 +11,6 @@ Scientific and Statistical Computing 8 (1987). Elsewhere: total least squares, D
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,9 +18,10 @@ import numpy as np
 import sympy as sp
 
 from symgd.calculus import derivatives
-from symgd.fitting.levenberg_marquardt import Limits, Path, Point, Stage
-from symgd.fitting.regression import EPSILON, Regression
+from symgd.fitting.levenberg_marquardt import Point
+from symgd.fitting.regression import Regression
 from symgd.fitting.rows import Rows
+from symgd.fitting.rows_at_once import RowsAtOnce, point_of_rows
 
 STEPS = 60  # of the columns, towards where a row costs least
 NEAR = 1e-12  # a step, in units of sigma_x
@@ -48,7 +48,7 @@ class Moved:
         self.shifts = shifts
 
 
-class Orthogonal(Regression):
+class Orthogonal(RowsAtOnce):
     """The sum over rows of least squares with errors in columns, too.
 
     Parameters
@@ -119,39 +119,12 @@ class Orthogonal(Regression):
             cost = self._cost(now)
         return now
 
-    def gauss_newton(self, x: np.ndarray) -> Point:
-        """Return the model of least squares, with variances that x gives."""
-        at = x.tolist()
-        if at != self._last[0]:
-            self._last = at, self._point(x)
-        return self._last[1]
-
-    orthogonal = gauss_newton
-
     @np.errstate(over="ignore", invalid="ignore")
     def _point(self, x: np.ndarray) -> Point:
-        moved, p = self.moved(x), len(x)
+        moved = self.moved(x)
         spread = ((moved.slopes * self._widths) ** 2).sum(axis=0)
-        root = np.sqrt(self.sigma**2 + spread)
-        weight = np.sqrt(self.weight)
+        root, weight = np.sqrt(self.sigma**2 + spread), np.sqrt(self.weight)
         residuals = moved.residuals * root / self.sigma**2 * weight
         rows = moved.jacobian * (weight / root)[:, None]
-        if not (np.isfinite(rows).all() and np.isfinite(residuals).all()):
-            return Point.of(x, math.nan, math.nan, np.zeros(p), np.zeros((p, p)))
-        size = float(self.weight @ self._cost(moved))
-        factor = np.zeros((p, p))
-        part = np.linalg.qr(rows, mode="r")
-        factor[: len(part)] = part
-        floor = float(EPSILON**2 * np.sum((self.target * weight / root) ** 2))
-        parts = x, size / 2.0, size, rows.T @ residuals, factor.T @ factor
-        return Point.of(*parts, factor=factor, floor=floor, squares=True)
-
-    def path(
-        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> Path:
-        """Minimise from x; the rows move within each evaluation."""
-        return (yield Stage(self.gauss_newton, x, lower, upper, limits, None, self))
-
-    def samples(self, maxiter: int) -> bool:
-        """Return False: a descent is of all rows."""
-        return False
+        size, target = float(self.weight @ self._cost(moved)), self.target * weight
+        return point_of_rows(x, residuals, rows, target / root, size)

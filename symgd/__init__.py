@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from symgd.many.race_result import Race
     from symgd.many.racing import race
     from symgd.native.status import Status
-    from symgd.objectives.objective import Objective, objective
+    from symgd.objectives.meant import objective
+    from symgd.objectives.objective import Objective
     from symgd.pages.document import page
     from symgd.plotting.door import plot, save
     from symgd.rules.rule import Rule
@@ -60,7 +61,7 @@ _HOMES = {
     "minimize": "descent.optimize",
     "minimize_global": "insight.global_minimum",
     "minimize_many": "many.descents",
-    "objective": "objectives.objective",
+    "objective": "objectives.meant",
     "page": "pages.document",
     "plot": "plotting.door",
     "race": "many.racing",

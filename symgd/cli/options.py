@@ -120,7 +120,7 @@ class ObjectiveOptions:
 
     def objective_with(self, text: str, constants: dict[str, Any]) -> Objective:
         """Return the objective that a text is, with these constants."""
-        from symgd.objectives.objective import objective_of
+        from symgd.objectives.meant import objective_of
 
         return objective_of(
             text,

@@ -23,7 +23,8 @@ from symgd.native.interrupts import Interrupts
 from symgd.native.status import RUNNING, Status
 from symgd.native.version import __version__
 from symgd.objectives import points
-from symgd.objectives.objective import Objective, within
+from symgd.objectives.meant import within
+from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 from symgd.rules.rule import Rule
 

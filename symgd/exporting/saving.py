@@ -10,7 +10,7 @@ from typing import Any
 from symgd.errors import InputError
 from symgd.exporting.request import MACHINE, Request, request
 from symgd.native.replacing import replacing
-from symgd.objectives.objective import objective_of
+from symgd.objectives.meant import objective_of
 
 Files = dict[Path, Any]  # texts, or bytes
 # What there is where there is no such file.

@@ -12,7 +12,8 @@ from symgd.insight import exact
 from symgd.insight.boxes import Box
 from symgd.language.nodes import symbol
 from symgd.language.plain import plain_number
-from symgd.objectives.objective import Objective, objective_of
+from symgd.objectives.meant import objective_of
+from symgd.objectives.objective import Objective
 from symgd.objectives.points import read_bounds
 
 MOST_VARIABLES = 200

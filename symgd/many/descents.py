@@ -26,7 +26,8 @@ from symgd.native.interrupts import Interrupts
 from symgd.native.status import Status
 from symgd.objectives import numbers_given, points
 from symgd.objectives.bound_rows import BoundBox
-from symgd.objectives.objective import Objective, within
+from symgd.objectives.meant import within
+from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 from symgd.rules.rule import Rule
 

@@ -27,7 +27,8 @@ from symgd.many.race_result import Race
 from symgd.native.interrupts import Interrupts
 from symgd.native.status import CUT, RUNNING, Status
 from symgd.objectives import points
-from symgd.objectives.objective import Objective, within
+from symgd.objectives.meant import within
+from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 from symgd.rules import family
 from symgd.rules.rule import Rule

@@ -18,7 +18,8 @@ from symgd.descent.settings import refuse_constraints
 from symgd.errors import InputError
 from symgd.native.replacing import replacing
 from symgd.native.version import __version__
-from symgd.objectives.objective import Objective, objective_of
+from symgd.objectives.meant import objective_of
+from symgd.objectives.objective import Objective
 from symgd.pages import content
 from symgd.pages.programs import program
 from symgd.pages.views import view_of

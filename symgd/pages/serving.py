@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from symgd.errors import SymgdError
-from symgd.objectives.objective import objective_of
+from symgd.objectives.meant import objective_of
 from symgd.pages import content
 from symgd.pages.document import asset, filled, policy, written
 from symgd.rules.rule import Rule

@@ -16,7 +16,7 @@ from symgd.descent.run import drive
 from symgd.descent.settings import Settings
 from symgd.native.status import Status
 from symgd.native.stopping import flag, stoppable
-from symgd.objectives.objective import objective_of
+from symgd.objectives.meant import objective_of
 from symgd.objectives.points import read_bounds
 
 LONG = "sum((x - i)**2/n for i in range(n))"

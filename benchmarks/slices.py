@@ -22,7 +22,7 @@ from symgd.rules.family import find
 
 
 def _in_one(run: Any, status: int, *_: Any) -> Status:
-    """Do what ``symgd.descent.run.drive`` does, in one slice."""
+    """Do what ``symgd.descent.driving.drive`` does, in one slice."""
     if status == RUNNING:
         status = run.advance(run.settings.maxiter)
     return Status.MAXITER if status == RUNNING else Status(status)

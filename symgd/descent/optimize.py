@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from symgd.descent import methods, safe_steps
 from symgd.descent import settings as arguments
+from symgd.descent.driving import Watcher, drive
 from symgd.descent.habits import met
+from symgd.descent.reporting import result_of
 from symgd.descent.result import Result
-from symgd.descent.run import Run, Watcher, drive, result_of
+from symgd.descent.run import Run
 from symgd.descent.settings import Seed
 from symgd.errors import InputError
 from symgd.language.plain import count, is_python, plain_number

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
-from symgd.descent.run import Run, Watcher
+from symgd.descent.driving import Watcher
+from symgd.descent.run import Run
 from symgd.language.bars import bar_of
 from symgd.language.text import number
 

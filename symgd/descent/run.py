@@ -1,20 +1,17 @@
 """Runs: plain arrays that a kernel continues slice by slice.
 
 Between two slices a run can be watched, interrupted and stopped; nothing else is
-needed for Ctrl-C, time limits and progress.
-
-The outer optimisation loop is ``drive``.
+needed for Ctrl-C, time limits and progress. ``descent.driving`` has the loop.
 """
 
 from __future__ import annotations
 
 import math
-import time
 import warnings
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from symgd.descent.ends import (
     CLOSE,
@@ -23,11 +20,10 @@ from symgd.descent.ends import (
     Examiner,
     examined,
 )
-from symgd.descent.result import NOWHERE, Criterion, Result, Seen, Trace
+from symgd.descent.result import NOWHERE, Seen, Trace
 from symgd.descent.settings import TIGHT, Settings
 from symgd.language.text import number
 from symgd.native import records as layout
-from symgd.native.interrupts import Interrupts
 from symgd.native.machine import address, raise_pending
 from symgd.native.status import CUT, RUNNING, Status
 from symgd.native.stopping import stoppable
@@ -39,7 +35,6 @@ if TYPE_CHECKING:
     from symgd.descent.constrained.certificate import Certificate
     from symgd.language.formula import Formula
 
-SLICE_SECONDS = 0.02
 SHORT = 32  # iterations that take no time
 MEMORY = 2**24  # numbers recorded in one slice at most
 NO_END = 2**62  # of iterations
@@ -647,163 +642,3 @@ def not_finite(
                 name = f"{variable}" if what == "x" else f"{what}{where}"
                 return f"{name} is {each}"
     return "the sum of f, the gradient and the state is infinite"
-
-
-# Looks at a run between two slices, and says why it is to stop, or nothing.
-Watcher: TypeAlias = Callable[[Run], str]
-
-
-def drive(
-    run: Run, status: int, watchers: Sequence[Watcher] = (), every: int = 0
-) -> Status:
-    """Continue a run that has begun until it ends; Ctrl-C ends it too.
-
-    Slices last some tens of milliseconds: long enough to cost nothing, short enough
-    to be interrupted between them.
-
-    Parameters
-    ----------
-    run : Run
-    status : int
-        RUNNING, or what beginning it returned.
-    watchers : sequence of callables
-        Called at the start and after each slice.
-    every : int
-        If not 0, slices end at its multiples.
-    """
-    begun = time.perf_counter()
-    run.lowest, run.excused = NOWHERE, 0.0
-    try:
-        if status == RUNNING and not watchers and run.is_short:
-            # Over in less than a millisecond, and then there is nothing to interrupt.
-            run.look()
-            status = run.advance(run.short)
-            if status != RUNNING:
-                run.look()
-                return Status(status)
-        with Interrupts() as interrupts, run.stoppable() as cut:
-            try:
-                ended = _slices(run, status, watchers, every, interrupts, cut)
-            except KeyboardInterrupt:
-                ended = Status.INTERRUPTED
-            interrupts.answered = ended == Status.INTERRUPTED
-        return ended
-    finally:
-        run.seconds += time.perf_counter() - begun - run.excused
-
-
-def _slices(
-    run: Run,
-    status: int,
-    watchers: Sequence[Watcher],
-    every: int,
-    stop: Interrupts,
-    cut: Sequence[int],
-) -> Status:
-    # An evaluation may take a microsecond, or seconds where there are many rows.
-    settings = run.settings
-    iterations = (
-        1 if run.objective.arrays is not None else 8 * SHORT if run.t else SHORT
-    )
-    deadline = time.perf_counter() + settings.time_limit
-    reason = _reason(run, watchers)
-    while status == RUNNING and run.t < settings.maxiter:
-        before, start = time.perf_counter(), run.t
-        if reason or stop.noted:
-            run.stopped_by = reason or run.stopped_by
-            return Status.INTERRUPTED
-        if before >= deadline + run.excused:
-            return Status.TIME_LIMIT
-        last = min(settings.maxiter, start + iterations)
-        last = min(last, start - start % every + every) if every else last
-        status = run.advance(last)
-        if cut[0] and status not in (Status.CONVERGED, Status.TARGET_REACHED):
-            # An evaluation was cut short; what the kernel made of it says nothing.
-            return Status.INTERRUPTED if stop.noted else Status.TIME_LIMIT
-        elapsed = max(time.perf_counter() - before, 1e-7)
-        wanted = min(SLICE_SECONDS, deadline + run.excused - before) / elapsed
-        wanted *= max(run.t - start, 1)
-        iterations = int(min(8 * iterations, max(1.0, wanted)))
-        reason = _reason(run, watchers)
-    return run.at_maxiter() if status == RUNNING else Status(status)
-
-
-def _reason(run: Run, watchers: Sequence[Watcher]) -> str:
-    """Look, and let all watchers look; return the first reason to stop."""
-    run.look()
-    if not watchers:
-        return ""
-    return next(filter(None, [watcher(run) for watcher in watchers]), "")
-
-
-def result_of(
-    run: Run, status: Status, objective: Objective, start: Sequence[float], source: str
-) -> Result:
-    """Return the end of a run as it is reported: about the objective itself."""
-    run.conclude(status)
-    run.recall(status)
-    sign = run.settings.sign
-    pairs = list(zip(run.lower, run.upper, strict=True)) if run.bounded else None
-    return Result(
-        x=run.x,
-        fun=sign * run.fun + 0.0,  # no -0.0
-        jac=_signed(run.gradient, sign),
-        grad_norm=run.norm,
-        nit=max(run.t, 0),
-        nfev=run.evaluations,
-        status=status,
-        message=run.message(status),
-        method=run.name,
-        hyperparameters=dict(run.hyperparameters),
-        start=start if isinstance(start, array) else array("d", start),
-        start_source=source,
-        bounds=pairs,
-        trace=run.trace() if run.settings.every else None,
-        objective=objective,
-        maximized=sign < 0,
-        seconds=run.seconds,
-        criteria=criteria_of(run, status),
-        lowest=_lowest(run),
-        found=run.found(status),
-        certificate=run.certificate(),
-    )
-
-
-def _lowest(run: Run) -> Seen | None:
-    """Return the lowest iterate that was looked at, about the objective itself."""
-    x, fun, nit = run.lowest
-    return Seen(x, run.settings.sign * fun + 0.0, nit) if run.remembers else None
-
-
-def _signed(numbers: array[float], sign: float) -> array[float]:
-    """Return numbers with another sign, and without -0.0."""
-    if len(numbers) <= MANY:
-        return array("d", (sign * each + 0.0 for each in numbers))
-    import numpy as np
-
-    signed = numbers[:]
-    view = np.frombuffer(signed)
-    np.multiply(view, sign, out=view)
-    np.add(view, 0.0, out=view)
-    return signed
-
-
-def criteria_of(run: Run, status: Status) -> dict[str, Criterion]:
-    """Return each criterion that was set, what was reached of it, which fired."""
-    settings, n = run.settings, max(run.t, 0)
-    sign, patience, waited = settings.sign, settings.patience, run.record.waited
-    found: dict[str, Criterion] = {}
-    if settings.gtol >= 0.0:
-        small = status == Status.CONVERGED and run.tested <= settings.gtol  # no kink
-        found["gtol"] = Criterion(settings.gtol, run.tested, small)
-    if not math.isinf(settings.target):
-        reached = status == Status.TARGET_REACHED
-        found["target"] = Criterion(sign * settings.target, sign * run.fun, reached)
-    if patience > 0:
-        lost = status in (Status.STALLED, Status.ABNORMAL) and patience <= waited
-        found["patience"] = Criterion(patience, waited, lost)
-    found["maxiter"] = Criterion(settings.maxiter, n, status == Status.MAXITER)
-    if not math.isinf(settings.time_limit):
-        late = status == Status.TIME_LIMIT
-        found["time_limit"] = Criterion(settings.time_limit, run.seconds, late)
-    return found

@@ -16,7 +16,7 @@ import numpy as np
 
 from symgd.descent import settings as arguments
 from symgd.descent.optimize import concise, performed
-from symgd.descent.run import criteria_of
+from symgd.descent.reporting import criteria_of
 from symgd.descent.settings import Seed, Settings
 from symgd.errors import InputError, unknown_name
 from symgd.fitting import beginnings, likelihoods, losses, ties

@@ -15,9 +15,9 @@ from contextlib import suppress
 
 import numpy as np
 
+from symgd.descent.driving import drive
 from symgd.descent.optimize import begun_at
 from symgd.descent.progress import ProgressOfMany
-from symgd.descent.run import drive
 from symgd.descent.search_run import SearchRun
 from symgd.kernels.shared import shared
 from symgd.many.examined_ends import ExaminedEnds

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgd.descent.constrained.certificate import CTOL
+from symgd.descent.driving import drive
 from symgd.descent.optimize import begun_at
+from symgd.descent.reporting import result_of
 from symgd.descent.result import Result
-from symgd.descent.run import Run, drive, result_of
+from symgd.descent.run import Run
 from symgd.descent.settings import Settings
 from symgd.errors import InputError
 from symgd.language.drawing import card, drawn, pictured

@@ -14,7 +14,7 @@ import pytest
 
 from symgd import InputError, Status, maximize, minimize, minimize_many, sweep
 from symgd.descent.callbacks import State
-from symgd.descent.run import SLICE_SECONDS
+from symgd.descent.driving import SLICE_SECONDS
 from symgd.descent.trajectory_run import RuleRun
 from symgd.many import in_lanes, in_turn
 from symgd.native.interrupts import Interrupts
@@ -164,7 +164,7 @@ def test_a_time_limit_is_kept_to_a_slice(monkeypatch):
 
     monkeypatch.setattr(RuleRun, "advance", timed)
     clock = SimpleNamespace(perf_counter=lambda: now[0])
-    monkeypatch.setattr("symgd.descent.run.time", clock)
+    monkeypatch.setattr("symgd.descent.driving.time", clock)
     result = minimize("x**2", 1.0, time_limit=0.3, **LONG)
     assert result.status == Status.TIME_LIMIT
     assert 0.3 <= result.seconds <= 0.3 + 1.01 * SLICE_SECONDS

@@ -325,7 +325,7 @@ def test_every_status_is_reached():
 def test_slices_do_not_change_a_run(monkeypatch):
     run = {"method": "amsgrad", "maxiter": 3000, "trace": 7}
     whole = minimize(ROSENBROCK, [-1.2, 1], **run)
-    monkeypatch.setattr("symgd.descent.run.SLICE_SECONDS", 1e-9)
+    monkeypatch.setattr("symgd.descent.driving.SLICE_SECONDS", 1e-9)
     monkeypatch.setattr("symgd.native.records.TRACE_ROWS", 3)
     sliced = minimize(ROSENBROCK, [-1.2, 1], **run)
     np.testing.assert_array_equal(whole.x, sliced.x)
@@ -336,7 +336,7 @@ def test_slices_do_not_change_a_run(monkeypatch):
 
 def test_slices_do_not_change_the_default_method(monkeypatch):
     whole = minimize(ROSENBROCK, [-1.2, 1], trace=True)
-    monkeypatch.setattr("symgd.descent.run.SLICE_SECONDS", 1e-9)
+    monkeypatch.setattr("symgd.descent.driving.SLICE_SECONDS", 1e-9)
     sliced = minimize(ROSENBROCK, [-1.2, 1], trace=True)
     np.testing.assert_array_equal(whole.trace.x, sliced.trace.x)
     assert whole.nfev == sliced.nfev

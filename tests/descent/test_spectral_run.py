@@ -335,7 +335,7 @@ def test_a_callback_ends_it():
 def test_slices_do_not_change_a_run(bounds, monkeypatch):
     run = {"bounds": bounds, **AUTO}
     whole = minimize(ROSENBROCK, [-1.2, 1], trace=3, **run)
-    monkeypatch.setattr("symgd.descent.run.SLICE_SECONDS", 1e-9)
+    monkeypatch.setattr("symgd.descent.driving.SLICE_SECONDS", 1e-9)
     monkeypatch.setattr("symgd.native.records.TRACE_ROWS", 3)
     sliced = minimize(ROSENBROCK, [-1.2, 1], trace=3, **run)
     assert whole.x.tobytes() == sliced.x.tobytes()

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import symgd
+from symgd.descent.driving import drive
 from symgd.descent.large_run import LargeRun
 from symgd.descent.methods import run_of
-from symgd.descent.run import drive
 from symgd.descent.settings import Settings
 from symgd.native.status import Status
 from symgd.native.stopping import flag, stoppable

@@ -18,7 +18,8 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
-from symgd.descent.run import Run, drive
+from symgd.descent.driving import drive
+from symgd.descent.run import Run
 from symgd.descent.settings import Settings
 from symgd.native.status import Status
 from symgd.objectives.constraints import Lagrangian

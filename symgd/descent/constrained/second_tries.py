@@ -16,7 +16,8 @@ from typing import Any, TypeAlias
 from symgd.descent.constrained.certificate import CTOL
 from symgd.descent.constrained.row_units import units_of_rows
 from symgd.descent.constrained.unbounded import BOTTOM, lower_for_ever
-from symgd.descent.run import SLICE_SECONDS, Run
+from symgd.descent.driving import SLICE_SECONDS
+from symgd.descent.run import Run
 from symgd.native.interrupts import Interrupts
 from symgd.native.machine import raise_pending
 from symgd.native.status import RUNNING, Status

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.cli.test_commands import run
+from tests.cli.running import run
 
 LINE = "sum((y[i] - a*t[i] - b)**2 for i in range(n))"
 CHAIN = "sum(100*(x[i + 1] - x[i]**2)**2 + (1 - x[i])**2 for i in range(n - 1))"

@@ -1,20 +1,21 @@
 """``symgd export``."""
 
 import pytest
-from typer.testing import CliRunner
 
-from symgd import cli
+from tests.cli.running import run
 
 VALLEY = "(1 - x)**2 + 100*(y - x**2)**2"
 
 
-def run(*arguments):
-    return CliRunner().invoke(cli.app, cli.prepared(["export", *arguments]))
+def export(*arguments):
+    return run("export", *arguments)
 
 
 def test_files_are_written_and_named(tmp_path):
     file = tmp_path / "valley.c"
-    done = run(VALLEY, "--method", "momentum", "--set", "momentum=0.5", "-o", str(file))
+    done = export(
+        VALLEY, "--method", "momentum", "--set", "momentum=0.5", "-o", str(file)
+    )
     header = file.with_suffix(".h")
     assert (done.exit_code, done.stdout) == (0, f"written: {file}, {header}\n")
     text = header.read_text("utf-8")
@@ -25,7 +26,7 @@ def test_a_rule_of_a_file_and_a_schedule_are_exported(tmp_path):
     file, rule = tmp_path / "f.c", tmp_path / "own.rule"
     rule.write_text("Rule own\nx = x - rate*g\nwith rate=0.1\n")
     options = ["--rule-file", str(rule), "--set", "rate=1/t", "--name", "own"]
-    done = run("a*x**2", "--parameter", "a=2", "-o", str(file), *options)
+    done = export("a*x**2", "--parameter", "a=2", "-o", str(file), *options)
     assert done.exit_code == 0
     text = file.with_suffix(".h").read_text("utf-8")
     assert "rate is 1/t, whatever h has" in text
@@ -44,7 +45,7 @@ def test_a_rule_of_a_file_and_a_schedule_are_exported(tmp_path):
 )
 def test_bad_input_is_refused(tmp_path, monkeypatch, arguments, problem):
     monkeypatch.chdir(tmp_path)
-    done = run(VALLEY, *arguments)
+    done = export(VALLEY, *arguments)
     assert done.exit_code == 2
     assert problem in done.stderr
     assert not [*tmp_path.iterdir()]

@@ -5,15 +5,10 @@ import sys
 import urllib.request
 
 import pytest
-from typer.testing import CliRunner
 
-from symgd import cli
+from tests.cli.running import run
 
 VALLEY = "(1 - x)**2 + 100*(y - x**2)**2"
-
-
-def run(*arguments):
-    return CliRunner().invoke(cli.app, cli.prepared(list(arguments)))
 
 
 def test_a_report_is_written_and_named(tmp_path):

@@ -2,15 +2,9 @@
 
 import json
 
-from typer.testing import CliRunner
-
-from symgd import cli
+from tests.cli.running import run
 
 ROSENBROCK, BOX = "(1 - x)**2 + 100*(y - x**2)**2", "x=-2:2,y=-2:2"
-
-
-def run(*arguments):
-    return CliRunner().invoke(cli.app, cli.prepared(list(arguments)))
 
 
 def test_show_tells_what_is_proven_within_bounds():

@@ -482,7 +482,7 @@ def test_what_is_solved_is_not_spoiled_by_a_step_at_rounding():
     assert len(result.trace.t) == result.nit + 1
 
 
-# ------------------------------------------------- what a hostile reader has found
+# -------------------------------------------------------------------- verdicts
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,7 @@ def _certificate(run: RunOptions) -> GlobalMinimum | None:
 def _deliver(result: Result, run: RunOptions, proven: GlobalMinimum | None) -> None:
     """Print the result, and write the files that are wanted."""
     trace: Any = result.trace
+    result.elsewhere_known = proven is not None
     if run.trace is not None:
         trace.to_csv(run.trace, result.objective.space)
     if run.plot is not None:

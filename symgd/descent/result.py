@@ -244,7 +244,7 @@ class Result:
         self.seconds = seconds
         self.criteria = criteria
         self._lowest = lowest
-        self.one_of_many = False  # whether descents from other starts are known
+        self.elsewhere_known = False  # by other descents, or a proof
         self._found = found
         self._certificate = certificate
 
@@ -536,7 +536,7 @@ class Result:
             told.append(f"active: {shown or 'no constraint'}")
             if self.success and self._certificate.may_be_others:
                 told.append(OTHER_MULTIPLIERS)
-        if self._may_be_local and not self.one_of_many:
+        if self._may_be_local and not self.elsewhere_known:
             which = "higher" if self.maximized else "lower"
             which += " (and -f lower)" * self.maximized  # which can be minimised
             if self._certificate is None:

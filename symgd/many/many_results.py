@@ -131,7 +131,7 @@ class Results(Sequence[Result]):
                 patient=ended == Status.STALLED and self.settings.patience > 0,
             )
         result = result_of(run, ended, self.objective, start, "given")
-        result.one_of_many = True
+        result.elsewhere_known = True
         return result
 
     def _is_told_anew(self, which: int) -> bool:

@@ -478,7 +478,12 @@ def linked(code: bytes, signature: str) -> Kernel:
         if (place := _address_of(known_as)) is not None:
             builder.import_symbol(name, place)
     try:
-        compiler = llvm.create_lljit_compiler(suppress_errors=True)
+        # The older linker takes each section's memory from wherever there is some, and
+        # ends the process where code and constants are more than 2 GB apart.
+        one_slab = sys.platform != "win32"
+        compiler = llvm.create_lljit_compiler(
+            use_jit_link=one_slab, suppress_errors=True
+        )
         # This looks up every name that the code calls; one that is missing is an error
         # here, not when it is called.
         tracker = builder.export_symbol(ENTRY).link(compiler, "kernel")

@@ -29,6 +29,7 @@ def test_minimize_certifies():
     assert told.exit_code == 0
     assert "global minimum\n  0 <= minimum <= " in told.stdout
     assert "(proven)" in told.stdout
+    assert "elsewhere" not in told.stdout  # which is proven below
     told = run("minimize", ROSENBROCK, "--bounds", BOX, "--certify", "--json")
     assert json.loads(told.stdout)["certificate"]["status"] == "PROVEN"
 

@@ -331,7 +331,7 @@ def test_compiling_is_not_part_of_the_time_limit(monkeypatch):
         return written(*arguments)
 
     clock = SimpleNamespace(perf_counter=lambda: now[0])
-    for module in ("symgd.descent.run", "symgd.fitting.fit_run"):
+    for module in ("symgd.descent.driving", "symgd.fitting.fit_run"):
         monkeypatch.setattr(f"{module}.time", clock)
     monkeypatch.setattr(compiled, "written", slow)
     found = fit("a*exp(-b*t) + c + 1/7", decay(), "y", time_limit=0.05)

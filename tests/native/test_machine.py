@@ -53,6 +53,48 @@ def test_code_is_written_and_linked():
     assert kernel(2.5) == 3.5
 
 
+# Leaves one free page high up in memory and 64 of them more than 2 GB below it, and no
+# others that are small: what takes memory section by section gets both.
+APART = """
+import ctypes, mmap, sys
+from symgd.native import machine
+code = open(sys.argv[1], "rb").read()
+warm = machine.linked(code, "d:d")
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [
+    ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int,
+    ctypes.c_long,
+]
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+NOTHING, RESERVED, PAGE = 0, 0x4022, mmap.PAGESIZE  # private, anonymous, no swap
+blocks = [libc.mmap(None, 3 << 30, NOTHING, RESERVED, -1, 0) for _ in range(6)]
+lowest = min(blocks)
+while libc.mmap(None, PAGE, NOTHING, RESERVED, -1, 0) > lowest:
+    pass
+libc.munmap(max(blocks) + (1 << 30), PAGE)
+libc.munmap(lowest + (1 << 30), 64 * PAGE)
+print(machine.linked(code, "d:d")(1.0))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is laid out as Linux does")
+def test_memory_in_pieces_far_apart_is_no_reason_to_end_the_process(tmp_path):
+    text = """
+define i32 @f(ptr %result, ptr %exception, double %x) {
+    %a = call double @llvm.sqrt.f64(double %x)
+    %b = fadd double %a, 0x400921FB54442D18
+    store double %b, ptr %result
+    ret i32 0
+}
+declare double @llvm.sqrt.f64(double)
+"""
+    (tmp_path / "code").write_bytes(machine.emitted(text, "f", "d:d"))
+    command = [sys.executable, "-c", APART, str(tmp_path / "code")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout.strip() == str(1 + math.pi), done.stderr
+
+
 def test_no_table_for_unwinding_is_made():
     # Each would be registered with the system, and taken back in the right order.
     assert b".eh_frame" not in machine.emitted(PLUS_ONE, "f", "d:d")

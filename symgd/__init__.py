@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from symgd.language.drawing import DRAWN_IN
 from symgd.native.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from symgd.pages.document import page
     from symgd.plotting.door import plot, save
     from symgd.rules.rule import Rule
+
+# What has a picture asks for it by these, from rooms that stand below.
+DRAWN_IN.update(pictures="symgd.plotting", pages="symgd.pages")
 
 _HOMES = {
     "Analysis": "insight.analysis",

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from symgd.errors import FormulaError, InputError
 from symgd.native import compiled
 from symgd.objectives.space import Space
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 # Compiling the Hessian takes seconds beyond: of so many variables, and of a formula
 # that has so many different parts.
 QUICK_VARIABLES, QUICK_LENGTH = 50, 400
+MAX_VARIABLES = 1000  # that are written out
 
 
 class Forms:
@@ -72,6 +75,38 @@ class Forms:
             "analytic": is_analytic(parts),
             "roots": has_roots(parts),
         }
+
+    def scalars(self) -> tuple[str, ...]:
+        """Return the variables of a formula without arrays, in order.
+
+        Raises
+        ------
+        InputError
+            If a parameter is not in the formula.
+        FormulaError
+            If there is no variable, or too many are written out.
+        """
+        from symgd.language.formula import natural_order, text_of
+        from symgd.language.naming import written_names
+
+        used = {s.name for s in self.expression.free_symbols}
+        written = used  # of a text, with what cancels
+        if self.text is not None:
+            known = [*(self.declared or ()), *self.parameters]
+            written = used | set(written_names(self.text, known))
+        for name in self.parameters:
+            if name not in written:
+                raise InputError(f"unused parameter {name!r}: it is not in the formula")
+        given = self.declared
+        if given is None:
+            given = tuple(natural_order(written - set(self.parameters)))
+        if not given or not used & set(given):
+            shown = self.text or text_of(self.expression)
+            raise FormulaError(_constant(given, self.expression), shown)
+        if len(given) > MAX_VARIABLES:
+            problem = f"{len(given)} variables written out; at most {MAX_VARIABLES}"
+            raise FormulaError(problem)
+        return given
 
     @functools.cached_property
     def opposite(self) -> Forms:
@@ -152,3 +187,14 @@ class Forms:
 
         names = tuple(symbol(name) for name in self.parameters)
         return native_objective(self.stable, tuple(self.gradient), self.symbols, names)
+
+
+def _constant(names: Sequence[str], value: Any) -> str:
+    """Return why a formula without a variable is refused."""
+    problem = "a constant has no minimum to find"
+    if not names:
+        return f"the formula has no variable: {problem}"
+    from symgd.language.formula import text_of
+
+    cancels = f"{', '.join(names)} cancel{'s' * (len(names) == 1)}"
+    return f"{cancels}: f is the constant {text_of(value)}, and {problem}"

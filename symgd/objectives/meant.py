@@ -12,7 +12,8 @@ from typing import Any
 
 from symgd.errors import FormulaError
 from symgd.language.plain import is_python
-from symgd.objectives.objective import Called, Objective
+from symgd.objectives.objective import Objective
+from symgd.objectives.statement import Called
 from symgd.objectives.whole_arrays import (
     shapes_of_start,
     split_sizes,

@@ -6,19 +6,16 @@ import functools
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.language.drawing import card
-from symgd.language.plain import constant, count, is_python
+from symgd.language.plain import constant, is_python
 from symgd.objectives.forms import QUICK_LENGTH, QUICK_VARIABLES, Forms
 from symgd.objectives.kernels import Kernels
 from symgd.objectives.space import Space
-from symgd.objectives.whole_arrays import (
-    split_sizes,
-    warn_of_lengths,
-    with_indices,
-)
+from symgd.objectives.statement import Called, Statement
+from symgd.objectives.whole_arrays import warn_of_lengths
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,23 +27,6 @@ if TYPE_CHECKING:
     from symgd.objectives.arrays import Arrays
     from symgd.objectives.constraints import Lagrangian
     from symgd.objectives.evaluation import Evaluation
-    from symgd.objectives.python_objective import FunctionRead
-
-MAX_VARIABLES = 1000
-
-
-class Called(NamedTuple):
-    """A Python function as a formula, with what it is called with beside a point."""
-
-    function: Any
-    args: Any = ()
-    start: Any = None
-
-    def read(self, *given: Any) -> FunctionRead:
-        """Return what it says: see :func:`function_read`."""
-        from symgd.objectives.python_objective import function_read
-
-        return function_read(self.function, *given, args=self.args, start=self.start)
 
 
 class Objective:
@@ -153,106 +133,78 @@ class Objective:
         workers: int | None = None,
         subject_to: Any = None,
     ) -> None:
-        more = (iteration, missing, workers, subject_to)
-        if is_python(expression):
-            expression = Called(expression)
-        if not isinstance(expression, Called):
-            self._make(expression, variables, parameters, data, sizes, *more)
-            return
-        read = expression.read(variables, parameters, data, sizes)
-        self._lengths = read.lengths
-        sizes = read.sizes if subject_to is None else read.all_sizes()
-        shapes = read.formula.shapes
-        told = {name: shapes[name] for name in read.variables if name in shapes}
-        sizes = {**sizes, **{name: tuple(shape) for name, shape in told.items()}}
-        given = (read.formula.text, read.variables, read.parameters, read.data, sizes)
-        with read.formula.placed():
-            self._make(*given, *more)
+        given = (parameters, data, sizes, iteration, missing, workers, subject_to)
+        self._make(Statement(expression, variables, *given))
 
-    _lengths: Mapping[str, Any] = MappingProxyType({})  # see Arrays
+    @classmethod
+    def _of(cls, told: Statement) -> Objective:
+        """Return an objective that is made of what another one told."""
+        objective = object.__new__(cls)
+        objective._make(told)
+        return objective
 
-    def _make(
-        self,
-        expression: Any,
-        variables: Iterable[str | sp.Symbol] | None,
-        parameters: Mapping[str, float] | None,
-        data: Any,
-        sizes: Mapping[str, int] | None,
-        iteration: str | sp.Symbol | None,
-        missing: str,
-        workers: int | None,
-        subject_to: Any,
-    ) -> None:
-        shapes: Mapping[str, Any] = {}
-        if isinstance(expression, Objective):
-            workers = expression._workers if workers is None else workers
-            known = expression.arrays
-            if known is not None and data is None:
-                if sizes is None:
-                    sizes, shapes = known.sizes, known.shapes or {}
-                self._lengths = known.lengths
-                data = known.data or None
-            iteration = iteration or expression.iteration
-            variables = expression.variables if variables is None else variables
-            parameters = expression.constants if parameters is None else parameters
-            if expression.constraints is not None:
-                if subject_to is not None:
-                    raise InputError("the objective has its constraints already")
-                subject_to = expression.constraints.constraints
-                if (whole := expression.constraints.function.arrays) is not None:
-                    data, sizes, shapes = whole.data or None, whole.sizes, {}
-            expression = expression.expression
-        if parameters is not None and not isinstance(parameters, Mapping):
-            problem = "parameters must be a mapping of names to numbers"
-            raise InputError(f"{problem}, such as {{'a': 3}}, not {parameters!r}")
-        given = _names(variables, "variables") if variables is not None else None
-        constants = {str(k): constant(v, str(k)) for k, v in (parameters or {}).items()}
-        self.iteration: str | None = None if iteration is None else str(iteration)
-        if self.iteration is not None:
-            if self.iteration in constants:
-                problem = f"{self.iteration!r} is both a parameter and the iteration"
-                raise InputError(problem)
-            constants[self.iteration] = 1.0
-        if given is not None and (both := set(given) & set(constants)):
-            raise InputError(f"{sorted(both)[0]!r} is both a variable and a parameter")
-        self.parameters: Mapping[str, float] = MappingProxyType(constants)
-        self._workers: int | None = None if workers is None else _workers(workers)
-        written: str | None = None  # with whole arrays
-        sizes, told = split_sizes(sizes or {})
-        shapes = {**shapes, **told}
-        if isinstance(expression, str):
-            more = (given or (), constants, data, missing, _mapping(sizes), told)
-            if (whole := with_indices(expression, *more)) is not None:
-                written, expression = expression, whole.formula
-                shapes = {**shapes, **whole.shapes}
-                sizes = {k: n for k, n in sizes.items() if k not in shapes}
-        self._forms = Forms(expression, given, tuple(constants), self.iteration)
-        lengths = _whole_numbers(sizes or {})
+    def _make(self, told: Statement) -> None:
+        formula = told.formula
+        if is_python(formula):
+            formula = Called(formula)
+        if isinstance(formula, Called):
+            told = told.of_function(formula)
+        elif isinstance(formula, Objective):
+            told = told.beside(formula._statement())
+        with told.placed():
+            self._read(told.checked())
+
+    def _read(self, told: Statement) -> None:
+        self.iteration: str | None = told.iteration
+        self.parameters: Mapping[str, float] = MappingProxyType(
+            dict(told.parameters or {})
+        )
+        self._workers: int | None = told.workers
+        written, told = told.formula, told.with_indices()
+        names = tuple(self.parameters)
+        self._forms = Forms(told.formula, told.variables, names, self.iteration)
         self.arrays: Arrays | None = None
         self.constraints: Lagrangian | None = None
         # What has been read and compiled before needs no reading again.
-        if subject_to is not None:
-            self._read_constraints(subject_to, data, lengths, missing, shapes)
-        elif data is not None or lengths or not self._forms.recall():
-            self._forms.read(self._read_names(data, lengths, missing))
+        if told.subject_to is not None:
+            self._read_constraints(told)
+        elif told.data is not None or told.whole_sizes() or not self._forms.recall():
+            self._forms.read(self._read_names(told))
         self._kernels = Kernels(self._forms, self.arrays)
         self.variables: tuple[str, ...] = self._forms.variables
         self.ended: list[Any] = []  # a run of it that can be begun again
-        if written is not None and given is None:
+        if written is not told.formula and told.variables is None:
             warn_of_lengths(written, self.variables)
-        if shapes:
-            other = self.with_shapes(shapes)
+        if told.shapes:
+            other = self.with_shapes(told.shapes)
             self.arrays, self.constraints = other.arrays, other.constraints
             self._kernels = other._kernels
 
-    def _read_constraints(
-        self,
-        given: Any,
-        data: Any,
-        sizes: Mapping[str, int],
-        missing: str,
-        shapes: Mapping[str, Sequence[int]],
-    ) -> None:
+    def _statement(self) -> Statement:
+        """Return what makes the same objective anew, here or in another process."""
+        forms, arrays, relations = self._forms, self.arrays, None
+        if self.constraints is not None:
+            relations = self.constraints.constraints
+            arrays = self.constraints.function.arrays
+        formula, variables = self.text, forms.declared
+        if formula is None or self.constraints is not None:
+            formula, variables = formula or forms.expression, self.variables
+        told = Statement(
+            formula,
+            variables,
+            self.constants,
+            iteration=self.iteration,
+            workers=self._workers,
+            subject_to=relations,
+        )
+        if arrays is None:
+            return told
+        known: dict[str, Any] = {"data": arrays.data or None, "sizes": arrays.sizes}
+        if relations is None:
+            known |= {"shapes": arrays.shapes or {}, "lengths": arrays.lengths}
+        return told._replace(**known)
+
+    def _read_constraints(self, told: Statement) -> None:
         """Read relations; names are then those of the formula and of all relations."""
         from symgd.objectives.constraints import constrained
 
@@ -263,52 +215,30 @@ class Objective:
             Objective,
             old.expression,
             old.declared,
-            given,
+            told.subject_to,
             self.parameters,
-            shapes,
-            data=data,
-            sizes=sizes,
-            missing=missing,
+            told.shapes or {},
+            data=told.data,
+            sizes=told.whole_sizes(),
+            missing=told.missing,
         )
         names = self.constraints.variables
         self._forms = Forms(old.formula, names, old.parameters)
         self._forms.read(names)
         self.arrays = self.constraints.arrays_of(self._forms.expression)
 
-    def _read_names(
-        self, data: Any, sizes: Mapping[str, int], missing: str
-    ) -> tuple[str, ...]:
+    def _read_names(self, told: Statement) -> tuple[str, ...]:
         """Read the formula, and return its variables in order."""
         from symgd.calculus.structure import has_arrays
-        from symgd.language.formula import natural_order, text_of
-        from symgd.language.naming import written_names
 
-        forms, constants = self._forms, self.parameters
-        if has_arrays(forms.expression):
-            self.arrays = self._with_arrays(data, sizes, missing)
+        if has_arrays(self._forms.expression):
+            self.arrays = self._with_arrays(told)
             return self.arrays.variables
-        if data is not None or sizes:
+        if told.data is not None or told.sizes:
             raise InputError("the formula has no indices, so no data and no sizes")
-        given, expression = forms.declared, forms.expression
-        used = {s.name for s in expression.free_symbols}
-        written = used  # of a text, with what cancels
-        if forms.text is not None:
-            known = [*(given or ()), *constants]
-            written = used | set(written_names(forms.text, known))
-        for name in constants:
-            if name not in written:
-                raise InputError(f"unused parameter {name!r}: it is not in the formula")
-        if given is None:
-            given = tuple(natural_order(written - set(constants)))
-        if not given or not used & set(given):
-            shown = forms.text or text_of(expression)
-            raise FormulaError(_constant(given or (), expression), shown)
-        if len(given) > MAX_VARIABLES:
-            problem = f"{len(given)} variables written out; at most {MAX_VARIABLES}"
-            raise FormulaError(problem)
-        return given
+        return self._forms.scalars()
 
-    def _with_arrays(self, data: Any, sizes: Mapping[str, int], missing: str) -> Arrays:
+    def _with_arrays(self, told: Statement) -> Arrays:
         """Return what the names of a formula with arrays stand for."""
         from symgd.language.formula import names_in, text_of
         from symgd.objectives.arrays import Arrays
@@ -324,10 +254,10 @@ class Objective:
             forms.expression,
             forms.declared,
             tuple(self.parameters),
-            DataTable(data, missing),
-            sizes,
+            DataTable(told.data, told.missing),
+            told.whole_sizes(),
             formula,
-            self._lengths,
+            told.lengths,
         )
         if not arrays.variables or not set(arrays.variables) & {*plain, *ranks}:
             problem = "the formula has no variable: a constant has no minimum to find"
@@ -672,24 +602,9 @@ class Objective:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What is compiled belongs to a process; the formula can go to another one.
-        forms = self._forms
-        if forms.negated:
+        if self._forms.negated:
             return _negated, (self.negated(),)
-        plain, variables = forms.text, forms.declared
-        if plain is None:
-            plain, variables = forms.expression, self.variables
-        known = None
-        if self.arrays is not None:
-            arrays = self.arrays
-            known = (arrays.data, arrays.sizes, arrays.shapes, arrays.lengths)
-        given = (variables, self.constants, self.iteration, self._workers, known)
-        constraints = self.constraints
-        if constraints is not None:
-            whole = constraints.function.arrays
-            sized = None if whole is None else (whole.data, whole.sizes)
-            relations = constraints.constraints
-            return _constrained, (plain, *given[:2], self._workers, sized, relations)
-        return _objective, (plain, *given)
+        return Objective._of, (self._statement(),)
 
     def _repr_html_(self) -> str:
         return card("objective", self)
@@ -716,69 +631,8 @@ class Objective:
         )
 
 
-def _objective(
-    formula: Any,
-    variables: tuple[str, ...] | None,
-    parameters: dict[str, float],
-    iteration: str | None,
-    workers: int | None,
-    known: tuple[Any, ...] | None,
-) -> Objective:
-    data, sizes, shapes, told = known or (None, None, None, {})
-    objective = Objective(
-        formula,
-        variables,
-        parameters=parameters,
-        data=data or None,
-        sizes=sizes,
-        iteration=iteration,
-        workers=workers,
-    )
-    if objective.arrays is not None and told:
-        objective.arrays = objective.arrays.replaced(lengths=told)
-    if objective.arrays is not None and shapes is not None:
-        objective.arrays = objective.arrays.shaped(shapes)
-    return objective
-
-
-def _constrained(
-    formula: Any,
-    variables: tuple[str, ...],
-    parameters: dict[str, float],
-    workers: int | None,
-    known: tuple[Any, ...] | None,
-    relations: Any,
-) -> Objective:
-    data, sizes = known or (None, None)
-    given = {"data": data or None, "sizes": sizes, "subject_to": relations}
-    return Objective(
-        formula, variables, parameters=parameters, workers=workers, **given
-    )
-
-
-def _constant(names: Sequence[str], value: Any) -> str:
-    """Return why a formula without a variable is refused."""
-    problem = "a constant has no minimum to find"
-    if not names:
-        return f"the formula has no variable: {problem}"
-    from symgd.language.formula import text_of
-
-    cancels = f"{', '.join(names)} cancel{'s' * (len(names) == 1)}"
-    return f"{cancels}: f is the constant {text_of(value)}, and {problem}"
-
-
 def _negated(objective: Objective) -> Objective:
     return objective.negated()
-
-
-def _names(names: Iterable[str | sp.Symbol], what: str) -> tuple[str, ...]:
-    if isinstance(names, str) or getattr(names, "is_Symbol", False):
-        names = [n for n in str(names).replace(",", " ").split() if n]
-    result = tuple(str(name) for name in names)
-    if len(set(result)) < len(result):
-        repeated = next(name for name in result if result.count(name) > 1)
-        raise InputError(f"{repeated!r} stands twice in {what}")
-    return result
 
 
 def _of_variables(
@@ -786,20 +640,3 @@ def _of_variables(
 ) -> dict[str, Sequence[int]]:
     """Return those shapes that are of variables with so many indices."""
     return {k: s for k, s in shapes.items() if ranks.get(k) == len(s)}
-
-
-def _mapping(sizes: Any) -> Mapping[str, Any]:
-    return sizes if isinstance(sizes, Mapping) else {}
-
-
-def _whole_numbers(sizes: Mapping[str, int]) -> dict[str, int]:
-    if not isinstance(sizes, Mapping):
-        problem = "sizes must be a mapping of names to whole numbers"
-        raise InputError(f"{problem}, such as {{'n': 100}}, not {sizes!r}")
-    return {str(name): count(f"the size {name}", size) for name, size in sizes.items()}
-
-
-def _workers(workers: Any) -> int:
-    if (number := count("workers", workers)) == 0:
-        raise InputError("workers must be 1 or more")
-    return number

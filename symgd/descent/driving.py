@@ -13,6 +13,7 @@ from symgd.descent.result import NOWHERE
 from symgd.descent.run import SHORT, Run
 from symgd.native.interrupts import Interrupts
 from symgd.native.status import RUNNING, Status
+from symgd.native.stopping import SIGNAL
 
 SLICE_SECONDS = 0.02
 
@@ -86,7 +87,8 @@ def _slices(
         status = run.advance(last)
         if cut[0] and status not in (Status.CONVERGED, Status.TARGET_REACHED):
             # An evaluation was cut short; what the kernel made of it says nothing.
-            return Status.INTERRUPTED if stop.noted else Status.TIME_LIMIT
+            interrupted = stop.noted or cut[0] == SIGNAL  # heard in another thread
+            return Status.INTERRUPTED if interrupted else Status.TIME_LIMIT
         elapsed = max(time.perf_counter() - before, 1e-7)
         wanted = min(SLICE_SECONDS, deadline + run.excused - before) / elapsed
         wanted *= max(run.t - start, 1)

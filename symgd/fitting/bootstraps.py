@@ -25,6 +25,7 @@ from symgd.fitting.ties import Tie
 from symgd.language.formula import Formula, symbol
 from symgd.language.plain import count as whole
 from symgd.language.text import aligned, number
+from symgd.native.threads import mapped
 from symgd.objectives.parallel import cores
 from symgd.objectives.points import Bounds
 
@@ -162,7 +163,7 @@ def bootstrap(
     ends = [fitted(first)]  # what is compiled is there then
     pool = ThreadPoolExecutor(cores())
     try:
-        ends += pool.map(fitted, others)
+        ends += mapped(pool, fitted, others)
     finally:
         pool.shutdown(cancel_futures=True)
     samples = [end for end in ends if end is not None]

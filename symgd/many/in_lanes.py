@@ -5,6 +5,7 @@ Elsewhere: a vectorised batch (vmap).
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import time
@@ -25,6 +26,7 @@ from symgd.native import machine
 from symgd.native import records as layout
 from symgd.native.interrupts import Interrupts
 from symgd.native.status import RUNNING, Status
+from symgd.native.threads import mapped
 
 SMALLEST = 256  # descents handed to a thread at a time
 PIECES = 4  # for each thread in a round
@@ -182,7 +184,7 @@ def run(
     deadline = time.perf_counter() + problem.settings.time_limit
     interrupts.shown_in(lanes.shape.seen("stop"))
     with ThreadPoolExecutor(workers) as pool:
-        each = pool.map if workers > 1 else map
+        each = functools.partial(mapped, pool) if workers > 1 else map
 
         def play(start: int, last: int) -> None:
             active = np.flatnonzero(status == RUNNING)

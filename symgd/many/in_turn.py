@@ -26,6 +26,7 @@ from symgd.native import machine
 from symgd.native import records as layout
 from symgd.native.interrupts import Interrupts
 from symgd.native.status import RUNNING, Status
+from symgd.native.threads import mapped
 
 
 def run(
@@ -73,7 +74,7 @@ def _run(
     pieces = [np.arange(i, min(i + size, count)) for i in range(0, count, size)]
     unfinished: list[int] = []
     with ThreadPoolExecutor(workers) as pool:
-        for done, remaining in enumerate(pool.map(first, pieces), start=1):
+        for done, remaining in enumerate(mapped(pool, first, pieces), start=1):
             unfinished += remaining.tolist()
             ended = min(done * size, count) - len(unfinished)
             progress(table.nit, ended, table.fun)
@@ -107,7 +108,7 @@ def run_alone(
         _prepare(problem, which[0])
     ended = problem.count - len(which)
     with ThreadPoolExecutor(workers) as pool:
-        for done, _ in enumerate(pool.map(run, which), start=1):
+        for done, _ in enumerate(mapped(pool, run, which), start=1):
             progress(table.nit, ended + done, table.fun)
 
 

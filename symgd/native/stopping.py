@@ -21,6 +21,7 @@ from array import array
 
 from symgd.native.interrupts import Interrupts
 
+TIME, SIGNAL = 1, 2  # why a word isn't 0
 _mine = threading.local()
 _all: list[array[int]] = []  # for ever: kernels know their addresses
 
@@ -46,7 +47,7 @@ class stoppable:
     )
 
     def __init__(self, seconds: float = math.inf) -> None:
-        self.seconds, self.raised = seconds, False
+        self.seconds, self.raised = seconds, 0
 
     def __enter__(self) -> array[int]:
         self.own = own = flag()
@@ -106,7 +107,8 @@ class _Watcher:
         with self.lock:  # nobody raises it afterwards
             del self.entries[context]
             others = (each for each in list(self.entries) if each.own is context.own)
-            context.own[0] = context.before or int(any(each.raised for each in others))
+            reasons = (each.raised for each in others)
+            context.own[0] = context.before or max(reasons, default=0)
 
     def _say(self, word: int) -> None:
         with contextlib.suppress(BlockingIOError):  # it is awake then
@@ -121,14 +123,14 @@ class _Watcher:
                 with contextlib.suppress(OSError):
                     os.write(self.forward, bytes(filter(None, words)))
             if signal.SIGINT in words:
-                self._raised(math.inf)
+                self._raised(SIGNAL)
 
-    def _raised(self, until: float = -math.inf) -> list[float]:
-        """Raise the flags whose time is over; return in how long others' will be."""
+    def _raised(self, why: int = TIME) -> list[float]:
+        """Raise all flags, or those whose time is over; return in how long others'."""
         with self.lock:
             now = time.monotonic()
             left = {each: end - now for each, end in list(self.entries.items())}
             for context, seconds in left.items():
-                if seconds <= max(until, 0.0):
-                    context.raised, context.own[0] = True, 1
+                if why == SIGNAL or seconds <= 0.0:
+                    context.raised = context.own[0] = why
         return [seconds for seconds in left.values() if 0.0 < seconds < math.inf]

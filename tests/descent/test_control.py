@@ -271,6 +271,21 @@ def test_control_c_ends_what_runs_start_by_start():
     assert results.nit.max() > 0
 
 
+def test_control_c_that_wakes_another_thread_is_heard(monkeypatch):
+    def advanced(self, last):
+        slices.append(self)
+        if len(slices) == 40:  # the main thread sleeps by now
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        return advance(self, last)
+
+    slices, advance = [], RuleRun.advance
+    monkeypatch.setattr(RuleRun, "advance", advanced)
+    wide = " + ".join(f"{i}*x{i}**2" for i in range(1, 120))
+    run = ENDLESS | {"method": "momentum", "step_size": 1e-15}
+    results = minimize_many(wide, np.ones((4, 119)), **run)
+    assert (results.status == Status.INTERRUPTED).all()
+
+
 def test_control_c_in_the_moment_of_the_end_is_not_lost():
     def strike(state):
         if state.t == 3:

@@ -97,7 +97,7 @@ def _run_within(objective: Objective, bounds: Bounds, settings: Settings) -> Run
         from symgd.descent.constrained.interior_run import InteriorRun
 
         return InteriorRun(objective, bounds, settings)
-    from symgd.descent.kinks.within import run_within
+    from symgd.descent.constrained.kinked import run_within
 
     return run_within(objective, bounds, settings)
 
@@ -134,7 +134,7 @@ def run_of(
         if objective.iteration is not None:
             raise arguments.needs_a_rule(objective.iteration)
         if not objective.is_smooth:
-            from symgd.descent.kinks.epigraph_run import kinked_run
+            from symgd.descent.epigraph_run import kinked_run
 
             return kinked_run(objective, bounds, settings)
         if objective.has_many_variables:

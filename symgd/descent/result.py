@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
 
-    from symgd.descent.constrained.certificate import Certificate, Residuals
+    from symgd.descent.certificate import Certificate, Residuals
 
 LEAST_ROWS = 4  # of a trace that tells a rate
 

@@ -32,7 +32,7 @@ from symgd.objectives.objective import Objective
 from symgd.objectives.points import MANY, Bounds
 
 if TYPE_CHECKING:
-    from symgd.descent.constrained.certificate import Certificate
+    from symgd.descent.certificate import Certificate
     from symgd.language.formula import Formula
 
 SHORT = 32  # iterations that take no time

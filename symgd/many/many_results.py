@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgd.descent.constrained.certificate import CTOL
+from symgd.descent.certificate import CTOL
 from symgd.descent.driving import drive
 from symgd.descent.optimize import begun_at
 from symgd.descent.reporting import result_of

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from symgd.descent.constrained.certificate import CTOL
+from symgd.descent.certificate import CTOL
 from symgd.descent.result import Result, Trace
 from symgd.errors import unknown_name
 from symgd.language.drawing import animated, card, drawn, pictured

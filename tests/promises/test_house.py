@@ -80,6 +80,31 @@ def test_no_circle_among_files():
     assert uses.keys() - heights(uses).keys() == set()
 
 
+@pytest.mark.parametrize("room", [room for room in ORDER if (ROOT / room).is_dir()])
+def test_no_circle_within_a_room_whose_folders_are_one_thing(room):
+    def part_of(module):
+        return ".".join(module.split(".")[:3])
+
+    uses = {part_of(module): set() for module in MODULES if room_of(module) == room}
+    for module in MODULES:
+        if room_of(module) == room:
+            others = {part_of(o) for o in imported(module) if room_of(o) == room}
+            uses[part_of(module)] |= others - {part_of(module)}
+    assert uses.keys() - heights(uses).keys() == set()
+
+
+def test_no_room_names_another_one_in_text():
+    """An arrow up that is hidden in a string is one, too."""
+    for module, file in MODULES.items():
+        above = {*ORDER[ORDER.index(room_of(module)) + 1 :]}
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and node.args:
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                if name in ("import_module", "__import__"):
+                    text = ast.unparse(node.args[0])
+                    assert not {r for r in above if f"symgd.{r}" in text}, module
+
+
 def test_the_house_is_not_too_high():
     uses = {room: set() for room in ORDER}
     for module in MODULES:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from symgd.descent.constrained.certificate import NEAR
+from symgd.descent.certificate import NEAR
 
 DISTANCES = (1e-3, 1e-2, 1e-1)  # parts of x
 CORRECTIONS = 4  # back to the constraints that hold it

@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from symgd.descent.constrained.certificate import CTOL, Certificate, Residuals
+from symgd.descent.certificate import CTOL, Certificate, Residuals
 from symgd.descent.constrained.newton_pattern import NewtonPattern
 from symgd.descent.constrained.second_tries import TriedRun, inside
 from symgd.descent.run import FARTHEST, NO_END, floats

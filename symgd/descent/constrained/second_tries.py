@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from symgd.descent.constrained.certificate import CTOL
+from symgd.descent.certificate import CTOL
 from symgd.descent.constrained.row_units import units_of_rows
 from symgd.descent.constrained.unbounded import BOTTOM, lower_for_ever
 from symgd.descent.driving import SLICE_SECONDS

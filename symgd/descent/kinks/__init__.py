@@ -1,1 +1,1 @@
-"""Where f has kinks: ends at them, and the smooth forms of such problems."""
+"""Points at kinks of f: which they are at, and whether that is a minimum."""

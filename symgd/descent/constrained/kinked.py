@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from symgd.descent.constrained.certificate import Certificate, Residuals
+from symgd.descent.certificate import Certificate, Residuals
 from symgd.descent.constrained.interior_run import CTOL, InteriorRun
 from symgd.descent.run import Run, floats
 from symgd.descent.settings import Settings

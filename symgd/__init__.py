@@ -17,8 +17,9 @@ from symgd.language.drawing import DRAWN_IN
 from symgd.native.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from symgd.descent.history import Trace
     from symgd.descent.optimize import maximize, minimize
-    from symgd.descent.result import Result, Trace
+    from symgd.descent.result import Result
     from symgd.errors import FormulaError, InputError, SymgdError
     from symgd.exporting.saving import export
     from symgd.fitting.comparing import compare
@@ -56,7 +57,7 @@ _HOMES = {
     "Status": "native.status",
     "Sweep": "many.many_results",
     "SymgdError": "errors",
-    "Trace": "descent.result",
+    "Trace": "descent.history",
     "analyze": "insight.analysis",
     "compare": "fitting.comparing",
     "export": "exporting.saving",

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from symgd.descent.result import NOWHERE
+from symgd.descent.history import NOWHERE
 from symgd.descent.run import SHORT, Run
 from symgd.native.interrupts import Interrupts
 from symgd.native.status import RUNNING, Status

@@ -6,7 +6,8 @@ import math
 from array import array
 from collections.abc import Sequence
 
-from symgd.descent.result import Criterion, Result, Seen
+from symgd.descent.history import Seen
+from symgd.descent.result import Criterion, Result
 from symgd.descent.run import Run
 from symgd.native.status import Status
 from symgd.objectives.objective import Objective

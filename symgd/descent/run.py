@@ -20,7 +20,7 @@ from symgd.descent.ends import (
     Examiner,
     examined,
 )
-from symgd.descent.result import NOWHERE, Seen, Trace
+from symgd.descent.history import NOWHERE, Seen, Trace
 from symgd.descent.settings import TIGHT, Settings
 from symgd.language.text import number
 from symgd.native import records as layout

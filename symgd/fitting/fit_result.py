@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgd.descent.result import Criterion, Result, Trace
+from symgd.descent.history import Trace
+from symgd.descent.result import Criterion, Result
 from symgd.descent.run import projected_norm
 from symgd.errors import InputError
 from symgd.fitting import derived, information, uncertainty, verdict

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symgd.descent.certificate import CTOL
-from symgd.descent.result import Result, Trace
+from symgd.descent.history import Trace
+from symgd.descent.result import Result
 from symgd.errors import unknown_name
 from symgd.language.drawing import animated, card, drawn, pictured
 from symgd.language.text import brief, duration, number, plain

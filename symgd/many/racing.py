@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from symgd.descent import settings as arguments
 from symgd.descent.driving import drive
+from symgd.descent.history import Trace
 from symgd.descent.methods import run_of
 from symgd.descent.optimize import find_start
 from symgd.descent.reporting import result_of
-from symgd.descent.result import Result, Trace
+from symgd.descent.result import Result
 from symgd.descent.run import Run
 from symgd.descent.settings import Seed, Settings
 from symgd.errors import InputError, unknown_name

@@ -21,7 +21,8 @@ from symgd.plotting import sparks
 from symgd.plotting.mathml import latex_of, mathml_of
 
 if TYPE_CHECKING:
-    from symgd.descent.result import Result, Trace
+    from symgd.descent.history import Trace
+    from symgd.descent.result import Result
     from symgd.fitting.fit_result import Fit
     from symgd.many.many_results import Results, Sweep
     from symgd.many.race_result import Race

@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from symgd.descent.result import Trace
+from symgd.descent.history import Trace
 from symgd.errors import InputError, unknown_name
 from symgd.many.descents import minimize_many
 from symgd.native.status import Status

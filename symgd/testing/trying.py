@@ -10,8 +10,9 @@ import numpy as np
 from hypothesis import errors
 from hypothesis import strategies as st
 
+from symgd.descent.history import Trace
 from symgd.descent.optimize import minimize
-from symgd.descent.result import Result, Trace
+from symgd.descent.result import Result
 from symgd.errors import InputError
 from symgd.objectives.objective import Objective
 from symgd.rules.rule import Rule

@@ -266,7 +266,10 @@ def test_a_name_that_counts_updates():
     ("place", "arguments"),
     [
         ("symgd.descent.optimize.find_start", ("minimize", "x**2")),
-        ("symgd.descent.history.Trace.to_csv", ("minimize", "x**2", "--trace", "t.csv")),
+        (
+            "symgd.descent.history.Trace.to_csv",
+            ("minimize", "x**2", "--trace", "t.csv"),
+        ),
         ("symgd.rules.family.find", ("rules", "gd")),
     ],
 )

@@ -75,6 +75,7 @@ SHORT, CRAWL = 1e-2, 10  # steps that are no progress, so many in a row
 BOTTOM = -1e12  # times the value at the start: a feasible point so low has no lowest
 AWAY = 1e10  # so far out
 LEVEL = 1e-4  # of what f changed by: curvature that is little
+CLEARLY = 1e3  # times a multiplier: a slack that shows that the row holds nothing
 FLAT = 1e-9  # of the largest second derivative: what curves no more is flat
 
 
@@ -90,7 +91,7 @@ def _begin(run: Any, at: Any, p: Any) -> int:
     )
     v, y, h = floats(at.v, (size,)), floats(at.y, (m,)), floats(at.h, (m,))
     image = floats(at.image, (n + m + 1,))
-    scales = floats(at.scales, (m,))
+    scales, units = floats(at.scales, (m,)), floats(at.units, (m,))
     low, high = floats(at.low, (m,)), floats(at.high, (m,))
     values, columns = (
         floats(at.values, (run.entries,)),
@@ -109,8 +110,9 @@ def _begin(run: Any, at: Any, p: Any) -> int:
         steepest = 0.0
         for e in range(starts[k], starts[k + 1]):
             if columns[e] < nx:
-                steepest = max(steepest, abs(values[e]))
-        scales[k] = max(LEAST_SCALE, min(1.0, STEEP / max(steepest, 1e-300)))
+                steepest = max(steepest, abs(values[e]) / units[k])
+        scale = max(LEAST_SCALE, min(1.0, STEEP / max(steepest, 1e-300)))
+        scales[k] = scale / units[k]
     for k in range(me, m):
         i = nx + k - me
         v_low[i], v_high[i] = scales[k] * low[k], scales[k] * high[k]
@@ -171,11 +173,22 @@ def _is_solved(run: Any, at: Any, tolerance: float) -> bool:
 
 
 @jit
-def _curving(run: Any, at: Any) -> None:
-    """Note in how many directions the Lagrangian curves the other way."""
-    size, m = run.unknowns, run.constraints
+def _curving(run: Any, at: Any, p: Any) -> None:
+    """Note in how many directions the Lagrangian curves the other way.
+
+    What the barrier leaves of the multiplier of a constraint that doesn't hold the
+    point is no part of it.
+    """
+    size, m, nx, me = run.unknowns, run.constraints, run.moving, run.equalities
     values, v = floats(at.values, (run.entries,)), floats(at.v, (size,))
     own, largest = floats(at.other_step, (size,)), 0.0
+    low, high = floats(at.v_low, (size,)), floats(at.v_high, (size,))
+    y, holding = floats(at.y, (m,)), floats(at.h_more, (m,))
+    for k in range(m):
+        i = nx + k - me
+        free = k >= me and min(v[i] - low[i], high[i] - v[i]) > CLEARLY * abs(y[k])
+        holding[k] = 0.0 if free else y[k]
+    differentiate(run, at, p, v, holding, run.scale)
     for e in range(run.hessians):
         largest = max(largest, abs(values[e]))
     for i in range(size):
@@ -222,14 +235,14 @@ def _return_to_solved(run: Any, at: Any, p: Any) -> None:
 
 
 @jit
-def _judged(run: Any, at: Any, status: int) -> int:
+def _judged(run: Any, at: Any, p: Any, status: int) -> int:
     """Say how a run has ended that can't go on, or need not."""
     if _is_solved(run, at, TOLERANCE):
         status = CONVERGED
     elif status == STALLED and not _is_solved(run, at, ROUGHLY):
         status = ABNORMAL
     if status in (CONVERGED, STALLED):
-        _curving(run, at)
+        _curving(run, at, p)
     return status
 
 
@@ -387,7 +400,7 @@ def descend(run: Any, at: Any, p: Any, rows: Any) -> int:
         if _is_solved(run, at, TOLERANCE):
             run.polished += 1
             if run.missed <= FINE or run.polished > POLISHING:
-                return _judged(run, at, CONVERGED)
+                return _judged(run, at, p, CONVERGED)
             _keep_solved(run, at)
         if run.value <= run.target and run.visible <= run.ctol:
             return TARGET_REACHED
@@ -410,7 +423,7 @@ def descend(run: Any, at: Any, p: Any, rows: Any) -> int:
             status = CONVERGED
         _record(run, at, rows)
         if status != RUNNING:
-            return _judged(run, at, status)
+            return _judged(run, at, p, status)
 
 
 def entry(run: Any, arrays: Any) -> int:

@@ -34,6 +34,7 @@ _OF_SYMPY: dict[Any, str] = {
     sp.Ge: ">=",
     sp.Gt: ">=",
 }
+_INFINITE = {"inf", "Inf", "infinity", "oo"}
 _ONE_EQUALS = re.compile(r"(?<![=<>!])=(?!=)")
 
 
@@ -160,6 +161,8 @@ class _RelationReader(Reader):
             if isinstance(wrong[0], ast.NotEq):
                 problem = "!= can't be a constraint: almost every point satisfies it"
             raise self._error(tree, problem, "relations are ==, <= and >=")
+        for side in (tree.left, *tree.comparators):
+            self._check_is_finite(side)
         senses = [_SENSES[type(op)] for op in tree.ops]
         parts = [self._value(part) for part in (tree.left, *tree.comparators)]
         if any(part.has(*NOT_REAL) for part in parts):
@@ -176,6 +179,13 @@ class _RelationReader(Reader):
             )
         low, body, high = parts if senses[0] == "<=" else parts[::-1]
         return Relation(text, body, "between", low, high, tuple(limits), condition)
+
+    def _check_is_finite(self, side: ast.expr) -> None:
+        """Refuse a side that is infinite, unless it is a variable of that name."""
+        plain = side.operand if isinstance(side, ast.UnaryOp) else side
+        if isinstance(plain, ast.Name) and plain.id in _INFINITE - {*self.names}:
+            problem = "a side that is infinite is no constraint"
+            raise self._error(side, problem, "leave it out")
 
 
 def _as_sum(family: ast.GeneratorExp) -> ast.Call:

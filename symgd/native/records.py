@@ -124,6 +124,7 @@ class InteriorArrays(RunArrays):
     direction: int  # such a group
     places: int  # of the variables that aren't fixed
     scales: int  # of the constraints
+    units: int  # by which they change as x does by its size, where that is little
     low: int  # of the constraints, as they are given
     high: int
     # Of unknowns.

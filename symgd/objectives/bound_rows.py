@@ -1,7 +1,7 @@
-"""Rows that are bounds: a variable alone, beside what is no variable.
+"""Rows that are bounds: a multiple of one variable, beside what is no variable.
 
-``x >= 0`` and ``x[i] <= u[i] for i in range(n)`` hold at every evaluation, as bounds
-do; their multipliers are still told by the names of the relations.
+``2*x - 1 >= 0`` and ``x[i] <= u[i] for i in range(n)`` hold at every evaluation, as
+bounds do; their multipliers are still told by the names of the relations.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ class BoundRow(NamedTuple):
     ----------
     row, place : int
         Which row bounds which coordinate.
-    sign : float
-        1, or -1 where the row has minus the variable.
+    factor : float
+        Of the coordinate in the row.
     low, high : float
         Bounds of the coordinate.
     """
 
     row: int
     place: int
-    sign: float
+    factor: float
     low: float
     high: float
 
 
 class _Alone(NamedTuple):
-    """A block whose rows are a variable, perhaps with a minus, and a constant."""
+    """A block whose rows are a multiple of a variable, and a constant."""
 
     first: int
     height: int
     block: RowBlock
     variable: sp.Expr
-    sign: float
+    factor: float
     rest: sp.Expr
 
 
@@ -92,14 +92,13 @@ def by_place(rows: Iterable[BoundRow]) -> Iterator[tuple[int, list[BoundRow]]]:
 def _alone(
     body: sp.Expr, variables: Collection[str]
 ) -> tuple[sp.Expr, float, sp.Expr] | None:
-    """Return the only variable of a formula, its sign, and what is added to it."""
+    """Return the only variable of a formula, its factor, and what is added to it."""
     plain, indexed = names_in(body)
     if len(({*plain} | {*indexed}) & set(variables)) != 1:
         return None
     terms = sp.Add.make_args(body)
     for term in terms:
-        sign = -1.0 if term.could_extract_minus_sign() else 1.0
-        variable = term if sign > 0 else -term
+        factor, variable = term.as_coeff_Mul()
         if isinstance(variable, (sp.Symbol, sp.Indexed)):
             names = names_in(variable)
             rest = sp.Add(*(each for each in terms if each is not term))
@@ -107,7 +106,7 @@ def _alone(
             inside = {*others[0], *others[1]} & set(variables)
             own = {*names[1]} or {*names[0]}
             if own & set(variables) and not inside:
-                return variable, sign, rest
+                return variable, float(factor), rest
     return None
 
 
@@ -120,11 +119,10 @@ def _read(
     rests = _numbers(function, alone, "rest", [0.0] * size, size)
     for each in alone:
         for k in range(each.first, each.first + each.height):
-            low, high = each.block.low - rests[k], each.block.high - rests[k]
-            if each.sign < 0:
-                low, high = -high, -low
+            sides = each.block.low - rests[k], each.block.high - rests[k]
+            low, high = sorted(side / each.factor for side in sides)
             if low < math.inf and high > -math.inf:  # and both are numbers
-                yield BoundRow(k, int(places[k]), each.sign, low, high)
+                yield BoundRow(k, int(places[k]), each.factor, low, high)
 
 
 def _numbers(

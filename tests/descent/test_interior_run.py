@@ -583,3 +583,34 @@ def test_a_target_and_a_direction_are_told_where_f_has_kinks():
     assert "has reached the target 5" in kinked.message
     rising = maximize("-abs(x-1) + 10*x", [4, 4], subject_to=["x+y>=3", "y>=-1"])
     assert "f rises without bound" in rising.message
+
+
+@pytest.mark.parametrize("unit", [1e-14, 1e-10, 1e-7, 1e-3, 1e3, 1e9])
+@pytest.mark.parametrize(
+    "relation",
+    ["{u}*(x + y) <= {u}", "{u}*(x + y) == {u}", "{u}*x**2 + {u}*x*y <= {u}"],
+)
+def test_the_units_of_a_constraint_change_neither_the_end_nor_its_name(relation, unit):
+    usual = minimize("(x - 2)**2 + y**2", subject_to=relation.format(u=1))
+    result = minimize("(x - 2)**2 + y**2", subject_to=relation.format(u=unit))
+    assert result.status == usual.status == Status.CONVERGED
+    assert result.x == pytest.approx(usual.x, abs=1e-6)
+    (price,), (usual_price,) = result.multipliers.values(), usual.multipliers.values()
+    assert price * unit == pytest.approx(usual_price, rel=1e-5)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.sampled_from(["x <= p", "x + y <= 2*p"]), st.floats(-8, -5))
+def test_a_side_that_hardly_holds_the_point_is_no_reason_to_go_on(relation, size):
+    p = -(10.0**size)
+    known = Objective("x**2 + (y - x)**2", parameters={"p": -1.0}, subject_to=relation)
+    result = minimize(known.with_parameters(p=p), [0.3, 0.1])
+    assert result.status == Status.CONVERGED
+    assert result.x == pytest.approx([p, p], abs=3e-6)
+
+
+def test_a_multiple_of_a_variable_is_never_beyond_its_side():
+    result = minimize("x - log(x - 1)", [0.0], subject_to="3*x - 2 >= 1", trace=True)
+    assert result.status == Status.CONVERGED
+    assert result.x == pytest.approx([2.0])
+    assert result.trace.x.min() > 1.0

@@ -29,6 +29,9 @@ def bounds_of(formula, relations, **more):
         ("1 >= -x >= 0", 0, -1.0, 0.0),
         ("x - 1/2 >= 2", 0, 2.5, INF),
         ("p - x >= 1", 0, -INF, 3.0),
+        ("2*x - 1 >= 1", 0, 1.0, INF),
+        ("-4*x >= 2", 0, -INF, -0.5),
+        ("-1 <= x/4 <= 2", 0, -4.0, 8.0),
         ("y <= sqrt(p)", 1, -INF, 2.0),
     ],
 )
@@ -39,7 +42,14 @@ def test_a_variable_beside_constants_is_a_bound(relation, place, low, high):
 
 @pytest.mark.parametrize(
     "relation",
-    ["x == 1", "x + y <= 1", "2*x <= 1", "x**2 <= 1", "x + sin(x) <= 1", "x*y >= 1"],
+    [
+        "x == 1",
+        "x + y <= 1",
+        "x + 2*x*y <= 1",
+        "x**2 <= 1",
+        "x + sin(x) <= 1",
+        "x*y >= 1",
+    ],
 )
 def test_what_is_more_than_a_variable_is_no_bound(relation):
     assert bounds_of("x**2 + y**2", relation) == []
@@ -70,21 +80,21 @@ def test_a_family_bounds_elements_of_an_array(relation, expected):
 
 
 PAIRS = (
-    ("x >= p", "2*x >= 2*p", 2.0),
-    ("p <= x", "2*p <= 2*x", 2.0),
-    ("x <= p", "2*x <= 2*p", 2.0),
-    ("p >= x", "2*p >= 2*x", 2.0),
-    ("-x >= p", "-2*x >= 2*p", 2.0),
-    ("-x <= p", "-2*x <= 2*p", 2.0),
-    ("-1 <= x <= p", "-2 <= 2*x <= 2*p", 2.0),
-    ("p - 1 >= x - 1", "2*(p - 1) >= 2*(x - 1)", 2.0),
+    ("x >= p", "k*x >= k*p", 2.0),
+    ("p <= x", "k*p <= k*x", 2.0),
+    ("x <= p", "k*x <= k*p", 2.0),
+    ("p >= x", "k*p >= k*x", 2.0),
+    ("-x >= p", "-k*x >= k*p", 2.0),
+    ("-x <= p", "-k*x <= k*p", 2.0),
+    ("-1 <= x <= p", "-k <= k*x <= k*p", 2.0),
+    ("p - 1 >= x - 1", "k*(p - 1) >= k*(x - 1)", 2.0),
 )
 
 
 def parametric(relation):
     return Objective(
         "(x - a)**2 + (y - x)**2",
-        parameters={"a": 0.0, "p": 0.0},
+        parameters={"a": 0.0, "p": 0.0} | ({"k": 2.0} if "k" in relation else {}),
         subject_to={"only": relation},
     )
 

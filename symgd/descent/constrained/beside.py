@@ -26,6 +26,7 @@ def lower_within(
     free: Sequence[int],
     slopes: np.ndarray,
     allowed: float,
+    hidden: float = 0.0,
 ) -> array[float] | None:
     """Return the lowest point close by that satisfies the constraints, if it is lower.
 
@@ -42,6 +43,8 @@ def lower_within(
         The constraints' derivatives by these.
     allowed : float
         Violation that is none.
+    hidden : float
+        What the barrier is worth at the end: by so much it may be higher.
     """
     x, places = np.array(list(end)), np.array(free, dtype=int)
     low, high = np.array(bounds[0]), np.array(bounds[1])
@@ -59,7 +62,7 @@ def lower_within(
     if not len(ways):
         return None
     far = max(np.abs(x).max(), np.abs(x - np.array(start)).max()) or 1.0
-    least = LEAST * (abs(f) + abs(f - evaluated(start)[0]))
+    least = LEAST * (abs(f) + abs(f - evaluated(start)[0])) + hidden
     lowest: array[float] | None = None
     back = np.linalg.pinv(across) if held.any() else None
 

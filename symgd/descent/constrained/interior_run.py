@@ -32,7 +32,7 @@ UNKNOWNS = (
     *("v", "z_low", "z_high", "whole_slope", "barrier_slope", "trial", "begun"),
     *("dz_low", "dz_high"),
 )
-ROWS = ("scales", "y", "h", "h_trial", "h_more")
+ROWS = ("scales", "units", "y", "h", "h_trial", "h_more")
 BOTH = ("right", "step", "other_step")
 WORDS = (
     *("pivots", "marks", "ends", "reached", "path", "spread", "wanted", "found"),
@@ -144,6 +144,11 @@ class InteriorRun(TriedRun):
         """Return numbers that the kernel works with."""
         return self.memory[self.starts[name] : self.starts[name] + count]
 
+    def put(self, name: str, numbers: Sequence[float]) -> None:
+        """Write such numbers."""
+        first = self.starts[name]
+        self.memory[first : first + len(numbers)] = array("d", numbers)
+
     def prepare(self) -> None:
         """Compile nothing more: all that it needs is there."""
 
@@ -158,6 +163,7 @@ class InteriorRun(TriedRun):
         self.tries, self.left, self.failed = 0, 0, None
         self.waits = self.is_over = False
         self.first_violation = math.inf
+        self.put("units", [1.0] * self.counts["constraints"])
         self._try()
 
     def begin(self, x: Sequence[float]) -> int:
@@ -185,8 +191,7 @@ class InteriorRun(TriedRun):
     def _stand_at(self, x: array[float]) -> None:
         """Write a point where the kernel begins."""
         self.start[:] = x
-        first = self.starts["point"]
-        self.memory[first : first + self.n] = x
+        self.put("point", x)
         for place, k in enumerate(self.free):
             self.memory[self.starts["v"] + place] = x[k]
             self.v_sides[0][place] = self.lower[k]
@@ -217,6 +222,7 @@ class InteriorRun(TriedRun):
             self.free,
             self._slopes(),
             CTOL,
+            self.conditions.complementarity * (self.n + self.lagrangian.rows),
         )
         if found is None:
             return None
@@ -288,7 +294,7 @@ class InteriorRun(TriedRun):
         ):
             for k, z in zip(self.free, self.part(name, nx), strict=True):
                 if row := rows.get(k):
-                    prices[row.row] += row.sign * factor * z
+                    prices[row.row] += factor * z / row.factor
                 else:
                     bounds[k] += factor * z
         return bounds

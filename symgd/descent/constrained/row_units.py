@@ -1,6 +1,7 @@
 """How much constraints change near a point: in what units a violation is to be seen.
 
 ``1e-10*x >= 5e-10`` is violated by no more than 5e-10 at 0, and is far from holding.
+So is ``x*y >= 1e-12``.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ TRIED = 250  # steps, after which they are to have come nearer
 NEARER = 0.1  # times what the conditions were missed by, so many steps ago
 FEASIBLE_STEPS = 300  # at most, to satisfy the constraints alone
 SEEN = 1e-6  # of what a constraint changes by, as x does by its size: a violation
+OF_SIDE = 0.1  # likewise, of the side that is missed
 FELT = 1e-4  # of f: what a barrier is worth where it hides the minimum
 ROUGHLY, LARGE_MULTIPLIER = 1e-6, 1e3  # a gradient, and a scaled multiplier
 LATER = (0.1, 1e-3)  # likewise, from a feasible point, and from near an end
@@ -87,6 +88,10 @@ class TriedRun(Run):
         """Return numbers that the kernel works with."""
         raise NotImplementedError
 
+    def put(self, name: str, numbers: Sequence[float]) -> None:
+        """Write such numbers."""
+        raise NotImplementedError
+
     def _try(self) -> None:
         """Let the kernel begin at the start, with the next barrier."""
         state = self.conditions
@@ -109,6 +114,8 @@ class TriedRun(Run):
                     self._try()
                     return RUNNING
                 return int(Status.STATIONARY)
+        elif status == Status.ABNORMAL:
+            self._is_missed_in_own_units()
         if status == Status.DIVERGED and self.t >= 0 and self._is_infinite:
             status = int(Status.ABNORMAL)
         if status == Status.INFEASIBLE and self._was_less_violated:
@@ -133,12 +140,16 @@ class TriedRun(Run):
             return False  # it is rounding
         units = units_of_rows(self._evaluated, self.x, (self.lower, self.upper))
         rows = self._evaluated(self.x)[1]
-        sides = zip(rows, *self.sides, units, strict=True)
-        missed = [(max(low - c, c - high), unit) for c, low, high, unit in sides]
-        least = min((u for gap, u in missed if gap > SEEN * u), default=math.inf)
+        least, own = math.inf, self.part("units", len(rows))
+        for k, (c, low, high) in enumerate(zip(rows, *self.sides, strict=True)):
+            side = low if low > c else high
+            size = min(SEEN * units[k], OF_SIDE * abs(side) or math.inf)
+            if max(low - c, c - high) > size:
+                least, own[k] = min(least, size), min(1.0, units[k], abs(side) or 1.0)
         if least == math.inf:
             return False
-        state.ctol = min(state.ctol, SEEN * least)
+        state.ctol = min(state.ctol, least)
+        self.put("units", own)  # in these it is tried again
         return True
 
     @property

@@ -1,12 +1,31 @@
-"""Where a curve jumps: a place without a gradient, which is searched among the rows."""
+"""Where a curve jumps: places without a gradient, which are searched among the rows.
+
+Where a row changes sides of a condition, its parameters are on a line (a plane, with
+more of them); between those lines the sum is the same. So points are tried where as
+many rows change sides as there are parameters, all jointly: neither end of a window
+makes anything better alone. Where a condition isn't linear, tangents are taken.
+
+Elsewhere: change points, and elemental sets (P. J. Rousseeuw, Least median of squares
+regression, J. American Statistical Association 79, 1984).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import sympy as sp
+
+from symgd.fitting.rows import Rows
 
 COARSE = 200  # places that are tried at first
+LINES = 90  # together, of which all pairs are tried
+SETS = 4096  # of lines
+BESIDE = 1e-7  # of a typical level, on either side of a line through a row
+MOST = 16  # borders
 Cost = Callable[[float], float]
 
 
@@ -34,3 +53,157 @@ def best_of(places: np.ndarray, cost: Cost) -> float | None:
             return float(places[best])
         places = places[max(0, best - step + 1) : best + step]
     return None
+
+
+def borders(model: sp.Expr, parameters: set[sp.Basic]) -> list[sp.Expr]:
+    """Return what is 0 where a condition on some parameters changes.
+
+    A sine is left as it is: it is 0 wherever its argument is a multiple of pi.
+
+    >>> from symgd.language.formula import read
+    >>> c, w = sp.symbols("c w", real=True)
+    >>> borders(read("1 if abs(t - c) < w else 0"), {c, w})
+    [-c + t - w, c - t - w]
+    """
+    found: dict[sp.Expr, None] = {}
+    kinds = (sp.core.relational.Relational, sp.sign, sp.Heaviside)
+    for node in sorted(model.atoms(*kinds), key=sp.default_sort_key):
+        sides = isinstance(node, sp.core.relational.Relational)
+        level = node.lhs - node.rhs if sides else node.args[0]
+        for part in _factors(level, parameters):
+            found.setdefault(part)
+    return list(found)[:MOST]
+
+
+def _factors(level: sp.Expr, parameters: set[sp.Basic]) -> Iterator[sp.Expr]:
+    """Yield what a level is a product of, with either sign of an absolute value."""
+    if not level.free_symbols & parameters:
+        return
+    for size in level.atoms(sp.Abs):
+        if size.free_symbols & parameters:
+            for inner in (size.args[0], -size.args[0]):
+                yield from _factors(level.xreplace({size: inner}), parameters)
+            return
+    if level.is_polynomial(*level.free_symbols) and not level.is_Symbol:
+        level = sp.factor(level)
+    for factor in sp.Mul.make_args(level):
+        base = factor.base if factor.is_Pow and factor.exp.is_number else factor
+        if base.free_symbols & parameters:
+            yield base
+
+
+class Borders:
+    """Levels of a model's borders and their slopes, row by row.
+
+    Parameters
+    ----------
+    found : list of SymPy expression
+    parameters : sequence of symbols
+    places : list of int
+        Of the parameters that are searched.
+    columns : mapping of symbol to ndarray
+    """
+
+    def __init__(
+        self,
+        found: Sequence[sp.Expr],
+        parameters: Sequence[sp.Symbol],
+        places: Sequence[int],
+        columns: Mapping[sp.Symbol, np.ndarray],
+    ) -> None:
+        self.places, self.count = list(places), len(found)
+        self._turns = [isinstance(each, (sp.sin, sp.cos)) for each in found]
+        levels = [_argument(each) for each in found]
+        slopes = [level.diff(parameters[p]) for level in levels for p in places]
+        self._rows = Rows([*levels, *slopes], parameters, columns) if found else None
+
+    def at(self, x: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return each border's levels and slopes, shapes (rows,) and (rows, places)."""
+        if self._rows is None:
+            return []
+        values = self._rows.each(x.tolist()).T
+        levels, slopes = values[: self.count].copy(), values[self.count :]
+        for level in itertools.compress(levels, self._turns):
+            level -= np.pi * np.rint(level / np.pi)
+        shape = (self.count, len(self.places), -1)
+        return list(zip(levels, slopes.reshape(shape).swapaxes(1, 2), strict=True))
+
+    @np.errstate(all="ignore")
+    def alone(self, place: int, x: np.ndarray) -> np.ndarray:
+        """Return the values of a parameter between which a row changes sides."""
+        k = self.places.index(place)
+        ends = [x[place] - level / slope[:, k] for level, slope in self.at(x)]
+        return between(np.concatenate(ends)) if ends else np.zeros(0)
+
+    @np.errstate(all="ignore")
+    def together(
+        self, places: list[int], x: np.ndarray, near: bool, most: int, rng: Any
+    ) -> np.ndarray:
+        """Return points where as many rows change sides as there are places.
+
+        Parameters
+        ----------
+        near : bool
+            Whether only the lines nearest to x are taken, and points on all their sides.
+        most : int
+            Points.
+        """
+        own, few = [self.places.index(p) for p in places], LINES // max(1, self.count)
+        lines = [
+            _lines(level, slope[:, own], near, max(few, 2))
+            for level, slope in self.at(x)
+        ]
+        levels = np.concatenate([level for level, _ in lines])
+        slopes = np.concatenate([slope for _, slope in lines])
+        sides = list(itertools.product((-1.0, 1.0), repeat=len(own))) if near else [()]
+        sets = _sets(len(levels), len(own), max(1, most // len(sides)), rng)
+        design, rest = slopes[sets], -levels[sets]
+        sizes = np.linalg.norm(design, axis=2).prod(axis=1)
+        usable = abs(np.linalg.det(design)) > 1e-12 * sizes
+        design, rest = design[usable], rest[usable]
+        beside = BESIDE * np.median(abs(levels)) if near and len(levels) else 0.0
+        steps = [
+            np.linalg.solve(design, (rest + beside * np.array(side or 0.0))[..., None])
+            for side in sides
+        ]
+        moved = np.concatenate(steps)[..., 0]
+        points = np.repeat(x[None], len(moved), axis=0)
+        points[:, places] += moved
+        return points[np.isfinite(points).all(axis=1)]
+
+
+def _argument(border: sp.Expr) -> sp.Expr:
+    """Return what is 0, or a multiple of pi, on a border."""
+    if isinstance(border, sp.cos):
+        return border.args[0] - sp.pi / 2
+    return border.args[0] if isinstance(border, sp.sin) else border
+
+
+def _lines(
+    levels: np.ndarray, slopes: np.ndarray, near: bool, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return some lines of a border: where they are parallel, those between rows."""
+    known = np.isfinite(levels) & np.isfinite(slopes).all(axis=1)
+    levels, slopes = levels[known], slopes[known]
+    if len(levels) > 1 and not np.ptp(slopes, axis=0).any():
+        levels = between(levels)
+        slopes = np.repeat(slopes[:1], len(levels), axis=0)
+    if near:
+        some = np.argsort(abs(levels), kind="stable")[:most]
+    else:
+        some = np.unique(np.linspace(0, len(levels) - 1, most).astype(int))
+        some = some[: len(levels)]
+    return levels[some], slopes[some]
+
+
+def _sets(lines: int, size: int, most: int, rng: Any) -> np.ndarray:
+    """Return sets of lines, all there are or some of them."""
+    if lines < size:
+        return np.zeros((0, size), dtype=int)
+    if size > 2 and math.comb(lines, size) > most:
+        drawn = np.sort(rng.integers(lines, size=(most, size)), axis=1)
+        return drawn[(np.diff(drawn, axis=1) > 0).all(axis=1)]
+    every = np.array(list(itertools.combinations(range(lines), size)))
+    if len(every) > most:
+        every = every[rng.permutation(len(every))[:most]]
+    return every

@@ -11,6 +11,7 @@ import sympy as sp
 
 from symgd.calculus import derivatives
 from symgd.calculus.stable import stable
+from symgd.fitting import breaks
 from symgd.fitting.likelihoods import F, Y
 from symgd.fitting.losses import RESIDUAL, RESOLUTION, Loss
 from symgd.fitting.rows import Plan
@@ -113,6 +114,17 @@ class RowFormulas:
     def jumping(self) -> list[int]:
         """Places of parameters that the model has no slope in, anywhere."""
         return [p for p, slope in enumerate(self.jacobian) if slope == 0]
+
+    @functools.cached_property
+    def borders(self) -> list[sp.Expr]:
+        """What is 0 where the model may jump, by some parameter."""
+        return breaks.borders(self.model, set(self.parameters))
+
+    @functools.cached_property
+    def breaking(self) -> list[int]:
+        """Places of parameters on which it depends where the model may jump."""
+        found = set[sp.Basic]().union(*(each.free_symbols for each in self.borders))
+        return [p for p, name in enumerate(self.parameters) if name in found]
 
     @property
     def curve(self) -> list[sp.Expr]:

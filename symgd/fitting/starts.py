@@ -6,7 +6,7 @@ Pereyra, The differentiation of pseudo-inverses and nonlinear least squares prob
 whose variables separate, SIAM J. Numerical Analysis 10, 1973). Those are tried on
 the columns' scales, on those of the formula (:mod:`symgd.fitting.scales`), at
 frequencies of a spectrum (:mod:`symgd.fitting.spectrum`), term after term on what is
-left, as peaks are; places of jumps are searched (:mod:`symgd.fitting.breaks`).
+left, as peaks are; places of jumps are searched (:mod:`symgd.fitting.jumps`).
 
 Elsewhere: initial guesses, and variable projection.
 """
@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from symgd.fitting import scales, trials
-from symgd.fitting.breaks import best_of, between
 from symgd.fitting.goodness import beside_a_constant, has_waves, is_met, is_structured
+from symgd.fitting.jumps import Jumps
 from symgd.fitting.levenberg_marquardt import Limits
 from symgd.fitting.regression import Regression
 from symgd.fitting.row_formulas import RowFormulas
@@ -43,7 +43,7 @@ MIXED = 0.4  # of the frequencies where waves are multiplied, as their sums are 
 CROWD = 12  # parameters, more than draws can tell: each label is searched alone
 NEARER = 0.9, 0.5, 0.1, 0.0  # of the way from a constant curve
 ENOUGH = 0.01  # of a constant's sum
-ROUNDS = 3  # of jumps that depend on each other
+BROKEN = 4  # ends, from which jumps are searched
 OUTSTANDING, BESIDE = 16, 2  # a part of the rows, and how many beside each
 
 
@@ -78,7 +78,7 @@ class Search:
         waves = any(part.kind == "wave" for part in found)
         self.found, self.mixing = found, waves and scales.mixes_waves(model)
         self.terms = terms_of(regression.formulas, self.linear, self.other)
-        self.jumps = [p for p in regression.formulas.jumping if p in self.other]
+        self.jumps = [p for p in regression.formulas.breaking if p in self.other]
         self._use(self._thinned(WAVY if waves else ROWS, waves))
 
     def _use(self, regression: Regression) -> None:
@@ -123,8 +123,7 @@ class Search:
                     ends.append(self._refined(x))
                 if any(self._is_enough(*end) for end in ends):
                     break
-            best = self._least(ends)
-            return self._broken(best) if self.jumps and best is not None else best
+            return self._broken(ends) if self.jumps else self._least(ends)
         except KeyboardInterrupt:
             if not ends:
                 raise
@@ -144,35 +143,23 @@ class Search:
         ends = [end for end in ends if self._is_resolved(end[1])] or ends
         return min(ends, key=lambda end: end[0])[1] if ends else None
 
-    def _broken(self, x: np.ndarray) -> np.ndarray:
-        """Search the places of jumps among all rows, one after the other."""
-        regression = self.whole.counted
+    def _broken(self, ends: list[tuple[float, np.ndarray]]) -> np.ndarray | None:
+        """Search the places of jumps, from some of the ends, among all rows at last."""
+        jumps = self._jumps()
+        for _, x in sorted(ends, key=lambda end: end[0])[:BROKEN]:
+            ends.append(self._refined(jumps.searched(x)))
+            if self._is_enough(*ends[-1]):
+                break
+        best = self._least(ends)
+        if best is None:
+            return None
         whole = copy.copy(self)
-        whole._use(regression)
-        for _ in range(ROUNDS if len(self.jumps) > 1 else 1):
-            for p in self.jumps:
-                x = whole._moved(p, x)
-        return x
+        whole._use(self.whole.counted)
+        return whole._jumps().searched(best, anywhere=False)
 
-    @np.errstate(all="ignore")
-    def _moved(self, place: int, x: np.ndarray) -> np.ndarray:
-        """Return a point with a jump where the sum is least."""
-        places = [np.array([x[place]])]
-        for k in self.scales.of(place, "choice"):
-            factor, power, rest = self.scales.at(k, x)
-            if power == 1.0:
-                places.append(between(-rest / factor))
-        known = np.unique(np.concatenate(places))
-        known = known[(known >= self.lower[place]) & (known <= self.upper[place])]
-
-        def at(value: float) -> np.ndarray:
-            there = x.copy()
-            there[place] = value
-            solved = self._completed(there)
-            return there if solved is None else solved
-
-        best = best_of(known, lambda v: self.regression.gauss_newton(at(v)).fun)
-        return x if best is None else at(best)
+    def _jumps(self) -> Jumps:
+        known = self.regression, self.solver, self.jumps
+        return Jumps(*known, self._completed, self.rng)
 
     def _is_enough(self, fun: float, x: np.ndarray) -> bool:
         """Return whether a start needn't be bettered: what it leaves has no pattern."""

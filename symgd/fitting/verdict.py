@@ -64,7 +64,7 @@ def _might_be_lower(regression: Regression, end: End, free: np.ndarray) -> bool:
         return False
     if not end.status.success or idle(regression, end.x, free):
         return True
-    if regression.formulas.jumping:  # no descent moves them
+    if regression.formulas.breaking:  # no descent moves them
         return True
     left = beside_a_constant(regression, end.x, end.fun)
     if left <= GOOD:

@@ -1,0 +1,127 @@
+"""Searches where a curve jumps, for given values of what isn't in a condition.
+
+All places together, then two at a time, then each alone; what is linear is solved for
+in each trial (:mod:`symgd.fitting.trials`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from symgd.fitting.breaks import SETS, Borders, best_of
+from symgd.fitting.goodness import is_met
+from symgd.fitting.regression import Regression
+from symgd.fitting.trials import Solver
+
+ROUNDS = 6  # of places that depend on each other
+WORK = 8e6  # rows at all points of a set
+Completed = Callable[[np.ndarray], np.ndarray | None]
+
+
+class Jumps:
+    """The places of jumps that are unknown, and the rows among which they are.
+
+    Parameters
+    ----------
+    regression : Regression
+    solver : Solver
+        Of what is linear.
+    places : list of int
+    completed : callable
+        Solves for what is linear at a point; None if there is no such point.
+    rng : numpy.random.Generator
+    """
+
+    def __init__(
+        self,
+        regression: Regression,
+        solver: Solver,
+        places: list[int],
+        completed: Completed,
+        rng: Any,
+    ) -> None:
+        self.regression, self.solver, self.places = regression, solver, places
+        self.completed, self.rng = completed, rng
+        found, names = regression.formulas.borders, regression.parameters
+        self.borders = Borders(found, names, places, regression.columns)
+        self.most = int(min(SETS, max(50, WORK / regression.count)))
+
+    def searched(self, x: np.ndarray, anywhere: bool = True) -> np.ndarray:
+        """Return a point that is no worse, with jumps where the sum is least.
+
+        Parameters
+        ----------
+        anywhere : bool
+            Whether they may be far from those of x.
+        """
+        best = self._value(x), x
+        groups = [list(pair) for pair in itertools.combinations(self.places, 2)]
+        groups = [self.places, *groups] if len(self.places) > 2 else groups
+        for turn in range(ROUNDS if groups else 1):
+            before = best[0]
+            near = turn > 0 or not anywhere
+            for group in groups:
+                best = self._together(group, best, near)
+            for place in self.places:
+                best = self._alone(place, best)
+            if is_met(self.regression, best[1], best[0]):
+                break
+            if turn and not best[0] < before:
+                break
+        return best[1]
+
+    def _together(
+        self, group: list[int], best: tuple[float, np.ndarray], near: bool
+    ) -> tuple[float, np.ndarray]:
+        """Try sets of places jointly."""
+        x = best[1]
+        points = self.borders.together(group, x, near, self.most, self.rng)
+        lower, upper = self.solver.lower, self.solver.upper
+        points = points[((points >= lower) & (points <= upper)).all(axis=1)]
+        if not len(points):
+            return best
+        tried = self.solver.solved(points, self.solver.linear)
+        costs = tried.costs
+        if self.regression.loss.squares:
+            costs = np.where(np.isfinite(costs), np.sum(tried.residuals**2, 1), np.inf)
+        return self._better(points[np.argmin(costs)], best)
+
+    @np.errstate(all="ignore")
+    def _alone(
+        self, place: int, best: tuple[float, np.ndarray]
+    ) -> tuple[float, np.ndarray]:
+        x = best[1]
+        known = self.borders.alone(place, x)
+        low, high = self.solver.lower[place], self.solver.upper[place]
+        known = np.append(known[(known >= low) & (known <= high)], x[place])
+
+        def at(value: float) -> np.ndarray:
+            there = x.copy()
+            there[place] = value
+            return there
+
+        def cost(value: float) -> float:
+            solved = self.completed(at(value))
+            return np.inf if solved is None else self._value(solved)
+
+        found = best_of(np.unique(known), cost)
+        return best if found is None else self._better(at(found), best)
+
+    def _better(
+        self, x: np.ndarray, best: tuple[float, np.ndarray]
+    ) -> tuple[float, np.ndarray]:
+        """Return a point, completed, if it is better than another."""
+        solved = self.completed(x)
+        if solved is None:
+            return best
+        value = self._value(solved)
+        return (value, solved) if value < best[0] or np.isnan(best[0]) else best
+
+    @np.errstate(all="ignore")
+    def _value(self, x: np.ndarray) -> float:
+        value = self.regression.gauss_newton(x).fun
+        return value if np.isfinite(value) else np.inf

@@ -23,6 +23,7 @@ from symgd.fitting.rows import Rows
 
 COARSE = 200  # places that are tried at first
 LINES = 90  # together, of which all pairs are tried
+NEAR = 45  # the same, on four sides
 SETS = 4096  # of lines
 BESIDE = 1e-7  # of a typical level, on either side of a line through a row
 MOST = 16  # borders
@@ -63,7 +64,7 @@ def borders(model: sp.Expr, parameters: set[sp.Basic]) -> list[sp.Expr]:
     >>> from symgd.language.formula import read
     >>> c, w = sp.symbols("c w", real=True)
     >>> borders(read("1 if abs(t - c) < w else 0"), {c, w})
-    [-c + t - w, c - t - w]
+    [c - t - w, -c + t - w]
     """
     found: dict[sp.Expr, None] = {}
     kinds = (sp.core.relational.Relational, sp.sign, sp.Heaviside)
@@ -144,15 +145,14 @@ class Borders:
         Parameters
         ----------
         near : bool
-            Whether only the lines nearest to x are taken, and points on all their sides.
+            Whether only the lines nearest to x are taken, and all their sides.
         most : int
             Points.
         """
-        own, few = [self.places.index(p) for p in places], LINES // max(1, self.count)
-        lines = [
-            _lines(level, slope[:, own], near, max(few, 2))
-            for level, slope in self.at(x)
-        ]
+        own = [self.places.index(p) for p in places]
+        few = max(2, (NEAR if near else LINES) // max(1, self.count))
+        each = self.at(x)
+        lines = [_lines(level, slope[:, own], near, few) for level, slope in each]
         levels = np.concatenate([level for level, _ in lines])
         slopes = np.concatenate([slope for _, slope in lines])
         sides = list(itertools.product((-1.0, 1.0), repeat=len(own))) if near else [()]

@@ -8,6 +8,7 @@ the columns together give those scales.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,8 +67,8 @@ def parts(
     """
     found: dict[Part, None] = {}
     for kind, expression in _places(model):
-        terms = sp.Add.make_args(expression)
         for place, name in enumerate(parameters):
+            terms = _terms(kind, expression, name)
             own = [term for term in terms if name in term.free_symbols]
             rest = sp.Add(*(term for term in terms if name not in term.free_symbols))
             if kind in ("meet", "choice") and rest == 0:
@@ -81,6 +82,15 @@ def parts(
             if known and known[1].is_number and known[1] != 1:
                 found[Part("meet", place, *known, -target)] = None
     return list(found)[:MOST]
+
+
+def _terms(kind: str, expression: sp.Expr, name: sp.Symbol) -> Sequence[sp.Expr]:
+    """Return a sum's terms, multiplied out where a sine has a parameter deep in it."""
+    terms = sp.Add.make_args(expression)
+    deep = (term for term in terms if name in term.free_symbols)
+    if kind == "wave" and not all(monomial(term, name) for term in deep):
+        return sp.Add.make_args(sp.expand_mul(expression))
+    return terms
 
 
 def _places(model: sp.Expr) -> Iterator[tuple[str, sp.Expr]]:
@@ -108,6 +118,31 @@ def _places(model: sp.Expr) -> Iterator[tuple[str, sp.Expr]]:
         elif isinstance(node, sp.Function) and not isinstance(node, sp.Piecewise):
             kind = "wave" if isinstance(node, WAVES) else "vary"
             yield from ((kind, argument) for argument in node.args)
+
+
+def chirps(
+    found: Sequence[Part], parameters: Sequence[sp.Symbol]
+) -> list[tuple[int, int]]:
+    """Return pairs of parts that are one argument of a sine, linear in both.
+
+    >>> from symgd.language.formula import read
+    >>> both = sp.symbols("w k", real=True)
+    >>> chirps(parts(read("sin(w*t + k*t**2)"), both), both)
+    [(0, 1)]
+    """
+    waves = [(n, p) for n, p in enumerate(found) if p.kind == "wave" and p.power == 1]
+    whole = {
+        n: sp.expand_mul(p.factor * parameters[p.place] + p.rest) for n, p in waves
+    }
+    return [
+        (m, n)
+        for (m, one), (n, other) in itertools.combinations(waves, 2)
+        if one.place != other.place
+        and whole[m] == whole[n]
+        and one.factor.free_symbols
+        and (one.factor / other.factor).free_symbols
+        and other.factor.free_symbols
+    ]
 
 
 def monomial(term: sp.Expr, name: sp.Symbol) -> tuple[sp.Expr, sp.Expr] | None:

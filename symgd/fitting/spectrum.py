@@ -19,6 +19,7 @@ PEAKS = 6
 SURELY = 5.0  # times the mean power, and as much as the largest of many in noise has
 TURNED = np.cos, np.sin
 NOTHING = np.zeros(0)
+BENDS = 512  # of a chirp, at most
 
 
 def sampling_limit(phase: np.ndarray) -> float:
@@ -63,6 +64,43 @@ def frequencies(
     return _frequencies(phase.tobytes(), values.tobytes(), limit, turned)
 
 
+def chirps(
+    phase: np.ndarray,
+    values: np.ndarray,
+    limit: float,
+    curve: np.ndarray,
+    known: np.ndarray,
+) -> list[tuple[float, float]]:
+    """Return frequencies with what turns them, the strongest first.
+
+    The phase is frequency*phase + bend*curve + known. Bends are so near each other that
+    the waves of neighbours differ by less than a quarter of a turn.
+
+    Examples
+    --------
+    >>> t = np.linspace(0.0, 100.0, 600)
+    >>> some = t, np.sin(7.0 * t - 0.1 * t**2), sampling_limit(t)
+    >>> print(np.round(chirps(*some, t**2, 0.0 * t)[0], 1))
+    [ 7.  -0.1]
+    """
+    line = np.stack([np.ones_like(phase), phase / np.ptp(phase)], axis=1)
+    bent = float(np.ptp(curve - line @ np.linalg.lstsq(line, curve, rcond=None)[0]))
+    most = limit * np.ptp(phase) / np.ptp(curve)
+    if not (0.0 < bent < np.inf and 0.0 < most < np.inf):
+        return []
+    count = int(min(BENDS, 2.0 * np.ceil(2.0 * most * bent / np.pi) + 1.0))
+    bends = np.linspace(-most, most, count)
+    coarse = functools.partial(_periodogram, phase, values, limit, fine=2, padded=2)
+    powers = np.array([coarse(known + bend * curve)[1].max() for bend in bends])
+    ends = np.pad(powers, 1)
+    peaks = np.flatnonzero((powers >= ends[:-2]) & (powers > ends[2:]))
+    found = []
+    for bend in bends[peaks[np.argsort(-powers[peaks], kind="stable")][:PEAKS]]:
+        rates = frequencies(phase, values, limit, known + bend * curve)
+        found += [(float(rate), float(bend)) for rate in rates[:1]]
+    return found
+
+
 def has_wave(phase: np.ndarray, values: np.ndarray) -> bool:
     """Return whether a frequency is in values more than it would be in noise.
 
@@ -89,20 +127,25 @@ def _frequencies(phase: bytes, values: bytes, limit: float, known: bytes) -> np.
 
 
 def _periodogram(
-    places: np.ndarray, values: np.ndarray, limit: float, known: np.ndarray = NOTHING
+    places: np.ndarray,
+    values: np.ndarray,
+    limit: float,
+    known: np.ndarray = NOTHING,
+    fine: int = FINE,
+    padded: int = PADDED,
 ) -> tuple[float, np.ndarray]:
     """Return the power at multiples of a frequency, and that frequency."""
     span = float(np.ptp(places))
     if not (0.0 < span < np.inf and 0.0 < limit < np.inf):
         return 0.0, np.zeros(0)
-    cells = int(min(LARGEST, 2 ** np.ceil(np.log2(FINE * span * limit / np.pi + 8.0))))
+    cells = int(min(LARGEST, 2 ** np.ceil(np.log2(fine * span * limit / np.pi + 8.0))))
     design = np.stack([np.ones_like(places), (places - places.mean()) / span], axis=1)
     rest = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
     cell = np.rint((places - places.min()) / span * (cells - 1)).astype(int)
-    rate = 2.0 * np.pi * (cells - 1) / (span * PADDED * cells)
+    rate = 2.0 * np.pi * (cells - 1) / (span * padded * cells)
     if len(known):
         even, odd = (np.bincount(cell, rest * f(known), cells) for f in TURNED)
-        waves = np.fft.fft(even - 1j * odd, PADDED * cells)
+        waves = np.fft.fft(even - 1j * odd, padded * cells)
     else:
-        waves = np.fft.rfft(np.bincount(cell, rest, cells), PADDED * cells)
+        waves = np.fft.rfft(np.bincount(cell, rest, cells), padded * cells)
     return rate, abs(waves[: int(limit / rate) + 1]) ** 2

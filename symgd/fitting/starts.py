@@ -28,7 +28,7 @@ from symgd.fitting.jumps import Jumps
 from symgd.fitting.levenberg_marquardt import Limits
 from symgd.fitting.regression import Regression
 from symgd.fitting.row_formulas import RowFormulas
-from symgd.fitting.spectrum import frequencies, sampling_limit
+from symgd.fitting.spectrum import chirps, frequencies, sampling_limit
 
 ROWS = 200  # on which starts are tried
 DRAWS = 300
@@ -77,6 +77,7 @@ class Search:
         found = [replace(part, place=self.other[part.place]) for part in found]
         waves = any(part.kind == "wave" for part in found)
         self.found, self.mixing = found, waves and scales.mixes_waves(model)
+        self.chirps = scales.chirps(found, parameters)
         self.terms = terms_of(regression.formulas, self.linear, self.other)
         self.jumps = [p for p in regression.formulas.breaking if p in self.other]
         self._use(self._thinned(WAVY if waves else ROWS, waves))
@@ -135,7 +136,7 @@ class Search:
         if len(self.near) and len(self.other) > CROWD:
             return [lambda: self.near]
         changed = functools.partial(self._changed, ends)
-        groups = [self._candidates, self._scaled, self._in_turn]
+        groups = [self._candidates, self._scaled, self._in_turn, self._chirping]
         return [*groups, *[changed] * CHANGES]
 
     def _least(self, ends: list[tuple[float, np.ndarray]]) -> np.ndarray | None:
@@ -241,6 +242,27 @@ class Search:
             count = int(self.rng.integers(1, 4))
             some = self.rng.permutation(self.other)[:count].tolist()
             yield self._aimed(best, some, left)
+
+    @np.errstate(all="ignore")
+    def _chirping(self) -> Any:
+        """Yield points with frequencies that change, at any phase."""
+        for pair in self.chirps:
+            x = self._redrawn(self._somewhere(), self.other)
+            one, other = sorted(
+                pair, key=lambda k: _unevenness(self.scales.at(k, x)[0])
+            )
+            at, bend = self.scales.parts[one].place, self.scales.parts[other].place
+            left = self.solver.solved(x[None], []).residuals[0]
+            phase, curve = self.scales.at(one, x)[0], self.scales.at(other, x)[0]
+            x[bend] = 0.0
+            known = self.scales.at(one, x)[2]
+            if not np.isfinite([left, phase, curve, known]).all():
+                continue
+            for found in chirps(phase, left, sampling_limit(phase), curve, known):
+                for _ in range(TRIES):
+                    x = self._redrawn(self._somewhere(), self.other)
+                    x[at], x[bend] = found
+                    yield np.clip(x, self.lower, self.upper)
 
     def _placed(self, x: np.ndarray) -> np.ndarray:
         solved = [p for p in self.linear if all(p not in t.linear for t in self.terms)]
@@ -360,6 +382,12 @@ class Search:
         if kind == 1:
             return float(self.rng.uniform(column.min(), column.max()))
         return float(sign * factor * (span if kind == 2 else 1.0 / span))
+
+
+def _unevenness(values: np.ndarray) -> float:
+    """Return the largest step of some values, in mean ones."""
+    steps = np.diff(np.sort(values))
+    return float(steps.max(initial=0.0) / (steps.mean() or 1.0)) if len(steps) else 1.0
 
 
 class Term(NamedTuple):

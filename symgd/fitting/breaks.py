@@ -20,6 +20,7 @@ import numpy as np
 import sympy as sp
 
 from symgd.fitting.rows import Rows
+from symgd.language.functions import real_abs, real_sign
 
 COARSE = 200  # places that are tried at first
 LINES = 90  # together, of which all pairs are tried
@@ -27,7 +28,9 @@ NEAR = 45  # the same, on four sides
 SETS = 4096  # of lines
 BESIDE = 1e-7  # of a typical level, on either side of a line through a row
 MOST = 16  # borders
-Cost = Callable[[float], float]
+KINDS = (sp.core.relational.Relational, sp.sign, real_sign, sp.Heaviside)
+SIZES = (sp.Abs, real_abs)
+Costs = Callable[[np.ndarray], np.ndarray]
 
 
 def between(values: np.ndarray) -> np.ndarray:
@@ -40,7 +43,7 @@ def between(values: np.ndarray) -> np.ndarray:
     return known[:-1] + np.diff(known) / 2.0
 
 
-def best_of(places: np.ndarray, cost: Cost) -> float | None:
+def best_of(places: np.ndarray, costs: Costs) -> float | None:
     """Return the best of ordered places: of some, then of all about the best of those.
 
     >>> best_of(np.arange(1000.0), lambda c: abs(c - 437.0))
@@ -48,8 +51,7 @@ def best_of(places: np.ndarray, cost: Cost) -> float | None:
     """
     while len(places):
         step = -(-len(places) // COARSE)
-        some = list(range(0, len(places), step))
-        best = min(some, key=lambda k: cost(float(places[k])))
+        best = step * int(np.argmin(costs(places[::step])))
         if step == 1:
             return float(places[best])
         places = places[max(0, best - step + 1) : best + step]
@@ -67,8 +69,7 @@ def borders(model: sp.Expr, parameters: set[sp.Basic]) -> list[sp.Expr]:
     [c - t - w, -c + t - w]
     """
     found: dict[sp.Expr, None] = {}
-    kinds = (sp.core.relational.Relational, sp.sign, sp.Heaviside)
-    for node in sorted(model.atoms(*kinds), key=sp.default_sort_key):
+    for node in sorted(model.atoms(*KINDS), key=sp.default_sort_key):
         sides = isinstance(node, sp.core.relational.Relational)
         level = node.lhs - node.rhs if sides else node.args[0]
         for part in _factors(level, parameters):
@@ -80,7 +81,7 @@ def _factors(level: sp.Expr, parameters: set[sp.Basic]) -> Iterator[sp.Expr]:
     """Yield what a level is a product of, with either sign of an absolute value."""
     if not level.free_symbols & parameters:
         return
-    for size in level.atoms(sp.Abs):
+    for size in level.atoms(*SIZES):
         if size.free_symbols & parameters:
             for inner in (size.args[0], -size.args[0]):
                 yield from _factors(level.xreplace({size: inner}), parameters)

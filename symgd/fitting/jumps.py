@@ -84,32 +84,32 @@ class Jumps:
         points = points[((points >= lower) & (points <= upper)).all(axis=1)]
         if not len(points):
             return best
-        tried = self.solver.solved(points, self.solver.linear)
-        costs = tried.costs
-        if self.regression.loss.squares:
-            costs = np.where(np.isfinite(costs), np.sum(tried.residuals**2, 1), np.inf)
-        return self._better(points[np.argmin(costs)], best)
+        return self._better(points[np.argmin(self._costs(points))], best)
 
-    @np.errstate(all="ignore")
     def _alone(
         self, place: int, best: tuple[float, np.ndarray]
     ) -> tuple[float, np.ndarray]:
+        """Try the places of one jump."""
         x = best[1]
         known = self.borders.alone(place, x)
         low, high = self.solver.lower[place], self.solver.upper[place]
-        known = np.append(known[(known >= low) & (known <= high)], x[place])
+        known = known[(known >= low) & (known <= high)]
 
-        def at(value: float) -> np.ndarray:
-            there = x.copy()
-            there[place] = value
-            return there
+        def at(values: np.ndarray) -> np.ndarray:
+            points = np.repeat(x[None], len(values), axis=0)
+            points[:, place] = values
+            return points
 
-        def cost(value: float) -> float:
-            solved = self.completed(at(value))
-            return np.inf if solved is None else self._value(solved)
+        found = best_of(known, lambda values: self._costs(at(values)))
+        return best if found is None else self._better(at(np.array([found]))[0], best)
 
-        found = best_of(np.unique(known), cost)
-        return best if found is None else self._better(at(found), best)
+    def _costs(self, points: np.ndarray) -> np.ndarray:
+        """Return what points cost, with what is linear solved for."""
+        tried = self.solver.solved(points, self.solver.linear)
+        if not self.regression.loss.squares:
+            return tried.costs
+        squares = np.einsum("dn,dn->d", tried.residuals, tried.residuals)
+        return np.where(np.isfinite(tried.costs), squares, np.inf)
 
     def _better(
         self, x: np.ndarray, best: tuple[float, np.ndarray]

@@ -15,9 +15,11 @@ from symgd.fitting import breaks
 from symgd.fitting.likelihoods import F, Y
 from symgd.fitting.losses import RESIDUAL, RESOLUTION, Loss
 from symgd.fitting.rows import Plan
+from symgd.language.functions import real_abs, real_sign
 from symgd.objectives.space import Space
 
-CHOOSING = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.floor, sp.ceiling, sp.Mod)
+CHOOSING = (sp.Max, sp.Min, sp.Abs, real_abs, sp.sign, real_sign, sp.Heaviside)
+CHOOSING += (sp.floor, sp.ceiling, sp.Mod)
 OFF = sp.Symbol("[off]", real=True)  # the residual of a row; f, for losses of pairs
 
 

@@ -18,9 +18,10 @@ import numpy as np
 import sympy as sp
 
 from symgd.fitting.rows import Rows
+from symgd.language.functions import real_abs, real_sign
 
 WAVES = (sp.sin, sp.cos)
-CHOICES = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside)
+CHOICES = (sp.Abs, real_abs, sp.sign, real_sign, sp.Heaviside)
 MOST = 60  # parts looked at
 
 
@@ -105,7 +106,7 @@ def _places(model: sp.Expr) -> Iterator[tuple[str, sp.Expr]]:
         elif isinstance(node, (sp.Max, sp.Min)):
             first, *others = node.args
             yield from (("choice", first - other) for other in others)
-        elif isinstance(node, (sp.Abs, sp.sign, sp.Heaviside)):
+        elif isinstance(node, CHOICES):
             yield "choice", node.args[0]
         elif isinstance(node, sp.Add) and node is not model:
             yield "meet", node
@@ -131,17 +132,15 @@ def chirps(
     [(0, 1)]
     """
     waves = [(n, p) for n, p in enumerate(found) if p.kind == "wave" and p.power == 1]
-    whole = {
-        n: sp.expand_mul(p.factor * parameters[p.place] + p.rest) for n, p in waves
-    }
+    names = {n: parameters[p.place] for n, p in waves}
+    whole = {n: sp.expand_mul(p.factor * names[n] + p.rest) for n, p in waves}
     return [
         (m, n)
         for (m, one), (n, other) in itertools.combinations(waves, 2)
-        if one.place != other.place
-        and whole[m] == whole[n]
-        and one.factor.free_symbols
+        if whole[m] == whole[n]
+        and not {names[m], names[n]}
+        & (one.factor.free_symbols | other.factor.free_symbols)
         and (one.factor / other.factor).free_symbols
-        and other.factor.free_symbols
     ]
 
 

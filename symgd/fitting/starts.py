@@ -256,8 +256,9 @@ class Search:
             phase, curve = self.scales.at(one, x)[0], self.scales.at(other, x)[0]
             x[bend] = 0.0
             known = self.scales.at(one, x)[2]
-            if not np.isfinite([left, phase, curve, known]).all():
-                continue
+            usable = np.isfinite([left, phase, curve, known]).all()
+            if not (usable and np.ptp(phase) > 0.0 and np.ptp(curve) > 0.0):
+                continue  # it is a phase
             for found in chirps(phase, left, sampling_limit(phase), curve, known):
                 for _ in range(TRIES):
                     x = self._redrawn(self._somewhere(), self.other)

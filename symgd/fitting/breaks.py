@@ -23,8 +23,7 @@ from symgd.fitting.rows import Rows
 from symgd.language.functions import real_abs, real_sign
 
 COARSE = 200  # places that are tried at first
-LINES = 90  # together, of which all pairs are tried
-NEAR = 45  # the same, on four sides
+LINES = 90  # together, of which some sets are tried
 SETS = 4096  # of lines
 BESIDE = 1e-7  # of a typical level, on either side of a line through a row
 MOST = 16  # borders
@@ -146,25 +145,28 @@ class Borders:
         Parameters
         ----------
         near : bool
-            Whether only the lines nearest to x are taken, and all their sides.
+            Whether lines near x are taken rather than others, and all their sides.
         most : int
             Points.
         """
-        own = [self.places.index(p) for p in places]
-        few = max(2, (NEAR if near else LINES) // max(1, self.count))
-        each = self.at(x)
-        lines = [_lines(level, slope[:, own], near, few) for level, slope in each]
+        own, size = [self.places.index(p) for p in places], len(places)
+        each = [(level, slope[:, own]) for level, slope in self.at(x)]
+        beside = near and not all(map(_is_parallel, each))
+        sides = list(itertools.product((-1.0, 1.0), repeat=size)) if beside else [()]
+        most = max(1, most // len(sides))
+        every = round((most * math.factorial(size)) ** (1.0 / size))
+        few = max(2, (every if near or size == 2 else LINES) // max(1, self.count))
+        lines = [_lines(*border, near, few) for border in each]
         levels = np.concatenate([level for level, _ in lines])
         slopes = np.concatenate([slope for _, slope in lines])
-        sides = list(itertools.product((-1.0, 1.0), repeat=len(own))) if near else [()]
-        sets = _sets(len(levels), len(own), max(1, most // len(sides)), rng)
+        sets = _sets(len(levels), size, most, rng)
         design, rest = slopes[sets], -levels[sets]
         sizes = np.linalg.norm(design, axis=2).prod(axis=1)
         usable = abs(np.linalg.det(design)) > 1e-12 * sizes
         design, rest = design[usable], rest[usable]
-        beside = BESIDE * np.median(abs(levels)) if near and len(levels) else 0.0
+        apart = BESIDE * np.median(abs(levels)) if beside and len(levels) else 0.0
         steps = [
-            np.linalg.solve(design, (rest + beside * np.array(side or 0.0))[..., None])
+            np.linalg.solve(design, (rest + apart * np.array(side or 0.0))[..., None])
             for side in sides
         ]
         moved = np.concatenate(steps)[..., 0]
@@ -180,20 +182,27 @@ def _argument(border: sp.Expr) -> sp.Expr:
     return border.args[0] if isinstance(border, sp.sin) else border
 
 
+def _is_parallel(border: tuple[np.ndarray, np.ndarray]) -> bool:
+    """Return whether a border's lines don't cross."""
+    return len(border[1]) > 0 and not np.ptp(border[1], axis=0).any()
+
+
 def _lines(
     levels: np.ndarray, slopes: np.ndarray, near: bool, most: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return some lines of a border: where they are parallel, those between rows."""
     known = np.isfinite(levels) & np.isfinite(slopes).all(axis=1)
     levels, slopes = levels[known], slopes[known]
-    if len(levels) > 1 and not np.ptp(slopes, axis=0).any():
+    if len(levels) > 1 and _is_parallel((levels, slopes)):
         levels = between(levels)
         slopes = np.repeat(slopes[:1], len(levels), axis=0)
+    if not len(levels):
+        return levels, slopes
     if near:
-        some = np.argsort(abs(levels), kind="stable")[:most]
+        ranks = np.geomspace(1, max(1, len(levels)), most).astype(int)
+        some = np.argsort(abs(levels), kind="stable")[np.unique(ranks) - 1]
     else:
         some = np.unique(np.linspace(0, len(levels) - 1, most).astype(int))
-        some = some[: len(levels)]
     return levels[some], slopes[some]
 
 

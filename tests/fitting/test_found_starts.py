@@ -69,6 +69,14 @@ WAVES = {
         *(YEAR, {"a": 2, "b": 0.5, "w": 3.1, "p": 1, "v": 0.6, "q": 2}),
     ),
     "a chirp": ("a*sin(w*x + q*x**2)", YEAR, {"a": 2, "w": 1.3, "q": 2e-3}),
+    "a quick chirp": (
+        "a*sin(2*pi*(f*x + k*x**2) + p)",
+        *(YEAR, {"a": 2, "f": 0.31, "k": 9e-4, "p": 1}),
+    ),
+    "a falling chirp": (
+        "a*cos(w*x + k*x**2) + b",
+        *(YEAR, {"a": 2, "w": 4.4, "k": -8e-3, "b": 1}),
+    ),
 }
 PEAKS = {
     "two": (peaks(GAUSS, 0, 1), LINE, [9, 5, 14, 21, 2, 2]),

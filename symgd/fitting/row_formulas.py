@@ -18,8 +18,8 @@ from symgd.fitting.rows import Plan
 from symgd.language.functions import real_abs, real_sign
 from symgd.objectives.space import Space
 
-CHOOSING = (sp.Max, sp.Min, sp.Abs, real_abs, sp.sign, real_sign, sp.Heaviside)
-CHOOSING += (sp.floor, sp.ceiling, sp.Mod)
+SIGNS = (sp.Abs, real_abs, sp.sign, real_sign, sp.Heaviside)
+CHOOSING = (sp.Max, sp.Min, *SIGNS, sp.floor, sp.ceiling, sp.Mod)
 OFF = sp.Symbol("[off]", real=True)  # the residual of a row; f, for losses of pairs
 
 

@@ -64,6 +64,12 @@ def frequencies(
     return _frequencies(phase.tobytes(), values.tobytes(), limit, turned)
 
 
+def unevenness(values: np.ndarray) -> float:
+    """Return the largest step of some values, in mean ones."""
+    steps = np.diff(np.sort(values))
+    return float(steps.max(initial=0.0) / (steps.mean() or 1.0)) if len(steps) else 1.0
+
+
 def chirps(
     phase: np.ndarray,
     values: np.ndarray,

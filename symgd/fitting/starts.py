@@ -6,7 +6,7 @@ Pereyra, The differentiation of pseudo-inverses and nonlinear least squares prob
 whose variables separate, SIAM J. Numerical Analysis 10, 1973). Those are tried on
 the columns' scales, on those of the formula (:mod:`symgd.fitting.scales`), at
 frequencies of a spectrum (:mod:`symgd.fitting.spectrum`), term after term on what is
-left, as peaks are; places of jumps are searched (:mod:`symgd.fitting.jumps`).
+left, as peaks are; places of jumps are searched (:mod:`symgd.fitting.break_search`).
 
 Elsewhere: initial guesses, and variable projection.
 """
@@ -23,12 +23,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from symgd.fitting import scales, trials
+from symgd.fitting.break_search import Jumps
 from symgd.fitting.goodness import beside_a_constant, has_waves, is_met, is_structured
-from symgd.fitting.jumps import Jumps
 from symgd.fitting.levenberg_marquardt import Limits
 from symgd.fitting.regression import Regression
 from symgd.fitting.row_formulas import RowFormulas
-from symgd.fitting.spectrum import chirps, frequencies, sampling_limit
+from symgd.fitting.spectrum import chirps, frequencies, sampling_limit, unevenness
 
 ROWS = 200  # on which starts are tried
 DRAWS = 300
@@ -248,9 +248,7 @@ class Search:
         """Yield points with frequencies that change, at any phase."""
         for pair in self.chirps:
             x = self._redrawn(self._somewhere(), self.other)
-            one, other = sorted(
-                pair, key=lambda k: _unevenness(self.scales.at(k, x)[0])
-            )
+            one, other = sorted(pair, key=lambda k: unevenness(self.scales.at(k, x)[0]))
             at, bend = self.scales.parts[one].place, self.scales.parts[other].place
             left = self.solver.solved(x[None], []).residuals[0]
             phase, curve = self.scales.at(one, x)[0], self.scales.at(other, x)[0]
@@ -383,12 +381,6 @@ class Search:
         if kind == 1:
             return float(self.rng.uniform(column.min(), column.max()))
         return float(sign * factor * (span if kind == 2 else 1.0 / span))
-
-
-def _unevenness(values: np.ndarray) -> float:
-    """Return the largest step of some values, in mean ones."""
-    steps = np.diff(np.sort(values))
-    return float(steps.max(initial=0.0) / (steps.mean() or 1.0)) if len(steps) else 1.0
 
 
 class Term(NamedTuple):

@@ -26,7 +26,7 @@ from symgd.fitting import scales, trials
 from symgd.fitting.break_search import Jumps
 from symgd.fitting.goodness import beside_a_constant, has_waves, is_met, is_structured
 from symgd.fitting.levenberg_marquardt import Limits
-from symgd.fitting.regression import Regression
+from symgd.fitting.regression import Regression, is_ill_conditioned
 from symgd.fitting.row_formulas import RowFormulas
 from symgd.fitting.spectrum import chirps, frequencies, sampling_limit, unevenness
 
@@ -171,7 +171,12 @@ class Search:
         if has_waves(self.regression):
             return False
         small = beside_a_constant(self.regression, x, fun) <= ENOUGH
-        return small and not is_structured(self.regression, x)
+        return small and not self._leaves_something(x)
+
+    def _leaves_something(self, x: np.ndarray) -> bool:
+        """Return whether a better point is likely: few rows may be met by chance."""
+        point = self.regression.gauss_newton(x)
+        return is_structured(self.regression, x) or bool(is_ill_conditioned(point))
 
     def _refined(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         limits = Limits(1e-3, ITERATIONS)
@@ -235,7 +240,7 @@ class Search:
     def _changed(self, ends: list[tuple[float, np.ndarray]]) -> Any:
         """Yield the best end with some parameters redrawn, if it leaves a pattern."""
         best = self._least(ends)
-        if best is None or not is_structured(self.regression, best):
+        if best is None or not self._leaves_something(best):
             return
         left = self.solver.solved(best[None], self.linear).residuals[0]
         for _ in range(DRAWS):

@@ -34,7 +34,7 @@ def judged(regression: Regression, end: End, free: np.ndarray) -> End:
 
 
 def reservation(regression: Regression, end: End, free: np.ndarray) -> str:
-    """Say what is to be said of a success: it has too few rows, or leaves a pattern.
+    """Say what is to be said of a success: too few rows matter, or leave a pattern.
 
     A model leaves one that isn't the data's; so does a curve that was fitted to
     another feature of the data.
@@ -45,9 +45,13 @@ def reservation(regression: Regression, end: End, free: np.ndarray) -> str:
         return f"{regression.count} rows can't determine {free.sum()} parameters"
     if _is_linear(regression) or regression.count > SEEN:
         return ""
-    met = is_met(regression, end.x, end.fun)
-    if met or not is_structured(regression, end.x):
+    if is_met(regression, end.x, end.fun):
         return ""
+    if not is_structured(regression, end.x):
+        left = beside_a_constant(regression, end.x, end.fun)
+        if left <= GOOD or not is_ill_conditioned(regression.gauss_newton(end.x)):
+            return ""
+        return "the rows don't determine all parameters there: few may be met by chance"
     return (
         "the residuals have a pattern: the model doesn't follow the data everywhere, "
         "or another minimum is lower"

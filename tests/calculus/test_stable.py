@@ -4,6 +4,8 @@ import mpmath
 import numpy as np
 import pytest
 import sympy as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from symgd import InputError, Objective, fit, minimize
 from symgd.calculus.stable import stable
@@ -20,6 +22,23 @@ AT_LIMITS = [
     ("x*log(x/3)", [0], 0, [-np.inf]),
     ("a*x**b", [2, 1.5, 0], 0, [0, 0, 0]),
     ("x**n/(k**n + x**n)", [2, 1.5, 0], 0, [0, 0, 0]),
+    ("sin(x)*log(x)", [0], 0, [-np.inf]),
+    ("tanh(x)**2*log(x)", [0], 0, [0]),
+    ("x*log(sin(x))", [0], 0, [-np.inf]),
+    ("x*log(x)**2", [0], 0, [np.inf]),
+    ("sqrt(x)*log(x)", [0], 0, [-np.inf]),
+    ("x**3*log(x)**2", [0], 0, [0]),
+    ("x**a*log(x)", [1.5, 0], 0, [0, 0]),
+    ("c*log(m)", [0, 0], 0, [-np.inf, 0]),
+    ("c*log(m)", [0, -1], np.nan, [np.nan, -0.0]),
+    ("c*log1p(-m)", [0, 1], 0, [-np.inf, 0]),
+    ("c*log(a*b)", [0, 1, 0], 0, [0, 0, -np.inf]),
+    ("c*(log(a) - log(b))", [2, 0, 0], 0, [0, 0, np.inf]),
+    ("x*log(x*y)", [1, 0], -np.inf, [-np.inf, np.inf]),
+    ("x*log(x/y)", [0, 0], 0, [np.nan, 0]),
+    ("x*log(x/y)", [0, 2], 0, [-np.inf, 0]),
+    ("(1 - p)*log((1 - p)/0.7)", [1], 0, [np.inf]),
+    ("(x**2 + y**2)*log(x**2 + y**2)", [0, 0], 0, [0, 0]),
     ("exp(-1/x**2)", [0], 0, [0]),
     ("sqrt(x**2 + y**2)", [0, 0], 0, [0, 0]),
     ("sqrt((x - 1)**2 + (y - 2)**2) + 0.1*x", [1, 2], 0.1, [0.1, 0]),
@@ -42,8 +61,38 @@ AT_LIMITS = [
 @pytest.mark.parametrize(("formula", "x", "value", "slopes"), AT_LIMITS)
 def test_what_has_a_limit_has_it(formula, x, value, slopes):
     objective = Objective(formula)
-    assert objective.value(x) == value
+    np.testing.assert_equal(objective.value(x), value)
     np.testing.assert_array_equal(objective.grad(x), slopes)
+
+
+@pytest.mark.parametrize("form", ["c[i]*log(r[i]*s)", "c[i]*log(c[i]/(r[i]*s))"])
+def test_a_count_of_0_at_a_rate_of_0_adds_nothing(form):
+    data = {"c": np.array([0.0, 3, 1]), "r": np.array([0.0, 1, 2])}
+    objective = Objective(f"sum({form} for i in range(3))", data=data)
+    whole = Objective(f"sum({form} for i in range(1, 3))", data=data)
+    for s in (0.5, 2.0):
+        assert objective.value([s]) == pytest.approx(whole.value([s]))
+        assert objective.grad([s]) == pytest.approx(whole.grad([s]))
+        assert objective.hess([s]) == pytest.approx(whole.hess([s]))
+
+
+def test_a_coefficient_of_0_leaves_nothing_of_its_logarithm():
+    objective = Objective("m - c*log(m)", parameters={"c": 0})
+    parts = objective.value([0]), objective.grad([0]), objective.hess([0])
+    assert parts == (0, [1], [[0]])
+    assert np.isnan(objective.value([-1]))
+    result = minimize(objective, [0], bounds=[(0, None)])
+    assert (result.success, result.fun) == (True, 0)
+
+
+@settings(max_examples=20, deadline=None)
+@given(c=st.floats(-3, 3), m=st.floats(1e-3, 20), t=st.floats(0.1, 3))
+@pytest.mark.parametrize(
+    "formula",
+    ["c*log(t*m)", "sin(c)*log(m/t)", "c*log1p(m*t)", "c**2*(log(m) - log(t))"],
+)
+def test_elsewhere_it_is_what_was_written(formula, c, m, t):
+    check_against_many_digits(formula, [(c, m, t)], tolerance=1e-10)
 
 
 @pytest.mark.parametrize("formula", ["(x**2 + y**2)**1.5", "hypot(x, y)"])

@@ -19,9 +19,9 @@ from sympy.codegen.cfunctions import log1p
 
 from symgd.calculus.derivatives import gradient
 from symgd.calculus.gammas import quotient_of_gammas
-from symgd.calculus.growth import Growth, Scaled, distributed, is_far
+from symgd.calculus.growth import Growth, Scaled, distributed, is_far, may_be_far
 from symgd.calculus.logarithms import LogarithmRules, half_square
-from symgd.calculus.powers import Powers, has_powers, is_power
+from symgd.calculus.powers import Powers, has_powers
 from symgd.calculus.removable import T, removable
 from symgd.calculus.units import unit_of
 from symgd.language.as_written import choice, made, raised
@@ -124,13 +124,20 @@ class _Pass:
         return None
 
     def _of_powers(self, node: sp.Expr) -> sp.Expr | None:
-        """Return a quotient by a sum of powers in two forms; None where one will do."""
+        """Return a quotient by a sum of powers, or its root, in two forms.
+
+        None where one will do.
+        """
         factors = sp.Mul.make_args(node)
         divisors = (factor.as_base_exp() for factor in factors)
-        sums = [base for base, e in divisors if has_powers(base) and e.is_negative]
+        sums = [
+            base
+            for base, e in divisors
+            if has_powers(base) and not (e.is_integer and e.is_positive)
+        ]
         if not (sums and self.powers):
             return None
-        inside = [f for f in factors if f.as_base_exp()[0] in sums or is_power(f)]
+        inside = [f for f in factors if f.as_base_exp()[0] in sums or may_be_far(f)]
         whole, powers = sp.Mul(*inside), Powers(self.of)
         far = self._quotient(whole, powers.growth, _share)
         plain = sp.Mul(*(made(f.func, map(self.of, f.args)) for f in inside))

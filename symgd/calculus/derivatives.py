@@ -168,7 +168,8 @@ class _Derivative:
         if isinstance(base, sp.cosh) and exponent.is_number:
             (x,) = base.args  # cosh and sinh overflow, their quotient doesn't
             return exponent * node * sp.tanh(x) * self.of(x)
-        if exponent.is_number and isinstance(base, (sp.Add, sp.Function, sp.Symbol)):
+        one = isinstance(base, (sp.Add, sp.Function, sp.Symbol))
+        if exponent.is_number and (one or (base.is_Mul and _is_root(exponent))):
             scaled = product(self.of(base), exponent)
             return product(power(whole, exponent - 1), scaled)
         if exponent.is_number or base.is_number or base.is_positive:

@@ -287,12 +287,16 @@ class _Factors:
         return None
 
     def _of_its_own_power(self, large: int) -> _Pair | None:
-        """Return how x**n makes 1/x vanish."""
+        """Return how x**n makes 1/x vanish, and x makes 1/sqrt(x*y) vanish."""
         factor = self.factors[large]
         if not factor.exp.is_negative:
             return None
-        for small, power in self._small(large, [factor.base]):
-            if not power.is_number:
+        zeros = sp.Mul.make_args(factor.base)
+        for small, power in self._small(large, _either_sign(zeros)):
+            nought: Any = sp.Eq(self.factors[small], 0, evaluate=False)
+            if power.is_number and power + factor.exp > 0:
+                return small, large, nought
+            if not power.is_number and len(zeros) == 1:
                 nought = sp.Eq(factor.base, 0, evaluate=False)
                 vanishes = sp.Gt(factor.exp + power, 0, evaluate=False)
                 return small, large, sp.And(nought, vanishes, evaluate=False)

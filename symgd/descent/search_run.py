@@ -13,6 +13,7 @@ from symgd.descent.ends import (
     SMALL,
     Ending,
     examined,
+    is_left_for_ever,
     rises_around,
     sizes_of,
     turns,
@@ -250,6 +251,8 @@ class SearchRun(Run):
         self, status: Status, end: Ending, surfaces: Sequence[Surface] = ()
     ) -> int:
         """Return a status, unless f is lower farther on, or falls for ever."""
+        if end.verdict == layout.INEXACT and end.weak and is_left_for_ever(self):
+            return self._in_tail(end)
         if not self.origin or (self.objective.is_smooth and not self._ran_away):
             return int(status)
         if self._ran_away and self._is_a_ratio():
@@ -396,7 +399,8 @@ class SearchRun(Run):
             # The search came back to beside it, where f is the same to rounding.
             self.kink = kink = kink_at(self)
             self.record.evaluations += kink.evaluations
-        if kink.is_minimum and (kink.surfaces or self._may_be_flat()):
+        flat = not self.objective.is_smooth and self._may_be_flat()
+        if kink.is_minimum and (kink.surfaces or flat):
             at_jump = Status(self._before_a_jump() or Status.CONVERGED)
             return self._unless_it_falls_on(at_jump, end, kink.surfaces)
         if status != Status.CONVERGED:

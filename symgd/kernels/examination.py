@@ -54,6 +54,8 @@ from symgd.native.records import (
 )
 
 WEAK = 1e-2  # of what f fell: what rises by less, as far away as the run came, is weak
+FEW = 8  # of the ends that may be in tails, of one piece of many
+HARDLY = 1e-5  # of what f fell: what rises by less may be a tail of no minimum
 SPENT = 1e-20  # of what f fell: what promises less has nothing left to gain
 UNSEEN = 1e-16  # of what f fell: a lower value isn't lower by less than that
 TINY = 1e-150
@@ -136,7 +138,7 @@ def examine(
     along = floats(work.along, (n,))
     f = end.value
     fallen = max(end.first - f, 0.0)
-    end.promised, end.moved, end.lower_value = 0.0, 0.0, inf
+    end.promised, end.moved, end.lower_value, end.weak = 0.0, 0.0, inf, 0.0
     known = set_units(x, origin, units)
     least = max(NOISE * abs(f), UNSEEN * fallen)
     for i in range(n):
@@ -188,6 +190,8 @@ def examine(
         if is_open(x, along, units, lower, upper):
             lowest = min(lowest, rise)
         highest = max(highest, rise)
+        if rise <= HARDLY * fallen:
+            end.weak = 1.0
         weak = rise <= WEAK * fallen or curvature <= NULL * largest
         if weak or fallen == 0.0 or not end.analytic:
             down = -1.0 if slope > 0.0 else 1.0
@@ -316,6 +320,7 @@ def each_entry(
 ) -> int:
     """Examine some of many ends that have converged; what isn't exact runs on: -1.
 
+    So do a few of those that may be in tails, which only runs alone can tell.
     Where ``end.close`` is inf, only LOWER, FLAT and SADDLE count.
     """
     state, at = end_at(end), arrays_at(arrays)
@@ -328,6 +333,7 @@ def each_entry(
     values, ends = floats(fun, (descents,)), integers(status, (descents,))
     evaluations = integers(nfev, (descents,))
     low, high = floats(at.lower, (n,)), floats(at.upper, (n,))
+    weak = 0
     for i in range(first, last):
         if ends[i] != CONVERGED:
             continue
@@ -344,6 +350,8 @@ def each_entry(
                 *(gradients[i], origins[i], low, high, at, matrices),
             )
             left = verdict != EXACT and verdict != UNKNOWN
+            if verdict == EXACT and state.weak > 0.0 and state.analytic == 2.0:
+                left, weak = weak < FEW, weak + 1
         evaluations[i] += state.evaluations
         ends[i] = -1 if left else CONVERGED
     return 0

@@ -20,12 +20,12 @@ from symgd.errors import FormulaError
 from symgd.language.digits import digits as precision
 from symgd.language.formula import symbol
 
-DIGITS = 250
-VARIABLES, NODES = 4, 300  # of formulas for which it is asked
+DIGITS = 120
+VARIABLES, NODES = 3, 300  # of formulas for which it is asked
 STAGES, ACROSS = 20, 4  # steps along a valley, and to its bottom before each of them
 SHORTER = 0.45  # times the longest way of a stage: less is shorter
-LEAST, DONE = 1e-7, 60  # units: of a way that leads anywhere; digits of what doesn't
-FLAT, NOTHING = 6, 120  # digits below the largest curvature: along a valley; of none
+LEAST, DONE = 1e-4, 40  # units: of a way that leads anywhere; digits of what doesn't
+FLAT, NOTHING = 6, 60  # digits below the largest curvature: along a valley; of none
 
 
 def never_arrives(
@@ -51,7 +51,7 @@ def never_arrives(
     with precision(DIGITS):
         nowhere = [mpmath.mpf(0)] * len(digits.x)
         first = last = digits.at(nowhere)
-        longest = mpmath.mpf(LEAST)
+        longest = mpmath.mpf(0)
         for stage in range(STAGES):
             before = digits.x
             for _ in range(ACROSS):
@@ -68,10 +68,10 @@ def never_arrives(
             if any(map(mpmath.isfinite, ends)):
                 return False
             way = max(map(abs, ways))
-            if stage > 0:  # the first leads to the bottom of the valley
+            if way < max(LEAST, SHORTER * longest):
+                return False
+            if stage > 0:  # the first leads to the bottom of the valley, too
                 longest = max(longest, way)
-                if way < SHORTER * longest:
-                    return False
         return bool(last < first)
 
 

@@ -40,7 +40,8 @@ class Ending(NamedTuple):
         The lower point that was found, if any.
     evaluations : int
     weak : bool
-        Whether f hardly rises along some direction, as far as the run has come.
+        Whether f hardly rises along some direction, as far as the run has come, and
+        Newton's step, if there is any, leads on.
     """
 
     verdict: int

@@ -49,7 +49,9 @@ SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the wa
 
 ENDS = Status.CONVERGED, Status.STALLED, Status.ABNORMAL, Status.STATIONARY
 LOST = Status.ABNORMAL, Status.STATIONARY
-Lower: TypeAlias = "tuple[float, array[float], array[float] | None]"  # f, x, slopes
+LowerPoint: TypeAlias = (
+    "tuple[float, array[float], array[float] | None]"  # f, x, slopes
+)
 
 
 class SearchRun(Run):
@@ -121,7 +123,7 @@ class SearchRun(Run):
             return self._goes_on(self.settings.gtol)
         return status if lower is None or status in LOST else int(Status.ABNORMAL)
 
-    def _leaves_for(self, lower: Lower | None) -> bool:
+    def _leaves_for(self, lower: LowerPoint | None) -> bool:
         """Go on from a lower point, if there is one with slopes."""
         f, there, slopes = lower or (math.inf, self.x, None)
         return slopes is not None and self._leaves(there, f, slopes)
@@ -150,7 +152,7 @@ class SearchRun(Run):
             return self._converged(end)
         return self._out_of_steps(status, end)
 
-    def _on_bounds(self) -> Lower | None:
+    def _on_bounds(self) -> LowerPoint | None:
         """Return the point on bounds that are as near as rounding, if f is lower there.
 
         Where its slope is infinite, f falls by much on the last bit of the way.
@@ -164,7 +166,7 @@ class SearchRun(Run):
                 there[k] = high
         return self._if_lower(there)
 
-    def _beside_bounds(self) -> Lower | None:
+    def _beside_bounds(self) -> LowerPoint | None:
         """Return a point off bounds at which f falls steeply, if it is lower there.
 
         So near to them no step has a length.
@@ -177,7 +179,7 @@ class SearchRun(Run):
                 slopes[k] = math.copysign(math.inf, slope)
         return self._if_lower(beside_a_wall(self.x, slopes, self.bounds))
 
-    def _if_lower(self, there: array[float]) -> Lower | None:
+    def _if_lower(self, there: array[float]) -> LowerPoint | None:
         """Return f, a point, and slopes if they are numbers; None if f isn't lower."""
         if there == self.x:
             return None

@@ -14,6 +14,7 @@ import sympy as sp
 
 from symgd.errors import FormulaError
 from symgd.language.as_written import choice
+from symgd.language.composed import divided, xlogy
 from symgd.language.formula import text_of
 from symgd.language.nodes import NOT_REAL, SHARES, contains, kept
 from symgd.language.quick import applied, direction, power, product, slope, total
@@ -167,7 +168,8 @@ class _Derivative:
         if isinstance(base, sp.cosh) and exponent.is_number:
             (x,) = base.args  # cosh and sinh overflow, their quotient doesn't
             return exponent * node * sp.tanh(x) * self.of(x)
-        if exponent.is_number and isinstance(base, (sp.Add, sp.Function, sp.Symbol)):
+        one = isinstance(base, (sp.Add, sp.Function, sp.Symbol))
+        if exponent.is_number and (one or (base.is_Mul and _is_root(exponent))):
             scaled = product(self.of(base), exponent)
             return product(power(whole, exponent - 1), scaled)
         if exponent.is_number or base.is_number or base.is_positive:
@@ -196,6 +198,26 @@ class _Derivative:
             return branches[0][0]
         return choice(*branches)
 
+    def _of_xlogy(self, node: xlogy) -> sp.Expr:
+        """Return the derivative, which is 0 likewise, unless x is no longer there."""
+        x, y = node.args
+        outer = self.of(x)
+        known = outer.is_number
+        by_x = product(outer, node.logarithm) if known else node.func(outer, y)
+        by_y = (
+            product(exponent, _over(x, base), self.of(base))
+            for base, exponent in node.factors
+            if self.moves(base)
+        )
+        return total(by_x, *by_y)
+
+    def _of_divided(self, node: divided) -> sp.Expr:
+        above, below = node.args
+        return total(
+            _over(self.of(above), below),
+            product(sp.S.NegativeOne, _over(node, below), self.of(below)),
+        )
+
     def _of_kept(self, node: sp.Expr) -> sp.Expr:
         return kept(self.of(node.args[0]))
 
@@ -220,6 +242,19 @@ class _Derivative:
             raise _NoDerivative(node)
         pairs = zip(outer, moving, strict=True)
         return total(*(product(each, self.of(a)) for each, (_, a) in pairs))
+
+
+def _over(above: sp.Expr, below: sp.Expr) -> sp.Expr:
+    """Return a quotient that is 0 where both are, unless they cancel."""
+    if isinstance(above, sp.Add) and isinstance(below, sp.Add):
+        one, other = above.as_coefficients_dict(), below.as_coefficients_dict()
+        ratios = {one[term] / coefficient for term, coefficient in other.items()}
+        if len(one) == len(other) and len(ratios) == 1:
+            return ratios.pop()
+    plain = product(above, power(below, sp.S.NegativeOne))
+    factors = (factor.as_base_exp() for factor in sp.Mul.make_args(plain))
+    divides = any(base == below and e.is_negative for base, e in factors)
+    return divided(above, below) if divides and not above.is_number else plain
 
 
 def _is_root(exponent: sp.Expr) -> bool:

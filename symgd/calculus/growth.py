@@ -15,11 +15,13 @@ from sympy.codegen.cfunctions import expm1
 
 from symgd.calculus.units import Unit, unit_of
 from symgd.language.as_written import choice, made, raised
+from symgd.language.composed import log_abs
 from symgd.language.functions import exp_less, held, real_abs, sigmoid, softplus
 from symgd.language.nodes import Maximum, Product, Sum, kept
 from symgd.language.signs import is_nonnegative
 
 ABSENT = sp.Float(-1.7e308)  # the exponent of what is 0
+MOST_DEGREE = 8  # of powers by which nothing is taken to overflow
 LOG_0 = sp.Float(-1e150)  # as good as infinite; its square is a number, too
 
 
@@ -115,6 +117,13 @@ def is_far(factor: sp.Expr) -> bool:
     return bool(factor.is_Float and factor and not 1e-100 < abs(float(factor)) < 1e100)
 
 
+def may_be_far(node: sp.Expr) -> bool:
+    """Return whether a power has a varying exponent, or one by which it overflows."""
+    if not isinstance(node, sp.Pow) or node.base.is_number:
+        return False
+    return not node.exp.is_number or bool(node.exp > MOST_DEGREE)
+
+
 def _is_modest(exponent: sp.Expr) -> bool:
     return bool(exponent.is_number and abs(exponent) < 400)
 
@@ -123,15 +132,15 @@ class Growth:
     """Takes exponentials out of the parts of one expression.
 
     ``of`` rewrites what is inside of them, and what has none. ``removes`` says whether
-    what is 0/0 somewhere is one unit. With ``bases``, powers with varying exponents are
-    exponentials, too; their bases, which mustn't be negative, are added there.
+    what is 0/0 somewhere is one unit. With ``bases``, powers that may be far from 1 are
+    exponentials, too; their bases are added there, and whether they may be negative.
     """
 
     def __init__(
         self,
         of: Callable[[Any], Any],
         removes: bool,
-        bases: dict[sp.Expr, None] | None = None,
+        bases: dict[sp.Expr, bool] | None = None,
     ) -> None:
         self.of = of
         self.removes = removes
@@ -190,11 +199,15 @@ class Growth:
         if base.is_number and base.is_positive and not exponent.is_number:
             return of_terms([Exponential(sp.S.One, self.of(exponent) * sp.log(base))])
         if (inner := self.scaled(base)) is None:
-            if self.bases is None or exponent.is_number or base.is_number:
+            if self.bases is None or not may_be_far(node):
                 return None
-            self.bases[x := self.of(base)] = None
-            positive = sp.Gt(x, 0, evaluate=False)
-            logarithm = choice((sp.log(x), positive), (LOG_0, True))
+            x = self.of(base)
+            if exponent.is_even:
+                known, size = sp.Ne(x, 0, evaluate=False), log_abs(x)
+            else:
+                known, size = sp.Gt(x, 0, evaluate=False), sp.log(x)
+            self.bases[x] = self.bases.get(x, True) and bool(exponent.is_even)
+            logarithm = choice((size, known), (LOG_0, True))
             return of_terms([Exponential(sp.S.One, self.of(exponent) * logarithm)])
         power = self.of(exponent)
         if len(inner.terms) == 1:

@@ -1,4 +1,4 @@
-"""Powers with varying exponents beyond float64, in quotients and logarithms of sums.
+"""Powers beyond float64 in quotients, roots and logarithms of sums.
 
 ``x**z/(y**z + x**z)`` is a plain number where its powers overflow, or all vanish. There
 they are taken for exponentials of ``z*log(x)``; elsewhere the formula stays as it is,
@@ -12,7 +12,7 @@ from typing import Any
 
 import sympy as sp
 
-from symgd.calculus.growth import Growth
+from symgd.calculus.growth import Growth, may_be_far
 from symgd.language.as_written import both, choice, either
 from symgd.language.signs import is_nonnegative
 
@@ -27,7 +27,7 @@ class Powers:
 
     def __init__(self, inner: Callable[[Any], Any]) -> None:
         self.inner = inner
-        self.bases: dict[sp.Expr, None] = {}
+        self.bases: dict[sp.Expr, bool] = {}
         self.growth = Growth(inner, False, self.bases)
 
     def chosen(
@@ -39,8 +39,8 @@ class Powers:
         is_far = either(*(side for total in sums for side in self._sides(total)))
         real = (
             sp.Ge(base, 0, evaluate=False)
-            for base in self.bases
-            if not is_nonnegative(base)
+            for base, either_sign in self.bases.items()
+            if not (either_sign or is_nonnegative(base))
         )
         return choice((far, both(*real, is_far)), (plain, True))
 
@@ -53,12 +53,7 @@ class Powers:
 
 
 def has_powers(total: sp.Expr) -> bool:
-    """Return whether a sum has a power of a varying base with a varying exponent."""
+    """Return whether a sum has a power of a varying base that may be far from 1."""
     return isinstance(total, sp.Add) and any(
-        is_power(part) for term in total.args for part in sp.Mul.make_args(term)
+        may_be_far(part) for term in total.args for part in sp.Mul.make_args(term)
     )
-
-
-def is_power(node: sp.Expr) -> bool:
-    """Return whether this is one."""
-    return isinstance(node, sp.Pow) and not (node.base.is_number or node.exp.is_number)

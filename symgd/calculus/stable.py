@@ -19,20 +19,21 @@ from sympy.codegen.cfunctions import log1p
 
 from symgd.calculus.derivatives import gradient
 from symgd.calculus.gammas import quotient_of_gammas
-from symgd.calculus.growth import Growth, Scaled, distributed, is_far
+from symgd.calculus.growth import Growth, Scaled, distributed, is_far, may_be_far
 from symgd.calculus.logarithms import LogarithmRules, half_square
-from symgd.calculus.powers import Powers, has_powers, is_power
+from symgd.calculus.powers import Powers, has_powers
 from symgd.calculus.removable import T, removable
 from symgd.calculus.units import unit_of
 from symgd.language.as_written import choice, made, raised
-from symgd.language.composed import by_expm1
+from symgd.language.composed import by_expm1, xlog1py, xlogy
 from symgd.language.functions import (
     exp_less,
     sigmoid,
 )
 from symgd.language.nodes import REPEATED, kept
-from symgd.language.signs import is_nonnegative
+from symgd.language.signs import is_nonnegative, is_positive
 
+MOST_TERMS = 4  # of a sum of logarithms that is multiplied out
 _Form: TypeAlias = "Callable[[list[sp.Expr], list[tuple[Scaled, sp.Expr]]], Any]"
 
 
@@ -89,9 +90,15 @@ class _Pass:
             return result
         if isinstance(node, REPEATED):
             return node.func(self.of(node.function), *node.limits)
-        arguments = [self.of(argument) for argument in node.args]
+        arguments = [self._argument(node, argument) for argument in node.args]
         same = all(new is old for new, old in zip(arguments, node.args, strict=True))
         return node if same else made(node.func, arguments)
+
+    def _argument(self, node: Any, argument: Any) -> Any:
+        """Return an argument; where it is 0 is known of a removable singularity."""
+        if isinstance(node, removable) and argument.is_Mul:
+            return sp.Mul(*map(self.of, argument.args))
+        return self.of(argument)
 
     def _in_another_form(self, node: Any) -> Any:
         """Return a node in a stable form; None where its own is."""
@@ -112,23 +119,65 @@ class _Pass:
         if isinstance(node, (sp.Mul, sp.Pow)) and not node.is_number:
             known = self._quotient(node, self.growth)
             known = self._of_powers(node) if known is None else known
-            return quotient_of_gammas(node, self.of) if known is None else known
+            known = quotient_of_gammas(node, self.of) if known is None else known
+            return self._of_nothing(node) if known is None else known
         return None
 
     def _of_powers(self, node: sp.Expr) -> sp.Expr | None:
-        """Return a quotient by a sum of powers in two forms; None where one will do."""
+        """Return a quotient by a sum of powers, or its root, in two forms.
+
+        None where one will do.
+        """
         factors = sp.Mul.make_args(node)
         divisors = (factor.as_base_exp() for factor in factors)
-        sums = [base for base, e in divisors if has_powers(base) and e.is_negative]
+        sums = [
+            base
+            for base, e in divisors
+            if has_powers(base) and not (e.is_integer and e.is_positive)
+        ]
         if not (sums and self.powers):
             return None
-        inside = [f for f in factors if f.as_base_exp()[0] in sums or is_power(f)]
+        inside = [f for f in factors if f.as_base_exp()[0] in sums or may_be_far(f)]
         whole, powers = sp.Mul(*inside), Powers(self.of)
         far = self._quotient(whole, powers.growth, _share)
         plain = sp.Mul(*(made(f.func, map(self.of, f.args)) for f in inside))
         if (chosen := powers.chosen(far, plain, sums)) is None:
             return None
         return sp.Mul(chosen, *(self.of(f) for f in factors if f not in inside))
+
+    def _of_nothing(self, node: sp.Expr) -> sp.Expr | None:
+        """Return c*log(m) as what is 0 where both are 0; None where it needn't be.
+
+        That of a name times its own powers is left to ``lowering.limits``.
+        """
+        factors = sp.Mul.make_args(node)
+        logs = [f for f in factors if isinstance(f, (sp.log, log1p))]
+        others = [factor for factor in factors if factor not in logs]
+        if len(logs) != 1 or not any(map(_may_be_0, others)):
+            return self._of_sum_of_logarithms(factors)
+        (log,) = logs
+        number, c = sp.Mul(*others).as_coeff_Mul()
+        found = (xlog1py if isinstance(log, log1p) else xlogy)(c, log.args[0])
+        bases = [base for base, _ in found.factors]
+        if not any(map(_may_be_0, bases)) or self.of(log).func != log.func:
+            return None
+        own = len(bases) == 1 and isinstance(bases[0], (sp.Symbol, sp.Indexed))
+        if own and any(factor.as_base_exp()[0] == bases[0] for factor in factors):
+            return None
+        return number * found.func(*map(self.of, found.args))
+
+    def _of_sum_of_logarithms(self, factors: Sequence[sp.Expr]) -> sp.Expr | None:
+        """Return c*(log(x) - log(y)) term by term, if these are 0 where c is."""
+        sums = [f for f in factors if isinstance(f, sp.Add) and _has_logarithms(f)]
+        if len(sums) != 1:
+            return None
+        c = sp.Mul(*(factor for factor in factors if factor is not sums[0]))
+        terms = [c * term for term in sums[0].args]
+        known = [self._of_nothing(term) if term.is_Mul else None for term in terms]
+        if not any(each is not None for each in known):
+            return None
+        pairs = zip(terms, known, strict=True)
+        return sp.Add(*(self.of(t) if new is None else new for t, new in pairs))
 
     # --------------------------------------------------------------------- quotients
 
@@ -181,6 +230,20 @@ class _Pass:
             return scaled.divided(-sp.Add(*above))
         terms = distributed(scaled, sp.S.One, sp.Add(*above)).terms
         return sp.Add(*(factor * _exponential(e) for factor, e in terms))
+
+
+def _may_be_0(node: sp.Expr) -> bool:
+    """Return whether a factor, or what it is a power of, may be 0."""
+    base, exponent = node.as_base_exp()
+    if exponent.is_number and not exponent.is_positive:
+        return False
+    return not (base.is_number or is_positive(base) or base.has(removable))
+
+
+def _has_logarithms(total: sp.Add) -> bool:
+    """Return whether a short sum has logarithms as terms, or multiples of them."""
+    terms = (term.as_coeff_Mul()[1] for term in total.args)
+    return len(total.args) <= MOST_TERMS and any(isinstance(t, sp.log) for t in terms)
 
 
 def _of_halves(node: sp.Expr) -> sp.Expr | None:

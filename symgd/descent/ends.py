@@ -39,6 +39,9 @@ class Ending(NamedTuple):
     fun, x, gradient : float, array, array
         The lower point that was found, if any.
     evaluations : int
+    weak : bool
+        Whether f hardly rises along some direction, as far as the run has come, and
+        Newton's step, if there is any, leads on.
     """
 
     verdict: int
@@ -48,6 +51,7 @@ class Ending(NamedTuple):
     x: array[float] = array("d")
     gradient: array[float] = array("d")
     evaluations: int = 0
+    weak: bool = False
 
 
 def examined(run: Run, close: float) -> Ending:
@@ -60,6 +64,8 @@ def examined(run: Run, close: float) -> Ending:
         How much of x Newton's step may change where an end is exact.
     """
     end = _by_curvature(run, close)
+    if end.verdict == layout.EXACT and end.weak and is_left_for_ever(run):
+        return end._replace(verdict=layout.FLAT)
     if end.verdict == layout.LOWER or not run.objective.has_jumps:
         return end
     from symgd.descent.jumps import lower_beside
@@ -74,6 +80,19 @@ def examined(run: Run, close: float) -> Ending:
         return end._replace(evaluations=count)
     at = found.fun, found.x, found.gradient
     return Ending(layout.LOWER, end.promised, end.moved, *at, count)
+
+
+def is_left_for_ever(run: Run) -> bool:
+    """Return whether Newton's method, in many digits, goes on from an end for ever."""
+    from symgd.descent.many_digits import ManyDigits
+    from symgd.descent.newton_in_digits import never_arrives
+
+    objective = run.objective
+    if objective.arrays is not None or not objective.is_smooth:
+        return False
+    sizes = sizes_of(run.x, run.origin or run.x)
+    digits = ManyDigits(objective, run.x, sizes, abs(run.fun))
+    return never_arrives(digits, (run.bounds.lower, run.bounds.upper))
 
 
 def sizes_of(x: array[float], start: array[float]) -> array[float]:
@@ -173,7 +192,8 @@ class Examiner:
         count = state.evaluations
         if verdict == layout.UNKNOWN:
             return Ending(verdict, evaluations=count)
-        end = Ending(verdict, state.promised, state.moved, evaluations=count)
+        weak = state.weak > 0.0
+        end = Ending(verdict, state.promised, state.moved, evaluations=count, weak=weak)
         if verdict != layout.LOWER:
             return end
         lower = [(at - places.work) // 8 for at in (places.lower_x, places.lower_g)]

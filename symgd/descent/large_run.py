@@ -265,13 +265,22 @@ class LargeRun(Run):
         """The rule, as plain text."""
         return self.rule.text
 
-    def blame(self) -> str:
-        """Say what was not finite."""
+    @property
+    def _following(self) -> array[float]:
+        """The iterate that was not accepted; the start, if that is all there is."""
         count = 2 if self.facts.gathers else 3
         following = (self.place + 1) % count if self.t >= 0 else self.place
-        x = self.iterates[following * self.n : (following + 1) * self.n]
+        return self.iterates[following * self.n : (following + 1) * self.n]
+
+    @property
+    def refused(self) -> tuple[float, Sequence[float]]:
+        """The value that is minimised and its gradient, of which some is not finite."""
         gradient = floats(self.n)
-        sign, value = self.settings.sign, self.evaluated(x, gradient)
+        return self.evaluated(self._following, gradient), gradient
+
+    def blame(self) -> str:
+        """Say what was not finite."""
+        sign, (value, gradient) = self.settings.sign, self.refused
         columns = (
             self.rest[j * self.n : (j + 1) * self.n] for j in range(len(self.state))
         )
@@ -279,7 +288,9 @@ class LargeRun(Run):
         if self.facts.gathers:
             state = {}  # it may be that of an update later
         jac = (sign * each for each in gradient)
-        return not_finite(self.objective.space, {"x": x, **state}, sign * value, jac)
+        return not_finite(
+            self.objective.space, {"x": self._following, **state}, sign * value, jac
+        )
 
 
 def look_kernel(bounded: bool) -> Kernel:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from symgd.language.formula import Formula
 
 
+MOST_WALLS = 4  # beside which a run begins that has no slope at its start
+
+
 def minimize(
     objective: Formula | Objective | Callable[..., Any],
     x0: Any = None,
@@ -370,14 +373,17 @@ def _read_start(run: Run, x0: Any) -> tuple[array[float], str]:
 
 
 def begun_at(run: Run, x: array[float], limits: Bounds) -> tuple[int, array[float]]:
-    """Begin a run at a point, or beside it where the slope is infinite, and f isn't."""
-    status = run.begin_in_time(x)
-    if status == Status.DIVERGED and math.isfinite(run.fun):
-        beside = points.beside_a_wall(x, run.gradient, limits)
-        status = run.begin_in_time(beside)
-        if status != Status.DIVERGED:
-            return status, beside
-        run.begin_in_time(x)
+    """Begin a run at a point, or beside it where the slope is infinite, and f isn't.
+
+    In a corner it may be so along one wall after the other.
+    """
+    status, there = run.begin_in_time(x), x
+    if status == Status.DIVERGED and math.isfinite(run.refused[0]):
+        for _ in range(MOST_WALLS):
+            there = points.beside_a_wall(there, run.refused[1], limits)
+            if (beside := run.begin_in_time(there)) != Status.DIVERGED:
+                return beside, there
+        status = run.begin_in_time(x)
     return status, x
 
 

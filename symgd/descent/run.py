@@ -472,12 +472,16 @@ class Run:
 
     # ------------------------------------------------- what it says of itself
 
+    @property
+    def refused(self) -> tuple[float, Sequence[float]]:
+        """The value that is minimised and its gradient, of which some is not finite."""
+        return self.fun, self.gradient
+
     def blame(self) -> str:
         """Say what was not finite."""
-        names = self.objective.space
-        sign = self.settings.sign
-        gradient = [sign * each for each in self.gradient]
-        return not_finite(names, {}, sign * self.fun, gradient)
+        sign, (value, gradient) = self.settings.sign, self.refused
+        slopes = [sign * each for each in gradient]
+        return not_finite(self.objective.space, {}, sign * value, slopes)
 
     def message(self, status: Status) -> str:
         """Say why the run ended, with the numbers."""

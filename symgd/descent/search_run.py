@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from symgd.descent.ends import (
     AT_ROUNDING,
@@ -13,6 +13,7 @@ from symgd.descent.ends import (
     SMALL,
     Ending,
     examined,
+    is_left_for_ever,
     rises_around,
     sizes_of,
     turns,
@@ -30,6 +31,7 @@ from symgd.kernels.shared import shared
 from symgd.native import records as layout
 from symgd.native.machine import address
 from symgd.native.status import RUNNING, Status
+from symgd.objectives.points import beside_a_wall
 
 if TYPE_CHECKING:
     from symgd.descent.kinks.at_end import Evaluated, Kink, Surface
@@ -43,6 +45,13 @@ BESIDE, VISIBLE = 0.03, 1e-6  # the ray, in parts of x, and by what part of its 
 AT_BOUND = 1e-15  # of x, or of how far it has come: from a bound
 FELT = 3e-6  # of f: what a slope changes it by, where a step may still lower it
 SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
+
+
+ENDS = Status.CONVERGED, Status.STALLED, Status.ABNORMAL, Status.STATIONARY
+LOST = Status.ABNORMAL, Status.STATIONARY
+LowerPoint: TypeAlias = (
+    "tuple[float, array[float], array[float] | None]"  # f, x, slopes
+)
 
 
 class SearchRun(Run):
@@ -102,15 +111,22 @@ class SearchRun(Run):
 
     def judged(self, status: int) -> int:
         """Say how a run has ended, by what the end is; RUNNING if it is to go on."""
-        status = self._by_what_it_is(status)
-        if not self.bounded or status not in (Status.CONVERGED, Status.STALLED):
-            return status
-        if (at_bounds := self._on_bounds()) is None:
-            return status
-        f, there, slopes = at_bounds
-        if slopes is not None and self._leaves(there, f, slopes):
+        lost = self.bounded and status == Status.ABNORMAL
+        if lost and self._leaves_for(self._beside_bounds()):
             return self._goes_on(self.settings.gtol)
-        return int(Status.ABNORMAL)
+        status = self._by_what_it_is(status)
+        if not self.bounded or status not in ENDS:
+            return status
+        if (lower := self._on_bounds()) is None and status in LOST:
+            lower = self._beside_bounds()
+        if self._leaves_for(lower):
+            return self._goes_on(self.settings.gtol)
+        return status if lower is None or status in LOST else int(Status.ABNORMAL)
+
+    def _leaves_for(self, lower: LowerPoint | None) -> bool:
+        """Go on from a lower point, if there is one with slopes."""
+        f, there, slopes = lower or (math.inf, self.x, None)
+        return slopes is not None and self._leaves(there, f, slopes)
 
     def _by_what_it_is(self, status: int) -> int:
         if status not in (Status.CONVERGED, Status.STALLED, Status.ABNORMAL):
@@ -136,11 +152,10 @@ class SearchRun(Run):
             return self._converged(end)
         return self._out_of_steps(status, end)
 
-    def _on_bounds(self) -> tuple[float, array[float], array[float] | None] | None:
+    def _on_bounds(self) -> LowerPoint | None:
         """Return the point on bounds that are as near as rounding, if f is lower there.
 
-        Where its slope is infinite, f falls by much on the last bit of the way. The
-        slopes there are None where they aren't numbers.
+        Where its slope is infinite, f falls by much on the last bit of the way.
         """
         there, each = self.x, zip(self.x, self.lower, self.upper, strict=True)
         for k, (x, low, high) in enumerate(each):
@@ -149,6 +164,23 @@ class SearchRun(Run):
                 there[k] = low
             elif 0.0 < high - x <= near:
                 there[k] = high
+        return self._if_lower(there)
+
+    def _beside_bounds(self) -> LowerPoint | None:
+        """Return a point off bounds at which f falls steeply, if it is lower there.
+
+        So near to them no step has a length.
+        """
+        slopes = floats(self.n)
+        sides = zip(self.x, self.gradient, self.lower, self.upper, strict=True)
+        for k, (x, slope, low, high) in enumerate(sides):
+            wall = low if slope < 0.0 else high
+            if slope and abs(x - wall) <= AT_BOUND * max(abs(x), min(1.0, high - low)):
+                slopes[k] = math.copysign(math.inf, slope)
+        return self._if_lower(beside_a_wall(self.x, slopes, self.bounds))
+
+    def _if_lower(self, there: array[float]) -> LowerPoint | None:
+        """Return f, a point, and slopes if they are numbers; None if f isn't lower."""
         if there == self.x:
             return None
         slopes = floats(self.n)
@@ -221,6 +253,8 @@ class SearchRun(Run):
         self, status: Status, end: Ending, surfaces: Sequence[Surface] = ()
     ) -> int:
         """Return a status, unless f is lower farther on, or falls for ever."""
+        if end.verdict == layout.INEXACT and end.weak and is_left_for_ever(self):
+            return self._in_tail(end)
         if not self.origin or (self.objective.is_smooth and not self._ran_away):
             return int(status)
         if self._ran_away and self._is_a_ratio():
@@ -367,7 +401,8 @@ class SearchRun(Run):
             # The search came back to beside it, where f is the same to rounding.
             self.kink = kink = kink_at(self)
             self.record.evaluations += kink.evaluations
-        if kink.is_minimum and (kink.surfaces or self._may_be_flat()):
+        flat = not self.objective.is_smooth and self._may_be_flat()
+        if kink.is_minimum and (kink.surfaces or flat):
             at_jump = Status(self._before_a_jump() or Status.CONVERGED)
             return self._unless_it_falls_on(at_jump, end, kink.surfaces)
         if status != Status.CONVERGED:

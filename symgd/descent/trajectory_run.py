@@ -88,13 +88,20 @@ class RuleRun(Run):
     def _continue(self) -> int:
         return self.descend(*self.arguments)
 
+    @property
+    def refused(self) -> tuple[float, Sequence[float]]:
+        """The value that is minimised and its gradient, of which some is not finite."""
+        value, *gradient = self.candidate[len(self.slots) :]
+        return value, gradient
+
     def blame(self) -> str:
         """Say what was not finite."""
         n, sign, size = self.n, self.settings.sign, len(self.slots)
         slots = [self.candidate[i : i + n] for i in range(0, size, n)]
         state = dict(zip((*self.state, "x"), (*slots[1:], slots[0]), strict=True))
-        value, *gradient = (sign * each for each in self.candidate[size:])
-        return not_finite(self.objective.space, state, value, gradient)
+        value, gradient = self.refused
+        slopes = [sign * each for each in gradient]
+        return not_finite(self.objective.space, state, sign * value, slopes)
 
 
 def rule_kernel(

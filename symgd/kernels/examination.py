@@ -39,7 +39,7 @@ from symgd.kernels.tails import (
     is_rounding,
     ran_away,
 )
-from symgd.lowering.intrinsics import evaluate, floats, integers, record_at
+from symgd.lowering.intrinsics import evaluate, floats, integers, local, record_at
 from symgd.lowering.jitting import jit
 from symgd.native.records import (
     CONVERGED,
@@ -54,6 +54,10 @@ from symgd.native.records import (
 )
 
 WEAK = 1e-2  # of what f fell: what rises by less, as far away as the run came, is weak
+NEAR = 1e-3  # of how far it has come: ends as near to each other are one
+LEADS = 1e-5  # of x: what changes it by less is a step to a minimum, not along a tail
+FEW = 8  # of the ends that may be in tails, of one piece of many
+HARDLY = 1e-5  # of what f fell: what rises by less may be a tail of no minimum
 SPENT = 1e-20  # of what f fell: what promises less has nothing left to gain
 UNSEEN = 1e-16  # of what f fell: a lower value isn't lower by less than that
 TINY = 1e-150
@@ -136,7 +140,7 @@ def examine(
     along = floats(work.along, (n,))
     f = end.value
     fallen = max(end.first - f, 0.0)
-    end.promised, end.moved, end.lower_value = 0.0, 0.0, inf
+    end.promised, end.moved, end.lower_value, end.weak = 0.0, 0.0, inf, 0.0
     known = set_units(x, origin, units)
     least = max(NOISE * abs(f), UNSEEN * fallen)
     for i in range(n):
@@ -188,6 +192,8 @@ def examine(
         if is_open(x, along, units, lower, upper):
             lowest = min(lowest, rise)
         highest = max(highest, rise)
+        if rise <= HARDLY * fallen:
+            end.weak = 1.0
         weak = rise <= WEAK * fallen or curvature <= NULL * largest
         if weak or fallen == 0.0 or not end.analytic:
             down = -1.0 if slope > 0.0 else 1.0
@@ -219,6 +225,8 @@ def examine(
         # What is nearly 0 and began there says nothing of how far is far.
         far = max(far, abs(step[k]) / max(units[k], LITTLE * farthest))
     end.moved = _moved(x, origin, work)
+    if 0.0 < end.moved < LEADS:
+        end.weak = 0.0
     if end.lower_value < inf:
         return LOWER
     inexact = False
@@ -300,6 +308,16 @@ def _steep(x: Any, g: Any, origin: Any, first_g: Any, fallen: float) -> bool:
     return largest > TIGHT * min(1.0, first)
 
 
+@jit
+def _same(x: Any, other: Any, origin: Any) -> bool:
+    """Return whether two ends are one, beside how far it was to there."""
+    far, apart = 0.0, 0.0
+    for k in range(x.shape[0]):
+        far = max(far, abs(x[k] - origin[k]))
+        apart = max(apart, abs(x[k] - other[k]))
+    return apart <= NEAR * far
+
+
 def each_entry(
     end: Any,
     arrays: Any,
@@ -316,6 +334,8 @@ def each_entry(
 ) -> int:
     """Examine some of many ends that have converged; what isn't exact runs on: -1.
 
+    So do a few of those that may be in tails, each elsewhere, which only runs alone
+    can tell.
     Where ``end.close`` is inf, only LOWER, FLAT and SADDLE count.
     """
     state, at = end_at(end), arrays_at(arrays)
@@ -328,6 +348,7 @@ def each_entry(
     values, ends = floats(fun, (descents,)), integers(status, (descents,))
     evaluations = integers(nfev, (descents,))
     low, high = floats(at.lower, (n,)), floats(at.upper, (n,))
+    weak, seen = 0, local(1, FEW)[0]
     for i in range(first, last):
         if ends[i] != CONVERGED:
             continue
@@ -344,6 +365,14 @@ def each_entry(
                 *(gradients[i], origins[i], low, high, at, matrices),
             )
             left = verdict != EXACT and verdict != UNKNOWN
+            if verdict == EXACT and state.weak > 0.0 and state.analytic == 2.0:
+                left = weak < FEW
+                for k in range(weak):
+                    other = points[int(seen[k])]
+                    left = left and not _same(points[i], other, origins[i])
+                if left:
+                    seen[weak] = float(i)
+                    weak += 1
         evaluations[i] += state.evaluations
         ends[i] = -1 if left else CONVERGED
     return 0

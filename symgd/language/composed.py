@@ -10,7 +10,7 @@ from typing import Any
 import sympy as sp
 from sympy.codegen.cfunctions import expm1, log1p
 
-from symgd.language.as_written import choice
+from symgd.language.as_written import both, choice, either
 from symgd.language.functions import exp_less, real_abs
 from symgd.language.nodes import kept
 
@@ -85,6 +85,57 @@ class log_power(Composed):
     def _sympystr(self, printer: Any) -> str:
         x, y = map(printer._print, self.args)
         return f"log(Abs({x})**({y}))"
+
+
+class xlogy(Composed):
+    """x*log(y), and 0 where x is 0 and y is 0, or a factor of it.
+
+    As in a likelihood of counts, of which some are 0, and in a divergence.
+    """
+
+    @property
+    def logarithm(self) -> sp.Expr:
+        """The logarithm alone."""
+        return sp.log(self.args[1])
+
+    @property
+    def factors(self) -> list[tuple[sp.Expr, sp.Expr]]:
+        """The factors that the logarithm is of, with their exponents."""
+        powers = [f.as_base_exp() for f in sp.Mul.make_args(self.args[1])]
+        simple = all(exponent.is_number for _, exponent in powers)
+        varying = [(b, e) for b, e in powers if not b.is_number]
+        return varying if simple else [(self.args[1], sp.S.One)]
+
+    def composed(self) -> sp.Expr:
+        """Return the same by other functions."""
+        x = self.args[0]
+        none = [sp.Eq(base, 0, evaluate=False) for base, _ in self.factors]
+        where = both(sp.Eq(x, 0, evaluate=False), either(*none))
+        return choice((sp.S.Zero, where), (x * self.logarithm, sp.true))
+
+
+class xlog1py(xlogy):
+    """x*log(1 + y), and 0 where x and 1 + y are 0."""
+
+    @property
+    def logarithm(self) -> sp.Expr:
+        """The logarithm alone."""
+        return log1p(self.args[1])
+
+    @property
+    def factors(self) -> list[tuple[sp.Expr, sp.Expr]]:
+        """What the logarithm is of, with its exponent."""
+        return [(sp.S.One + self.args[1], sp.S.One)]
+
+
+class divided(Composed):
+    """x/y, and 0 where both are 0: the derivative of ``xlogy``."""
+
+    def composed(self) -> sp.Expr:
+        """Return the same by other functions."""
+        x, y = self.args
+        where = both(*(sp.Eq(each, 0, evaluate=False) for each in self.args))
+        return choice((sp.S.Zero, where), (x / y, sp.true))
 
 
 class by_expm1(Composed):

@@ -20,6 +20,7 @@ from symgd.language.nodes import kept
 from symgd.language.quick import product as product_of
 from symgd.language.signs import is_nonnegative
 
+MOST_TERMS = 8  # of a sum whose common factors are looked for
 MOST_NAMES = 4  # looked at in one factor, so that cost stays linear
 
 _Growing = tuple[sp.Expr, bool]
@@ -54,6 +55,53 @@ def with_limits(
     if not gone:
         return whole
     return choice(*((sp.S.Zero, where) for where in gone), (whole, True))
+
+
+def with_common_factor(total: sp.Add) -> sp.Expr | None:
+    """Return a sum that is infinite minus infinite as a product that isn't.
+
+    The derivative of x*log(x)**2 is such a sum. None where there is none of it.
+
+    >>> x = sp.Symbol("x", real=True)
+    >>> with_common_factor(sp.log(x) ** 2 + 2 * sp.log(x) + 1)
+    (log(x) + 2)*log(x) + 1
+    """
+    if len(total.args) > MOST_TERMS or not any(map(_has_logarithm, total.args)):
+        return None
+    orders = {term: _infinite_powers(term) for term in total.args}
+    for base in dict.fromkeys(b for powers in orders.values() for b in powers):
+        group = [term for term, powers in orders.items() if base in powers]
+        differ = any(orders[term] != orders[group[0]] for term in group)
+        if len(group) > 1 and differ and any(map(_has_logarithm, group)):
+            common = base ** min((orders[t][base] for t in group), key=abs)
+            rest = (term for term in total.args if term not in group)
+            inner = sp.Add(*(term / common for term in group))
+            return sp.Add(*rest, sp.Mul(common, inner))
+    return None
+
+
+def _has_logarithm(term: sp.Expr) -> bool:
+    factors = (factor.as_base_exp()[0] for factor in sp.Mul.make_args(term))
+    return any(isinstance(base, sp.log) for base in factors)
+
+
+def _infinite_powers(term: sp.Expr) -> dict[sp.Expr, sp.Expr]:
+    """Return the powers by which a term is infinite: their bases and exponents.
+
+    None where another factor may vanish with it.
+    """
+    powers = [factor.as_base_exp() for factor in sp.Mul.make_args(term)]
+    found = {
+        base: exponent
+        for base, exponent in powers
+        if exponent.is_number
+        and not base.is_number
+        and exponent.is_positive is isinstance(base, sp.log)
+    }
+    names = {x for base in found for x in base.free_symbols}
+    others = (base for base, _ in powers if base not in found)
+    vanishes = any(not names.isdisjoint(base.free_symbols) for base in others)
+    return {} if vanishes else found
 
 
 def _where_one_outdoes_others(
@@ -207,7 +255,8 @@ class _Factors:
             zeros = _zeros(inner)
             for small, power in self._small(large, _either_sign(zeros)):
                 where: Any = sp.Eq(inner, 0, evaluate=False)
-                if not power.is_number:  # x**b, where b may be 0 or less
+                # x**b, where b may be 0 or less, and x*log(x*y), where y may be 0
+                if not power.is_number or len(zeros) > 1:
                     nought = sp.Eq(self.factors[small], 0, evaluate=False)
                     where = sp.And(nought, where, evaluate=False)
                 return small, large, where
@@ -224,8 +273,10 @@ class _Factors:
     def _of_a_power(self, large: int) -> _Pair | None:
         """Return how x makes x*(x/k)**(n - 1) vanish, whatever n > 0 is."""
         factor = self.factors[large]
-        if not isinstance(factor, sp.Pow) or factor.exp.is_number:
+        if not isinstance(factor, sp.Pow):
             return None
+        if factor.exp.is_number:
+            return self._of_its_own_power(large)
         for zero in sp.Mul.make_args(factor.base):
             zeros = () if zero.is_number else (zero,)
             for small, power in self._small(large, _either_sign(zeros)):
@@ -233,6 +284,22 @@ class _Factors:
                     nought = sp.Eq(self.factors[small], 0, evaluate=False)
                     vanishes = sp.Gt(factor.exp + power, 0, evaluate=False)
                     return small, large, sp.And(nought, vanishes, evaluate=False)
+        return None
+
+    def _of_its_own_power(self, large: int) -> _Pair | None:
+        """Return how x**n makes 1/x vanish, and x makes 1/sqrt(x*y) vanish."""
+        factor = self.factors[large]
+        if not factor.exp.is_negative:
+            return None
+        zeros = sp.Mul.make_args(factor.base)
+        for small, power in self._small(large, _either_sign(zeros)):
+            nought: Any = sp.Eq(self.factors[small], 0, evaluate=False)
+            if power.is_number and power + factor.exp > 0:
+                return small, large, nought
+            if not power.is_number and len(zeros) == 1:
+                nought = sp.Eq(factor.base, 0, evaluate=False)
+                vanishes = sp.Gt(factor.exp + power, 0, evaluate=False)
+                return small, large, sp.And(nought, vanishes, evaluate=False)
         return None
 
     def _of_an_exponential(self, large: int) -> _Pair | None:

@@ -129,10 +129,13 @@ def left_to_run(problem: Problem, table: Ends) -> np.ndarray:
     """Return the numbers of a rule's descents that are to be run alone.
 
     So that the last word on an end is that of a single run: those that have converged
-    but are not exact, those of which patience was lost, and those that are exact where
-    there were no more iterations.
+    but are not exact, those of which patience was lost, those that are exact where
+    there were no more iterations, and those that may begin beside a start where f is
+    infinitely steep.
     """
     left = table.status == Status.STALLED
+    steep = (table.status == Status.DIVERGED) & (table.nit == 0)
+    left |= steep & np.isfinite(table.fun)
     left |= _examined(problem, table, Status.CONVERGED) == RUNNING
     if problem.settings.relative:
         exact = _examined(problem, table, Status.MAXITER, CLOSE)

@@ -305,6 +305,7 @@ class EndState(Record):
     promised: float  # what Newton's step would lower the value by
     moved: float  # the largest part of x by which it would change it
     lower_value: float  # that at the lowest point that was found, or inf
+    weak: float  # 1: f hardly rises along some direction, and it may be a tail
 
 
 @record

@@ -4,8 +4,10 @@ import mpmath
 import numpy as np
 import pytest
 import sympy as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from symgd import InputError, Objective, fit, minimize
+from symgd import InputError, Objective, fit, minimize, minimize_many
 from symgd.calculus.stable import stable
 from symgd.language.formula import read, symbol
 from tests.calculus.digits import STEP, computed, exact
@@ -20,6 +22,23 @@ AT_LIMITS = [
     ("x*log(x/3)", [0], 0, [-np.inf]),
     ("a*x**b", [2, 1.5, 0], 0, [0, 0, 0]),
     ("x**n/(k**n + x**n)", [2, 1.5, 0], 0, [0, 0, 0]),
+    ("sin(x)*log(x)", [0], 0, [-np.inf]),
+    ("tanh(x)**2*log(x)", [0], 0, [0]),
+    ("x*log(sin(x))", [0], 0, [-np.inf]),
+    ("x*log(x)**2", [0], 0, [np.inf]),
+    ("sqrt(x)*log(x)", [0], 0, [-np.inf]),
+    ("x**3*log(x)**2", [0], 0, [0]),
+    ("x**a*log(x)", [1.5, 0], 0, [0, 0]),
+    ("c*log(m)", [0, 0], 0, [-np.inf, 0]),
+    ("c*log(m)", [0, -1], np.nan, [np.nan, -0.0]),
+    ("c*log1p(-m)", [0, 1], 0, [-np.inf, 0]),
+    ("c*log(a*b)", [0, 1, 0], 0, [0, 0, -np.inf]),
+    ("c*(log(a) - log(b))", [2, 0, 0], 0, [0, 0, np.inf]),
+    ("x*log(x*y)", [1, 0], -np.inf, [-np.inf, np.inf]),
+    ("x*log(x/y)", [0, 0], 0, [np.nan, 0]),
+    ("x*log(x/y)", [0, 2], 0, [-np.inf, 0]),
+    ("(1 - p)*log((1 - p)/0.7)", [1], 0, [np.inf]),
+    ("(x**2 + y**2)*log(x**2 + y**2)", [0, 0], 0, [0, 0]),
     ("exp(-1/x**2)", [0], 0, [0]),
     ("sqrt(x**2 + y**2)", [0, 0], 0, [0, 0]),
     ("sqrt((x - 1)**2 + (y - 2)**2) + 0.1*x", [1, 2], 0.1, [0.1, 0]),
@@ -42,8 +61,38 @@ AT_LIMITS = [
 @pytest.mark.parametrize(("formula", "x", "value", "slopes"), AT_LIMITS)
 def test_what_has_a_limit_has_it(formula, x, value, slopes):
     objective = Objective(formula)
-    assert objective.value(x) == value
+    np.testing.assert_equal(objective.value(x), value)
     np.testing.assert_array_equal(objective.grad(x), slopes)
+
+
+@pytest.mark.parametrize("form", ["c[i]*log(r[i]*s)", "c[i]*log(c[i]/(r[i]*s))"])
+def test_a_count_of_0_at_a_rate_of_0_adds_nothing(form):
+    data = {"c": np.array([0.0, 3, 1]), "r": np.array([0.0, 1, 2])}
+    objective = Objective(f"sum({form} for i in range(3))", data=data)
+    whole = Objective(f"sum({form} for i in range(1, 3))", data=data)
+    for s in (0.5, 2.0):
+        assert objective.value([s]) == pytest.approx(whole.value([s]))
+        assert objective.grad([s]) == pytest.approx(whole.grad([s]))
+        assert objective.hess([s]) == pytest.approx(whole.hess([s]))
+
+
+def test_a_coefficient_of_0_leaves_nothing_of_its_logarithm():
+    objective = Objective("m - c*log(m)", parameters={"c": 0})
+    parts = objective.value([0]), objective.grad([0]), objective.hess([0])
+    assert parts == (0, [1], [[0]])
+    assert np.isnan(objective.value([-1]))
+    result = minimize(objective, [0], bounds=[(0, None)])
+    assert (result.success, result.fun) == (True, 0)
+
+
+@settings(max_examples=20, deadline=None)
+@given(c=st.floats(-3, 3), m=st.floats(1e-3, 20), t=st.floats(0.1, 3))
+@pytest.mark.parametrize(
+    "formula",
+    ["c*log(t*m)", "sin(c)*log(m/t)", "c*log1p(m*t)", "c**2*(log(m) - log(t))"],
+)
+def test_elsewhere_it_is_what_was_written(formula, c, m, t):
+    check_against_many_digits(formula, [(c, m, t)], tolerance=1e-10)
 
 
 @pytest.mark.parametrize("formula", ["(x**2 + y**2)**1.5", "hypot(x, y)"])
@@ -66,12 +115,25 @@ def test_what_has_no_limit_is_an_error(formula):
         ("x - sqrt(x)", [0], -0.25),
         ("sqrt(x)*log(x)", [0], -2 * float(mpmath.exp(-1))),
         ("sqrt(1 - x)*log(1 - x)", [1], -2 * float(mpmath.exp(-1))),
+        ("x*log(x/y) - x + y + (y - 0.6)**2", [0, 0], 0),
     ],
 )
 def test_a_run_begins_on_a_bound_where_f_is_infinitely_steep(formula, x, least):
-    result = minimize(formula, x, bounds=[(0, 1)])
+    result = minimize(formula, x, bounds=[(0, 1)] * len(x))
     assert result.success
     assert result.fun == pytest.approx(least, abs=1e-12)
+
+
+def test_a_rule_begins_beside_a_bound_too():
+    for method in ("gd", "adam"):
+        options = {"method": method, "bounds": [(0, 1)]}
+        one = minimize("x*log(x)", [0], **options)
+        many = minimize_many("x*log(x)", [[0], [0.5]], **options)
+        assert [one.success, *many.success] == [True] * 3
+        assert [one.fun, *many.fun] == pytest.approx([-np.exp(-1)] * 3)
+    f = Objective("sum(x[i]*log(x[i]) for i in range(n))", sizes={"n": 80})
+    result = minimize(f, np.zeros(80), bounds={"x": (0, None)}, method="adam")
+    assert (result.success, result.fun) == (True, pytest.approx(-80 * np.exp(-1)))
 
 
 @pytest.mark.parametrize(
@@ -197,6 +259,40 @@ def test_coefficients_may_be_variables(formula, point):
 )
 def test_numbers_in_exponents_may_be_large(formula, points):
     check_against_many_digits(formula, [[w] for w in points], tolerance=1e-11)
+
+
+OF_POWERS = [
+    *("log(1 + x**400)/400", "log(3*x**100 + 2*y**60 + 1)", "(1 + x**300)**(1/300)"),
+    *("(x**200 + y**200)**(1/200)", "(2*x**30 + y**30 + z**30)**(1/30)"),
+    *("log(1 + (x - 3*y)**50)", "(1 + x**100)**0.02"),
+]
+
+
+@pytest.mark.parametrize("formula", OF_POWERS)
+@pytest.mark.parametrize("point", [(1e3, 2e3, 5), (-1e9, 1e8, 9e8), (2.5, 2.25, -2)])
+def test_powers_overflow_inside_of_a_plain_number(formula, point):
+    count = len(Objective(formula).variables)
+    check_against_many_digits(formula, [point[:count]], tolerance=1e-11)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    x=st.floats(-1e300, 1e300), y=st.floats(1e-6, 1e300), p=st.sampled_from([20, 200])
+)
+def test_a_norm_of_powers_is_about_the_largest(x, y, p):
+    objective = Objective(f"(x**{p} + y**{p})**(1/{p})")
+    larger, ratio = max(abs(x), y), min(abs(x), y) / max(abs(x), y)
+    whole = larger * (1 + ratio**p) ** (1 / p)
+    assert objective.value([x, y]) == pytest.approx(whole, rel=1e-12)
+    slopes = np.sign(x) * (abs(x) / whole) ** (p - 1), (y / whole) ** (p - 1)
+    assert objective.grad([x, y]) == pytest.approx(slopes, rel=1e-9, abs=1e-12)
+
+
+def test_a_norm_of_powers_has_a_subgradient_at_its_tip():
+    objective = Objective("(x**200 + y**200)**(1/200)")
+    assert objective.value([0, 0]) == 0
+    np.testing.assert_array_equal(objective.grad([0, 0]), [0, 0])
+    assert minimize(f"{objective.expression} + (x - 3)**2 + y**2", [1e9, 1e3]).success
 
 
 VANISHING = [

@@ -786,6 +786,31 @@ def test_an_end_beside_a_bound_where_f_is_lower_is_no_success(
     assert not result.success or result.fun == pytest.approx(least, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("formula", "start", "bounds", "least"),
+    [
+        ("x - 3*sqrt(x)", [5e-324], [(0, 9)], -2.25),
+        ("x - 3*sqrt(x)", [1e-200], [(0, 9)], -2.25),
+        ("-sqrt(x) - sqrt(2 - x)", [1e-310], [(0, 2)], -2.0),
+        ("-sqrt(x - 1) - x/10", [1 + 2.3e-16], [(1, 3)], -math.sqrt(2) - 0.3),
+        ("sqrt(x - 1) - x/10", [1 + 2.3e-16], [(1, 3)], -0.1),
+        ("-x*log(x)", [1e-300], [(0, 0.2)], 0.0),
+        ("x*log(x)**2", [0.1], [(0, 0.13)], 0.0),
+        ("-sqrt(x)*log(x)", [0.05], [(0, 0.1)], 0.0),
+        ("sqrt(x*y) + (x - 1.2)**2 + y", [1, 1], [(0, None)] * 2, 0.0),
+        ("x**0.3*y**0.7 + (x - 1)**2", [0.5, 0.5], [(0, None)] * 2, 0.0),
+    ],
+)
+@pytest.mark.parametrize("run", [{}, {"method": "gd", "step_size": "auto"}])
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_at_or_beside_a_bound_a_slope_may_be_infinite(
+    formula, start, bounds, least, run, unit
+):
+    result = minimize(f"{unit}*({formula})", start, bounds=bounds, **run)
+    assert result.success
+    assert result.fun == pytest.approx(unit * least, abs=1e-9 * unit)
+
+
 @pytest.mark.parametrize("unit", [1e-12, 1e-8, 1.0, 1e6])
 def test_a_rule_ends_at_the_same_point_in_other_units_of_f(unit):
     result = minimize(f"{unit}*(x-3)**2", [0], method="gd", step_size=0.4 / unit)

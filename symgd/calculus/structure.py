@@ -205,9 +205,9 @@ def narrowed(expression: sp.Expr) -> sp.Expr:
 
     ``sum(x[i - 1] for i in range(n) if i > 0)`` begins at 1.
     """
-    if isinstance(expression, (sp.Sum, sp.Product)):
+    if isinstance(expression, REPEATED):
         body, limits = narrowed(expression.function), list(expression.limits)
-        neutral = sp.S.Zero if isinstance(expression, sp.Sum) else sp.S.One
+        neutral = expression.empty
         if isinstance(body, sp.Piecewise) and len(body.args) == 2:
             (value, condition), (other, rest) = body.args
             if other == neutral and rest == sp.true:

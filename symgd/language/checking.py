@@ -24,7 +24,9 @@ from symgd.language.nodes import (
     MAX_BITS,
     MAX_DEPTH,
     MAX_NODES,
+    REPEATED,
     SYMPY_FAILURES,
+    Maximum,
     Product,
     Sum,
     array,
@@ -36,6 +38,8 @@ _ALLOWED = (
     *(*EXPRESSIONS, *CONDITIONS),
     sp.functions.elementary.piecewise.ExprCondPair,
 )
+
+_KINDS: dict[type, Any] = {sp.Sum: Sum, sp.Product: Product, Maximum: Maximum}
 
 
 def checked(
@@ -100,7 +104,7 @@ class _Checker:
             return self._name(node, str(node.label), scope)
         if isinstance(node, sp.IndexedBase):
             raise _refused(node, "an indexed name needs an index here")
-        if isinstance(node, (sp.Indexed, sp.Sum, sp.Product)):
+        if isinstance(node, (sp.Indexed, *REPEATED)):
             if not self.arrays:
                 raise _refused(node, OBJECTIVES_ONLY)
             is_access = isinstance(node, sp.Indexed)
@@ -150,7 +154,7 @@ class _Checker:
         self._check_known(label, label.name)
         return sp.Indexed(array(label.name), *indices)
 
-    def _repeated(self, node: sp.Sum | sp.Product, depth: int, scope: Scope) -> sp.Expr:
+    def _repeated(self, node: Any, depth: int, scope: Scope) -> sp.Expr:
         limits: list[Any] = []
         for index, *ends in reversed(node.limits):
             name = str(index.label if isinstance(index, sp.Idx) else index)
@@ -162,7 +166,7 @@ class _Checker:
                 scope = scope.within(name, index, tuple(bounds))
             limits.insert(0, (symbol(name), *bounds))
         body = self.rebuilt(node.function, depth, scope)
-        kind = Sum if isinstance(node, sp.Sum) else Product
+        kind = next(kind for each, kind in _KINDS.items() if isinstance(node, each))
         with _naming(node):
             return self.folding.built(kind, body, limits)
 

@@ -92,7 +92,7 @@ def refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
     if isinstance(node, ast.Slice):
         return "a slice is not part of a formula", _A_SUM
     if isinstance(node, ast.GeneratorExp):
-        return "'for' belongs in sum(...) or prod(...)", _A_SUM
+        return "'for' belongs in sum(...), prod(...), max(...) or min(...)", _A_SUM
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
         return "products of arrays are for objectives only", None
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
@@ -105,10 +105,18 @@ def refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
 
 def no_generator(name: str) -> tuple[str, str | None]:
     """Return why a function takes no 'for', and what does."""
-    problem = f"{name} takes no 'for': only sum and prod do"
-    if name in ("mean", "average"):
-        return problem, _PREFIXED[name]
-    return problem, "write out the arguments, as in max(a, b)"
+    problem = f"{name} takes no 'for': only sum, prod, max and min do"
+    if name in ("max", "min"):
+        problem = f"{name} with 'for' takes nothing else"
+        return problem, f"write {name}(a, {name}(x[i] for i in range(n)))"
+    return problem, _PREFIXED[name] if name in ("mean", "average") else None
+
+
+def no_condition(name: str) -> tuple[str, str]:
+    """Return why an extreme has no condition, and what to write instead."""
+    bound = "at most" if name == "max" else "at least"
+    advice = f"write {name}(x[i] if condition else c for i in range(n))"
+    return f"{name} takes no 'if' at its end", f"{advice}, c being {bound} the {name}"
 
 
 _PREFIXED = {  # of NumPy and others, without parentheses
@@ -156,7 +164,7 @@ def unknown_function(name: str) -> tuple[str, str] | None:
 def form_of_sum(node: ast.Call) -> tuple[str, str] | None:
     """Return what is wrong with the form of a sum or product, and the right one."""
     name = node.func.id if isinstance(node.func, ast.Name) else ""
-    lower = "prod" if name in ("prod", "Product") else "sum"
+    lower = {"Sum": "sum", "Product": "prod"}.get(name, name)
     inner = node.args[0] if node.args else None
     advice = f"write {lower}({_term(inner)} for i in range(n))"
     if isinstance(inner, ast.ListComp):

@@ -31,6 +31,7 @@ from symgd.language.functions import (
     sigmoid,
 )
 from symgd.language.nodes import REPEATED, kept
+from symgd.language.quick import unasked
 from symgd.language.signs import is_nonnegative
 
 _Form: TypeAlias = "Callable[[list[sp.Expr], list[tuple[Scaled, sp.Expr]]], Any]"
@@ -107,6 +108,8 @@ class _Pass:
             if any(halves):
                 pairs = zip(halves, sp.Mul.make_args(node), strict=True)
                 return self.of(sp.Mul(*(new or old for new, old in pairs)))
+        if isinstance(node, sp.Add) and (tail := _tail(node)) is not None:
+            return self.of(tail)
         if self.removes and (unit := unit_of(node)) is not None:
             return self.of(node.func(*unit.parts))
         if isinstance(node, (sp.Mul, sp.Pow)) and not node.is_number:
@@ -181,6 +184,18 @@ class _Pass:
             return scaled.divided(-sp.Add(*above))
         terms = distributed(scaled, sp.S.One, sp.Add(*above)).terms
         return sp.Add(*(factor * _exponential(e) for factor, e in terms))
+
+
+def _tail(node: sp.Add) -> sp.Expr | None:
+    """Return 1 - erf(x), 1 + erf(x) or 2 - erfc(x) as an erfc, which doesn't cancel."""
+    number, rest = node.as_coeff_Add()
+    factor, function = rest.as_coeff_Mul()
+    if isinstance(function, sp.erf) and factor in (number, -number):
+        (x,) = function.args
+        return number * unasked(sp.erfc, x if factor == -number else -x)
+    if isinstance(function, sp.erfc) and number == -2 * factor:
+        return -factor * unasked(sp.erfc, -function.args[0])
+    return None
 
 
 def _of_halves(node: sp.Expr) -> sp.Expr | None:

@@ -17,7 +17,7 @@ from symgd.language.as_written import made
 from symgd.language.folding import Folding, numeric
 from symgd.language.functions import NODES, ORDERS, REAL
 from symgd.language.indexing import Scope, Uses, check_bound, check_index
-from symgd.language.mistakes import OBJECTIVES_ONLY, WHOLE_ORDER
+from symgd.language.mistakes import OBJECTIVES_ONLY, whole_order
 from symgd.language.nodes import (
     CONDITIONS,
     EXPRESSIONS,
@@ -116,8 +116,10 @@ class _Checker:
             kind = type(node).__name__
             raise _refused(node, f"{kind} is not part of the formula language")
         arguments = [self.rebuilt(argument, depth, scope) for argument in node.args]
-        if isinstance(node, sp.polygamma) and arguments[0] not in ORDERS:
-            raise _refused(node, WHOLE_ORDER)
+        if isinstance(node, sp.LambertW) and len(node.args) > 1:
+            raise _refused(node, "only the principal branch is known: LambertW(x)")
+        if arguments[0] not in ORDERS.get(node.func, arguments):
+            raise _refused(node, whole_order(NODES[node.func].name))
         if not any(argument.free_symbols for argument in arguments):
             _check_size(node, arguments)
         return made(REAL.get(node.func, node.func), arguments)

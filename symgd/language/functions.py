@@ -17,7 +17,7 @@ from sympy.codegen.cfunctions import expm1, log1p
 from symgd.arithmetic import elementary as vectormath
 from symgd.arithmetic import special as numeric
 from symgd.language import as_written
-from symgd.language.quick import direction, magnitude, power
+from symgd.language.quick import applied, direction, magnitude, power
 from symgd.language.text import CONSTANT_NAMES
 
 
@@ -210,6 +210,68 @@ class real_abs(sp.Function):
         return f"Abs({printer._print(self.args[0])})"
 
 
+class xlogy(sp.Function):
+    """The product x*log(y), which is 0 where x is 0."""
+
+    is_extended_real = True
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        x, y = self.args
+        return sp.log(y) if argindex == 1 else over(x, y)
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        x, y = (argument.evalf(prec) for argument in self.args)
+        return sp.S.Zero if x.is_zero else x * sp.log(y)
+
+
+class over(sp.Function):
+    """The quotient x/y, which is 0 where both are 0."""
+
+    is_extended_real = True
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        x, y = self.args
+        return over(1, y) if argindex == 1 else -over(over(x, y), y)
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        x, y = (argument.evalf(prec) for argument in self.args)
+        return sp.S.Zero if x.is_zero else x / y
+
+    def _sympystr(self, printer: Any) -> str:
+        x, y = map(printer._print, self.args)
+        return f"({x})/({y})"
+
+
+class logit(sp.Function):
+    """The inverse of the logistic function, log(x/(1 - x))."""
+
+    is_extended_real = True
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        (x,) = self.args
+        return 1 / (x * (1 - x))
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        (x,) = self.args
+        return (sp.log(x) - sp.log(1 - x))._eval_evalf(prec)
+
+
+class lambertw(sp.Function):
+    """Lambert's w with w*exp(w) = x, the principal branch: real from -1/e on."""
+
+    is_extended_real = True
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        return sp.exp(-self) / (1 + self)
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        return sp.LambertW(self.args[0])._eval_evalf(prec)
+
+
 @dataclass(frozen=True)
 class Function:
     """One row: a function of the language.
@@ -261,10 +323,6 @@ def _sinc(x: sp.Expr) -> sp.Expr:
     return sp.S.One if x.is_zero else sp.sin(sp.pi * x) / (sp.pi * x)
 
 
-def _logit(x: sp.Expr) -> sp.Expr:
-    return sp.log(x) - log1p(-x)
-
-
 def _standard(x: Any, mean: Any = sp.S.Zero, deviation: Any = sp.S.One) -> Any:
     return (x - mean) / deviation
 
@@ -275,7 +333,7 @@ def _normal_pdf(x: Any, mean: Any = sp.S.Zero, deviation: Any = sp.S.One) -> Any
 
 
 def _normal_cdf(x: Any, mean: Any = sp.S.Zero, deviation: Any = sp.S.One) -> Any:
-    return (1 + sp.erf(_standard(x, mean, deviation) / sp.sqrt(2))) / 2
+    return applied(sp.erfc, -_standard(x, mean, deviation) / sp.sqrt(2)) / 2
 
 
 def _density(x: float, mean: float = 0.0, deviation: float = 1.0) -> float:
@@ -341,6 +399,12 @@ TABLE = (
         lambda x: numeric.polygamma(0.0, x),
     ),
     _rewritten("factorial", lambda x: sp.gamma(x + 1), lambda x: math.gamma(x + 1.0)),
+    _row("besselj", sp.besselj, numeric.besselj, "jn", "jv", arity=(2, 2)),
+    _rewritten("j0", lambda x: sp.besselj(0, x), lambda x: numeric.besselj(0.0, x)),
+    _rewritten("j1", lambda x: sp.besselj(1, x), lambda x: numeric.besselj(1.0, x)),
+    _row("lambertw", lambertw, numeric.lambertw, "LambertW"),
+    _row("xlogy", xlogy, numeric.xlogy, arity=(2, 2)),
+    _row("logit", logit, numeric.logit),
     _row("sigmoid", sigmoid, vectormath.sigmoid, "expit"),
     _row("softplus", softplus, vectormath.softplus),
 )
@@ -359,7 +423,6 @@ SHORT = (
     _rewritten("relu", lambda x: as_written.largest(x, 0), lambda x: max(x, 0.0)),
     _rewritten("square", lambda x: power(x, sp.Integer(2)), lambda x: x * x),
     _rewritten("sinc", _sinc, lambda x: math.sin(math.pi * x) / (math.pi * x)),
-    _rewritten("logit", _logit, lambda x: math.log(x) - math.log1p(-x)),
     _rewritten("normal_pdf", _normal_pdf, _density, arity=(1, 3)),
     _rewritten("normal_cdf", _normal_cdf, _below, arity=(1, 3)),
 )
@@ -367,14 +430,19 @@ SHORT = (
 FUNCTIONS = {name: row for row in (*TABLE, *SHORT) for name in (row.name, *row.aliases)}
 NODES = {row.node: row for row in TABLE if row.node is not None}
 NODES |= {real_abs: FUNCTIONS["Abs"], real_sign: FUNCTIONS["sign"]}
+NODES |= {sp.LambertW: FUNCTIONS["lambertw"]}
 # What formulas are rewritten to; text has no name for them.
 NODES |= {
+    over: _row("over", over, numeric.over, arity=(2, 2)),
     held: _row("held", held, numeric.held),
     exp_less: _row("exp_less", exp_less, vectormath.exp_less, arity=(2, 2)),
     log_cosh: _row("log_cosh", log_cosh, vectormath.log_cosh),
     log_erfc: _row("log_erfc", log_erfc, vectormath.log_erfc),
     erfcx: _row("erfcx", erfcx, vectormath.erfcx),
 }
-ORDERS = range(21)  # of polygamma
-REAL = {sp.Abs: real_abs, sp.sign: real_sign}
+ORDERS = {  # that functions have whose first argument is one
+    sp.polygamma: range(21),
+    sp.besselj: range(-20, 21),
+}
+REAL = {sp.Abs: real_abs, sp.sign: real_sign, sp.LambertW: lambertw}
 CONSTANTS = {name: sp.E if name == "E" else sp.pi for name in CONSTANT_NAMES}

@@ -30,7 +30,6 @@ _LOOKALIKES = {
 }
 
 OBJECTIVES_ONLY = "sums and indexed names are for objectives only"
-WHOLE_ORDER = "the order of polygamma is a whole number to 20"
 _A_SUM = "write sum(x[i] for i in range(n))"
 
 _GRAMMAR = ("and", "or", "not", "if", "else", "for", "in", "True", "False", "None")
@@ -132,21 +131,23 @@ _PREFIXED = {  # of NumPy and others, without parentheses
     "fabs": "write abs(x)",
     "fsum": f"a sum has an index: {_A_SUM}",
     "logsumexp": "write log(sum(exp(x[i]) for i in range(n)))",
-    "xlogy": "write x*log(y)",
     "std": "write sqrt(mean((x - mean(x))**2)), or with sum and len(x) - 1",
     "var": "write mean((x - mean(x))**2), or with sum and len(x) - 1",
 }
 
 
-_NOT_PROMISED = frozenset(
-    {*("j0", "j1", "jn", "jv", "besselj", "bessely", "lambertw", "LambertW", "zeta")}
-)
+_NOT_PROMISED = frozenset({"bessely", "yn", "y0", "y1", "iv", "kv", "zeta"})
 _ELSEWHERE = "write it by other functions, or as a series"
 
 
 def prefixed(name: str, source: str) -> tuple[str, str | None]:
     """Return why a function of a module isn't one here, and what to write instead."""
     return f"{source!r} is not a function of formulas", _PREFIXED.get(name)
+
+
+def whole_order(name: str) -> str:
+    """Return why a function has no such order."""
+    return f"the order of {name} is a whole number to 20"
 
 
 def unknown_function(name: str) -> tuple[str, str] | None:

@@ -502,8 +502,8 @@ class Reader:
             return self._power(node, *arguments)
         if row.build is sp.exp:
             self._bound_powers_in_exponent(node, arguments[0])
-        if name == "polygamma" and arguments[0] not in ORDERS:
-            raise self._error(node, mistakes.WHOLE_ORDER)
+        if arguments[0] not in ORDERS.get(row.node, arguments):
+            raise self._error(node, mistakes.whole_order(name))
         if all(argument.is_number for argument in arguments):
             return self._sized(
                 node,

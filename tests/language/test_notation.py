@@ -183,7 +183,7 @@ def test_what_has_indices_stays_as_it_is(text):
         ("sum(x, start=1)", {"x": x}, "there is no start here", None),
         ("len(z)*z", {"z": ()}, "len is of an array", None),
         ("sum(a*b for a, b, c in zip(x, y))", {"x": x, "y": y}, "a loop over 2", "zip"),
-        ("j0(z)", {}, "whose accuracy is known", None),
+        ("y0(z)", {}, "whose accuracy is known", None),
     ],
 )  # fmt: skip
 def test_what_can_not_be_read_says_why_and_what_to_write(text, shapes, problem, advice):

@@ -4,10 +4,10 @@ How smooth a curve is, by the likelihood of a Gaussian process
 
 A curve through noisy points, and its three scales: how high it swings, over which
 length, and how large the noise is. They are those that make the points most likely,
-with ``log det K`` and ``solve(K, y)`` of the covariances K (Rasmussen and Williams 2006,
-equation 5.8). For each length NumPy factors the part of K that is constant, once: by
-its eigenvalues, determinant and solution are sums over the points, formulas of height
-and noise.
+with ``log det K`` and ``solve(K, y)`` of the covariances K (Rasmussen and Williams
+2006, equation 5.8). For each length NumPy factors the part of K that is constant, once:
+by its eigenvalues, determinant and solution are sums over the points, formulas of
+height and noise.
 """
 
 import matplotlib.pyplot as plt
@@ -38,7 +38,8 @@ assert all(end.success for end in ends)
 best = min(range(40), key=lambda k: ends[k].fun)
 length, scales = lengths[best], ends[best].values
 height, noise = scales["height"], scales["noise"]
-print(f"length {length:.2f}, height {height:.2f}, noise {noise:.2f}, of which 0.20 is true")
+print(f"length {length:.2f}, height {height:.2f}")
+print(f"noise {noise:.2f}, of which 0.20 is true")
 
 K = height**2 * covariance(t, t, length) + noise**2 * np.eye(60)
 likelihood = (np.linalg.slogdet(2 * np.pi * K)[1] + y @ np.linalg.solve(K, y)) / 2

@@ -3,9 +3,9 @@ The polynomial that errs least at worst
 =======================================
 
 The largest error of a polynomial that stands for ``exp(x)``, as small as it can be:
-a norm that is the largest of many ``abs``. Chebyshev 1854: at the best one of degree 4 the error has its
-largest size six times, with signs that alternate. Least squares err twice as much, at
-the ends.
+a norm that is the largest of many ``abs``. Chebyshev 1854: at the best one of degree 4
+the error has its largest size six times, with signs that alternate. Least squares err
+twice as much, at the ends.
 """
 
 import matplotlib.pyplot as plt

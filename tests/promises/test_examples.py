@@ -128,7 +128,8 @@ PROMISES = {
         "lasso: 3 of 10 weights are not 0",
     ],
     "gaussian_process": [
-        "length 1.33, height 1.01, noise 0.20, of which 0.20 is true",
+        "length 1.33, height 1.01",
+        "noise 0.20, of which 0.20 is true",
         "e-16 away",
     ],
     "lasso_path": [

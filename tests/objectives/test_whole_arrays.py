@@ -196,3 +196,31 @@ def test_what_is_long_with_indices_is_an_expression(monkeypatch):
     objective = Objective("norm(x - 1)**2 + sum(x)", sizes={"x": 3})
     assert objective.text is None
     assert objective.value([1, 2, 3]) == 11
+
+
+@pytest.mark.parametrize(
+    ("text", "told", "sizes"),
+    [
+        ("sum(x**2)", r"n \(the length of x\)", {"x": 3}),
+        ("sum(x[i]**2 for i in range(n))", r"n \(the length of x\)", {"x": 3}),
+        ("sum(x[i]**2 for i in range(n))", r"n \(the length of x\)", {"n": 3}),
+        ("sum(X**2) + sum(X[0, :])", r"axis 1 of X.*axis 0 of X", {"X": (2, 3)}),
+    ],
+)
+def test_a_length_is_asked_for_by_the_array_that_has_it(text, told, sizes):
+    with pytest.raises(InputError, match=told) as caught:
+        symgd.minimize(Objective(text, subject_to="sum(x) == 1" if "x" in text else None))
+    example = str(caught.value)
+    assert all(name in example for name in sizes if name != "n")
+    assert Objective(text, sizes=sizes).space.size == np.prod([*sizes.values()][0])
+
+
+@pytest.mark.parametrize("start", [[0.5, 0.0, 0.0], {"x": np.zeros(4)}])
+def test_constraints_get_their_shapes_from_the_start(start):
+    objective = Objective("norm(x)**2", subject_to="sum(x) == 1")
+    result = symgd.minimize(objective, start)
+    count = len(start["x"]) if isinstance(start, dict) else len(start)
+    np.testing.assert_allclose(result.x, 1 / count, rtol=1e-9)
+    by_name = symgd.minimize("sum(X**2)", {"X": np.zeros((2, 3))},
+                             subject_to="sum(X, axis=1) == 1")  # fmt: skip
+    np.testing.assert_allclose(by_name.x, 1 / 3, rtol=1e-9)

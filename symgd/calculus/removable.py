@@ -24,7 +24,7 @@ from symgd.language.signs import is_positive
 T = sp.Symbol("[t]", real=True)  # what a function is a function of
 _ANALYTIC = (
     *(sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.sinh, sp.cosh, sp.tanh),
-    *(sp.asin, sp.atan, sp.asinh, sp.atanh, sp.erf, expm1, log1p),
+    *(sp.asin, sp.atan, sp.asinh, sp.atanh, sp.erf, sp.besselj, expm1, log1p),
 )
 _CIRCLES = (
     4.0,

@@ -39,6 +39,11 @@ _ALLOWED = (
     sp.functions.elementary.piecewise.ExprCondPair,
 )
 
+_ADVICE = {
+    "Integral": "write .doit() if SymPy finds it, or the sum of a quadrature",
+    "Derivative": "write .doit()",
+    "Limit": "write .doit()",
+}
 _KINDS: dict[type, Any] = {sp.Sum: Sum, sp.Product: Product, Maximum: Maximum}
 
 
@@ -114,7 +119,8 @@ class _Checker:
             return _number(node)
         if not isinstance(node, _ALLOWED):
             kind = type(node).__name__
-            raise _refused(node, f"{kind} is not part of the formula language")
+            problem = f"{kind} is not part of the formula language"
+            raise _refused(node, problem, _ADVICE.get(kind))
         arguments = [self.rebuilt(argument, depth, scope) for argument in node.args]
         if isinstance(node, sp.LambertW) and len(node.args) > 1:
             raise _refused(node, "only the principal branch is known: LambertW(x)")

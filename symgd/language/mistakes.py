@@ -69,7 +69,9 @@ def refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
     if isinstance(node, ast.Constant):
         kind = {str: "text", bytes: "text", complex: "a complex number"}
         what = kind.get(type(node.value), repr(node.value))
-        return f"{what} is not part of a formula", None
+        is_complex = isinstance(node.value, complex)
+        advice = "write real and imaginary parts, as numbers" if is_complex else None
+        return f"{what} is not part of a formula", advice
     if isinstance(node, ast.Compare) and source.count("==") == len(node.ops) == 1:
         left, _, right = map(str.strip, source.partition("=="))
         return "an equation is not a number", _equation(left, right)
@@ -126,13 +128,46 @@ _PREFIXED = {  # of NumPy and others, without parentheses
     "dot": "write sum(a[i]*x[i] for i in range(n))",
     "norm": "write sqrt(sum(x[i]**2 for i in range(n))), or hypot(x, y)",
     "where": "write a if condition else b",
-    "select": "write a if condition else b",
-    "power": "write a**b",
-    "fabs": "write abs(x)",
-    "fsum": f"a sum has an index: {_A_SUM}",
+    "select": "write a if condition else b if other else c",
     "logsumexp": "write log(sum(exp(x[i]) for i in range(n)))",
     "std": "write sqrt(mean((x - mean(x))**2)), or with sum and len(x) - 1",
     "var": "write mean((x - mean(x))**2), or with sum and len(x) - 1",
+    **dict.fromkeys(
+        ("sort", "argsort", "argmax", "argmin", "partition", "quantile", "percentile"),
+        "formulas don't sort: max, min and sums of abs have a derivative",
+    ),
+    "median": "formulas don't sort: sum(abs(x - m)) is least where m is the median",
+    **dict.fromkeys(
+        ("cumsum", "cumprod", "accumulate", "convolve", "fft", "interp"),
+        "write the sum that each element is: sum(x[j] for j in range(i + 1))",
+    ),
+    **dict.fromkeys(
+        ("round", "rint", "trunc", "int"),
+        "whole numbers have no derivative: leave it out, and round the result",
+    ),
+    **dict.fromkeys(
+        ("quad", "trapz", "trapezoid", "simpson", "integrate", "dblquad"),
+        "write sum(w[k]*f(x, t[k]) for k in range(n)), with the points t and the "
+        "weights w of a quadrature as data",
+    ),
+    **dict.fromkeys(
+        ("odeint", "solve_ivp", "ode", "root", "fsolve", "minimize"),
+        "what is computed step by step is no formula; a solution that is one may be",
+    ),
+    **dict.fromkeys(
+        ("eig", "eigh", "eigvals", "eigvalsh", "svd", "qr", "cholesky", "lstsq"),
+        "let NumPy factor what is constant, and give that as data",
+    ),
+    **dict.fromkeys(
+        ("concatenate", "hstack", "vstack", "stack", "append"),
+        "write a list: [a, b]; a sum over two arrays is one of two sums",
+    ),
+    **dict.fromkeys(
+        ("random", "randn", "rand", "normal", "uniform"),
+        "a formula has no random numbers: draw them before, as data",
+    ),
+    "print": "a formula is computed as machine code: trace=True shows each iterate",
+    "float": "leave it out: all numbers are float64",
 }
 
 

@@ -209,10 +209,14 @@ def test_what_is_long_with_indices_is_an_expression(monkeypatch):
 )
 def test_a_length_is_asked_for_by_the_array_that_has_it(text, told, sizes):
     with pytest.raises(InputError, match=told) as caught:
-        symgd.minimize(Objective(text, subject_to="sum(x) == 1" if "x" in text else None))
+        symgd.minimize(
+            Objective(text, subject_to="sum(x) == 1" if "x" in text else None)
+        )
     example = str(caught.value)
     assert all(name in example for name in sizes if name != "n")
-    assert Objective(text, sizes=sizes).space.size == np.prod([*sizes.values()][0])
+    assert Objective(text, sizes=sizes).space.size == np.prod(
+        next(iter(sizes.values()))
+    )
 
 
 @pytest.mark.parametrize("start", [[0.5, 0.0, 0.0], {"x": np.zeros(4)}])

@@ -15,6 +15,7 @@ from typing import Any
 import sympy as sp
 
 from symgd.errors import FormulaError
+from symgd.language import mistakes
 from symgd.language.functions import FUNCTIONS
 from symgd.language.notation import array_functions, iterating, slices
 from symgd.language.notation.array_values import (
@@ -326,12 +327,14 @@ class _IndexedForm(Rewriting):
             return known(self, node, given)
         if isinstance(node.func, ast.Attribute) and name not in _ELEMENTWISE_METHODS:
             if root_of(node.func) in MODULES:
-                problem = f"{self.source(node.func)!r} is not a function of formulas"
-                raise self.refuse(node.func, problem, None)
+                source = self.source(node.func)
+                raise self.refuse(node.func, *mistakes.prefixed(name, source))
             problem = f"arrays have no {name} in formulas"
             raise self.refuse(node.func, problem, array_functions.METHODS)
         if name == "Piecewise":
             return self._of_Piecewise(node)
+        if name not in FUNCTIONS and (wrong := mistakes.unknown_function(name)):
+            raise self.refuse(node.func, *wrong)
         if node.keywords or name not in FUNCTIONS:
             return Whole((), lambda _: node, node)
         function = self.write.name(node.func, name)

@@ -156,6 +156,9 @@ FITS = [  # model, data, target, other arguments, parameters
      {"a": 3}),
     ("a*j0(b*x)**2", {"x": T, "y": 3 * special.j0(1.7 * T) ** 2}, "y", {},
      {"a": 3, "b": 1.7}),
+    ("a*(2*j1(b*x)/(b*x))**2",  # Airy's disc, 1 in its middle
+     {"x": T, "y": 3 * (special.jv(0, 1.7 * T) + special.jv(2, 1.7 * T)) ** 2}, "y", {},
+     {"a": 3, "b": 1.7}),
     ("a*lambertw(b*exp(x))", {"x": T, "y": 2 * special.lambertw(3 * np.exp(T)).real},
      "y", {}, {"a": 2, "b": 3}),
     ("a*erf(b*x)", {"x": T, "y": 3 * special.erf(0.7 * T)}, "y", {},

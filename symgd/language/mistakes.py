@@ -11,6 +11,7 @@ import re
 
 from symgd.errors import FormulaError, shortened
 from symgd.language.functions import FUNCTIONS
+from symgd.language.notation.ranks import REDUCING
 
 # Signs that look like an operator of the language, and the operator.
 _LOOKALIKES = {
@@ -40,7 +41,7 @@ _JUXTAPOSED = rf"(?<![\w.])(\d++(?:\.\d*+)?)\s*+(?![eE][-+]?\d){_BETWEEN}([^\W\d
 # What is written, what it should be, and what is wrong; {1} and {2} are the groups.
 _SLIPS = (
     (
-        rf"\b({'|'.join(FUNCTIONS)})\s++(\w++)",
+        rf"\b({'|'.join([*FUNCTIONS, *sorted(REDUCING)])})\s++(\w++)",
         "{1}({2})",
         "a function needs parentheses",
     ),
@@ -133,7 +134,16 @@ _PREFIXED = {  # of NumPy and others, without parentheses
     "std": "write sqrt(mean((x - mean(x))**2)), or with sum and len(x) - 1",
     "var": "write mean((x - mean(x))**2), or with sum and len(x) - 1",
     **dict.fromkeys(
-        ("sort", "argsort", "argmax", "argmin", "partition", "quantile", "percentile"),
+        (
+            "sort",
+            "sorted",
+            "argsort",
+            "argmax",
+            "argmin",
+            "partition",
+            "quantile",
+            "percentile",
+        ),
         "formulas don't sort: max, min and sums of abs have a derivative",
     ),
     "median": "formulas don't sort: sum(abs(x - m)) is least where m is the median",
@@ -166,6 +176,8 @@ _PREFIXED = {  # of NumPy and others, without parentheses
         ("random", "randn", "rand", "normal", "uniform"),
         "a formula has no random numbers: draw them before, as data",
     ),
+    "slogdet": "write log(det(A)), of at most 4 rows",
+    "einsum": "write the sum: sum(A[i, j]*x[j] for i in range(n) for j in range(m))",
     "print": "a formula is computed as machine code: trace=True shows each iterate",
     "float": "leave it out: all numbers are float64",
 }
@@ -265,6 +277,8 @@ def explained(text: str, source: str, error: Exception) -> FormulaError:
         or _assignment(text, source)
         or _keyword(text, source)
         or _half_a_choice(text, source)
+        or _loop_outside(text, source)
+        or _prime(text, source)
         or _slip(text, source)
         or _unknown_sign(text, source)
         or _python_says(text, source, error)
@@ -288,6 +302,24 @@ def latex(text: str, source: str) -> FormulaError | None:
         "write (1/2)*x**2 for \\frac{1}{2}x^{2}, sqrt(x), x[i], sum(... for i in ...)"
     )
     return FormulaError("this is LaTeX", text, *match.span(), advice)
+
+
+def _loop_outside(text: str, source: str) -> FormulaError | None:
+    """Return what is wrong with sum(x[i]) for i in range(n)."""
+    pattern = r"\b(sum|prod|max|min)\((.*)\)\s*(for\s+\w+\s+in\s+.+)$"
+    if (match := re.search(pattern, source.strip())) is None:
+        return None
+    problem = "'for' stands inside of the parentheses"
+    better = f"write {match[1]}({match[2]} {match[3].strip()})"
+    place = source.find(match[3])
+    return FormulaError(problem, text, place, place + 3, shortened(better, 72))
+
+
+def _prime(text: str, source: str) -> FormulaError | None:
+    """Return what is wrong with x'*x."""
+    if source.count("'") != 1 or (match := re.search(r"\w(')", source)) is None:
+        return None
+    return FormulaError("' is no transpose here", text, *match.span(1), "write x.T")
 
 
 def _tilde(text: str, source: str) -> FormulaError | None:

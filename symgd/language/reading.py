@@ -343,6 +343,8 @@ class Reader:
             suggestion = whole and f"use {whole}: it stands for each row or coordinate"
             raise self._error(node, mistakes.OBJECTIVES_ONLY, suggestion)
         if not isinstance(node.value, ast.Name):
+            if isinstance(node.value, ast.Call):
+                self._value(node.value)  # it may be what is wrong
             raise self._error(node, *mistakes.refusal(node, self._source(node)))
         name, inner = node.value.id, node.slice
         parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]

@@ -199,7 +199,8 @@ class Arrays:
                 about = ", ".join(f"{k} = {v}" for k, v in sorted(self.sizes.items()))
                 problem = f"{name} has shape {tuple(shape)}, but the formula reaches"
                 where = f" where {about}" if about else ""
-                raise InputError(f"{problem} {tuple(least[name])} of it{where}")
+                problem = f"{problem} {tuple(least[name])} of it{where}"
+                raise InputError(f"{problem}: leave out what isn't used")
 
     def sized(self, x0: Any) -> Arrays:
         """Return the same with the lengths that a start has.

@@ -270,3 +270,28 @@ def test_depth_is_bounded_for_expressions_too():
         expression = sp.sin(expression, evaluate=False)
     with pytest.raises(FormulaError, match="levels deep"):
         read(expression)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "advice"),
+    [
+        ("norm x", "needs parentheses", "write norm(x)"),
+        ("x'*x", "' is no transpose", "write x.T"),
+        ("sum(x[i]) for i in range(3)", "inside of the parentheses",
+         "write sum(x[i] for i in range(3))"),
+        ("2*max(x[i]**2) for i in range(n)", "inside of the parentheses",
+         "write max(x[i]**2 for i in range(n))"),
+        ("df['y']**2", "a column is a name of its own", "write y"),
+        ("np.einsum('ij,j->', A, x)", "unknown function 'einsum'", "write the sum"),
+        ("jnp.linalg.slogdet(A)", "unknown function 'slogdet'", "log(det(A))"),
+        ("sorted(x)[0]", "unknown function 'sorted'", "don't sort"),
+        ("quad(f, 0, 1)", "unknown function 'quad'", "weights w of a quadrature"),
+        ("float(x)", "unknown function 'float'", "leave it out"),
+    ],
+)  # fmt: skip
+def test_habits_of_newcomers_are_told_what_to_write(text, problem, advice):
+    with pytest.raises(FormulaError) as caught:
+        read(text, arrays=True)
+    assert problem in caught.value.problem
+    assert advice in caught.value.suggestion
+    assert caught.value.formula

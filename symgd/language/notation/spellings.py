@@ -141,6 +141,15 @@ class _Respelt(ast.NodeTransformer):
             return ast.copy_location(ast.UnaryOp(ast.Not(), node.operand), node)
         return node
 
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        column = node.slice.value if isinstance(node.slice, ast.Constant) else None
+        if isinstance(column, str):
+            problem = "a column is a name of its own in formulas"
+            advice = f"write {column}" if column.isidentifier() else None
+            raise self.refuse(node, problem, advice)
+        self.generic_visit(node)
+        return node
+
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         if module_of(node) is None or node.attr not in _CONSTANTS:
             self.generic_visit(node)

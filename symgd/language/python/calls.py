@@ -266,4 +266,6 @@ _UNDONE = {
     "print": ("print does something, and a formula only has a value", "leave it out"),
     "input": ("a formula can't ask", "give the number as an argument"),
     "open": ("a formula reads no files", "read the data before"),
+    "map": ("a formula has no map", "write g(v) for v in x"),
+    "filter": ("a formula has no filter", "write v for v in x if v > 0"),
 }

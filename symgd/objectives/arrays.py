@@ -88,6 +88,7 @@ class Arrays:
             advice = f"give sizes={{{name!r}: 100}}, say"
             raise InputError(f"{name!r} is a size here: {advice}")
         loose = self.size_names - structure.bound_names(expression) - set(sizes)
+        loose -= structure.names_from_end(expression)
         for name in loose:
             problem = f"{name!r} is not the index of a sum: write"
             example = f"sum(... for {name} in range(n))"

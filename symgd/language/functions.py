@@ -18,6 +18,7 @@ from symgd.arithmetic import elementary as vectormath
 from symgd.arithmetic import special as numeric
 from symgd.language import as_written
 from symgd.language.quick import applied, direction, magnitude, power
+from symgd.language.special_nodes import lambertw, logit, over, xlogy
 from symgd.language.text import CONSTANT_NAMES
 
 
@@ -210,68 +211,6 @@ class real_abs(sp.Function):
         return f"Abs({printer._print(self.args[0])})"
 
 
-class xlogy(sp.Function):
-    """The product x*log(y), which is 0 where x is 0."""
-
-    is_extended_real = True
-
-    def fdiff(self, argindex: int = 1) -> sp.Expr:
-        """Return the derivative."""
-        x, y = self.args
-        return sp.log(y) if argindex == 1 else over(x, y)
-
-    def _eval_evalf(self, prec: int) -> sp.Expr:
-        x, y = (argument.evalf(prec) for argument in self.args)
-        return sp.S.Zero if x.is_zero else x * sp.log(y)
-
-
-class over(sp.Function):
-    """The quotient x/y, which is 0 where both are 0."""
-
-    is_extended_real = True
-
-    def fdiff(self, argindex: int = 1) -> sp.Expr:
-        """Return the derivative."""
-        x, y = self.args
-        return over(1, y) if argindex == 1 else -over(over(x, y), y)
-
-    def _eval_evalf(self, prec: int) -> sp.Expr:
-        x, y = (argument.evalf(prec) for argument in self.args)
-        return sp.S.Zero if x.is_zero else x / y
-
-    def _sympystr(self, printer: Any) -> str:
-        x, y = map(printer._print, self.args)
-        return f"({x})/({y})"
-
-
-class logit(sp.Function):
-    """The inverse of the logistic function, log(x/(1 - x))."""
-
-    is_extended_real = True
-
-    def fdiff(self, argindex: int = 1) -> sp.Expr:
-        """Return the derivative."""
-        (x,) = self.args
-        return 1 / (x * (1 - x))
-
-    def _eval_evalf(self, prec: int) -> sp.Expr:
-        (x,) = self.args
-        return (sp.log(x) - sp.log(1 - x))._eval_evalf(prec)
-
-
-class lambertw(sp.Function):
-    """Lambert's w with w*exp(w) = x, the principal branch: real from -1/e on."""
-
-    is_extended_real = True
-
-    def fdiff(self, argindex: int = 1) -> sp.Expr:
-        """Return the derivative."""
-        return sp.exp(-self) / (1 + self)
-
-    def _eval_evalf(self, prec: int) -> sp.Expr:
-        return sp.LambertW(self.args[0])._eval_evalf(prec)
-
-
 @dataclass(frozen=True)
 class Function:
     """One row: a function of the language.
@@ -446,3 +385,10 @@ ORDERS = {  # that functions have whose first argument is one
 }
 REAL = {sp.Abs: real_abs, sp.sign: real_sign, sp.LambertW: lambertw}
 CONSTANTS = {name: sp.E if name == "E" else sp.pi for name in CONSTANT_NAMES}
+# Of whole arrays; what they mean there, ``notation`` knows.
+REDUCING = frozenset(
+    {
+        *("sum", "prod", "mean", "max", "min", "norm", "logsumexp", "len", "any"),
+        *("all", "average", "trace", "det", "dot", "matmul", "inner", "solve"),
+    }
+)

@@ -10,8 +10,7 @@ import keyword
 import re
 
 from symgd.errors import FormulaError, shortened
-from symgd.language.functions import FUNCTIONS
-from symgd.language.notation.ranks import REDUCING
+from symgd.language.functions import FUNCTIONS, REDUCING
 
 # Signs that look like an operator of the language, and the operator.
 _LOOKALIKES = {

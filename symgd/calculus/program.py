@@ -234,13 +234,16 @@ class _Writer:
 
     def steps_named(self, value: sp.Expr) -> tuple[list[Let], sp.Expr]:
         """Return names for what is asked whether it reaches a maximum, and the rest."""
-        steps: dict[Any, Let] = {}
-        chosen: dict[Any, Any] = {}
-        for node in outermost(value, reached):
-            body, largest = node.args
-            step = steps.setdefault(body, Let(self.name(), body))
-            chosen[node] = where_reached(step.name, largest)
-        return list(steps.values()), replaced(value, chosen)
+        pairs: dict[Any, Any] = {n: n.args for n in outermost(value, reached)}
+        bodies = dict.fromkeys(body for body, _ in pairs.values())
+        names = {body: self.name() for body in bodies}
+        # A maximum that is written out is one of these names.
+        chosen = {
+            node: where_reached(names[body], replaced(largest, names))
+            for node, (body, largest) in pairs.items()
+        }
+        steps = [Let(name, body) for body, name in names.items()]
+        return steps, replaced(value, chosen)
 
     def valued(self, node: sp.Expr, name: sp.Symbol, depth: int) -> list[Step]:
         """Return the steps that give a sum or a product its name."""

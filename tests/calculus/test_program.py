@@ -415,6 +415,25 @@ def test_an_extreme_is_reached_whatever_it_is_rounded_to():
         assert gradient[-1] == a[reached] + 2 * x[-1]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "(x[i] - a[k, i])**2*a[k, i] + x[i]*a[k, i]*a[k, 0] + a[k, 1]",
+        "x[i]*a[k, i]*x[0] + (x[i] - a[k, 0])*a[k, i]",
+    ],
+)
+def test_so_it_is_where_a_short_one_is_written_out(body):
+    rng = np.random.default_rng(1)
+    text = f"sum(max({body} for i in range(3))**2 for k in range(m))"
+    objective = Objective(text, data={"a": rng.normal(size=(50, 3))})
+    for _ in range(20):
+        x, way = rng.normal(size=3), 1e-6 * rng.normal(size=3)
+        change = (objective.grad(x + way) - objective.grad(x - way)) / 2
+        np.testing.assert_allclose(
+            objective.hess(x) @ way, change, rtol=1e-4, atol=1e-8
+        )
+
+
 @pytest.mark.parametrize("place", [0, 3, 8, 2050, 4098])
 def test_nan_is_no_extreme_that_is_passed_over(place):
     x = np.arange(4099.0)

@@ -11,6 +11,7 @@ import numpy as np
 import sympy as sp
 
 from symgd.language.formula import symbol
+from symgd.language.nodes import REPEATED, Maximum
 from symgd.testing.high_precision import DIGITS, HighPrecision, exact_number
 
 
@@ -92,10 +93,12 @@ def forward(objective, x):
         if node.is_Number or node.is_NumberSymbol:
             return (int(node) if node.is_Integer else real(str(node.n(25)))), flat
         kind = type(node).__name__
-        if isinstance(node, (sp.Sum, sp.Product)):
+        if isinstance(node, REPEATED):
             found = terms(node, node.limits, known)
             if isinstance(node, sp.Product):
                 return product(found)
+            if isinstance(node, Maximum):
+                return max(found, key=lambda pair: pair[0])
             return _added(found, flat)
         if isinstance(node, sp.Indexed):
             name = str(node.base.label)

@@ -1,4 +1,4 @@
-"""Functions that are not smooth, and the gamma functions that Python's math lacks.
+"""Functions that are not smooth, and special ones that Python's math lacks.
 
 Plain Python, one number in, one number out: ``lowering`` compiles them, a reader can
 run them. NaN goes in, NaN comes out, so that a diverging run is noticed.
@@ -6,14 +6,17 @@ run them. NaN goes in, NaN comes out, so that a diverging run is noticed.
 
 from __future__ import annotations
 
+import math
 from math import inf, nan, pi
 
-from symgd.arithmetic.elementary import log, sin, tan
+from symgd.arithmetic.bessel import besselj as besselj
+from symgd.arithmetic.elementary import exp, log, log1p, sin, tan
 from symgd.arithmetic.primitives import (
     choose,
     fma,
     library,
     repaired,
+    square_root,
     whole,
     whole_below,
     with_sign,
@@ -133,3 +136,64 @@ def _whole_power(z: float, n: int) -> float:
 
 
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
+
+
+def xlogy(x: float, y: float) -> float:
+    """Return x*log(y), and 0 where x is 0, unless y is NaN."""
+    nothing = (x == 0.0) & (y == y)
+    return choose(nothing, 0.0, x * log(choose(nothing, 1.0, y)))
+
+
+def over(x: float, y: float) -> float:
+    """Return x/y, and 0 where both are 0."""
+    nothing = (x == 0.0) & (y == 0.0)
+    return choose(nothing, 0.0, x / choose(nothing, 1.0, y))
+
+
+def logit(x: float) -> float:
+    """Return log(x/(1 - x)), also next to 1/2, where the logarithms cancel."""
+    middle = (x > 0.25) & (x < 0.75)
+    inside = choose(middle, x, 0.5)
+    near = log1p((2.0 * inside - 1.0) / (1.0 - inside))
+    return choose(middle, near, log(x) - log1p(-x))
+
+
+E_INVERSE = 0.36787944117144233  # 1/e, and what it is rounded by
+E_INVERSE_REST = -1.2428753672788363e-17
+E = 2.718281828459045
+BRANCH = -0.25  # up to which w is found by its distance from -1
+
+
+def lambertw(x: float) -> float:
+    """Return the principal w with w*exp(w) = x, for x >= -1/e.
+
+    Newton's method for w + log(w) = log(x), from an estimate good to 1 % (Iacono and
+    Boyd 2017, "New approximations to the principal real-valued branch of the Lambert
+    W-function", equations 16 and 19); near -1/e, for a series in w + 1.
+    """
+    above = (x + E_INVERSE) + E_INVERSE_REST  # exact where it cancels
+    above = choose(x + E_INVERSE == 0.0, 0.0, above)
+    root = square_root(E) * square_root(above)
+    guess = 2.036 * log((1.0 + 1.14956131 * root) / (1.0 + 0.4549574 * log1p(root)))
+    near = x < BRANCH
+    v = choose(near & (above > 0.0), guess, 0.5)
+    w = choose(abs(x) < 0.01, x, guess - 1.0)
+    w = choose(near | (x == 0.0), 1.0, w)
+    y = choose(near | (x == 0.0), E, x)
+    for _ in range(4):
+        residual = v * v * _branch_series(v) - E * above
+        v = v - residual / (v * exp(v))
+        w = w / (1.0 + w) * (1.0 + log(y / w))
+    v = choose(above == 0.0, 0.0, choose(above < 0.0, nan, v))
+    return choose(near, v - 1.0, choose((x == 0.0) | (x == inf), x, w))
+
+
+def _branch_series(v: float) -> float:
+    """Return (1 - (1 - v)*exp(v))/v**2, the sum of v**k/(k!*(k + 2)), for v to 0.7."""
+    total = 0.0
+    for factor in BRANCH_FACTORS:
+        total = fma(total, v, factor)
+    return total
+
+
+BRANCH_FACTORS = tuple(1.0 / (math.factorial(k) * (k + 2)) for k in range(16, -1, -1))

@@ -23,7 +23,7 @@ from symgd.calculus.program import place_of
 from symgd.calculus.structure import Guard, Range, ranges_of
 from symgd.calculus.whole import Spans
 from symgd.language.functions import real_abs
-from symgd.language.nodes import REPEATED, kept
+from symgd.language.nodes import REPEATED, Maximum, kept
 
 _BENT_NOWHERE = (sp.Add, sp.Piecewise, sp.Max, sp.Min, sp.Abs, real_abs, kept)
 
@@ -88,7 +88,7 @@ class Couplings:
         if isinstance(node, REPEATED):
             inside = (*ranges, *ranges_of(node))
             reads, pairs = self._visit(node.function, inside, guards)
-            if not isinstance(node, sp.Sum):
+            if not isinstance(node, (sp.Sum, Maximum)):
                 pairs = pairs | _among(reads, len(ranges))
             return reads, pairs
         parts = list(self._parts(node, ranges, guards))

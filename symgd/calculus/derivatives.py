@@ -14,7 +14,7 @@ import sympy as sp
 
 from symgd.errors import FormulaError
 from symgd.language.as_written import choice
-from symgd.language.composed import divided, xlogy
+from symgd.language.composed import divided, times_log
 from symgd.language.formula import text_of
 from symgd.language.nodes import NOT_REAL, SHARES, contains, kept
 from symgd.language.quick import applied, direction, power, product, slope, total
@@ -198,14 +198,14 @@ class _Derivative:
             return branches[0][0]
         return choice(*branches)
 
-    def _of_xlogy(self, node: xlogy) -> sp.Expr:
+    def _of_times_log(self, node: times_log) -> sp.Expr:
         """Return the derivative, which is 0 likewise, unless x is no longer there."""
         x, y = node.args
         outer = self.of(x)
         known = outer.is_number
         by_x = product(outer, node.logarithm) if known else node.func(outer, y)
         by_y = (
-            product(exponent, _over(x, base), self.of(base))
+            product(exponent, _quotient(x, base), self.of(base))
             for base, exponent in node.factors
             if self.moves(base)
         )
@@ -214,8 +214,8 @@ class _Derivative:
     def _of_divided(self, node: divided) -> sp.Expr:
         above, below = node.args
         return total(
-            _over(self.of(above), below),
-            product(sp.S.NegativeOne, _over(node, below), self.of(below)),
+            _quotient(self.of(above), below),
+            product(sp.S.NegativeOne, _quotient(node, below), self.of(below)),
         )
 
     def _of_kept(self, node: sp.Expr) -> sp.Expr:
@@ -244,7 +244,7 @@ class _Derivative:
         return total(*(product(each, self.of(a)) for each, (_, a) in pairs))
 
 
-def _over(above: sp.Expr, below: sp.Expr) -> sp.Expr:
+def _quotient(above: sp.Expr, below: sp.Expr) -> sp.Expr:
     """Return a quotient that is 0 where both are, unless they cancel."""
     if isinstance(above, sp.Add) and isinstance(below, sp.Add):
         one, other = above.as_coefficients_dict(), below.as_coefficients_dict()

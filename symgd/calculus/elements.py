@@ -16,10 +16,11 @@ from typing import Any
 
 import sympy as sp
 
+from symgd.calculus.largest import reached, share, ties
 from symgd.calculus.program import named_as, outermost, place_of, slopes
 from symgd.language.as_written import made
 from symgd.language.formula import array, symbol
-from symgd.language.nodes import REPEATED, Product, Sum, replaced
+from symgd.language.nodes import REPEATED, Maximum, Product, Sum, replaced
 
 DIRECTION = "[v]"  # before a variable's name: its part of a direction
 
@@ -49,6 +50,9 @@ def directional(expression: sp.Expr, variables: Iterable[str]) -> sp.Expr:
     def inside(node: sp.Expr) -> sp.Expr:
         if isinstance(node, sp.Sum):
             return node.func(along(node.function), *node.limits)
+        if isinstance(node, Maximum):
+            way = along(node.function) * reached(node.function, node)
+            return Sum(way, *node.limits) / ties(node, node)
         return Sum(along(node.function) * _others(node), *node.limits)
 
     return along(expression)
@@ -110,6 +114,7 @@ def _terms(
             continue
         inner = back[access]
         others = _others(inner) if isinstance(inner, sp.Product) else sp.S.One
+        others = share(inner) if isinstance(inner, Maximum) else others
         around = (*inner.limits, *limits)
         terms += _terms(inner.function, variable, value * others, around)
     return terms

@@ -26,12 +26,13 @@ from symgd.language.as_written import made
 from symgd.language.formula import array as array_of
 from symgd.language.formula import symbol
 from symgd.language.functions import log_cosh, real_abs, softplus
-from symgd.language.nodes import Sum, kept, parts_of
+from symgd.language.nodes import Maximum, Sum, kept, parts_of
 from symgd.language.smoothness import is_analytic, is_root, varying
 
 Around: TypeAlias = tuple[Any, ...]  # of an index: its name, first and last
 
 ABSOLUTE = (sp.Abs, real_abs)
+KINKED = (*ABSOLUTE, sp.Max, sp.Min, Maximum)
 RISING = (sp.exp, expm1, sp.sinh, sp.tanh, sp.atan, sp.asinh, sp.erf, softplus)
 ON_POSITIVE = (sp.log, log1p)  # rising where they are defined
 FROM_ZERO = (sp.cosh, log_cosh)  # rising from 0 on
@@ -50,8 +51,8 @@ class KinkedPart(NamedTuple):
     ----------
     kind : str
         PAIR: one of two is 0, and their difference is ``pieces[0]``. MOST_OF: at least
-        each piece (``sign`` 1), or at most (-1). NORM: at least the root of a sum of
-        ``pieces``, which are (weight, base, limits).
+        each piece (``sign`` 1), or at most (-1): they are (piece, limits). NORM: at
+        least the root of a sum of ``pieces``, which are (weight, base, limits, root).
     names : tuple of str
         Of new variables.
     node : SymPy expression
@@ -69,6 +70,13 @@ class KinkedPart(NamedTuple):
     limits: Around
     sign: int = 1
 
+    @property
+    def formulas(self) -> list[Any]:
+        """What the pieces are of."""
+        places = {PAIR: None, MOST_OF: 0, NORM: 1}
+        place = places[self.kind]
+        return [p if place is None else p[place] for p in self.pieces]
+
 
 class Epigraph(NamedTuple):
     """A smooth formula and what stands for kinks in it, the inner ones first."""
@@ -79,8 +87,7 @@ class Epigraph(NamedTuple):
 
 def may_have_epigraph(expression: Any) -> bool:
     """Return whether a formula has kinks that may have a smooth form."""
-    kinds = (*ABSOLUTE, sp.Max, sp.Min)
-    return any(isinstance(p, kinds) or _is_norm(p) for p in parts_of(expression))
+    return any(isinstance(p, KINKED) or _is_norm(p) for p in parts_of(expression))
 
 
 def epigraph(
@@ -119,14 +126,10 @@ def epigraph(
     names = rewriter.variables | {n for part in rewriter.parts for n in part.names}
     if not all(is_analytic(varying(each, names)) for each in found):
         return None
-    inner = (piece for part in rewriter.parts for piece in _formulas(part))
+    inner = (piece for part in rewriter.parts for piece in part.formulas)
     if not all(is_analytic(varying(each, names)) for each in inner):
         return None
     return found, tuple(rewriter.parts)
-
-
-def _formulas(part: KinkedPart) -> list[Any]:
-    return [p[1] if part.kind == NORM else p for p in part.pieces]
 
 
 class _Rewriter:
@@ -151,8 +154,7 @@ class _Rewriter:
     def _find(self, node: Any) -> None:
         """Note which parts of a formula have a kink that depends on variables."""
         moving = varying(node, self.variables)
-        kinds = (*ABSOLUTE, sp.Max, sp.Min)
-        kinks = {p for p in moving if isinstance(p, kinds) or _is_norm(p)}
+        kinks = {p for p in moving if isinstance(p, KINKED) or _is_norm(p)}
         whole = {p for p in moving if kinks & set(parts_of(p))}
         self.kinked |= whole
 
@@ -170,7 +172,7 @@ class _Rewriter:
     def _monotone(self, node: Any, rises: bool, limits: Around) -> Any:
         if isinstance(node, ABSOLUTE) and rises:
             return self._pair(node, (self._plain(node.args[0]), 0), limits)
-        if isinstance(node, sp.Max) and rises:
+        if isinstance(node, (sp.Max, Maximum)) and rises:
             return self._extreme(node, 1, limits)
         if isinstance(node, sp.Min) and not rises:
             return self._extreme(node, -1, limits)
@@ -260,13 +262,15 @@ class _Rewriter:
 
     def _add(self, *part: Any) -> None:
         new = KinkedPart(*part)
-        indices = {index for index, *_ in new.limits}
-        if len(indices) < len(new.limits):
-            raise NotExactError
-        for _, *ends in new.limits:
-            for end in ends:
-                if end.free_symbols & indices or end.has(sp.Indexed):
-                    raise NotExactError  # there would be elements of no kink
+        inside = [p[1] for p in new.pieces] if new.kind == MOST_OF else []
+        for around in ((*inner, *new.limits) for inner in (*inside, ())):
+            indices = {index for index, *_ in around}
+            if len(indices) < len(around):
+                raise NotExactError
+            for _, *ends in around:
+                for end in ends:
+                    if end.free_symbols & indices or end.has(sp.Indexed):
+                        raise NotExactError  # there would be elements of no kink
         self.parts.append(new)
 
     def _pair(self, node: Any, two: tuple[Any, Any], limits: Around) -> Any:
@@ -278,11 +282,10 @@ class _Rewriter:
 
     def _extreme(self, node: Any, sign: int, limits: Around) -> Any:
         rises = sign > 0
-        pieces = []
-        for each in node.args:
-            pieces += self._pieces(each, rises, limits)
-        if len(pieces) == 2:
-            number, other = sorted(pieces, key=lambda each: not each.is_number)
+        pieces = self._pieces(node, rises, limits)
+        plain = [piece for piece, inner in pieces if not inner]
+        if len(plain) == len(pieces) == 2:
+            number, other = sorted(plain, key=lambda each: not each.is_number)
             # min(a, b) is -max(-a, -b).
             pair = sign * other, sign * number
             larger = self._pair(node, pair, limits)
@@ -292,15 +295,24 @@ class _Rewriter:
         self._add(MOST_OF, (name,), node, tuple(pieces), limits, sign)
         return new
 
-    def _pieces(self, node: Any, rises: bool, limits: Around) -> list[Any]:
-        """Return of what a choice chooses, also where one is inside of it."""
+    def _pieces(
+        self, node: Any, rises: bool, limits: Around
+    ) -> list[tuple[Any, Around]]:
+        """Return of what a choice chooses, also where one is inside of it.
+
+        Each is with the limits of the indices that are chosen from.
+        """
         if isinstance(node, ABSOLUTE) and rises and node in self.kinked:
             inner = self._plain(node.args[0])
-            return [inner, -inner]
+            return [(inner, ()), (-inner, ())]
+        if isinstance(node, Maximum) and rises:
+            own = tuple(tuple(each) for each in node.limits)
+            chosen = self._pieces(node.function, rises, (*own, *limits))
+            return [(piece, (*further, *own)) for piece, further in chosen]
         if isinstance(node, sp.Max if rises else sp.Min):
             found = (self._pieces(each, rises, limits) for each in node.args)
             return [piece for pieces in found for piece in pieces]
-        return [self.monotone(node, rises, limits)]
+        return [(self.monotone(node, rises, limits), ())]
 
     def _norm(self, node: Any, rises: bool, limits: Around) -> Any:
         squares = squares_of(node.base)

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import sympy as sp
 
 from symgd.calculus import derivatives
+from symgd.calculus.largest import reached, ties, where_reached
 from symgd.calculus.unmoved import Unmoved
 from symgd.language.nodes import Maximum, replaced
 from symgd.language.signs import is_nonnegative
@@ -160,6 +161,9 @@ _Adjoint: TypeAlias = Callable[[sp.Expr], sp.Expr]
 _Scope: TypeAlias = tuple[tuple[Step, ...], sp.Expr, list[Add]]
 
 
+_ASKED_FIRST = (sp.Product, Maximum)  # what their slopes depend on is their value
+
+
 class _Writer:
     """Writes the steps of nested scopes; a scope is the body of a loop, or the whole.
 
@@ -181,17 +185,18 @@ class _Writer:
         expression: sp.Expr,
         depth: int,
         adjoint: _Adjoint | None = None,
-        factor: bool = False,
+        compared: bool = False,
     ) -> _Scope:
         """Return the steps before an expression, the expression, and what is added.
 
-        A factor gets a name, as it is compared with 0: a comparison that SymPy rewrites
-        may round to another side.
+        What is compared gets a name, a factor with 0 or a body with its maximum: it is
+        computed by itself then, with the same bits wherever it is.
         """
         sums = Unmoved(expression, self.name)
-        inner, named, value = sums.inner, sums.outermost, sums.value
-        own = [Let(self.name(), value)] if factor else []
-        result = own[0].name if own else value
+        inner, named = sums.inner, sums.outermost
+        own, value = self.steps_named(sums.value)
+        own += [Let(self.name(), value)] if compared else []
+        result = own[-1].name if compared else value
         known = {node: self.valued(node, name, depth) for node, name in inner.items()}
         first = [step for steps in known.values() for step in steps]
         if adjoint is None:
@@ -208,7 +213,7 @@ class _Writer:
             slope = reached * found.pop(name, sp.S.Zero)
             late = {*named.values(), *_defined(own)}
             ready = not slope.atoms(sp.Symbol) & late
-            if slope == 0 or isinstance(node, sp.Product) or not ready:
+            if slope == 0 or isinstance(node, _ASKED_FIRST) or not ready:
                 factors = self.valued(node, name, depth)
                 first += factors
                 if slope != 0:
@@ -226,6 +231,19 @@ class _Writer:
             array, indices = place_of(access)
             adds.append(Add(array, indices, reached * slope))
         return (*first, *own, *then), result, adds
+
+    def steps_named(self, value: sp.Expr) -> tuple[list[Let], sp.Expr]:
+        """Return names for what is asked whether it reaches a maximum, and the rest."""
+        pairs: dict[Any, Any] = {n: n.args for n in outermost(value, reached)}
+        bodies = dict.fromkeys(body for body, _ in pairs.values())
+        names = {body: self.name() for body in bodies}
+        # A maximum that is written out is one of these names.
+        chosen = {
+            node: where_reached(names[body], replaced(largest, names))
+            for node, (body, largest) in pairs.items()
+        }
+        steps = [Let(name, body) for body, name in names.items()]
+        return steps, replaced(value, chosen)
 
     def valued(self, node: sp.Expr, name: sp.Symbol, depth: int) -> list[Step]:
         """Return the steps that give a sum or a product its name."""
@@ -262,6 +280,12 @@ class _Writer:
             assert isinstance(whole, Let)
             product, zeros = (total.name for total in nest.totals)
             adjoint = _of_factor(slope, whole.name, product, zeros)
+        if isinstance(node, Maximum):
+            nest, count = factors[-1], self.name()
+            assert isinstance(nest, Nest)
+            largest = nest.totals[0].name
+            steps.append(self.loops(ties(node, largest), depth, [count])[0])
+            adjoint = _of_largest(slope / count, largest)
         names = [] if name is None else [name]
         nest, outer = self.loops(node, depth, names, adjoint)
         adds += outer
@@ -282,14 +306,14 @@ class _Writer:
             loops.append(Loop(own, low.xreplace(renamed), high.xreplace(renamed) + 1))
             renamed[index] = own
         body = replaced(node.function, renamed)
-        factor = isinstance(node, sp.Product)
-        steps, value, adds = self.scope(body, depth + len(loops), adjoint, factor)
+        factor, largest = isinstance(node, sp.Product), isinstance(node, Maximum)
+        compared = factor or largest
+        steps, value, adds = self.scope(body, depth + len(loops), adjoint, compared)
         values = [value]
         if factor and names:
             zero = sp.Eq(value, 0)
             values = [sp.Piecewise((1, zero), (value, True))]
             values.append(sp.Piecewise((1, zero), (0, True)))
-        largest = isinstance(node, Maximum)
         kinds = [PRODUCT if factor else MAXIMUM if largest else SUM, SUM]
         totals: list[Total] = []
         while loops:
@@ -374,6 +398,11 @@ def _of_factor(
         return slope * others
 
     return adjoint
+
+
+def _of_largest(slope: sp.Expr, largest: sp.Symbol) -> _Adjoint:
+    """Return the adjoint of a maximum's body: its share of the slope."""
+    return lambda body: slope * where_reached(body, largest)
 
 
 def place_of(access: sp.Basic) -> tuple[str, tuple[sp.Expr, ...]]:

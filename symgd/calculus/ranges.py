@@ -186,7 +186,11 @@ class Reach:
             f"the index {text_of(index)} of {text_of(access.node)} becomes {wrong}, "
             f"but {access.name} has {length} {what}"
         )
-        raise FormulaError(problem, self.formula, suggestion=self._about(access))
+        about = self._about(access)
+        if wrong == length and not index.free_symbols:
+            counted = "indices count from 0"
+            about = f"{counted}; {about}" if about else counted
+        raise FormulaError(problem, self.formula, suggestion=about)
 
     def _quick_span(self, access: Access, index: sp.Expr) -> Span | None:
         try:

@@ -24,7 +24,7 @@ from symgd.language.signs import is_positive
 T = sp.Symbol("[t]", real=True)  # what a function is a function of
 _ANALYTIC = (
     *(sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.sinh, sp.cosh, sp.tanh),
-    *(sp.asin, sp.atan, sp.asinh, sp.atanh, sp.erf, expm1, log1p),
+    *(sp.asin, sp.atan, sp.asinh, sp.atanh, sp.erf, sp.besselj, expm1, log1p),
 )
 _CIRCLES = (
     4.0,
@@ -190,7 +190,7 @@ def _candidates(node: sp.Expr) -> Iterator[sp.Expr]:
         if divisor.is_Symbol or isinstance(divisor, (sp.Add, sp.Mul, sp.Indexed)):
             yield divisor
     for inner in sorted(node.atoms(*_ANALYTIC), key=sp.default_sort_key):
-        argument = inner.args[0]
+        argument = inner.args[-1]
         if not argument.is_number:
             yield argument - 1 if isinstance(inner, sp.log) else argument
     for power in sorted(node.atoms(sp.Pow), key=sp.default_sort_key):

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import sympy as sp
 
 from symgd.language.functions import real_abs
-from symgd.language.nodes import kept
+from symgd.language.nodes import Maximum, kept
 from symgd.language.signs import is_nonnegative, is_positive
 
 Interval: TypeAlias = tuple[float, float]
@@ -67,6 +67,8 @@ def _inside(node: Any, known: Mapping[str, Interval]) -> Interval:
         return least, max(abs(low), abs(high))
     if isinstance(node, kept):
         return spans[0]
+    if isinstance(node, Maximum):
+        return span_of(node.function, known)
     if isinstance(node, sp.Sum):
         low, high = span_of(node.function, known)
         return (0.0 if low >= 0.0 else -math.inf), (0.0 if high <= 0.0 else math.inf)

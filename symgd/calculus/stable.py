@@ -25,12 +25,13 @@ from symgd.calculus.powers import Powers, has_powers
 from symgd.calculus.removable import T, removable
 from symgd.calculus.units import unit_of
 from symgd.language.as_written import choice, made, raised
-from symgd.language.composed import by_expm1, xlog1py, xlogy
+from symgd.language.composed import by_expm1, times_log, times_log1p
 from symgd.language.functions import (
     exp_less,
     sigmoid,
 )
 from symgd.language.nodes import REPEATED, kept
+from symgd.language.quick import unasked
 from symgd.language.signs import is_nonnegative, is_positive
 
 MOST_TERMS = 4  # of a sum of logarithms that is multiplied out
@@ -114,6 +115,8 @@ class _Pass:
             if any(halves):
                 pairs = zip(halves, sp.Mul.make_args(node), strict=True)
                 return self.of(sp.Mul(*(new or old for new, old in pairs)))
+        if isinstance(node, sp.Add) and (tail := _tail(node)) is not None:
+            return self.of(tail)
         if self.removes and (unit := unit_of(node)) is not None:
             return self.of(node.func(*unit.parts))
         if isinstance(node, (sp.Mul, sp.Pow)) and not node.is_number:
@@ -157,7 +160,7 @@ class _Pass:
             return self._of_sum_of_logarithms(factors)
         (log,) = logs
         number, c = sp.Mul(*others).as_coeff_Mul()
-        found = (xlog1py if isinstance(log, log1p) else xlogy)(c, log.args[0])
+        found = (times_log1p if isinstance(log, log1p) else times_log)(c, log.args[0])
         bases = [base for base, _ in found.factors]
         if not any(map(_may_be_0, bases)) or self.of(log).func != log.func:
             return None
@@ -244,6 +247,18 @@ def _has_logarithms(total: sp.Add) -> bool:
     """Return whether a short sum has logarithms as terms, or multiples of them."""
     terms = (term.as_coeff_Mul()[1] for term in total.args)
     return len(total.args) <= MOST_TERMS and any(isinstance(t, sp.log) for t in terms)
+
+
+def _tail(node: sp.Add) -> sp.Expr | None:
+    """Return 1 - erf(x), 1 + erf(x) or 2 - erfc(x) as an erfc, which doesn't cancel."""
+    number, rest = node.as_coeff_Add()
+    factor, function = rest.as_coeff_Mul()
+    if isinstance(function, sp.erf) and factor in (number, -number):
+        (x,) = function.args
+        return number * unasked(sp.erfc, x if factor == -number else -x)
+    if isinstance(function, sp.erfc) and number == -2 * factor:
+        return -factor * unasked(sp.erfc, -function.args[0])
+    return None
 
 
 def _of_halves(node: sp.Expr) -> sp.Expr | None:

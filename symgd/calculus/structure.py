@@ -179,6 +179,25 @@ def size_names(expression: sp.Expr) -> set[str]:
     return {name for name in names if name in plain and name not in indices}
 
 
+def names_from_end(expression: sp.Expr) -> set[str]:
+    """Return the names that are only in indices counted from an end, as in x[n - 1].
+
+    An i, j or k is an index of which a sum was forgotten.
+
+    >>> from symgd.language.formula import read
+    >>> names_from_end(read("x[n - 1] + y[k]", arrays=True))
+    {'n'}
+    """
+    found: dict[str, bool] = {}
+    for access in accesses(expression):
+        for index in access.node.indices:
+            for name in index.free_symbols:
+                gap = sp.expand(name - index)
+                from_end = bool(gap.is_Integer and gap > 0)
+                found[name.name] = from_end and found.get(name.name, True)
+    return {name for name, from_end in found.items() if from_end} - {*"ijk"}
+
+
 def numbers_of(sizes: Mapping[str, int]) -> dict[sp.Symbol, sp.Integer]:
     """Return sizes as what their names are replaced with."""
     return {symbol(name): sp.Integer(size) for name, size in sizes.items()}
@@ -205,9 +224,9 @@ def narrowed(expression: sp.Expr) -> sp.Expr:
 
     ``sum(x[i - 1] for i in range(n) if i > 0)`` begins at 1.
     """
-    if isinstance(expression, (sp.Sum, sp.Product)):
+    if isinstance(expression, REPEATED):
         body, limits = narrowed(expression.function), list(expression.limits)
-        neutral = sp.S.Zero if isinstance(expression, sp.Sum) else sp.S.One
+        neutral = expression.empty
         if isinstance(body, sp.Piecewise) and len(body.args) == 2:
             (value, condition), (other, rest) = body.args
             if other == neutral and rest == sp.true:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from symgd.cli import option_texts
+from symgd.cli.asked_of_fits import Answers, Profiles, Quantities, Samples
 from symgd.cli.minimize import (
     Checkpoint,
     IteratePrinter,
@@ -34,8 +35,12 @@ from symgd.native.criteria import Criteria
 if TYPE_CHECKING:
     from symgd.fitting.fit_result import Fit
 
-Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="The model; - reads standard input.")
+Models = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MODEL",
+        help="The model, or one for each target; - reads standard input.",
+    ),
 ]
 DataFile = Annotated[
     Path,
@@ -43,7 +48,14 @@ DataFile = Annotated[
         metavar="FILE", help="The rows: text with names first, .npz, .parquet, ..."
     ),
 ]
-Target = Annotated[str, typer.Option(help="The column that the model should give.")]
+Targets = Annotated[
+    list[str],
+    typer.Option(
+        "--target",
+        help="The column that the model should give, or a formula of columns. "
+        "Repeatable.",
+    ),
+]
 Start = Annotated[
     str | None, typer.Option(help=f"{START_HELP} What is left out is chosen.")
 ]
@@ -63,7 +75,10 @@ LossName = Annotated[
     ),
 ]
 Sigma = Annotated[
-    str | None, typer.Option(help="The standard deviation: a column, or a number.")
+    list[str] | None,
+    typer.Option(
+        help="The standard deviation: a column, or a number. Repeatable, for targets."
+    ),
 ]
 AbsoluteSigma = Annotated[
     bool, typer.Option("--absolute-sigma", help="Sigma is known, not up to a factor.")
@@ -75,7 +90,10 @@ SigmaX = Annotated[
 Trials = Annotated[
     str | None, typer.Option(help="Trials of a row, of the loss binomial: a column.")
 ]
-Weights = Annotated[str | None, typer.Option(help="The weight of a row: a column.")]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(help="The weight of a row: a column. Repeatable, for targets."),
+]
 Missing = Annotated[
     str, typer.Option(help="Rows that aren't finite: error, the default, or drop.")
 ]
@@ -97,13 +115,16 @@ FitGtol = Annotated[float, typer.Option(help="Converged when the offset is no la
 class FitOptions:
     """The options of a fit, as they were given."""
 
-    model: Model
+    models: Models
     data: DataFile = field()  # it has no default
-    target: Target = field()
+    targets: Targets = field()
     start: Start = None
     bounds: Bounds = None
     fixed: Fixed = None
     tied: Tied = None
+    profiles: Profiles = None
+    quantities: Quantities = None
+    samples: Samples = None
     loss: LossName = "squared"
     sigma: Sigma = None
     absolute_sigma: AbsoluteSigma = False
@@ -142,9 +163,9 @@ class FitOptions:
             "bounds": option_texts.bounds(self.bounds),
             "fixed": option_texts.formulas(self.fixed, "--fix"),
             "tied": option_texts.formulas(self.tied, "--tie"),
-            "sigma": _column(self.sigma),
+            "sigma": _for_targets(self.sigma),
             "sigma_x": _column(self.sigma_x),
-            "weights": _column(self.weights),
+            "weights": _for_targets(self.weights),
             "trials": _column(self.trials),
             "rng": self.seed,
             **constants,
@@ -156,7 +177,7 @@ class FitOptions:
 def fit(options: FitOptions) -> None:
     """Fit a model to data: names that are no columns are its parameters.
 
-    Example: symgd fit "a*exp(-b*t) + c" --data decay.csv --target y
+    Example: symgd fit "a*exp(-b*t) + c" --data decay.csv --target y --profile b
     """
     option_texts.check_writable(options.trace)
     option_texts.check_writable(options.plot, option_texts.PICTURES)
@@ -165,9 +186,14 @@ def fit(options: FitOptions) -> None:
     from symgd.fitting import curve_fit as fitting
     from symgd.objectives.files import read_file
 
-    data = read_file(options.data)
+    models, targets = list(map(given_text, options.models)), options.targets
+    several = len(models) > 1 or len(targets) > 1
     found = fitting.fit(
-        given_text(options.model), data, options.target, start, **arguments
+        models if several else models[0],
+        read_file(options.data),
+        targets if several else targets[0],
+        start,
+        **arguments,
     )
     _deliver(found, options)
     if not found.success:
@@ -175,6 +201,8 @@ def fit(options: FitOptions) -> None:
 
 
 def _deliver(found: Fit, options: FitOptions) -> None:
+    asked = (options.profiles or (), options.quantities or (), options.samples)
+    answers = Answers(found, *asked, options.seed) if any(asked) else None
     if options.trace is not None and found.trace is not None:
         found.trace.to_csv(options.trace, found.names)
     if options.plot is not None:
@@ -182,9 +210,16 @@ def _deliver(found: Fit, options: FitOptions) -> None:
 
         save(found, options.plot)
     if options.as_json:
-        print_json(**found.to_dict())
+        more = {} if answers is None else answers.to_dict()
+        print_json(**found.to_dict(), **more)
     else:
-        print(found, flush=True)
+        print(found, *([] if answers is None else [answers]), sep="\n", flush=True)
+
+
+def _for_targets(texts: list[str] | None) -> Any:
+    """Return a column or number, or a list with that of each target."""
+    given = [_column(text) for text in texts or ()]
+    return given if len(given) > 1 else given[0] if given else None
 
 
 def _column(text: str | None) -> str | float | None:

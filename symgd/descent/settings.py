@@ -181,6 +181,10 @@ OTHERS = {  # arguments of other libraries
     "start": "a start is given as x0",
     "init": "a start is given as x0",
     "tol": "give gtol, for the gradient, or ftol with patience, for f",
+    **dict.fromkeys(
+        ("integers", "integrality", "integer"),
+        "variables are real: minimise without, and try the whole numbers around",
+    ),
     "options": "give what it holds as arguments, maxiter=100 say",
 }
 

@@ -86,6 +86,10 @@ def as_one(
     return Several(targets, whole, FitTable(stacked, table.missing), own, written)
 
 
+def _told(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
 def repeated(columns: Mapping[str, Any], count: int, times: int) -> dict[str, Any]:
     """Return columns once for each target, and one that says which it is."""
     every = {name: np.tile(np.asarray(each), times) for name, each in columns.items()}
@@ -101,8 +105,10 @@ def _models(model: Any, targets: tuple[str, ...]) -> list[Any]:
             raise InputError(f"there is no model for the target {lost[0]!r}")
         return [model[name] for name in targets]
     if not isinstance(model, (list, tuple)) or len(model) != len(targets):
-        problem = f"{len(targets)} targets need as many models, in a list or by name"
-        raise InputError(f"{problem}, not {shortened(repr(model))}")
+        many = len(model) if isinstance(model, (list, tuple)) else 1
+        told = f"{_told(many, 'model')} for {_told(len(targets), 'target')}"
+        problem = "each target has a model, in a list or by name"
+        raise InputError(f"{told}: {problem}, not {shortened(repr(model))}")
     return list(model)
 
 

@@ -17,14 +17,16 @@ from symgd.language.as_written import made
 from symgd.language.folding import Folding, numeric
 from symgd.language.functions import NODES, ORDERS, REAL
 from symgd.language.indexing import Scope, Uses, check_bound, check_index
-from symgd.language.mistakes import OBJECTIVES_ONLY, WHOLE_ORDER
+from symgd.language.mistakes import OBJECTIVES_ONLY, whole_order
 from symgd.language.nodes import (
     CONDITIONS,
     EXPRESSIONS,
     MAX_BITS,
     MAX_DEPTH,
     MAX_NODES,
+    REPEATED,
     SYMPY_FAILURES,
+    Maximum,
     Product,
     Sum,
     array,
@@ -36,6 +38,13 @@ _ALLOWED = (
     *(*EXPRESSIONS, *CONDITIONS),
     sp.functions.elementary.piecewise.ExprCondPair,
 )
+
+_ADVICE = {
+    "Integral": "write .doit() if SymPy finds it, or the sum of a quadrature",
+    "Derivative": "write .doit()",
+    "Limit": "write .doit()",
+}
+_KINDS: dict[type, Any] = {sp.Sum: Sum, sp.Product: Product, Maximum: Maximum}
 
 
 def checked(
@@ -100,7 +109,7 @@ class _Checker:
             return self._name(node, str(node.label), scope)
         if isinstance(node, sp.IndexedBase):
             raise _refused(node, "an indexed name needs an index here")
-        if isinstance(node, (sp.Indexed, sp.Sum, sp.Product)):
+        if isinstance(node, (sp.Indexed, *REPEATED)):
             if not self.arrays:
                 raise _refused(node, OBJECTIVES_ONLY)
             is_access = isinstance(node, sp.Indexed)
@@ -110,10 +119,13 @@ class _Checker:
             return _number(node)
         if not isinstance(node, _ALLOWED):
             kind = type(node).__name__
-            raise _refused(node, f"{kind} is not part of the formula language")
+            problem = f"{kind} is not part of the formula language"
+            raise _refused(node, problem, _ADVICE.get(kind))
         arguments = [self.rebuilt(argument, depth, scope) for argument in node.args]
-        if isinstance(node, sp.polygamma) and arguments[0] not in ORDERS:
-            raise _refused(node, WHOLE_ORDER)
+        if isinstance(node, sp.LambertW) and len(node.args) > 1:
+            raise _refused(node, "only the principal branch is known: LambertW(x)")
+        if arguments[0] not in ORDERS.get(node.func, arguments):
+            raise _refused(node, whole_order(NODES[node.func].name))
         if not any(argument.free_symbols for argument in arguments):
             _check_size(node, arguments)
         return made(REAL.get(node.func, node.func), arguments)
@@ -150,7 +162,7 @@ class _Checker:
         self._check_known(label, label.name)
         return sp.Indexed(array(label.name), *indices)
 
-    def _repeated(self, node: sp.Sum | sp.Product, depth: int, scope: Scope) -> sp.Expr:
+    def _repeated(self, node: Any, depth: int, scope: Scope) -> sp.Expr:
         limits: list[Any] = []
         for index, *ends in reversed(node.limits):
             name = str(index.label if isinstance(index, sp.Idx) else index)
@@ -162,7 +174,7 @@ class _Checker:
                 scope = scope.within(name, index, tuple(bounds))
             limits.insert(0, (symbol(name), *bounds))
         body = self.rebuilt(node.function, depth, scope)
-        kind = Sum if isinstance(node, sp.Sum) else Product
+        kind = next(kind for each, kind in _KINDS.items() if isinstance(node, each))
         with _naming(node):
             return self.folding.built(kind, body, limits)
 

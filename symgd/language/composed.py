@@ -87,7 +87,7 @@ class log_power(Composed):
         return f"log(Abs({x})**({y}))"
 
 
-class xlogy(Composed):
+class times_log(Composed):
     """x*log(y), and 0 where x is 0 and y is 0, or a factor of it.
 
     As in a likelihood of counts, of which some are 0, and in a divergence.
@@ -114,7 +114,7 @@ class xlogy(Composed):
         return choice((sp.S.Zero, where), (x * self.logarithm, sp.true))
 
 
-class xlog1py(xlogy):
+class times_log1p(times_log):
     """x*log(1 + y), and 0 where x and 1 + y are 0."""
 
     @property
@@ -129,7 +129,7 @@ class xlog1py(xlogy):
 
 
 class divided(Composed):
-    """x/y, and 0 where both are 0: the derivative of ``xlogy``."""
+    """x/y, and 0 where both are 0: the derivative of ``times_log``."""
 
     def composed(self) -> sp.Expr:
         """Return the same by other functions."""

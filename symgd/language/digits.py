@@ -167,6 +167,13 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp_less": lambda x, y: _exp(x - y),
     "log_cosh": lambda x: abs(x) + mpmath.log1p(_exp(-2 * abs(x))) - mpmath.log(2),
     "log_erfc": _of_reals(lambda x: mpmath.log(mpmath.erfc(x))),
+    "besselj": _of_reals(mpmath.besselj),
+    "lambertw": _of_reals(
+        lambda x: mpmath.lambertw(x) if x * mpmath.e >= -1 else mpmath.nan
+    ),
+    "xlogy": _of_reals(lambda x, y: x * mpmath.log(y) if x else mpmath.mpf(0)),
+    "over": lambda x, y: x / y if x else mpmath.mpf(0),
+    "logit": _of_reals(lambda x: mpmath.log(x) - mpmath.log1p(-x)),
     "erfcx": _of_reals(lambda x: _exp(x * x) * mpmath.erfc(x)),
 }
 RELATIONS: dict[str, Callable[[Any, Any], bool]] = {

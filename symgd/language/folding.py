@@ -19,7 +19,7 @@ import sympy as sp
 
 from symgd.errors import FormulaError
 from symgd.language.functions import NODES, Function, real_abs, real_sign
-from symgd.language.nodes import MAX_BITS, Product, Sum, names_in
+from symgd.language.nodes import MAX_BITS, Maximum, Product, Sum, names_in
 
 MAX_TERMS = 100_000  # of all sums that become numbers in one formula
 MAX_EXACT_TERMS = 1_000
@@ -64,7 +64,7 @@ def numeric(row: Function, arguments: list[float]) -> float:
 
 
 class Folding:
-    """Builds the sums and products of one formula."""
+    """Builds the sums, products and maxima of one formula."""
 
     def __init__(self) -> None:
         self._terms = 0
@@ -72,7 +72,7 @@ class Folding:
         self._constants: dict[sp.Expr, Number | None] = {}
 
     def built(
-        self, kind: type[Sum | Product], body: sp.Expr, limits: Sequence[Any]
+        self, kind: type[Sum | Product | Maximum], body: sp.Expr, limits: Sequence[Any]
     ) -> sp.Expr:
         """Return a sum or product, or its value if no name is in it."""
         if any((high - low).is_negative for _, low, high in limits):
@@ -103,6 +103,8 @@ class Folding:
             return _total(self._values(node.function, node.limits, at))
         if isinstance(node, Product):
             return _product(self._values(node.function, node.limits, at))
+        if isinstance(node, Maximum):
+            return max(self._values(node.function, node.limits, at))
         if isinstance(node, sp.Piecewise):
             for value, condition in node.args:
                 if self._holds(condition, at):

@@ -17,7 +17,8 @@ from sympy.codegen.cfunctions import expm1, log1p
 from symgd.arithmetic import elementary as vectormath
 from symgd.arithmetic import special as numeric
 from symgd.language import as_written
-from symgd.language.quick import direction, magnitude, power
+from symgd.language.quick import applied, direction, magnitude, power
+from symgd.language.special_nodes import lambertw, logit, over, xlogy
 from symgd.language.text import CONSTANT_NAMES
 
 
@@ -261,10 +262,6 @@ def _sinc(x: sp.Expr) -> sp.Expr:
     return sp.S.One if x.is_zero else sp.sin(sp.pi * x) / (sp.pi * x)
 
 
-def _logit(x: sp.Expr) -> sp.Expr:
-    return sp.log(x) - log1p(-x)
-
-
 def _standard(x: Any, mean: Any = sp.S.Zero, deviation: Any = sp.S.One) -> Any:
     return (x - mean) / deviation
 
@@ -275,7 +272,7 @@ def _normal_pdf(x: Any, mean: Any = sp.S.Zero, deviation: Any = sp.S.One) -> Any
 
 
 def _normal_cdf(x: Any, mean: Any = sp.S.Zero, deviation: Any = sp.S.One) -> Any:
-    return (1 + sp.erf(_standard(x, mean, deviation) / sp.sqrt(2))) / 2
+    return applied(sp.erfc, -_standard(x, mean, deviation) / sp.sqrt(2)) / 2
 
 
 def _density(x: float, mean: float = 0.0, deviation: float = 1.0) -> float:
@@ -341,6 +338,12 @@ TABLE = (
         lambda x: numeric.polygamma(0.0, x),
     ),
     _rewritten("factorial", lambda x: sp.gamma(x + 1), lambda x: math.gamma(x + 1.0)),
+    _row("besselj", sp.besselj, numeric.besselj, "jn", "jv", arity=(2, 2)),
+    _rewritten("j0", lambda x: sp.besselj(0, x), lambda x: numeric.besselj(0.0, x)),
+    _rewritten("j1", lambda x: sp.besselj(1, x), lambda x: numeric.besselj(1.0, x)),
+    _row("lambertw", lambertw, numeric.lambertw, "LambertW"),
+    _row("xlogy", xlogy, numeric.xlogy, arity=(2, 2)),
+    _row("logit", logit, numeric.logit),
     _row("sigmoid", sigmoid, vectormath.sigmoid, "expit"),
     _row("softplus", softplus, vectormath.softplus),
 )
@@ -359,7 +362,6 @@ SHORT = (
     _rewritten("relu", lambda x: as_written.largest(x, 0), lambda x: max(x, 0.0)),
     _rewritten("square", lambda x: power(x, sp.Integer(2)), lambda x: x * x),
     _rewritten("sinc", _sinc, lambda x: math.sin(math.pi * x) / (math.pi * x)),
-    _rewritten("logit", _logit, lambda x: math.log(x) - math.log1p(-x)),
     _rewritten("normal_pdf", _normal_pdf, _density, arity=(1, 3)),
     _rewritten("normal_cdf", _normal_cdf, _below, arity=(1, 3)),
 )
@@ -367,14 +369,26 @@ SHORT = (
 FUNCTIONS = {name: row for row in (*TABLE, *SHORT) for name in (row.name, *row.aliases)}
 NODES = {row.node: row for row in TABLE if row.node is not None}
 NODES |= {real_abs: FUNCTIONS["Abs"], real_sign: FUNCTIONS["sign"]}
+NODES |= {sp.LambertW: FUNCTIONS["lambertw"]}
 # What formulas are rewritten to; text has no name for them.
 NODES |= {
+    over: _row("over", over, numeric.over, arity=(2, 2)),
     held: _row("held", held, numeric.held),
     exp_less: _row("exp_less", exp_less, vectormath.exp_less, arity=(2, 2)),
     log_cosh: _row("log_cosh", log_cosh, vectormath.log_cosh),
     log_erfc: _row("log_erfc", log_erfc, vectormath.log_erfc),
     erfcx: _row("erfcx", erfcx, vectormath.erfcx),
 }
-ORDERS = range(21)  # of polygamma
-REAL = {sp.Abs: real_abs, sp.sign: real_sign}
+ORDERS = {  # that functions have whose first argument is one
+    sp.polygamma: range(21),
+    sp.besselj: range(-20, 21),
+}
+REAL = {sp.Abs: real_abs, sp.sign: real_sign, sp.LambertW: lambertw}
 CONSTANTS = {name: sp.E if name == "E" else sp.pi for name in CONSTANT_NAMES}
+# Of whole arrays; what they mean there, ``notation`` knows.
+REDUCING = frozenset(
+    {
+        *("sum", "prod", "mean", "max", "min", "norm", "logsumexp", "len", "any"),
+        *("all", "average", "trace", "det", "dot", "matmul", "inner", "solve"),
+    }
+)

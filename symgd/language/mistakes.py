@@ -10,7 +10,7 @@ import keyword
 import re
 
 from symgd.errors import FormulaError, shortened
-from symgd.language.functions import FUNCTIONS
+from symgd.language.functions import FUNCTIONS, REDUCING
 
 # Signs that look like an operator of the language, and the operator.
 _LOOKALIKES = {
@@ -30,7 +30,6 @@ _LOOKALIKES = {
 }
 
 OBJECTIVES_ONLY = "sums and indexed names are for objectives only"
-WHOLE_ORDER = "the order of polygamma is a whole number to 20"
 _A_SUM = "write sum(x[i] for i in range(n))"
 
 _GRAMMAR = ("and", "or", "not", "if", "else", "for", "in", "True", "False", "None")
@@ -41,7 +40,7 @@ _JUXTAPOSED = rf"(?<![\w.])(\d++(?:\.\d*+)?)\s*+(?![eE][-+]?\d){_BETWEEN}([^\W\d
 # What is written, what it should be, and what is wrong; {1} and {2} are the groups.
 _SLIPS = (
     (
-        rf"\b({'|'.join(FUNCTIONS)})\s++(\w++)",
+        rf"\b({'|'.join([*FUNCTIONS, *sorted(REDUCING)])})\s++(\w++)",
         "{1}({2})",
         "a function needs parentheses",
     ),
@@ -70,7 +69,9 @@ def refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
     if isinstance(node, ast.Constant):
         kind = {str: "text", bytes: "text", complex: "a complex number"}
         what = kind.get(type(node.value), repr(node.value))
-        return f"{what} is not part of a formula", None
+        is_complex = isinstance(node.value, complex)
+        advice = "write real and imaginary parts, as numbers" if is_complex else None
+        return f"{what} is not part of a formula", advice
     if isinstance(node, ast.Compare) and source.count("==") == len(node.ops) == 1:
         left, _, right = map(str.strip, source.partition("=="))
         return "an equation is not a number", _equation(left, right)
@@ -92,7 +93,7 @@ def refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
     if isinstance(node, ast.Slice):
         return "a slice is not part of a formula", _A_SUM
     if isinstance(node, ast.GeneratorExp):
-        return "'for' belongs in sum(...) or prod(...)", _A_SUM
+        return "'for' belongs in sum(...), prod(...), max(...) or min(...)", _A_SUM
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
         return "products of arrays are for objectives only", None
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
@@ -105,10 +106,18 @@ def refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
 
 def no_generator(name: str) -> tuple[str, str | None]:
     """Return why a function takes no 'for', and what does."""
-    problem = f"{name} takes no 'for': only sum and prod do"
-    if name in ("mean", "average"):
-        return problem, _PREFIXED[name]
-    return problem, "write out the arguments, as in max(a, b)"
+    problem = f"{name} takes no 'for': only sum, prod, max and min do"
+    if name in ("max", "min"):
+        problem = f"{name} with 'for' takes nothing else"
+        return problem, f"write {name}(a, {name}(x[i] for i in range(n)))"
+    return problem, _PREFIXED[name] if name in ("mean", "average") else None
+
+
+def no_condition(name: str) -> tuple[str, str]:
+    """Return why an extreme has no condition, and what to write instead."""
+    bound = "at most" if name == "max" else "at least"
+    advice = f"write {name}(x[i] if condition else c for i in range(n))"
+    return f"{name} takes no 'if' at its end", f"{advice}, c being {bound} the {name}"
 
 
 _PREFIXED = {  # of NumPy and others, without parentheses
@@ -119,26 +128,72 @@ _PREFIXED = {  # of NumPy and others, without parentheses
     "dot": "write sum(a[i]*x[i] for i in range(n))",
     "norm": "write sqrt(sum(x[i]**2 for i in range(n))), or hypot(x, y)",
     "where": "write a if condition else b",
-    "select": "write a if condition else b",
-    "power": "write a**b",
-    "fabs": "write abs(x)",
-    "fsum": f"a sum has an index: {_A_SUM}",
+    "select": "write a if condition else b if other else c",
     "logsumexp": "write log(sum(exp(x[i]) for i in range(n)))",
-    "xlogy": "write x*log(y)",
     "std": "write sqrt(mean((x - mean(x))**2)), or with sum and len(x) - 1",
     "var": "write mean((x - mean(x))**2), or with sum and len(x) - 1",
+    **dict.fromkeys(
+        (
+            "sort",
+            "sorted",
+            "argsort",
+            "argmax",
+            "argmin",
+            "partition",
+            "quantile",
+            "percentile",
+        ),
+        "formulas don't sort: max, min and sums of abs have a derivative",
+    ),
+    "median": "formulas don't sort: sum(abs(x - m)) is least where m is the median",
+    **dict.fromkeys(
+        ("cumsum", "cumprod", "accumulate", "convolve", "fft", "interp"),
+        "write the sum that each element is: sum(x[j] for j in range(i + 1))",
+    ),
+    **dict.fromkeys(
+        ("round", "rint", "trunc", "int"),
+        "whole numbers have no derivative: leave it out, and round the result",
+    ),
+    **dict.fromkeys(
+        ("quad", "trapz", "trapezoid", "simpson", "integrate", "dblquad"),
+        "write sum(w[k]*f(x, t[k]) for k in range(n)), with the points t and the "
+        "weights w of a quadrature as data",
+    ),
+    **dict.fromkeys(
+        ("odeint", "solve_ivp", "ode", "root", "fsolve", "minimize"),
+        "what is computed step by step is no formula; a solution that is one may be",
+    ),
+    **dict.fromkeys(
+        ("eig", "eigh", "eigvals", "eigvalsh", "svd", "qr", "cholesky", "lstsq"),
+        "let NumPy factor what is constant, and give that as data",
+    ),
+    **dict.fromkeys(
+        ("concatenate", "hstack", "vstack", "stack", "append"),
+        "write a list: [a, b]; a sum over two arrays is one of two sums",
+    ),
+    **dict.fromkeys(
+        ("random", "randn", "rand", "normal", "uniform"),
+        "a formula has no random numbers: draw them before, as data",
+    ),
+    "slogdet": "write log(det(A)), of at most 4 rows",
+    "einsum": "write the sum: sum(A[i, j]*x[j] for i in range(n) for j in range(m))",
+    "print": "a formula is computed as machine code: trace=True shows each iterate",
+    "float": "leave it out: all numbers are float64",
 }
 
 
-_NOT_PROMISED = frozenset(
-    {*("j0", "j1", "jn", "jv", "besselj", "bessely", "lambertw", "LambertW", "zeta")}
-)
+_NOT_PROMISED = frozenset({"bessely", "yn", "y0", "y1", "iv", "kv", "zeta"})
 _ELSEWHERE = "write it by other functions, or as a series"
 
 
 def prefixed(name: str, source: str) -> tuple[str, str | None]:
     """Return why a function of a module isn't one here, and what to write instead."""
     return f"{source!r} is not a function of formulas", _PREFIXED.get(name)
+
+
+def whole_order(name: str) -> str:
+    """Return why a function has no such order."""
+    return f"the order of {name} is a whole number to 20"
 
 
 def unknown_function(name: str) -> tuple[str, str] | None:
@@ -156,7 +211,7 @@ def unknown_function(name: str) -> tuple[str, str] | None:
 def form_of_sum(node: ast.Call) -> tuple[str, str] | None:
     """Return what is wrong with the form of a sum or product, and the right one."""
     name = node.func.id if isinstance(node.func, ast.Name) else ""
-    lower = "prod" if name in ("prod", "Product") else "sum"
+    lower = {"Sum": "sum", "Product": "prod"}.get(name, name)
     inner = node.args[0] if node.args else None
     advice = f"write {lower}({_term(inner)} for i in range(n))"
     if isinstance(inner, ast.ListComp):
@@ -221,6 +276,8 @@ def explained(text: str, source: str, error: Exception) -> FormulaError:
         or _assignment(text, source)
         or _keyword(text, source)
         or _half_a_choice(text, source)
+        or _loop_outside(text, source)
+        or _prime(text, source)
         or _slip(text, source)
         or _unknown_sign(text, source)
         or _python_says(text, source, error)
@@ -244,6 +301,24 @@ def latex(text: str, source: str) -> FormulaError | None:
         "write (1/2)*x**2 for \\frac{1}{2}x^{2}, sqrt(x), x[i], sum(... for i in ...)"
     )
     return FormulaError("this is LaTeX", text, *match.span(), advice)
+
+
+def _loop_outside(text: str, source: str) -> FormulaError | None:
+    """Return what is wrong with sum(x[i]) for i in range(n)."""
+    pattern = r"\b(sum|prod|max|min)\((.*)\)\s*(for\s+\w+\s+in\s+.+)$"
+    if (match := re.search(pattern, source.strip())) is None:
+        return None
+    problem = "'for' stands inside of the parentheses"
+    better = f"write {match[1]}({match[2]} {match[3].strip()})"
+    place = source.find(match[3])
+    return FormulaError(problem, text, place, place + 3, shortened(better, 72))
+
+
+def _prime(text: str, source: str) -> FormulaError | None:
+    """Return what is wrong with x'*x."""
+    if source.count("'") != 1 or (match := re.search(r"\w(')", source)) is None:
+        return None
+    return FormulaError("' is no transpose here", text, *match.span(1), "write x.T")
 
 
 def _tilde(text: str, source: str) -> FormulaError | None:

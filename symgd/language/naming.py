@@ -27,6 +27,8 @@ def written_names(text: str, declared: Iterable[str] = ()) -> list[str]:
 
     >>> written_names("x10 + y - y + 2*sin(pi*x2)")
     ['x2', 'x10', 'y']
+    >>> written_names("y + sum(k for k in range(3))")
+    ['y']
     """
     from symgd.language.nodes import natural_order
 
@@ -35,13 +37,18 @@ def written_names(text: str, declared: Iterable[str] = ()) -> list[str]:
 
 @functools.lru_cache(maxsize=256)
 def _names_in(text: str) -> frozenset[str]:
-    """Return all names of a text but those that are called."""
+    """Return all names of a text but those that are called, and indices of loops."""
     from symgd.language.notation.spellings import respelt
 
     nodes = list(ast.walk(respelt(_tree(text), _unexpected)))
-    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    other = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    for loop in nodes:
+        if isinstance(loop, ast.GeneratorExp):
+            named = [n for n in ast.walk(loop) if isinstance(n, ast.Name)]
+            own = {n.id for n in named if isinstance(n.ctx, ast.Store)}
+            other |= {id(n) for n in named if n.id in own}
     names = (node for node in nodes if isinstance(node, ast.Name))
-    return frozenset(node.id for node in names if id(node) not in called)
+    return frozenset(node.id for node in names if id(node) not in other)
 
 
 def constants_meant(text: str, *given: object) -> set[str]:

@@ -346,7 +346,7 @@ def names_in(expression: sp.Basic) -> tuple[set[str], dict[str, int]]:
         if isinstance(node, sp.Indexed):
             arrays[node.base.name] = len(node.indices)
             inner = node.indices
-        elif isinstance(node, (sp.Sum, sp.Product)):
+        elif isinstance(node, REPEATED):
             for index, *bounds in reversed(node.limits):
                 for bound in bounds:
                     walk(bound, indices)

@@ -175,6 +175,8 @@ def _stays(kind: Any, x: Any) -> bool:
         return exact and is_plain(x)
     if kind is sp.log:
         return type(x) is not sp.exp and is_plain(x)
+    if kind is sp.erfc:  # of -x it is no difference from 2, which would cancel
+        return not x.is_number
     if kind in _ODD or kind in _EVEN:
         return is_plain(x) and not _turns(x)
     if kind in _ODD_INVERSE:

@@ -31,6 +31,7 @@ from symgd.language.nodes import (
     MAX_NODES,
     NOT_REAL,
     SYMPY_FAILURES,
+    Maximum,
     Product,
     Sum,
     array,
@@ -51,11 +52,13 @@ _RELATIONS: dict[type, Any] = {
     ast.Eq: sp.Eq,
     ast.NotEq: sp.Ne,
 }
-_REPEATED: dict[str, type[Sum | Product]] = {
+_REPEATED: dict[str, type[Sum | Product | Maximum]] = {
     "sum": Sum,
     "Sum": Sum,
     "prod": Product,
     "Product": Product,
+    "max": Maximum,
+    "min": Maximum,  # of the opposite
 }
 _REDUCTIONS = ("dot", "norm", "mean")
 
@@ -272,12 +275,13 @@ class Reader:
         if name is None:
             problem = "a number or a product in parentheses can't be called"
             raise self._error(node, problem, self._as_product(node))
-        if name in _REPEATED:
-            return self._repeated(node, _REPEATED[name])
+        loops = [isinstance(argument, ast.GeneratorExp) for argument in node.args]
+        if name in _REPEATED and (_REPEATED[name] is not Maximum or loops == [True]):
+            return self._repeated(node, name)
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
             problem = f"{name} takes plain arguments only, no keywords and no stars"
             raise self._error(node, problem)
-        if any(isinstance(argument, ast.GeneratorExp) for argument in node.args):
+        if any(loops):
             raise self._error(node, *mistakes.no_generator(name))
         if name == "Piecewise":
             return decided(*(self._branch(branch) for branch in node.args))
@@ -339,6 +343,8 @@ class Reader:
             suggestion = whole and f"use {whole}: it stands for each row or coordinate"
             raise self._error(node, mistakes.OBJECTIVES_ONLY, suggestion)
         if not isinstance(node.value, ast.Name):
+            if isinstance(node.value, ast.Call):
+                self._value(node.value)  # it may be what is wrong
             raise self._error(node, *mistakes.refusal(node, self._source(node)))
         name, inner = node.value.id, node.slice
         parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
@@ -354,7 +360,8 @@ class Reader:
             check_index(value, name)
         return value
 
-    def _repeated(self, node: ast.Call, kind: type[Sum | Product]) -> sp.Expr:
+    def _repeated(self, node: ast.Call, name: str) -> sp.Expr:
+        kind, falls = _REPEATED[name], name == "min"
         if not self.arrays:
             raise self._error(node, mistakes.OBJECTIVES_ONLY)
         enclosing = self.scope
@@ -365,11 +372,15 @@ class Reader:
             conditions += [self._condition(test) for test in tests]
         inner = node.args[0]
         body = self._value(inner.elt if isinstance(inner, ast.GeneratorExp) else inner)
+        if conditions and kind is Maximum:
+            raise self._error(node, *mistakes.no_condition(name))
+        body = -body if falls else body
         if conditions:
             body = decided((body, both(*conditions)), (kind.empty, sp.true))
         self.scope = enclosing
         with self._at(node):
             result = self.folding.built(kind, body, limits)
+        result = -result if falls else result
         if result.is_Rational:
             self._spend(node, max(result.p.bit_length(), result.q.bit_length()))
         return result
@@ -493,8 +504,8 @@ class Reader:
             return self._power(node, *arguments)
         if row.build is sp.exp:
             self._bound_powers_in_exponent(node, arguments[0])
-        if name == "polygamma" and arguments[0] not in ORDERS:
-            raise self._error(node, mistakes.WHOLE_ORDER)
+        if arguments[0] not in ORDERS.get(row.node, arguments):
+            raise self._error(node, mistakes.whole_order(name))
         if all(argument.is_number for argument in arguments):
             return self._sized(
                 node,

@@ -113,11 +113,17 @@ def read_relation(
     )
 
 
+def _is_inside(found: re.Match[str]) -> bool:
+    """Return whether a sign is inside of brackets, as the = of a keyword is."""
+    before = found.string[: found.start()]
+    return any(before.count(a) > before.count(b) for a, b in ("()", "[]"))
+
+
 class _RelationReader(Reader):
     """Reads one relation, or a family of them."""
 
     def relation(self) -> Relation:
-        if found := _ONE_EQUALS.search(self.text):
+        if (found := _ONE_EQUALS.search(self.text)) and not _is_inside(found):
             raise FormulaError(
                 *("a single = is no relation", self.text, found.start(), found.end()),
                 "write == for an equality",

@@ -408,7 +408,7 @@ def _call(name: str, count: int, first: int = 0) -> str:
     return f"{name}({places})"
 
 
-# The order of a polygamma function is part of its code.
+# The order of these is part of their code.
 _SHARED = {f for f in HELPERS.values() if f not in vars(primitives).values()}
-_SHARED -= {special.polygamma}
+_SHARED -= {special.polygamma, special.besselj}
 _BUILTINS = {f.__name__: f for f in (abs, enumerate, int, len, range, tuple, zip)}

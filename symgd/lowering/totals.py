@@ -83,8 +83,10 @@ def joined(builder: Any, kind: str, a: Any, b: Any) -> Any:
         larger = declared(builder.module, name, kind_of)
         bits = [builder.bitcast(number, whole) for number in (a, b)]
         return builder.bitcast(builder.call(larger, bits), a.type)
-    if kind == MAXIMUM:
-        return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+    if kind == MAXIMUM:  # NaN, once there, stays
+        larger = builder.fcmp_ordered(">", a, b)
+        stays = builder.or_(larger, builder.fcmp_unordered("uno", a, a))
+        return builder.select(stays, a, b)
     if kind == FINITE:
         return _FMA(Value(builder, b), 0.0, Value(builder, a)).value
     return (builder.fmul if kind == PRODUCT else builder.fadd)(a, b)

@@ -21,7 +21,7 @@ from symgd.calculus.program import Program, gradient_program
 from symgd.calculus.sizes import inferred_sizes, lengths
 from symgd.calculus.stable import stable
 from symgd.errors import FormulaError, InputError, guess, unknown_name
-from symgd.language.formula import names_in, natural_order, text_of
+from symgd.language.formula import names_in, natural_order, symbol, text_of
 from symgd.native.layout import Layout, column_of, size_of
 from symgd.native.room import memory
 from symgd.objectives.data import DataTable, digest_of
@@ -88,6 +88,7 @@ class Arrays:
             advice = f"give sizes={{{name!r}: 100}}, say"
             raise InputError(f"{name!r} is a size here: {advice}")
         loose = self.size_names - structure.bound_names(expression) - set(sizes)
+        loose -= structure.names_from_end(expression)
         for name in loose:
             problem = f"{name!r} is not the index of a sum: write"
             example = f"sum(... for {name} in range(n))"
@@ -199,7 +200,8 @@ class Arrays:
                 about = ", ".join(f"{k} = {v}" for k, v in sorted(self.sizes.items()))
                 problem = f"{name} has shape {tuple(shape)}, but the formula reaches"
                 where = f" where {about}" if about else ""
-                raise InputError(f"{problem} {tuple(least[name])} of it{where}")
+                problem = f"{problem} {tuple(least[name])} of it{where}"
+                raise InputError(f"{problem}: leave out what isn't used")
 
     def sized(self, x0: Any) -> Arrays:
         """Return the same with the lengths that a start has.
@@ -246,12 +248,28 @@ class Arrays:
     def unknown_sizes(self) -> InputError:
         """Return the error for sizes that nothing tells."""
         missing = natural_order(self.size_names - set(self.sizes))
-        names = ", ".join(missing)
-        example = ", ".join(f"{name!r}: 100" for name in missing)
+        told, wanted = [], {}
+        for size in missing:
+            name, axis = self._measured_by(symbol(size)) or (size, 0)
+            rank = self.ranks.get(name, 0)
+            what = f"axis {axis} of {name}" if rank > 1 else f"the length of {name}"
+            told.append(f"{size} ({what})" if rank else size)
+            wanted[name] = f"({', '.join(['100'] * rank)})" if rank > 1 else "100"
+        example = ", ".join(f"{name!r}: {size}" for name, size in wanted.items())
+        which = f"the size{'s' * (len(missing) > 1)} {', '.join(told)} can't be known"
         return InputError(
-            f"the size{'s' * (len(missing) > 1)} {names} can't be known: give "
-            f"sizes={{{example}}}, data for the arrays, or a start x0 of their lengths"
+            f"{which}: give sizes={{{example}}}, data for the arrays, "
+            "or a start x0 of their lengths"
         )
+
+    def _measured_by(self, size: sp.Symbol) -> tuple[str, int] | None:
+        """Return a variable and an axis of it that is so long."""
+        for access in structure.accesses(self.expression):
+            for axis, index in enumerate(access.node.indices):
+                last = structure.extreme(index, access.ranges, True)
+                if last == size - 1 and access.name in self.ranks:
+                    return access.name, axis
+        return None
 
     def shapes_of(self, x0: Any) -> dict[str, tuple[int, ...]]:
         """Return the shapes of variables that a start tells."""

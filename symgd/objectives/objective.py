@@ -163,6 +163,8 @@ class Objective:
         written, told = told.formula, told.with_indices()
         names = tuple(self.parameters)
         self._forms = Forms(told.formula, told.variables, names, self.iteration)
+        if told.sizes:
+            told = told.with_lengths(self._forms.expression)
         self.arrays: Arrays | None = None
         self.constraints: Lagrangian | None = None
         # What has been read and compiled before needs no reading again.

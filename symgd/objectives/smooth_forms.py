@@ -358,6 +358,9 @@ def _formed(
     for part, which in zip(parts, of_parts, strict=True):
         names = [np.array(whole.space.places(name, "variable")) for name in part.names]
         rows_of = tuple(places[k] for k in which)
+        if part.kind == MOST_OF:  # indices that are chosen from are the last
+            each = (rows.reshape(len(names[0]), -1).T for rows in rows_of)
+            rows_of = tuple(rows for several in each for rows in several)
         groups.append(Group(part, tuple(names), rows_of, _level(part, parts)))
     return SmoothForm(whole, len(objective.space), groups, len(kept))
 
@@ -372,8 +375,8 @@ def _rows_of(lagrangian: Lagrangian) -> dict[int, np.ndarray]:
 def _level(part: KinkedPart, parts: Sequence[KinkedPart]) -> int:
     """Return how deep kinks are inside of others."""
     used = set()
-    for piece in part.pieces:
-        plain, indexed = names_in(piece[1] if part.kind == NORM else piece)
+    for formula in part.formulas:
+        plain, indexed = names_in(formula)
         used |= plain | set(indexed)
     inner = [each for each in parts if used & set(each.names) and each is not part]
     return 1 + max(_level(each, parts) for each in inner) if inner else 0
@@ -388,9 +391,9 @@ def _relations(part: KinkedPart) -> Iterable[Relation]:
         body = part.pieces[0] - own[0] + own[1]
         yield _relation(told, body, "==", limits)
     elif part.kind == MOST_OF:
-        for k, piece in enumerate(part.pieces):
+        for k, (piece, inner) in enumerate(part.pieces):
             body = part.sign * (own[0] - piece)
-            yield _relation(f"{told}, {k}", body, ">=", limits)
+            yield _relation(f"{told}, {k}", body, ">=", (*inner, *limits))
     else:
         total = sp.S.Zero
         for weight, _, inner, there in part.pieces:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symgd.errors import InputError
 from symgd.language.plain import constant, count
-from symgd.objectives.whole_arrays import split_sizes, with_indices
+from symgd.objectives.whole_arrays import of_arrays, split_sizes, with_indices
 
 if TYPE_CHECKING:
     import sympy as sp
@@ -134,6 +134,13 @@ class Statement(NamedTuple):
         shapes = {**known, **whole.shapes}
         sizes = {k: n for k, n in lengths.items() if k not in shapes}
         return self._replace(formula=whole.formula, sizes=sizes, shapes=shapes)
+
+    def with_lengths(self, expression: sp.Expr) -> Statement:
+        """Return the same with sizes that are said of arrays as their shapes."""
+        if not isinstance(self.sizes, Mapping):
+            return self
+        sizes, shapes = of_arrays(self.sizes, expression)
+        return self._replace(sizes=sizes, shapes={**shapes, **(self.shapes or {})})
 
     def whole_sizes(self) -> dict[str, int]:
         """Return the sizes, which are to be whole numbers."""

@@ -57,6 +57,24 @@ def split_sizes(sizes: Any) -> tuple[Any, dict[str, Shape]]:
     return {k: v for k, v in sizes.items() if str(k) not in shapes}, shapes
 
 
+def of_arrays(
+    sizes: Mapping[str, Any], expression: Any
+) -> tuple[dict[str, Any], dict[str, Shape]]:
+    """Return sizes that are names in a formula, and those that are said of its arrays.
+
+    >>> from symgd.language.formula import read
+    >>> squares = read("sum(x[i]**2 for i in range(n))", arrays=True)
+    >>> of_arrays({"x": 3}, squares), of_arrays({"n": 3}, squares)
+    (({}, {'x': (3,)}), ({'n': 3}, {}))
+    """
+    from symgd.language.formula import names_in
+
+    plain, ranks = names_in(expression)
+    mine = {k for k, size in sizes.items() if k not in plain and _is_length(size)}
+    shapes: dict[str, Shape] = {k: (int(sizes[k]),) for k in mine if ranks.get(k) == 1}
+    return {k: size for k, size in sizes.items() if k not in shapes}, shapes
+
+
 def _is_length(size: Any) -> bool:
     whole = isinstance(size, (int, float)) and not isinstance(size, bool)
     return whole and size >= 1 and size % 1 == 0

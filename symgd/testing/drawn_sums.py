@@ -18,6 +18,7 @@ PLACES += ["key[{i}]", "key[{i} + 1] + 1", "min({i} + 1, n)", "pairs[{i}, 1]"]
 LEAVES = ["0.7*{i}", "a", "p", "n/7", "1.3", "1/({i} + 1)"]
 RANGES = ["range(n)", "range(1, n)", "range(n + 1)", "range(n - 1)", "range(2, n - 1)"]
 RANGES += ["range(0, n, 2)", "range(n, -1, -1)", "range(n - 1, 0, -2)", "range(1)"]
+NEVER_EMPTY = ["range(n + 1)", "range(1)", "range(3)", "range(n, -1, -1)"]
 RANGES += ["range(n, n)", "range(n//2 + 1)", "range(max(0, n - 2), n)", "range(3)"]
 INNER = [*RANGES, "range({i})", "range({i} + 1)", "range({i}, n)", "range({i} + 1, n)"]
 INNER += ["range(max(0, {i} - 1), min(n, {i} + 2))", "range({i}//2, {i})"]
@@ -71,10 +72,11 @@ def _bodies(indices: Sequence[str], inner: Any = None) -> st.SearchStrategy[str]
 
 @st.composite
 def _loops(draw: Callable) -> str:
-    """Return the text of a sum or product, with or without another one inside."""
-    kind = draw(st.sampled_from(("sum", "sum", "sum", "sum", "prod")))
-    first = draw(st.sampled_from(RANGES))
-    shape = draw(st.sampled_from(["plain", "plain", "two", "nested"]))
+    """Return the text of a sum, product or extreme, with or without a sum inside."""
+    kind = draw(st.sampled_from(("sum", "sum", "sum", "sum", "prod", "max", "min")))
+    extreme = kind in ("max", "min")
+    first = draw(st.sampled_from(NEVER_EMPTY if extreme else RANGES))
+    shape = draw(st.sampled_from(["plain", "plain", "nested", "two"][: 4 - extreme]))
     if shape == "two":
         second = draw(st.sampled_from(INNER)).format(i="i")
         body, ends = draw(_bodies(["i", "j"])), f"for i in {first} for j in {second}"
@@ -88,7 +90,9 @@ def _loops(draw: Callable) -> str:
         body, ends = f"{body} + {within}/3", f"for i in {first}"
     else:
         body, ends = draw(_bodies(["i"])), f"for i in {first}"
-    return f"{kind}({body if kind == 'sum' else FACTOR.format(body)} {ends})"
+    if extreme:  # no two of what is chosen from are alike
+        body = f"{body} + 0.0137*i"
+    return f"{kind}({FACTOR.format(body) if kind == 'prod' else body} {ends})"
 
 
 @st.composite
@@ -129,7 +133,7 @@ def sum_objective(formula: str, n: int, seed: int = 0) -> Objective:
 def sums(
     sizes: st.SearchStrategy[int] | None = None, seeds: int = 5
 ) -> st.SearchStrategy[Objective]:
-    """Draw objectives with sums and products over indices, one inside another or not.
+    """Draw objectives with sums, products and extremes over indices, nested or not.
 
     They have arrays of one and two indices as variables and as data, of many types;
     indices that are shifted, reversed, divided, or data themselves; ranges that are

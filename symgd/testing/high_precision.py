@@ -12,9 +12,11 @@ import numpy as np
 import sympy as sp
 
 from symgd.language.formula import symbol
+from symgd.language.nodes import REPEATED, Maximum, Product, Sum
 from symgd.objectives.objective import Objective
 
 DIGITS = 50
+TERMS = {Sum: sp.Add, Product: sp.Mul, Maximum: sp.Max}
 
 
 def exact_number(number: Any) -> sp.Expr:
@@ -45,9 +47,9 @@ def written_out(
     def out(node: Any, known: Mapping[Any, Any]) -> Any:
         if node in known:
             return known[node]
-        if isinstance(node, (sp.Sum, sp.Product)):
+        if isinstance(node, REPEATED):
             terms = [out(node.function, each) for each in places(node.limits, known)]
-            return (sp.Add if isinstance(node, sp.Sum) else sp.Mul)(*terms)
+            return TERMS[node.func](*terms)
         if isinstance(node, sp.Indexed):
             name = str(node.base.label)
             indices = tuple(int(out(index, known)) for index in node.indices)

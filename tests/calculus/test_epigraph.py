@@ -25,6 +25,10 @@ EXACT = {
     "max(abs(x), abs(y))": "kink",
     "abs(x)*abs(y - 1)": "(kink + kink_1)*(kink_2 + kink_3)",
     "log(2 + abs(x))": "log(kink + kink_1 + 2)",
+    "max(abs(w[j]) for j in range(n))": "kink",
+    "-min(exp(w[j]) for j in range(n)) + x**2": "kink + x**2",
+    "sum(max(w[j]*k for k in range(3)) for j in range(2))": "Sum(kink[j], (j, 0, 1))",
+    "max(abs(x), max(abs(w[j]) for j in range(n)))": "kink",
     "sum(abs(w[j]) for j in range(n))": "Sum(kink[j] + kink_1[j], (j, 0, n - 1))",
 }
 
@@ -42,6 +46,8 @@ NOT_EXACT = [
     "abs(abs(x) - 1)",  # two valleys
     "y*abs(x)",  # of a sign that isn't known
     "cos(abs(x))",
+    "min(w[j] for j in range(n))",
+    "max(w[i + j] for i in range(n) for j in range(i + 1))",  # a triangle
     "1/(1 + abs(x))",
     "(abs(x) - 1)**2",
     "abs(x) - 2*abs(y)",

@@ -348,3 +348,107 @@ def test_the_size_of_a_program_does_not_depend_on_lengths():
         for size in (4, 10**9)
     )
     assert str(small).replace("stop=3", "stop=999999999") == str(large)
+
+
+# -------------------------------------------------------------------- extremes
+
+EXTREMES = [  # with what NumPy makes of it, and of which elements it has a share
+    ("max(x)", lambda x: x.max()),
+    ("min(x[i]**2 for i in range(n))", lambda x: (x**2).min()),
+    ("max(abs(x[i] - x[i + 1]) for i in range(n - 1))",
+     lambda x: abs(np.diff(x)).max()),
+    ("norm(x, inf)**2", lambda x: abs(x).max() ** 2),
+    ("sum(max(x[i]*x[j] for j in range(n)) for i in range(n))",
+     lambda x: np.outer(x, x).max(axis=1).sum()),
+    ("log(1 + max(x[i]*exp(x[i]) - min(x) for i in range(n)))",
+     lambda x: np.log(1 + (x * np.exp(x)).max() - x.min())),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "known"), EXTREMES)
+@given(seed=st.integers(0, 2**32), n=st.sampled_from([2, 3, 8, 9, 50, 5000]))
+@settings(max_examples=8)
+def test_extremes_over_indices_have_value_gradient_and_hessian(text, known, seed, n):
+    rng = np.random.default_rng(seed)
+    n = min(n, 60) if "x[j]" in text else n
+    x, way = rng.normal(size=n), rng.normal(size=n) * 1e-6
+    objective = Objective(text).sized(x)
+    value, gradient = objective.value_and_grad(x)
+    assert value == pytest.approx(known(x), rel=1e-14)
+    ends = [objective.value_and_grad(x + side * way) for side in (1, -1)]
+    slope = (ends[0][0] - ends[1][0]) / 2
+    assert gradient @ way == pytest.approx(slope, rel=1e-4, abs=1e-14)
+    if n < 10:
+        change = (ends[0][1] - ends[1][1]) / 2
+        np.testing.assert_allclose(
+            objective.hess(x) @ way, change, rtol=1e-3, atol=1e-12
+        )
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 63, 2049, 4096])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_what_is_tied_shares_the_slope_of_an_extreme(n, sign):
+    kind = "min" if sign else "max"
+    for ties in {1, max(1, n // 2), n}:
+        x = np.full(n, -3.0)
+        x[-ties:] = 2.0
+        objective = Objective(f"{kind}(({sign}x[i])**3 for i in range(n))").sized(x)
+        value, gradient = objective.value_and_grad(x)
+        assert value == (-8.0 if sign else 8.0)
+        expected = np.where(x > 0, (-12.0 if sign else 12.0) / ties, 0.0)
+        np.testing.assert_allclose(gradient, expected, rtol=1e-15)
+
+
+def test_an_extreme_is_reached_whatever_it_is_rounded_to():
+    # Products and sums that are fused here and not there would miss their own largest.
+    text = (
+        "max((x[i] - a[i])**2*c[i] + x[i]*c[i]*a[i] + y*a[i] for i in range(n)) + y*y"
+    )
+    rng = np.random.default_rng(0)
+    a, c = rng.normal(size=(2, 40))
+    objective = Objective(text, data={"a": a, "c": c})
+    for _ in range(200):
+        x = rng.normal(size=41)
+        gradient = objective.grad(x)
+        reached = int(np.argmax((x[:-1] - a) ** 2 * c + x[:-1] * c * a + x[-1] * a))
+        assert np.count_nonzero(gradient[:-1]) == 1
+        assert gradient[-1] == a[reached] + 2 * x[-1]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "(x[i] - a[k, i])**2*a[k, i] + x[i]*a[k, i]*a[k, 0] + a[k, 1]",
+        "x[i]*a[k, i]*x[0] + (x[i] - a[k, 0])*a[k, i]",
+    ],
+)
+def test_so_it_is_where_a_short_one_is_written_out(body):
+    rng = np.random.default_rng(1)
+    text = f"sum(max({body} for i in range(3))**2 for k in range(m))"
+    objective = Objective(text, data={"a": rng.normal(size=(50, 3))})
+    for _ in range(20):
+        x, way = rng.normal(size=3), 1e-6 * rng.normal(size=3)
+        change = (objective.grad(x + way) - objective.grad(x - way)) / 2
+        np.testing.assert_allclose(
+            objective.hess(x) @ way, change, rtol=1e-4, atol=1e-8
+        )
+
+
+@pytest.mark.parametrize("place", [0, 3, 8, 2050, 4098])
+def test_nan_is_no_extreme_that_is_passed_over(place):
+    x = np.arange(4099.0)
+    x[place] = np.nan
+    for text in ("max(x)", "min(x)", "norm(x, inf)"):
+        assert np.isnan(Objective(text).sized(x).value(x))
+
+
+def test_what_is_not_extreme_may_have_an_infinite_slope():
+    objective = Objective("max(sqrt(x[i]) for i in range(n))")
+    assert objective.grad([0.0, 4.0]).tolist() == [0.0, 0.25]
+
+
+def test_an_extreme_over_new_lengths_compiles_nothing():
+    objective = Objective("norm(x, inf)")
+    objective.sized([1.0, 2.0]).value_and_grad([1.0, 2.0])
+    before = objective.sized([1.0, 2.0]).kernel("evaluation")
+    assert objective.sized(np.ones(100)).kernel("evaluation") is before

@@ -107,12 +107,20 @@ def test_names_of_sizes():
 @pytest.mark.parametrize(
     ("formula", "options", "x0", "messages"),
     [
-        (SQUARES, {}, None, ["the size n can't be known", "'n': 100", "x0"]),
+        (
+            SQUARES,
+            {},
+            None,
+            ["the size n (the length of x) can't be known", "'x': 100", "x0"],
+        ),
         (
             "sum(u[i, j]**2 for i in range(n) for j in range(m))",
             {},
             [1, 2],
-            ["sizes m, n can't be known", "'m': 100, 'n': 100"],
+            [
+                "sizes m (axis 1 of u), n (axis 0 of u) can't be known",
+                "'u': (100, 100)",
+            ],
         ),
         (SQUARES, {"sizes": {"n": 4}}, [1, 2, 3], ["becomes 3", "3 elements", "n = 4"]),
         (FIT, {"data": {"y": [1, 2, 3]}}, [1, 2], ["index i of x[i]", "becomes 2"]),

@@ -7,7 +7,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+import symgd
 from symgd.cli import fit as command
+from symgd.objectives.files import read_file
 
 MODEL = "a*exp(-b*t) + c"
 
@@ -127,3 +129,69 @@ def test_each_step_is_printed_and_written(table, tmp_path):
     header, *rows = file.read_text().splitlines()
     assert header == "t,a,b,c,fun,grad_norm,offset"
     assert len(rows) == done.stdout.count(">")
+
+
+@pytest.fixture(scope="module")
+def circuit(tmp_path_factory):
+    w = np.geomspace(0.1, 10, 20)
+    z = 5 + 20 / (1 + 1j * w) + 0.01 * np.cos(50 * w) + 0.01j * np.sin(40 * w)
+    file = tmp_path_factory.mktemp("fit") / "circuit.csv"
+    rows = zip(w, z.real, z.imag, strict=True)
+    file.write_text(
+        "\n".join(["w,re,im,s", *(f"{a},{b},{c},0.01" for a, b, c in rows)])
+    )
+    return file
+
+
+PARTS = ("R0 + R1/(1 + (w*tau)**2)", "-R1*w*tau/(1 + (w*tau)**2)")
+
+
+def test_several_targets_are_those_of_python(circuit):
+    both = ("--data", str(circuit), "--target", "re", "--target", "im", "--json")
+    done = run(*both, "--sigma", "s", "--sigma", "0.01", "--", *PARTS)
+    found = json.loads(done.stdout)
+    data = read_file(circuit)
+    expected = symgd.fit(list(PARTS), data, ["re", "im"], sigma=["s", 0.01])
+    assert found["parameters"] == dict(expected.parameters)
+    assert found["standard_errors"] == expected.standard_errors
+
+
+def test_what_a_fit_is_asked_comes_after_it(circuit):
+    both = ("--data", str(circuit), "--target", "re", "--target", "im")
+    asked = (
+        "--profile",
+        "tau",
+        "--derive",
+        "1/tau",
+        "--bootstrap",
+        "20",
+        "--seed",
+        "3",
+    )
+    fit = symgd.fit(list(PARTS), read_file(circuit), ["re", "im"], rng=3)
+    profile, rate = fit.profile("tau"), fit.derive("1/tau")
+    done = run(*both, *asked, "--", *PARTS)
+    assert done.exit_code == 0
+    ending = [str(profile), f"1/tau = {rate}", str(fit.bootstrap(20, rng=3))]
+    assert done.stdout.endswith("\n".join([*ending, ""]))
+    found = json.loads(run(*both, *asked, "--json", "--", *PARTS).stdout)
+    assert found["profile"] == {"tau": list(profile.interval)}
+    assert found["derive"]["1/tau"]["standard_error"] == rate.standard_error
+    assert found["bootstrap"]["samples"] == 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["a*w", "b*w", "--target", "re"], "2 models for 1 target"),
+        (["a*w", "--target", "re", "--target", "im"], "1 model for 2 targets"),
+        (["a*w", "--target", "re", "--profile", "c"], "unknown parameter 'c'"),
+        (["a*w", "--target", "re", "--derive", "2*c"], "'c'"),
+        (["a*w", "--target", "re", "--bootstrap", "1"], "--bootstrap"),
+    ],
+)
+def test_what_can_not_be_asked_is_told(circuit, arguments, told):
+    done = run(*arguments, "--data", str(circuit))
+    assert done.exit_code == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr

@@ -198,7 +198,7 @@ def test_sweep_over_a_constant_with_an_array():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((CHAIN,), "the size n can't be known"),
+        ((CHAIN,), "the size n (the length of x) can't be known"),
         ((CHAIN, "--size", "m=3"), "unknown size 'm'; accepted: n"),
         ((CHAIN, "--size", "n"), "--size expects n=1000, not 'n'"),
         ((CHAIN, "--size", "n=many"), "unknown name 'many'"),

@@ -54,6 +54,36 @@ def least_distances(A, y):
     return optimize.linprog(costs, matrix, np.r_[y, -y], bounds=sides).fun
 
 
+@pytest.mark.parametrize("rows", [3, 20, 200, 1000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "max(abs(A[i, :] @ w - y[i]) for i in range(m))",
+        "norm(A @ w - y, inf)",
+        "-min(y - A @ w) + norm(w, inf)",
+    ],
+)
+def test_minimax_ends_where_a_linear_program_does(text, rows):
+    data = table(rows, 3, rows)
+    A, y = data["A"], data["y"]
+    n, one, zero = 3, np.ones((rows, 1)), np.zeros((rows, 1))
+    matrix = [np.hstack([A, -one, zero])]
+    sides = [y]
+    if "min" in text:
+        bent = np.vstack([np.eye(n), -np.eye(n)])
+        matrix.append(np.hstack([bent, np.zeros((2 * n, 1)), -np.ones((2 * n, 1))]))
+        sides.append(np.zeros(2 * n))
+    else:
+        matrix.append(np.hstack([-A, -one, zero]))
+        sides.append(-y)
+    costs = [0, 0, 0, 1, 1]
+    free = [(None, None)] * 4 + [(0, None)]
+    least = optimize.linprog(costs, np.vstack(matrix), np.hstack(sides), bounds=free)
+    result = minimize(Objective(text, data=data))
+    assert result.success
+    assert result.fun == pytest.approx(least.fun, rel=1e-9)
+
+
 @pytest.mark.parametrize(("rows", "columns", "lam"), [(1000, 50, 300.0)])
 def test_lasso_has_exact_zeros(rows, columns, lam):
     data = table(rows, columns, 0)

@@ -283,6 +283,35 @@ def extremes(x):
     return most - least + max(x[i] for i in range(4) if i != 2)
 
 
+ROWS = np.linspace(-1, 1, 300).reshape(100, 3) ** 3
+
+
+def minimax(x):
+    worst = 0
+    for i in range(len(ROWS)):
+        worst = max(worst, abs(ROWS[i] @ x - 0.7))
+    return worst + np.linalg.norm(x, np.inf) + max(abs(r @ x) for r in ROWS)
+
+
+class Table:
+    """What a data frame has: columns by name, also as attributes."""
+
+    def __init__(self, **columns):
+        self.columns = tuple(columns)
+        vars(self).update(columns)
+
+    def __getitem__(self, name):
+        return vars(self)[name]
+
+
+TABLE = Table(u=np.array([1.0, 2.0, 3.0]), v=np.array([2.0, 4.0, 7.0]))
+
+
+def of_a_table(x):
+    residuals = TABLE["u"] * x[0] - TABLE.v + x[1]
+    return (residuals**2).sum()
+
+
 def of_a_list(x):
     r = np.array([x[0] - 1, 2 * x[1], x[2]])
     gaps = r - np.array([0.5, x[0], 1.0])
@@ -317,6 +346,8 @@ VECTORS = {  # how many elements they take
     collected: 4,
     running_sums: 4,
     extremes: 4,
+    minimax: 3,
+    of_a_table: 2,
     of_a_list: 3,
     last_ones: 4,
 }

@@ -14,7 +14,7 @@ from symgd.language.formula import (
     symbol,
     text_of,
 )
-from symgd.language.functions import FUNCTIONS
+from symgd.language.functions import FUNCTIONS, ORDERS
 
 x, y = symbol("x"), symbol("y")
 
@@ -123,6 +123,8 @@ def test_a_declared_name_hides_the_constant():
         ("not x", "not part", "not x", None),
         ("__import__('os').system('ls')", "can't be called", None, None),
         ("polygamma(x, 1)", "whole number", None, None),
+        ("jn(x, 1)", "the order of jn is a whole number", None, None),
+        ("jn(21, x)", "whole number to 20", None, None),
     ],
 )
 def test_refusals_mark_the_place_and_say_what_to_do(text, problem, marked, suggestion):
@@ -206,8 +208,10 @@ def test_sympy_expressions_pass_the_same_list():
 @pytest.mark.parametrize(
     ("expression", "problem"),
     [
-        (sp.besselj(0, sp.Symbol("x")), "besselj is not part"),
+        (sp.bessely(0, sp.Symbol("x")), "bessely is not part"),
+        (sp.LambertW(sp.Symbol("x"), -1), "principal branch"),
         (sp.polygamma(sp.Symbol("x"), 2), "whole number to 20"),
+        (sp.besselj(sp.Symbol("x"), 2), "order of besselj is a whole number"),
         (sp.Function("f")(sp.Symbol("x")) + 1, "f is not part"),
         (sp.Symbol("x") * sp.I, "not a finite real"),
         (sp.Symbol("x") + sp.oo, "not a finite real"),
@@ -253,9 +257,9 @@ def test_natural_order():
 
 def test_every_function_of_the_table_can_be_written_and_printed():
     for name, row in FUNCTIONS.items():
-        arguments = ["1", "x/9"] if name == "polygamma" else ["x/9", "y/9", "z"]
+        arguments = ["1", "x/9"] if row.node in ORDERS else ["x/9", "y/9", "z"]
         count = 1 if row.arity[0] == 1 else row.arity[0]
-        chosen = arguments[-count:] if name == "polygamma" else arguments[:count]
+        chosen = arguments[-count:] if row.node in ORDERS else arguments[:count]
         expression = read(f"{name}({', '.join(chosen)})")
         assert read(text_of(expression)) == expression
 
@@ -266,3 +270,28 @@ def test_depth_is_bounded_for_expressions_too():
         expression = sp.sin(expression, evaluate=False)
     with pytest.raises(FormulaError, match="levels deep"):
         read(expression)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "advice"),
+    [
+        ("norm x", "needs parentheses", "write norm(x)"),
+        ("x'*x", "' is no transpose", "write x.T"),
+        ("sum(x[i]) for i in range(3)", "inside of the parentheses",
+         "write sum(x[i] for i in range(3))"),
+        ("2*max(x[i]**2) for i in range(n)", "inside of the parentheses",
+         "write max(x[i]**2 for i in range(n))"),
+        ("df['y']**2", "a column is a name of its own", "write y"),
+        ("np.einsum('ij,j->', A, x)", "unknown function 'einsum'", "write the sum"),
+        ("jnp.linalg.slogdet(A)", "unknown function 'slogdet'", "log(det(A))"),
+        ("sorted(x)[0]", "unknown function 'sorted'", "don't sort"),
+        ("quad(f, 0, 1)", "unknown function 'quad'", "weights w of a quadrature"),
+        ("float(x)", "unknown function 'float'", "leave it out"),
+    ],
+)  # fmt: skip
+def test_habits_of_newcomers_are_told_what_to_write(text, problem, advice):
+    with pytest.raises(FormulaError) as caught:
+        read(text, arrays=True)
+    assert problem in caught.value.problem
+    assert advice in caught.value.suggestion
+    assert caught.value.formula

@@ -40,11 +40,13 @@ def in_many_digits():
     exact = types.SimpleNamespace(**{name: getattr(mpmath, name) for name in names})
     namespace = {"__name__": examples.__name__, "math": exact}
     arrays = {"array": np.array, "sum": np.sum, "prod": np.prod}
-    norm = lambda r: mpmath.sqrt(np.sum(r**2))
-    arrays["linalg"] = types.SimpleNamespace(norm=norm)
+    arrays["linalg"] = types.SimpleNamespace(
+        norm=lambda r, p=2: mpmath.sqrt(np.sum(r**2)) if p == 2 else max(abs(r))
+    )
     namespace["np"] = types.SimpleNamespace(**{**vars(exact), **arrays})
-    namespace |= {"T": examples.T, "Y": examples.Y}
-    left_out = ("import math", "import numpy", "T = ", "Y = ")
+    data = ("T", "Y", "ROWS", "TABLE")
+    namespace |= {name: getattr(examples, name) for name in data}
+    left_out = ("import math", "import numpy", *(f"{name} = " for name in data))
     lines = ["" if line.startswith(left_out) else line for line in MODULE.splitlines()]
     exec("\n".join(lines), namespace)
     return namespace

@@ -60,25 +60,75 @@ def test_values_and_gradients_are_those_of_numpy(text, plain):
     check()
 
 
+SAME = [
+    ("norm(A @ x - b)**2",
+     "sum((sum(A[i, j]*x[j] for j in range(m)) - b[i])**2 for i in range(n))"),
+    ("norm(A @ x - b, inf)",
+     "max(abs(sum(A[i, j]*x[j] for j in range(m)) - b[i]) for i in range(n))"),
+    ("norm(A @ x - b, 1) + sum(b)",
+     "sum(abs(sum(A[i, j]*x[j] for j in range(m)) - b[i]) for i in range(n))"
+     " + sum(b[i] for i in range(n))"),
+    ("mean((A @ x - b)**2)",
+     "sum((sum(A[i, j]*x[j] for j in range(m)) - b[i])**2 for i in range(n))/n"),
+    ("logsumexp(A @ x - b)",
+     "log(sum(exp(sum(A[i, j]*x[j] for j in range(m)) - b[i]) for i in range(n)))"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "indexed"), SAME)
 @settings(deadline=None, max_examples=20)
-@given(seeds)
-def test_the_bits_are_those_of_the_form_with_indices(seed):
+@given(seed=seeds)
+def test_the_bits_are_those_of_the_form_with_indices(text, indexed, seed):
     x, data = numbers(seed)
     del data["S"]
-    indexed = "sum((sum(A[i, j]*x[j] for j in range(m)) - b[i])**2 for i in range(n))"
-    whole = Objective("norm(A @ x - b)**2", data=data)
-    plain = Objective(indexed, data=data)
-    assert whole.expression == plain.expression
+    whole, plain = Objective(text, data=data), Objective(indexed, data=data)
     assert whole.value(x) == plain.value(x)
     assert whole.grad(x).tolist() == plain.grad(x).tolist()
 
 
-def test_new_shapes_compile_nothing_new():
-    keys = []
+@pytest.mark.parametrize(("text", "indexed"), SAME)
+def test_new_shapes_compile_nothing_new(text, indexed):
+    keys = set()
     for count in (4, 5):
         data = {"A": np.ones((count, 70)), "b": np.ones(count)}
-        keys.append(Objective("norm(A @ x - b)**2", data=data).code_key)
-    assert keys[0] == keys[1]
+        keys.add(Objective(text, data=data).code_key)
+    assert len(keys) == 1
+
+
+def test_elements_may_be_counted_from_the_end_without_a_sum():
+    for text in ("x[-1]**2 + (x[0] - 1)**2", "x[n - 1]**2 + (x[0] - 1)**2"):
+        assert symgd.minimize(text, [3.0, 4.0]).x == pytest.approx([1, 0], abs=1e-9)
+    assert Objective("x[-1] - x[-2]", sizes={"x": 3}).value([1, 2, 4]) == 2
+    with pytest.raises(FormulaError, match="'i' is not the index"):
+        symgd.minimize("x[i - 1]**2", [1.0, 2.0])
+
+
+ROWS = [  # of the page: what is written in several ways, with x, or A and S, known
+    ("sum(x**2)", "(x**2).sum()", "sum(x[i]**2 for i in range(n))"),
+    ("mean(x)", "x.mean()", "sum(x[i] for i in range(n))/n"),
+    ("norm(x)", "np.linalg.norm(x)", "sqrt(sum(x[i]**2 for i in range(n)))"),
+    ("max(x)", "x.max()", "max(x[i] for i in range(n))"),
+    ("norm(x, inf)", "np.linalg.norm(x, np.inf)", "max(abs(x[i]) for i in range(n))"),
+    ("sum(A @ x)", "(A @ x).sum()",
+     "sum(A[i, j]*x[j] for i in range(n) for j in range(d))"),
+    ("x @ S @ x", "x.dot(S).dot(x)",
+     "sum(x[i]*S[i, j]*x[j] for i in range(n) for j in range(n))"),
+    ("sum((x[1:] - x[:-1])**2)", "(np.diff(x)**2).sum()",
+     "sum((x[i + 1] - x[i])**2 for i in range(n - 1))"),
+    ("x[-1]", "x[2]", "x[n - 1]"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("ways", ROWS)
+def test_what_is_written_in_several_ways_is_one_thing(ways):
+    x, data = numbers(3)
+    shown = {name: data[name] for name in "AS" if name in ways[0]}
+    more = " + 0*x[2]" if ways[0] != "x[-1]" else ""
+    values = [
+        Objective(way + more, data=shown or None, sizes={"x": 3}).value(x)
+        for way in ways
+    ]
+    assert values == pytest.approx([values[0]] * 3, rel=1e-14)
 
 
 def test_a_start_tells_what_is_an_array():
@@ -196,3 +246,35 @@ def test_what_is_long_with_indices_is_an_expression(monkeypatch):
     objective = Objective("norm(x - 1)**2 + sum(x)", sizes={"x": 3})
     assert objective.text is None
     assert objective.value([1, 2, 3]) == 11
+
+
+@pytest.mark.parametrize(
+    ("text", "told", "sizes"),
+    [
+        ("sum(x**2)", r"n \(the length of x\)", {"x": 3}),
+        ("sum(x[i]**2 for i in range(n))", r"n \(the length of x\)", {"x": 3}),
+        ("sum(x[i]**2 for i in range(n))", r"n \(the length of x\)", {"n": 3}),
+        ("sum(X**2) + sum(X[0, :])", r"axis 1 of X.*axis 0 of X", {"X": (2, 3)}),
+    ],
+)
+def test_a_length_is_asked_for_by_the_array_that_has_it(text, told, sizes):
+    with pytest.raises(InputError, match=told) as caught:
+        symgd.minimize(
+            Objective(text, subject_to="sum(x) == 1" if "x" in text else None)
+        )
+    example = str(caught.value)
+    assert all(name in example for name in sizes if name != "n")
+    assert Objective(text, sizes=sizes).space.size == np.prod(
+        next(iter(sizes.values()))
+    )
+
+
+@pytest.mark.parametrize("start", [[0.5, 0.0, 0.0], {"x": np.zeros(4)}])
+def test_constraints_get_their_shapes_from_the_start(start):
+    objective = Objective("norm(x)**2", subject_to="sum(x) == 1")
+    result = symgd.minimize(objective, start)
+    count = len(start["x"]) if isinstance(start, dict) else len(start)
+    np.testing.assert_allclose(result.x, 1 / count, rtol=1e-9)
+    by_name = symgd.minimize("sum(X**2)", {"X": np.zeros((2, 3))},
+                             subject_to="sum(X, axis=1) == 1")  # fmt: skip
+    np.testing.assert_allclose(by_name.x, 1 / 3, rtol=1e-9)

@@ -122,6 +122,16 @@ PROMISES = {
         "CONVERGED: the largest error is 0.000546",
         "it is reached 6 times: 1 -1 1 -1 1 -1",
     ],
+    "ridge_and_lasso": [
+        "e-11 from the solution by linear algebra",
+        "ridge: 10 of 10 weights are not 0",
+        "lasso: 3 of 10 weights are not 0",
+    ],
+    "gaussian_process": [
+        "length 1.33, height 1.01",
+        "noise 0.20, of which 0.20 is true",
+        "e-16 away",
+    ],
     "lasso_path": [
         "price    1.0: 12 of 12 weights are not 0",
         "price  158.7: 4 of 12 weights are not 0",

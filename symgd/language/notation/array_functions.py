@@ -47,7 +47,8 @@ def _axes(form: Rewriting, node: ast.expr | None, rank: int) -> tuple[int, ...]:
     axes = [slices.whole_number(form, part) for part in parts]
     for axis in axes:
         if not (axis.is_Integer and -rank <= axis < rank):
-            raise form.refuse(node, f"there is no axis {axis}: there are {rank}", None)
+            problem = f"there is no axis {axis}: of {rank}, counted from 0"
+            raise form.refuse(node, problem, None)
     return tuple(int(axis) % rank for axis in axes)
 
 

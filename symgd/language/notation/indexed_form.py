@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import functools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import sympy as sp
 
 from symgd.errors import FormulaError
+from symgd.language import mistakes
 from symgd.language.functions import FUNCTIONS
 from symgd.language.notation import array_functions, iterating, slices
 from symgd.language.notation.array_values import (
@@ -327,12 +327,14 @@ class _IndexedForm(Rewriting):
             return known(self, node, given)
         if isinstance(node.func, ast.Attribute) and name not in _ELEMENTWISE_METHODS:
             if root_of(node.func) in MODULES:
-                problem = f"{self.source(node.func)!r} is not a function of formulas"
-                raise self.refuse(node.func, problem, None)
+                source = self.source(node.func)
+                raise self.refuse(node.func, *mistakes.prefixed(name, source))
             problem = f"arrays have no {name} in formulas"
             raise self.refuse(node.func, problem, array_functions.METHODS)
         if name == "Piecewise":
             return self._of_Piecewise(node)
+        if name not in FUNCTIONS and (wrong := mistakes.unknown_function(name)):
+            raise self.refuse(node.func, *wrong)
         if node.keywords or name not in FUNCTIONS:
             return Whole((), lambda _: node, node)
         function = self.write.name(node.func, name)
@@ -401,13 +403,8 @@ class _IndexedForm(Rewriting):
         self, kind: str, node: ast.expr, lengths: Sequence[sp.Expr], body: Element
     ) -> ast.expr:
         """Return a sum, product or extreme; where there are lists, of terms."""
-        numbers = self._few(kind, lengths)
+        numbers = self._few(lengths)
         if numbers is None:
-            if kind in ("max", "min"):
-                problem = f"{kind} is of at most {MOST} elements, of a known number"
-                sense = "<=" if kind == "max" else ">="
-                advice = f"write t, with subject_to='x[i] {sense} t for i in range(n)'"
-                raise self.refuse(node, problem, advice)
             return self.write.over(kind, node, lengths, body)
         elements: list[Indices] = [()]
         for n in numbers:
@@ -421,19 +418,13 @@ class _IndexedForm(Rewriting):
             lambda one, other: self.write.binary(node, one, op, other), terms
         )
 
-    def _few(self, kind: str, lengths: Sequence[sp.Expr]) -> list[int] | None:
+    def _few(self, lengths: Sequence[sp.Expr]) -> list[int] | None:
         """Return lengths as numbers, if there is to be a term for each element."""
-        if kind in ("max", "min"):
-            numbers = [self.extents.number(n) for n in lengths]
-            known = [n for n in numbers if n is not None]
-            few = len(known) == len(numbers) and 0 < math.prod(known) <= MOST
-            return known if few else None
         resolved = [self.extents.resolved(n) for n in lengths]
         short = all(n.is_Integer and 0 < n <= SHORT for n in resolved)
         return list(map(int, resolved)) if short and self.has_lists else None
 
 
-MOST = 64  # elements of a maximum, each a term
 SHORT = 16  # elements of a list
 
 

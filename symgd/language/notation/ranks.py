@@ -10,13 +10,8 @@ import ast
 from collections.abc import Callable, Iterator, Mapping
 
 from symgd.errors import FormulaError
+from symgd.language.functions import REDUCING
 
-REDUCING = frozenset(
-    {
-        *("sum", "prod", "mean", "max", "min", "norm", "logsumexp", "len", "any"),
-        *("all", "average", "trace", "det", "dot", "matmul", "inner", "solve"),
-    }
-)
 _OF_VECTORS = REDUCING | {"softmax", "log_softmax", "flip", "diff", "cumsum"}
 _OF_MATRICES = {"trace": 2, "det": 2, "inv": 2, "slogdet": 2}
 _PRODUCTS = ("dot", "matmul", "inner", "vdot")

@@ -10,7 +10,7 @@ from symgd.language.notation.ranks import arguments, called, items
 from symgd.language.notation.slices import is_more_than_index
 
 MANY = 99  # indices
-BUILT = ("sum", "prod")  # over indices that the reader knows
+BUILT = ("sum", "prod", "max", "min")  # over indices that the reader knows
 
 
 def is_of_numbers(name: str, node: ast.Call) -> bool:

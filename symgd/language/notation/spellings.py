@@ -31,6 +31,14 @@ _RENAMED = {
     "mv": "matmul",
     "vdot": "dot",
     "ndtr": "normal_cdf",
+    "norm_2": "norm",
+}
+# Of SciPy's normal distribution; where the second is None, the function itself.
+_OF_NORMAL = {
+    "cdf": ("normal_cdf", None),
+    "pdf": ("normal_pdf", None),
+    "logcdf": ("normal_cdf", "log"),
+    "logpdf": ("normal_pdf", "log"),
 }
 _LOOPING = ("sum", "prod", "max", "min")
 _WITH_AXIS = ("max", "min", "amax", "amin")  # as the second argument
@@ -73,8 +81,13 @@ class _Respelt(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.expr:
         module = module_of(node.func)
         self.generic_visit(node)
+        if (normal := _of_normal(node)) is not None:
+            return normal
         if module is not None and isinstance(node.func, ast.Attribute):
             node = self._plain(node, node.func, module)
+        elif isinstance(node.func, ast.Name) and node.func.id in _RENAMED:
+            plain = ast.Name(_RENAMED[node.func.id], ast.Load())
+            node.func = ast.copy_location(plain, node.func)
         self._unbracketed(node)
         made = _CALLS.get(node.func.id) if isinstance(node.func, ast.Name) else None
         if made is None or node.keywords:
@@ -128,11 +141,40 @@ class _Respelt(ast.NodeTransformer):
             return ast.copy_location(ast.UnaryOp(ast.Not(), node.operand), node)
         return node
 
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        column = node.slice.value if isinstance(node.slice, ast.Constant) else None
+        if isinstance(column, str):
+            problem = "a column is a name of its own in formulas"
+            advice = f"write {column}" if column.isidentifier() else None
+            raise self.refuse(node, problem, advice)
+        self.generic_visit(node)
+        return node
+
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         if module_of(node) is None or node.attr not in _CONSTANTS:
             self.generic_visit(node)
             return node
         return ast.copy_location(ast.Name(_CONSTANTS[node.attr], ast.Load()), node)
+
+
+def _of_normal(node: ast.Call) -> ast.expr | None:
+    """Return what norm.cdf(x) and the like mean; None for other calls."""
+    func = node.func
+    if not isinstance(func, ast.Attribute) or func.attr not in _OF_NORMAL:
+        return None
+    if ast.unparse(func.value) not in ("norm", "stats.norm", "scipy.stats.norm"):
+        return None
+    name, outer = _OF_NORMAL[func.attr]
+    given = [*node.args, *(word.value for word in node.keywords)]
+    words = [word.arg for word in node.keywords]
+    if words != ["loc", "scale"][len(node.args) - 1 :][: len(words)]:
+        return None
+    made: ast.expr = ast.copy_location(ast.Name(name, ast.Load()), func)
+    made = ast.copy_location(ast.Call(made, given, []), node)
+    if outer is None:
+        return made
+    logarithm = ast.copy_location(ast.Name(outer, ast.Load()), func)
+    return ast.copy_location(ast.Call(logarithm, [made], []), node)
 
 
 _JOINED: dict[type, type[ast.boolop]] = {ast.BitAnd: ast.And, ast.BitOr: ast.Or}

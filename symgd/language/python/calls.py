@@ -110,13 +110,24 @@ class Calls(Elements):
 
     def _handed_on(self, node: ast.Call, func: ast.expr) -> ast.expr:
         """Return a call for whoever reads formulas."""
-        arguments = [self.expression(each) for each in node.args]
+        arguments = [self._given(each, func) for each in node.args]
         keywords = []
         for each in node.keywords:
             if each.arg != "dtype":
-                word = ast.keyword(each.arg, self.expression(each.value))
+                word = ast.keyword(each.arg, self._given(each.value, func))
                 keywords.append(self.place.placed(word, each))
         return self.place.placed(ast.Call(func, arguments, keywords), node)
+
+    def _given(self, node: ast.expr, func: ast.expr) -> ast.expr:
+        """Return an argument as a tree; infinity is an order of norms."""
+        value = self.value(node)
+        if isinstance(func, ast.Attribute) and func.attr == "norm":
+            order = self.place.placed(ast.Name("inf", ast.Load()), node)
+            if _is_infinity(value, math.inf):
+                return order
+            if _is_infinity(value, -math.inf):
+                return self.place.placed(ast.UnaryOp(ast.USub(), order), node)
+        return self.as_tree(value, node)
 
     def _library(self, node: ast.Call, function: Library) -> Any:
         name, count = function.name, len(node.args)
@@ -255,4 +266,6 @@ _UNDONE = {
     "print": ("print does something, and a formula only has a value", "leave it out"),
     "input": ("a formula can't ask", "give the number as an argument"),
     "open": ("a formula reads no files", "read the data before"),
+    "map": ("a formula has no map", "write g(v) for v in x"),
+    "filter": ("a formula has no filter", "write v for v in x if v > 0"),
 }

@@ -28,6 +28,7 @@ from symgd.language.python.values import (
     attribute,
     broadcast,
     is_array,
+    is_table,
 )
 
 _CONSTANTS = {"pi": ("pi", math.pi), "e": ("E", math.e)}
@@ -172,7 +173,7 @@ class Expressions(Knowing):
             inner = vars(base.value)
             if node.attr in inner:
                 return self.names.meaning(node.attr, inner[node.attr])
-        elif hasattr(base.value, "columns") and node.attr in base.value.columns:
+        elif is_table(base.value) and node.attr in base.value.columns:
             return self.names.meaning(node.attr, base.value[node.attr])
         else:
             try:

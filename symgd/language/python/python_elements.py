@@ -13,6 +13,7 @@ from symgd.language.python.values import (
     NotKnownYet,
     Outside,
     is_array,
+    is_table,
 )
 
 
@@ -21,7 +22,9 @@ class Elements(Expressions):
 
     def _of_Subscript(self, node: ast.Subscript) -> Any:
         base = self.value(node.value)
-        if isinstance(base, Outside) and not is_array(base.value):
+        if isinstance(base, Outside) and (
+            is_table(base.value) or not is_array(base.value)
+        ):
             return self._item_of(node, base)
         if isinstance(node.slice, ast.Tuple):
             inner = [self.expression(each) for each in node.slice.elts]

@@ -225,7 +225,8 @@ class Names:
             return self._of_number(name, value)
         if (path := library_of(value)) is not None:
             return Library(path)
-        if is_array(value) and not isinstance(value, (list, tuple)):
+        kept_whole = isinstance(value, (list, tuple)) or is_table(value)
+        if is_array(value) and not kept_whole:
             return ast.Name(self.array(name, value))
         return Outside(value, name)
 
@@ -249,6 +250,11 @@ def _is_number(value: Any) -> bool:
     if isinstance(value, numbers.Real):
         return True
     return getattr(value, "shape", None) == () and hasattr(value, "item")
+
+
+def is_table(value: Any) -> bool:
+    """Return whether an object is a data frame: of columns by name."""
+    return hasattr(value, "columns") and hasattr(value, "__getitem__")
 
 
 def is_array(value: Any) -> bool:

@@ -26,6 +26,7 @@ from symgd.native.records import EVALUATION, PRODUCT
 from symgd.objectives.arrays import Arrays
 from symgd.objectives.forms import Forms
 from symgd.objectives.kernels import Kernels
+from symgd.objectives.parallel import ENOUGH
 from symgd.objectives.scattered.on_dask import Stopped
 from symgd.objectives.scattered.partitions import ROWS_STAY
 from symgd.objectives.scattered.split_sums import ROWS, split
@@ -90,7 +91,8 @@ class SumsOfPart:
             assert kernels.arrays is not None
             words = kernels.arrays.words(dict(zip(kernels.arrays.parameters, p, strict=True)))
             place, at = address(rows), (address(x), address(words))
-            evaluate = kernels.get("evaluation", self.task.threads)
+            enough = kernels.arrays.work >= ENOUGH
+            evaluate = kernels.get("evaluation", self.task.threads if enough else 1)
             rows[0, 0] = evaluate(*at, place + 8)
             for direction, row in zip(directions, rows[1:], strict=True):
                 kernels.get("product")(*at, address(row[1:]), address(direction))
@@ -215,10 +217,12 @@ def _kernels(arrays: Arrays, **parts: Any) -> Kernels:
     """Return the native functions of another expression of the same names."""
     made = arrays.replaced(**parts)
     forms = Forms(made.expression, made.variables, made.parameters)
+    forms.read(made.variables)
     return Kernels(forms, made)
 
 
 def _numbers(place: int, count: int) -> np.ndarray:
     """Return the numbers at an address."""
-    found = (ctypes.c_double * count).from_address(place)
-    return np.frombuffer(found) if count else np.zeros(0)
+    if count == 0:
+        return np.zeros(0)
+    return np.frombuffer((ctypes.c_double * count).from_address(place))

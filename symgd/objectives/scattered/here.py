@@ -19,7 +19,7 @@ class Here:
     """Partitions that are read when their turn comes, and kept while there is room."""
 
     def __init__(self, sources: Sources) -> None:
-        self.sources, self.threads = sources, cores()
+        self.sources = sources
 
     def facts(self, names: tuple[str, ...], missing: str) -> list[Facts]:
         """Return what is known of all partitions, in order."""
@@ -42,7 +42,7 @@ class Here:
         def begun(place: int) -> Passing:
             nonlocal room
             _, columns = self._read(place, names, missing)
-            passing = task.begun(columns)
+            passing = task.begun(columns, cores())
             if (needed := sum(map(_needed, columns.values()))) <= room:
                 room -= needed
                 kept[place] = passing

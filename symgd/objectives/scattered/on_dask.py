@@ -1,29 +1,33 @@
 """Partitions that the workers of a Dask cluster keep.
 
-What travels for an evaluation is a point to each worker, and sums back. A worker that
-is lost has its partitions read again by others: the scheduler knows from what.
+What travels for an evaluation is a point to each worker, and sums back. On each worker
+there is one keeper, in Dask's words an actor: a call of it takes 2 ms, where a task
+that the scheduler plans takes 10. Of a worker that is lost, others read the partitions
+again, as the scheduler knows from what; then there are new keepers.
 """
 
 from __future__ import annotations
 
-import functools
 import importlib
-import math
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from symgd.errors import InputError
 from symgd.native.stopping import flag
-from symgd.objectives.scattered.rows_read import Facts, Passing, Task, read
+from symgd.objectives.scattered.rows_read import Facts, Task, read
 from symgd.objectives.scattered.sources import Sources
 
 LOOK_SECONDS = 0.1  # between two looks at Ctrl-C and the time limit
-LARGE = 2**20  # bytes of a point that goes to each worker once, not with each task
+MOST_LOSSES = 10  # of workers in one evaluation
 
 
 class Stopped(Exception):
     """An evaluation was to stop, by Ctrl-C or at a time limit."""
+
+
+class Lost(Exception):
+    """A worker is gone, and what it kept."""
 
 
 def client_of(executor: Any, sources: Sources) -> Any:
@@ -50,8 +54,6 @@ def client_of(executor: Any, sources: Sources) -> Any:
 
 class OnDask:
     """Partitions on the workers of a cluster."""
-
-    threads = 1  # a worker passes as many partitions at once as it has threads
 
     def __init__(self, sources: Sources, client: Any) -> None:
         self.sources, self.client = sources, client
@@ -85,55 +87,85 @@ class OnDask:
     ) -> Callable[..., list[Any]]:
         """Return what does a task with some partitions, in order."""
         parts = self._parts(names, missing)
-        begun = [
-            self.client.submit(_begun, task, parts[place], pure=False) for place in used
-        ]
-        self._wait(begun)
-        groups = self._groups(begun)
-        return functools.partial(self._passed, begun, groups)
+        return Keepers(self.client, [parts[place] for place in used], task)
 
-    def _groups(self, begun: list[Any]) -> list[tuple[str, list[int]]]:
-        """Return places of partitions by who has them: as many parts as threads."""
-        owners = self.client.who_has(begun)
-        threads = self.client.nthreads()
+
+class Keepers:
+    """What does a task with all partitions: a keeper on each worker has some.
+
+    Parameters
+    ----------
+    client : dask.distributed.Client
+    parts : list of futures
+        Of facts and columns.
+    task : Task
+    """
+
+    def __init__(self, client: Any, parts: list[Any], task: Task) -> None:
+        self.client, self.parts, self.task = client, parts, task
+        self._kept: list[tuple[Any, Any, list[int]]] = []  # future, actor, places
+
+    def __call__(self, *given: Any) -> list[Any]:
+        """Return what is found in each partition, in order."""
+        for _ in range(MOST_LOSSES):
+            try:
+                self._kept = self._kept or self._placed()
+                return self._passed(*given)
+            except Lost:
+                self._kept = []
+        raise InputError(f"{MOST_LOSSES} workers of the cluster were lost, one by one")
+
+    def _placed(self) -> list[tuple[Any, Any, list[int]]]:
+        """Return keepers on the workers that have partitions, with the places of these."""
+        self._wait(self.parts)
+        owners, threads = self.client.who_has(self.parts), self.client.nthreads()
         mine: dict[str, list[int]] = {}
-        for place, future in enumerate(begun):
-            mine.setdefault(next(iter(owners[future.key]), ""), []).append(place)
-        groups = []
-        for worker, places in mine.items():
-            count = min(threads.get(worker, 1), len(places))
-            size = math.ceil(len(places) / count)
-            groups += [
-                (worker, places[k : k + size]) for k in range(0, len(places), size)
-            ]
-        return groups
-
-    def _passed(
-        self, begun: list[Any], groups: list[tuple[str, list[int]]], *given: Any
-    ) -> list[Any]:
-        if sum(getattr(each, "nbytes", 0) for each in given) > LARGE:
-            given = tuple(self.client.scatter(list(given), broadcast=True))
-        sent = [
+        for place, part in enumerate(self.parts):
+            if not (workers := owners[part.key]):
+                raise Lost
+            mine.setdefault(min(workers), []).append(place)
+        futures = [
             self.client.submit(
-                _passes,
-                [begun[place] for place in places],
-                *given,
-                workers=[worker] if worker else None,
-                allow_other_workers=bool(worker),
+                Keeper,
+                self.task,
+                [self.parts[place] for place in places],
+                threads.get(worker, 1),
+                workers=[worker],
+                allow_other_workers=True,
+                actor=True,
                 pure=False,
             )
-            for worker, places in groups
+            for worker, places in mine.items()
         ]
+        self._wait(futures)
+        actors = [future.result() for future in futures]
+        return list(zip(futures, actors, mine.values(), strict=True))
+
+    def _passed(self, *given: Any) -> list[Any]:
+        results: list[Any] = [None] * len(self.parts)
         try:
-            self._wait(sent)
-        except BaseException:
-            self.client.cancel(sent)
-            raise
-        results: list[Any] = [None] * len(begun)
-        for (_, places), found in zip(groups, self.client.gather(sent), strict=True):
-            for place, each in zip(places, found, strict=True):
-                results[place] = each
+            calls = [actor.passed(*given) for _, actor, _ in self._kept]
+        except RuntimeError:  # as Dask has it
+            raise Lost from None
+        for call, (future, _, places) in zip(calls, self._kept, strict=True):
+            for place, found in zip(places, self._found(call, future), strict=True):
+                results[place] = found
         return results
+
+    def _found(self, call: Any, keeper: Any) -> list[Any]:
+        """Return what a keeper found, as long as this thread isn't told to stop."""
+        stop = flag()
+        while True:
+            try:
+                found: list[Any] = call.result(timeout=LOOK_SECONDS)
+                return found
+            except TimeoutError:
+                if stop[0]:
+                    raise Stopped from None
+                if keeper.status != "finished":
+                    raise Lost from None
+            except OSError:
+                raise Lost from None
 
     def _wait(self, futures: list[Any]) -> None:
         """Wait for results, as long as this thread isn't told to stop."""
@@ -148,26 +180,17 @@ class OnDask:
                 return
 
 
-class Held:
-    """A partition with what a worker keeps of it; its size is that of its rows."""
+class Keeper:
+    """The partitions of a worker."""
 
-    def __init__(self, passing: Passing, size: int) -> None:
-        self.passing, self.size = passing, size
+    def __init__(self, task: Task, parts: Sequence[Any], threads: int) -> None:
+        self.passes = [task.begun(columns, threads) for _, columns in parts]
 
-    def __sizeof__(self) -> int:
-        return self.size
+    def passed(self, *given: Any) -> list[Any]:
+        """Return what is found in each of them."""
+        return [each(*given) for each in self.passes]
 
 
 def _facts(part: Any) -> Facts:
     found: Facts = part[0]
     return found
-
-
-def _begun(task: Task, part: Any) -> Held:
-    _, columns = part
-    size = sum(column.nbytes for column in columns.values())
-    return Held(task.begun(columns), size)
-
-
-def _passes(held: list[Held], *given: Any) -> list[Any]:
-    return [each.passing(*given) for each in held]

@@ -136,7 +136,10 @@ class Partitions(Mapping[str, np.ndarray]):
 class _Digest:
     """What tells the rows of a partition from others."""
 
-    def begun(self, columns: Mapping[str, np.ndarray]) -> Callable[[], list[str]]:
+    def begun(
+        self, columns: Mapping[str, np.ndarray], threads: int
+    ) -> Callable[[], list[str]]:
+        """Return what says it."""
         return functools.partial(digest_of, columns)
 
 

@@ -42,23 +42,16 @@ class RowSums:
     sums : sequence of SymPy expressions
     columns : sequence of str
         The data, in order.
-    threads : int
-        For a partition.
     """
 
     def __init__(
-        self,
-        arrays: Arrays,
-        sums: Sequence[Any],
-        columns: Sequence[str],
-        threads: int,
+        self, arrays: Arrays, sums: Sequence[Any], columns: Sequence[str]
     ) -> None:
-        self.arrays, self.sums = arrays, tuple(sums)
-        self.columns, self.threads = tuple(columns), threads
+        self.arrays, self.sums, self.columns = arrays, tuple(sums), tuple(columns)
 
-    def begun(self, columns: Mapping[str, np.ndarray]) -> SumsOfPart:
+    def begun(self, columns: Mapping[str, np.ndarray], threads: int) -> SumsOfPart:
         """Return what sums over the rows of a partition."""
-        return SumsOfPart(self, columns)
+        return SumsOfPart(self.kernels(columns), threads)
 
     def kernels(self, columns: Mapping[str, np.ndarray]) -> list[Kernels]:
         """Return the native functions of each sum, over some rows."""
@@ -75,12 +68,8 @@ class RowSums:
 class SumsOfPart:
     """The sums over the rows of a partition."""
 
-    def __init__(self, task: RowSums, columns: Mapping[str, np.ndarray]) -> None:
-        self.task, self.columns = task, columns
-        self.kernels = task.kernels(columns)
-
-    def __reduce__(self) -> Any:
-        return SumsOfPart, (self.task, self.columns)  # native functions stay here
+    def __init__(self, kernels: Sequence[Kernels], threads: int) -> None:
+        self.kernels, self.threads = kernels, threads
 
     def __call__(
         self, x: np.ndarray, p: Sequence[float], directions: np.ndarray
@@ -92,7 +81,7 @@ class SumsOfPart:
             words = kernels.arrays.words(dict(zip(kernels.arrays.parameters, p, strict=True)))
             place, at = address(rows), (address(x), address(words))
             enough = kernels.arrays.work >= ENOUGH
-            evaluate = kernels.get("evaluation", self.task.threads if enough else 1)
+            evaluate = kernels.get("evaluation", self.threads if enough else 1)
             rows[0, 0] = evaluate(*at, place + 8)
             for direction, row in zip(directions, rows[1:], strict=True):
                 kernels.get("product")(*at, address(row[1:]), address(direction))
@@ -145,7 +134,7 @@ class Chained:
             ranks=scalars | arrays.ranks,
             shapes=dict.fromkeys(parts.names, ()) | (arrays.shapes or {}),
         )
-        task = RowSums(plain, parts.sums, tuple(arrays.data), partitions.engine.threads)
+        task = RowSums(plain, parts.sums, tuple(arrays.data))
         self._passes = partitions.passes(rows, task)
 
     def kernel(self, kind: str) -> Kernel:

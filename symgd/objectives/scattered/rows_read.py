@@ -25,20 +25,12 @@ class Facts(NamedTuple):
 class Task(Protocol):
     """What is done with the rows of a partition, again and again."""
 
-    def begun(self, columns: Mapping[str, np.ndarray]) -> Passing:
-        """Return what does it, with what it keeps."""
+    def begun(self, columns: Mapping[str, np.ndarray], threads: int) -> Passing:
+        """Return what does it, with so many threads, and what it keeps."""
 
 
 class Engine(Protocol):
-    """Where partitions are, and who passes their rows.
-
-    Attributes
-    ----------
-    threads : int
-        For the rows of a partition.
-    """
-
-    threads: int
+    """Where partitions are, and who passes their rows."""
 
     def facts(self, names: tuple[str, ...], missing: str) -> list[Facts]:
         """Return what is known of all partitions, in order."""

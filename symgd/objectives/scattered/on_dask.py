@@ -116,7 +116,7 @@ class Keepers:
         raise InputError(f"{MOST_LOSSES} workers of the cluster were lost, one by one")
 
     def _placed(self) -> list[tuple[Any, Any, list[int]]]:
-        """Return keepers on the workers that have partitions, with the places of these."""
+        """Return keepers on the workers that have partitions, and of which."""
         self._wait(self.parts)
         owners, threads = self.client.who_has(self.parts), self.client.nthreads()
         mine: dict[str, list[int]] = {}

@@ -78,7 +78,9 @@ class SumsOfPart:
         found = np.zeros((len(self.kernels), 1 + len(directions), 1 + len(x)))
         for kernels, rows in zip(self.kernels, found, strict=True):
             assert kernels.arrays is not None
-            words = kernels.arrays.words(dict(zip(kernels.arrays.parameters, p, strict=True)))
+            words = kernels.arrays.words(
+                dict(zip(kernels.arrays.parameters, p, strict=True))
+            )
             place, at = address(rows), (address(x), address(words))
             enough = kernels.arrays.work >= ENOUGH
             evaluate = kernels.get("evaluation", self.threads if enough else 1)
@@ -205,7 +207,8 @@ def added(shares: Sequence[np.ndarray]) -> np.ndarray:
 def _kernels(arrays: Arrays, **parts: Any) -> Kernels:
     """Return the native functions of another expression of the same names."""
     made = arrays.replaced(**parts)
-    forms = Forms(made.expression, made.variables, made.parameters)
+    known = (*made.parameters, *sorted(made.size_names))  # what isn't a variable
+    forms = Forms(made.expression, made.variables, known)
     forms.read(made.variables)
     return Kernels(forms, made)
 
@@ -214,4 +217,4 @@ def _numbers(place: int, count: int) -> np.ndarray:
     """Return the numbers at an address."""
     if count == 0:
         return np.zeros(0)
-    return np.frombuffer((ctypes.c_double * count).from_address(place))
+    return np.ctypeslib.as_array((ctypes.c_double * count).from_address(place))

@@ -1,4 +1,4 @@
-"""The rows of one partition, as loops take them, and what others are to know of them."""
+"""The rows of one partition, as loops take them, and what others know of them."""
 
 from __future__ import annotations
 

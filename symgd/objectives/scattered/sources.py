@@ -194,7 +194,7 @@ def _blocks(name: str, column: Any, chunks: Any) -> list[Any]:
     if not hasattr(column, "chunks"):
         problem = f"{name!r} is {type(column).__name__} of Dask, not an array"
         raise InputError(f"{problem}: give the dataframe, or {name}.to_dask_array()")
-    whole = {axis: -1 for axis in range(1, column.ndim)}
+    whole = dict.fromkeys(range(1, column.ndim), -1)
     if column.chunks[0] != chunks and not np.isnan(sum(column.chunks[0])):
         whole[0] = chunks
     try:

@@ -85,8 +85,13 @@ def _of_partition(
         raise _refused(node, f"isn't over all {count} rows")
     others = [limit for limit in node.limits if limit[0] != row]
     masked = {each: sp.Dummy() for each in read}
-    beside = [replaced(node.function, masked), *(e for _, *ends in others for e in ends)]
-    if any(part.has(row) for part in (*beside, *(i for e in read for i in e.indices[1:]))):
+    beside = [
+        replaced(node.function, masked),
+        *(e for _, *ends in others for e in ends),
+    ]
+    if any(
+        part.has(row) for part in (*beside, *(i for e in read for i in e.indices[1:]))
+    ):
         problem = f"needs the number {row} of a row, which partitions don't know"
         raise _refused(node, f"{problem}: have it in a column")
     return Sum(node.function, *others, (index, first, symbol(ROWS) - 1))

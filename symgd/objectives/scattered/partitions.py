@@ -15,8 +15,8 @@ import numpy as np
 
 from symgd.errors import InputError
 from symgd.objectives.data import digest_of
+from symgd.objectives.scattered.given_as import sources_of
 from symgd.objectives.scattered.rows_read import Engine, Facts, Task
-from symgd.objectives.scattered.sources import sources_of
 
 ROWS_STAY = "the rows are in partitions, not on this machine"
 
@@ -166,10 +166,10 @@ def partitioned(data: Any, missing: str = "error", executor: Any = None) -> Any:
             problem = "executor is for data in partitions: a list of files, or"
             raise InputError(f"{problem} what Dask has; not {type(data).__name__}")
         return data
-    from symgd.objectives.scattered.here import Here
     from symgd.objectives.scattered.on_dask import OnDask, client_of
+    from symgd.objectives.scattered.one_by_one import OneByOne
 
     sources, beside = found
     client = client_of(executor, sources)
-    engine: Engine = Here(sources) if client is None else OnDask(sources, client)
+    engine: Engine = OneByOne(sources) if client is None else OnDask(sources, client)
     return Partitions(engine, sources.names, missing, beside)

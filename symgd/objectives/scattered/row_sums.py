@@ -3,7 +3,8 @@
 Of f(x) = F(s, x), where s are sums over rows, the chain rule needs of each partition
 its share of s, of their gradients G and of their Hessians' products:
 
-    grad f = F_x + G'F_s,  Hv = (F_xx v + F_xs Gv) + G'(F_sx v + F_ss Gv) + sum F_s H_s v
+    grad f = F_x + G'F_s
+    Hv = (F_xx v + F_xs Gv) + G'(F_sx v + F_ss Gv) + sum F_s H_s v
 
 Shares are added pairwise in the partitions' order: so the bits depend on neither who
 was first, nor on how many there are.

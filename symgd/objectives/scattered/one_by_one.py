@@ -9,13 +9,13 @@ import numpy as np
 
 from symgd.native.room import memory
 from symgd.objectives.parallel import cores
+from symgd.objectives.scattered.given_as import Sources
 from symgd.objectives.scattered.rows_read import Facts, Passing, Task, read
-from symgd.objectives.scattered.sources import Sources
 
 SHARE = 0.25  # of this machine's memory, which rows that are kept may have
 
 
-class Here:
+class OneByOne:
     """Partitions that are read when their turn comes, and kept while there is room."""
 
     def __init__(self, sources: Sources) -> None:

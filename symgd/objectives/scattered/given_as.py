@@ -171,7 +171,7 @@ def sources_of(data: Any) -> tuple[Sources, dict[str, Any]] | None:
     scattered = {
         str(name): each
         for name, each in data.items()
-        if _is_of_dask(each) or _is_list_of_files(each)
+        if _is_of_dask(each) or (_is_list_of_files(each) and _are_arrays(each))
     }
     if not scattered:
         return None
@@ -183,6 +183,11 @@ def _is_list_of_files(value: Any) -> bool:
     if not isinstance(value, (list, tuple)) or not value:
         return False
     return all(isinstance(each, (str, os.PathLike)) for each in value)
+
+
+def _are_arrays(paths: Sequence[str | os.PathLike[str]]) -> bool:
+    """Return whether files are NumPy's: other texts in a list are a column of such."""
+    return all(Path(path).suffix == ".npy" for path in paths)
 
 
 def _is_of_dask(value: Any) -> bool:

@@ -101,6 +101,8 @@ class Iterations:
 
     def _elements(self, access: sp.Indexed) -> tuple[Any, Any]:
         array, inside = self.spans.arrays[str(access.base.label)], True
+        if hasattr(array, "span"):
+            raise TooManyError  # its numbers are elsewhere
         places = []
         for index, length in zip(access.indices, array.shape, strict=True):
             values, fine = self.whole(index)

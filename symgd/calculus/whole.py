@@ -155,6 +155,8 @@ class Spans:
         if array.dtype.kind not in "iu":
             problem = f"{name} has indices, which must be integers, not {array.dtype}"
             raise InputError(f"{problem}: convert it, {name}.astype(int) say")
+        if (known := getattr(array, "span", None)) is not None:
+            return known  # of numbers that are elsewhere
         box = []
         for index, length in zip(access.indices, array.shape, strict=True):
             first, last = (min(max(end, 0), length - 1) for end in self.of(index))

@@ -108,7 +108,7 @@ class LargeRun(Run):
         from symgd.lowering.array_update import fits
 
         arrays = self.objective.arrays
-        if arrays is None or self.settings.every:
+        if arrays is None or self.settings.every or arrays.partitions is not None:
             return False
         return fits(arrays.program(), update, arrays.layout.variables)
 

@@ -33,6 +33,7 @@ from symgd.native.version import __version__
 from symgd.objectives import points
 from symgd.objectives.data import digest_of
 from symgd.objectives.numbers_given import named as with_names
+from symgd.objectives.scattered.partitions import partitioned
 
 if TYPE_CHECKING:
     from symgd.descent.callbacks import State
@@ -177,6 +178,9 @@ def fit(
     >>> print(fit("a*exp(-b*t) + c", data, "y").x.round(9))
     [2.5 1.3 0.5]
     """
+    if hasattr(partitioned(data), "stand_ins"):
+        problem = "a fit needs its rows on this machine, and these are in partitions"
+        raise InputError(f"{problem}: minimize the sum of squares as an Objective")
     table = FitTable(data, missing)
     factors = {"sigma": sigma, "weights": weights, "trials": trials}
     several = as_one(model, target, table, factors) if are_several(target) else None

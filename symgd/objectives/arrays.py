@@ -79,6 +79,7 @@ class Arrays:
         lengths: Mapping[str, tuple[str, int] | int] | None = None,
     ) -> None:
         self.lengths = dict(lengths or {})
+        self.partitions = table.partitions
         self.expression = expression = structure.narrowed(expression)
         self.parameters = tuple(parameters)
         self.formula = formula
@@ -311,9 +312,11 @@ class Arrays:
         )
 
     def words(self, parameters: Mapping[str, float]) -> array[float]:
-        """Return the constants of a kernel."""
+        """Return the constants of a kernel; of rows in partitions, parameters alone."""
         if self.shapes is None:
             raise self.unknown_sizes()
+        if self.partitions is not None:
+            return array("d", (parameters[name] for name in self.parameters))
         for name, column in self.data.items():
             check_file(name, column)
         sizes = {**self.sizes, **self.ends}
@@ -369,7 +372,10 @@ class Arrays:
     def digest(self) -> list[str]:
         """Return what tells these sizes and data from others; much data are sampled."""
         sizes = [f"{name} = {size}" for name, size in sorted(self.sizes.items())]
-        return [*sizes, *digest_of(self.data)]
+        scattered = () if self.partitions is None else self.partitions.scattered
+        own = {n: each for n, each in self.data.items() if n not in scattered}
+        far = () if self.partitions is None else self.partitions.digest(self.data)
+        return [*sizes, *digest_of(own), *far]
 
     def __repr__(self) -> str:
         return f"<Arrays of {text_of(self.expression)}>"

@@ -53,6 +53,9 @@ class Batched:
     def __init__(self, arrays: Arrays) -> None:
         import numpy as np
 
+        if arrays.partitions is not None:
+            problem = "batches are of rows that one machine holds; these are in"
+            raise InputError(f"{problem} partitions")
         arrays = arrays.replaced(expression=arrays.safe, guarded={})
         sums = _over_rows(arrays)
         self.rows = _length(sums[0], arrays)

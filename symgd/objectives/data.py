@@ -58,6 +58,8 @@ class DataTable:
     ----------
     names : tuple of str
         All columns; none of them has been read.
+    partitions : Partitions, or None
+        Where the rows are, if they are in partitions: see ``objectives.scattered``.
     dropped : int
         How many rows the last call of ``arrays`` left out.
 
@@ -81,6 +83,8 @@ class DataTable:
             raise unknown_name("value of missing", str(missing), accepted)
         self.missing = missing
         self.dropped = 0
+        # Structurally: what partitions are stands above.
+        self.partitions: Any = data if hasattr(data, "stand_ins") else None
         keys, self._columns = _opened(data)
         self._keys = {str(key): key for key in keys}
         if twice := repeated(map(str, keys)):
@@ -110,6 +114,13 @@ class DataTable:
                 known = ", ".join(map(str, self._keys)) or "none"
                 hint = guess(name, map(str, self._keys))
                 raise InputError(f"there is no column {name!r}{hint}; columns: {known}")
+        if self.partitions is not None:
+            far = self.partitions.stand_ins(names)
+            near = self._read([name for name in names if name not in far])
+            return {name: (far if name in far else near)[name] for name in names}
+        return self._read(names)
+
+    def _read(self, names: list[str]) -> dict[str, np.ndarray]:
         values = self._columns([self._keys[name] for name in names])
         arrays = {
             name: _numbers(name, value)

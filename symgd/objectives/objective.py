@@ -44,7 +44,9 @@ class Objective:
         Named constants. New values never cause a compilation.
     data : mapping of arrays, structured array or dataframe, optional
         What indexed names of the formula stand for; they are read where they are. New
-        data of the same types never cause a compilation.
+        data of the same types never cause a compilation. Or rows that no machine holds:
+        a list of files, each a table, a dataframe of Dask, or a mapping of names to
+        arrays of Dask or to lists of ``.npy`` files.
     sizes : mapping of str to int or shape, optional
         The names in the bounds of sums that neither data nor a start tell, and the
         shapes of arrays: ``{"n": 100}``, ``{"x": 3, "A": (2, 3)}``.
@@ -63,6 +65,9 @@ class Objective:
         What a point is to satisfy: ``"x + y == 10"``, ``"0 <= x*y <= 2"``, ``"x[i+1] -
         x[i] <= r for i in range(n - 1)"``, or SymPy's relations. Only the default
         method keeps to it.
+    executor : dask.distributed.Client, optional
+        Whose workers keep the rows, where ``data`` is a list of files. Without one they
+        are read on this machine, one file after the other.
 
     Attributes
     ----------
@@ -132,7 +137,12 @@ class Objective:
         missing: str = "error",
         workers: int | None = None,
         subject_to: Any = None,
+        executor: Any = None,
     ) -> None:
+        if data is not None:
+            from symgd.objectives.scattered.partitions import partitioned
+
+            data = partitioned(data, missing, executor)
         given = (parameters, data, sizes, iteration, missing, workers, subject_to)
         self._make(Statement(expression, variables, *given))
 
@@ -172,7 +182,7 @@ class Objective:
             self._read_constraints(told)
         elif told.data is not None or told.whole_sizes() or not self._forms.recall():
             self._forms.read(self._read_names(told))
-        self._kernels = Kernels(self._forms, self.arrays)
+        self._kernels = _kernels(self._forms, self.arrays)
         self.variables: tuple[str, ...] = self._forms.variables
         self.ended: list[Any] = []  # a run of it that can be begun again
         if written is not told.formula and told.variables is None:
@@ -201,7 +211,8 @@ class Objective:
         )
         if arrays is None:
             return told
-        known: dict[str, Any] = {"data": arrays.data or None, "sizes": arrays.sizes}
+        data = arrays.partitions or arrays.data or None
+        known: dict[str, Any] = {"data": data, "sizes": arrays.sizes}
         if relations is None:
             known |= {"shapes": arrays.shapes or {}, "lengths": arrays.lengths}
         return told._replace(**known)
@@ -212,6 +223,9 @@ class Objective:
 
         if self.iteration is not None:
             raise InputError("an objective that changes can't have constraints")
+        if hasattr(told.data, "stand_ins"):
+            problem = "rows in partitions don't go with constraints"
+            raise InputError(f"{problem}: give bounds, or add a penalty to the formula")
         old = self._forms
         self.constraints = constrained(
             Objective,
@@ -433,7 +447,7 @@ class Objective:
         other.arrays = self.arrays if arrays is None else arrays
         other.constraints = self.constraints if constraints is None else constraints
         same = other._forms is self._forms and other.arrays is self.arrays
-        other._kernels = self._kernels if same else Kernels(other._forms, other.arrays)
+        other._kernels = self._kernels if same else _kernels(other._forms, other.arrays)
         return other
 
     # --------------------------------------------------------------- native
@@ -631,6 +645,15 @@ class Objective:
             rf"$\displaystyle f\left({inner}\right) = {latex},"
             rf"\quad \nabla f = {gradient}$"
         )
+
+
+def _kernels(forms: Forms, arrays: Arrays | None) -> Kernels:
+    """Return the native functions: of rows here, or of those in partitions."""
+    if arrays is None or arrays.partitions is None:
+        return Kernels(forms, arrays)
+    from symgd.objectives.scattered.row_sums import ScatteredKernels
+
+    return ScatteredKernels(forms, arrays)
 
 
 def _negated(objective: Objective) -> Objective:

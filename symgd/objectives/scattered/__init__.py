@@ -1,0 +1,1 @@
+"""Rows in partitions, which may be more than one machine can hold."""

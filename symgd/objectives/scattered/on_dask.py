@@ -1,0 +1,196 @@
+"""Partitions that the workers of a Dask cluster keep.
+
+What travels for an evaluation is a point to each worker, and sums back. On each worker
+there is one keeper, in Dask's words an actor: a call of it takes 2 ms, where a task
+that the scheduler plans takes 10. Of a worker that is lost, others read the partitions
+again, as the scheduler knows from what; then there are new keepers.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from symgd.errors import InputError
+from symgd.native.stopping import flag
+from symgd.objectives.scattered.given_as import Sources
+from symgd.objectives.scattered.rows_read import Facts, Task, read
+
+LOOK_SECONDS = 0.1  # between two looks at Ctrl-C and the time limit
+MOST_LOSSES = 10  # of workers in one evaluation
+
+
+class Stopped(Exception):
+    """An evaluation was to stop, by Ctrl-C or at a time limit."""
+
+
+class Lost(Exception):
+    """A worker is gone, and what it kept."""
+
+
+def client_of(executor: Any, sources: Sources) -> Any:
+    """Return the client whose workers keep partitions; None if they are read here.
+
+    Raises
+    ------
+    InputError
+        If an executor is given that can't keep anything.
+    """
+    if executor is None:
+        distributed = sys.modules.get("distributed")
+        if distributed is None or not sources.of_dask:
+            return None
+        try:
+            return distributed.default_client()
+        except ValueError:
+            return None
+    if not hasattr(executor, "who_has"):
+        problem = "rows in partitions need the client of a Dask cluster, whose workers"
+        raise InputError(f"{problem} keep what they have read: not {executor!r}")
+    return executor
+
+
+class OnDask:
+    """Partitions on the workers of a cluster."""
+
+    def __init__(self, sources: Sources, client: Any) -> None:
+        self.sources, self.client = sources, client
+        self._read: tuple[Any, list[Any]] = (None, [])  # the columns read last
+
+    def __reduce__(self) -> Any:
+        raise InputError("what a cluster keeps is known to this process only")
+
+    def facts(self, names: tuple[str, ...], missing: str) -> list[Facts]:
+        """Return what is known of all partitions, in order."""
+        parts = self._parts(names, missing)
+        found: list[Facts] = self.client.gather(
+            [self.client.submit(_facts, part, pure=False) for part in parts]
+        )
+        return found
+
+    def _parts(self, names: tuple[str, ...], missing: str) -> list[Any]:
+        """Return futures of facts and columns: what workers keep."""
+        if self._read[0] != (names, missing):
+            later = importlib.import_module("dask").delayed(read, pure=False)
+            told = self.sources.told
+            tasks = [
+                later(table, names, missing, told(place))
+                for place, table in enumerate(self.sources.delayed(names))
+            ]
+            self._read = (names, missing), self.client.compute(tasks)
+        return self._read[1]
+
+    def passes(
+        self, names: tuple[str, ...], missing: str, task: Task, used: Sequence[int]
+    ) -> Callable[..., list[Any]]:
+        """Return what does a task with some partitions, in order."""
+        parts = self._parts(names, missing)
+        return Keepers(self.client, [parts[place] for place in used], task)
+
+
+class Keepers:
+    """What does a task with all partitions: a keeper on each worker has some.
+
+    Parameters
+    ----------
+    client : dask.distributed.Client
+    parts : list of futures
+        Of facts and columns.
+    task : Task
+    """
+
+    def __init__(self, client: Any, parts: list[Any], task: Task) -> None:
+        self.client, self.parts, self.task = client, parts, task
+        self._kept: list[tuple[Any, Any, list[int]]] = []  # future, actor, places
+
+    def __call__(self, *given: Any) -> list[Any]:
+        """Return what is found in each partition, in order."""
+        for _ in range(MOST_LOSSES):
+            try:
+                self._kept = self._kept or self._placed()
+                return self._passed(*given)
+            except Lost:
+                self._kept = []
+        raise InputError(f"{MOST_LOSSES} workers of the cluster were lost, one by one")
+
+    def _placed(self) -> list[tuple[Any, Any, list[int]]]:
+        """Return keepers on the workers that have partitions, and of which."""
+        self._wait(self.parts)
+        owners, threads = self.client.who_has(self.parts), self.client.nthreads()
+        mine: dict[str, list[int]] = {}
+        for place, part in enumerate(self.parts):
+            if not (workers := owners[part.key]):
+                raise Lost
+            mine.setdefault(min(workers), []).append(place)
+        futures = [
+            self.client.submit(
+                Keeper,
+                self.task,
+                [self.parts[place] for place in places],
+                threads.get(worker, 1),
+                workers=[worker],
+                allow_other_workers=True,
+                actor=True,
+                pure=False,
+            )
+            for worker, places in mine.items()
+        ]
+        self._wait(futures)
+        actors = [future.result() for future in futures]
+        return list(zip(futures, actors, mine.values(), strict=True))
+
+    def _passed(self, *given: Any) -> list[Any]:
+        results: list[Any] = [None] * len(self.parts)
+        try:
+            calls = [actor.passed(*given) for _, actor, _ in self._kept]
+        except RuntimeError:  # as Dask has it
+            raise Lost from None
+        for call, (future, _, places) in zip(calls, self._kept, strict=True):
+            for place, found in zip(places, self._found(call, future), strict=True):
+                results[place] = found
+        return results
+
+    def _found(self, call: Any, keeper: Any) -> list[Any]:
+        """Return what a keeper found, as long as this thread isn't told to stop."""
+        stop = flag()
+        while True:
+            try:
+                found: list[Any] = call.result(timeout=LOOK_SECONDS)
+                return found
+            except TimeoutError:
+                if stop[0]:
+                    raise Stopped from None
+                if keeper.status != "finished":
+                    raise Lost from None
+            except OSError:
+                raise Lost from None
+
+    def _wait(self, futures: list[Any]) -> None:
+        """Wait for results, as long as this thread isn't told to stop."""
+        wait, stop = importlib.import_module("distributed").wait, flag()
+        while True:
+            try:
+                wait(futures, timeout=LOOK_SECONDS)
+            except TimeoutError:
+                if stop[0]:
+                    raise Stopped from None
+            else:
+                return
+
+
+class Keeper:
+    """The partitions of a worker."""
+
+    def __init__(self, task: Task, parts: Sequence[Any], threads: int) -> None:
+        self.passes = [task.begun(columns, threads) for _, columns in parts]
+
+    def passed(self, *given: Any) -> list[Any]:
+        """Return what is found in each of them."""
+        return [each(*given) for each in self.passes]
+
+
+def _facts(part: Any) -> Facts:
+    found: Facts = part[0]
+    return found

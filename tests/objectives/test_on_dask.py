@@ -1,0 +1,131 @@
+"""Rows that the workers of a cluster keep, also where one is killed."""
+
+import threading
+import time
+
+import dask.array as da
+import dask.dataframe as dd
+import distributed
+import numpy as np
+import pandas as pd
+import pytest
+
+import symgd
+from symgd.errors import InputError
+from symgd.native.status import Status
+
+LOGISTIC = (
+    "sum(log(1 + exp(-y[i]*sum(A[i, j]*w[j] for j in range(d)))) for i in range(n))"
+)
+ROWS, CHUNK = 6000, 1000
+A = np.random.default_rng(0).standard_normal((ROWS, 3))
+Y = np.sign(A @ [1.0, -1.0, 0.5] + np.random.default_rng(1).standard_normal(ROWS))
+AT = np.array([0.1, -0.2, 0.3])
+
+
+def cluster_of(workers):
+    return distributed.LocalCluster(
+        n_workers=workers, threads_per_worker=1, dashboard_address=":0"
+    )
+
+
+@pytest.fixture(scope="module")
+def client():
+    with cluster_of(2) as cluster, distributed.Client(cluster) as client:
+        yield client
+
+
+def blocks():
+    return {
+        "A": da.from_array(A, chunks=(CHUNK, 3)),
+        "y": da.from_array(Y, chunks=CHUNK),
+    }
+
+
+def files(folder):
+    paths = {"A": [], "y": []}
+    for name, column in (("A", A), ("y", Y)):
+        for first in range(0, ROWS, CHUNK):
+            paths[name].append(folder / f"{name}{first}.npy")
+            np.save(paths[name][-1], column[first : first + CHUNK])
+    return paths
+
+
+def assert_same(one, other):
+    for name in ("x", "fun", "jac", "status", "nit", "nfev"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"method": "momentum", "step_size": 1e-4, "maxiter": 30}]
+)
+def test_a_cluster_has_the_bits_of_files_that_are_read_here(client, tmp_path, how):
+    here = symgd.minimize(symgd.Objective(LOGISTIC, data=files(tmp_path)), **how)
+    assert_same(symgd.minimize(symgd.Objective(LOGISTIC, data=blocks()), **how), here)
+
+
+def test_workers_read_files_themselves(client, tmp_path):
+    paths = files(tmp_path)
+    far = symgd.Objective(LOGISTIC, data=paths, executor=client)
+    assert far.value(AT) == symgd.Objective(LOGISTIC, data=paths).value(AT)
+
+
+def test_a_dataframe(client):
+    frame = pd.DataFrame({"t": np.arange(400.0), "y": 3.0 * np.arange(400.0)})
+    rows = dd.from_pandas(frame, npartitions=5)
+    line = "sum((y[i] - a*t[i])**2 for i in range(n))/n"
+    assert symgd.minimize(symgd.Objective(line, data=rows)).x == pytest.approx([3.0])
+
+
+def test_bits_are_those_of_one_worker_and_of_three():
+    values = []
+    for workers in (1, 3):
+        with cluster_of(workers) as cluster, distributed.Client(cluster):
+            values.append(symgd.minimize(symgd.Objective(LOGISTIC, data=blocks())))
+    assert_same(*values)
+
+
+def test_a_worker_that_is_killed_loses_nothing(client):
+    objective = symgd.Objective(LOGISTIC, data=blocks())
+    how = {"method": "gd", "step_size": 1e-5, "maxiter": 150}
+    whole = symgd.minimize(objective, **how)
+    victim = next(iter(client.nthreads()))
+
+    def kill():
+        time.sleep(0.1)
+        client.submit(_dies, workers=[victim], pure=False, retries=0)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    broken = symgd.minimize(objective, **how)
+    killer.join()
+    assert_same(broken, whole)
+    assert victim not in client.nthreads()
+
+
+def test_a_time_limit_is_heard_while_workers_work(client):
+    slow = symgd.Objective(LOGISTIC, data=blocks())
+    slow.value(AT)
+    how = {"method": "gd", "step_size": 1e-9, "maxiter": 10**7}
+    assert symgd.minimize(slow, time_limit=0.3, **how).status == Status.TIME_LIMIT
+
+
+def test_an_error_of_a_worker_is_told_with_its_partition(client):
+    column = np.arange(10.0)
+    column[7] = np.nan
+    data = {"y": da.from_array(column, chunks=5)}
+    with pytest.raises(
+        InputError, match="partition 1: column 'y' is not finite in row 2"
+    ):
+        symgd.Objective("sum((y[i] - a)**2 for i in range(n))", data=data)
+
+
+def test_an_executor_that_keeps_nothing_is_refused(tmp_path):
+    with pytest.raises(InputError, match="the client of a Dask cluster"):
+        symgd.Objective(LOGISTIC, data=files(tmp_path), executor=object())
+
+
+def _dies():
+    import os
+
+    os._exit(1)

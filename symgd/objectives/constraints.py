@@ -236,6 +236,14 @@ class Lagrangian:
         return low, high
 
     @functools.cached_property
+    def constants(self) -> array[float]:
+        """What is added to the rest of each row, as far as it is a plain number."""
+        found = array("d")
+        for block, height in zip(self.blocks, self.heights, strict=True):
+            found.extend([float(block.body.as_coeff_Add()[0])] * height)
+        return found
+
+    @functools.cached_property
     def bound_rows(self) -> list[BoundRow]:
         """The rows that are bounds of a variable."""
         given = self.blocks, self.heights, self.variables, self.gaps

@@ -614,3 +614,14 @@ def test_a_multiple_of_a_variable_is_never_beyond_its_side():
     assert result.status == Status.CONVERGED
     assert result.x == pytest.approx([2.0])
     assert result.trace.x.min() > 1.0
+
+
+@pytest.mark.parametrize("least", [1e-4, 1e-6, 1e-8, 1e-9, 1e-10, 1e-12, 1e-14])
+@pytest.mark.parametrize("start", [1e-5, 0.5])
+def test_a_product_with_a_small_side_is_no_success_where_it_is_missed(start, least):
+    relation = f"x*y >= {least!r}"
+    result = minimize("x + y", [start] * 2, bounds=[(0, 1)] * 2, subject_to=relation)
+    if result.success:
+        assert result.fun == pytest.approx(2 * math.sqrt(least), rel=1e-2)
+        assert math.prod(result.x) >= 0.9 * least
+    assert result.success or least in (1e-8, 1e-12)

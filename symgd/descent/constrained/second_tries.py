@@ -141,8 +141,9 @@ class TriedRun(Run):
         units = units_of_rows(self._evaluated, self.x, (self.lower, self.upper))
         rows = self._evaluated(self.x)[1]
         least, own = math.inf, self.part("units", len(rows))
+        constants = self.lagrangian.constants
         for k, (c, low, high) in enumerate(zip(rows, *self.sides, strict=True)):
-            side = low if low > c else high
+            side = (low if low > c else high) - constants[k]
             size = min(SEEN * units[k], OF_SIDE * abs(side) or math.inf)
             if max(low - c, c - high) > size:
                 least, own[k] = min(least, size), min(1.0, units[k], abs(side) or 1.0)

@@ -17,7 +17,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from symgd.descent.ends import Ending, sizes_of
-from symgd.descent.kinks.at_end import Kink, kink_at, name_of
+from symgd.descent.kinks.at_end import Kink, kink_at
+from symgd.descent.kinks.surfaces import name_of
 from symgd.descent.run import NOISE, floats, projected_norm
 from symgd.descent.solver_run import SolverRun
 from symgd.descent.truncated_run import TruncatedRun

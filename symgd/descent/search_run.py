@@ -34,7 +34,8 @@ from symgd.native.status import RUNNING, Status
 from symgd.objectives.points import beside_a_wall
 
 if TYPE_CHECKING:
-    from symgd.descent.kinks.at_end import Evaluated, Kink, Surface
+    from symgd.descent.kinks.at_end import Evaluated, Kink
+    from symgd.descent.kinks.surfaces import Surface
 
 MOST_ESCAPES = 50  # from ends that are no minima
 BEYOND_MEASURE = 1e3 * NOISE  # of f, which may have lost digits on the way
@@ -292,7 +293,7 @@ class SearchRun(Run):
     def _falls_on(self, surfaces: Sequence[Surface] = ()) -> bool:
         """Return whether f falls for ever, by ever less, also along some kinks."""
         from symgd.descent.falls import falls_for_ever
-        from symgd.descent.kinks.at_end import along
+        from symgd.descent.kinks.surfaces import along
 
         way = [a - b for a, b in zip(self.x, self.origin, strict=True)]
         sizes = self._sizes
@@ -306,7 +307,7 @@ class SearchRun(Run):
     def _falls_unseen(self, way: Sequence[float], surfaces: Sequence[Surface]) -> bool:
         """Return whether f falls for ever, by less than float64 shows."""
         from symgd.descent.falls import may_fall
-        from symgd.descent.kinks.at_end import surfaces_near
+        from symgd.descent.kinks.surfaces import surfaces_near
         from symgd.descent.many_digits import ManyDigits
         from symgd.descent.recession import falls_in_all_digits
 
@@ -433,7 +434,7 @@ class SearchRun(Run):
 
     def _may_be_flat(self) -> bool:
         """Return whether gradients whose mean is 0 are no noise of a steep valley."""
-        from symgd.descent.kinks.at_end import may_have_kinks
+        from symgd.descent.kinks.surfaces import may_have_kinks
 
         small = self.norm <= min(self.settings.gtol, SMALL * self.steepest)
         units = sizes_of(self.x, self.origin)

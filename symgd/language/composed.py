@@ -9,6 +9,7 @@ from typing import Any
 
 import sympy as sp
 from sympy.codegen.cfunctions import expm1, log1p
+from sympy.printing.precedence import PRECEDENCE
 
 from symgd.language.as_written import both, choice, either
 from symgd.language.functions import exp_less, real_abs
@@ -32,6 +33,22 @@ class Composed(sp.Function):
 
     def _sympystr(self, printer: Any) -> str:
         return f"({printer._print(self.composed())})"
+
+
+class _Shown(Composed):
+    """A product that has a limit where others have none; that isn't shown."""
+
+    precedence = PRECEDENCE["Mul"]
+
+    def shown(self) -> sp.Expr:
+        """Return the product as it would be written."""
+        raise NotImplementedError
+
+    def _sympystr(self, printer: Any) -> str:
+        return str(printer._print(self.shown()))
+
+    def _latex(self, printer: Any) -> str:
+        return str(printer._print(self.shown()))
 
 
 class log_abs(Composed):
@@ -87,7 +104,7 @@ class log_power(Composed):
         return f"log(Abs({x})**({y}))"
 
 
-class times_log(Composed):
+class times_log(_Shown):
     """x*log(y), and 0 where x is 0 and y is 0, or a factor of it.
 
     As in a likelihood of counts, of which some are 0, and in a divergence.
@@ -105,6 +122,10 @@ class times_log(Composed):
         simple = all(exponent.is_number for _, exponent in powers)
         varying = [(b, e) for b, e in powers if not b.is_number]
         return varying if simple else [(self.args[1], sp.S.One)]
+
+    def shown(self) -> sp.Expr:
+        """Return the product as it would be written."""
+        return self.args[0] * self.logarithm
 
     def composed(self) -> sp.Expr:
         """Return the same by other functions."""
@@ -128,8 +149,12 @@ class times_log1p(times_log):
         return [(sp.S.One + self.args[1], sp.S.One)]
 
 
-class divided(Composed):
+class divided(_Shown):
     """x/y, and 0 where both are 0: the derivative of ``times_log``."""
+
+    def shown(self) -> sp.Expr:
+        """Return the quotient as it would be written."""
+        return self.args[0] / self.args[1]
 
     def composed(self) -> sp.Expr:
         """Return the same by other functions."""

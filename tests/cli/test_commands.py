@@ -83,7 +83,7 @@ def test_exit_status(arguments, status):
         (("floor(x)",), "floor(x) has no derivative"),
         (("x**2", "--method", "newton"), "unknown method 'newton': leave method out"),
         (("x**2", "--method", "newt"), "or a file, by --rule-file"),
-        (("sum(x[i] for i in range(n))",), "give --size n=100, --data for the arrays"),
+        (("sum(x[i] for i in range(n))",), "give --size x=100, --data for the arrays"),
         (("x**2/t", "--iteration", "t"), "an update rule: --method gd, say"),
         (("x**2", "--iteration", "t"), "unused parameter 't'"),
         (("x**2", "--method", "gd", "--set", "stepsize=1"), "did you mean 'step_size'"),

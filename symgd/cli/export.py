@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from symgd.cli import option_texts
-from symgd.cli.options import MethodOptions, taking
+from symgd.cli.options import Bounds, MethodOptions, taking
 from symgd.cli.output import errors_reported
 
 Output = Annotated[
@@ -72,10 +72,15 @@ class ExportOptions(MethodOptions):
     output: Output
     method: Method = None
     sets: Sets = None
+    bounds: Bounds = None
     name: Name = None
     math: Math = "own"
     target: Target = None
     cpu: Cpu = None
+
+    def named(self) -> tuple[Any, ...]:
+        """Return what names variables beside the formula: by bounds."""
+        return (option_texts.bounds(self.bounds),)
 
 
 @taking(ExportOptions)
@@ -94,6 +99,7 @@ def export(options: ExportOptions) -> None:
         objective,
         options.output,
         method=chosen,
+        bounds=option_texts.bounds(options.bounds),
         name=options.name,
         math=options.math,
         target=options.target,

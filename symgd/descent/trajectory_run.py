@@ -124,10 +124,16 @@ def initial_kernel(
 
 
 def written_parts(
-    objective: Objective, rule: Rule, schedules: Sequence[str | None], initial: bool
+    objective: Objective,
+    rule: Rule,
+    schedules: Sequence[str | None],
+    *,
+    initial: bool,
+    bounded: bool,
 ) -> tuple[Mapping[str, str], layout.TrajectoryForm]:
     """Return the functions that a rule's loop calls, and what it is told of them."""
-    texts, form = _Parts(objective, rule, schedules, initial=initial)._written()
+    kind = {"initial": initial, "bounded": bounded}
+    texts, form = _Parts(objective, rule, schedules, **kind)._written()
     return texts, form
 
 

@@ -24,7 +24,8 @@ def modules_of(asked: Request) -> dict[str, Any]:
         initial = () if asked.rule.starts_at_zero else (True,)
         for first in (False, *initial):
             loop = "initial" if first else "trajectory"
-            parts = written_parts(asked.objective, asked.rule, schedules, first)
+            kind = {"initial": first, "bounded": asked.bounds is not None}
+            parts = written_parts(asked.objective, asked.rule, schedules, **kind)
             modules["initial" if first else "loop"] = joined(loop, *parts)
     if asked.is_auto:
         modules["loop"] = module_of("solver")

@@ -14,8 +14,10 @@ from symgd.descent.optimize import minimize
 from symgd.descent.settings import needs_a_rule, refuse_constraints
 from symgd.errors import FormulaError, InputError
 from symgd.language.formula import text_of
+from symgd.lowering.projection import Pairs
 from symgd.lowering.travelling import Checks, TravellingFormula, TravellingRule
 from symgd.objectives.objective import Objective
+from symgd.objectives.points import read_bounds
 from symgd.rules import family
 from symgd.rules.rule import Rule
 
@@ -42,6 +44,8 @@ class Request:
         How names begin in languages that have no modules.
     is_auto : bool
         Whether the default method is asked for.
+    bounds : sequence of (lower, upper) or None
+        Of all variables, for the rule; None without any.
     """
 
     objective: Objective
@@ -50,6 +54,7 @@ class Request:
     values: Mapping[str, Any]
     name: str
     is_auto: bool = False
+    bounds: Pairs | None = None
 
     @property
     def formula(self) -> TravellingFormula:
@@ -64,7 +69,7 @@ class Request:
         if self.rule is None:
             return None
         n = len(self.objective.variables)
-        return TravellingRule.of(self.rule, self.values, n)
+        return TravellingRule.of(self.rule, self.values, n, self.bounds)
 
     def checks(self) -> Checks:
         """Return what symgd's own code gives, at some points and for a descent."""
@@ -90,6 +95,7 @@ class Request:
             method=self.rule,
             gtol=0.0,
             maxiter=UPDATES,
+            bounds=self.bounds,
             **self.values,
         )
         return list(start), end.nit, end.x.tolist(), end.fun
@@ -112,6 +118,7 @@ def request(
     method: Any,
     name: str | None,
     hyperparameters: Mapping[str, Any],
+    bounds: Any = None,
 ) -> Request:
     """Return what is asked for, checked.
 
@@ -127,6 +134,9 @@ def request(
             "write out a formula of single numbers"
         )
     if method is None:
+        if bounds is not None:
+            problem = "bounds are for a method, and none is given"
+            raise InputError(f"{problem}: method='gd', say")
         if hyperparameters:
             given = next(iter(hyperparameters))
             problem = f"{given!r} is for a method, and none is given"
@@ -136,6 +146,11 @@ def request(
         if hyperparameters:
             given = next(iter(hyperparameters))
             raise InputError(f"{given!r}: the default method has no hyperparameters")
+        if bounds is not None:
+            raise InputError(
+                "bounds of the default method are arguments of the function that is "
+                "written: leave bounds out, and give them to minimize there"
+            )
         if objective.iteration is not None:
             raise needs_a_rule(objective.iteration)
         return Request(objective, path, None, {}, _name(name, path), is_auto=True)
@@ -145,7 +160,10 @@ def request(
             f"the objective changes with {objective.iteration}: it can be exported "
             "without a method only"
         )
-    return Request(objective, path, rule, values, _name(name, path))
+    limits = read_bounds(bounds, objective.space)
+    pairs = list(zip(limits.lower, limits.upper, strict=True))
+    within = pairs if limits.finite else None
+    return Request(objective, path, rule, values, _name(name, path), bounds=within)
 
 
 def _rule_of(method: Any, given: Mapping[str, Any]) -> tuple[Rule, dict[str, Any]]:

@@ -26,6 +26,7 @@ def export(
     path: str | Path,
     *,
     method: Any = None,
+    bounds: Any = None,
     name: str | None = None,
     math: str = "own",
     target: str | None = None,
@@ -48,6 +49,9 @@ def export(
     method : str or Rule, optional
         An update rule, whose hyperparameters follow as keywords. Of machine code also
         "auto", the loop of the default method.
+    bounds : mapping or sequence, optional
+        Of a rule: onto which its loop projects each iterate, as that of
+        :func:`symgd.minimize` does, which also says how they are given.
     name : str, optional
         How all names begin in C; by default as the file's.
     math : {"own", "libm"}
@@ -91,7 +95,8 @@ def export(
         raise InputError(f"target and cpu are about machine code: {', '.join(MACHINE)}")
     given = objective_of(objective)
     options = FileOptions(math, target, cpu)
-    contents = write(request(given, path, method, name, hyperparameters), options)
+    asked = request(given, path, method, name, hyperparameters, bounds)
+    contents = write(asked, options)
     for file, content in contents.items():
         _save(file, content)
     return list(contents)
@@ -146,7 +151,8 @@ def _html(asked: Request, options: FileOptions) -> Files:
     from symgd.pages.document import page
 
     methods = None if asked.rule is None else [(asked.rule, asked.values)]
-    return {asked.path: page(asked.objective, methods=methods).html}
+    shown = page(asked.objective, methods=methods, bounds=asked.bounds)
+    return {asked.path: shown.html}
 
 
 def _object(asked: Request, options: FileOptions) -> Files:

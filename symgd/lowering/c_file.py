@@ -9,6 +9,7 @@ from typing import Any
 
 from symgd.lowering import c_templates as templates
 from symgd.lowering.c_language import HELPERS, c_language
+from symgd.lowering.projection import projected, projected_gradient
 from symgd.lowering.rule_functions import ScalarUpdate
 from symgd.lowering.textual import Written
 from symgd.lowering.travelling import (
@@ -95,6 +96,11 @@ class CWriter:
         for name in ("load", "store", "summed", "zero"):
             template = getattr(templates, name.upper()) if width > 1 else ""
             self.words[name] = self.filled(template)
+        bounded = rule is not None and rule.bounds is not None
+        for name in ("inside", "slopes"):
+            template = getattr(templates, name.upper()) if bounded else ""
+            self.words[name] = self.filled(template)
+        self.words["slope"] = "slopes" if bounded else "run->g"
 
     def filled(self, template: str, **parts: str) -> str:
         """Return a template with names, and what depends on the formula, put in."""
@@ -148,6 +154,12 @@ class CWriter:
         for name, part in (("update", rule.step), ("first", rule.first)):
             if part is not None:
                 loops += self._moving(name, part)
+        self._write_inside("static ")
+        if rule.bounds is not None:
+            slopes = projected_gradient(rule.bounds)
+            kinds = dict.fromkeys("xg", "numbers")
+            name = f"{self.prefix}_slopes"
+            self.program.add(name, slopes, kinds, scope="static ")
         first = templates.AT_ZERO if rule.first is None else templates.FIRST
         ignored = "  (void)h;\n" if self.has_h and rule.first is None else ""
         status = "  int status;\n" if rule.first is not None else ""
@@ -155,6 +167,12 @@ class CWriter:
             templates.LOOP, first=self.filled(first), ignored=ignored, status=status
         )
         return self.program.text + loops + loop
+
+    def _write_inside(self, scope: str) -> None:
+        """Write what brings a point inside the bounds, if there are any."""
+        if self.rule is not None and self.rule.bounds is not None:
+            inside, name = projected(self.rule.bounds), f"{self.prefix}_inside"
+            self.program.add(name, inside, {"x": "numbers"}, scope=scope)
 
     def _moving(self, name: str, part: ScalarUpdate) -> str:
         """Write what a coordinate becomes; return the loop over all of them."""

@@ -142,9 +142,9 @@ static int @p@_look(@p@_run *run, @p_take@double gtol)
 {
   double everything, norm = 0.0;
   run->f = @p@_gradient(run->x, @p_pass@run->g);
-  everything = run->f;
+@slopes@  everything = run->f;
   for (int k = 0; k < @n@; k++) {
-    const double size = fabs(run->g[k]);
+    const double size = fabs(@slope@[k]);
     norm = size > norm ? size : norm;
     everything += run->g[k];
     everything += run->x[k];
@@ -157,7 +157,7 @@ static int @p@_look(@p@_run *run, @p_take@double gtol)
 int @p@_begin(@p@_run *run, const double *x, @p_take@@h_take@double gtol)
 {
 @ignored@@status@  for (int k = 0; k < @n@; k++) run->x[k] = x[k];
-@zero@  run->t = 0;
+@inside@@zero@  run->t = 0;
 @first@}
 
 int @p@_update(@p@_run *run, @p_take@@h_take@double gtol)
@@ -165,7 +165,7 @@ int @p@_update(@p@_run *run, @p_take@@h_take@double gtol)
   const @p@_run before = *run;
   int status;
   @p@_update_all(run, @h_pass@(double)run->t + 1.0);
-  run->t++;
+@inside@  run->t++;
   status = @p@_look(run, @p_pass@gtol);
   if (status == @U@_DIVERGED) *run = before;
   return status;
@@ -180,6 +180,13 @@ int @p@_minimize(@p@_run *run, const double *x, @p_take@@h_take@double gtol,
   return status == @U@_RUNNING ? @U@_MAXITER : status;
 }
 
+"""
+
+# Where there are bounds.
+INSIDE = "  @p@_inside(run->x, run->x);\n"
+SLOPES = """\
+  double slopes[@n@];
+  @p@_slopes(run->x, run->g, slopes);
 """
 
 SUMMED = "    for (int j = 1; j < @width@; j++) everything += run->state[j - 1][k];\n"

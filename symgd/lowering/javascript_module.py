@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from symgd.lowering.javascript import JAVASCRIPT, PRELUDE
-from symgd.lowering.modules import functions_of
+from symgd.lowering.modules import functions_of, loop_of
 from symgd.lowering.textual import Written
 from symgd.lowering.travelling import (
     TravellingFormula,
@@ -39,8 +39,7 @@ def javascript_module(formula: TravellingFormula, rule: TravellingRule | None) -
         parts.append(_HESSIAN)
         exported.append("hessian")
     if rule is not None:
-        first = "" if rule.first is None else _FIRST
-        parts.append(_LOOP.replace("@first@", first))
+        parts.append(loop_of(_LOOP, rule, _PARTS))
         exported += ["hyperparameters", "Run", "minimize"]
     parts.append(f"export {{{', '.join(exported)}}};\n")
     return "".join(parts)
@@ -83,12 +82,16 @@ function hessian(x, given = {}) {
   return out;
 }
 """
-_FIRST = """\
+_PARTS = {
+    "project": "    inside(this.x, this.x);\n",
+    "slopes": "    slopes(this.x, this.gradient, free);\n",
+    "first": """\
     if (this.status !== "DIVERGED") {
       this.move(first_slots, first_summands, first_totals, first_stages, 1);
       this.look();
     }
-"""
+""",
+}
 _LOOP = """\
 // A descent from x. Its x, f, gradient, norm (the gradient's largest component), state
 // and t, the updates so far, all describe the same point. Its status is RUNNING,
@@ -101,17 +104,18 @@ class Run {
     this.x = Float64Array.from(x);
     this.state = Array.from({length: width - 1}, () => new Float64Array(x.length));
     this.t = 0;
-    this.look();
+@project@    this.look();
 @first@  }
   look() {
     const out = new Float64Array(this.x.length + 1);
     evaluate(this.x, this.p, out);
     this.f = out[0];
     this.gradient = out.slice(1);
-    let everything = this.f;
+    const free = this.gradient.slice();
+@slopes@    let everything = this.f;
     this.norm = 0;
     for (let k = 0; k < this.x.length; k++) {
-      const size = Math.abs(this.gradient[k]);
+      const size = Math.abs(free[k]);
       if (size > this.norm) this.norm = size;
       everything += this.gradient[k];
       everything += this.x[k];
@@ -151,7 +155,7 @@ class Run {
     this.x = this.x.slice();
     this.state = this.state.map(row => row.slice());
     this.move(update_slots, update_summands, update_totals, update_stages, t);
-    this.t = t;
+@project@    this.t = t;
     this.look();
     if (this.status === "DIVERGED") Object.assign(this, before);
     return this.status;

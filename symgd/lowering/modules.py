@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from symgd.lowering.projection import projected, projected_gradient
 from symgd.lowering.textual import Written
 from symgd.lowering.travelling import TravellingFormula, TravellingRule
 
@@ -22,6 +23,8 @@ def functions_of(
 ) -> Mapping[str, int]:
     """Write ``evaluate``, ``second``, ``schedule``, ``update`` and ``first``.
 
+    Where a rule has bounds, ``inside`` and ``slopes``, too.
+
     Returns
     -------
     mapping of str to int
@@ -39,4 +42,25 @@ def functions_of(
             program.add(f"{name}_slots", part.slots, OF_STEP)
             program.add(f"{name}_summands", part.summands, OF_STEP)
             about |= {f"{name}_totals": part.totals, f"{name}_stages": part.stages}
+    if rule.bounds is not None:
+        program.add("inside", projected(rule.bounds), {"x": "numbers"})
+        kinds = dict.fromkeys("xg", "numbers")
+        program.add("slopes", projected_gradient(rule.bounds), kinds)
     return about
+
+
+def loop_of(template: str, rule: TravellingRule, parts: Mapping[str, str]) -> str:
+    """Return the loop of a rule: a template with what only some rules need.
+
+    Parameters
+    ----------
+    template : str
+    rule : TravellingRule
+    parts : mapping of str to str
+        What stands for ``@first@`` where an initial state is computed, and for
+        ``@project@`` and ``@slopes@`` where there are bounds.
+    """
+    for name, text in parts.items():
+        needed = rule.first if name == "first" else rule.bounds
+        template = template.replace(f"@{name}@", "" if needed is None else text)
+    return template

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symgd.lowering import object_templates as templates
-from symgd.lowering.c_file import CWriter
+from symgd.lowering.c_file import CWriter, numbers
 from symgd.lowering.travelling import TravellingFormula, TravellingRule
 from symgd.native import records
 from symgd.native.record import Record
@@ -78,7 +78,11 @@ class _ObjectWriter(CWriter):
     def _rule(self, rule: TravellingRule) -> str:
         first = "" if rule.first is None else self.filled(templates.FIRST)
         status = "  int status;\n" if first else ""
-        return self.filled(templates.RULE, first=first, status=status)
+        self._write_inside("static inline ")
+        lower, upper = map(numbers, rule.sides(len(self.formula.variables)))
+        more = {"lower": lower, "upper": upper}
+        loop = self.filled(templates.RULE, first=first, status=status, **more)
+        return f"\n{self.program.text.rstrip()}\n{loop}" if rule.bounds else loop
 
     def _solver(self) -> str:
         names = ("CONVERGED", "MAXITER", "ABNORMAL", "DIVERGED")

@@ -52,15 +52,14 @@ RULE = """
 static inline int @p@_go(@p@_run *run, @p_take@@h_take@double gtol, int64_t last)
 {
   double slots[@width@*@n@], candidate[@width@*@n@ + @n@ + 1], rows[1] = {0.0};
-  double lower[@n@], upper[@n@];
+  static const double lower[] = {@lower@};
+  static const double upper[] = {@upper@};
   int status;
   @p@_record record;
   memset(&record, 0, sizeof record);
   for (int k = 0; k < @n@; k++) {
     slots[k] = run->x[k];
-@load@    lower[k] = -(double)INFINITY;
-    upper[k] = (double)INFINITY;
-  }
+@load@  }
   record.t = run->t;
   record.last = last;
   record.pending = run->t < 0;
@@ -82,7 +81,7 @@ static inline int @p@_go(@p@_run *run, @p_take@@h_take@double gtol, int64_t last
 static inline int @p@_begin(@p@_run *run, const double *x, @p_take@@h_take@double gtol)
 {
 @status@  for (int k = 0; k < @n@; k++) run->x[k] = x[k];
-@zero@  memset(run->g, 0, sizeof run->g);
+@inside@@zero@  memset(run->g, 0, sizeof run->g);
   run->f = 0.0;
   run->t = -1;
 @first@  return @p@_go(run, @p_pass@@h_pass@gtol, 0);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from symgd.lowering.modules import functions_of
+from symgd.lowering.modules import functions_of, loop_of
 from symgd.lowering.python_language import PYTHON, helpers_of
 from symgd.lowering.textual import Written
 from symgd.lowering.travelling import (
@@ -31,8 +31,7 @@ def python_module(formula: TravellingFormula, rule: TravellingRule | None) -> st
     if formula.curvature is not None:
         parts.append(_HESSIAN)
     if rule is not None:
-        first = "" if rule.first is None else _FIRST
-        parts.append(_LOOP.replace("@first@", first))
+        parts.append(loop_of(_LOOP, rule, _PARTS))
     return "".join(parts).rstrip() + "\n"
 
 
@@ -73,11 +72,15 @@ def hessian(x, parameters=None):
 
 
 '''
-_FIRST = """\
+_PARTS = {
+    "project": "        inside(self.x, self.x)\n",
+    "slopes": "        slopes(self.x, self.gradient, free)\n",
+    "first": """\
         if self.status != "DIVERGED":
             self._move(first_slots, first_summands, FIRST_TOTALS, FIRST_STAGES, 1.0)
             self._look()
-"""
+""",
+}
 _LOOP = '''\
 class Run:
     """A descent from x.
@@ -94,15 +97,16 @@ class Run:
         self.x = [float(v) for v in x]
         self.state = [[0.0] * len(self.x) for _ in range(WIDTH - 1)]
         self.t = 0
-        self._look()
+@project@        self._look()
 @first@
     def _look(self):
         out = [0.0] * (1 + len(self.x))
         evaluate(self.x, self.p, out)
         self.f, self.gradient = out[0], out[1:]
-        everything, self.norm = self.f, 0.0
+        free = self.gradient.copy()
+@slopes@        everything, self.norm = self.f, 0.0
         for k, g in enumerate(self.gradient):
-            self.norm = abs(g) if abs(g) > self.norm else self.norm
+            self.norm = abs(free[k]) if abs(free[k]) > self.norm else self.norm
             everything += g
             everything += self.x[k]
             for row in self.state:
@@ -134,7 +138,7 @@ class Run:
         self.t += 1
         t = float(self.t)
         self._move(update_slots, update_summands, UPDATE_TOTALS, UPDATE_STAGES, t)
-        self._look()
+@project@        self._look()
         if self.status == "DIVERGED":
             vars(self).update(before, status="DIVERGED")
         return self.status

@@ -6,6 +6,7 @@ Files in other languages are written from these (``c_file``, ``javascript_module
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 
 from symgd.errors import FormulaError
 from symgd.lowering.code_printer import Style
+from symgd.lowering.projection import Pairs
 from symgd.lowering.rule_functions import (
     ScalarUpdate,
     lowered_schedule,
@@ -85,6 +87,8 @@ class TravellingRule:
     step : ScalarUpdate
     first : ScalarUpdate or None
         What sets the state before the first update; None where it is 0.
+    bounds : sequence of (lower, upper) or None
+        Of all coordinates, onto which each update is projected; None without any.
     """
 
     name: str
@@ -95,10 +99,15 @@ class TravellingRule:
     schedule: Callable[..., Any]
     step: ScalarUpdate
     first: ScalarUpdate | None
+    bounds: Pairs | None = None
 
     @classmethod
     def of(
-        cls, rule: Rule, values: Mapping[str, float | str], n: int
+        cls,
+        rule: Rule,
+        values: Mapping[str, float | str],
+        n: int,
+        bounds: Pairs | None = None,
     ) -> TravellingRule:
         """Return what leaves of a rule for n coordinates."""
 
@@ -116,14 +125,27 @@ class TravellingRule:
             lowered_schedule(schedules, Style.LATENCY),
             part(False),
             None if rule.starts_at_zero else part(True),
+            bounds,
         )
+
+    def sides(self, n: int) -> tuple[Sequence[float], Sequence[float]]:
+        """Return the lower and the upper bounds, infinite where there are none."""
+        if self.bounds is None:
+            return (-math.inf,) * n, (math.inf,) * n
+        lower, upper = zip(*self.bounds, strict=True)
+        return lower, upper
 
 
 def described(formula: TravellingFormula, rule: TravellingRule | None) -> list[str]:
     """Return lines that say what a file is of, for a comment."""
     text = textwrap.shorten(formula.text, LONGEST)
     lines = [f"f({', '.join(formula.variables)}) = {text}"]
-    return [*lines, *(rule.text.splitlines() if rule else [])]
+    if rule is None:
+        return lines
+    lines += rule.text.splitlines()
+    sides = zip(formula.variables, rule.bounds or (), strict=False)
+    within = [f"{x} in [{low:g}, {high:g}]" for x, (low, high) in sides]
+    return [*lines, *([f"with {', '.join(within)}"] if within else [])]
 
 
 def remark(lines: Iterable[str], sign: str) -> str:

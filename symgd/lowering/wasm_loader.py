@@ -7,7 +7,9 @@ import re
 from typing import Any
 
 from symgd.lowering import wasm_templates as templates
-from symgd.lowering.javascript import PRELUDE
+from symgd.lowering.javascript import JAVASCRIPT, PRELUDE
+from symgd.lowering.projection import projected
+from symgd.lowering.textual import Written
 from symgd.lowering.travelling import (
     TravellingFormula,
     TravellingRule,
@@ -55,6 +57,10 @@ def wasm_loader(
     loader = re.sub(r"@(\w+)@", lambda match: words[match[1]], templates.LOADER)
     parts = [remark(lines, "//"), "\n", _without_word(PRELUDE), templates.FMA]
     parts += [f"const {k} = {json.dumps(value)};\n" for k, value in constants.items()]
+    if rule is not None and rule.bounds is not None:
+        program = Written(JAVASCRIPT)
+        program.add("inside", projected(rule.bounds), {"x": "numbers"})
+        parts.append(program.text)
     exported = "export {variables, parameters, hyperparameters};\n"
     return "".join((*parts, loader, exported))
 
@@ -69,6 +75,7 @@ def _constants(
 ) -> dict[str, Any]:
     n = len(formula.variables)
     hyper = rule.hyperparameters if rule else {}
+    lower, upper = rule.sides(n) if rule else ((), ())
     run, arrays = records.RunState, records.RunArrays
     return {
         "variables": list(formula.variables),
@@ -77,6 +84,8 @@ def _constants(
         "hyperparameters": list(hyper),
         "hyperparameterValues": list(hyper.values()),
         "width": 1 + len(rule.state) if rule else 1,
+        "LOWER": lower,
+        "UPPER": upper,
         "START": START,
         "RECORD": {name: run.word_of(name) for name in run.kinds()},
         "RECORD_WORDS": run.length(),
@@ -90,7 +99,8 @@ def _constants(
 
 def _rule(rule: TravellingRule) -> str:
     first = templates.FIRST if rule.first is not None else ""
-    return templates.RULE.replace("@first@", first)
+    inside = "" if rule.bounds is None else templates.INSIDE
+    return templates.RULE.replace("@first@", first).replace("@inside@", inside)
 
 
 def _solver(stages: tuple[int, ...]) -> str:

@@ -144,10 +144,10 @@ RULE = """\
     put("hyper", taken(hyperparameters, hyperparameterValues, h));
     numbers.fill(0, places.slots, places.slots + width*n);
     numbers.fill(0, places.g, places.g + n);
-    numbers.fill(-Infinity, places.lower, places.lower + n);
-    numbers.fill(Infinity, places.upper, places.upper + n);
+    put("lower", LOWER);
+    put("upper", UPPER);
     put("slots", x);
-    const {record, slots, other, g, hyper, lower, upper, rows} = address;
+@inside@    const {record, slots, other, g, hyper, lower, upper, rows} = address;
     const go = last => {
       field("last", BigInt(last));
       const given = [record, slots, other, g, hyper, address.p, lower, upper, rows];
@@ -159,6 +159,10 @@ RULE = """\
     return {x: got("slots", n), f, gradient: got("g", n), norm: field("norm"),
             t: Math.max(t, 0), status: STATUS[status]};
   };
+"""
+INSIDE = """\
+    const start = numbers.subarray(places.slots, places.slots + n);
+    inside(start, start);
 """
 FIRST = """\
     if (status !== 5) {

@@ -1,5 +1,7 @@
 """``symgd export``."""
 
+import runpy
+
 import pytest
 
 from tests.cli.running import run
@@ -33,12 +35,22 @@ def test_a_rule_of_a_file_and_a_schedule_are_exported(tmp_path):
     assert "OWN_PARAMETERS {2.0}" in text
 
 
+def test_bounds_are_part_of_the_loop(tmp_path):
+    file = tmp_path / "f.py"
+    options = ["--method", "gd", "--bounds", "x=-2:0.5,y=1:"]
+    assert export(VALLEY, *options, "-o", str(file)).exit_code == 0
+    run_module = runpy.run_path(str(file))["minimize"]
+    assert run_module([3.0, 0.0], maxiter=0).x == [0.5, 1.0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
         (["-o", "f.txt"], "the suffix says what is written: .c"),
         (["-o", "f.c", "--method", "auto"], "the default method can't be exported"),
         (["-o", "f.c", "--set", "step_size=1"], "is for a method, and none is given"),
+        (["-o", "f.c", "--bounds", "x=0:1"], "bounds are for a method"),
+        (["-o", "f.c", "--method", "gd", "--bounds", "z=0:1"], "--bounds"),
         (["-o", "f.c", "--math", "fast"], "unknown math 'fast'"),
         (["-o", "none/f.c"], "the folder none does not exist"),
     ],

@@ -20,7 +20,7 @@ Output = Annotated[
         metavar="FILE",
         help="The file; its suffix says what is written: .c is C99, with a header, .py "
         "a module of Python, .js one of JavaScript, .html a page, .o machine code, "
-        ".wasm WebAssembly.",
+        ".so a shared library, .wasm WebAssembly.",
     ),
 ]
 Name = Annotated[
@@ -53,14 +53,15 @@ Cpu = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Of .o: the processor, such as x86-64-v3, or native; by default any.",
+        help="Of .o and .so: the processor, such as x86-64-v3, or native; by default "
+        "any.",
     ),
 ]
 Method = Annotated[
     str | None,
     typer.Option(
-        help="An update rule that is written, too (see: symgd rules); for .o and .wasm "
-        "also auto."
+        help="An update rule that is written, too (see: symgd rules); for .o, .so "
+        "and .wasm also auto."
     ),
 ]
 

@@ -25,7 +25,7 @@ POINTS = 8  # at which a file can check itself
 TRIED = 100  # to find as many where all is finite
 LARGEST = 30  # variables of which a Hessian is checked, too
 UPDATES = 100  # of the descent with which it does
-MACHINE = (".o", ".wasm")  # suffixes of machine code
+MACHINE = (".o", ".so", ".wasm")  # suffixes of machine code
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -169,8 +169,8 @@ def request(
 def _rule_of(method: Any, given: Mapping[str, Any]) -> tuple[Rule, dict[str, Any]]:
     if method == "auto":
         raise InputError(
-            "the default method can't be exported as text, only as machine code, .o or "
-            ".wasm: choose a rule (see symgd rules)"
+            "the default method can't be exported as text, only as machine code, "
+            f"{', '.join(MACHINE)}: choose a rule (see symgd rules)"
         )
     rule = family.find(method)
     if rule.name == "gd" and given.get("step_size") == "auto":

@@ -15,7 +15,6 @@ from symgd.objectives.meant import objective_of
 Files = dict[Path, Any]  # texts, or bytes
 # What there is where there is no such file.
 INSTEAD = {
-    ".so": "; a linker makes .so of .o",
     ".dll": "; a linker makes .dll of .o, with target x86_64-pc-windows-msvc",
 }
 MATHS = ("own", "libm")
@@ -38,8 +37,9 @@ def export(
     It has the value, the exact gradient and Hessian; with a method also one update, and
     a loop. The suffix says what is written: ``.c`` is C99 with a header beside it,
     ``.py`` a module of Python, ``.js`` or ``.mjs`` one of JavaScript, ``.html`` a page,
-    ``.o`` machine code with a header, for this machine or another one, ``.wasm``
-    WebAssembly with a loader, ``.mjs``.
+    ``.o`` machine code with a header, for this machine or another one, ``.so`` the same
+    as a shared library, which needs a C compiler that links it, ``.wasm`` WebAssembly
+    with a loader, ``.mjs``.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def export(
     target : str, optional
         Of an object file: the machine, such as "aarch64-linux-gnu"; by default this.
     cpu : str, optional
-        Of an object file: the processor, such as "x86-64-v3" or "cortex-a72", or
+        Of machine code: the processor, such as "x86-64-v3" or "cortex-a72", or
         "native"; by default any of its kind.
 
     Returns
@@ -168,6 +168,17 @@ def _object(asked: Request, options: FileOptions) -> Files:
     }
 
 
+def _shared(asked: Request, options: FileOptions) -> Files:
+    from symgd.native.linking import shared_library
+
+    if options.target is not None:
+        raise InputError(
+            ".so is for this machine: for another one write .o and link it"
+        )
+    files = _object(asked, options)
+    return {**files, asked.path: shared_library(files[asked.path])}
+
+
 def _wasm(asked: Request, options: FileOptions) -> Files:
     from symgd.exporting.kernels_of import modules_of, stages_of
     from symgd.lowering.wasm_loader import wasm_loader
@@ -184,6 +195,7 @@ def _wasm(asked: Request, options: FileOptions) -> Files:
 WRITERS: dict[str, Callable[[Request, FileOptions], Files]] = {
     ".c": _c,
     ".o": _object,
+    ".so": _shared,
     ".wasm": _wasm,
     ".js": _javascript,
     ".mjs": _javascript,

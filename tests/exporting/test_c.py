@@ -197,7 +197,7 @@ SUM = "sum(x[i]**2 for i in range(n))"
     ("formula", "file", "more", "problem"),
     [
         (VALLEY, "f.txt", {}, "the suffix says what is written: .c"),
-        (VALLEY, "f.so", {}, "a linker makes .so of .o"),
+        (VALLEY, "f.dll", {}, "a linker makes .dll of .o"),
         (VALLEY, "f", {}, "the suffix says what is written"),
         (VALLEY, "none/f.c", {}, "can't write .*: No such file"),
         (VALLEY, "f.c", {"name": "int main"}, "'int main' can't begin names"),

@@ -144,7 +144,11 @@ def described(formula: TravellingFormula, rule: TravellingRule | None) -> list[s
         return lines
     lines += rule.text.splitlines()
     sides = zip(formula.variables, rule.bounds or (), strict=False)
-    within = [f"{x} in [{low:g}, {high:g}]" for x, (low, high) in sides]
+    within = [
+        f"{x} in [{low!r}, {high!r}]"
+        for x, (low, high) in sides
+        if low > -math.inf or high < math.inf
+    ]
     return [*lines, *([f"with {', '.join(within)}"] if within else [])]
 
 

@@ -66,7 +66,7 @@ def test_c_has_symgds_bits(f, in_c, name, box):
 def test_a_file_with_bounds_checks_itself(f, tmp_path):
     bounds = BOUNDS["both"]
     source, _ = symgd.export(f, tmp_path / "f.c", method="adam", bounds=bounds)
-    assert "with x in [-0.5, 1.25], y in [0.75, 2]" in source.read_text("utf-8")
+    assert "with x in [-0.5, 1.25], y in [0.75, 2.0]" in source.read_text("utf-8")
     test = built([source], tmp_path / "test", "-DF_SELF_TEST", "-O2")
     assert ran(test) == (0, "f: 8 points, 0 numbers differ\n")
 

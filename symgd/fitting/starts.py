@@ -16,6 +16,7 @@ from __future__ import annotations
 import copy
 import functools
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -181,7 +182,7 @@ class Search:
     def _refined(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         limits = Limits(1e-3, ITERATIONS)
         point, _, _ = self.regression.minimize(x, self.lower, self.upper, limits)
-        return point.fun, point.x
+        return (point.fun if math.isfinite(point.fun) else math.inf), point.x
 
     def _promising(self, points: list[np.ndarray]) -> list[np.ndarray]:
         """Return the best of some points, completed, of which no two are alike."""

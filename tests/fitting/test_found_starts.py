@@ -199,3 +199,14 @@ def test_the_square_of_a_sine_is_twice_as_quick(finesse):
     found = fit("T/(1 + F*sin(pi*x/L + p)**2)", {"x": x, "y": y}, "y")
     assert found.fun < 1e-12
     assert abs(found.values["L"]) == pytest.approx(0.31)
+
+
+def test_a_descent_that_leaves_float64_is_no_start():
+    x = np.linspace(0, 30, 150)
+    first, second = ((x - 11.7883) / 1.0662) ** 2, ((x - 18.5185) / 1.7339) ** 2
+    peaks = 6.2021 * np.exp(-first) + 8.6535 * np.exp(-second) + 0.0655 * x - 0.469
+    noise = 0.02 * peaks.std() * np.random.default_rng(17).standard_normal(150)
+    model = "a*exp(-((x-m)/s)**2) + b*exp(-((x-q)/t)**2) + c*x + d"
+    found = fit(model, {"x": x, "y": peaks + noise}, "y")
+    assert found.success
+    assert found.fun <= (noise @ noise) / 2

@@ -25,6 +25,7 @@ from symgd.kernels.common import LOWEST
 from symgd.kernels.factoring import EPS, factored
 from symgd.kernels.filtering import by_value, lower_barrier, remember, searched
 from symgd.kernels.lagrangian import (
+    FAINT,
     LEAST_SCALE,
     STEEP,
     add_multiples,
@@ -102,6 +103,7 @@ def _begin(run: Any, at: Any, p: Any) -> int:
     run.scale = 1.0
     for k in range(m):
         scales[k], y[k] = 1.0, 0.0
+    run.faint = 0
     f = observe(run, at, p, v, h)
     if not (abs(f) < inf and differentiate(run, at, p, v, y, 1.0)):
         return DIVERGED
@@ -111,6 +113,8 @@ def _begin(run: Any, at: Any, p: Any) -> int:
         for e in range(starts[k], starts[k + 1]):
             if columns[e] < nx:
                 steepest = max(steepest, abs(values[e]) / units[k])
+        if 0.0 < steepest < FAINT:
+            run.faint = 1
         scale = max(LEAST_SCALE, min(1.0, STEEP / max(steepest, 1e-300)))
         scales[k] = scale / units[k]
     for k in range(me, m):

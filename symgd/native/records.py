@@ -92,6 +92,7 @@ class InteriorState(RunState):
     crawled: int  # short steps in a row
     tiny: int  # steps that change nothing, one after the other
     started: int  # 0 where the problem is to be scaled, at a first point
+    faint: int  # whether a constraint's derivatives are small there
     tried: int  # steps since then
     most_tried: int  # of these
     worst: int  # the constraint that is violated most

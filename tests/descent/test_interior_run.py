@@ -625,3 +625,33 @@ def test_a_product_with_a_small_side_is_no_success_where_it_is_missed(start, lea
         assert result.fun == pytest.approx(2 * math.sqrt(least), rel=1e-2)
         assert math.prod(result.x) >= 0.9 * least
     assert result.success or least in (1e-8, 1e-12)
+
+
+IN_UNITS = (
+    "sum(Q[i,j]*x[i]*x[j] for i in range(n) for j in range(n))/2"
+    " + sum(c[i]*x[i] for i in range(n)) + sum(exp(x[i]) for i in range(n))/10"
+)
+LINES = "u[k]*sum(A[k,j]*x[j] for j in range(n)) <= u[k]*b[k] for k in range(m)"
+BALL = "v*sum((x[j] - p[j])**2 for j in range(n)) <= v*r"
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(0, 2**32),
+    st.lists(st.floats(-9, 5), min_size=3, max_size=3),
+    st.floats(-9, 5),
+)
+def test_each_constraint_may_have_a_unit_of_its_own(seed, units, unit):
+    rng = np.random.default_rng(seed)
+    M, A, p = rng.normal(size=(3, 3)), rng.normal(size=(3, 3)), rng.normal(size=3)
+    data = {"Q": M @ M.T + 1e-3 * np.eye(3), "c": 3 * rng.normal(size=3), "A": A}
+    data |= {"b": A @ p + rng.uniform(0, 1, 3), "p": p}  # p satisfies all of them
+    start, ends = rng.normal(size=3), []
+    for u, v in ((np.ones(3), 1.0), (10.0 ** np.array(units), 10.0**unit)):
+        known = {"data": data | {"u": u}, "parameters": {"v": v, "r": 2.0}}
+        objective = Objective(IN_UNITS, **known, subject_to=[LINES, BALL])
+        ends.append(minimize(objective, start))
+    usual, other = ends
+    assert usual.status == other.status == Status.CONVERGED
+    assert other.fun == pytest.approx(usual.fun, rel=1e-6, abs=1e-6)
+    assert other.x == pytest.approx(usual.x, abs=1e-4)

@@ -18,7 +18,7 @@ from symgd.kernels.shared import shared
 from symgd.language.text import number
 from symgd.native import records as layout
 from symgd.native.machine import address
-from symgd.native.status import Status
+from symgd.native.status import RUNNING, Status
 from symgd.objectives.bound_rows import BoundBox
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
@@ -186,7 +186,12 @@ class InteriorRun(TriedRun):
         sides = zip(x, self.lower, self.upper, strict=True)
         point = array("d", (inside(*each) for each in sides))
         self._stand_at(point)
-        return super().begin(point)
+        status = super().begin(point)
+        if status == RUNNING and self.conditions.faint and self._measures_rows():
+            self._stand_at(point)
+            self._try()
+            status = self.judged(self._call_kernel(0))
+        return status
 
     def _stand_at(self, x: array[float]) -> None:
         """Write a point where the kernel begins."""
@@ -405,7 +410,7 @@ class InteriorRun(TriedRun):
         rows = {"worst": (0, max(0, self.lagrangian.rows - 1))}
         rows |= {"filtered": (0, layout.FILTER), "curved": (0, FARTHEST)}
         rows |= {"level": (0, FARTHEST)}
-        rows |= {"started": (0, 1), "most_tried": (0, NO_END)}
+        rows |= {"started": (0, 1), "faint": (0, 1), "most_tried": (0, NO_END)}
         return super().possible() | same | counted | rows
 
     def _finite(self) -> Sequence[array[float]]:

@@ -31,6 +31,7 @@ NEARER = 0.1  # times what the conditions were missed by, so many steps ago
 FEASIBLE_STEPS = 300  # at most, to satisfy the constraints alone
 SEEN = 1e-6  # of what a constraint changes by, as x does by its size: a violation
 OF_SIDE = 0.1  # likewise, of the side that is missed
+SMALL = 1e-5  # a change that is measured in a unit of its own
 FELT = 1e-4  # of f: what a barrier is worth where it hides the minimum
 ROUGHLY, LARGE_MULTIPLIER = 1e-6, 1e3  # a gradient, and a scaled multiplier
 LATER = (0.1, 1e-3)  # likewise, from a feasible point, and from near an end
@@ -152,6 +153,13 @@ class TriedRun(Run):
         state.ctol = min(state.ctol, least)
         self.put("units", own)  # in these it is tried again
         return True
+
+    def _measures_rows(self) -> bool:
+        """Take the units of constraints that change by little, if there are any."""
+        units = units_of_rows(self._evaluated, self.x, (self.lower, self.upper))
+        small = [unit if unit < SMALL else 1.0 for unit in units]
+        self.put("units", small)
+        return min(small, default=1.0) < 1.0
 
     @property
     def _is_infinite(self) -> bool:

@@ -35,7 +35,7 @@ _OF_SYMPY: dict[Any, str] = {
     sp.Gt: ">=",
 }
 _INFINITE = {"inf", "Inf", "infinity", "oo"}
-_ONE_EQUALS = re.compile(r"(?<![=<>!])=(?!=)")
+_ONE_EQUALS = re.compile(r"(?<![=<>!])=(?!=)([<>]?)")
 
 
 class Relation(NamedTuple):
@@ -124,10 +124,10 @@ class _RelationReader(Reader):
 
     def relation(self) -> Relation:
         if (found := _ONE_EQUALS.search(self.text)) and not _is_inside(found):
-            raise FormulaError(
-                *("a single = is no relation", self.text, found.start(), found.end()),
-                "write == for an equality",
-            )
+            problem, hint = "a single = is no relation", "write == for an equality"
+            if sign := found[1]:
+                problem, hint = f"{found[0]} is no relation", f"write {sign}="
+            raise FormulaError(problem, self.text, *found.span(), hint)
         family = re.search(r"\bfor\b", self.text)
         tree = self._tree("(", ")") if family else self._tree()
         with self._understood():

@@ -55,6 +55,8 @@ def test_relations_of_sympy_are_read():
     ("given", "told"),
     [
         ("x = 3", "write == for an equality"),
+        ("x => 3", "write >="),
+        ("x*y =< 3", "write <="),
         ("x <= inf", "a side that is infinite is no constraint"),
         ("-oo <= x <= 1", "leave it out"),
         ("x <= 1 and y <= 2", "give a list of relations"),

@@ -365,7 +365,7 @@ def analyze(
 
     What is said is proven, by numbers that are rounded outwards and by fractions;
     "unknown" is said of the rest. Decimals in the formula are the float64 that they
-    become when it is computed.
+    become when it is computed; in exponents they are the fractions that are written.
 
     Parameters
     ----------

@@ -140,7 +140,12 @@ class Search:
             return [lambda: self.near]
         changed = functools.partial(self._changed, ends)
         begun = functools.partial(self._candidates, ends)
-        groups = [begun, self._scaled, self._in_turn, self._chirping]
+        groups: list[Callable[[], Any]] = [
+            begun,
+            self._scaled,
+            self._in_turn,
+            self._chirping,
+        ]
         return [*groups, *[changed] * CHANGES]
 
     def _least(self, ends: list[tuple[float, np.ndarray]]) -> np.ndarray | None:

@@ -428,6 +428,8 @@ BENT = {  # what falls for ever along y = c - b*x**2, or y = exp(b*x)
     "a parabola": "exp(a*x) + k*(y + b*x**2 - c)**2",
     "an exponential": "tanh(a*x) + k*(y - c*exp(b*x/4))**2",
     "a logistic curve": "1/(1 + exp(a*x)) + k*(y + b*x**2 - c)**2",
+    "a bent kink": "exp(a*x) + k*abs(y - c*exp(b*x/4))",
+    "bent sides": "exp(a*x) + max(y - c*exp(b*x/4), k*(c*exp(b*x/4) - y))",
 }
 
 

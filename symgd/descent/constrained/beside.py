@@ -1,104 +1,183 @@
 """Lower points beside an end within constraints, where curvature doesn't tell.
 
-Elsewhere: higher-order necessary conditions.
+Each direction is followed outwards as long as f doesn't rise: a lower point behind a
+hump says nothing against a minimum. Points are brought back to the constraints.
+
+Elsewhere: higher-order necessary conditions, and feasible direct search.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from symgd.descent.certificate import NEAR
 
-DISTANCES = (1e-3, 1e-2, 1e-1)  # parts of x
-CORRECTIONS = 4  # back to the constraints that hold it
+DISTANCES = (1e-3, 1e-2, 1e-1, 1.0)  # sizes of x
+CORRECTIONS = 6  # back to the constraints that hold it
 LEAST = 1e-12  # of f, and of what it changed by: what isn't lower
+ROUNDED = 4e-15  # of what a constraint is made of: a violation that is none
+LEAST_SIZE = 1e-3  # of the largest: what a small coordinate is taken for
+STEEP = 1e-4  # of the largest curvature: across a valley
+SLANTED = 8  # directions between coordinates, and two for each of these
+
+Around = tuple[float, np.ndarray, np.ndarray, np.ndarray]
 
 
-def lower_within(
-    evaluated: Callable[[Sequence[float]], tuple[float, Sequence[float]]],
-    end: Sequence[float],
-    start: Sequence[float],
-    bounds: tuple[Sequence[float], Sequence[float]],
-    sides: tuple[Sequence[float], Sequence[float]],
-    free: Sequence[int],
-    slopes: np.ndarray,
-    allowed: float,
-    hidden: float = 0.0,
-) -> array[float] | None:
-    """Return the lowest point close by that satisfies the constraints, if it is lower.
+@dataclass
+class Nearby:
+    """What is known around an end.
 
     Parameters
     ----------
-    evaluated : callable
-        Of a point: f, and the constraints.
-    end, start : sequences of float
-    bounds, sides : pairs of sequences
+    around : callable
+        Of a point: f, its gradient, the constraints, and their derivatives.
+    curvature : array
+        The Hessian of the Lagrangian, at the end; what isn't known of it is 0.
+    end, start : arrays
+    bounds, sides : pairs of arrays
         Of variables, of constraints.
-    free : sequence of int
-        The variables that aren't fixed.
-    slopes : array
-        The constraints' derivatives by these.
-    allowed : float
-        Violation that is none.
+    steep : float
+        What the conditions of a minimum are missed by: a slope that explains a fall.
     hidden : float
         What the barrier is worth at the end: by so much it may be higher.
     """
-    x, places = np.array(list(end)), np.array(free, dtype=int)
-    low, high = np.array(bounds[0]), np.array(bounds[1])
-    row_low, row_high = np.array(sides[0]), np.array(sides[1])
-    f, values = evaluated(end)
-    c = np.array(values)
-    near = NEAR * np.maximum(1.0, np.abs(c))
-    at_low, at_high = np.abs(c - row_low) <= near, np.abs(row_high - c) <= near
-    held = at_low | at_high
-    goal = np.where(at_low, row_low, row_high)[held]
-    gap = NEAR * np.maximum(1.0, np.abs(x))
-    open_ = ((x - low > gap) & (high - x > gap))[places]
-    across = slopes[held][:, open_]
-    ways = _along(across)
-    if not len(ways):
+
+    around: Callable[[np.ndarray], Around]
+    curvature: np.ndarray
+    end: np.ndarray
+    start: np.ndarray
+    bounds: tuple[np.ndarray, np.ndarray]
+    sides: tuple[np.ndarray, np.ndarray]
+    steep: float
+    hidden: float
+
+    def lower(self) -> array[float] | None:
+        """Return the lowest point that is found to satisfy the constraints, or None."""
+        with np.errstate(all="ignore"):
+            return self._lower()
+
+    def _lower(self) -> array[float] | None:
+        f, _, c, rows = self.around(self.end)
+        if not all(np.isfinite(each).all() for each in (f, c, rows)):
+            return None
+        near = NEAR * np.maximum(1.0, np.abs(c))
+        below, above = np.abs(c - self.sides[0]), np.abs(self.sides[1] - c)
+        self.goals = np.where(below <= above, *self.sides)
+        held, equal = np.minimum(below, above) <= near, self.sides[0] == self.sides[1]
+        least = LEAST * (abs(f) + abs(f - self.around(self.start)[0])) + self.hidden
+        lowest, value = None, f - least
+        for self.sizes in self._scales():
+            # The barrier leaves the end a little inside: that is worth no fall.
+            exact = self._brought_back(self.end, held)
+            self.f = f if exact is None else float(np.fmin(f, exact[1]))
+            value = min(value, self.f - least)
+            for kept in (held, equal) if (held != equal).any() else (held,):
+                for way in self._ways(rows, kept):
+                    for there, lower in self._onwards(way, kept, least):
+                        slope = 2.0 * self.steep * np.abs(there - self.end).sum()
+                        if lower < min(value, self.f - least - slope):
+                            lowest, value = array("d", there.tolist()), lower
+        return lowest
+
+    def _scales(self) -> Iterator[np.ndarray]:
+        """Yield what coordinates' sizes may be: small ones may be as large as others."""
+        sizes = np.maximum(np.abs(self.end), np.abs(self.end - self.start))
+        largest = sizes.max() or 1.0
+        yield np.maximum(sizes, LEAST_SIZE * largest)
+        if (sizes < LEAST_SIZE * largest).any():
+            yield np.where(sizes < LEAST_SIZE * largest, largest, sizes)
+
+    def _onwards(
+        self, way: np.ndarray, kept: np.ndarray, least: float
+    ) -> Iterator[tuple[np.ndarray, float]]:
+        """Yield points on a direction, as far as f doesn't rise."""
+        unit = max(1.0, 1.0 / self.sizes.max())
+        for far in (*DISTANCES, *(d * unit for d in DISTANCES if unit > 1.0)):
+            found = self._brought_back(self.end + far * self.sizes * way, kept)
+            if found is None:
+                continue
+            if not found[1] <= self.f + least:
+                found = self._in_valley(found[0], kept)
+            if found is None or not found[1] <= self.f + least:
+                return
+            yield found
+
+    def _ways(self, rows: np.ndarray, kept: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield directions along constraints, in sizes of x, each of length one."""
+        n, rng = len(self.end), np.random.default_rng(0)
+        low, high = self.bounds
+        free = np.diag(1.0 * (high > low))
+        along = self._null_space(rows[kept] * self.sizes * (high > low)) @ free
+        self.across = np.zeros((0, n)), np.zeros(0)
+        if len(along):
+            scaled = self.curvature * self.sizes * self.sizes[:, None]
+            bends, turned = np.linalg.eigh(along @ scaled @ along.T)
+            along = turned.T @ along
+            steep = bends > STEEP * np.abs(bends).max()
+            self.across = along[steep], bends[steep]
+        slanted = rng.uniform(-1.0, 1.0, (2 * n + SLANTED, len(along))) @ along
+        slopes = -(self.around(self.end)[1] * self.sizes)
+        every = [
+            *along,
+            *(free @ along.T @ along),
+            *slanted,
+            along.T @ (along @ slopes),
+        ]
+        for way in every:
+            if (largest := np.abs(way).max(initial=0.0)) > NEAR:
+                yield way / largest
+                yield -way / largest
+
+    @staticmethod
+    def _null_space(across: np.ndarray) -> np.ndarray:
+        if not len(across):
+            return np.eye(across.shape[1])
+        _, strengths, ways = np.linalg.svd(across)
+        rank = int((strengths > 1e-10 * max(strengths.max(), 1e-300)).sum())
+        return np.asarray(ways[rank:])
+
+    def _in_valley(
+        self, there: np.ndarray, kept: np.ndarray
+    ) -> tuple[np.ndarray, float] | None:
+        """Return a point moved to the bottom of a bent valley."""
+        ways, bends = self.across
+        found: tuple[np.ndarray, float] | None = None
+        for _ in range(CORRECTIONS if len(ways) else 0):
+            _, slope, _, _ = self.around(there)
+            step = (ways @ (slope * self.sizes) / bends) @ ways
+            before = found
+            found = self._brought_back(there - step * self.sizes, kept)
+            if found is None or (before is not None and not found[1] < before[1]):
+                return before
+            there = found[0]
+        return found
+
+    def _brought_back(
+        self, there: np.ndarray, kept: np.ndarray
+    ) -> tuple[np.ndarray, float] | None:
+        """Return a point that satisfies the constraints, and f there, or None.
+
+        Those that are kept hold as equalities.
+        """
+        there = np.clip(there, *self.bounds)  # nothing is evaluated beyond bounds
+        for _ in range(CORRECTIONS):
+            f, _, c, rows = self.around(there)
+            if not all(np.isfinite(each).all() for each in (f, c, rows)):
+                return None
+            low, high = self.sides
+            missed = np.where(kept, c - self.goals, c - np.clip(c, low, high))
+            rounded = ROUNDED * (np.abs(rows) @ np.abs(there) + np.abs(c))
+            off = np.abs(missed) > rounded
+            if not off.any():
+                return there, float(f)
+            move = (there > self.bounds[0]) & (there < self.bounds[1])
+            sizes = self.sizes * (move | (self.bounds[0] == -self.bounds[1]))
+            rows = (rows * sizes)[off | kept]
+            units = np.abs(rows).max(axis=1) + 1e-300
+            step = np.linalg.pinv(rows / units[:, None]) @ (missed[off | kept] / units)
+            there = np.clip(there - sizes * step, *self.bounds)
         return None
-    far = max(np.abs(x).max(), np.abs(x - np.array(start)).max()) or 1.0
-    least = LEAST * (abs(f) + abs(f - evaluated(start)[0])) + hidden
-    lowest: array[float] | None = None
-    back = np.linalg.pinv(across) if held.any() else None
-
-    def held_by(there: np.ndarray) -> np.ndarray:
-        """Return a point, back on the constraints that hold the end."""
-        there = np.clip(there, low, high)  # nothing is evaluated beyond bounds
-        for _ in range(CORRECTIONS if back is not None else 0):
-            missed = np.array(evaluated(there.tolist())[1])[held] - goal
-            if not np.isfinite(missed).all():
-                break
-            there[places[open_]] -= back @ missed
-            there = np.clip(there, low, high)
-        return there
-
-    # The barrier leaves the end a little inside: what that is worth is no fall.
-    f = np.fmin(f, evaluated(held_by(x).tolist())[0])
-    for distance in DISTANCES:
-        for way in (*ways, *-ways):
-            there = x.copy()
-            there[places[open_]] += distance * far * way
-            there = held_by(there)
-            value, rows = evaluated(there.tolist())
-            beyond = np.maximum(row_low - rows, np.array(rows) - row_high)
-            violated = float(beyond.max(initial=0.0))
-            if violated <= allowed and value < f - least:
-                f, lowest = value, array("d", there.tolist())
-    return lowest
-
-
-def _along(across: np.ndarray) -> np.ndarray:
-    """Return directions along which linear constraints stay as they are."""
-    n = across.shape[1]
-    if not n:
-        return np.zeros((0, 0))
-    if not len(across):
-        return np.eye(n)
-    _, strengths, ways = np.linalg.svd(across)
-    rank = int((strengths > 1e-10 * max(strengths.max(), 1e-300)).sum())
-    return ways[rank:]

@@ -7,11 +7,12 @@ import random
 import time
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symgd.descent.certificate import CTOL, Certificate, Residuals
+from symgd.descent.constrained.ends_within import EndsWithin
 from symgd.descent.constrained.newton_pattern import NewtonPattern
-from symgd.descent.constrained.second_tries import TriedRun, inside
+from symgd.descent.constrained.second_tries import inside
 from symgd.descent.run import FARTHEST, NO_END, floats
 from symgd.descent.settings import Settings
 from symgd.kernels.shared import shared
@@ -23,16 +24,7 @@ from symgd.objectives.bound_rows import BoundBox
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from symgd.descent.constrained.farther_on import Around
-
 NUDGES = 20  # of a start where not all is finite
-LOOKED_AT = 10**6  # entries of a Jacobian, at most, to look for lower points
-LOOKED_FAR = 1000  # likewise, to look for f that falls for ever
-AWAY = 1e6  # from the start, in sizes of it
-REST = 1e-3  # of the size of x: a step that is none, at a minimum
 RESISTING, NAMED = 1e-2, 4  # of the largest violation; so many names
 
 
@@ -48,7 +40,7 @@ WORDS = (
 )
 
 
-class InteriorRun(TriedRun):
+class InteriorRun(EndsWithin):
     """A run of ``kernels.interior``."""
 
     name = "auto"
@@ -216,103 +208,6 @@ class InteriorRun(TriedRun):
     def fun(self) -> float:
         """The value that is minimised, at the iterate."""
         return float(self.record.value)
-
-    def _lower_nearby(self) -> array[float] | None:
-        """Return a lower point close by that satisfies the constraints, or None.
-
-        Along directions in which f hardly curves it may fall by a third derivative.
-        """
-        from symgd.descent.constrained.beside import lower_within
-
-        if self.lagrangian.rows * self.counts["unknowns"] > LOOKED_AT:
-            return None
-        found = lower_within(
-            self._evaluated,
-            self.x,
-            self.origin or self.start,
-            (self.lower, self.upper),
-            self.sides,
-            self.free,
-            self._slopes(),
-            CTOL,
-            self.conditions.complementarity * (self.n + self.lagrangian.rows),
-        )
-        if found is None:
-            return None
-        sides = zip(found, self.lower, self.upper, strict=True)
-        return array("d", (inside(*each) for each in sides))
-
-    def _falls_on(self) -> bool:
-        """Return whether f falls for ever, by ever less, where the constraints hold."""
-        if self.lagrangian.rows * self.counts["unknowns"] > LOOKED_FAR:
-            return False
-        if not (self.conditions.level > 0 or self._is_restless):
-            return False
-        import numpy as np
-
-        from symgd.descent.constrained.farther_on import Outlook
-
-        step = np.zeros(self.n)
-        step[np.array(self.free, dtype=int)] = self.part("step", len(self.free))
-        return Outlook(
-            around=self._differentiated,
-            end=np.array(self.x),
-            start=np.array(self.origin or self.start),
-            step=step,
-            prices=np.array(self.certificate().prices),
-            bounds=(np.array(self.lower), np.array(self.upper)),
-            sides=(np.array(self.sides[0]), np.array(self.sides[1])),
-        ).falls_for_ever()
-
-    @property
-    def _is_restless(self) -> bool:
-        """Whether the last step was one of some length, or it is far away."""
-        start, steps = self.origin or self.start, self.part("step", len(self.free))
-        for k, step in zip(self.free, steps, strict=True):
-            far, size = abs(self.slots[k] - start[k]), abs(self.slots[k])
-            if far > AWAY * max(1.0, abs(start[k])):
-                return True
-            if not abs(step) <= REST * max(size, far):
-                return True
-        return False
-
-    def _differentiated(self, x: np.ndarray) -> Around:
-        """Return f, its gradient, the constraints and theirs, at any point."""
-        import numpy as np
-
-        n, m, images = self.n, self.lagrangian.rows, []
-        for multipliers in np.eye(m + 1):
-            point = array("d", [*x, *multipliers])
-            images.append(floats(n + m + 1))
-            self.functions[0](*map(address, (point, self.words, images[-1])))
-            self.record.evaluations += 1
-        image, sign = np.array(images), self.settings.sign
-        value = float(sign * image[-1, n + m])
-        return value, sign * image[-1, :n], image[-1, n : n + m], image[:-1, :n]
-
-    def _slopes(self) -> Any:
-        """Return the constraints' derivatives by the variables that aren't fixed."""
-        import numpy as np
-
-        m, count, first = (
-            self.lagrangian.rows,
-            *map(self.counts.__getitem__, ("entries", "hessians")),
-        )
-        values = np.array(self.part("values", count)[first:])
-        rows, columns = (self.pattern.arrays[k][first:] for k in ("rows", "columns"))
-        slopes = np.zeros((m, self.counts["unknowns"]))
-        rows = rows - self.counts["unknowns"]
-        slopes[rows, columns] = values / np.array(self.part("scales", m))[rows]
-        return slopes[:, : len(self.free)]
-
-    def _evaluated(self, x: Sequence[float]) -> tuple[float, array[float]]:
-        """Return what is minimised, and the constraints, at a point."""
-        n, m = self.n, self.lagrangian.rows
-        point = array("d", x) + floats(m) + array("d", [1.0])
-        image = floats(n + m + 1)
-        self.functions[0](*map(address, (point, self.words, image)))
-        self.record.evaluations += 1
-        return self.settings.sign * image[n + m], image[n : n + m]
 
     def recall(self, status: Status) -> None:
         """Be as it was: all that it says is stored."""

@@ -75,6 +75,9 @@ class TriedRun(Run):
     def _evaluated(self, x: Sequence[float]) -> tuple[float, array[float]]:
         raise NotImplementedError
 
+    def _be_exact(self) -> None:
+        raise NotImplementedError
+
     def _lower_nearby(self) -> array[float] | None:
         raise NotImplementedError
 
@@ -107,11 +110,12 @@ class TriedRun(Run):
         if self.is_over:
             return status
         if status in (Status.CONVERGED, Status.STALLED):
+            self._be_exact()
             if self._is_missed_in_own_units() or self._feels_the_barrier:
                 status = int(Status.ABNORMAL)
             elif self._is_saddle():
                 status = int(Status.STATIONARY)
-            elif self.conditions.level > 0 and (lower := self._lower_nearby()):
+            elif lower := self._lower_nearby():
                 if self.left < MOST_LEFT:
                     self.left += 1
                     self._stand_at(lower)

@@ -70,7 +70,8 @@ class Nearby:
         held, equal = np.minimum(below, above) <= near, self.sides[0] == self.sides[1]
         least = LEAST * (abs(f) + abs(f - self.around(self.start)[0])) + self.hidden
         lowest, value = None, f - least
-        for self.sizes in self._scales():
+        for sizes in self._scales():
+            self.sizes = sizes
             # The barrier leaves the end a little inside: that is worth no fall.
             exact = self._brought_back(self.end, held)
             self.f = f if exact is None else float(np.fmin(f, exact[1]))
@@ -84,7 +85,7 @@ class Nearby:
         return lowest
 
     def _scales(self) -> Iterator[np.ndarray]:
-        """Yield what coordinates' sizes may be: small ones may be as large as others."""
+        """Yield how large coordinates may be: small ones as others."""
         sizes = np.maximum(np.abs(self.end), np.abs(self.end - self.start))
         largest = sizes.max() or 1.0
         yield np.maximum(sizes, LEAST_SIZE * largest)

@@ -1,0 +1,284 @@
+"""What an end within constraints is, by what is around it.
+
+It is brought to where it was meant to be; then lower points are looked for, close by
+and far away.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from symgd.descent.certificate import MANY, NEAR, Certificate
+from symgd.descent.constrained.second_tries import TriedRun, inside
+from symgd.descent.run import floats
+from symgd.native.machine import address
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from symgd.descent.constrained.active_set import Exact
+    from symgd.descent.constrained.beside import Around
+
+LOOKED_AT = 10**6  # entries of a Jacobian, at most, to look for lower points
+FOLLOWED = 1000  # likewise, where it is found anew at each of them
+AWAY = 1e6  # from the start, in sizes of it
+REST = 1e-3  # of the size of x: a step that is none, at a minimum
+WEAK = 1e-3  # a multiplier and a distance, scaled: of a side that may not hold
+OWN = 1e-9  # of what is left by the barrier, in the end's own units: nothing
+
+
+class EndsWithin(TriedRun):
+    """A run of ``kernels.interior`` whose ends are examined."""
+
+    n: int
+    counts: dict[str, int]
+    words: Any
+    functions: Any
+    pattern: Any
+    v_sides: tuple[array[float], array[float]]
+
+    def certificate(self) -> Certificate:
+        """Return what shows that the end is a minimum, or how far it is from one."""
+        raise NotImplementedError
+
+    # ----------------------------------------------------------- what is around
+
+    def _evaluated(self, x: Sequence[float]) -> tuple[float, array[float]]:
+        """Return what is minimised, and the constraints, at a point."""
+        n, m = self.n, self.lagrangian.rows
+        point = array("d", x) + floats(m) + array("d", [1.0])
+        image = floats(n + m + 1)
+        self.functions[0](*map(address, (point, self.words, image)))
+        self.record.evaluations += 1
+        return self.settings.sign * image[n + m], image[n : n + m]
+
+    def _differentiated(self, x: np.ndarray) -> Around:
+        """Return f, its gradient, the constraints and theirs, at any point."""
+        import numpy as np
+
+        n, m, images = self.n, self.lagrangian.rows, []
+        for multipliers in np.eye(m + 1):
+            point = array("d", [*x, *multipliers])
+            images.append(floats(n + m + 1))
+            self.functions[0](*map(address, (point, self.words, images[-1])))
+            self.record.evaluations += 1
+        image, sign = np.array(images), self.settings.sign
+        value = float(sign * image[-1, n + m])
+        return value, sign * image[-1, :n], image[-1, n : n + m], image[:-1, :n]
+
+    def _as_at_end(self) -> Any:
+        """Return the same with derivatives as they are at the end, which costs less."""
+        import numpy as np
+
+        slope = self.settings.sign * np.array(self.gradient)
+        rows = np.zeros((self.lagrangian.rows, self.n))
+        rows[:, np.array(self.free, dtype=int)] = self._slopes()
+
+        def around(x: np.ndarray) -> Around:
+            f, c = self._evaluated(x.tolist())
+            return f, slope, np.array(c), rows
+
+        return around
+
+    def _slopes(self) -> Any:
+        """Return the constraints' derivatives by the variables that aren't fixed."""
+        import numpy as np
+
+        m, count, first = (
+            self.lagrangian.rows,
+            *map(self.counts.__getitem__, ("entries", "hessians")),
+        )
+        values = np.array(self.part("values", count)[first:])
+        rows, columns = (self.pattern.arrays[k][first:] for k in ("rows", "columns"))
+        slopes = np.zeros((m, self.counts["unknowns"]))
+        rows = rows - self.counts["unknowns"]
+        slopes[rows, columns] = values / np.array(self.part("scales", m))[rows]
+        return slopes[:, : len(self.free)]
+
+    def _curvature(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return the Hessian of the Lagrangian; 0 for what is no number."""
+        import numpy as np
+
+        n, sign = self.n, self.settings.sign
+        whole = self.lagrangian.function.hess([*x, *y, sign])
+        self.record.evaluations += 1
+        return np.nan_to_num(np.asarray(whole)[:n, :n], nan=0.0, posinf=0.0, neginf=0.0)
+
+    def _multipliers(self) -> np.ndarray:
+        """Return the multipliers of constraints, as in ``f + sum(y*c)``."""
+        import numpy as np
+
+        m = self.lagrangian.rows
+        y, scales = (np.array(self.part(name, m)) for name in ("y", "scales"))
+        return np.asarray(scales * y / self.conditions.scale)
+
+    def _limits(self) -> tuple[Any, Any]:
+        """Return between what variables and constraints are to be."""
+        import numpy as np
+
+        bounds = np.array(self.lower), np.array(self.upper)
+        return bounds, (np.array(self.sides[0]), np.array(self.sides[1]))
+
+    # ------------------------------------------------------- where it was meant to be
+
+    def _be_exact(self) -> None:
+        """Be at the minimum on the sides that hold the end, if it shows beside it."""
+        if self.n + self.lagrangian.rows > MANY or not self._is_left_inside():
+            return
+        if not self.lagrangian.function.is_smooth:
+            return
+        import numpy as np
+
+        from symgd.descent.constrained.active_set import ActiveSet
+
+        bounds, sides = self._limits()
+        x, z = np.array(self.x), np.zeros(self.n)
+        low, high = (self.part(name, len(self.free)) for name in ("z_low", "z_high"))
+        z[np.array(self.free, dtype=int)] = np.array(low) - np.array(high)
+        far = np.abs(x - np.array(self.origin or self.start))
+        found = ActiveSet(
+            around=self._differentiated,
+            curvature=self._curvature,
+            end=x,
+            sizes=np.maximum(np.maximum(np.abs(x), far), 1e-300),
+            y=self._multipliers(),
+            z=z / self.conditions.scale,
+            bounds=bounds,
+            sides=sides,
+        ).exact()
+        if found is not None and found.f <= self.conditions.value + self._hidden:
+            self._be_there(found)
+
+    @property
+    def _hidden(self) -> float:
+        """What the barrier and violations are worth, at most."""
+        m, state = self.lagrangian.rows, self.conditions
+        prices = sum(map(abs, self._multipliers()))
+        worth = state.complementarity * (self.n + m)
+        return float(worth + state.violation * prices + OWN * abs(state.value))
+
+    def _is_left_inside(self) -> bool:
+        """Whether the barrier keeps it off a side by what shows in its own units."""
+        state = self.conditions
+        if state.complementarity * (self.n + self.lagrangian.rows) > OWN * abs(
+            state.value
+        ):
+            return True
+        for k, at in zip(self.free, self.part("v", len(self.free)), strict=True):
+            gap = min(at - self.lower[k], self.upper[k] - at)
+            if OWN * abs(at) < gap < NEAR:
+                return True
+        return False
+
+    def _be_there(self, found: Exact) -> None:
+        """Be at a point, with its multipliers."""
+        import numpy as np
+
+        m, me, state = self.lagrangian.rows, self.lagrangian.equalities, self.conditions
+        sign = self.settings.sign
+        scales, x = np.array(self.part("scales", m)), array("d", found.x.tolist())
+        low, high = np.array(self.sides[0]), np.array(self.sides[1])
+        inside_ = np.clip(found.c, low, high)
+        slacks = (scales * inside_)[me:]
+        free = np.array(self.free, dtype=int)
+        pulls = found.z[free] * state.scale
+        self.slots[:] = x
+        self.gradient[:] = array("d", (sign * found.slope).tolist())
+        self.put("v", [*found.x[free], *slacks])
+        self.put("y", (found.y * state.scale / scales).tolist())
+        self.put("h", (scales * (found.c - inside_)).tolist())
+        self.put("z_low", np.maximum(pulls, 0.0).tolist())
+        self.put("z_high", np.maximum(-pulls, 0.0).tolist())
+        rest = found.slope - found.z + found.y @ self._differentiated(found.x)[3]
+        state.value = found.f
+        state.norm = float(np.abs(rest[free]).max(initial=0.0))
+        state.violation = float(np.abs(found.c - inside_).max(initial=0.0))
+        state.visible, state.complementarity = 0.0, 0.0
+
+    # ---------------------------------------------------------------- what is lower
+
+    @property
+    def _may_fall(self) -> bool:
+        """Whether curvature and multipliers leave open whether f falls nearby."""
+        if self.conditions.level > 0 or not self.lagrangian.function.is_smooth:
+            return True
+        return self._is_weakly_held() or self.certificate().may_be_others
+
+    def _is_weakly_held(self) -> bool:
+        """Return whether a side is near whose multiplier is next to nothing."""
+        size = self.counts["unknowns"]
+        v, low, high = self.part("v", size), *self.v_sides
+        pulls = self.part("z_low", size), self.part("z_high", size)
+        for at, a, b, up, down in zip(v, low, high, *pulls, strict=True):
+            if (at - a < WEAK and up < WEAK) or (b - at < WEAK and down < WEAK):
+                return True
+        return False
+
+    def _lower_nearby(self) -> array[float] | None:
+        """Return a lower point close by that satisfies the constraints, or None.
+
+        Along directions in which f hardly curves it may fall by a third derivative; at
+        a kink that is a ridge, by the first.
+        """
+        m, size = self.lagrangian.rows, self.lagrangian.rows * self.counts["unknowns"]
+        if size > LOOKED_AT or not self._may_fall:
+            return None
+        import numpy as np
+
+        from symgd.descent.constrained.beside import Nearby
+
+        bounds, sides = self._limits()
+        x, known = np.array(self.x), self.n + m <= MANY
+        found = Nearby(
+            around=self._differentiated if size <= FOLLOWED else self._as_at_end(),
+            curvature=self._curvature(x, self._multipliers())
+            if known
+            else np.zeros((self.n, self.n)),
+            end=x,
+            start=np.array(self.origin or self.start),
+            bounds=bounds,
+            sides=sides,
+            steep=self.conditions.norm,
+            hidden=self.conditions.complementarity * (self.n + m),
+        ).lower()
+        if found is None:
+            return None
+        limits = zip(found, self.lower, self.upper, strict=True)
+        return array("d", (inside(*each) for each in limits))
+
+    def _falls_on(self) -> bool:
+        """Return whether f falls for ever, by ever less, where the constraints hold."""
+        if self.lagrangian.rows * self.counts["unknowns"] > FOLLOWED:
+            return False
+        if not (self.conditions.level > 0 or self._is_restless):
+            return False
+        import numpy as np
+
+        from symgd.descent.constrained.farther_on import Outlook
+
+        step = np.zeros(self.n)
+        step[np.array(self.free, dtype=int)] = self.part("step", len(self.free))
+        bounds, sides = self._limits()
+        return Outlook(
+            around=self._differentiated,
+            end=np.array(self.x),
+            start=np.array(self.origin or self.start),
+            step=step,
+            prices=np.array(self.certificate().prices),
+            bounds=bounds,
+            sides=sides,
+        ).falls_for_ever()
+
+    @property
+    def _is_restless(self) -> bool:
+        """Whether the last step was one of some length, or it is far away."""
+        start, steps = self.origin or self.start, self.part("step", len(self.free))
+        for k, step in zip(self.free, steps, strict=True):
+            far, size = abs(self.slots[k] - start[k]), abs(self.slots[k])
+            if far > AWAY * max(1.0, abs(start[k])):
+                return True
+            if not abs(step) <= REST * max(size, far):
+                return True
+        return False

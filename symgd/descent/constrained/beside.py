@@ -128,6 +128,8 @@ class Nearby:
             *slanted,
             along.T @ (along @ slopes),
         ]
+        if len(along) < n:  # where constraints bend, others lead along them
+            every += [*free, *(rng.uniform(-1.0, 1.0, (n + SLANTED, n)) @ free)]
         for way in every:
             if (largest := np.abs(way).max(initial=0.0)) > NEAR:
                 yield way / largest

@@ -10,10 +10,11 @@ from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from symgd.descent.certificate import MANY, NEAR, Certificate
+from symgd.descent.certificate import CTOL, MANY, NEAR, Certificate
 from symgd.descent.constrained.second_tries import TriedRun, inside
 from symgd.descent.run import floats
 from symgd.native.machine import address
+from symgd.native.status import Status
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 LOOKED_AT = 10**6  # entries of a Jacobian, at most, to look for lower points
 FOLLOWED = 1000  # likewise, where it is found anew at each of them
 AWAY = 1e6  # from the start, in sizes of it
-REST = 1e-3  # of the size of x: a step that is none, at a minimum
+REST = 1e-6  # of the size of x: a step that is none, at a minimum
 WEAK = 1e-3  # a multiplier and a distance, scaled: of a side that may not hold
 OWN = 1e-9  # of what is left by the barrier, in the end's own units: nothing
 
@@ -123,12 +124,15 @@ class EndsWithin(TriedRun):
 
     # ------------------------------------------------------- where it was meant to be
 
-    def _be_exact(self) -> None:
+    def _be_exact(self, status: int) -> bool:
         """Be at the minimum on the sides that hold the end, if it shows beside it."""
-        if self.n + self.lagrangian.rows > MANY or not self._is_left_inside():
-            return
-        if not self.lagrangian.function.is_smooth:
-            return
+        state, function = self.conditions, self.lagrangian.function
+        ended = status in (Status.CONVERGED, Status.STALLED)
+        lost = status == Status.ABNORMAL and state.started and state.visible <= CTOL
+        if not (lost or (ended and self._is_left_inside())):
+            return False
+        if self.n + self.lagrangian.rows > MANY or not function.is_smooth:
+            return False
         import numpy as np
 
         from symgd.descent.constrained.active_set import ActiveSet
@@ -148,8 +152,12 @@ class EndsWithin(TriedRun):
             bounds=bounds,
             sides=sides,
         ).exact()
-        if found is not None and found.f <= self.conditions.value + self._hidden:
-            self._be_there(found)
+        if found is None or not found.f <= state.value + 2.0 * self._hidden:
+            return False
+        if lost:
+            state.curved, state.level = 0, 1  # it is looked at by values, too
+        self._be_there(found)
+        return True
 
     @property
     def _hidden(self) -> float:
@@ -157,14 +165,12 @@ class EndsWithin(TriedRun):
         m, state = self.lagrangian.rows, self.conditions
         prices = sum(map(abs, self._multipliers()))
         worth = state.complementarity * (self.n + m)
-        return float(worth + state.violation * prices + OWN * abs(state.value))
+        return float(worth + state.violation * prices)
 
     def _is_left_inside(self) -> bool:
         """Whether the barrier keeps it off a side by what shows in its own units."""
         state = self.conditions
-        if state.complementarity * (self.n + self.lagrangian.rows) > OWN * abs(
-            state.value
-        ):
+        if self._hidden > OWN * abs(state.value):
             return True
         for k, at in zip(self.free, self.part("v", len(self.free)), strict=True):
             gap = min(at - self.lower[k], self.upper[k] - at)

@@ -75,7 +75,7 @@ class TriedRun(Run):
     def _evaluated(self, x: Sequence[float]) -> tuple[float, array[float]]:
         raise NotImplementedError
 
-    def _be_exact(self) -> None:
+    def _be_exact(self, status: int) -> bool:
         raise NotImplementedError
 
     def _lower_nearby(self) -> array[float] | None:
@@ -109,9 +109,10 @@ class TriedRun(Run):
         """Say how a run has ended; RUNNING if it is to be tried again."""
         if self.is_over:
             return status
+        if self._be_exact(status):
+            status = int(Status.CONVERGED)
         if status in (Status.CONVERGED, Status.STALLED):
-            self._be_exact()
-            if self._is_missed_in_own_units() or self._feels_the_barrier:
+            if self._is_missed_in_own_units():
                 status = int(Status.ABNORMAL)
             elif self._is_saddle():
                 status = int(Status.STATIONARY)
@@ -119,9 +120,12 @@ class TriedRun(Run):
                 if self.left < MOST_LEFT:
                     self.left += 1
                     self._stand_at(lower)
+                    self._call_kernel(0)  # it may be a minimum itself
                     self._try()
                     return RUNNING
                 return int(Status.STATIONARY)
+            elif self._feels_the_barrier:
+                status = int(Status.ABNORMAL)
             elif self._falls_on():
                 status = int(Status.STATIONARY)
         elif status == Status.ABNORMAL:

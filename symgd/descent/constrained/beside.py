@@ -44,6 +44,11 @@ class Nearby:
         What the conditions of a minimum are missed by: a slope that explains a fall.
     hidden : float
         What the barrier is worth at the end: by so much it may be higher.
+
+    Attributes
+    ----------
+    is_sloped : bool
+        Whether the slope that was left at the end explains all falls, as in a tail.
     """
 
     around: Callable[[np.ndarray], Around]
@@ -54,6 +59,7 @@ class Nearby:
     sides: tuple[np.ndarray, np.ndarray]
     steep: float
     hidden: float
+    is_sloped: bool = False
 
     def lower(self) -> array[float] | None:
         """Return the lowest point that is found to satisfy the constraints, or None."""
@@ -69,20 +75,24 @@ class Nearby:
         self.goals = np.where(below <= above, *self.sides)
         held, equal = np.minimum(below, above) <= near, self.sides[0] == self.sides[1]
         least = LEAST * (abs(f) + abs(f - self.around(self.start)[0])) + self.hidden
-        lowest, value = None, f - least
+        lowest: dict[bool, tuple[float, np.ndarray]] = {}
         for sizes in self._scales():
             self.sizes = sizes
             # The barrier leaves the end a little inside: that is worth no fall.
             exact = self._brought_back(self.end, held)
             self.f = f if exact is None else float(np.fmin(f, exact[1]))
-            value = min(value, self.f - least)
             for kept in (held, equal) if (held != equal).any() else (held,):
                 for way in self._ways(rows, kept):
                     for there, lower in self._onwards(way, kept, least):
                         slope = 2.0 * self.steep * np.abs(there - self.end).sum()
-                        if lower < min(value, self.f - least - slope):
-                            lowest, value = array("d", there.tolist()), lower
-        return lowest
+                        sloped = lower >= self.f - least - slope
+                        known = lowest[sloped][0] if sloped in lowest else np.inf
+                        if lower < min(known, self.f - least):
+                            lowest[sloped] = lower, there
+        if not lowest:
+            return None
+        self.is_sloped = False not in lowest
+        return array("d", lowest[self.is_sloped][1].tolist())
 
     def _scales(self) -> Iterator[np.ndarray]:
         """Yield how large coordinates may be: small ones as others."""

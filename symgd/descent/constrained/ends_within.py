@@ -163,9 +163,9 @@ class EndsWithin(TriedRun):
     def _hidden(self) -> float:
         """What the barrier and violations are worth, at most."""
         m, state = self.lagrangian.rows, self.conditions
-        prices = sum(map(abs, self._multipliers()))
-        worth = state.complementarity * (self.n + m)
-        return float(worth + state.violation * prices)
+        pairs = zip(self.part("y", m), self.part("h", m), strict=True)
+        priced = sum(abs(y * h) for y, h in pairs) / state.scale
+        return float(priced + state.complementarity * (self.n + m))
 
     def _is_left_inside(self) -> bool:
         """Whether the barrier keeps it off a side by what shows in its own units."""
@@ -237,7 +237,7 @@ class EndsWithin(TriedRun):
 
         bounds, sides = self._limits()
         x, known = np.array(self.x), self.n + m <= MANY
-        found = Nearby(
+        nearby = Nearby(
             around=self._differentiated if size <= FOLLOWED else self._as_at_end(),
             curvature=self._curvature(x, self._multipliers())
             if known
@@ -247,9 +247,10 @@ class EndsWithin(TriedRun):
             bounds=bounds,
             sides=sides,
             steep=self.conditions.norm,
-            hidden=self.conditions.complementarity * (self.n + m),
-        ).lower()
-        if found is None:
+            hidden=self._hidden,
+        )
+        found = nearby.lower()
+        if found is None or (nearby.is_sloped and self._falls_on()):
             return None
         limits = zip(found, self.lower, self.upper, strict=True)
         return array("d", (inside(*each) for each in limits))

@@ -122,6 +122,7 @@ class TriedRun(Run):
                     self._stand_at(lower)
                     self._call_kernel(0)  # it may be a minimum itself
                     self._try()
+                    self.conditions.first_barrier *= NEARER**self.left
                     return RUNNING
                 return int(Status.STATIONARY)
             elif self._feels_the_barrier:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,6 +22,7 @@ LEAST = 1e-12  # of f, and of what it changed by: what isn't lower
 ROUNDED = 4e-15  # of what a constraint is made of: a violation that is none
 LEAST_SIZE = 1e-3  # of the largest: what a small coordinate is taken for
 STEEP = 1e-4  # of the largest curvature: across a valley
+FLAT = 1e-6  # of a direction: what isn't across a valley
 SLANTED = 8  # directions between coordinates, and two for each of these
 
 Around = tuple[float, np.ndarray, np.ndarray, np.ndarray]
@@ -33,8 +34,12 @@ class Nearby:
 
     Parameters
     ----------
+    evaluated : callable
+        Of a point: f, and the constraints.
     around : callable
-        Of a point: f, its gradient, the constraints, and their derivatives.
+        Likewise: f, its gradient, the constraints, and their derivatives.
+    prices : array
+        The multipliers of constraints, as in ``f + sum(price*c)``.
     curvature : array
         The Hessian of the Lagrangian, at the end; what isn't known of it is 0.
     end, start : arrays
@@ -51,7 +56,9 @@ class Nearby:
         Whether the slope that was left at the end explains all falls, as in a tail.
     """
 
+    evaluated: Callable[[np.ndarray], tuple[float, np.ndarray]]
     around: Callable[[np.ndarray], Around]
+    prices: np.ndarray
     curvature: np.ndarray
     end: np.ndarray
     start: np.ndarray
@@ -60,6 +67,7 @@ class Nearby:
     steep: float
     hidden: float
     is_sloped: bool = False
+    inverses: dict[bytes, np.ndarray] = field(default_factory=dict)
 
     def lower(self) -> array[float] | None:
         """Return the lowest point that is found to satisfy the constraints, or None."""
@@ -67,22 +75,25 @@ class Nearby:
             return self._lower()
 
     def _lower(self) -> array[float] | None:
-        f, _, c, rows = self.around(self.end)
+        f, slope, c, self.rows = self.around(self.end)
+        rows = self.rows
         if not all(np.isfinite(each).all() for each in (f, c, rows)):
             return None
         near = NEAR * np.maximum(1.0, np.abs(c))
         below, above = np.abs(c - self.sides[0]), np.abs(self.sides[1] - c)
         self.goals = np.where(below <= above, *self.sides)
         held, equal = np.minimum(below, above) <= near, self.sides[0] == self.sides[1]
-        least = LEAST * (abs(f) + abs(f - self.around(self.start)[0])) + self.hidden
+        least = LEAST * (abs(f) + abs(f - self.evaluated(self.start)[0])) + self.hidden
+        sets = (held, equal) if (held != equal).any() else (held,)
         lowest: dict[bool, tuple[float, np.ndarray]] = {}
         for sizes in self._scales():
             self.sizes = sizes
             # The barrier leaves the end a little inside: that is worth no fall.
             exact = self._brought_back(self.end, held)
             self.f = f if exact is None else float(np.fmin(f, exact[1]))
-            for kept in (held, equal) if (held != equal).any() else (held,):
-                for way in self._ways(rows, kept):
+            for kept in sets:
+                bends = kept is sets[-1]
+                for way in self._ways(slope, kept, bends):
                     for there, lower in self._onwards(way, kept, least):
                         slope = 2.0 * self.steep * np.abs(there - self.end).sum()
                         sloped = lower >= self.f - least - slope
@@ -112,17 +123,22 @@ class Nearby:
             if found is None:
                 continue
             if not found[1] <= self.f + least:
-                found = self._in_valley(found[0], kept)
+                found = self._in_valley(way, found[0], kept)
             if found is None or not found[1] <= self.f + least:
                 return
             yield found
 
-    def _ways(self, rows: np.ndarray, kept: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield directions along constraints, in sizes of x, each of length one."""
+    def _ways(
+        self, slope: np.ndarray, kept: np.ndarray, across: bool
+    ) -> Iterator[np.ndarray]:
+        """Yield directions along constraints, in sizes of x, each of length one.
+
+        Across some that are kept others lead, which may bend.
+        """
         n, rng = len(self.end), np.random.default_rng(0)
         low, high = self.bounds
         free = np.diag(1.0 * (high > low))
-        along = self._null_space(rows[kept] * self.sizes * (high > low)) @ free
+        along = self._null_space(self.rows[kept] * self.sizes * (high > low)) @ free
         self.across = np.zeros((0, n)), np.zeros(0)
         if len(along):
             scaled = self.curvature * self.sizes * self.sizes[:, None]
@@ -131,14 +147,13 @@ class Nearby:
             steep = bends > STEEP * np.abs(bends).max()
             self.across = along[steep], bends[steep]
         slanted = rng.uniform(-1.0, 1.0, (2 * n + SLANTED, len(along))) @ along
-        slopes = -(self.around(self.end)[1] * self.sizes)
         every = [
             *along,
             *(free @ along.T @ along),
             *slanted,
-            along.T @ (along @ slopes),
+            along.T @ (along @ (slope * self.sizes)),
         ]
-        if len(along) < n:  # where constraints bend, others lead along them
+        if across and len(along) < n:
             every += [*free, *(rng.uniform(-1.0, 1.0, (n + SLANTED, n)) @ free)]
         for way in every:
             if (largest := np.abs(way).max(initial=0.0)) > NEAR:
@@ -154,14 +169,17 @@ class Nearby:
         return np.asarray(ways[rank:])
 
     def _in_valley(
-        self, there: np.ndarray, kept: np.ndarray
+        self, way: np.ndarray, there: np.ndarray, kept: np.ndarray
     ) -> tuple[np.ndarray, float] | None:
-        """Return a point moved to the bottom of a bent valley."""
+        """Return a point moved to the bottom of a bent valley, if the way is one."""
         ways, bends = self.across
+        if not len(ways) or np.abs(ways @ way).max() > FLAT:
+            return None
         found: tuple[np.ndarray, float] | None = None
-        for _ in range(CORRECTIONS if len(ways) else 0):
-            _, slope, _, _ = self.around(there)
-            step = (ways @ (slope * self.sizes) / bends) @ ways
+        for _ in range(CORRECTIONS):
+            _, slope, _, rows = self.around(there)
+            slope = (slope + self.prices @ rows) * self.sizes
+            step = (ways @ slope / bends) @ ways
             before = found
             found = self._brought_back(there - step * self.sizes, kept)
             if found is None or (before is not None and not found[1] < before[1]):
@@ -174,23 +192,41 @@ class Nearby:
     ) -> tuple[np.ndarray, float] | None:
         """Return a point that satisfies the constraints, and f there, or None.
 
-        Those that are kept hold as equalities.
+        Those that are kept hold as equalities. Derivatives are those at the end, if
+        these lead back.
         """
-        there = np.clip(there, *self.bounds)  # nothing is evaluated beyond bounds
-        for _ in range(CORRECTIONS):
-            f, _, c, rows = self.around(there)
-            if not all(np.isfinite(each).all() for each in (f, c, rows)):
-                return None
-            low, high = self.sides
-            missed = np.where(kept, c - self.goals, c - np.clip(c, low, high))
-            rounded = ROUNDED * (np.abs(rows) @ np.abs(there) + np.abs(c))
-            off = np.abs(missed) > rounded
-            if not off.any():
-                return there, float(f)
-            move = (there > self.bounds[0]) & (there < self.bounds[1])
-            sizes = self.sizes * (move | (self.bounds[0] == -self.bounds[1]))
-            rows = (rows * sizes)[off | kept]
-            units = np.abs(rows).max(axis=1) + 1e-300
-            step = np.linalg.pinv(rows / units[:, None]) @ (missed[off | kept] / units)
-            there = np.clip(there - sizes * step, *self.bounds)
+        start = np.clip(there, *self.bounds)  # nothing is evaluated beyond bounds
+        for anew in (False, True):
+            there = start
+            for _ in range(CORRECTIONS):
+                f, c = self.evaluated(there)
+                if not (np.isfinite(f) and np.isfinite(c).all()):
+                    return None
+                rows = self.around(there)[3] if anew else self.rows
+                missed = np.where(kept, c - self.goals, c - np.clip(c, *self.sides))
+                rounded = ROUNDED * (np.abs(rows) @ np.abs(there) + np.abs(c))
+                off = np.abs(missed) > rounded
+                if not off.any():
+                    return there, float(f)
+                if not np.isfinite(rows).all():
+                    return None
+                there = self._stepped_back(there, rows, missed, off | kept)
         return None
+
+    def _stepped_back(
+        self, there: np.ndarray, rows: np.ndarray, missed: np.ndarray, which: np.ndarray
+    ) -> np.ndarray:
+        """Return the nearest point at which linear parts of rows aren't missed."""
+        low, high = self.bounds
+        sizes = self.sizes * (((there > low) & (there < high)) | (low == -high))
+        key = which.tobytes() + (sizes > 0.0).tobytes() + self.sizes.tobytes()
+        known = rows is self.rows and key in self.inverses
+        if not known:
+            scaled = (rows * sizes)[which]
+            units = np.abs(scaled).max(axis=1) + 1e-300
+            inverse = np.linalg.pinv(scaled / units[:, None]) / units
+            if rows is self.rows:
+                self.inverses[key] = inverse
+        else:
+            inverse = self.inverses[key]
+        return np.clip(there - sizes * (inverse @ missed[which]), low, high)

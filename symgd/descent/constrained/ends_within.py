@@ -55,6 +55,13 @@ class EndsWithin(TriedRun):
         self.record.evaluations += 1
         return self.settings.sign * image[n + m], image[n : n + m]
 
+    def _values_at(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the same of an array."""
+        import numpy as np
+
+        f, c = self._evaluated(x.tolist())
+        return f, np.array(c)
+
     def _differentiated(self, x: np.ndarray) -> Around:
         """Return f, its gradient, the constraints and theirs, at any point."""
         import numpy as np
@@ -78,8 +85,8 @@ class EndsWithin(TriedRun):
         rows[:, np.array(self.free, dtype=int)] = self._slopes()
 
         def around(x: np.ndarray) -> Around:
-            f, c = self._evaluated(x.tolist())
-            return f, slope, np.array(c), rows
+            f, c = self._values_at(x)
+            return f, slope, c, rows
 
         return around
 
@@ -236,10 +243,12 @@ class EndsWithin(TriedRun):
         from symgd.descent.constrained.beside import Nearby
 
         bounds, sides = self._limits()
-        x, known = np.array(self.x), self.n + m <= MANY
+        x, known, prices = np.array(self.x), self.n + m <= MANY, self._multipliers()
         nearby = Nearby(
+            evaluated=self._values_at,
             around=self._differentiated if size <= FOLLOWED else self._as_at_end(),
-            curvature=self._curvature(x, self._multipliers())
+            prices=prices,
+            curvature=self._curvature(x, prices)
             if known
             else np.zeros((self.n, self.n)),
             end=x,

@@ -79,6 +79,8 @@ class Nearby:
         rows = self.rows
         if not all(np.isfinite(each).all() for each in (f, c, rows)):
             return None
+        aside = np.clip(self.end + next(self._scales()) / 3.0, *self.bounds)
+        self.bends = not np.array_equal(self.around(aside)[3], self.rows)
         near = NEAR * np.maximum(1.0, np.abs(c))
         below, above = np.abs(c - self.sides[0]), np.abs(self.sides[1] - c)
         self.goals = np.where(below <= above, *self.sides)
@@ -196,7 +198,7 @@ class Nearby:
         these lead back.
         """
         start = np.clip(there, *self.bounds)  # nothing is evaluated beyond bounds
-        for anew in (False, True):
+        for anew in (False, True) if self.bends else (False,):
             there = start
             for _ in range(CORRECTIONS):
                 f, c = self.evaluated(there)

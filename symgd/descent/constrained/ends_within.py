@@ -217,6 +217,8 @@ class EndsWithin(TriedRun):
         """Whether curvature and multipliers leave open whether f falls nearby."""
         if self.conditions.level > 0 or not self.lagrangian.function.is_smooth:
             return True
+        if self.left > 0:  # what f changed by since then is no measure of curvature
+            return True
         return self._is_weakly_held() or self.certificate().may_be_others
 
     def _is_weakly_held(self) -> bool:

@@ -18,6 +18,7 @@ from symgd.descent.certificate import NEAR
 
 DISTANCES = (1e-3, 1e-2, 1e-1, 1.0)  # sizes of x
 CORRECTIONS = 6  # back to the constraints that hold it
+ACROSS = 30  # steps to the bottom of a valley
 LEAST = 1e-12  # of f, and of what it changed by: what isn't lower
 ROUNDED = 4e-15  # of what a constraint is made of: a violation that is none
 LEAST_SIZE = 1e-3  # of the largest: what a small coordinate is taken for
@@ -178,7 +179,7 @@ class Nearby:
         if not len(ways) or np.abs(ways @ way).max() > FLAT:
             return None
         found: tuple[np.ndarray, float] | None = None
-        for _ in range(CORRECTIONS):
+        for _ in range(ACROSS):
             _, slope, _, rows = self.around(there)
             slope = (slope + self.prices @ rows) * self.sizes
             step = (ways @ slope / bends) @ ways

@@ -110,7 +110,7 @@ class InteriorRun(EndsWithin):
         self.v_sides = floats(size), floats(size)
         self.start = floats(n)
         self.tries = self.left = 0
-        self.missed = self.first_violation = self.deadline = math.inf
+        self.missed = self.first_violation = self.deadline = self.tail = math.inf
         self.failed, self.waits, self.is_over = None, False, False
         function = self.lagrangian.function
         of_second = "product" if pattern.sizes["groups"] else "hessian"
@@ -162,7 +162,7 @@ class InteriorRun(EndsWithin):
         self.conditions.sign, self.conditions.ctol = self.settings.sign, CTOL
         self.tries, self.left, self.failed = 0, 0, None
         self.waits = self.is_over = False
-        self.first_violation = math.inf
+        self.first_violation = self.tail = math.inf
         self.put("units", [1.0] * self.counts["constraints"])
         self._try()
 

@@ -36,10 +36,11 @@ FELT = 1e-4  # of f: what a barrier is worth where it hides the minimum
 ROUGHLY, LARGE_MULTIPLIER = 1e-6, 1e3  # a gradient, and a scaled multiplier
 LATER = (0.1, 1e-3)  # likewise, from a feasible point, and from near an end
 MOST_LEFT = 10  # ends that were no minima
+SAME = 1e-7  # of f, and of what it changed by: what is as low
 BESIDE = 1e-3  # where that begins, in sizes of x
 INFEASIBLE_IS_MORE = 0.999  # times its violation: it says more than others
 RANKED = ("known", "violation", "value", "status")  # of a failed end, as it is stored
-NUMBERS = ("missed", "first_violation")
+NUMBERS = ("missed", "first_violation", "tail")
 LARGEST = 1e308  # of what is stored as text
 COUNTED = ("t", "last", "rows", "evaluations", "waited")  # over all of these
 AGAIN = (Status.ABNORMAL, Status.INFEASIBLE, Status.STATIONARY)
@@ -61,6 +62,7 @@ class TriedRun(Run):
     missed: float  # of the conditions, when it last was given more steps
     first_violation: float
     failed: tuple[Rank, int, Any, list[array[float]]] | None
+    tail: float  # f where it falls for ever, by ever less
     deadline: float
     conditions: Any  # the record
     lagrangian: Any
@@ -109,6 +111,8 @@ class TriedRun(Run):
         """Say how a run has ended; RUNNING if it is to be tried again."""
         if self.is_over:
             return status
+        if status != RUNNING:
+            self._read_point()  # of no step is told where it is
         if self._be_exact(status):
             status = int(Status.CONVERGED)
         if status in (Status.CONVERGED, Status.STALLED):
@@ -127,7 +131,7 @@ class TriedRun(Run):
                 return int(Status.STATIONARY)
             elif self._feels_the_barrier:
                 status = int(Status.ABNORMAL)
-            elif self._falls_on():
+            elif self._is_in_tail():
                 status = int(Status.STATIONARY)
         elif status == Status.ABNORMAL:
             self._is_missed_in_own_units()
@@ -144,6 +148,20 @@ class TriedRun(Run):
         self._fail(status)
         self.tries += 1
         return RUNNING if self._tries_again() else self._least_violated(status)
+
+    def _is_in_tail(self) -> bool:
+        """Return whether f falls on for ever, or is as low as where it did.
+
+        Far enough out its slope has left float64.
+        """
+        state = self.conditions
+        size = abs(state.value) + abs(self.first - state.value)
+        if abs(state.value - self.tail) <= SAME * size:
+            return True
+        if self._falls_on():
+            self.tail = state.value
+            return True
+        return False
 
     def _is_missed_in_own_units(self) -> bool:
         """Whether a violation is small only because all of its constraint is.
@@ -300,12 +318,16 @@ class TriedRun(Run):
         status = self._in_slices(state.t + steps)
         for name, value in kept.items():
             setattr(state, name, value)
+        self._read_point()
+        return status
+
+    def _read_point(self) -> None:
+        """Be where the kernel is."""
         for k, each in zip(self.free, self.part("v", len(self.free)), strict=True):
             self.slots[k] = each
         self.gradient[:] = array(
             "d", (self.settings.sign * each for each in self.part("image", self.n))
         )
-        return status
 
     def _in_slices(self, last: int) -> int:
         """Let the kernel go on to an iteration, if time and Ctrl-C allow."""

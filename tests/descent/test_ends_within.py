@@ -1,0 +1,190 @@
+"""Ends within constraints: no success where f falls on, and all digits in any units."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from symgd import Objective, minimize
+
+ANGLES, SEEDS = st.floats(0.0, 6.28), st.integers(0, 10**6)
+quick = settings(deadline=None, max_examples=20)
+
+# ------------------------------------------------------------------------- ridges
+
+TWO_PLANES = Objective(
+    "min(a*x + b*y, c*x + d*y)",
+    ["x", "y"],
+    parameters={"a": 1, "b": 0, "c": 0, "d": 1},
+    subject_to="x**2 + y**2 <= 1",
+)
+
+
+@quick
+@given(SEEDS, st.booleans())
+def test_the_lower_of_two_planes_ends_on_one_of_them(seed, starts_on_the_ridge):
+    """At its minimum on the disc, which is known."""
+    rng = np.random.default_rng(seed)
+    a, b, c, d = rng.normal(size=4)
+    start = rng.normal(size=2)
+    if starts_on_the_ridge:
+        c, d, start = b, a, np.full(2, rng.normal())
+    result = minimize(TWO_PLANES.with_parameters(a=a, b=b, c=c, d=d), start)
+    assert result.success, result
+    lows = [-math.hypot(a, b), -math.hypot(c, d)]
+    assert min(abs(result.fun - low) for low in lows) <= 1e-7
+
+
+def test_a_start_where_ridge_and_circle_meet_is_left():
+    result = minimize("min(x, y)", [-0.7, -0.7], subject_to="x**2 + y**2 == 1")
+    assert result.fun == pytest.approx(min(result.x))
+    assert not result.success or result.fun == pytest.approx(-1.0)
+
+
+HATS = Objective(
+    "(x - a)**2 + (y - b)**2 - c*abs(x) - d*abs(y)",
+    ["x", "y"],
+    parameters={"a": 0, "b": 0, "c": 1, "d": 1},
+    subject_to="x + y <= 1",
+)
+
+
+@quick
+@given(SEEDS, st.booleans())
+def test_nothing_is_lower_around_a_success_at_ridges(seed, on_the_ridges):
+    rng = np.random.default_rng(seed)
+    a, b = (0.0, 0.0) if on_the_ridges else rng.normal(size=2)
+    c, d = rng.uniform(0.2, 2.0, size=2)
+    result = minimize(HATS.with_parameters(a=a, b=b, c=c, d=d), [0.0, 0.0])
+    assert result.success, result
+    turn = np.linspace(0.0, 2.0 * np.pi, 181)
+    for far in (1e-3, 1e-2):
+        x, y = result.x[0] + far * np.cos(turn), result.x[1] + far * np.sin(turn)
+        f = (x - a) ** 2 + (y - b) ** 2 - c * abs(x) - d * abs(y)
+        assert (f[x + y <= 1.0] >= result.fun - 1e-9).all()
+
+
+# --------------------------------------------------------- where curvature says nothing
+
+U, V = "(k*x + l*y)", "(k*y - l*x)"
+ODD = {
+    power: Objective(
+        f"{U}**{power} + {V}**2",
+        ["x", "y"],
+        parameters={"k": 1, "l": 0, "r": 1},
+        subject_to=f"{U} >= -r",
+    )
+    for power in (3, 5, 7)
+}
+
+
+@quick
+@given(st.sampled_from(sorted(ODD)), ANGLES, st.floats(0.3, 3.0), SEEDS)
+def test_odd_powers_fall_to_the_side(power, turn, r, seed):
+    start = np.random.default_rng(seed).normal(size=2) * (seed % 2)
+    given = {"k": math.cos(turn), "l": math.sin(turn), "r": r}
+    result = minimize(ODD[power].with_parameters(**given), start)
+    assert not result.success or result.fun == pytest.approx(-(r**power), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "relation", "least"),
+    [
+        ("x**7 + y**2", [0.5, 0.5], "x >= -1", -1.0),
+        ("abs(y) + x**5", None, "x >= -1", -1.0),
+        ("x**2*y", [0.0, 0.0], "x**2 + y**2 <= 1", -2.0 / math.sqrt(27.0)),
+        ("x*y", [0.5, 0.5], ["x - y**2 >= 0", "sin(x) >= y", "x**2 <= y**2"], -1.0),
+        ("min((x - 1)**2, (x + 1)**2) + y**2", None, "y >= -1", 0.0),
+        ("min(x, y) + x**2 + y**2", None, "x + y <= 9", -0.25),
+        ("-max(x, y)", None, "x**2 + y**2 <= 1", -1.0),
+        ("min(x, y, z)", None, "x**2 + y**2 + z**2 <= 1", -1.0),
+    ],
+)
+def test_what_is_no_minimum_is_left_for_one(text, start, relation, least):
+    result = minimize(text, start, subject_to=relation)
+    assert result.success, result
+    assert result.fun == pytest.approx(least, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "relation"),
+    [
+        ("-x**4 + y**2", None, "y >= 0"),
+        ("x**5 + y**2", None, "y >= 0"),
+        ("x**3", None, "x*y == 0"),
+        ("x**5 + y**2", None, "x*y >= 0"),
+        ("-abs(x) - abs(y)", None, "sin(x) >= y"),
+        ("abs(x) - abs(y)", [0.26, 1.29], "sin(x) >= y"),
+    ],
+)
+def test_what_has_no_lowest_point_is_no_success(text, start, relation):
+    assert not minimize(text, start, subject_to=relation).success
+
+
+# ------------------------------------------------------------------------- tails
+
+TAILS = [
+    Objective(f, ["x", "y"], parameters={"k": 1, "l": 0, "r": 1}, subject_to=relation)
+    for f, relation in (
+        (f"exp(-{U})", f"{V} <= r"),
+        (f"log(1 + exp(-{U}))", f"{V} == r"),
+        (f"1/(1 + {U}**2)", f"{V}**2 <= r"),
+        (f"exp(-{U}) + {V}**2", f"{U} >= -r"),
+    )
+]
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.sampled_from(TAILS), ANGLES, st.floats(0.5, 2.0), SEEDS)
+def test_f_that_falls_for_ever_is_no_success(tail, turn, r, seed):
+    start = np.random.default_rng(seed).normal(size=2)
+    given = {"k": math.cos(turn), "l": math.sin(turn), "r": r}
+    assert not minimize(tail.with_parameters(**given), start).success
+
+
+def test_f_that_falls_for_ever_from_far_away_is_no_success():
+    assert not minimize("log(1 + exp(-x - y))", subject_to="x >= y").success
+
+
+# ------------------------------------------------------------------------- units
+
+UNITS = [
+    ("x", "x >= u", lambda u: u),
+    ("x**2 + y**2", "x + y >= u", lambda u: u * u / 2.0),
+    ("(x - 3*u)**2 + (y - 2*u)**2", "x + y <= 4*u", lambda u: u * u / 2.0),
+    ("x + y", "x**2 + y**2 <= u**2", lambda u: -math.sqrt(2.0) * u),
+    ("u*x", "x**2 <= 1/u", lambda u: -math.sqrt(u)),
+]
+IN_UNITS = [
+    (Objective(f, parameters={"u": 1}, subject_to=relation), least)
+    for f, relation, least in UNITS
+]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.sampled_from(IN_UNITS), st.floats(-12.0, 12.0))
+def test_a_success_has_eight_digits_in_any_units(problem, power):
+    (objective, least), u = problem, 10.0**power
+    given = objective.with_parameters(u=u)
+    result = minimize(given, [u] * len(given.variables))
+    assert not result.success or result.fun == pytest.approx(least(u), rel=1e-8)
+
+
+@pytest.mark.parametrize("power", [-12, -8, -4, 0, 4, 8, 12])
+def test_quadratics_succeed_in_any_units(power):
+    u = 10.0**power
+    for objective, least in IN_UNITS[:3]:
+        result = minimize(objective.with_parameters(u=u))
+        assert result.success, result
+        assert result.fun == pytest.approx(least(u), rel=1e-8)
+
+
+def test_prices_are_those_of_the_exact_point():
+    result = minimize("x", subject_to={"least": "1e12*x >= 1"})
+    assert result.x == pytest.approx([1e-12], rel=1e-12)
+    assert result.multipliers["least"] == pytest.approx(1e-12)
+    two = minimize("x**2 + y**2", subject_to={"sum": "x + y >= 1e-12"})
+    assert two.multipliers["sum"] == pytest.approx(1e-12)
+    assert two.constraints["sum"] == pytest.approx(0.0, abs=1e-27)

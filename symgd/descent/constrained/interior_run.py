@@ -338,10 +338,15 @@ class InteriorRun(TriedRun):
             prices.append(-sign * scales[k] * y[k] / state.scale + 0.0)
             own = self.sides[0][k] if k < me else v[nx + k - me] / scales[k]
             values.append(h[k] / scales[k] + own)
-        residuals = Residuals(state.violation, state.norm, state.complementarity)
         return Certificate(
-            *(*where, prices, values, self._prices_of_bounds(prices)), residuals
+            *(*where, prices, values, self._prices_of_bounds(prices)), self.residuals
         )
+
+    @property
+    def residuals(self) -> Residuals:
+        """What is missed by how much."""
+        state = self.conditions
+        return Residuals(state.violation, state.norm, state.complementarity)
 
     def _prices_of_bounds(self, prices: list[float]) -> list[float]:
         """Return the multipliers of bounds; enter those of rows that are bounds."""
@@ -364,28 +369,25 @@ class InteriorRun(TriedRun):
 
     def told(self, status: Status) -> str:
         """Say why a run ended as it did, with the numbers."""
-        state = self.conditions
-        residuals = (
-            f"the gradient of the Lagrangian is {number(state.norm)}, the violation "
-            f"{number(state.violation)}, the complementarity "
-            f"{number(state.complementarity)}"
-        )
         if status == Status.CONVERGED:
-            return residuals
+            return self._gradient_told()
         if status == Status.INFEASIBLE:
             return (
                 "no point near here satisfies the constraints; the least violation "
-                f"found is {number(state.violation)}, of {self._resisting()}"
+                f"found is {number(self.residuals.constraint_violation)}, of "
+                f"{self._resisting()}"
             )
-        if status == Status.STALLED:
-            return (
-                f"no lower value was found that satisfies the constraints; {residuals}"
-            )
-        if status == Status.ABNORMAL:
-            return f"{self._why_lost()}; {residuals}"
-        return f"{super().told(status)}; {residuals}"
+        told = super().told(status)
+        reached = status == Status.TARGET_REACHED
+        return f"{told}; {self._gradient_told()}" if reached else told
 
-    def _why_lost(self) -> str:
+    def _gradient_told(self) -> str:
+        return self.residuals.told()
+
+    def _stalled(self) -> str:
+        return "no lower value was found that satisfies the constraints"
+
+    def _lost(self) -> str:
         """Say why there is no way on, as far as it shows."""
         if self._is_infinite:
             return "a derivative isn't finite there: whether it is a minimum isn't told"

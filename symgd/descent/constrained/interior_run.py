@@ -12,7 +12,7 @@ from typing import Any
 from symgd.descent.certificate import CTOL, Certificate, Residuals
 from symgd.descent.constrained.ends_within import EndsWithin
 from symgd.descent.constrained.newton_pattern import NewtonPattern
-from symgd.descent.constrained.second_tries import inside
+from symgd.descent.constrained.second_tries import SMALL, inside
 from symgd.descent.run import FARTHEST, NO_END, floats
 from symgd.descent.settings import Settings
 from symgd.kernels.shared import shared
@@ -57,7 +57,8 @@ class InteriorRun(EndsWithin):
         self.remembers = False  # values say nothing where constraints are violated
         self.lagrangian = whole = objective.constraints
         self.words = whole.function.parameter_values()
-        self.sides = self.box.sides
+        self.sides, known = self.box.sides, whole.small_sides(SMALL)
+        self.small_sides = {k: known[k] for k in known if k not in self.box.rows}
         n, m, me = self.n, whole.rows, whole.equalities
         pairs = zip(self.lower, self.upper, strict=True)
         self.free = array("q", (k for k, (a, b) in enumerate(pairs) if a < b))
@@ -159,11 +160,11 @@ class InteriorRun(EndsWithin):
         self.record.clear()
         for name, count in self.counts.items():
             setattr(self.record, name, count)
-        self.conditions.sign, self.conditions.ctol = self.settings.sign, CTOL
+        self.conditions.sign = self.settings.sign
         self.tries, self.left, self.failed = 0, 0, None
         self.waits = self.is_over = False
         self.first_violation = self.tail = math.inf
-        self.put("units", [1.0] * self.counts["constraints"])
+        self._measure_sides()
         self._try()
 
     def begin(self, x: Sequence[float]) -> int:
@@ -233,10 +234,15 @@ class InteriorRun(EndsWithin):
             prices.append(-sign * scales[k] * y[k] / state.scale + 0.0)
             own = self.sides[0][k] if k < me else v[nx + k - me] / scales[k]
             values.append(h[k] / scales[k] + own)
-        residuals = Residuals(state.violation, state.norm, state.complementarity)
         return Certificate(
-            *(*where, prices, values, self._prices_of_bounds(prices)), residuals
+            *(*where, prices, values, self._prices_of_bounds(prices)), self.residuals
         )
+
+    @property
+    def residuals(self) -> Residuals:
+        """What is missed by how much."""
+        state = self.conditions
+        return Residuals(state.violation, state.norm, state.complementarity)
 
     def _prices_of_bounds(self, prices: list[float]) -> list[float]:
         """Return the multipliers of bounds; enter those of rows that are bounds."""
@@ -259,28 +265,25 @@ class InteriorRun(EndsWithin):
 
     def told(self, status: Status) -> str:
         """Say why a run ended as it did, with the numbers."""
-        state = self.conditions
-        residuals = (
-            f"the gradient of the Lagrangian is {number(state.norm)}, the violation "
-            f"{number(state.violation)}, the complementarity "
-            f"{number(state.complementarity)}"
-        )
         if status == Status.CONVERGED:
-            return residuals
+            return self._gradient_told()
         if status == Status.INFEASIBLE:
             return (
                 "no point near here satisfies the constraints; the least violation "
-                f"found is {number(state.violation)}, of {self._resisting()}"
+                f"found is {number(self.residuals.constraint_violation)}, of "
+                f"{self._resisting()}"
             )
-        if status == Status.STALLED:
-            return (
-                f"no lower value was found that satisfies the constraints; {residuals}"
-            )
-        if status == Status.ABNORMAL:
-            return f"{self._why_lost()}; {residuals}"
-        return f"{super().told(status)}; {residuals}"
+        told = super().told(status)
+        reached = status == Status.TARGET_REACHED
+        return f"{told}; {self._gradient_told()}" if reached else told
 
-    def _why_lost(self) -> str:
+    def _gradient_told(self) -> str:
+        return self.residuals.told()
+
+    def _stalled(self) -> str:
+        return "no lower value was found that satisfies the constraints"
+
+    def _lost(self) -> str:
         """Say why there is no way on, as far as it shows."""
         if self._is_infinite:
             return "a derivative isn't finite there: whether it is a minimum isn't told"

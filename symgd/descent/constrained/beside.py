@@ -9,7 +9,7 @@ Elsewhere: higher-order necessary conditions, and feasible direct search.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,12 +18,12 @@ from symgd.descent.certificate import NEAR
 
 DISTANCES = (1e-3, 1e-2, 1e-1, 1.0)  # sizes of x
 CORRECTIONS = 6  # back to the constraints that hold it
-ACROSS = 30  # steps to the bottom of a valley
+STAGES, ACROSS = 40, 3  # steps along a valley, and to its bottom after each of them
+SHORTER, SHORTEST = 0.2, 1e-5  # sizes of x: a step along it
 LEAST = 1e-12  # of f, and of what it changed by: what isn't lower
 ROUNDED = 4e-15  # of what a constraint is made of: a violation that is none
 LEAST_SIZE = 1e-3  # of the largest: what a small coordinate is taken for
 STEEP = 1e-4  # of the largest curvature: across a valley
-FLAT = 1e-6  # of a direction: what isn't across a valley
 SLANTED = 8  # directions between coordinates, and two for each of these
 
 Around = tuple[float, np.ndarray, np.ndarray, np.ndarray]
@@ -41,8 +41,8 @@ class Nearby:
         Likewise: f, its gradient, the constraints, and their derivatives.
     prices : array
         The multipliers of constraints, as in ``f + sum(price*c)``.
-    curvature : array
-        The Hessian of the Lagrangian, at the end; what isn't known of it is 0.
+    curvature : callable
+        Of a point: the Hessian of the Lagrangian; what isn't known of it is 0.
     end, start : arrays
     bounds, sides : pairs of arrays
         Of variables, of constraints.
@@ -60,7 +60,7 @@ class Nearby:
     evaluated: Callable[[np.ndarray], tuple[float, np.ndarray]]
     around: Callable[[np.ndarray], Around]
     prices: np.ndarray
-    curvature: np.ndarray
+    curvature: Callable[[np.ndarray], np.ndarray]
     end: np.ndarray
     start: np.ndarray
     bounds: tuple[np.ndarray, np.ndarray]
@@ -76,9 +76,9 @@ class Nearby:
             return self._lower()
 
     def _lower(self) -> array[float] | None:
-        f, slope, c, self.rows = self.around(self.end)
-        rows = self.rows
-        if not all(np.isfinite(each).all() for each in (f, c, rows)):
+        known = self.around(self.end)
+        self.f, slope, c, self.rows = known
+        if not all(np.isfinite(each).all() for each in known):
             return None
         aside = np.clip(self.end + next(self._scales()) / 3.0, *self.bounds)
         self.bends = not np.array_equal(self.around(aside)[3], self.rows)
@@ -86,27 +86,36 @@ class Nearby:
         below, above = np.abs(c - self.sides[0]), np.abs(self.sides[1] - c)
         self.goals = np.where(below <= above, *self.sides)
         held, equal = np.minimum(below, above) <= near, self.sides[0] == self.sides[1]
-        least = LEAST * (abs(f) + abs(f - self.evaluated(self.start)[0])) + self.hidden
+        least = LEAST * (abs(self.f) + abs(self.f - self.evaluated(self.start)[0]))
+        least += self.hidden
         sets = (held, equal) if (held != equal).any() else (held,)
         lowest: dict[bool, tuple[float, np.ndarray]] = {}
-        for sizes in self._scales():
-            self.sizes = sizes
-            # The barrier leaves the end a little inside: that is worth no fall.
-            exact = self._brought_back(self.end, held)
-            self.f = f if exact is None else float(np.fmin(f, exact[1]))
-            for kept in sets:
-                bends = kept is sets[-1]
-                for way in self._ways(slope, kept, bends):
-                    for there, lower in self._onwards(way, kept, least):
-                        slope = 2.0 * self.steep * np.abs(there - self.end).sum()
-                        sloped = lower >= self.f - least - slope
-                        known = lowest[sloped][0] if sloped in lowest else np.inf
-                        if lower < min(known, self.f - least):
-                            lowest[sloped] = lower, there
+        for there, lower in self._points(slope, sets, least):
+            explained = 2.0 * self.steep * np.abs(there - self.end).sum()
+            sloped = lower >= self.f - least - explained
+            known = lowest[sloped][0] if sloped in lowest else np.inf
+            if lower < min(known, self.f - least):
+                lowest[sloped] = lower, there
         if not lowest:
             return None
         self.is_sloped = False not in lowest
         return array("d", lowest[self.is_sloped][1].tolist())
+
+    def _points(
+        self, slope: np.ndarray, sets: Sequence[np.ndarray], least: float
+    ) -> Iterator[tuple[np.ndarray, float]]:
+        """Yield points from the end on to which f doesn't rise."""
+        f = self.f
+        for sizes in self._scales():
+            self.sizes = sizes
+            # The barrier leaves the end a little inside: that is worth no fall.
+            exact = self._brought_back(self.end, sets[0])
+            self.f = f if exact is None else float(np.fmin(f, exact[1]))
+            for kept in sets:
+                for way in self._ways(slope, kept, kept is sets[-1]):
+                    yield from self._onwards(way, kept, least)
+        self.sizes = next(self._scales())
+        yield from self._along_valleys(sets[0], least)
 
     def _scales(self) -> Iterator[np.ndarray]:
         """Yield how large coordinates may be: small ones as others."""
@@ -126,8 +135,6 @@ class Nearby:
             if found is None:
                 continue
             if not found[1] <= self.f + least:
-                found = self._in_valley(way, found[0], kept)
-            if found is None or not found[1] <= self.f + least:
                 return
             yield found
 
@@ -142,13 +149,9 @@ class Nearby:
         low, high = self.bounds
         free = np.diag(1.0 * (high > low))
         along = self._null_space(self.rows[kept] * self.sizes * (high > low)) @ free
-        self.across = np.zeros((0, n)), np.zeros(0)
         if len(along):
-            scaled = self.curvature * self.sizes * self.sizes[:, None]
-            bends, turned = np.linalg.eigh(along @ scaled @ along.T)
-            along = turned.T @ along
-            steep = bends > STEEP * np.abs(bends).max()
-            self.across = along[steep], bends[steep]
+            scaled = self.curvature(self.end) * self.sizes * self.sizes[:, None]
+            along = np.linalg.eigh(along @ scaled @ along.T)[1].T @ along
         slanted = rng.uniform(-1.0, 1.0, (2 * n + SLANTED, len(along))) @ along
         every = [
             *along,
@@ -171,23 +174,59 @@ class Nearby:
         rank = int((strengths > 1e-10 * max(strengths.max(), 1e-300)).sum())
         return np.asarray(ways[rank:])
 
-    def _in_valley(
-        self, way: np.ndarray, there: np.ndarray, kept: np.ndarray
+    def _along_valleys(
+        self, kept: np.ndarray, least: float
+    ) -> Iterator[tuple[np.ndarray, float]]:
+        """Yield points in valleys, as far as f doesn't rise along them.
+
+        A step along the valley is followed by Newton's steps across it.
+        """
+        across, along = self._axes(self.end, kept)
+        if not len(across[0]):
+            return  # nothing bends: it is straight
+        for first in (*along, *-along):
+            x, way, far = self.end, first / np.abs(first).max(), DISTANCES[0]
+            for _ in range(STAGES):
+                found = self._to_bottom(x + far * self.sizes * way, kept)
+                if found is None or not found[1] <= self.f + least:
+                    far *= SHORTER
+                    if far < SHORTEST:
+                        break
+                    continue
+                yield found
+                moved, x, far = (found[0] - x) / self.sizes, found[0], min(2 * far, 1.0)
+                along = self._axes(x, kept)[1]
+                way = along.T @ (along @ moved)
+                if not (largest := np.abs(way).max(initial=0.0)) > 0.0:
+                    break
+                way = way / largest
+
+    def _axes(
+        self, x: np.ndarray, kept: np.ndarray
+    ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+        """Return directions across a valley, with curvatures, and along it."""
+        rows = self.around(x)[3][kept] * self.sizes
+        along = self._null_space(rows * (self.bounds[0] < self.bounds[1]))
+        curvature = self.curvature(x) * self.sizes * self.sizes[:, None]
+        bends, turned = np.linalg.eigh(along @ curvature @ along.T)
+        along = turned.T @ along
+        steep = bends > STEEP * np.abs(bends).max(initial=0.0)
+        flat = np.abs(bends) <= STEEP * np.abs(bends).max(initial=0.0)
+        return (along[steep], bends[steep]), along[flat]
+
+    def _to_bottom(
+        self, there: np.ndarray, kept: np.ndarray
     ) -> tuple[np.ndarray, float] | None:
-        """Return a point moved to the bottom of a bent valley, if the way is one."""
-        ways, bends = self.across
-        if not len(ways) or np.abs(ways @ way).max() > FLAT:
-            return None
-        found: tuple[np.ndarray, float] | None = None
+        """Return a point moved to the bottom of the valley, or None."""
+        found = self._brought_back(there, kept)
         for _ in range(ACROSS):
-            _, slope, _, rows = self.around(there)
+            if found is None:
+                return None
+            (ways, bends), _ = self._axes(found[0], kept)
+            _, slope, _, rows = self.around(found[0])
             slope = (slope + self.prices @ rows) * self.sizes
-            step = (ways @ slope / bends) @ ways
-            before = found
-            found = self._brought_back(there - step * self.sizes, kept)
-            if found is None or (before is not None and not found[1] < before[1]):
-                return before
-            there = found[0]
+            step = (ways @ slope / bends) @ ways * self.sizes
+            found = self._brought_back(found[0] - step, kept)
         return found
 
     def _brought_back(

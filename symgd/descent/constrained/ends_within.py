@@ -246,13 +246,12 @@ class EndsWithin(TriedRun):
 
         bounds, sides = self._limits()
         x, known, prices = np.array(self.x), self.n + m <= MANY, self._multipliers()
+        nothing = np.zeros((self.n, self.n))
         nearby = Nearby(
             evaluated=self._values_at,
             around=self._differentiated if size <= FOLLOWED else self._as_at_end(),
             prices=prices,
-            curvature=self._curvature(x, prices)
-            if known
-            else np.zeros((self.n, self.n)),
+            curvature=lambda x: self._curvature(x, prices) if known else nothing,
             end=x,
             start=np.array(self.origin or self.start),
             bounds=bounds,

@@ -117,23 +117,12 @@ class TriedRun(Run):
         if self._be_exact(status):
             status = int(Status.CONVERGED)
         if status in (Status.CONVERGED, Status.STALLED):
-            if self._is_missed_in_own_units():
-                status = int(Status.ABNORMAL)
-            elif self._is_saddle():
-                status = int(Status.STATIONARY)
-            elif lower := self._lower_nearby():
-                if self.left < MOST_LEFT:
-                    self.left += 1
-                    self._stand_at(lower)
-                    self._call_kernel(0)  # it may be a minimum itself
-                    self._try()
-                    self.conditions.first_barrier *= NEARER**self.left
-                    return RUNNING
+            if (lower := self._lower_nearby()) and self.left < MOST_LEFT:
+                self._leave_for(lower)
+                return RUNNING
+            if lower:
                 return int(Status.STATIONARY)
-            elif self._feels_the_barrier:
-                status = int(Status.ABNORMAL)
-            elif self._is_in_tail():
-                status = int(Status.STATIONARY)
+            status = self._of_end(status)
         elif status == Status.ABNORMAL:
             self._is_missed_in_own_units()
         if status == Status.DIVERGED and self.t >= 0 and self._is_infinite:
@@ -149,6 +138,23 @@ class TriedRun(Run):
         self._fail(status)
         self.tries += 1
         return RUNNING if self._tries_again() else self._least_violated(status)
+
+    def _of_end(self, status: int) -> int:
+        """Say what an end is, near which nothing lower was found."""
+        if self._is_missed_in_own_units() or self._feels_the_barrier:
+            return int(Status.ABNORMAL)
+        return int(Status.STATIONARY if self._is_no_minimum() else status)
+
+    def _leave_for(self, lower: array[float]) -> None:
+        """Begin anew at a lower point, each time nearer to it."""
+        self.left += 1
+        self._stand_at(lower)
+        self._call_kernel(0)  # it may be a minimum itself
+        self._try()
+        self.conditions.first_barrier *= NEARER**self.left
+
+    def _is_no_minimum(self) -> bool:
+        return self._is_saddle() or self._is_in_tail()
 
     def _is_in_tail(self) -> bool:
         """Return whether f falls on for ever, or is as low as where it did.

@@ -76,9 +76,8 @@ class Nearby:
             return self._lower()
 
     def _lower(self) -> array[float] | None:
-        known = self.around(self.end)
-        self.f, slope, c, self.rows = known
-        if not all(np.isfinite(each).all() for each in known):
+        self.f, slope, c, self.rows = self.around(self.end)
+        if not all(np.isfinite(each).all() for each in (self.f, slope, c, self.rows)):
             return None
         aside = np.clip(self.end + next(self._scales()) / 3.0, *self.bounds)
         self.bends = not np.array_equal(self.around(aside)[3], self.rows)
@@ -211,8 +210,7 @@ class Nearby:
         bends, turned = np.linalg.eigh(along @ curvature @ along.T)
         along = turned.T @ along
         steep = bends > STEEP * np.abs(bends).max(initial=0.0)
-        flat = np.abs(bends) <= STEEP * np.abs(bends).max(initial=0.0)
-        return (along[steep], bends[steep]), along[flat]
+        return (along[steep], bends[steep]), along[~steep]
 
     def _to_bottom(
         self, there: np.ndarray, kept: np.ndarray

@@ -28,7 +28,7 @@ Around = tuple[float, np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass
-class Exact:
+class OnSides:
     """A minimum on some sides: its point, multipliers, and what is left.
 
     Attributes
@@ -75,7 +75,7 @@ class ActiveSet:
     bounds: tuple[np.ndarray, np.ndarray]
     sides: tuple[np.ndarray, np.ndarray]
 
-    def exact(self) -> Exact | None:
+    def exact(self) -> OnSides | None:
         """Return the minimum on the sides that hold the end, if there is one."""
         with np.errstate(all="ignore"):
             try:
@@ -83,7 +83,7 @@ class ActiveSet:
             except np.linalg.LinAlgError:
                 return None
 
-    def _exact(self) -> Exact | None:
+    def _exact(self) -> OnSides | None:
         _, slope, c, rows = self.around(self.end)
         units, worth = np.abs(rows) @ self.sizes, np.abs(slope) @ self.sizes
         self.of_rows = self._guess(c, self.sides, self.y, units, worth)
@@ -163,7 +163,7 @@ class ActiveSet:
         )
         return x, y, float(far.max(initial=0.0))
 
-    def _seen_at(self, x: np.ndarray, y: np.ndarray) -> Exact:
+    def _seen_at(self, x: np.ndarray, y: np.ndarray) -> OnSides:
         f, slope, c, rows = self.around(x)
         rest = slope + y @ rows
         free = self.of_x == 0
@@ -172,9 +172,9 @@ class ActiveSet:
             (np.abs(rest) / np.where(terms > 0, terms, 1.0))[free].max(initial=0.0)
         )
         self.terms, self.rows = terms, rows
-        return Exact(x, y, np.where(free, 0.0, rest), f, slope, c, left)
+        return OnSides(x, y, np.where(free, 0.0, rest), f, slope, c, left)
 
-    def _changes(self, found: Exact) -> bool:
+    def _changes(self, found: OnSides) -> bool:
         """Let go what doesn't hold, and keep to what is crossed; return whether."""
         low, high = self.sides
         rounded = ROUNDED * (np.abs(self.rows) @ np.abs(found.x) + np.abs(found.c))
@@ -193,7 +193,7 @@ class ActiveSet:
             wrong.any() or pulled.any() or crossed.any() or (under | over).any()
         )
 
-    def _is_minimum(self, found: Exact) -> bool:
+    def _is_minimum(self, found: OnSides) -> bool:
         """Return whether nothing is left, and f curves upwards along the sides."""
         if not (found.left <= LEFT and np.isfinite(found.f)):
             return False

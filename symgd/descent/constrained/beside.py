@@ -20,6 +20,7 @@ DISTANCES = (1e-3, 1e-2, 1e-1, 1.0)  # sizes of x
 CORRECTIONS = 6  # back to the constraints that hold it
 STAGES, ACROSS = 40, 3  # steps along a valley, and to its bottom after each of them
 SHORTER, SHORTEST = 0.2, 1e-5  # sizes of x: a step along it
+HALF = 0.5  # of a step, which is to lead on
 LEAST = 1e-12  # of f, and of what it changed by: what isn't lower
 ROUNDED = 4e-15  # of what a constraint is made of: a violation that is none
 LEAST_SIZE = 1e-3  # of the largest: what a small coordinate is taken for
@@ -187,13 +188,15 @@ class Nearby:
             x, way, far = self.end, first / np.abs(first).max(), DISTANCES[0]
             for _ in range(STAGES):
                 found = self._to_bottom(x + far * self.sizes * way, kept)
-                if found is None or not found[1] <= self.f + least:
+                moved = 0.0 * way if found is None else (found[0] - x) / self.sizes
+                onwards = moved @ way >= HALF * far * (way @ way)
+                if found is None or not (onwards and found[1] <= self.f + least):
                     far *= SHORTER
                     if far < SHORTEST:
                         break
                     continue
                 yield found
-                moved, x, far = (found[0] - x) / self.sizes, found[0], min(2 * far, 1.0)
+                x, far = found[0], min(2.0 * far, 1.0)
                 along = self._axes(x, kept)[1]
                 way = along.T @ (along @ moved)
                 if not (largest := np.abs(way).max(initial=0.0)) > 0.0:

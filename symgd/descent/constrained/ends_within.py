@@ -19,13 +19,14 @@ from symgd.native.status import Status
 if TYPE_CHECKING:
     import numpy as np
 
-    from symgd.descent.constrained.active_set import Exact
+    from symgd.descent.constrained.active_set import OnSides
     from symgd.descent.constrained.beside import Around
 
 LOOKED_AT = 10**6  # entries of a Jacobian, at most, to look for lower points
 FOLLOWED = 1000  # likewise, where it is found anew at each of them
 AWAY = 1e6  # from the start, in sizes of it
 REST = 1e-6  # of the size of x: a step that is none, at a minimum
+PARTS = (1.0, -1.0, 0.1, -0.1, 1e-3, -1e-3)  # of x: where a plateau is level
 WEAK = 1e-3  # a multiplier and a distance, scaled: of a side that may not hold
 OWN = 1e-9  # of what is left by the barrier, in the end's own units: nothing
 
@@ -185,7 +186,7 @@ class EndsWithin(TriedRun):
                 return True
         return False
 
-    def _be_there(self, found: Exact) -> None:
+    def _be_there(self, found: OnSides) -> None:
         """Be at a point, with its multipliers."""
         import numpy as np
 
@@ -287,6 +288,25 @@ class EndsWithin(TriedRun):
             bounds=bounds,
             sides=sides,
         ).falls_for_ever()
+
+    def _is_on_plateau(self) -> bool:
+        """Return whether f, which has fallen, is exactly the same all around.
+
+        Nothing smooth is so unless it is constant: its slopes have left float64.
+        """
+        value = self.conditions.value
+        if any(self.gradient) or not (self.first > value and self.origin):
+            return False
+        if not self.lagrangian.function.is_smooth:
+            return False
+        for k in self.free:
+            size = max(abs(self.slots[k]), abs(self.slots[k] - self.origin[k]))
+            for part in PARTS:
+                there = self.x
+                there[k] += part * (size or 1.0)
+                if self._evaluated(there)[0] != value:
+                    return False
+        return True
 
     @property
     def _is_restless(self) -> bool:

@@ -111,7 +111,8 @@ class InteriorRun(EndsWithin):
         self.v_sides = floats(size), floats(size)
         self.start = floats(n)
         self.tries = self.left = 0
-        self.missed = self.first_violation = self.deadline = self.tail = math.inf
+        self.missed = self.first_violation = self.deadline = math.inf
+        self.tail = self.below = math.inf
         self.failed, self.waits, self.is_over = None, False, False
         function = self.lagrangian.function
         of_second = "product" if pattern.sizes["groups"] else "hessian"
@@ -163,7 +164,7 @@ class InteriorRun(EndsWithin):
         self.conditions.sign = self.settings.sign
         self.tries, self.left, self.failed = 0, 0, None
         self.waits = self.is_over = False
-        self.first_violation = self.tail = math.inf
+        self.first_violation = self.tail = self.below = math.inf
         self._measure_sides()
         self._try()
 
@@ -327,7 +328,7 @@ class InteriorRun(EndsWithin):
     def _not_a_minimum(self) -> str:
         best = "minimum" if self.settings.sign > 0 else "maximum"
         evaluations = self.record.evaluations
-        is_tail = not self._is_saddle() and self._falls_on()
+        is_tail = not self._is_saddle() and (self._is_on_plateau() or self._falls_on())
         self.record.evaluations = evaluations  # it was known before
         if is_tail:
             falls = "falls" if self.settings.sign > 0 else "rises"

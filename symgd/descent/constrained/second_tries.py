@@ -40,7 +40,7 @@ SAME = 1e-7  # of f, and of what it changed by: what is as low
 BESIDE = 1e-3  # where that begins, in sizes of x
 INFEASIBLE_IS_MORE = 0.999  # times its violation: it says more than others
 RANKED = ("known", "violation", "value", "status")  # of a failed end, as it is stored
-NUMBERS = ("missed", "first_violation", "tail")
+NUMBERS = ("missed", "first_violation", "tail", "below")
 LARGEST = 1e308  # of what is stored as text
 COUNTED = ("t", "last", "rows", "evaluations", "waited")  # over all of these
 AGAIN = (Status.ABNORMAL, Status.INFEASIBLE, Status.STATIONARY)
@@ -63,6 +63,7 @@ class TriedRun(Run):
     first_violation: float
     failed: tuple[Rank, int, Any, list[array[float]]] | None
     tail: float  # f where it falls for ever, by ever less
+    below: float  # the lowest f for which an end was left
     deadline: float
     conditions: Any  # the record
     lagrangian: Any
@@ -82,6 +83,9 @@ class TriedRun(Run):
         raise NotImplementedError
 
     def _lower_nearby(self) -> array[float] | None:
+        raise NotImplementedError
+
+    def _is_on_plateau(self) -> bool:
         raise NotImplementedError
 
     def _falls_on(self) -> bool:
@@ -150,10 +154,15 @@ class TriedRun(Run):
         self.left += 1
         self._stand_at(lower)
         self._call_kernel(0)  # it may be a minimum itself
+        self.below = min(self.below, self.conditions.value)
         self._try()
         self.conditions.first_barrier *= NEARER**self.left
 
     def _is_no_minimum(self) -> bool:
+        state = self.conditions
+        least = SAME * (abs(self.below) + abs(state.value))
+        if state.value > self.below + least:
+            return True  # it is above where it has been
         return self._is_saddle() or self._is_in_tail()
 
     def _is_in_tail(self) -> bool:
@@ -165,7 +174,7 @@ class TriedRun(Run):
         size = abs(state.value) + abs(self.first - state.value)
         if abs(state.value - self.tail) <= SAME * size:
             return True
-        if self._falls_on():
+        if self._is_on_plateau() or self._falls_on():
             self.tail = state.value
             return True
         return False

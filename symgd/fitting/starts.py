@@ -44,6 +44,8 @@ MIXED = 0.4  # of the frequencies where waves are multiplied, as their sums are 
 CROWD = 12  # parameters, more than draws can tell: each label is searched alone
 NEARER = 0.9, 0.5, 0.1, 0.0  # of the way from a constant curve
 APART = 100.0  # times as large as others: rows that hide them
+HIGHER = 8.0  # times the sampling limit, where nothing below it is
+POOR, MUCH = 0.1, 0.1  # of a constant's sum; of a sum: what isn't lower by chance
 ENOUGH = 0.01  # of a constant's sum
 BROKEN = 4  # ends, from which jumps are searched
 OUTSTANDING, BESIDE = 16, 2  # a part of the rows, and how many beside each
@@ -66,6 +68,7 @@ class Search:
     ) -> None:
         self.whole, self.near = regression, near
         self.cut = False  # whether Ctrl-C ended it
+        self.beyond = 1.0  # times the sampling limit: up to which frequencies are tried
         self.is_relative = False  # whether rows are as large as their targets
         self.given, self.lower, self.upper, self.rng = given, lower, upper, rng
         unknown = np.isnan(given)
@@ -122,17 +125,45 @@ class Search:
             return self._completed(self.given)
         ends: list[tuple[float, np.ndarray]] = []
         try:
-            for group in self._groups(ends):
-                for x in self._promising(list(group())):
-                    ends.append(self._refined(x))
-                if any(self._is_enough(*end) for end in ends):
-                    break
+            self._follow(ends)
+            if has_waves(self.regression):
+                ends = self._with_higher(ends)
             return self._broken(ends) if self.jumps else self._least(ends)
         except KeyboardInterrupt:
             if not ends:
                 raise
             self.cut = True
             return self._least(ends)
+
+    def _follow(self, ends: list[tuple[float, np.ndarray]]) -> None:
+        """Add ends of descents, until one is good enough."""
+        for group in self._groups(ends):
+            for x in self._promising(list(group())):
+                ends.append(self._refined(x))
+            if any(self._is_enough(*end) for end in ends):
+                break
+
+    def _with_higher(
+        self, ends: list[tuple[float, np.ndarray]]
+    ) -> list[tuple[float, np.ndarray]]:
+        """Return ends at higher frequencies instead, if they are much better.
+
+        Uneven rows tell frequencies beyond the sampling limit, but by chance, too.
+        """
+        best = self._least(ends)
+        if best is None or self.beyond > 1.0:
+            return ends
+        fun = self.regression.gauss_newton(best).fun
+        if not beside_a_constant(self.regression, best, fun) > POOR:
+            return ends
+        other, higher = copy.copy(self), list[tuple[float, np.ndarray]]()
+        other.beyond = HIGHER
+        other._follow(higher)
+        found = other._least(higher)
+        if found is None or not self.regression.gauss_newton(found).fun < MUCH * fun:
+            return ends
+        self.beyond = HIGHER
+        return higher
 
     def _groups(self, ends: list[tuple[float, np.ndarray]]) -> list[Callable[[], Any]]:
         """Return what yields points, one group to be tried after the other."""
@@ -291,7 +322,7 @@ class Search:
             usable = np.isfinite([left, phase, curve, known]).all()
             if not (usable and np.ptp(phase) > 0.0 and np.ptp(curve) > 0.0):
                 continue  # it is a phase
-            for found in chirps(phase, left, sampling_limit(phase), curve, known):
+            for found in chirps(phase, left, self._limit(phase), curve, known):
                 for _ in range(TRIES):
                     x = self._redrawn(self._somewhere(), self.other)
                     x[at], x[bend] = found
@@ -348,7 +379,7 @@ class Search:
             return float(self.rng.uniform(-np.pi, np.pi)) if power == 1.0 else None
         if not (np.isfinite(left).all() and np.isfinite(rest).all()):
             return None
-        found = frequencies(factor, left, sampling_limit(factor), rest)
+        found = frequencies(factor, left, self._limit(factor), rest)
         if not len(found):
             return None
         if ranks is None:
@@ -359,6 +390,9 @@ class Search:
             apart = abs(one - other)
             rate = [one / 2.0, (one + other) / 2.0, apart / 2.0, apart][part]
         return float(rate ** (1.0 / power)) if rate else None
+
+    def _limit(self, factor: np.ndarray) -> float:
+        return self.beyond * sampling_limit(factor)
 
     def _ranks(self, count: int) -> list[int]:
         """Return ranks of peaks, all different, the first ones rather than others."""
@@ -377,7 +411,7 @@ class Search:
             for k in waves:
                 factor, power, _ = self.scales.at(k, x)
                 rate = abs(x[self.scales.parts[k].place]) ** power
-                if np.ptp(factor) > 0.0 and rate > 1.05 * sampling_limit(factor):
+                if np.ptp(factor) > 0.0 and rate > 1.05 * self._limit(factor):
                     return False
         return True
 

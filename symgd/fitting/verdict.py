@@ -16,6 +16,7 @@ from symgd.language.text import number
 from symgd.native.status import Status
 
 GOOD = 1e-3  # of a constant's sum: no more is asked of what is lower
+MOST = 0.5  # of a constant's sum, left by waves
 POOR = 0.1  # of a constant's sum
 NO_BETTER = 1.0 - 1e-9
 FAR = 1e30  # times the data: of a parameter that ran away
@@ -49,6 +50,11 @@ def reservation(regression: Regression, end: End, free: np.ndarray) -> str:
         return ""
     if not is_structured(regression, end.x):
         left = beside_a_constant(regression, end.x, end.fun)
+        if has_waves(regression) and left > MOST:
+            return (
+                f"the waves leave {100 * left:.0f} % of what a constant leaves: those "
+                "of other frequencies may leave less"
+            )
         if left <= GOOD or not is_ill_conditioned(regression.gauss_newton(end.x)):
             return ""
         return "the rows don't determine all parameters there: few may be met by chance"

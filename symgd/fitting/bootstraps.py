@@ -19,8 +19,8 @@ from symgd.errors import InputError, unknown_name
 from symgd.fitting import derived
 from symgd.fitting.correlated import Correlated
 from symgd.fitting.derived import Derived
-from symgd.fitting.levenberg_marquardt import Limits
-from symgd.fitting.regression import ENDED, Regression
+from symgd.fitting.levenberg_marquardt import ENDED, Limits
+from symgd.fitting.regression import Regression
 from symgd.fitting.ties import Tie
 from symgd.language.formula import Formula, symbol
 from symgd.language.plain import count as whole

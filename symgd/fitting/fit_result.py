@@ -19,12 +19,13 @@ from symgd.errors import InputError
 from symgd.fitting import derived, information, uncertainty, verdict
 from symgd.fitting.correlated import Correlated
 from symgd.fitting.derived import Derived
+from symgd.fitting.least_absolute import ROUNDED
 from symgd.fitting.levenberg_marquardt import End, told
 from symgd.fitting.likelihoods import Likelihood
 from symgd.fitting.orthogonal import Orthogonal
 from symgd.fitting.predictions import predicted
 from symgd.fitting.quantiles import two_sided
-from symgd.fitting.regression import ROUNDED, Regression
+from symgd.fitting.regression import Regression
 from symgd.fitting.sources import Source
 from symgd.language.drawing import card, drawn, pictured
 from symgd.language.formula import natural_order, text_of

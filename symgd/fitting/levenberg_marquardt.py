@@ -41,6 +41,9 @@ from symgd.native.status import RUNNING, Status
 
 BY_SQUARES = RESOLUTION  # what Cauchy and Schwarz allow where least squares don't bend
 BY_HESSIANS = 1e-21  # where the slope knows no such bound
+EPSILON = float(np.finfo(np.float64).eps)
+ENDED = (Status.CONVERGED, Status.STALLED)
+ROUGHLY = 1e-2  # an offset from which Newton's method takes over
 LONG = 1_000_000  # rows passed, or as much algebra, before others may look: some ms
 # What changes during a descent: whole numbers, with the largest ones, and others.
 COUNTS = {"t": FARTHEST, "evaluations": FARTHEST, "last": NO_END}

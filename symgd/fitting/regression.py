@@ -12,7 +12,11 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgd.fitting.least_absolute import least_absolute
 from symgd.fitting.levenberg_marquardt import (
+    ENDED,
+    EPSILON,
+    ROUGHLY,
     Ended,
     Limits,
     Path,
@@ -29,21 +33,14 @@ from symgd.native.quadratic import root_of
 from symgd.native.status import Status
 from symgd.objectives.space import Space
 
-EPSILON = float(np.finfo(np.float64).eps)
 ILL_CONDITIONED = 1e-10  # a ratio of squares whose inverse has lost half its digits
 MANY = 12  # parameters whose products are too many sums for one loop
 COPIED = 2**26  # bytes of columns, 64 MiB; of more, a fit has no copy
-ROUGHLY = 1e-2  # an offset from which Newton's method takes over
 LARGE = 20_000  # rows, from which a sample of them is worth it
 EVERY = 17  # of the rows is in the sample: a prime, as rows may repeat a pattern
 NEAR = 1e-3  # an offset that is small for a sample
 SOON = 10  # iterations
 MORE = 200  # iterations
-ENDED = (Status.CONVERGED, Status.STALLED)
-DIGITS = 12  # to which the absolute value is approached, in units of its mean
-UNBALANCED = 1e-10  # a share of the rows that is rounding
-RESOLVED = 1e-8  # a share of the sum that rounding may leave
-ROUNDED = 16.0 * EPSILON  # a share of the target that is rounding
 LEAST = 1e-70  # what a target is at least, but for one that is 0
 
 
@@ -319,15 +316,15 @@ class Regression:
         if self.loss.squares:
             return (yield from self._least_squares(x, *bounds, limits))
         if self.loss.smoothed:
-            return (yield from self._least_absolute(x, *bounds, limits))
-        point = yield from self._roughly(x, *bounds, limits)
-        ended = yield self._by_hessians(point.x, *bounds, limits, point.floor)
+            return (yield from least_absolute(self, x, *bounds, limits))
+        point = yield from self.roughly(x, *bounds, limits)
+        ended = yield self.by_hessians(point.x, *bounds, limits, point.floor)
         if ended.status == Status.ABNORMAL:
             # Where a loss is straight it has no curvature, but rows have weights.
             some = dataclasses.replace(limits, maxiter=limits.nit + MORE)
             point, _, _ = yield from self._by_products(ended.point.x, *bounds, some)
             limits.nit, limits.nfev = some.nit, some.nfev
-            ended = yield self._by_hessians(point.x, *bounds, limits, point.floor)
+            ended = yield self.by_hessians(point.x, *bounds, limits, point.floor)
         return ended
 
     def _by_products(
@@ -341,7 +338,7 @@ class Regression:
         self._last = self._at(ended.point.x), ended.point
         return ended
 
-    def _by_hessians(
+    def by_hessians(
         self,
         x: np.ndarray,
         lower: np.ndarray,
@@ -349,11 +346,12 @@ class Regression:
         limits: Limits,
         floor: float = -math.inf,
     ) -> Stage:
+        """Return a descent from x with the exact Hessian."""
         native = self._rows("newton").native(self._at(x))
         evaluate = functools.partial(self.newton, floor=floor)
         return Stage(evaluate, x, lower, upper, limits, native, self)
 
-    def _roughly(
+    def roughly(
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
     ) -> Generator[Stage, Ended, Point]:
         """Come near a minimum from x, or by way of least squares: what is lower."""
@@ -410,81 +408,6 @@ class Regression:
             return None
         limits.nit = soon.nit
         return ended
-
-    def _least_absolute(
-        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> Path:
-        """Minimise sqrt(r**2 + s**2) for an s that goes to 0, until the gap is small.
-
-        K. Madsen and H. B. Nielsen, A finite smoothing algorithm for linear l1
-        estimation, SIAM J. Optimization 3 (1993), follow the same path.
-        """
-        self.constants[SMOOTHING] = self.mean_residual(x)
-        point = yield from self._roughly(x, lower, upper, limits)
-        if self._is_met(point.x):
-            return Ended(self._unsmoothed(point), 0.0, Status.CONVERGED)
-        mean = min(self.mean_residual(x), self.mean_residual(point.x))
-        for power in range(1, DIGITS + 1):
-            self.constants[SMOOTHING] = mean * 10.0**-power
-            last = power == DIGITS or 10.0**-power <= 10.0 * limits.gtol
-            stage = dataclasses.replace(limits, gtol=limits.gtol if last else ROUGHLY)
-            point, _, status = yield self._by_hessians(point.x, lower, upper, stage)
-            limits.nit, limits.nfev = stage.nit, stage.nfev
-            # At kinks, where the optimum of this loss is, steps may be in vain.
-            stopped = status not in (*ENDED, Status.ABNORMAL)
-            if last or stopped:
-                gap = self._gap(point.x, lower, upper)
-                if stopped or gap <= limits.gtol:
-                    break
-        if not stopped:
-            rough = Status.STALLED if gap <= RESOLVED else Status.ABNORMAL
-            status = Status.CONVERGED if gap <= limits.gtol else rough
-        return Ended(self._unsmoothed(point), gap, status)
-
-    def _unsmoothed(self, point: Point) -> Point:
-        size = self.weight @ abs(self.residuals(point.x))
-        return point.changed(fun=float(size) / self.scale)
-
-    def _is_met(self, x: np.ndarray) -> bool:
-        """Return whether the residuals are no more than the rounding of the target."""
-        size = self.weight @ abs(self.residuals(x))
-        return bool(size <= ROUNDED * (self.weight @ abs(self.target / self.sigma)))
-
-    def _gap(self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> float:
-        """Return by what share the sum of |r| may be above its least, to first order.
-
-        Any d with |d| <= w and d'J = 0 shows that the sum is at least -d'r wherever
-        the model is as straight as here: the dual of the linear program (H. M. Wagner,
-        Linear programming techniques for regression analysis, JASA 54, 1959). Such a d
-        is near the slope of what was minimised; rows at a kink have room to mend it.
-        """
-        if self._is_met(x):
-            return 0.0
-        predicted, jacobian = self.curve(x)
-        residuals = (predicted - self.target) / self.sigma
-        size = self.weight @ abs(residuals)
-        smoothing = self.constants[SMOOTHING]
-        far = np.hypot(residuals, smoothing)
-        slope, room = residuals / far, smoothing / far
-        root = np.sqrt(self.weight)
-        rows = jacobian * (root / self.sigma)[:, None]
-        rise, units = (root * slope) @ rows, root @ abs(rows)
-        held = ((x == lower) & (rise > 0.0)) | ((x == upper) & (rise < 0.0))
-        free = ~held & (units > 0.0)
-        part = rows[:, free] / units[free] * room[:, None]
-        rise = rise[free] / units[free]
-        mended = -np.linalg.lstsq(part.T, rise, rcond=None)[0]
-        if abs(mended @ part + rise).max(initial=0.0) > UNBALANCED:
-            return math.inf
-        dual = slope + room * mended / np.where(root > 0.0, root, 1.0)
-        dual /= max(1.0, abs(dual).max())
-        return float(self.weight @ (abs(residuals) - dual * residuals) / size)
-
-    def mean_residual(self, x: np.ndarray) -> float:
-        """Return the weighted mean of |r|, at least what is above rounding."""
-        size = np.average(abs(self.residuals(x)), weights=self.weight)
-        target = np.average(abs(self.target / self.sigma), weights=self.weight)
-        return float(max(size, 1e-15 * target, 1e-300))
 
     def __getstate__(self) -> dict[str, object]:
         # What is compiled belongs to a process.

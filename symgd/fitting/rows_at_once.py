@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from symgd.fitting.levenberg_marquardt import Limits, Path, Point, Stage
-from symgd.fitting.regression import EPSILON, Regression
+from symgd.fitting.levenberg_marquardt import EPSILON, Limits, Path, Point, Stage
+from symgd.fitting.regression import Regression
 
 
 class RowsAtOnce(Regression):

@@ -28,6 +28,7 @@ from symgd.language.text import aligned, number
 from symgd.native.threads import mapped
 from symgd.objectives.parallel import cores
 from symgd.objectives.points import Bounds
+from symgd.objectives.scattered.partitions import ROWS_STAY
 
 Fit: TypeAlias = Any  # it stands above, and is asked for its public names only
 KINDS = ("rows", "residuals")
@@ -176,6 +177,8 @@ def bootstrap(
 def of_fit(fit: Fit, count: int, kind: str, rng: Any, bounds: Bounds) -> Bootstrap:
     """Return the bootstrap of a fit: see ``Fit.bootstrap``."""
     counted = fit.regression.counted
+    if counted.scattered:
+        raise InputError(f"{ROWS_STAY}, to be drawn from: profile has intervals")
     if isinstance(counted, Correlated):
         problem = "rows with a covariance matrix aren't drawn from each other"
         raise InputError(f"{problem}: profile has intervals")

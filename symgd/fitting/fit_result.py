@@ -16,7 +16,7 @@ from symgd.descent.history import Trace
 from symgd.descent.result import Criterion, Result
 from symgd.descent.run import projected_norm
 from symgd.errors import InputError
-from symgd.fitting import derived, information, uncertainty, verdict
+from symgd.fitting import derived, information, shares, uncertainty, verdict
 from symgd.fitting.correlated import Correlated
 from symgd.fitting.derived import Derived
 from symgd.fitting.least_absolute import ROUNDED
@@ -53,7 +53,9 @@ class Fit:
 
     It has a copy of the data, so that they may change; but more than 64 MiB of columns
     (as of a ``numpy.memmap``) are read again where they are, when something is asked
-    for that isn't known yet: residuals, R squared, covariance.
+    for that isn't known yet: residuals, R squared, covariance. Rows in partitions stay
+    where they are: sums of them are all that comes here, so there are no residuals,
+    pictures or samples of such a fit.
 
     Attributes
     ----------
@@ -518,14 +520,13 @@ class Fit:
         tells, else 0.
         """
         regression = self.regression.counted
-        weight, unit = regression.weight, regression.sigma
-        target = regression.target
-        centred = (target - np.average(target, weights=weight / unit**2)) / unit
-        left = float(np.sum(weight * regression.residuals(self.x) ** 2))
-        if np.ptp(target[weight > 0.0]) == 0.0:
-            size = float(np.sum(weight * (target / unit) ** 2))
+        left = regression.summed(shares.squares_left, self.x)
+        least, most = zip(*regression.each_part(shares.target_sides), strict=True)
+        if min(least) == max(most):
+            size = regression.summed(shares.squares_about, 0.0)
             return float(left <= ROUNDED**2 * size)
-        return 1.0 - left / float(np.sum(weight * centred**2))
+        about = regression.summed(shares.squares_about, regression.mean)
+        return float(1.0 - left / about)
 
     @property
     def adjusted(self) -> float:

@@ -18,6 +18,7 @@ from symgd.fitting.levenberg_marquardt import (
     Point,
 )
 from symgd.fitting.losses import SMOOTHING
+from symgd.fitting.stages import by_hessians, roughly
 from symgd.native.status import Status
 
 Regression: TypeAlias = Any  # it stands above
@@ -40,7 +41,7 @@ def least_absolute(
     estimation, SIAM J. Optimization 3 (1993), follow the same path.
     """
     regression.constants[SMOOTHING] = _mean_residual(regression, x)
-    point = yield from regression.roughly(x, lower, upper, limits)
+    point = yield from roughly(regression, x, lower, upper, limits)
     if _is_met(regression, point.x):
         return Ended(_unsmoothed(regression, point), 0.0, Status.CONVERGED)
     mean = min(_mean_residual(regression, x), _mean_residual(regression, point.x))
@@ -48,7 +49,7 @@ def least_absolute(
         regression.constants[SMOOTHING] = mean * 10.0**-power
         last = power == DIGITS or 10.0**-power <= 10.0 * limits.gtol
         stage = dataclasses.replace(limits, gtol=limits.gtol if last else ROUGHLY)
-        point, _, status = yield regression.by_hessians(point.x, lower, upper, stage)
+        point, _, status = yield by_hessians(regression, point.x, lower, upper, stage)
         limits.nit, limits.nfev = stage.nit, stage.nfev
         # At kinks, where the optimum of this loss is, steps may be in vain.
         stopped = status not in (*ENDED, Status.ABNORMAL)

@@ -16,9 +16,9 @@ class RowsAtOnce(Regression):
     def gauss_newton(self, x: np.ndarray) -> Point:
         """Return the model of least squares."""
         at = x.tolist()
-        if at != self._last[0]:
-            self._last = at, self._point(x)
-        return self._last[1]
+        if at != self.last[0]:
+            self.last = at, self._point(x)
+        return self.last[1]
 
     def orthogonal(self, x: np.ndarray) -> Point:
         """Return the same: its factor is of the rows, by orthogonal steps."""

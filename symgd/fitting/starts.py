@@ -26,8 +26,8 @@ import numpy as np
 from symgd.fitting import scales, trials
 from symgd.fitting.break_search import Jumps
 from symgd.fitting.goodness import beside_a_constant, has_waves, is_met, is_structured
-from symgd.fitting.levenberg_marquardt import Limits
-from symgd.fitting.regression import Regression, is_ill_conditioned
+from symgd.fitting.levenberg_marquardt import Limits, is_ill_conditioned
+from symgd.fitting.regression import Regression
 from symgd.fitting.row_formulas import RowFormulas
 from symgd.fitting.spectrum import chirps, frequencies, sampling_limit, unevenness
 
@@ -51,7 +51,8 @@ OUTSTANDING, BESIDE = 16, 2  # a part of the rows, and how many beside each
 class Search:
     """A search for a start, with some parameters perhaps given (the others NaN).
 
-    Points ``near`` which the start may be are tried too.
+    Points ``near`` which the start may be are tried too. Of rows that are elsewhere it
+    has a sample.
     """
 
     def __init__(
@@ -63,7 +64,8 @@ class Search:
         rng: Any,
         near: Sequence[np.ndarray] = (),
     ) -> None:
-        self.whole, self.near = regression, near
+        self.whole, self.near = regression.sample, near
+        self.sampled = self.whole.count < regression.count
         self.cut = False  # whether Ctrl-C ended it
         self.given, self.lower, self.upper, self.rng = given, lower, upper, rng
         unknown = np.isnan(given)

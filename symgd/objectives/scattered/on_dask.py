@@ -16,14 +16,10 @@ from typing import Any
 from symgd.errors import InputError
 from symgd.native.stopping import flag
 from symgd.objectives.scattered.given_as import Sources
-from symgd.objectives.scattered.rows_read import Facts, Task, read
+from symgd.objectives.scattered.rows_read import Facts, Stopped, Task, read
 
 LOOK_SECONDS = 0.1  # between two looks at Ctrl-C and the time limit
 MOST_LOSSES = 10  # of workers in one evaluation
-
-
-class Stopped(Exception):
-    """An evaluation was to stop, by Ctrl-C or at a time limit."""
 
 
 class Lost(Exception):

@@ -419,7 +419,7 @@ class Fit:
         half = self.quantile(level) * error
         return Derived(value, error, (value - half, value + half))
 
-    def profile(self, name: str, level: float = 0.95) -> Profile:
+    def profile(self, name: str, level: float = 0.95, executor: Any = None) -> Profile:
         """Return how far a parameter can go while the others follow.
 
         Its interval has the values for which the sum, minimised by the others, grows by
@@ -431,6 +431,8 @@ class Fit:
         name : str
             Of a free parameter.
         level : float
+        executor : concurrent.futures.Executor or Dask's Client, optional
+            What looks for the two ends, with the same bits. The data go with them.
 
         Returns
         -------
@@ -455,10 +457,14 @@ class Fit:
         """
         from symgd.fitting.profiles import of_fit
 
-        return of_fit(self, name, level, self._limits)
+        return of_fit(self, name, level, self._limits, executor)
 
     def bootstrap(
-        self, count: int = 1000, kind: str = "rows", rng: Seed = None
+        self,
+        count: int = 1000,
+        kind: str = "rows",
+        rng: Seed = None,
+        executor: Any = None,
     ) -> Bootstrap:
         """Return how the parameters scatter when rows are drawn from the rows.
 
@@ -471,6 +477,9 @@ class Fit:
             (for least squares, where all rows have errors of one kind).
         rng : int, numpy.random.Generator or RandomState, optional
             None is the seed 0. The number of threads changes nothing.
+        executor : concurrent.futures.Executor or Dask's Client, optional
+            What fits samples, in pieces of about two seconds, with the same bits. The
+            data go with each piece.
 
         Returns
         -------
@@ -492,7 +501,7 @@ class Fit:
         """
         from symgd.fitting.bootstraps import of_fit
 
-        return of_fit(self, count, kind, rng, self._limits)
+        return of_fit(self, count, kind, rng, self._limits, executor)
 
     # --------------------------------------------------------- how good it is
 

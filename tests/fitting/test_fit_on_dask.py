@@ -77,6 +77,14 @@ def test_workers_read_files_themselves(client, tmp_path):
     assert_same(far, symgd.fit(MODEL, paths, "y", **START))
 
 
+def test_profiles_and_samples_of_rows_here_are_sent_to_workers(client):
+    fit = symgd.fit(MODEL, {"t": T, "y": Y}, "y")
+    profile = fit.profile("b", executor=client)
+    assert profile.interval == fit.profile("b").interval
+    samples = fit.bootstrap(30, executor=client).samples
+    np.testing.assert_array_equal(samples, fit.bootstrap(30).samples)
+
+
 def test_a_worker_that_is_killed_loses_nothing(client):
     whole, gone = symgd.fit(MODEL, arrays(), "y", executor=client, **START), []
 

@@ -23,6 +23,9 @@ class OneByOne:
         self.sources, self.room = sources, SHARE * memory()
         self._kept: dict[Any, dict[str, np.ndarray]] = {}  # columns, for all tasks
 
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_kept": {}, "room": SHARE * memory()}
+
     def facts(self, names: tuple[str, ...], missing: str) -> list[Facts]:
         """Return what is known of all partitions, in order."""
         places = range(len(self.sources))

@@ -29,6 +29,7 @@ BESIDE = 1e-7  # of a typical level, on either side of a line through a row
 MOST = 16  # borders
 KINDS = (sp.core.relational.Relational, sp.sign, real_sign, sp.Heaviside)
 SIZES = (sp.Abs, real_abs)
+EXTREMES = (sp.Max, sp.Min)
 Costs = Callable[[np.ndarray], np.ndarray]
 
 
@@ -73,6 +74,24 @@ def borders(model: sp.Expr, parameters: set[sp.Basic]) -> list[sp.Expr]:
         level = node.lhs - node.rhs if sides else node.args[0]
         for part in _factors(level, parameters):
             found.setdefault(part)
+    return list(found)[:MOST]
+
+
+def bends(model: sp.Expr, parameters: set[sp.Basic]) -> list[sp.Expr]:
+    """Return what is 0 where a choice between two curves changes, by some parameters.
+
+    >>> from symgd.language.formula import read
+    >>> a, b, c = sp.symbols("a b c", real=True)
+    >>> bends(read("max(a*t, b, c) + abs(t)"), {a, b, c})
+    [a*t - b, a*t - c, b - c]
+    """
+    found: dict[sp.Expr, None] = {}
+    for node in sorted(model.atoms(*EXTREMES, *SIZES), key=sp.default_sort_key):
+        pairs = itertools.combinations(node.args, 2)
+        levels = [a - b for a, b in pairs] if isinstance(node, EXTREMES) else node.args
+        for level in levels:
+            if level.free_symbols & parameters:
+                found.setdefault(level)
     return list(found)[:MOST]
 
 

@@ -18,6 +18,8 @@ import numpy as np
 from symgd.descent.run import NO_END, Run, floats, projected_norm
 from symgd.descent.settings import Settings
 from symgd.fitting import shares, verdict
+from symgd.fitting.bends import Bends
+from symgd.fitting.goodness import is_met
 from symgd.fitting.levenberg_marquardt import (
     End,
     Ended,
@@ -253,6 +255,8 @@ class FitRun(Run):
         end = self._ended(ended)
         if self.search is not None and self._is_poor(end):
             end = yield from self._from_elsewhere(x, end)
+        if self._has_bends(end):
+            end = yield from self._beyond_bends(end)
         return verdict.judged(self.regression, end, ~self.held(end.x))
 
     def _from_elsewhere(self, x: np.ndarray, end: End) -> Descents:
@@ -277,7 +281,34 @@ class FitRun(Run):
         self.recorded = self.recorded[:turn]
         return self._stopped(end) if lower.status == Status.INTERRUPTED else end
 
-    def _found(self, search: Search, stopped: Interrupts) -> np.ndarray | None:
+    def _beyond_bends(self, end: End) -> Descents:
+        """Go on to where no bend of the curve is held by a row, or is held for good."""
+        rows = self.regression.sample  # which has all of so few
+        bends, stopped = Bends(rows, end.x, *self.sides), Interrupts()
+        found = yield Looking(lambda: self._found(bends, stopped))
+        if found is not None:
+            ended = yield from self.regression.path(found, *self.sides, self.limits)
+            if not ended.point.fun < self.regression.gauss_newton(found).fun:
+                ended = ended._replace(point=self.regression.gauss_newton(found))
+            end = self._ended(ended)
+        if stopped.answered:
+            return self._stopped(end)
+        if (offset := bends.offset(end.x)) is None:
+            return end
+        least = offset <= self.settings.gtol
+        status = Status.CONVERGED if least else Status.ABNORMAL
+        message = functools.partial(_at_a_row, offset, self.settings.gtol)
+        return end._replace(status=status, offset=offset, message=message)
+
+    def _has_bends(self, end: End) -> bool:
+        """Return whether rows may hold bends of the curve."""
+        regression = self.regression
+        if end.status in STOPPED or not regression.formulas.bends:
+            return False
+        few = regression.count <= verdict.SEEN and not regression.loss.smoothed
+        return few and not is_met(regression, end.x, end.fun)
+
+    def _found(self, search: Search | Bends, stopped: Interrupts) -> np.ndarray | None:
         with stopped:
             try:
                 with raised_at_once():
@@ -449,6 +480,17 @@ def _within(offset: float, gtol: float, smoothed: bool) -> str:
         return "the residuals are no more than the rounding of the target"
     what = "to first order" if smoothed else "to what the model can change"
     return f"{_angle(offset, smoothed)} {what}, within gtol = {gtol:g}"
+
+
+def _at_a_row(offset: float, gtol: float) -> str:
+    """Say how good an end at a row is."""
+    where = "a bend of the curve is at a row"
+    if offset == math.inf:
+        return f"{where}, to a side of which the sum falls, but no step lowers it"
+    if offset > gtol:
+        return f"{where}; {_angle(offset, smoothed=False)}"
+    where += ", to either side of which the sum rises"
+    return f"{where}; {_within(offset, gtol, smoothed=False)}"
 
 
 def _left(squares: np.ndarray) -> np.ndarray:

@@ -105,6 +105,11 @@ class Point:
         """The slope there."""
         return self.row[SUMS : SUMS + len(self.x)]
 
+    @property
+    def size(self) -> float:
+        """The weighted sum of squared residuals."""
+        return float(self.row[Sums.word_of("size")])
+
     @functools.cached_property
     def curvature(self) -> np.ndarray:
         """The matrix of curvature, shape (p, p)."""

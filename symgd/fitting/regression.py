@@ -108,6 +108,15 @@ class Regression:
         return self._like(self.formulas, self.constants, scale)
 
     @property
+    def relative(self) -> Regression:
+        """The same with residuals in units of the target, which is 0 nowhere."""
+        old = self.formulas
+        size = unused("size", {each.name for each in self.columns})
+        parts = (old.model, old.parameters, old.target, size, old.weight, old.loss)
+        columns = self.columns | {size: abs(self.target)}
+        return Regression(row_formulas(*parts), columns, self.constants, self.scale)
+
+    @property
     def space(self) -> Space:
         """The parameters' names."""
         return self.formulas.space

@@ -128,6 +128,17 @@ class RowFormulas:
         found = set[sp.Basic]().union(*(each.free_symbols for each in self.borders))
         return [p for p, name in enumerate(self.parameters) if name in found]
 
+    @functools.cached_property
+    def bends(self) -> list[sp.Expr]:
+        """What is 0 where the model bends, by some parameter that it has a slope in."""
+        fixed = {self.parameters[p] for p in self.jumping}
+        moved = [
+            b
+            for b in self.borders
+            if b.free_symbols.intersection(self.parameters) - fixed
+        ]
+        return [*moved, *breaks.bends(self.model, set(self.parameters))]
+
     @property
     def curve(self) -> list[sp.Expr]:
         """The model and its derivatives."""

@@ -17,7 +17,7 @@ import copy
 import functools
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -43,6 +43,7 @@ CHANGES = 2
 MIXED = 0.4  # of the frequencies where waves are multiplied, as their sums are seen
 CROWD = 12  # parameters, more than draws can tell: each label is searched alone
 NEARER = 0.9, 0.5, 0.1, 0.0  # of the way from a constant curve
+APART = 100.0  # times as large as others: rows that hide them
 ENOUGH = 0.01  # of a constant's sum
 BROKEN = 4  # ends, from which jumps are searched
 OUTSTANDING, BESIDE = 16, 2  # a part of the rows, and how many beside each
@@ -67,6 +68,7 @@ class Search:
         self.whole, self.near = regression.sample, near
         self.sampled = self.whole.count < regression.count
         self.cut = False  # whether Ctrl-C ended it
+        self.is_relative = False  # whether rows are as large as their targets
         self.given, self.lower, self.upper, self.rng = given, lower, upper, rng
         unknown = np.isnan(given)
         self.linear = [p for p in regression.formulas.linear if unknown[p]]
@@ -139,7 +141,13 @@ class Search:
         if len(self.near) and len(self.other) > CROWD:
             return [lambda: self.near]
         changed = functools.partial(self._changed, ends)
-        groups = [self._candidates, self._scaled, self._in_turn, self._chirping]
+        begun = functools.partial(self._candidates, ends)
+        groups: list[Callable[[], Any]] = [
+            begun,
+            self._scaled,
+            self._in_turn,
+            self._chirping,
+        ]
         return [*groups, *[changed] * CHANGES]
 
     def _least(self, ends: list[tuple[float, np.ndarray]]) -> np.ndarray | None:
@@ -222,13 +230,33 @@ class Search:
 
     # ------------------------------------------------------------- candidates
 
-    def _candidates(self) -> Any:
+    def _candidates(self, ends: list[tuple[float, np.ndarray]]) -> Any:
         """Yield points: all ones, then draws on the scales that the columns have."""
         for draw in range(DRAWS):
             x = self.given.copy()
             x[self.other] = [self._drawn(p) if draw else 1.0 for p in self.other]
             yield np.clip(x, self.lower, self.upper)
         yield from self.near
+        yield from self._of_relative_size(ends)
+
+    def _of_relative_size(
+        self, ends: list[tuple[float, np.ndarray]]
+    ) -> Iterator[np.ndarray]:
+        """Yield the best start where each row counts as much, if their sizes differ."""
+        sizes = abs(self.whole.target / self.whole.sigma)
+        least, most = sizes.min(), sizes.max()
+        if self.is_relative or not 0.0 < APART * least < most < math.inf:
+            return
+        search = Search(
+            self.whole.relative, self.given, self.lower, self.upper, self.rng, self.near
+        )
+        search.is_relative = True
+        if (found := search.best()) is None:
+            return
+        if search.cut:
+            ends.append((self.regression.gauss_newton(found).fun, found))
+            raise KeyboardInterrupt
+        yield found
 
     def _scaled(self) -> Any:
         """Yield draws on the scales that the formula has."""

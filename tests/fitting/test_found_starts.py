@@ -210,3 +210,28 @@ def test_a_descent_that_leaves_float64_is_no_start():
     found = fit(model, {"x": x, "y": peaks + noise}, "y")
     assert found.success
     assert found.fun <= (noise @ noise) / 2
+
+
+@pytest.mark.parametrize("seed", [0, 25, 41, 55])
+def test_rows_that_hide_others_are_no_guide(seed):
+    # Vogel, Fulcher, Tammann: viscosities of glasses over some decades.
+    rng = np.random.default_rng(seed)
+    c, b = rng.uniform(100.0, 250.0), rng.uniform(300.0, 3000.0)
+    t = np.sort(rng.uniform(c + b / 17.0, c + 300.0, 20))
+    a = 10.0 ** rng.uniform(-6.0, 1.0)
+    y = a * np.exp(b / (t - c)) * (1.0 + 0.01 * rng.normal(size=20))
+    data = {"t": t, "y": y}
+    led = fit("a*exp(b/(t - c))", data, "y", {"a": a, "b": b, "c": c})
+    found = fit("a*exp(b/(t - c))", data, "y")
+    assert found.fun <= 1.0001 * led.fun
+    assert found.success
+
+
+@pytest.mark.parametrize("model", ["a + b/(t - c)", "a + b/sqrt(t - c)"])
+@pytest.mark.parametrize("c", [-3.0, 9.5])
+def test_a_pole_is_beyond_the_rows(model, c):
+    t = np.linspace(10.0, 30.0, 25)
+    y = 2.0 + 7.0 * (t - c) ** (-0.5 if "sqrt" in model else -1.0)
+    found = fit(model, {"t": t, "y": y}, "y")
+    assert found.values["c"] == pytest.approx(c, rel=1e-6)
+    assert found.success

@@ -233,3 +233,12 @@ def test_ctrl_c_is_heard_between_descents(files):
         flag[0] = stopping.SIGNAL
         with pytest.raises(KeyboardInterrupt):
             regression.summed(shares.squares_left, np.ones(3))
+
+
+def test_bends_are_put_at_rows_where_the_rows_are_few(files):
+    model, t = "a + b*t + c*max(t - d, 0)", np.linspace(0.0, 4.0, 60)
+    y = 1.0 + t + 2.0 * np.maximum(t - 1.7, 0.0) + 0.3 * np.cos(9.0 * t)
+    data = {"t": t, "y": y}
+    far, here = (symgd.fit(model, each, "y") for each in (files(data, (9, 30)), data))
+    np.testing.assert_allclose(far.x, here.x, rtol=1e-9)
+    assert (far.status, far.message[:30]) == (here.status, here.message[:30])

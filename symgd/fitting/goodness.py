@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from symgd.fitting import shares
 from symgd.fitting.regression import Regression
 from symgd.fitting.spectrum import has_wave
 
@@ -36,18 +37,19 @@ def beside_a_constant(regression: Regression, x: np.ndarray, fun: float) -> floa
 @np.errstate(over="ignore")  # it may be infinitely worse
 def _by_squares(regression: Regression, x: np.ndarray) -> float:
     """Return what is left of a constant's squares."""
-    target, weight = regression.target, regression.weight / regression.sigma**2
-    off = target - np.average(target, weights=weight)
-    rest = regression.residuals(x) * regression.sigma
-    return float(np.sum(weight * rest**2) / max(np.sum(weight * off**2), TINY))
+    left = regression.summed(shares.squares_left, x)
+    about = regression.summed(shares.squares_about, regression.mean)
+    return float(left / max(about, TINY))
 
 
 def is_structured(regression: Regression, x: np.ndarray) -> bool:
     """Return whether neighbours have like residuals, or opposite ones.
 
-    That is what the number of Durbin and Watson (1950) tells. Where the model has
+    That is what the number of Durbin and Watson (1950) tells, of a sample where not
+    all rows are here. Where the model has
     waves, a wave in the residuals is a pattern too.
     """
+    regression = regression.sample
     rest = regression.residuals(x)
     columns = regression.model_columns
     if columns:

@@ -26,8 +26,8 @@ import numpy as np
 from symgd.fitting import scales, trials
 from symgd.fitting.break_search import Jumps
 from symgd.fitting.goodness import beside_a_constant, has_waves, is_met, is_structured
-from symgd.fitting.levenberg_marquardt import Limits
-from symgd.fitting.regression import Regression, is_ill_conditioned
+from symgd.fitting.levenberg_marquardt import Limits, is_ill_conditioned
+from symgd.fitting.regression import Regression
 from symgd.fitting.row_formulas import RowFormulas
 from symgd.fitting.spectrum import chirps, frequencies, sampling_limit, unevenness
 
@@ -54,7 +54,8 @@ OUTSTANDING, BESIDE = 16, 2  # a part of the rows, and how many beside each
 class Search:
     """A search for a start, with some parameters perhaps given (the others NaN).
 
-    Points ``near`` which the start may be are tried too.
+    Points ``near`` which the start may be are tried too. Of rows that are elsewhere it
+    has a sample.
     """
 
     def __init__(
@@ -66,7 +67,8 @@ class Search:
         rng: Any,
         near: Sequence[np.ndarray] = (),
     ) -> None:
-        self.whole, self.near = regression, near
+        self.whole, self.near = regression.sample, near
+        self.sampled = self.whole.count < regression.count
         self.cut = False  # whether Ctrl-C ended it
         self.beyond = 1.0  # times the sampling limit: up to which frequencies are tried
         self.is_relative = False  # whether rows are as large as their targets

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from symgd.fitting.goodness import beside_a_constant, has_waves, is_met, is_structured
-from symgd.fitting.levenberg_marquardt import End, told
-from symgd.fitting.regression import Regression, is_ill_conditioned
+from symgd.fitting.levenberg_marquardt import End, is_ill_conditioned, told
+from symgd.fitting.regression import Regression
 from symgd.language.text import number
 from symgd.native.status import Status
 
@@ -120,7 +120,7 @@ def _ran_to_a_limit(regression: Regression, x: np.ndarray) -> bool:
 
     What they do together isn't determined then, and residuals show that it's not it.
     """
-    far = np.abs(x) > FAR * max(1.0, float(np.abs(regression.target).max()))
+    far = np.abs(x) > FAR * max(1.0, regression.extent.largest)
     if not far.any() or regression.count > SEEN:
         return False
     undetermined = is_ill_conditioned(regression.gauss_newton(x))

@@ -23,6 +23,7 @@ from symgd.native.status import Status
 
 Regression: TypeAlias = Any  # it stands above
 DIGITS = 12  # to which the absolute value is approached, in units of its mean
+LEAST = 1e-9  # of the mean residual: what is still a size of residuals
 UNBALANCED = 1e-10  # a share of the rows that is rounding
 RESOLVED = 1e-8  # a share of the sum that rounding may leave
 ROUNDED = 16.0 * EPSILON  # a share of the target that is rounding
@@ -40,21 +41,40 @@ def least_absolute(
     K. Madsen and H. B. Nielsen, A finite smoothing algorithm for linear l1
     estimation, SIAM J. Optimization 3 (1993), follow the same path.
     """
-    regression.constants[SMOOTHING] = _mean_residual(regression, x)
+    first = _total(regression, x)
+    regression.constants[SMOOTHING] = mean = _mean_residual(regression, x)
     point = yield from roughly(regression, x, lower, upper, limits)
     if _is_met(regression, point.x):
         return Ended(_unsmoothed(regression, point), 0.0, Status.CONVERGED)
-    mean = min(_mean_residual(regression, x), _mean_residual(regression, point.x))
+    mean = min(mean, _mean_residual(regression, point.x))
+    ended = yield from _followed(regression, point.x, mean, lower, upper, limits)
+    if ended.status not in (*ENDED, Status.ABNORMAL) or ended.point.fun <= first:
+        return ended
+    # An outlier among the squares led away: what most residuals are is no guide to it.
+    typical = max(_typical_residual(regression, x), LEAST * mean)
+    other = yield from _followed(regression, x, typical, lower, upper, limits)
+    return min(other, ended, key=lambda end: end.point.fun)
+
+
+def _followed(
+    regression: Regression,
+    x: np.ndarray,
+    size: float,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    limits: Limits,
+) -> Path:
+    """Follow the minimum from x, from an s somewhat below a size of residuals on."""
     for power in range(1, DIGITS + 1):
-        regression.constants[SMOOTHING] = mean * 10.0**-power
+        regression.constants[SMOOTHING] = size * 10.0**-power
         last = power == DIGITS or 10.0**-power <= 10.0 * limits.gtol
         stage = dataclasses.replace(limits, gtol=limits.gtol if last else ROUGHLY)
-        point, _, status = yield by_hessians(regression, point.x, lower, upper, stage)
-        limits.nit, limits.nfev = stage.nit, stage.nfev
+        point, _, status = yield by_hessians(regression, x, lower, upper, stage)
+        x, limits.nit, limits.nfev = point.x, stage.nit, stage.nfev
         # At kinks, where the optimum of this loss is, steps may be in vain.
         stopped = status not in (*ENDED, Status.ABNORMAL)
         if last or stopped:
-            gap = _gap(regression, point.x, lower, upper)
+            gap = _gap(regression, x, lower, upper)
             if stopped or gap <= limits.gtol:
                 break
     if not stopped:
@@ -64,8 +84,13 @@ def least_absolute(
 
 
 def _unsmoothed(regression: Regression, point: Point) -> Point:
-    size = regression.weight @ abs(regression.residuals(point.x))
-    return point.changed(fun=float(size) / regression.scale)
+    return point.changed(fun=_total(regression, point.x))
+
+
+def _total(regression: Regression, x: np.ndarray) -> float:
+    """Return the sum that is minimised."""
+    size = regression.weight @ abs(regression.residuals(x))
+    return float(size) / regression.scale
 
 
 def _is_met(regression: Regression, x: np.ndarray) -> bool:
@@ -108,6 +133,11 @@ def _gap(
     dual = slope + room * mended / np.where(root > 0.0, root, 1.0)
     dual /= max(1.0, abs(dual).max())
     return float(regression.weight @ (abs(residuals) - dual * residuals) / size)
+
+
+def _typical_residual(regression: Regression, x: np.ndarray) -> float:
+    """Return the median of |r|, which outliers don't change."""
+    return float(np.median(abs(regression.residuals(x))[regression.weight > 0.0]))
 
 
 def _mean_residual(regression: Regression, x: np.ndarray) -> float:

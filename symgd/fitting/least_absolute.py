@@ -23,6 +23,7 @@ from symgd.native.status import Status
 
 Regression: TypeAlias = Any  # it stands above
 DIGITS = 12  # to which the absolute value is approached, in units of its mean
+LOWER = 1.0 - 1e-6  # of a sum: what is lower
 LEAST = 1e-9  # of the mean residual: what is still a size of residuals
 UNBALANCED = 1e-10  # a share of the rows that is rounding
 RESOLVED = 1e-8  # a share of the sum that rounding may leave
@@ -48,12 +49,13 @@ def least_absolute(
         return Ended(_unsmoothed(regression, point), 0.0, Status.CONVERGED)
     mean = min(mean, _mean_residual(regression, point.x))
     ended = yield from _followed(regression, point.x, mean, lower, upper, limits)
-    if ended.status not in (*ENDED, Status.ABNORMAL) or ended.point.fun <= first:
+    stopped = ended.status not in (*ENDED, Status.ABNORMAL)
+    if stopped or ended.point.fun <= first / LOWER:
         return ended
     # An outlier among the squares led away: what most residuals are is no guide to it.
     typical = max(_typical_residual(regression, x), LEAST * mean)
     other = yield from _followed(regression, x, typical, lower, upper, limits)
-    return min(other, ended, key=lambda end: end.point.fun)
+    return other if other.point.fun < LOWER * ended.point.fun else ended
 
 
 def _followed(

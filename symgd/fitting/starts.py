@@ -86,6 +86,7 @@ class Search:
         waves = any(part.kind == "wave" for part in found)
         self.found, self.mixing = found, waves and scales.mixes_waves(model)
         self.chirps = scales.chirps(found, parameters)
+        self.periods = scales.periods(model, parameters) if waves else {}
         self.terms = terms_of(regression.formulas, self.linear, self.other)
         self.jumps = [p for p in regression.formulas.breaking if p in self.other]
         self._use(self._thinned(WAVY if waves else ROWS, waves))
@@ -223,11 +224,21 @@ class Search:
     def _refined(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         limits = Limits(1e-3, ITERATIONS)
         point, _, _ = self.regression.minimize(x, self.lower, self.upper, limits)
-        return (point.fun if math.isfinite(point.fun) else math.inf), point.x
+        x = self._turned_back(point.x)
+        return (point.fun if math.isfinite(point.fun) else math.inf), x
+
+    def _turned_back(self, x: np.ndarray) -> np.ndarray:
+        """Return a point with phases that are small, as their digits are few."""
+        x = x.copy()
+        for p, period in self.periods.items():
+            if p in self.other:
+                back = math.remainder(float(x[p]), period)
+                x[p] = back if self.lower[p] <= back <= self.upper[p] else x[p]
+        return x
 
     def _promising(self, points: list[np.ndarray]) -> list[np.ndarray]:
         """Return the best of some points, completed, of which no two are alike."""
-        points = [x for x in points if self._is_resolved(x)]
+        points = [self._turned_back(x) for x in points if self._is_resolved(x)]
         if not points:
             return []
         tried = self.solver.solved(np.array(points), self.linear)
@@ -439,6 +450,8 @@ class Search:
         of one (a rate or a frequency); between two bounds, anything.
         """
         low, high = self.lower[place], self.upper[place]
+        if place in self.periods and not (np.isfinite(low) or np.isfinite(high)):
+            return float(self.periods[place] * self.rng.uniform(-0.5, 0.5))
         if np.isfinite(low) and np.isfinite(high):
             return float(self.rng.uniform(low, high))
         kind = int(self.rng.integers(4))

@@ -10,7 +10,7 @@ MATRIX = np.array([[3.0, 1.0, 0.0], [1.0, 2.0, -0.5], [0.0, -0.5, 1.0]])
 SHIFT = np.array([1.0, -2.0, 0.25])
 BOWL = "(3*x**2 + 2*y**2 + z**2)/2 + x*y - y*z/2 - x + 2*y - z/4"
 START = np.array([0.5, 1.5, -2.0])
-STEP, UPDATES = 0.1, 60
+STEP, UPDATES = 0.1, 25  # at a minimum, normed gradients are noise
 
 OPTIMISTIC = Rule(
     "optimistic",
@@ -51,6 +51,44 @@ ANCHORED = Rule(
 )
 
 
+LOOKING_AHEAD = Rule(
+    "looking_ahead",
+    """
+    change = momentum*change - step_size*g(x + momentum*change)
+    x = x + change
+    """,
+    step_size=STEP,
+    momentum=0.9,
+)
+SHARPNESS_AWARE = Rule(
+    "sharpness_aware",
+    "x = x - step_size*g(x + radius*g/norm(g))",
+    step_size=STEP,
+    radius=0.05,
+)
+EXTRAGRADIENT = Rule(
+    "extragradient", "x = x - step_size*g(x - step_size*g)", step_size=STEP
+)
+FOUR_SLOPES = Rule(  # of Runge and Kutta's four slopes
+    "four_slopes",
+    """
+    second = g(x - step_size*g/2)
+    third = g(x - step_size*second/2)
+    fourth = g(x - step_size*third)
+    x = x - step_size*(g + 2*second + 2*third + fourth)/6
+    """,
+    step_size=STEP,
+)
+NORMED = Rule(  # totals of gradients elsewhere, a point of those totals
+    "normed",
+    """
+    ahead = g(x - step_size*g/norm(g))
+    x = x - step_size*ahead/(1 + norm(g(x - step_size*ahead/norm(ahead))))
+    """,
+    step_size=STEP,
+)
+
+
 def optimistic(gradient, x):
     last = gradient(x)
     while True:
@@ -87,7 +125,52 @@ def anchored(gradient, x):
         yield x
 
 
+def looking_ahead(gradient, x):
+    change = np.zeros_like(x)
+    while True:
+        change = 0.9 * change - STEP * gradient(x + 0.9 * change)
+        x = x + change
+        yield x
+
+
+def sharpness_aware(gradient, x):
+    while True:
+        g = gradient(x)
+        x = x - STEP * gradient(x + 0.05 * g / np.linalg.norm(g))
+        yield x
+
+
+def extragradient(gradient, x):
+    while True:
+        x = x - STEP * gradient(x - STEP * gradient(x))
+        yield x
+
+
+def four_slopes(gradient, x):
+    while True:
+        first = gradient(x)
+        second = gradient(x - STEP / 2 * first)
+        third = gradient(x - STEP / 2 * second)
+        fourth = gradient(x - STEP * third)
+        x = x - STEP / 6 * (first + 2 * second + 2 * third + fourth)
+        yield x
+
+
+def normed(gradient, x):
+    while True:
+        g = gradient(x)
+        ahead = gradient(x - STEP * g / np.linalg.norm(g))
+        farther = gradient(x - STEP * ahead / np.linalg.norm(ahead))
+        x = x - STEP * ahead / (1 + np.linalg.norm(farther))
+        yield x
+
+
 REFERENCES = {
+    LOOKING_AHEAD: looking_ahead,
+    SHARPNESS_AWARE: sharpness_aware,
+    EXTRAGRADIENT: extragradient,
+    FOUR_SLOPES: four_slopes,
+    NORMED: normed,
     OPTIMISTIC: optimistic,
     RESTARTED: restarted,
     SHRUNK: shrunk,
@@ -122,6 +205,9 @@ def test_over_arrays_a_rule_goes_there_too(rule):
     np.testing.assert_allclose(result.x, expected, rtol=1e-11, atol=1e-13)
 
 
-@pytest.mark.parametrize("rule", [OPTIMISTIC, SHRUNK], ids=lambda rule: rule.name)
+KEPT = [OPTIMISTIC, SHRUNK, LOOKING_AHEAD, NORMED]
+
+
+@pytest.mark.parametrize("rule", KEPT, ids=lambda rule: rule.name)
 def test_a_rule_of_papers_keeps_all_promises(rule):
     check_rule(rule, examples=8)

@@ -142,13 +142,8 @@ class ActiveSet:
         if not units.all():
             raise np.linalg.LinAlgError
         first /= units[:, None]
-        unit = (
-            max(
-                np.abs(slope[free] * sizes).max(initial=0.0),
-                np.abs(second).max(initial=0.0),
-            )
-            or 1.0
-        )
+        largest = (np.abs(a).max(initial=0.0) for a in (slope[free] * sizes, second))
+        unit = max(largest) or 1.0
         zero = np.zeros((len(first), len(first)))
         whole = np.block([[second / unit, first.T], [first, zero]])
         goals = np.where(self.of_rows < 0, *self.sides)
@@ -157,10 +152,8 @@ class ActiveSet:
         moved, x = x.copy(), x.copy()
         x[free] += sizes * found[:count]
         y[at] = found[count:] * unit / units
-        own = np.maximum(np.abs(x), 1e-300)
-        far = np.abs(x - moved) / np.minimum(
-            self.sizes, np.maximum(own, 1e-4 * own.max())
-        )
+        own = np.maximum(np.abs(x), SMALL * np.abs(x).max() + 1e-300)
+        far = np.abs(x - moved) / np.minimum(self.sizes, own)
         return x, y, float(far.max(initial=0.0))
 
     def _seen_at(self, x: np.ndarray, y: np.ndarray) -> OnSides:
@@ -168,9 +161,8 @@ class ActiveSet:
         rest = slope + y @ rows
         free = self.of_x == 0
         terms = np.abs(slope) + np.abs(y) @ np.abs(rows)
-        left = float(
-            (np.abs(rest) / np.where(terms > 0, terms, 1.0))[free].max(initial=0.0)
-        )
+        share = np.abs(rest) / np.where(terms > 0.0, terms, 1.0)
+        left = float(share[free].max(initial=0.0))
         self.terms, self.rows = terms, rows
         return OnSides(x, y, np.where(free, 0.0, rest), f, slope, c, left)
 
@@ -188,10 +180,8 @@ class ActiveSet:
         self.of_rows[below & loose], self.of_rows[above & loose] = -1, 1
         under, over = found.x < self.bounds[0], found.x > self.bounds[1]
         self.of_x[under], self.of_x[over] = -1, 1
-        crossed = (below | above) & loose
-        return bool(
-            wrong.any() or pulled.any() or crossed.any() or (under | over).any()
-        )
+        changed = wrong, pulled, (below | above) & loose, under | over
+        return any(each.any() for each in changed)
 
     def _is_minimum(self, found: OnSides) -> bool:
         """Return whether nothing is left, and f curves upwards along the sides."""

@@ -25,7 +25,7 @@ LEAST = 1e-12  # of f, and of what it changed by: what isn't lower
 ROUNDED = 4e-15  # of what a constraint is made of: a violation that is none
 LEAST_SIZE = 1e-3  # of the largest: what a small coordinate is taken for
 STEEP = 1e-4  # of the largest curvature: across a valley
-SLANTED = 8  # directions between coordinates, and two for each of these
+SLANTED = 8  # directions between coordinates, and one for each of these
 
 Around = tuple[float, np.ndarray, np.ndarray, np.ndarray]
 
@@ -51,6 +51,8 @@ class Nearby:
         What the conditions of a minimum are missed by: a slope that explains a fall.
     hidden : float
         What the barrier is worth at the end: by so much it may be higher.
+    is_large : bool
+        Whether only few directions are to be looked in.
 
     Attributes
     ----------
@@ -68,6 +70,7 @@ class Nearby:
     sides: tuple[np.ndarray, np.ndarray]
     steep: float
     hidden: float
+    is_large: bool
     is_sloped: bool = False
     inverses: dict[bytes, np.ndarray] = field(default_factory=dict)
 
@@ -114,8 +117,9 @@ class Nearby:
             for kept in sets:
                 for way in self._ways(slope, kept, kept is sets[-1]):
                     yield from self._onwards(way, kept, least)
-        self.sizes = next(self._scales())
-        yield from self._along_valleys(sets[0], least)
+        if not self.is_large:
+            self.sizes = next(self._scales())
+            yield from self._along_valleys(sets[0], least)
 
     def _scales(self) -> Iterator[np.ndarray]:
         """Yield how large coordinates may be: small ones as others."""
@@ -149,10 +153,13 @@ class Nearby:
         low, high = self.bounds
         free = np.diag(1.0 * (high > low))
         along = self._null_space(self.rows[kept] * self.sizes * (high > low)) @ free
+        if self.is_large:
+            yield from (*along, *-along)
+            return
         if len(along):
             scaled = self.curvature(self.end) * self.sizes * self.sizes[:, None]
             along = np.linalg.eigh(along @ scaled @ along.T)[1].T @ along
-        slanted = rng.uniform(-1.0, 1.0, (2 * n + SLANTED, len(along))) @ along
+        slanted = rng.uniform(-1.0, 1.0, (n + SLANTED, len(along))) @ along
         every = [
             *along,
             *(free @ along.T @ along),
@@ -263,13 +270,11 @@ class Nearby:
         low, high = self.bounds
         sizes = self.sizes * (((there > low) & (there < high)) | (low == -high))
         key = which.tobytes() + (sizes > 0.0).tobytes() + self.sizes.tobytes()
-        known = rows is self.rows and key in self.inverses
-        if not known:
+        inverse = self.inverses.get(key) if rows is self.rows else None
+        if inverse is None:
             scaled = (rows * sizes)[which]
             units = np.abs(scaled).max(axis=1) + 1e-300
             inverse = np.linalg.pinv(scaled / units[:, None]) / units
             if rows is self.rows:
                 self.inverses[key] = inverse
-        else:
-            inverse = self.inverses[key]
         return np.clip(there - sizes * (inverse @ missed[which]), low, high)

@@ -218,6 +218,8 @@ class EndsWithin(TriedRun):
         """Whether curvature and multipliers leave open whether f falls nearby."""
         if self.conditions.level > 0 or not self.lagrangian.function.is_smooth:
             return True
+        if self.n + self.lagrangian.rows > MANY:
+            return False
         if self.left > 0:  # what f changed by since then is no measure of curvature
             return True
         return self._is_weakly_held() or self.certificate().may_be_others
@@ -259,6 +261,7 @@ class EndsWithin(TriedRun):
             sides=sides,
             steep=self.conditions.norm,
             hidden=self._hidden,
+            is_large=not known,
         )
         found = nearby.lower()
         if found is None or (nearby.is_sloped and self._falls_on()):

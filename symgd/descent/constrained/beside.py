@@ -92,6 +92,7 @@ class Nearby:
         least = LEAST * (abs(self.f) + abs(self.f - self.evaluated(self.start)[0]))
         least += self.hidden
         sets = (held, equal) if (held != equal).any() else (held,)
+        sets = sets[:1] if self.is_large else sets
         lowest: dict[bool, tuple[float, np.ndarray]] = {}
         for there, lower in self._points(slope, sets, least):
             explained = 2.0 * self.steep * np.abs(there - self.end).sum()
@@ -126,7 +127,7 @@ class Nearby:
         sizes = np.maximum(np.abs(self.end), np.abs(self.end - self.start))
         largest = sizes.max() or 1.0
         yield np.maximum(sizes, LEAST_SIZE * largest)
-        if (sizes < LEAST_SIZE * largest).any():
+        if not self.is_large and (sizes < LEAST_SIZE * largest).any():
             yield np.where(sizes < LEAST_SIZE * largest, largest, sizes)
 
     def _onwards(
@@ -258,9 +259,10 @@ class Nearby:
                 off = np.abs(missed) > rounded
                 if not off.any():
                     return there, float(f)
-                if not np.isfinite(rows).all():
+                which = kept if self.is_large else off | kept
+                if not np.isfinite(rows).all() or not (off & which).any():
                     return None
-                there = self._stepped_back(there, rows, missed, off | kept)
+                there = self._stepped_back(there, rows, missed, which)
         return None
 
     def _stepped_back(
@@ -268,7 +270,9 @@ class Nearby:
     ) -> np.ndarray:
         """Return the nearest point at which linear parts of rows aren't missed."""
         low, high = self.bounds
-        sizes = self.sizes * (((there > low) & (there < high)) | (low == -high))
+        at = self.end if self.is_large else there
+        gap = NEAR * self.sizes * self.is_large
+        sizes = self.sizes * (((at - low > gap) & (high - at > gap)) | (low == -high))
         key = which.tobytes() + (sizes > 0.0).tobytes() + self.sizes.tobytes()
         inverse = self.inverses.get(key) if rows is self.rows else None
         if inverse is None:

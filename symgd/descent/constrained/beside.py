@@ -83,6 +83,7 @@ class Nearby:
         self.f, slope, c, self.rows = self.around(self.end)
         if not all(np.isfinite(each).all() for each in (self.f, slope, c, self.rows)):
             return None
+        self.worth = np.abs(self.rows)
         aside = np.clip(self.end + next(self._scales()) / 3.0, *self.bounds)
         self.bends = not np.array_equal(self.around(aside)[3], self.rows)
         near = NEAR * np.maximum(1.0, np.abs(c))
@@ -152,11 +153,17 @@ class Nearby:
         """
         n, rng = len(self.end), np.random.default_rng(0)
         low, high = self.bounds
+        if self.is_large:
+            gap = NEAR * self.sizes
+            open_ = (self.end - low > gap) & (high - self.end > gap)
+            whole = np.zeros(n)
+            for way in self._null_space((self.rows[kept] * self.sizes)[:, open_]):
+                whole[open_] = way / np.abs(way).max()
+                yield whole
+                yield -whole
+            return
         free = np.diag(1.0 * (high > low))
         along = self._null_space(self.rows[kept] * self.sizes * (high > low)) @ free
-        if self.is_large:
-            yield from (*along, *-along)
-            return
         if len(along):
             scaled = self.curvature(self.end) * self.sizes * self.sizes[:, None]
             along = np.linalg.eigh(along @ scaled @ along.T)[1].T @ along
@@ -255,7 +262,8 @@ class Nearby:
                     return None
                 rows = self.around(there)[3] if anew else self.rows
                 missed = np.where(kept, c - self.goals, c - np.clip(c, *self.sides))
-                rounded = ROUNDED * (np.abs(rows) @ np.abs(there) + np.abs(c))
+                worth = np.abs(rows) if anew else self.worth
+                rounded = ROUNDED * (worth @ np.abs(there) + np.abs(c))
                 off = np.abs(missed) > rounded
                 if not off.any():
                     return there, float(f)
@@ -276,9 +284,11 @@ class Nearby:
         key = which.tobytes() + (sizes > 0.0).tobytes() + self.sizes.tobytes()
         inverse = self.inverses.get(key) if rows is self.rows else None
         if inverse is None:
-            scaled = (rows * sizes)[which]
-            units = np.abs(scaled).max(axis=1) + 1e-300
-            inverse = np.linalg.pinv(scaled / units[:, None]) / units
+            moves = sizes > 0.0
+            scaled = rows[which][:, moves] * sizes[moves]
+            units = np.abs(scaled).max(axis=1, initial=0.0) + 1e-300
+            inverse = np.zeros((len(sizes), len(scaled)))
+            inverse[moves] = np.linalg.pinv(scaled / units[:, None]) / units
             if rows is self.rows:
                 self.inverses[key] = inverse
         return np.clip(there - sizes * (inverse @ missed[which]), low, high)

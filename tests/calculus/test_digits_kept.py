@@ -143,3 +143,19 @@ def test_differences_from_where_tanh_goes_keep_their_digits(formula, x):
         y = mpmath.tanh(mpmath.mpf(x))
         wanted = float(2 - 2 * y**2 if "2" in formula else 1 - y)
     assert Objective(formula).value([x]) == pytest.approx(wanted, rel=2e-15)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.floats(-37, 8), st.floats(0.01, 1e4))
+def test_what_the_pages_say_of_tails_and_of_sinc(z, x):
+    with mpmath.workdps(50):
+        below = mpmath.erfc(-mpmath.mpf(z) / mpmath.sqrt(2)) / 2
+        density = mpmath.npdf(mpmath.mpf(z))
+        wave = mpmath.sinpi(mpmath.mpf(x)) / (mpmath.pi * mpmath.mpf(x))
+    assert CDF.value([z]) == pytest.approx(float(below), rel=5e-13)
+    assert PDF.value([z]) == pytest.approx(float(density), rel=5e-13)
+    assert abs(SINC.value([x]) - wave) < 3e-16
+
+
+CDF, PDF = (Objective(f"normal_{kind}(z, 0, 1)") for kind in ("cdf", "pdf"))
+SINC = Objective("sinc(x)")

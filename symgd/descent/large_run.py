@@ -68,17 +68,20 @@ class LargeRun(Run):
     def _prepare(self) -> None:
         """Compile what the loop calls."""
         update = self._update(tuple(self.rule.updates.values()))
-        totals, constants = len(update.totals), len(self.constants)
+        totals, constants = len(update.parts.totals), len(self.constants)
         if totals > exchange.MOST_TOTALS or constants > exchange.MOST_HYPERPARAMETERS:
             problem = f"rule {self.name!r} has {totals} reductions and {constants}"
             raise InputError(f"{problem} hyperparameters, too many with arrays")
         gathers = self._gathers(update)
+        points = update.parts.points
+        self.rest = floats((len(self.state) + len(points)) * self.n + 1)
         self.iterates = floats((4 if gathers else 3) * self.n)
         self.kept = floats(len(self.rest) if gathers else 1)
         if not gathers:
             self._gradient = floats(self.n)
         step = self._gathered(update) if gathers else self._kernel("moved", update)
-        sums = self._kernel("summed_up", update) if update.stages else step
+        stages = update.parts.stages
+        sums = self._kernel("summed_up", update) if stages else step
         self._used = [step, sums, self.function, look_kernel(self.bounded)]
         self.descend = shared("large")
         self.facts.function = self.function.address
@@ -87,7 +90,8 @@ class LargeRun(Run):
             sums.address,
         )
         self.facts.look = self._used[-1].address
-        self.facts.stages = update.stages
+        self.facts.stages, self.facts.points = stages, len(points)
+        self.facts.evaluates = update.parts.evaluates
         self.gathers = self.facts.gathers = int(gathers)
         self.facts.width = 1 + len(self.state)
         self.facts.constants = len(self.constants)
@@ -158,7 +162,7 @@ class LargeRun(Run):
     @property
     def slots(self) -> array[float]:
         """The iterate and the state, one after the other."""
-        return self.x + self.rest[:-1]
+        return self.x + self.rest[: len(self.state) * self.n]
 
     @property
     def gradient(self) -> array[float]:
@@ -207,7 +211,7 @@ class LargeRun(Run):
         head.update, head.value = 1.0, self.evaluated(x, gradient)
         arrays = [x, new, gradient, self.parameters, self.rest, self.hyper]
         places = [*map(address, [*arrays, self.lower, self.upper, room]), self.n]
-        for _ in range(update.stages):
+        for _ in range(update.parts.stages):
             self._kernel("summed_up", update)(*places)
         self._kernel("moved", update)(*places)
 
@@ -288,9 +292,8 @@ class LargeRun(Run):
         if self.facts.gathers:
             state = {}  # it may be that of an update later
         jac = (sign * each for each in gradient)
-        return not_finite(
-            self.objective.space, {"x": self._following, **state}, sign * value, jac
-        )
+        numbers = {"x": self._following, **state}, sign * value, jac
+        return not_finite(self.objective.space, *numbers, self.rule.evaluations)
 
 
 def look_kernel(bounded: bool) -> Kernel:

@@ -254,6 +254,8 @@ class SearchRun(Run):
         self, status: Status, end: Ending, surfaces: Sequence[Surface] = ()
     ) -> int:
         """Return a status, unless f is lower farther on, or falls for ever."""
+        if self.settings.rough:
+            return int(status)
         if end.verdict == layout.INEXACT and end.weak and is_left_for_ever(self):
             return self._in_tail(end)
         if not self.origin or (self.objective.is_smooth and not self._ran_away):

@@ -101,7 +101,8 @@ class RuleRun(Run):
         state = dict(zip((*self.state, "x"), (*slots[1:], slots[0]), strict=True))
         value, gradient = self.refused
         slopes = [sign * each for each in gradient]
-        return not_finite(self.objective.space, state, sign * value, slopes)
+        numbers = state, sign * value, slopes
+        return not_finite(self.objective.space, *numbers, self.rule.evaluations)
 
 
 def rule_kernel(
@@ -174,6 +175,8 @@ class _Parts:
             online=int(self.objective.iteration is not None),
             gradient=int(watched.gradient),
             slots=sum(1 << j for j in watched.slots),
+            points=code.update.points,
+            evaluates=code.update.evaluates,
             **functions,
         )
 

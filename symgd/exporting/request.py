@@ -15,7 +15,12 @@ from symgd.descent.settings import needs_a_rule, refuse_constraints
 from symgd.errors import FormulaError, InputError
 from symgd.language.formula import text_of
 from symgd.lowering.projection import Pairs
-from symgd.lowering.travelling import Checks, TravellingFormula, TravellingRule
+from symgd.lowering.travelling import (
+    Checks,
+    TravellingFormula,
+    TravellingRule,
+    refuse_evaluations,
+)
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import read_bounds
 from symgd.rules import family
@@ -173,6 +178,7 @@ def _rule_of(method: Any, given: Mapping[str, Any]) -> tuple[Rule, dict[str, Any
             f"{', '.join(MACHINE)}: choose a rule (see symgd rules)"
         )
     rule = family.find(method)
+    refuse_evaluations(rule, "an exported file")
     if rule.name == "gd" and given.get("step_size") == "auto":
         raise InputError(
             "step_size='auto' can't be exported: give a number, or a formula in t"

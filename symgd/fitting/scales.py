@@ -178,6 +178,26 @@ def mixes_waves(model: sp.Expr) -> bool:
     return False
 
 
+def periods(model: sp.Expr, parameters: Sequence[sp.Symbol]) -> dict[int, float]:
+    """Return the periods of parameters that are in sines only, as a phase is.
+
+    >>> from symgd.language.formula import read
+    >>> p, w = sp.symbols("p w", real=True)
+    >>> periods(read("p0 + sin(w*t + 2*p)"), (p, w))
+    {0: 3.141592653589793}
+    """
+    found = {}
+    for place, name in enumerate(parameters):
+        waves = [node for node in model.atoms(*WAVES) if name in node.free_symbols]
+        rest = model.xreplace({node: sp.Dummy() for node in waves})
+        factors = {abs(sp.diff(node.args[0], name)) for node in waves}
+        if len(factors) == 1 and name not in rest.free_symbols:
+            (factor,) = factors
+            if factor.is_number and factor != 0:
+                found[place] = float(2 * sp.pi / factor)
+    return found
+
+
 class Scales:
     """Draws values of parameters on the scales of a formula's parts.
 

@@ -86,8 +86,10 @@ def _steps(
     value, gradient, watched = form.value, form.gradient, form.slots
     online = sizes.online
 
-    def projected(s: Any, lower: Any, upper: Any) -> Any:
+    def within(s: Any, lower: Any, upper: Any) -> Any:
         result: tuple[Any, ...] = ()
+        if not bounded:
+            return s
         for place, x in enumerate(s):
             if place % width == 0:
                 low, high = lower[place // width], upper[place // width]
@@ -95,6 +97,9 @@ def _steps(
                 x = choose(x > high, high, x)
             result = (*result, x)
         return result
+
+    def elsewhere(s: Any, p: Any, lower: Any, upper: Any) -> Any:
+        return value_and_gradient(within(s, lower, upper), p)
 
     def largest_projected(fg: Any, s: Any, lower: Any, upper: Any) -> Any:
         largest = 0.0
@@ -135,12 +140,11 @@ def _steps(
         state: Any, h: Any, p: Any, now: Any, limits: Any, lower: Any, upper: Any
     ) -> Any:
         s, seen = state
-        fg = value_and_gradient(s, (*p[:-1], now) if online else p)
+        p = (*p[:-1], now) if online else p
+        fg = value_and_gradient(s, p)
         seen = observe(fg, s, seen, limits[1], lower, upper)
-        s = update(now, fg, s, schedule(now, h))
-        if bounded:
-            s = projected(s, lower, upper)
-        return s, seen
+        s = update(now, fg, s, schedule(now, h), elsewhere, (p, lower, upper))
+        return within(s, lower, upper), seen
 
     def last_look(
         state: Any, p: Any, alive: Any, now: Any, limits: Any, lower: Any, upper: Any

@@ -75,11 +75,51 @@ def next_batch(facts: Any, run: Any, p: Any, words: Any, order: Any) -> None:
         shuffle(order, run)
         run.cursor = 0
         run.epoch += 1
-    first = run.cursor
-    last = min(first + facts.batch, rows)
+    run.cursor = min(run.cursor + facts.batch, rows)
+    same_batch(facts, run, p, words)
+
+
+@jit
+def same_batch(facts: Any, run: Any, p: Any, words: Any) -> None:
+    """Tell an evaluation the rows of the last batch that was chosen."""
+    last = run.cursor
+    first = (last - 1) // facts.batch * facts.batch
     words[facts.first], words[facts.first + 1] = first, last
-    p[facts.scale] = rows / (last - first)
-    run.cursor = last
+    p[facts.scale] = facts.data_rows / (last - first)
+
+
+@jit
+def staged(
+    facts: Any,
+    run: Any,
+    x: Any,
+    new: Any,
+    gradient: Any,
+    p: Any,
+    state: Any,
+    h: Any,
+    lower: Any,
+    upper: Any,
+    room: Any,
+    words: Any,
+    slopes: Any,
+) -> None:
+    """Form totals over coordinates, and evaluate at points: all an update reads."""
+    n, done = x.shape[0], 0
+    if facts.evaluates != 0 and facts.online >= 0:
+        p[facts.online] = run.t + 1.0
+    if facts.evaluates != 0 and facts.batch != 0:
+        same_batch(facts, run, p, words)
+    for stage in range(facts.stages):
+        room.point = done
+        given = (x, new, gradient, p, state, h, lower, upper, room, n)
+        call_at(facts.sums, given)
+        if (facts.evaluates >> stage) & 1:
+            value = evaluate(facts.function, new, p, slopes[done])
+            for k in range(n):  # a value that isn't finite spoils the gradient
+                slopes[done, k] += value - value
+            done += 1
+    run.evaluations += done
 
 
 @jit
@@ -170,6 +210,7 @@ def plain_pass(
     room: Any,
     order: Any,
     words: Any,
+    slopes: Any,
 ) -> bool:
     """Make the next iterate, and evaluate it; return whether it is finite."""
     t, place = run.t, run.place
@@ -177,9 +218,10 @@ def plain_pass(
     if t >= 0:
         room.value = run.value
         room.update = t + 1.0
-        for _ in range(facts.stages):
-            given = (x, new, gradient, p, state, h, lower, upper, room, x.shape[0])
-            call_at(facts.sums, given)
+        staged(
+            *(facts, run, x, new, gradient, p, state),
+            *(h, lower, upper, room, words, slopes),
+        )
         _step(facts, x, new, gradient, p, state, h, lower, upper, room, t + 1)
         if room.next_bad != 0.0:
             return False
@@ -215,6 +257,7 @@ def descend(
     order: Any,
     words: Any,
     kept: Any,
+    slopes: Any,
 ) -> int:
     """Continue a run, at most to iteration ``run.last``.
 
@@ -239,6 +282,8 @@ def descend(
         Of the rows of data, where there are batches.
     words : array of integers
         The same memory as ``p``.
+    slopes : array
+        The gradients at points of an update; they stand behind the state.
     """
     while run.t < run.last:
         if run.ahead < 0:  # the state, or an iterate, is no longer finite
@@ -251,7 +296,7 @@ def descend(
         else:
             finite = plain_pass(
                 *(facts, run, iterates, gradient, p, state),
-                *(h, lower, upper, room, order, words),
+                *(h, lower, upper, room, order, words, slopes),
             )
         run.evaluations += 1
         if not finite:
@@ -274,13 +319,14 @@ def entry(facts: Any, run: Any, places: Any) -> int:
     known, state, at = facts_at(facts), run_at(run), places_at(places)
     n, size = state.variables, known.width - 1
     used = at.room + WORD * HYPERPARAMETERS
+    rows = floats(at.state, ((size + known.points) * n,))
     return descend(
         known,
         state,
         floats(at.iterates, (4, n)),
         floats(at.gradient, (n,)),
         floats(at.constants, (known.words,)),
-        floats(at.state, (size * n,)),
+        rows[: size * n],
         floats(at.hyperparameters, (1,)),
         floats(at.lower, (n,)),
         floats(at.upper, (n,)),
@@ -290,4 +336,5 @@ def entry(facts: Any, run: Any, places: Any) -> int:
         integers(at.order, (known.data_rows,)),
         integers(at.constants, (known.words,)),
         floats(at.kept, (size * n,)),
+        floats(at.state + WORD * size * n, (known.points, n)),
     )

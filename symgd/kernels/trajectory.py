@@ -43,6 +43,15 @@ def _step(g: float, x: float, lower: float, upper: float, bounded: int) -> float
 
 
 @jit
+def _within(x: float, lower: float, upper: float, bounded: int) -> float:
+    """Return x, or the bound that it is beyond; comparisons that let NaN through."""
+    if bounded != 0:
+        x = lower if x < lower else x
+        x = upper if x > upper else x
+    return x
+
+
+@jit
 def _norm(g: Any, now: Any, lower: Any, upper: Any, bounded: int) -> float:
     """Return the largest component of the (projected) gradient."""
     norm = 0.0
@@ -93,14 +102,18 @@ def entry(
     n, width, n_h, n_p = form[0], form[1], form[2], form[3]
     totals, stages, bounded, online = form[4], form[5], form[6], form[7]
     gradient_watched, slots_watched = form[8], form[9]
+    points, evaluates = form[10], form[11]
     value_at, schedule_at, summands_at, update_at = (
-        *(form[10], form[11], form[12], form[13]),
+        *(form[12], form[13], form[14], form[15]),
     )
     # Of its own, so that what depends only on them is computed before the loop.
     h, p = local(1, n_h), local(1, n_p)
-    now, g, kept, kept_g = local(width, n), local(1, n), local(width, n), local(1, n)
+    rows_now = width + points  # slots, then the gradients at points of an update
+    now, g, there = local(rows_now, n), local(1, n), local(1, n)
+    kept, kept_g = local(rows_now, n), local(1, n)
     hyper, stepped = local(1, n_h)[0], local(1, width)[0]
-    sums, r, parts = local(1, totals)[0], local(1, totals)[0], local(1, totals)[0]
+    sums, r = local(1, totals)[0], local(1, totals)[0]
+    parts = local(1, totals + points)[0]
 
     run = run_at(run)
     slots, gradient = floats(slots, (width, n)), floats(gradient, (1, n))
@@ -136,22 +149,32 @@ def entry(
             else:
                 u = t + i + 1.0
                 call_at(schedule_at, (u, h, hyper))
-                for _ in range(stages):
+                if online != 0 and points != 0:
+                    p[0, n_p - 1] = u
+                done = 0
+                for stage in range(stages):
                     for j in range(totals):
                         sums[j] = 0.0
                     for k in range(n):
                         call_at(summands_at, (u, g[0, k], f, now, k, hyper, r, parts))
                         for j in range(totals):
                             sums[j] += parts[j]
+                        if (evaluates >> stage) & 1:
+                            x = parts[totals + done]
+                            there[0, k] = _within(x, lower[k], upper[k], bounded)
                     for j in range(totals):
                         r[j] = sums[j]
+                    if (evaluates >> stage) & 1:
+                        value = evaluate(value_at, there, p, now[width + done])
+                        for k in range(n):  # one that isn't finite spoils the gradient
+                            now[width + done, k] += value - value
+                        done += 1
                 for k in range(n):
                     call_at(update_at, (u, g[0, k], f, now, k, hyper, r, stepped))
                     x = stepped[0]
-                    if bounded != 0:  # comparisons that let NaN through
-                        x = lower[k] if x < lower[k] else x
-                        x = upper[k] if x > upper[k] else x
-                    now[0, k] = x
+                    for j in range(width, width + points):  # and that the coordinate
+                        x += now[j, k] - now[j, k]
+                    now[0, k] = _within(x, lower[k], upper[k], bounded)
                     for j in range(1, width):
                         now[j, k] = stepped[j]
             if online != 0:
@@ -221,11 +244,12 @@ def entry(
             if waited >= patience:
                 status = STALLED
                 break
-    run.evaluations = t + 1 + (status == DIVERGED)
+    updates = t + (status == DIVERGED)
+    run.evaluations = 1 + updates * (1 + points)
     run.t, run.rows, run.waited = t, row, waited
     run.pending = pending
     run.best, run.value = best, f
     run.norm = _norm(g[0], now, lower, upper, bounded)
     _copy(g, gradient)
-    _copy(now, slots)
+    _copy(now[:width], slots)
     return status

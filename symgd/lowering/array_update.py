@@ -14,6 +14,7 @@ norm of the gradient and looks for NaN and infinity.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,10 +42,11 @@ from symgd.lowering.watching import steepness
 from symgd.native import exchange
 from symgd.native.layout import Layout
 from symgd.native.machine import ENTRY
-from symgd.rules.reductions import staged
 from symgd.rules.rule import Rule
+from symgd.rules.staging import Staged, staged
 
 NO_ARRAYS = Layout((), (), (), ())
+_POINT = sp.Symbol("[point]", real=True)
 _COUNT = sp.Symbol("[n]", real=True)
 _NORM = Total(sp.Symbol("[norm]", real=True), sp.S.Zero, LARGEST)
 _WORD = exchange.Room.word_of
@@ -71,22 +73,17 @@ class ArrayUpdate:
     schedules: Sequence[str | None]
     bounded: bool
 
-    @property
-    def totals(self) -> tuple[sp.Symbol, ...]:
-        """The totals over coordinates that the update reads."""
-        return staged(self.expressions, _COUNT).totals
-
-    @property
-    def stages(self) -> int:
-        """How often totals over coordinates are formed before the update."""
-        return staged(self.expressions, _COUNT).stages
+    @functools.cached_property
+    def parts(self) -> Staged:
+        """What the update reads of all coordinates, and what is left of it."""
+        return staged(self.expressions, _COUNT)
 
 
 def fits(
     program: Program, update: ArrayUpdate, variables: Sequence[tuple[str, int]]
 ) -> bool:
     """Return whether an update can be part of the loop that gathers the gradient."""
-    if len(variables) != 1 or program.adds or update.stages:
+    if len(variables) != 1 or program.adds or update.parts.stages:
         return False
     alone = len(program.steps) == 1 and isinstance(program.steps[0], Gather)
     reads = {s.name for e in update.expressions for s in e.atoms(sp.Symbol)}
@@ -133,7 +130,7 @@ def moved(update: ArrayUpdate) -> str:
 
 
 def summed_up(update: ArrayUpdate) -> str:
-    """Return the module that forms the totals over coordinates, once."""
+    """Return the module of a stage: the totals, and a point as the new iterate."""
     writer, function = _begun(NO_ARRAYS)
     move = _Move(writer, function, update)
     totals = [
@@ -149,6 +146,8 @@ def summed_up(update: ArrayUpdate) -> str:
             slope = writer.number_at(move.gradient, place, here)
             at = here.knowing(move.known(place, slope, here))
             sums.enter(writer.computed([t.value for t in totals], at), totals, here)
+            if move.parts.points:
+                move.point(place, at)
 
         writer.side_by_side(index_at(0), low, high, Here({}, {}), one)
         return sums.ended()
@@ -198,7 +197,7 @@ class _Move:
 
     def __init__(self, writer: Writer, function: Any, update: ArrayUpdate) -> None:
         self.writer, self.update = writer, update
-        self.parts = staged(update.expressions, _COUNT)
+        self.parts = update.parts
         self.x, self.new, self.gradient, _, self.state, h, low, high, room, count = (
             function.args
         )
@@ -228,6 +227,7 @@ class _Move:
         values = {
             symbol("t"): known[symbol("t")],
             symbol("f"): read_at(self._room, _WORD("value")),
+            _POINT: read_at(self._room, _WORD("point")),
         }
         values[_COUNT] = Value(build, build.sitofp(self.count, DOUBLE))
         for k, name in enumerate(self.parts.totals):
@@ -248,11 +248,31 @@ class _Move:
         writer, values = self.writer, dict(self.common)
         values[symbol("x")] = writer.number_at(self.x, place, here)
         values[symbol("g")] = slope
-        for row, name in enumerate(self.update.rule.state):
-            values[symbol(name)] = writer.number_at(
+        rows = (*map(symbol, self.update.rule.state), *self.parts.gradients)
+        for row, name in enumerate(rows):
+            values[name] = writer.number_at(
                 self.state, self._in_state(row, place), here
             )
         return values
+
+    def point(self, place: Any, here: Here) -> None:
+        """Write the point that is next to be evaluated at, as the new iterate."""
+        found, *others = self.writer.computed(self.parts.points, here)
+        for number, other in enumerate(others, start=1):
+            found = _CHOSEN(here.values[_POINT] > number - 0.5, other, found)
+        new = self._within(found, place, here)
+        self.writer.store(self.writer.element(self.new, place), new, here)
+
+    def _within(self, number: Value, place: Any, here: Here) -> Value:
+        """Return a number, or the bound that it is beyond."""
+        if not self.update.bounded:
+            return number
+        low, high = (
+            self.writer.number_at(base, place, here)
+            for base in (self.lower, self.upper)
+        )
+        number = _CHOSEN(number < low, low, number)
+        return _CHOSEN(number > high, high, number)
 
     def _in_state(self, row: int, place: Any) -> Any:
         build = self.writer.builder
@@ -265,14 +285,15 @@ class _Move:
         x = values[symbol("x")]
         at = Here(here.indices, values, here.lanes)
         new, *state = writer.computed(self.parts.outputs, at)
+        for name in self.parts.gradients:  # what isn't finite spoils the coordinate
+            new = new + (values[name] - values[name])
         size = abs(slope)
         if self.update.bounded:
             low, high = (
                 writer.number_at(base, place, here) for base in (self.lower, self.upper)
             )
             size = _projected(slope, x, low, high)
-            new = _CHOSEN(new < low, low, new)
-            new = _CHOSEN(new > high, high, new)
+            new = self._within(new, place, here)
         writer.store(writer.element(self.new, place), new, here)
         for row, value in enumerate(state):
             target = writer.element(self.state, self._in_state(row, place))

@@ -1,7 +1,7 @@
 """A rule's update as straight-line functions of plain Python, before anything compiles.
 
-Reductions are sums that a loop forms before the update: in stages, where a reduction
-holds another one.
+Reductions are sums that a loop forms before the update, and gradients at other points
+are evaluated there: in stages, where one holds another one (``rules.staging``).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import sympy as sp
 from symgd.language.formula import read, symbol
 from symgd.lowering.code_printer import Style
 from symgd.lowering.source import lower
-from symgd.rules.reductions import staged
 from symgd.rules.rule import Rule
+from symgd.rules.staging import staged
 
 
 @dataclass(frozen=True)
@@ -28,21 +28,28 @@ class ScalarUpdate:
     Attributes
     ----------
     summands : function
-        (t, g, f, s, k, h, r) -> what a coordinate adds to each total; at least one
-        number. ``s[0, k]`` is the coordinate, ``s[1, k]``, ... its state, ``h`` are the
+        (t, g, f, s, k, h, r) -> what a coordinate adds to each total, at least one
+        number, then the coordinate of each point. ``s[0, k]`` is the coordinate,
+        ``s[1, k]``, ... its state, then the gradients at points so far; ``h`` are the
         hyperparameters, ``r`` the totals so far.
     slots : function
-        (t, g, f, s, k, h, r) -> the new coordinate and state, the totals being right.
+        (t, g, f, s, k, h, r) -> the new coordinate and state, all else being right.
     totals : int
         How many; at least one.
     stages : int
         How often they are to be formed until all are right; 0 if there are none.
+    points : int
+        How many gradients are evaluated elsewhere.
+    evaluates : int
+        The stages that end with one of them, as bits.
     """
 
     summands: Any
     slots: Any
     totals: int
     stages: int
+    points: int
+    evaluates: int
 
 
 def lowered_update(
@@ -54,15 +61,21 @@ def lowered_update(
     places |= {symbol(x): slot.format(j=j) for j, x in enumerate(("x", *rule.state))}
     places |= {symbol(name): f"h[{j}]" for j, name in enumerate(rule.hyperparameters)}
     places |= {total: f"r[{j}]" for j, total in enumerate(parts.totals)}
-    arguments, late = ("t", "g", "f", "s", "k", "h", "r"), [symbol("g")]
+    ends = enumerate(parts.gradients, start=1 + len(rule.state))
+    places |= {gradient: slot.format(j=j) for j, gradient in ends}
+    arguments = ("t", "g", "f", "s", "k", "h", "r")
+    late = [symbol("g"), *parts.gradients]
     summands, slots = (
         lower(name, arguments, outputs, places, late, style)
         for name, outputs in (
-            ("summands", parts.summands or (sp.S.Zero,)),
+            ("summands", (*(parts.summands or (sp.S.Zero,)), *parts.points)),
             ("update", parts.outputs),
         )
     )
-    return ScalarUpdate(summands, slots, max(1, len(parts.totals)), parts.stages)
+    return ScalarUpdate(
+        *(summands, slots, max(1, len(parts.totals)), parts.stages),
+        *(len(parts.points), parts.evaluates),
+    )
 
 
 def slots_after(rule: Rule, initial: bool) -> tuple[sp.Expr, ...]:
@@ -79,26 +92,47 @@ def lane_update(rule: Rule, n: int, initial: bool = False) -> Callable[..., Any]
     """Return an update of all n coordinates, or their first state: (t, fg, s, h) -> s.
 
     All slots of a coordinate stand together in ``s``. Step by step it is what a loop
-    does with the functions of ``RuleCode``, and so has the same bits.
+    does with the functions of ``RuleCode``, and so has the same bits. A rule that
+    evaluates elsewhere also takes what does, and what that is given beside a point.
     """
     expressions = slots_after(rule, initial)
     plain = lowered_update(rule, expressions, n, "s[{j}]", Style.THROUGHPUT)
     summands, slots, stages = plain.summands, plain.slots, plain.stages
+    points, evaluates = plain.points, plain.evaluates
     width, none = len(expressions), (0.0,) * plain.totals
 
-    def update(t: Any, fg: Any, s: Any, h: Any) -> Any:
+    def update(
+        t: Any, fg: Any, s: Any, h: Any, evaluated: Any = None, given: Any = ()
+    ) -> Any:
         own = [s[k * width : (k + 1) * width] for k in range(n)]
         # Values, not constants: a first stage may divide by a total of the second.
         r: Any = (t - t,) * len(none) if stages else none
-        for _ in range(stages):
+        ahead = [(t - t,) * points for _ in range(n)] if points else [()] * n
+        done = 0
+        for stage in range(stages):
             sums: Any = none
+            there: tuple[Any, ...] = ()
             for k in range(n):
-                parts = summands(t, fg[k + 1], fg[0], own[k], k, h, r)
-                sums = tuple(a + b for a, b in zip(sums, parts, strict=True))
+                at = (*own[k], *ahead[k])
+                parts = summands(t, fg[k + 1], fg[0], at, k, h, r)
+                adds = parts[: len(none)]
+                sums = tuple(a + b for a, b in zip(sums, adds, strict=True))
+                if evaluates >> stage & 1:
+                    there = (*there, parts[len(none) + done], *own[k][1:])
             r = sums
+            if evaluates >> stage & 1:
+                f, *slopes = evaluated(there, *given)
+                for k in range(n):  # a value that isn't finite spoils the gradient
+                    slope = slopes[k] + (f - f)
+                    ahead[k] = (*ahead[k][:done], slope, *ahead[k][done + 1 :])
+                done += 1
         result: tuple[Any, ...] = ()
         for k in range(n):
-            result = (*result, *slots(t, fg[k + 1], fg[0], own[k], k, h, r))
+            at = (*own[k], *ahead[k])
+            x, *state = slots(t, fg[k + 1], fg[0], at, k, h, r)
+            for slope in ahead[k]:  # and that the coordinate
+                x = x + (slope - slope)
+            result = (*result, x, *state)
         return result
 
     return update

@@ -72,7 +72,9 @@ class RuleCode:
         from symgd.lowering.entries import Interpreted
         from symgd.lowering.intrinsics import floats
 
-        n_h, n, width, totals = self.hyper, self.n, self.width, self.update.totals
+        n_h, n, totals = self.hyper, self.n, self.update.totals
+        points = self.update.points
+        rows = self.width + points
 
         def schedule(t: float, h: int, out: int) -> int:
             floats(out, (n_h,))[:] = self.schedule(t, floats(h, (n_h,)))
@@ -82,7 +84,7 @@ class RuleCode:
             def written(
                 t: float, g: float, f: float, s: int, k: int, h: int, r: int, out: int
             ) -> int:
-                places = floats(s, (width, n)), k, floats(h, (n_h,))
+                places = floats(s, (rows, n)), k, floats(h, (n_h,))
                 found = function(t, g, f, *places, floats(r, (totals,)))
                 floats(out, (size,))[:] = found
                 return 0
@@ -91,8 +93,8 @@ class RuleCode:
 
         return {
             "schedule": Interpreted(schedule, SCHEDULE),
-            "summands": part(self.update.summands, totals),
-            "update": part(self.update.slots, width),
+            "summands": part(self.update.summands, totals + points),
+            "update": part(self.update.slots, self.width),
         }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from symgd.errors import FormulaError
+from symgd.errors import FormulaError, InputError
 from symgd.lowering.code_printer import Style
 from symgd.lowering.projection import Pairs
 from symgd.lowering.rule_functions import (
@@ -134,6 +134,13 @@ class TravellingRule:
             return (-math.inf,) * n, (math.inf,) * n
         lower, upper = zip(*self.bounds, strict=True)
         return lower, upper
+
+
+def refuse_evaluations(rule: Rule, what: str) -> None:
+    """Raise InputError if a rule evaluates elsewhere, which only symgd's loops do."""
+    if rule.evaluations:
+        problem = f"rule {rule.name!r} evaluates at other points, g(...), and {what}"
+        raise InputError(f"{problem} has no loop that does; minimize has")
 
 
 def described(formula: TravellingFormula, rule: TravellingRule | None) -> list[str]:

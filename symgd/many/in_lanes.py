@@ -109,6 +109,8 @@ class _Lanes:
     def table(self) -> Ends:
         """Return the ends."""
         status, nit = self.ends
+        updates = nit + (status == Status.DIVERGED)
+        each = 1 + self.first.rule.evaluations
         if self.shape.stop and (never := nit < 0).any():
             self.fg[:, never] = math.nan
         return Ends(
@@ -117,7 +119,7 @@ class _Lanes:
             jac=self.fg[1:].T,
             status=status,
             nit=np.maximum(nit, 0),
-            nfev=nit + 1 + (status == Status.DIVERGED),
+            nfev=np.where(updates < 0, 0, 1 + updates * each),
         )
 
 

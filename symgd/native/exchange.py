@@ -14,9 +14,11 @@ class ArrayFacts(Record):
 
     function: int  # the address of the evaluation
     step: int  # of an update
-    sums: int  # of totals over coordinates
+    sums: int  # of totals over coordinates, and of a point to evaluate at
     look: int  # of a look at an iterate
     stages: int  # how often totals are to be formed before an update
+    points: int  # at which an update evaluates
+    evaluates: int  # the stages that end with an evaluation elsewhere, as bits
     gathers: int  # whether the update is part of the pass that evaluates
     width: int  # slots of a variable
     constants: int  # hyperparameters
@@ -59,6 +61,7 @@ class Room(Record):
     norm: float  # the gradient's
     bad: float  # not 0 if the iterate isn't finite
     next_bad: float  # likewise the next one
+    point: float  # at which the gradient is next evaluated: its number
 
 
 MOST_TOTALS, MOST_HYPERPARAMETERS = 32, 88

@@ -345,7 +345,7 @@ class EndArrays(Record):
 END_ROWS = 16
 
 
-TRAJECTORY_FORM = 14  # integers, see ``TrajectoryForm``
+TRAJECTORY_FORM = 16  # integers, see ``TrajectoryForm``
 
 
 class TrajectoryForm(NamedTuple):
@@ -354,7 +354,8 @@ class TrajectoryForm(NamedTuple):
     Numbers of variables, of slots of each, of hyperparameters and parameters; of totals
     over coordinates, and how often they are to be formed before an update; whether
     there are bounds; whether the last parameter is the number of the update; whether
-    the gradient is watched, and which slots, as bits; then addresses of functions.
+    the gradient is watched, and which slots, as bits; points at which an update
+    evaluates, and after which stages, as bits; then addresses of functions.
     """
 
     variables: int
@@ -367,6 +368,8 @@ class TrajectoryForm(NamedTuple):
     online: int
     gradient: int
     slots: int
+    points: int
+    evaluates: int
     value: Any
     schedule: Any
     summands: Any
@@ -374,7 +377,7 @@ class TrajectoryForm(NamedTuple):
 
 
 SCHEDULE = "i:dpp"  # (t, h) -> hyperparameters
-UPDATE = "i:dddpippp"  # (t, g, f, s, k, hyper, totals) -> slots, or summands
+UPDATE = "i:dddpippp"  # (t, g, f, s, k, hyper, totals) -> slots, or summands and points
 
 
 @record

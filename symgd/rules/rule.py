@@ -10,7 +10,7 @@ import functools
 import numbers
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,16 @@ from symgd.language.drawing import card
 from symgd.language.plain import plain_number, split
 from symgd.native import compiled
 from symgd.native.criteria import MEANINGS
+from symgd.rules.equations import (
+    ELSEWHERE,
+    REDUCTIONS,
+    assignment,
+    calls_in,
+    default,
+    enter,
+    names_in,
+    start_of,
+)
 
 if TYPE_CHECKING:
     import sympy as sp
@@ -34,7 +44,6 @@ GIVEN = {
 
 
 USUAL = {"lr": "step_size", "learning_rate": "step_size", "stepsize": "step_size"}
-REDUCTIONS = ("dot", "norm", "mean")
 
 # Arguments of minimize and its relatives, and columns of every trace.
 RESERVED = (
@@ -57,7 +66,8 @@ class Rule:
         *state*. The equations may read ``x``, ``g`` (the gradient where the update
         began, however often x is assigned), ``f`` (the value there), ``t`` (1 at the
         first update), the state and the hyperparameters; they must assign ``x``.
-        ``dot(a, b)``, ``norm(a)`` and ``mean(a)`` reduce over coordinates.
+        ``dot(a, b)``, ``norm(a)`` and ``mean(a)`` reduce over coordinates;
+        ``g(a)`` is the gradient at the point a, which counts as an evaluation.
         ``#`` starts a comment; comments above the equations are the rule's reference.
     initial : mapping of str to number or formula, optional
         The state before the first update; 0 if not given. A formula may read the
@@ -142,7 +152,7 @@ class Rule:
             if line.strip().startswith("#")
         )
         self.assignments = [
-            _assignment(line) for line in lines if line.split("#")[0].strip()
+            assignment(line) for line in lines if line.split("#")[0].strip()
         ]
         self.equations = "\n".join(f"{n} = {f.strip()}" for n, f in self.assignments)
         self.hyperparameters = MappingProxyType(
@@ -199,9 +209,9 @@ class Rule:
                     raise FormulaError("one rule is expected: there is another", words)
                 name, named = match[1], True
             elif match := re.fullmatch(r"with\s+(.+)", words):
-                _enter(hyperparameters, map(_default, split(match[1])), words)
+                enter(hyperparameters, map(default, split(match[1])), words)
             elif match := re.fullmatch(r"where\s+(\w+\s+starts at\s.+)", words):
-                _enter(initial, map(_start, split(match[1])), words)
+                enter(initial, map(start_of, split(match[1])), words)
             else:
                 equations.append(line)
         for key in hyperparameters:
@@ -245,7 +255,7 @@ class Rule:
         early: set[str] = set()
         done: set[str] = set()
         for name, formula in self.assignments:
-            early |= (_names_in(formula) & assigned) - done
+            early |= (names_in(formula) & assigned) - done
             done.add(name)
         names = dict.fromkeys(name for name, _ in self.assignments)
         return tuple(name for name in names if name != "x" and name in early)
@@ -257,7 +267,7 @@ class Rule:
         varied, before = {"x", "g"}, 0
         while len(varied) > before:
             before = len(varied)
-            varied |= {n for n, f in lines if _names_in(f, reduced=False) & varied}
+            varied |= {n for n, f in lines if names_in(f, reduced=False) & varied}
         return frozenset(name for name, _ in self.assignments) - varied
 
     @functools.cached_property
@@ -274,6 +284,18 @@ class Rule:
         return {name: now[symbol(name)] for name in ("x", *self.state)}
 
     @functools.cached_property
+    def evaluations(self) -> int:
+        """How often an update evaluates the gradient elsewhere than at x."""
+        calls = (call for _, formula in self.assignments for call in calls_in(formula))
+        if not any(call.func.id in ELSEWHERE for call in calls):
+            return 0
+        import sympy as sp
+
+        from symgd.rules.staging import staged
+
+        return len(staged(tuple(self.updates.values()), sp.Symbol("n")).points)
+
+    @functools.cached_property
     def initial(self) -> Mapping[str, sp.Expr]:
         """The state before the first update, in terms of x, g, f and constants."""
         import sympy as sp
@@ -282,7 +304,11 @@ class Rule:
         for name, formula in self._given_initial.items():
             if name not in self.state:
                 raise unknown_name(f"state of rule {self.name!r}", name, self.state)
-            read_early = _names_in(str(formula)) & {*self.state}
+            read_early = names_in(str(formula)) & {*self.state}
+            if any(call.func.id in ELSEWHERE for call in calls_in(str(formula))):
+                problem = "a start can't evaluate at another point"
+                line = f"{name} starts at {formula}"
+                raise FormulaError(f"rule {self.name!r}: {problem}", line)
             if read_early:
                 problem = f"{sorted(read_early)[0]!r} has no value before the first"
                 line = f"{name} starts at {formula}"
@@ -298,13 +324,14 @@ class Rule:
         """Read the formula of a line; what is wrong is shown in the line."""
         from symgd.language.formula import read, symbol
         from symgd.language.functions import FUNCTIONS
-        from symgd.rules.reductions import TABLE
+        from symgd.rules import evaluations, reductions
 
+        functions = FUNCTIONS | reductions.TABLE | evaluations.TABLE
         names = {name: symbol(name) for name in known}
         try:
             if isinstance(formula, str):
-                self._check_reductions(formula)
-            return read(formula, names, closed=True, functions=FUNCTIONS | TABLE)
+                self._check_calls(formula)
+            return read(formula, names, closed=True, functions=functions)
         except FormulaError as error:
             margin = len(before)
             start = None if error.start is None else error.start + margin
@@ -318,12 +345,13 @@ class Rule:
             line = f"{before}{formula}"
             raise FormulaError(problem, line, start, end, suggestion) from None
 
-    def _check_reductions(self, formula: str) -> None:
-        """Refuse a reduction of what is the same for all coordinates."""
+    def _check_calls(self, formula: str) -> None:
+        """Refuse reductions, and points, of what is the same for all coordinates."""
         varied = {"x", "g", *(name for name, _ in self.assignments)} - self.scalars
-        for call in _calls_in(formula):
-            if call.func.id in REDUCTIONS and call.args:
-                inside = [_names_in(ast.unparse(a), reduced=False) for a in call.args]
+        for call in calls_in(formula):
+            name = call.func.id
+            if name in (*REDUCTIONS, *ELSEWHERE) and call.args:
+                inside = [names_in(ast.unparse(a), reduced=False) for a in call.args]
                 if not set().union(*inside) & varied:
                     margin = len(formula) - len(formula.lstrip())
                     letters = formula.strip().encode()  # ast counts in bytes
@@ -331,9 +359,12 @@ class Rule:
                         margin + len(letters[:offset].decode(errors="ignore"))
                         for offset in (call.col_offset, call.end_col_offset)
                     )
+                    so = "there is nothing to reduce"
+                    if name in ELSEWHERE:
+                        so = "it is at no point that the rule computes"
                     raise FormulaError(
                         f"{formula[start:end]}: nothing in it differs from coordinate "
-                        "to coordinate, so there is nothing to reduce",
+                        f"to coordinate, so {so}",
                         *(formula, start, end),
                     )
 
@@ -473,75 +504,7 @@ def _rule(
     return Rule(name, equations, initial=initial, **hyperparameters)
 
 
-def _assignment(line: str) -> tuple[str, str]:
-    """Split ``name = formula``, the comment dropped."""
-    text = line.split("#")[0].rstrip()
-    match = re.fullmatch(r"\s*([^\W\d]\w*)\s*=(?!=)(.*)", text)
-    if match is None or not match[2].strip():
-        problem = "an equation is expected, such as x = x - step_size*g, in one line"
-        raise FormulaError(problem, text.strip(), 0)
-    if ";" in text:
-        raise FormulaError("one equation a line", text.strip(), text.strip().index(";"))
-    # As Python's parser writes the names that it reads.
-    return unicodedata.normalize("NFKC", match[1]), match[2]
-
-
-def _default(part: str) -> tuple[str, Any]:
-    """Read ``name=value`` of a line of defaults."""
-    name, equals, value = (piece.strip() for piece in part.partition("="))
-    if not (equals and name.isidentifier() and value):
-        problem = "defaults are expected, such as with step_size=0.01, beta=0.9"
-        raise FormulaError(problem, f"with {part.strip()}")
-    number, text = plain_number(value), value.strip("'\"")
-    return name, text if number is None else number
-
-
-def _enter(values: dict[str, Any], pairs: Iterable[tuple[str, Any]], line: str) -> None:
-    """Add names and values; a name that comes twice is a mistake."""
-    for name, value in pairs:
-        if name in values:
-            raise FormulaError(f"{name!r} is given twice", line)
-        values[name] = value
-
-
-def _start(part: str) -> tuple[str, str]:
-    """Read ``name starts at formula``."""
-    name, between, formula = part.partition(" starts at ")
-    if not between or not formula.strip():
-        problem = "initial values are expected, such as where m starts at g"
-        raise FormulaError(problem, f"where {part.strip()}")
-    return name.strip(), formula.strip()
-
-
 def _builtin(value: Any) -> Any:
     """Return a number of NumPy's as one of Python's, so that its text is a number."""
     plain = type(value) in (int, float, str) or not isinstance(value, numbers.Real)
     return value if plain else float(value)
-
-
-def _nodes(formula: str) -> list[ast.AST]:
-    """Return the syntax nodes of a formula, none if it can't be parsed."""
-    try:
-        return list(ast.walk(ast.parse(formula.strip(), mode="eval")))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []  # what is wrong is said when the formula is read
-
-
-def _calls_in(formula: str) -> list[Any]:
-    """Return the calls of named functions."""
-    calls = [node for node in _nodes(formula) if isinstance(node, ast.Call)]
-    return [call for call in calls if isinstance(call.func, ast.Name)]
-
-
-def _names_in(formula: str, reduced: bool = True) -> set[str]:
-    """Return the names that a formula reads, as far as it can be read.
-
-    Without ``reduced``, those that are only read inside of reductions don't count.
-    """
-    nodes, hidden = _nodes(formula), set[int]()
-    for node in nodes:
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            inner = not reduced and node.func.id in REDUCTIONS
-            hidden |= {id(part) for part in (ast.walk(node) if inner else [node.func])}
-    names = (node for node in nodes if isinstance(node, ast.Name))
-    return {node.id for node in names if id(node) not in hidden}

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import sympy as sp
 
 from symgd.language.formula import symbol
+from symgd.rules.evaluations import g
 from symgd.rules.reductions import KINDS, dot, mean
 from symgd.rules.rule import Rule
 
@@ -54,12 +55,13 @@ def interpreted(
         return {k: [v] * n for k, v in zip(given, exact, strict=True)}
 
     first = known | constants(1)
-    known |= {k: _at(e, first, digits) for k, e in rule.initial.items()}
+    starts = rule.initial.items()
+    known |= {k: _at(e, first, digits, evaluation) for k, e in starts}
     path = [{name: known[name] for name in ("x", *rule.state)}]
     for t in range(1, steps + 1):
         known |= constants(t) | {"t": [sp.Integer(t)] * n}
         for name, expression in lines:
-            known = known | {name: _at(expression, known, digits)}
+            known = known | {name: _at(expression, known, digits, evaluation)}
         path.append({name: known[name] for name in ("x", *rule.state)})
         value, slope = evaluation(known["x"])
         known |= {"f": [value] * n, "g": slope}
@@ -74,14 +76,19 @@ def _exact(number: Any, digits: int) -> sp.Expr:
 
 
 def _at(
-    expression: sp.Expr, known: Mapping[str, ExactNumbers], digits: int
+    expression: sp.Expr,
+    known: Mapping[str, ExactNumbers],
+    digits: int,
+    evaluation: ExactEvaluation,
 ) -> ExactNumbers:
     """Return an expression for each coordinate."""
-    n = len(known["x"])
-    reduced = expression
+    n, known, reduced = len(known["x"]), dict(known), expression
     while inner := _innermost(reduced):
-        totals = {node: _total(node, known, digits) for node in inner}
-        reduced = reduced.xreplace(totals)
+        for node in inner:
+            parts = [_at(each, known, digits, evaluation) for each in node.args]
+            name = f"{node.func.__name__} {len(known)}"
+            known[name] = _over_all(node, parts, digits, evaluation)
+            reduced = reduced.xreplace({node: symbol(name)})
     names = [each.name for each in reduced.free_symbols]
     return [
         reduced.xreplace({symbol(name): known[name][k] for name in names}).evalf(digits)
@@ -90,16 +97,24 @@ def _at(
 
 
 def _innermost(expression: sp.Expr) -> list[sp.Expr]:
-    """Return the reductions in which there is no other."""
-    found = expression.atoms(*KINDS)
-    return [e for e in found if not any(part.has(*KINDS) for part in e.args)]
+    """Return the reductions and evaluations in which there is no other."""
+    kinds = (*KINDS, g)
+    found = expression.atoms(*kinds)
+    return [e for e in found if not any(part.has(*kinds) for part in e.args)]
 
 
-def _total(node: sp.Expr, known: Mapping[str, ExactNumbers], digits: int) -> sp.Expr:
-    """Return a reduction over all coordinates."""
-    parts = [_at(each, known, digits) for each in node.args]
+def _over_all(
+    node: sp.Expr,
+    parts: list[ExactNumbers],
+    digits: int,
+    evaluation: ExactEvaluation,
+) -> ExactNumbers:
+    """Return, for each coordinate, what all of them are needed for."""
+    n = len(parts[0])
+    if isinstance(node, g):
+        return evaluation(parts[0])[1]
     if isinstance(node, mean):
-        return sp.Add(*parts[0]) / len(parts[0])
+        return [sp.Add(*parts[0]) / n] * n
     one, other = parts if isinstance(node, dot) else (parts[0], parts[0])
     total = sp.Add(*(a * b for a, b in zip(one, other, strict=True)))
-    return total if isinstance(node, dot) else sp.sqrt(total).evalf(digits)
+    return [total if isinstance(node, dot) else sp.sqrt(total).evalf(digits)] * n

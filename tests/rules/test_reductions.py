@@ -18,7 +18,8 @@ from symgd import (
 )
 from symgd.language.formula import symbol
 from symgd.rules.family import BUILT_IN
-from symgd.rules.reductions import dot, norm, staged
+from symgd.rules.reductions import dot, norm
+from symgd.rules.staging import staged
 
 BOWL = "x**2 + 3*y**2 + 2*z**2 + x*y"
 

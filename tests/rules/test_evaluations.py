@@ -1,0 +1,214 @@
+"""Gradients at other points than the iterate, in rules: what they promise."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from symgd import (
+    FormulaError,
+    InputError,
+    Objective,
+    Rule,
+    Status,
+    export,
+    maximize,
+    minimize,
+    minimize_many,
+    page,
+)
+from symgd.language.formula import symbol
+from symgd.rules.evaluations import g
+from symgd.rules.reductions import norm
+from symgd.rules.staging import staged
+
+AHEAD = Rule(
+    "ahead",
+    """
+    change = momentum*change - step_size*g(x + momentum*change)
+    x = x + change
+    """,
+    step_size=0.01,
+    momentum=0.9,
+)
+CAREFUL = Rule(
+    "careful",
+    "x = x - step_size*Max(-1, Min(1, g(x - far)))",
+    step_size=0.1,
+    far=10,
+)
+VALLEY = "(1 - x)**2 + 5*(y - x**2)**2"
+START = [-1.2, 1.0]
+
+
+def test_points_are_taken_out_in_stages():
+    x, slope = symbol("x"), symbol("g")
+    parts = staged([g(x - slope) + norm(g(x - g(x - slope)))], 2)
+    first, second = parts.gradients
+    assert parts.points == (x - slope, x - first)
+    assert parts.summands == (second**2,)
+    assert (parts.stages, bin(parts.evaluates)) == (3, "0b11")
+    assert staged([g(x)], 2).outputs == (slope,)
+    assert staged([g(x - slope / norm(slope))], 2).evaluates == 0b10
+
+
+def test_looking_ahead_is_the_rule_of_nesterov_at_the_point_that_it_looks_at():
+    options = {"maxiter": 200, "gtol": 0.0, "trace": True}
+    ahead = minimize(VALLEY, START, method=AHEAD, **options)
+    known = minimize(VALLEY, START, method="nesterov", **options)
+    looked_at = ahead.trace.x + 0.9 * ahead.trace["change"]
+    np.testing.assert_allclose(looked_at, known.trace.x, rtol=1e-11)
+
+
+def test_each_point_is_an_evaluation():
+    options = {"method": AHEAD, "maxiter": 30, "gtol": 0.0}
+    assert minimize(VALLEY, START, **options).nfev == 61
+    assert (
+        minimize_many(VALLEY, [START, [0.0, 0.0]], **options).nfev.tolist() == [61] * 2
+    )
+    text = "sum((x[i] - i)**2 for i in range(n))"
+    large = minimize(Objective(text, sizes={"n": 99}), {"x": np.ones(99)}, **options)
+    assert large.njev == 61
+
+
+def test_points_are_kept_within_bounds():
+    options = {"method": CAREFUL, "maxiter": 8, "gtol": 0.0, "far": 10}
+    within = {"bounds": [(1.0, 9.0)], **options}
+    alone = minimize("x*log(x)", 5.0, **within)
+    x = 5.0
+    for _ in range(8):  # the slope at the bound, 1
+        x -= 0.1 * (1 + np.log(1.0))
+    assert alone.x[0] == x
+    assert minimize_many("x*log(x)", [[5.0], [6.0]], **within).x[0, 0] == x
+    logarithms = Objective("sum(x[i]*log(x[i]) for i in range(n))", sizes={"n": 20})
+    many = {"x": np.full(20, 5.0)}
+    large = minimize(logarithms, many, **options, bounds={"x": (1.0, 9.0)})
+    assert (large.x == x).all()
+
+
+@pytest.mark.parametrize("name", ["sqrt", "log"])
+def test_where_a_point_has_no_value_the_run_ends(name):
+    # The slope of log is finite where log is not: it is no gradient there.
+    options = {"method": CAREFUL, "maxiter": 99, "gtol": 0.0}
+    alone = minimize(f"{name}(x)", 12.0, **options)
+    assert alone.status == Status.DIVERGED
+    assert "g(...) of the rule is not finite" in alone.message
+    assert 9.9 < alone.x[0] < 10.0
+    many = minimize_many(f"{name}(x)", [[12.0], [13.0]], **options)
+    assert many.status.tolist() == [Status.DIVERGED] * 2
+    assert many.x[0].tobytes() == alone.x.tobytes()
+    assert many.nfev[0] == alone.nfev
+    whole = Objective(f"sum({name}(x[i]) for i in range(n))", sizes={"n": 20})
+    large = minimize(whole, {"x": np.full(20, 12.0)}, **options)
+    assert (large.status, large.nfev) == (alone.status, alone.nfev)
+    assert "g(...) of the rule is not finite" in large.message
+    np.testing.assert_array_equal(large.x, np.full(20, alone.x[0]))
+
+
+def test_the_evaluations_of_an_update_see_the_same_batch(tmp_path):
+    still = Rule(
+        "still",
+        """
+        gap = gap + norm(g(x + nothing*g) - g)
+        x = x - step_size*g
+        """,
+        step_size=0.1,
+        nothing=0.0,
+    )
+    data = {"c": np.random.default_rng(0).normal(size=1000)}
+    objective = Objective("sum((a - c[i])**2 for i in range(n))/1000", data=data)
+    options = {"batch_size": 64, "rng": 1, "gtol": 0.0, "trace": True}
+    result = minimize(objective, {"a": 1.0}, method=still, maxiter=60, **options)
+    assert result.trace["gap"].max() == 0.0
+    first = minimize(objective, {"a": 1.0}, method=AHEAD, maxiter=60, **options)
+    file = tmp_path / "run.npz"
+    for updates in (17, 60):
+        second = minimize(objective, {"a": 1.0}, method=AHEAD, maxiter=updates,
+                          checkpoint=file, **options)  # fmt: skip
+    assert second.x.tobytes() == first.x.tobytes()
+    assert second.nfev == first.nfev == 121
+
+
+def test_of_an_online_objective_all_points_are_of_one_update():
+    online = Objective("(x - t)**2 + (y + 1/t)**2", iteration="t")
+    options = {"method": AHEAD, "maxiter": 150, "gtol": 0.0, "step_size": 0.1}
+    result = minimize(online, [1.0, 2.0], **options)
+    x, change = np.array([1.0, 2.0]), np.zeros(2)
+    for t in range(1, 151):
+        slope = 2 * (x + 0.9 * change - [t, -1 / t])
+        change = 0.9 * change - 0.1 * slope
+        x = x + change
+    np.testing.assert_allclose(result.x, x, rtol=1e-12)
+    many = minimize_many(online, [[0.0, 0.0], [1.0, 2.0]], **options)
+    assert many.x[1].tobytes() == result.x.tobytes()
+
+
+def test_going_up_a_point_is_uphill():
+    up = maximize("3 - (x - 1)**2", 0.0, method=AHEAD, maxiter=500)
+    down = minimize("(x - 1)**2 - 3", 0.0, method=AHEAD, maxiter=500)
+    assert up.x.tobytes() == down.x.tobytes()
+    assert up.success
+
+
+@pytest.mark.parametrize(
+    ("lines", "initial", "message"),
+    [
+        ("x = x - g(step_size)", {}, r"g\(step_size\): nothing in it differs"),
+        ("x = x - g(x, x)", {}, "g takes 1 argument"),
+        (
+            "m = m\nx = x - m",
+            {"m": "g(x - g)"},
+            "start can't evaluate at another point",
+        ),
+    ],
+)
+def test_what_is_no_point_is_refused(lines, initial, message):
+    with pytest.raises(FormulaError, match=message):
+        Rule("r", lines, initial=initial, step_size=0.1)
+
+
+def test_what_a_gradient_elsewhere_enters_differs_between_coordinates():
+    rule = Rule("r", "m = g(x - g)\nx = x - step_size*m", step_size=0.1)
+    assert (rule.state, rule.scalars, rule.evaluations) == ((), frozenset(), 1)
+    assert r"g\left(- g + x\right)" in rule._repr_latex_()
+    assert Rule.from_text(rule.text) == rule
+
+
+@pytest.mark.parametrize("name", ["f.c", "f.py", "f.js", "f.html", "f.o", "f.wasm"])
+def test_files_refuse_other_points(name, tmp_path):
+    with pytest.raises(InputError, match="'ahead' evaluates at other points"):
+        export(VALLEY, tmp_path / name, method=AHEAD)
+
+
+def test_pages_refuse_other_points():
+    with pytest.raises(InputError, match="a page has no loop"):
+        page(VALLEY, START, methods=[AHEAD])
+
+
+TWINS = """
+import symgd
+rule = symgd.Rule("r", "x = x - step_size*g(x - step_size*g/norm(g))", step_size=0.1)
+options = {"method": rule, "maxiter": 5, "gtol": 0.0}
+alone = symgd.minimize("x**2 + 3*y**2 + x*y", [1.0, -2.0], **options)
+whole = symgd.Objective("sum((x[i] - i)**2 for i in range(n))", sizes={"n": 19})
+large = symgd.minimize(whole, {"x": [1.0] * 19}, **options)
+print(alone.x.tobytes().hex(), large.x.tobytes().hex(), alone.nfev, large.nfev)
+"""
+
+
+def test_the_loops_in_python_have_the_same_bits(tmp_path):
+    told = []
+    for name, setting in (("native", {}), ("python", {"NUMBA_DISABLE_JIT": "1"})):
+        cache = {"SYMGD_CACHE_DIR": str(tmp_path / name)}
+        done = subprocess.run(
+            [sys.executable, "-c", TWINS],
+            env={**os.environ, **setting, **cache},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        told.append(done.stdout)
+    assert told[0] == told[1]
+    assert told[0].endswith(" 11 11\n")

@@ -1,0 +1,213 @@
+"""Rules as papers print them, each against a few lines of plain NumPy."""
+
+import numpy as np
+import pytest
+
+from symgd import Objective, Rule, minimize, minimize_many
+from symgd.testing import check_rule
+
+MATRIX = np.array([[3.0, 1.0, 0.0], [1.0, 2.0, -0.5], [0.0, -0.5, 1.0]])
+SHIFT = np.array([1.0, -2.0, 0.25])
+BOWL = "(3*x**2 + 2*y**2 + z**2)/2 + x*y - y*z/2 - x + 2*y - z/4"
+START = np.array([0.5, 1.5, -2.0])
+STEP, UPDATES = 0.1, 25  # at a minimum, normed gradients are noise
+
+OPTIMISTIC = Rule(
+    "optimistic",
+    """
+    x = x - step_size*(2*g - last)
+    last = g
+    """,
+    initial={"last": "g"},
+    step_size=STEP,
+)
+RESTARTED = Rule(
+    "restarted",
+    """
+    kept = 0 if dot(g, change) > 0 else momentum
+    change = kept*change - step_size*g
+    x = x + change
+    """,
+    step_size=STEP,
+    momentum=0.9,
+)
+SHRUNK = Rule(
+    "shrunk",
+    """
+    moved = x - step_size*g
+    x = sign(moved)*Max(Abs(moved) - step_size*weight, 0)
+    """,
+    step_size=STEP,
+    weight=0.5,
+)
+ANCHORED = Rule(
+    "anchored",
+    """
+    x = origin/(t + 1) + (1 - 1/(t + 1))*(x - step_size*g)
+    origin = origin
+    """,
+    initial={"origin": "x"},
+    step_size=STEP,
+)
+
+
+LOOKING_AHEAD = Rule(
+    "looking_ahead",
+    """
+    change = momentum*change - step_size*g(x + momentum*change)
+    x = x + change
+    """,
+    step_size=STEP,
+    momentum=0.9,
+)
+SHARPNESS_AWARE = Rule(
+    "sharpness_aware",
+    "x = x - step_size*g(x + radius*g/norm(g))",
+    step_size=STEP,
+    radius=0.05,
+)
+EXTRAGRADIENT = Rule(
+    "extragradient", "x = x - step_size*g(x - step_size*g)", step_size=STEP
+)
+FOUR_SLOPES = Rule(  # of Runge and Kutta's four slopes
+    "four_slopes",
+    """
+    second = g(x - step_size*g/2)
+    third = g(x - step_size*second/2)
+    fourth = g(x - step_size*third)
+    x = x - step_size*(g + 2*second + 2*third + fourth)/6
+    """,
+    step_size=STEP,
+)
+NORMED = Rule(  # totals of gradients elsewhere, a point of those totals
+    "normed",
+    """
+    ahead = g(x - step_size*g/norm(g))
+    x = x - step_size*ahead/(1 + norm(g(x - step_size*ahead/norm(ahead))))
+    """,
+    step_size=STEP,
+)
+
+
+def optimistic(gradient, x):
+    last = gradient(x)
+    while True:
+        g = gradient(x)
+        x, last = x - STEP * (2 * g - last), g
+        yield x
+
+
+def restarted(gradient, x):
+    change = np.zeros_like(x)
+    while True:
+        g = gradient(x)
+        change = (0.0 if g @ change > 0 else 0.9) * change - STEP * g
+        x = x + change
+        yield x
+
+
+def shrunk(gradient, x):
+    while True:
+        moved = x - STEP * gradient(x)
+        x = np.where(
+            moved > STEP / 2,
+            moved - STEP / 2,
+            np.where(moved < -STEP / 2, moved + STEP / 2, 0.0),
+        )
+        yield x
+
+
+def anchored(gradient, x):
+    origin, t = x, 0
+    while True:
+        t += 1
+        x = origin / (t + 1) + (1 - 1 / (t + 1)) * (x - STEP * gradient(x))
+        yield x
+
+
+def looking_ahead(gradient, x):
+    change = np.zeros_like(x)
+    while True:
+        change = 0.9 * change - STEP * gradient(x + 0.9 * change)
+        x = x + change
+        yield x
+
+
+def sharpness_aware(gradient, x):
+    while True:
+        g = gradient(x)
+        x = x - STEP * gradient(x + 0.05 * g / np.linalg.norm(g))
+        yield x
+
+
+def extragradient(gradient, x):
+    while True:
+        x = x - STEP * gradient(x - STEP * gradient(x))
+        yield x
+
+
+def four_slopes(gradient, x):
+    while True:
+        first = gradient(x)
+        second = gradient(x - STEP / 2 * first)
+        third = gradient(x - STEP / 2 * second)
+        fourth = gradient(x - STEP * third)
+        x = x - STEP / 6 * (first + 2 * second + 2 * third + fourth)
+        yield x
+
+
+def normed(gradient, x):
+    while True:
+        g = gradient(x)
+        ahead = gradient(x - STEP * g / np.linalg.norm(g))
+        farther = gradient(x - STEP * ahead / np.linalg.norm(ahead))
+        x = x - STEP * ahead / (1 + np.linalg.norm(farther))
+        yield x
+
+
+REFERENCES = {
+    LOOKING_AHEAD: looking_ahead,
+    SHARPNESS_AWARE: sharpness_aware,
+    EXTRAGRADIENT: extragradient,
+    FOUR_SLOPES: four_slopes,
+    NORMED: normed,
+    OPTIMISTIC: optimistic,
+    RESTARTED: restarted,
+    SHRUNK: shrunk,
+    ANCHORED: anchored,
+}
+
+
+def _gradient(x):
+    return MATRIX @ x - SHIFT
+
+
+@pytest.mark.parametrize("rule", REFERENCES, ids=lambda rule: rule.name)
+def test_a_rule_goes_where_its_paper_says(rule):
+    options = {"method": rule, "maxiter": UPDATES, "gtol": 0.0}
+    path = minimize(BOWL, START, trace=True, **options).trace.x[1:]
+    reference = REFERENCES[rule](_gradient, START)
+    expected = np.array([next(reference) for _ in range(UPDATES)])
+    np.testing.assert_allclose(path, expected, rtol=1e-12, atol=1e-13)
+    many = minimize_many(BOWL, START + np.arange(9)[:, None], **options)
+    assert many[0].x.tobytes() == path[-1].tobytes()
+
+
+@pytest.mark.parametrize("rule", REFERENCES, ids=lambda rule: rule.name)
+def test_over_arrays_a_rule_goes_there_too(rule):
+    text = "sum(w[i]*(x[i] - c[i])**2 for i in range(n))/2"
+    weights, centres = np.linspace(0.5, 3, 101), np.cos(np.arange(101.0))
+    objective = Objective(text, data={"w": weights, "c": centres})
+    start = {"x": np.ones(101)}
+    result = minimize(objective, start, method=rule, maxiter=30, gtol=0.0)
+    reference = REFERENCES[rule](lambda x: weights * (x - centres), np.ones(101))
+    expected = [next(reference) for _ in range(30)][-1]
+    np.testing.assert_allclose(result.x, expected, rtol=1e-11, atol=1e-13)
+
+
+KEPT = [OPTIMISTIC, SHRUNK, LOOKING_AHEAD, NORMED]
+
+
+@pytest.mark.parametrize("rule", KEPT, ids=lambda rule: rule.name)
+def test_a_rule_of_papers_keeps_all_promises(rule):
+    check_rule(rule, examples=8)

@@ -8,7 +8,6 @@ LU factorizations, 2012): so the bits don't depend on the number of workers.
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,7 +34,7 @@ from symgd.objectives.scattered.rows_read import Stopped
 SAMPLED = 20_000  # rows, which are brought here
 
 
-PASSING = ("_passed_to", "last", "sample")  # what belongs to a process
+PASSING = ("_passed_to", "last", "sample", "counted")  # what belongs to a process
 NEEDED = "residuals, pictures and samples of rows need them here"
 
 
@@ -230,13 +229,14 @@ class ScatteredRegression(Regression):
         """Return None: no loop has the rows."""
         return None
 
-    @property
+    @functools.cached_property
     def counted(self) -> Regression:
         """The same, whose count leaves out rows of weight 0: they add nothing."""
-        if self.extent.rows == self.count:
+        rows = self.extent.rows
+        if rows == self.count:
             return self
-        other = copy.copy(self)
-        other.count = self.extent.rows
+        other = ScatteredRegression.__new__(ScatteredRegression)
+        vars(other).update(vars(self), count=rows)  # and it passes the same rows
         return other
 
     @functools.cached_property
@@ -261,7 +261,7 @@ class ScatteredRegression(Regression):
 
     def digest(self) -> list[str]:
         """Return what tells the rows from others."""
-        return [line for part in self.each_part(shares.digest) for line in part]
+        return [line for part in self.each_part(Regression.digest) for line in part]
 
     def differs_in(self, other: Regression) -> str:
         """Return in which column of rows another regression differs, if in any."""
@@ -284,7 +284,10 @@ class ScatteredRegression(Regression):
             return sp.Float(given) if plain else sp.IndexedBase(symbol(given))[index]
 
         factors = {what: entry(given) for what, given in roles.given.items()}
-        target = entry(roles.target) / factors.get("trials", sp.S.One)
+        target = entry(roles.target)
+        if "trials" in factors:
+            none = sp.Piecewise((1, factors["trials"] <= 0), (0, True))
+            target /= factors["trials"] + none
         held = {symbol(name): entry(name) for name in roles.columns}
         held[roles.meant["target"]] = target
         return held | {roles.symbol_of(what): each for what, each in factors.items()}

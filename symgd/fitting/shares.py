@@ -98,14 +98,8 @@ def some_columns(regression: Regression, step: int) -> dict[Any, np.ndarray]:
     return {s: np.asarray(column)[rows] for s, column in columns}
 
 
-def digest(regression: Regression) -> list[str]:
-    """Return what tells the rows from others."""
-    lines: list[str] = regression.digest()
-    return lines
-
-
 def digests(regression: Regression) -> dict[str, list[str]]:
-    """Return the same of what a row is compared with, and how it counts."""
+    """Return what tells targets, and how they count, from others."""
     columns = {
         what: getattr(regression, what) for what in ("target", "sigma", "weight")
     }

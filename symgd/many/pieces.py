@@ -77,6 +77,8 @@ def done(
                     sent[executor.submit(timed, (work, part(rows)))] = rows
                 except BrokenExecutor:
                     lost.append(rows)
+                except Exception as error:  # an executor's own, about what is sent
+                    raise _ours(error) from None
                 begun = rows.stop
             if not sent:
                 break
@@ -104,6 +106,14 @@ def done(
     for rows in lost:
         if not cut.noted and time.time() < deadline:
             yield rows, work(part(rows))
+
+
+def _ours(error: BaseException) -> BaseException:
+    """Return the error of symgd that is behind another one, if one is."""
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, InputError):
+        behind = behind.__cause__ or behind.__context__
+    return behind or error
 
 
 def _next_size(size: int, seconds: float) -> int:

@@ -72,7 +72,9 @@ def done(
     try:
         while True:
             while begun < count and len(sent) < at_once and not is_over():
-                rows = slice(begun, min(begun + size, count))
+                # Smaller ones at the end, so that no worker is left alone with one.
+                most_now = max(first, -(-(count - begun) // at_once))
+                rows = slice(begun, min(begun + min(size, most_now), count))
                 try:
                     sent[executor.submit(timed, (work, part(rows)))] = rows
                 except BrokenExecutor:

@@ -35,6 +35,7 @@ SAMPLED = 20_000  # rows, which are brought here
 
 
 PASSING = ("_passed_to", "last", "sample", "counted")  # what belongs to a process
+SQUARED = losses.read("squared", {})
 NEEDED = "residuals, pictures and samples of rows need them here"
 
 
@@ -254,6 +255,11 @@ class ScatteredRegression(Regression):
     def sampled(self) -> Regression:
         """Return the regression of some of the rows."""
         return self.sample
+
+    def squares_left(self, x: np.ndarray) -> float:
+        """Return the weighted sum of squares that a curve leaves, by sums alone."""
+        squared = self if self.loss.squares else self.with_loss(SQUARED)
+        return float(squared.gauss_newton(x).size)
 
     def _squares_of_a_constant(self) -> float:
         about = self.summed(shares.squares_about, self.mean)

@@ -260,3 +260,10 @@ def test_bends_are_put_at_rows_where_the_rows_are_few(files):
     far, here = (symgd.fit(model, each, "y") for each in (files(data, (9, 30)), data))
     np.testing.assert_allclose(far.x, here.x, rtol=1e-9)
     assert (far.status, far.message[:30]) == (here.status, here.message[:30])
+
+
+def test_factors_are_of_blocks_where_rows_are_many(monkeypatch):
+    model = " + ".join(f"a{k}*cos({k}*t)" for k in range(14))
+    whole = symgd.fit(model, DATA, "y", weights="w")
+    monkeypatch.setattr(shares, "BLOCK", 250)
+    assert_alike(symgd.fit(model, DATA, "y", weights="w"), whole, 1e-7)

@@ -27,6 +27,14 @@ class Residuals(NamedTuple):
     optimality: float
     complementarity: float
 
+    def told(self) -> str:
+        """Say what they are."""
+        violation, slope, apart = map(number, self)
+        return (
+            f"the gradient of the Lagrangian is {slope}, the violation {violation}, "
+            f"the complementarity {apart}"
+        )
+
 
 class Certificate:
     """The multipliers of an end, made when they are asked for.

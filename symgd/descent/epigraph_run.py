@@ -16,9 +16,8 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from symgd.descent.ends import Ending, sizes_of
+from symgd.descent.ends import Ending
 from symgd.descent.kinks.at_end import Kink, kink_at
-from symgd.descent.kinks.surfaces import name_of
 from symgd.descent.run import NOISE, floats, projected_norm
 from symgd.descent.solver_run import SolverRun
 from symgd.descent.truncated_run import TruncatedRun
@@ -39,8 +38,6 @@ MOST = 3000  # coordinates and relations of a smooth form
 # without a proof; and from which on a step takes long.
 EARLY, INSIDE, SLOW = 600, 2000, 300
 NO_WORSE = 25.0 * NOISE  # of f: what its terms make of rounding
-LEAST_UNIT = 1e-3  # of the largest coordinate: what a small one is taken for
-LONGEST = 80  # letters of a kink, in a message
 ENDS = (Status.CONVERGED, Status.STALLED, Status.ABNORMAL)
 
 
@@ -151,11 +148,10 @@ class KinkedRun(SolverRun):
         """Be at a minimum on the kinks nearby, if there is one; return whether."""
         import numpy as np
 
-        from symgd.descent.kinks.on_kinks import on_kinks
+        from symgd.descent.kinks.on_kinks import on_kinks, units_at
         from symgd.descent.kinks.proof import Posed
 
-        units = np.array(sizes_of(array("d", x), self.origin or array("d", x)))
-        units = np.maximum(units, LEAST_UNIT * units.max())
+        units = units_at(x, self.origin or x)
         gtol = 0.0 if self.settings.relative else self.settings.gtol
         sides = np.array(self.lower), np.array(self.upper)
         best = self.fun
@@ -170,7 +166,7 @@ class KinkedRun(SolverRun):
 
     def _is_minimum(self, found: OnKinks) -> bool:
         """Return whether a point on kinks is a minimum, where f may be flat as well."""
-        pieces = _pieces(found)
+        pieces = found.pieces
         if not pieces:  # it is where f is smooth, of which the search knows more
             return False
         if found.is_strict:
@@ -313,22 +309,3 @@ def kinked_run(*way: Any) -> KinkedRun:
     """Return a run of the default method, of an objective, bounds and settings."""
     many = way[0].has_many_variables
     return KinkedTruncatedRun(*way) if many else KinkedRun(*way)
-
-
-def _pieces(found: OnKinks) -> tuple[str, ...]:
-    """Return at which kinks a point is, as they are written."""
-    told = []
-    for group, at in found.at:
-        if group.part.kind == "most":
-            at = at.sum(axis=0) > 1
-        if not at.any():
-            continue
-        count, whole = int(at.sum()), at.size
-        where = f" ({count} of {whole} of these)" if group.part.limits else ""
-        told.append(f"{_short(name_of(group.part.node))}{where}")
-    return tuple(told)
-
-
-def _short(text: str) -> str:
-    """Return a text that fits in a sentence."""
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]} ..."

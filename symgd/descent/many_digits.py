@@ -8,6 +8,7 @@ Elsewhere: arbitrary precision arithmetic.
 
 from __future__ import annotations
 
+import copy
 import functools
 import itertools
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from typing import Any, TypeAlias
 import mpmath
 import sympy as sp
 
-from symgd.language.digits import as_written, value_of
+from symgd.language.digits import as_written, value_of, written
 from symgd.language.nodes import parts_of
 from symgd.objectives.objective import Objective
 
@@ -52,6 +53,49 @@ class ManyDigits:
         self.constants = {k: as_written(v) for k, v in given}
         self.x, self.sizes = list(map(mpmath.mpf, x)), list(map(mpmath.mpf, sizes))
         self._scale = scale
+
+    def straightened(
+        self, kinks: Sequence[sp.Expr], free: Sequence[bool]
+    ) -> ManyDigits | None:
+        """Return the same with bent kinks as coordinates; None if none is bent.
+
+        Where a kink is y = g(x), the others are as they were in what is y - g(x): f
+        falls for ever in these coordinates if it does in those.
+
+        Parameters
+        ----------
+        free : sequence of bool
+            Which variables have no bounds.
+        """
+        other, taken = copy.copy(self), set[str]()
+        other.x, whole = list(self.x), self._with_numbers(self.expression)
+        for kink in map(self._with_numbers, kinks):
+            symbols = {each.name: each for each in kink.free_symbols}
+            slopes = {name: sp.diff(kink, each) for name, each in symbols.items()}
+            varying = {name for name, slope in slopes.items() if self._varies(slope)}
+            bent = bool(varying.intersection(self.names))
+            for k, name in enumerate(self.names):
+                slope = slopes.get(name, sp.S.Zero)
+                usable = free[k] and slope != 0 and name not in varying
+                if bent and usable and not taken & symbols.keys():
+                    y, new = symbols[name], sp.Dummy(real=True)
+                    whole = whole.xreplace({kink: new, -kink: -new})
+                    rest = kink.xreplace({y: sp.S.Zero})
+                    whole = whole.xreplace({y: (y - rest) / slope, new: y})
+                    other.x[k] = self._value(kink, self.x)
+                    taken.add(name)
+                    break
+        other.expression = sp.expand_mul(whole)  # what cancels is gone
+        return other if taken else None
+
+    def _with_numbers(self, part: sp.Expr) -> sp.Expr:
+        """Return a part of the formula with constants as exact numbers."""
+        known = ((each, self.constants.get(each.name)) for each in part.free_symbols)
+        exact = {each: sp.Rational(written(v)) for each, v in known if v is not None}
+        return part.xreplace(exact)
+
+    def _varies(self, part: sp.Expr) -> bool:
+        return any(each.name in self.names for each in part.free_symbols)
 
     @functools.cached_property
     def unseen(self) -> Any:

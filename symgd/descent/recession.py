@@ -14,6 +14,7 @@ directions).
 from __future__ import annotations
 
 import itertools
+import math
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -78,6 +79,23 @@ def falls_in_all_digits(
             _falls(digits, direction, sides)
             for direction in _directions(digits, basis, way, may_fall)
         )
+
+
+def falls_along_bent_kinks(
+    digits: ManyDigits,
+    sides: tuple[Sequence[float], Sequence[float]],
+    kinks: Sequence[sp.Expr],
+) -> bool:
+    """Return whether a formula falls for ever from a point, along kinks y = g(x)."""
+    if digits.nodes > NODES:
+        return False
+    free = [low == -high == -math.inf for low, high in zip(*sides, strict=True)]
+    with precision(DIGITS):
+        straight = digits.straightened(kinks, free)
+    if straight is None:
+        return False
+    nowhere = [0.0] * len(digits.x)
+    return falls_in_all_digits(straight, sides, [], nowhere, lambda _: True)
 
 
 def _directions(

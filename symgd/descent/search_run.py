@@ -254,6 +254,8 @@ class SearchRun(Run):
         self, status: Status, end: Ending, surfaces: Sequence[Surface] = ()
     ) -> int:
         """Return a status, unless f is lower farther on, or falls for ever."""
+        if self.settings.rough:
+            return int(status)
         if end.verdict == layout.INEXACT and end.weak and is_left_for_ever(self):
             return self._in_tail(end)
         if not self.origin or (self.objective.is_smooth and not self._ran_away):
@@ -309,20 +311,22 @@ class SearchRun(Run):
         from symgd.descent.falls import may_fall
         from symgd.descent.kinks.surfaces import surfaces_near
         from symgd.descent.many_digits import ManyDigits
-        from symgd.descent.recession import falls_in_all_digits
+        from symgd.descent.recession import falls_along_bent_kinks, falls_in_all_digits
 
         if self.objective.arrays is not None:
             return False
         sizes, fallen = self._sizes, self.first - self.fun
         kernel, parameters, point, sides = self._around()
         surfaces = surfaces or surfaces_near(self.objective, self.x, sizes)
-        return falls_in_all_digits(
-            ManyDigits(self.objective, self.x, sizes, fallen + abs(self.fun)),
-            sides,
-            [surface.expression for surface in surfaces],
-            way,
-            lambda way: may_fall(kernel, parameters, point, sides, way, fallen),
-        )
+        kinks = [surface.expression for surface in surfaces]
+        seen = ManyDigits(self.objective, self.x, sizes, fallen + abs(self.fun))
+
+        def may(way: array[float]) -> bool:
+            return may_fall(kernel, parameters, point, sides, way, fallen)
+
+        if falls_in_all_digits(seen, sides, kinks, way, may):
+            return True
+        return falls_along_bent_kinks(seen, sides, kinks)
 
     @property
     def _sizes(self) -> Sequence[float]:

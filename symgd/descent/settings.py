@@ -43,6 +43,7 @@ class Settings:
     every: int
     progress: bool
     relative: bool = False  # gtol is not given: how much is left to gain decides
+    rough: bool = False  # an end is where others begin: it need not be proven
 
     @property
     def slope(self) -> float:

@@ -80,6 +80,12 @@ def placed(
 def _nowhere_finite(regression: Regression, tried: np.ndarray | None) -> str:
     """Say that no start was found, and which row is to blame if one always is."""
     problem = "no start was found where the model is finite"
+    row = regression.problem(_always_lost, tried)
+    return f"{problem}: it is {row}" if row else f"{problem}: give x0"
+
+
+def _always_lost(regression: Regression, tried: np.ndarray | None) -> str:
+    """Return in which row a model is never finite, if in one."""
     ones = np.ones(len(regression.parameters))
     points = [ones, 0.5 * ones, 2.0 * ones, 0.1 * ones]
     points += [] if tried is None else [tried]
@@ -87,10 +93,9 @@ def _nowhere_finite(regression: Regression, tried: np.ndarray | None) -> str:
         values = [regression.curve(x)[0] for x in points]
     broken = ~np.isfinite(values) & (regression.weight > 0.0)
     if not (always := broken.all(axis=0)).any():
-        return f"{problem}: give x0"
+        return ""
     row = int(np.argmax(always))
-    value = float(values[0][row])
-    return f"{problem}: it is {value!r} in row {row} ({_row(regression, row)})"
+    return f"{float(values[0][row])!r} in row {row} ({_row(regression, row)})"
 
 
 def _row(regression: Regression, row: int) -> str:
@@ -114,6 +119,8 @@ def described(search: Search, rng: Seed) -> str:
         parts.append(f"{other} by trial ({arguments.source_of(rng)})")
     if jumps:
         parts.append(f"{jumps} among the rows, as the sum has no slope there")
+    if search.sampled:
+        parts.append(f"on {search.whole.count} of the rows")
     if len(search.linear) + len(search.other) < len(names):
         parts.append("the others given")
     return ", ".join(parts)
@@ -122,23 +129,28 @@ def described(search: Search, rng: Seed) -> str:
 def _check_finite(regression: Regression, x: np.ndarray) -> None:
     if regression.counted.gauss_newton(x).finite:
         return
+    names = [each.name for each in regression.parameters]
+    where = ", ".join(f"{n} = {v!r}" for n, v in zip(names, x.tolist(), strict=True))
+    row = regression.problem(_lost_at, x) or "the sum over rows is not finite"
+    raise InputError(f"the start can't be used: at {where}, {row}")
+
+
+def _lost_at(regression: Regression, x: np.ndarray) -> str:
+    """Return in which row a model can't be used at a point, and why."""
     predicted, jacobian = regression.curve(x)
     finite = np.isfinite(predicted) & np.isfinite(jacobian).all(axis=1)
     broken = ~finite & (regression.weight > 0.0)
-    names = [each.name for each in regression.parameters]
-    where = ", ".join(f"{n} = {v!r}" for n, v in zip(names, x.tolist(), strict=True))
-    problem = f"the start can't be used: at {where}"
     lost = forbidden(regression.loss, predicted, regression.target)
     lost &= regression.weight > 0.0
     if not (broken | lost).any():
-        raise InputError(f"{problem}, the sum over rows is not finite")
+        return ""
     row = int(np.argmax(broken | lost))
     what = f"the model is {float(predicted[row])!r}"
     if math.isfinite(predicted[row]) and not lost[row]:
         what = "the model's derivative is not finite"
     if lost[row] and not broken[row]:
         what += f", which the loss {regression.loss.name!r} doesn't allow,"
-    raise InputError(f"{problem}, {what} in row {row} ({_row(regression, row)})")
+    return f"{what} in row {row} ({_row(regression, row)})"
 
 
 def _near(

@@ -78,6 +78,7 @@ class Bends:
         names, found = regression.parameters, regression.formulas.bends
         self.borders = Borders(found, names, range(len(names)), regression.columns)
 
+    @np.errstate(all="ignore")  # what isn't finite is not taken
     def best(self) -> np.ndarray | None:
         """Return a point that is better; None if there is none."""
         x, fun = self.x, self._value(self.x)
@@ -92,6 +93,7 @@ class Bends:
                 return there
         return None if x is self.x else x
 
+    @np.errstate(all="ignore")
     def offset(self, x: np.ndarray) -> float | None:
         """Return how far a point is from a minimum with bends at rows, as a cosine.
 
@@ -160,12 +162,12 @@ class Bends:
         Where bends stay, Gauss and Newton's step does that.
         """
         units = self._units(x)
-        back = np.linalg.pinv(lines.ways[tied]) @ lines.levels[tied]
+        back = _inverse(lines.ways[tied]) @ lines.levels[tied]
         at = self.regression.gauss_newton(x - back / units)
         if not at.finite:
             return []
         bend = at.curvature / np.outer(units, units)
-        inverse = np.linalg.pinv(bend, SMALLEST, hermitian=True)
+        inverse = _inverse(bend, SMALLEST, hermitian=True)
         step = inverse @ (at.gradient / units) / units
         return [np.clip(at.x - step, self.lower, self.upper)]
 
@@ -201,7 +203,7 @@ class Bends:
         for _ in range(RETURNS):
             lines, units = self._lines(x), self._units(x)
             ways = lines.ways[tied]
-            x = x - np.linalg.pinv(ways) @ lines.levels[tied] / units
+            x = x - _inverse(ways) @ lines.levels[tied] / units
             if not self._is_allowed(x):
                 return None
             basis = self._basis(x, ways)
@@ -227,14 +229,14 @@ class Bends:
     def _is_apart(self, ways: np.ndarray, tied: list[int], place: int) -> bool:
         """Return whether a bend can leave a row while others stay at theirs."""
         way, others = ways[place], ways[tied]
-        rest = way - np.linalg.pinv(others) @ (others @ way) if tied else way
+        rest = way - _inverse(others) @ (others @ way) if tied else way
         return bool(np.linalg.norm(rest) > INDEPENDENT * np.linalg.norm(way))
 
     def _rises(self, x: np.ndarray, ways: np.ndarray) -> bool:
         """Return whether the sum rises to either side of where bends are at rows."""
         units, at = self._units(x), self.regression.gauss_newton(x)
         held = np.eye(len(x))[self._held_by_bounds(x)]
-        inverse = np.linalg.pinv(np.concatenate((ways, held)))
+        inverse = _inverse(np.concatenate((ways, held)))
         for away in inverse.T[: len(ways)]:
             away = away / np.linalg.norm(away)
             for side in (away, -away):
@@ -297,11 +299,19 @@ class Bends:
 def _some(side: tuple[np.ndarray, np.ndarray], most: int) -> list[int]:
     """Return some lines of a bend, from one end to the other."""
     places = np.concatenate((side[0][::-1], side[1]))
-    some = np.unique(np.linspace(0, len(places) - 1, most).astype(int))
+    count = min(most, len(places))
+    some = np.unique(np.linspace(0, len(places) - 1, count).astype(int))
     return places[some].tolist()
+
+
+def _inverse(matrix: np.ndarray, least: float = 1e-15, **kind: bool) -> np.ndarray:
+    """Return the pseudo-inverse; NaN, which leads nowhere, of what has none."""
+    if not np.isfinite(matrix).all():
+        return np.full(matrix.T.shape, np.nan)
+    return np.linalg.pinv(matrix, least, **kind)
 
 
 def _offset(point: Point) -> float:
     """Return the cosine between the residuals and what may change of them."""
-    step = np.linalg.pinv(point.curvature, hermitian=True) @ point.gradient
+    step = _inverse(point.curvature, hermitian=True) @ point.gradient
     return math.sqrt(abs(float(point.gradient @ step)) / point.size)

@@ -19,15 +19,17 @@ from symgd.errors import InputError, unknown_name
 from symgd.fitting import derived
 from symgd.fitting.correlated import Correlated
 from symgd.fitting.derived import Derived
-from symgd.fitting.levenberg_marquardt import Limits
-from symgd.fitting.regression import ENDED, Regression
+from symgd.fitting.levenberg_marquardt import ENDED, Limits
+from symgd.fitting.regression import Regression
 from symgd.fitting.ties import Tie
 from symgd.language.formula import Formula, symbol
 from symgd.language.plain import count as whole
 from symgd.language.text import aligned, number
+from symgd.many import pieces
 from symgd.native.threads import mapped
 from symgd.objectives.parallel import cores
 from symgd.objectives.points import Bounds
+from symgd.objectives.scattered.partitions import ROWS_STAY
 
 Fit: TypeAlias = Any  # it stands above, and is asked for its public names only
 KINDS = ("rows", "residuals")
@@ -140,32 +142,82 @@ def drawing(regression: Regression, kind: str, x: np.ndarray) -> Callable[[Any],
     return of_residuals
 
 
+class Resampling:
+    """What fits samples of the rows.
+
+    Parameters
+    ----------
+    regression : Regression
+    x : ndarray
+        Where fits begin.
+    sides : pair of ndarrays
+        The bounds.
+    kind : {"rows", "residuals"}
+    """
+
+    def __init__(
+        self,
+        regression: Regression,
+        x: np.ndarray,
+        sides: tuple[np.ndarray, np.ndarray],
+        kind: str,
+    ) -> None:
+        self.regression, self.x, self.sides, self.kind = regression, x, sides, kind
+        self.draw = drawing(regression, kind, x)
+
+    def __reduce__(self) -> Any:
+        return Resampling, (self.regression, self.x, self.sides, self.kind)
+
+    def fitted(self, seed: int) -> np.ndarray | None:
+        """Return the parameters of a sample, if they are found."""
+        some = self.regression.with_data(self.draw(np.random.default_rng(seed)))
+        if not some.gauss_newton(self.x).finite:
+            return None
+        limits = Limits(1e-8, ITERATIONS)
+        point, _, status = some.minimize(self.x, *self.sides, limits)
+        return point.x if status in ENDED else None
+
+    def here(self, seeds: Sequence[int]) -> list[np.ndarray | None]:
+        """Return those of samples, by all threads of this machine."""
+        first, *others = seeds
+        ends = [self.fitted(first)]  # what is compiled is there then
+        pool = ThreadPoolExecutor(cores())
+        try:
+            ends += mapped(pool, self.fitted, others)
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return ends
+
+
+def _ended(given: tuple[Resampling, Sequence[int]]) -> list[np.ndarray | None]:
+    """Return the parameters of some samples: what a worker does."""
+    resampling, seeds = given
+    return [resampling.fitted(seed) for seed in seeds]
+
+
 def bootstrap(
     regression: Regression,
     x: np.ndarray,
     sides: tuple[np.ndarray, np.ndarray],
-    draw: Callable[[Any], Any],
+    kind: str,
     seeds: Sequence[int],
+    executor: Any = None,
 ) -> tuple[np.ndarray, int]:
     """Return the parameters of samples, and how many have none.
 
-    Each sample has its own seed, so that threads change nothing.
+    Each sample has its own seed, so that threads and executors change nothing.
     """
+    resampling = Resampling(regression, x, sides, kind)
+    if executor is None:
+        ends = resampling.here(seeds)
+    else:
+        ends = [None] * len(seeds)
 
-    def fitted(seed: int) -> np.ndarray | None:
-        some = regression.with_data(draw(np.random.default_rng(seed)))
-        if not some.gauss_newton(x).finite:
-            return None
-        point, _, status = some.minimize(x, *sides, Limits(1e-8, ITERATIONS))
-        return point.x if status in ENDED else None
+        def part(rows: slice) -> tuple[Resampling, Sequence[int]]:
+            return resampling, seeds[rows]
 
-    first, *others = seeds
-    ends = [fitted(first)]  # what is compiled is there then
-    pool = ThreadPoolExecutor(cores())
-    try:
-        ends += mapped(pool, fitted, others)
-    finally:
-        pool.shutdown(cancel_futures=True)
+        for rows, found in pieces.done(executor, _ended, part, len(seeds)):
+            ends[rows] = found
     samples = [end for end in ends if end is not None]
     if len(samples) < FEWEST:
         problem = f"only {len(samples)} of {len(seeds)} samples could be fitted"
@@ -173,9 +225,13 @@ def bootstrap(
     return np.array(samples), len(ends) - len(samples)
 
 
-def of_fit(fit: Fit, count: int, kind: str, rng: Any, bounds: Bounds) -> Bootstrap:
+def of_fit(
+    fit: Fit, count: int, kind: str, rng: Any, bounds: Bounds, executor: Any = None
+) -> Bootstrap:
     """Return the bootstrap of a fit: see ``Fit.bootstrap``."""
     counted = fit.regression.counted
+    if counted.scattered:
+        raise InputError(f"{ROWS_STAY}, to be drawn from: profile has intervals")
     if isinstance(counted, Correlated):
         problem = "rows with a covariance matrix aren't drawn from each other"
         raise InputError(f"{problem}: profile has intervals")
@@ -185,6 +241,5 @@ def of_fit(fit: Fit, count: int, kind: str, rng: Any, bounds: Bounds) -> Bootstr
     draw_seeds = getattr(source, "integers", None) or source.randint
     seeds = draw_seeds(SEEDS, size=count).tolist()
     sides = np.array(bounds.lower), np.array(bounds.upper)
-    draw = drawing(counted, kind, fit.x)
-    samples, failed = bootstrap(counted, fit.x, sides, draw, seeds)
+    samples, failed = bootstrap(counted, fit.x, sides, kind, seeds, executor)
     return Bootstrap(fit.names, fit.x, samples, failed, fit.source.ties)

@@ -81,9 +81,9 @@ def bends(model: sp.Expr, parameters: set[sp.Basic]) -> list[sp.Expr]:
     """Return what is 0 where a choice between two curves changes, by some parameters.
 
     >>> from symgd.language.formula import read
-    >>> a, b, c = sp.symbols("a b c", real=True)
-    >>> bends(read("max(a*t, b, c) + abs(t)"), {a, b, c})
-    [a*t - b, a*t - c, b - c]
+    >>> a, b = sp.symbols("a b", real=True)
+    >>> bends(read("max(a*t, b) + abs(t)"), {a, b})
+    [-a*t + b]
     """
     found: dict[sp.Expr, None] = {}
     for node in sorted(model.atoms(*EXTREMES, *SIZES), key=sp.default_sort_key):

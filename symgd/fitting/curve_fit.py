@@ -24,6 +24,7 @@ from symgd.fitting.correlated import Correlated
 from symgd.fitting.fit_problem import check_size, labels_of, posed
 from symgd.fitting.fit_result import Fit
 from symgd.fitting.fit_run import FitRun
+from symgd.fitting.scattered_fit import FarTable, posed_far
 from symgd.fitting.several import VALUE, are_several, as_one
 from symgd.fitting.sources import Source
 from symgd.fitting.tables import FitTable
@@ -33,7 +34,7 @@ from symgd.native.version import __version__
 from symgd.objectives import points
 from symgd.objectives.data import digest_of
 from symgd.objectives.numbers_given import named as with_names
-from symgd.objectives.scattered.partitions import partitioned
+from symgd.objectives.scattered.partitions import Partitions, partitioned
 
 if TYPE_CHECKING:
     from symgd.descent.callbacks import State
@@ -48,6 +49,7 @@ OPTIONS = (
     *("bounds", "fixed", "tied", "loss", "weights", "sigma", "absolute_sigma"),
     *("sigma_x", "trials", "method", "missing", "maxiter", "gtol", "time_limit", "rng"),
     *("trace", "progress", "callback", "callback_every", "checkpoint"),
+    "executor",
 )
 
 
@@ -77,6 +79,7 @@ def fit(
     callback: Callable[[State], Any] | None = None,
     callback_every: int = 0,
     checkpoint: str | os.PathLike[str] | None = None,
+    executor: Any = None,
     **hyperparameters: Any,
 ) -> Fit:
     """Fit a formula to data.
@@ -90,6 +93,9 @@ def fit(
         in natural order; those of a function, which is read and never called, are its
         arguments, in their order.
     data : mapping of names to arrays, structured array, or dataframe
+        Or rows in partitions, perhaps more than a machine holds, as for
+        :class:`Objective`: a list of files, a dataframe of Dask, or arrays of Dask by
+        name. Of such, starts are searched on a sample of 20 000 rows.
     target : str
         The column that the model should give, or a formula of columns, as ``"log(y)"``.
         Or a list of columns, ``["re", "im"]``, and a list of as many models, or a
@@ -152,6 +158,10 @@ def fit(
         searched after a given one, ``t`` begins again; a trace has the way from the
         start that was taken. What compares or samples starts isn't in it.
 
+    executor : dask.distributed.Client, optional
+        Whose workers read files, and keep their rows; Dask's collections are kept by
+        those of the current client.
+
     Returns
     -------
     Fit
@@ -178,10 +188,9 @@ def fit(
     >>> print(fit("a*exp(-b*t) + c", data, "y").x.round(9))
     [2.5 1.3 0.5]
     """
-    if hasattr(partitioned(data), "stand_ins"):
-        problem = "a fit needs its rows on this machine, and these are in partitions"
-        raise InputError(f"{problem}: minimize the sum of squares as an Objective")
-    table = FitTable(data, missing)
+    data = partitioned(data, missing, executor)
+    far = isinstance(data, Partitions)
+    table: Any = FarTable(data) if far else FitTable(data, missing)
     factors = {"sigma": sigma, "weights": weights, "trials": trials}
     several = as_one(model, target, table, factors) if are_several(target) else None
     name: Any = VALUE if several else target
@@ -200,7 +209,8 @@ def fit(
         ties.check_is_free(what, each, not_free)
     named = tuple(str(n) for g in (x0, bounds) if isinstance(g, Mapping) for n in g)
     parts = (table, name, factors, cost, named, not_free, labelled)
-    regression, source, pool = posed(of_rows, *parts, sigma_x)
+    pose = posed_far if far else posed
+    regression, source, pool = pose(of_rows, *parts, sigma_x)
     if several is not None:
         name = ", ".join(several.targets)
         own = {"target": name, "targets": several.targets, "model": several.written}
@@ -289,7 +299,7 @@ def _checkpoint(
         "version": __version__,
         "model": formula.text_of(regression.formulas.model),
         "columns": [*source.columns, source.target, source.sigma, source.weights],
-        "data": digest_of({s.name: c for s, c in run.whole.columns.items()}),
+        "data": run.whole.digest(),
         "loss": [loss.name, formula.text_of(loss.value), values],
         "method": run.name,
         "start": given,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from symgd.errors import InputError, unknown_name
 from symgd.fitting import losses, ties
 from symgd.fitting import model as fit_model
-from symgd.fitting.by_labels import Labelled, of_model
+from symgd.fitting.by_labels import NONE, Labelled, of_model
 from symgd.fitting.correlated import Correlated, matrix_of
 from symgd.fitting.likelihoods import check_target
 from symgd.fitting.orthogonal import Orthogonal
@@ -23,7 +24,8 @@ from symgd.fitting.targets import made
 from symgd.language.formula import Formula, symbol
 from symgd.language.text import number
 
-ROLES = {"trials": "weights"}  # as what something counts
+# As what something counts: sigma, or a weight.
+ROLES = {"sigma": "sigma", "weights": "weights", "trials": "weights"}
 SIZES = 1e-70, 1e70  # of a target: squares of residuals are numbers, and not the last
 
 
@@ -39,7 +41,7 @@ def posed(
     sigma_x: Any = None,
 ) -> tuple[Regression, Source, Pool | None]:
     """Read the model and the columns."""
-    _check_factors(given, loss)
+    check_factors(given, loss)
     matrix = matrix_of(given["sigma"])
     if matrix is not None:
         _check_alone(given, loss, sigma_x)
@@ -55,18 +57,11 @@ def posed(
     more = {f"sigma_x of {name!r}": value for name, value in spreads.items()}
     every = {what: given[what] for what in varying} | more
     arrays = _arrays(table, [*known.columns, target], every)
-    held = of_model(arrays, known.columns, labelled)
-    column = arrays[target]
-    factors = {
-        what: _checked(what, _factor(what, value, arrays, len(column)))
-        for what, value in every.items()
-    }
-    if "trials" in factors:
-        column = _shares(column, factors["trials"])
-    check_target(loss, target, column)
-    held[known.meant["target"]] = column
-    for what in varying:
-        held[known.meant[ROLES.get(what, what)]] = factors[what]
+    roles = Roles(known.columns, target, every, known.meant, loss, labelled)
+    held, factors = roles.held(arrays)
+    for what in ("weights", "trials"):
+        if what in factors and not factors[what].any():
+            raise InputError(f"all {what} are 0")
     wide = {
         symbol(n): symbol(f"[{what}]") for n, what in zip(spreads, more, strict=True)
     }
@@ -77,16 +72,70 @@ def posed(
         if table.dropped:
             raise InputError("rows can't be dropped where sigma is a matrix")
         regression = Correlated(*whole, covariance=matrix)
-    told = {w: value if _plain(value) else "" for w, value in given.items()}
+    source = source_of(known, target, given, table)
+    return regression, source, _pool(known, regression, arrays)
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What the columns of a table are in a fit.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        The model's.
+    target : str
+    given : mapping of str to str, number or array
+        Sigma, weights, trials, and errors of columns.
+    meant : mapping of str to symbol
+        What stands for the target, sigma and weights.
+    loss : Loss
+    labelled : Labelled
+    """
+
+    columns: tuple[str, ...]
+    target: str
+    given: Mapping[str, Any]
+    meant: Mapping[str, Any]
+    loss: losses.Loss
+    labelled: Labelled = NONE
+
+    def held(
+        self, arrays: Mapping[str, np.ndarray]
+    ) -> tuple[dict[Any, np.ndarray], dict[str, np.ndarray]]:
+        """Return the columns of a regression, and factors of rows, checked."""
+        held = of_model(arrays, self.columns, self.labelled)
+        column = arrays[self.target]
+        factors = {
+            what: _checked(what, _factor(what, value, arrays, len(column)))
+            for what, value in self.given.items()
+        }
+        if "trials" in factors:
+            column = _shares(column, factors["trials"])
+        check_target(self.loss, self.target, column)
+        held[self.meant["target"]] = column
+        varying = {w: factors[w] for w in factors if w in ROLES}
+        held |= {self.symbol_of(what): each for what, each in varying.items()}
+        return held, factors
+
+    def symbol_of(self, what: str) -> Any:
+        """Return what stands for sigma, weights or trials."""
+        return self.meant[ROLES[what]]
+
+
+def source_of(
+    known: fit_model.Model, target: str, given: Mapping[str, Any], table: Any
+) -> Source:
+    """Return where the columns of a fit came from."""
+    told = {w: value if is_plain(value) else "" for w, value in given.items()}
     weights = told["trials"] if told["weights"] is None else told["weights"]
-    source = Source(
+    return Source(
         *(known.columns, target, told["sigma"], weights, table.dropped),
         ties=known.ties,
         model=known.written,
-        labelled=labelled,
+        labelled=known.labelled,
         reading=table.reading,
     )
-    return regression, source, _pool(known, regression, arrays)
 
 
 def _check_alone(given: Mapping[str, Any], loss: losses.Loss, sigma_x: Any) -> None:
@@ -106,7 +155,7 @@ def _arrays(
             if value not in table.names:
                 raise unknown_name(f"column for {what}", value, table.names)
             names.append(value)
-    loose = {w: value for w, value in factors.items() if not _plain(value)}
+    loose = {w: value for w, value in factors.items() if not is_plain(value)}
     arrays = table.arrays(names, {f"={what}": value for what, value in loose.items()})
     check_rows(arrays)
     if are_few(arrays.values()):
@@ -171,7 +220,7 @@ def _pool(
     return Pool(whole, [rows for rows in groups if len(rows)], places, owners)
 
 
-def _check_factors(given: Mapping[str, Any], loss: losses.Loss) -> None:
+def check_factors(given: Mapping[str, Any], loss: losses.Loss) -> None:
     """Refuse what a loss knows by itself."""
     if given["trials"] is not None and loss.name != "binomial":
         raise InputError("trials are for the loss 'binomial'")
@@ -187,7 +236,8 @@ def _shares(column: np.ndarray, trials: np.ndarray) -> np.ndarray:
     return np.divide(column, trials, out=np.zeros(len(column)), where=trials > 0.0)
 
 
-def _plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
+    """Return whether what is given of rows is a column's name, or one number."""
     return value is None or isinstance(value, (str, numbers.Real))
 
 
@@ -203,18 +253,14 @@ def _checked(what: str, column: np.ndarray) -> np.ndarray:
         needed = "above 0" if is_sigma else "0 or more"
         problem = f"{what} must be {needed}; in row {row} it is"
         raise InputError(f"{problem} {float(least)!r}")
-    if not is_sigma and not column.any():
-        raise InputError(f"all {what} are 0")
     return column
 
 
 def check_size(regression: Regression, target: str) -> None:
     """Refuse a target that has no squares in float64, in units of sigma."""
-    column, sigma = regression.target, regression.sigma
-    largest = max(float(column.max()), -float(column.min()))
-    least = most = largest / float(sigma[0])
-    if sigma.strides != (0,):
-        least, most = largest / float(sigma.max()), largest / float(sigma.min())
+    extent = regression.extent
+    largest = extent.largest
+    least, most = largest / extent.most_sigma, largest / extent.least_sigma
     if largest and not SIZES[0] <= least <= most <= SIZES[1]:
         what = f"values of {target!r} are of size {number(most)}, in units of sigma"
         problem = f"{what}: float64 has no squares of that; use another unit"

@@ -16,15 +16,16 @@ from symgd.descent.history import Trace
 from symgd.descent.result import Criterion, Result
 from symgd.descent.run import projected_norm
 from symgd.errors import InputError
-from symgd.fitting import derived, information, uncertainty, verdict
+from symgd.fitting import derived, information, shares, uncertainty, verdict
 from symgd.fitting.correlated import Correlated
 from symgd.fitting.derived import Derived
+from symgd.fitting.least_absolute import ROUNDED
 from symgd.fitting.levenberg_marquardt import End, told
 from symgd.fitting.likelihoods import Likelihood
 from symgd.fitting.orthogonal import Orthogonal
 from symgd.fitting.predictions import predicted
 from symgd.fitting.quantiles import two_sided
-from symgd.fitting.regression import ROUNDED, Regression
+from symgd.fitting.regression import Regression
 from symgd.fitting.sources import Source
 from symgd.language.drawing import card, drawn, pictured
 from symgd.language.formula import natural_order, text_of
@@ -52,7 +53,9 @@ class Fit:
 
     It has a copy of the data, so that they may change; but more than 64 MiB of columns
     (as of a ``numpy.memmap``) are read again where they are, when something is asked
-    for that isn't known yet: residuals, R squared, covariance.
+    for that isn't known yet: residuals, R squared, covariance. Rows in partitions stay
+    where they are: sums of them are all that comes here, so there are no residuals,
+    pictures or samples of such a fit.
 
     Attributes
     ----------
@@ -416,7 +419,7 @@ class Fit:
         half = self.quantile(level) * error
         return Derived(value, error, (value - half, value + half))
 
-    def profile(self, name: str, level: float = 0.95) -> Profile:
+    def profile(self, name: str, level: float = 0.95, executor: Any = None) -> Profile:
         """Return how far a parameter can go while the others follow.
 
         Its interval has the values for which the sum, minimised by the others, grows by
@@ -428,6 +431,8 @@ class Fit:
         name : str
             Of a free parameter.
         level : float
+        executor : concurrent.futures.Executor or Dask's Client, optional
+            What looks for the two ends, with the same bits. The data go with them.
 
         Returns
         -------
@@ -452,10 +457,14 @@ class Fit:
         """
         from symgd.fitting.profiles import of_fit
 
-        return of_fit(self, name, level, self._limits)
+        return of_fit(self, name, level, self._limits, executor)
 
     def bootstrap(
-        self, count: int = 1000, kind: str = "rows", rng: Seed = None
+        self,
+        count: int = 1000,
+        kind: str = "rows",
+        rng: Seed = None,
+        executor: Any = None,
     ) -> Bootstrap:
         """Return how the parameters scatter when rows are drawn from the rows.
 
@@ -468,6 +477,9 @@ class Fit:
             (for least squares, where all rows have errors of one kind).
         rng : int, numpy.random.Generator or RandomState, optional
             None is the seed 0. The number of threads changes nothing.
+        executor : concurrent.futures.Executor or Dask's Client, optional
+            What fits samples, in pieces of about two seconds, with the same bits. The
+            data go with each piece.
 
         Returns
         -------
@@ -489,7 +501,7 @@ class Fit:
         """
         from symgd.fitting.bootstraps import of_fit
 
-        return of_fit(self, count, kind, rng, self._limits)
+        return of_fit(self, count, kind, rng, self._limits, executor)
 
     # --------------------------------------------------------- how good it is
 
@@ -517,14 +529,13 @@ class Fit:
         tells, else 0.
         """
         regression = self.regression.counted
-        weight, unit = regression.weight, regression.sigma
-        target = regression.target
-        centred = (target - np.average(target, weights=weight / unit**2)) / unit
-        left = float(np.sum(weight * regression.residuals(self.x) ** 2))
-        if np.ptp(target[weight > 0.0]) == 0.0:
-            size = float(np.sum(weight * (target / unit) ** 2))
+        left = regression.summed(shares.squares_left, self.x)
+        least, most = zip(*regression.each_part(shares.target_sides), strict=True)
+        if min(least) == max(most):
+            size = regression.summed(shares.squares_about, 0.0)
             return float(left <= ROUNDED**2 * size)
-        return 1.0 - left / float(np.sum(weight * centred**2))
+        about = regression.summed(shares.squares_about, regression.mean)
+        return float(1.0 - left / about)
 
     @property
     def adjusted(self) -> float:

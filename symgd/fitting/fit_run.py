@@ -17,7 +17,7 @@ import numpy as np
 
 from symgd.descent.run import NO_END, Run, floats, projected_norm
 from symgd.descent.settings import Settings
-from symgd.fitting import verdict
+from symgd.fitting import shares, verdict
 from symgd.fitting.bends import Bends
 from symgd.fitting.goodness import is_met
 from symgd.fitting.levenberg_marquardt import (
@@ -195,7 +195,9 @@ class FitRun(Run):
     @property
     def is_short(self) -> bool:
         """Whether some iterations are made in no time, and are allowed."""
-        return self.regression.count + self.n**3 <= SOON_OVER and super().is_short
+        regression = self.regression
+        quick = regression.count + self.n**3 <= SOON_OVER and not regression.scattered
+        return quick and super().is_short
 
     def advance(self, last: int) -> int:
         """Continue, at most to iteration ``last``; return RUNNING or a status."""
@@ -281,7 +283,8 @@ class FitRun(Run):
 
     def _beyond_bends(self, end: End) -> Descents:
         """Go on to where no bend of the curve is held by a row, or is held for good."""
-        bends, stopped = Bends(self.regression, end.x, *self.sides), Interrupts()
+        rows = self.regression.sample  # which has all of so few
+        bends, stopped = Bends(rows, end.x, *self.sides), Interrupts()
         found = yield Looking(lambda: self._found(bends, stopped))
         if found is not None:
             ended = yield from self.regression.path(found, *self.sides, self.limits)
@@ -337,6 +340,8 @@ class FitRun(Run):
     def _ended(self, ended: Ended) -> End:
         """Say how a path has ended."""
         point, offset, status = ended
+        if status == Status.MAXITER and is_met(self.regression, point.x, point.fun):
+            status = Status.CONVERGED  # rounding may go on for ever
         message: Told = self._message(offset, status)
         if status not in CUT and (lost := self._without_square(point)):
             status = Status.ABNORMAL
@@ -354,9 +359,8 @@ class FitRun(Run):
             return ""
         regression, lost = self.regression, _left(np.array(squares))
         # Or else it is the loss that is flat or sharp there.
-        jacobian = regression.curve(point.x)[1]
-        rows = jacobian * regression.unit[:, None]
-        lost &= jacobian.any(axis=0) & _left(np.einsum("np,np->p", rows, rows))
+        dependent, squares_of_rows = regression.summed(shares.slopes, point.x)
+        lost &= (dependent > 0.0) & _left(squares_of_rows)
         names = zip(regression.variables, lost, strict=True)
         return ", ".join(name for name, gone in names if gone)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from symgd.fitting import shares
 from symgd.fitting.regression import Regression
 from symgd.fitting.spectrum import has_wave
 
@@ -24,10 +25,14 @@ def is_met(regression: Regression, x: np.ndarray, fun: float) -> bool:
 def beside_a_constant(regression: Regression, x: np.ndarray, fun: float) -> float:
     """Return a sum of losses as a share of the least one that a constant has.
 
-    Where the loss isn't of squares, squares may tell it, at less cost.
+    Where the loss isn't of squares, squares may tell it, at less cost; or medians,
+    where a few rows make up the sums.
     """
-    if not regression.loss.squares and (share := _by_squares(regression, x)) < SURE:
-        return share
+    loss = regression.loss
+    shares = (_by_squares,) if loss.pairs else (_by_squares, _by_medians)
+    for share in () if loss.squares else shares:
+        if (left := share(regression, x)) < SURE:
+            return left
     if regression.loss.name == "custom" and regression.loss.pairs:
         return SURE if fun < regression.sum_of_a_constant else 1.0  # it has no 0
     return fun / max(regression.sum_of_a_constant, TINY)
@@ -36,18 +41,27 @@ def beside_a_constant(regression: Regression, x: np.ndarray, fun: float) -> floa
 @np.errstate(over="ignore")  # it may be infinitely worse
 def _by_squares(regression: Regression, x: np.ndarray) -> float:
     """Return what is left of a constant's squares."""
-    target, weight = regression.target, regression.weight / regression.sigma**2
-    off = target - np.average(target, weights=weight)
-    rest = regression.residuals(x) * regression.sigma
-    return float(np.sum(weight * rest**2) / max(np.sum(weight * off**2), TINY))
+    left = regression.summed(shares.squares_left, x)
+    about = regression.summed(shares.squares_about, regression.mean)
+    return float(left / max(about, TINY))
+
+
+def _by_medians(regression: Regression, x: np.ndarray) -> float:
+    """Return what a typical residual leaves of a constant's squares; 1 if unknown."""
+    target = regression.target / regression.sigma
+    off = float(np.median(abs(target - np.median(target))))
+    rest = float(np.median(abs(regression.residuals(x))))
+    return (rest / off) ** 2 if off > 0.0 else 1.0
 
 
 def is_structured(regression: Regression, x: np.ndarray) -> bool:
     """Return whether neighbours have like residuals, or opposite ones.
 
-    That is what the number of Durbin and Watson (1950) tells. Where the model has
+    That is what the number of Durbin and Watson (1950) tells, of a sample where not
+    all rows are here. Where the model has
     waves, a wave in the residuals is a pattern too.
     """
+    regression = regression.sample
     rest = regression.residuals(x)
     columns = regression.model_columns
     if columns:

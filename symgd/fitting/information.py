@@ -8,11 +8,10 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
-
 from symgd.errors import InputError
+from symgd.fitting import shares
 from symgd.fitting.correlated import Correlated
-from symgd.fitting.likelihoods import Likelihood, family
+from symgd.fitting.likelihoods import Likelihood
 from symgd.fitting.orthogonal import Orthogonal
 from symgd.fitting.quantiles import tail_of_chi_squared, tail_of_f
 from symgd.fitting.regression import Regression
@@ -33,22 +32,18 @@ def log_likelihood(fit: Fit) -> float:
     """Return the log-likelihood of a fit, of all constants, as R's ``logLik``."""
     regression: Regression = fit.regression.counted
     if isinstance(regression.loss, Likelihood) and regression.loss.known:
-        rows, weight = family(regression.loss.name).saturated, regression.weight
-        return float(rows(regression.target, weight).sum() - fit.fun)
+        return float(regression.summed(shares.saturated) - fit.fun)
     if isinstance(regression, Orthogonal):
         problem = "with errors in x there is a likelihood of more than the target"
         raise InputError(f"{problem}: AIC and BIC are not defined")
     if not regression.loss.squares:
         problem = f"the loss {regression.loss.name!r} is no likelihood"
         raise InputError(f"{problem}: there is no AIC, BIC or test by it")
-    count, squares = regression.count, 2.0 * fit.fun
-    with np.errstate(divide="ignore"):  # a row of weight 0 in large data
-        weight = regression.weight
-        kept = weight > 0.0
-        units = np.log(weight[kept]).sum() / 2.0 - np.log(regression.sigma[kept]).sum()
-        if isinstance(regression, Correlated):
-            units = -regression.log_determinant
-        count = int(np.count_nonzero(kept))
+    count, squares = regression.extent.rows, 2.0 * fit.fun
+    if isinstance(regression, Correlated):
+        units = -regression.log_determinant
+    else:
+        units = regression.summed(shares.log_units)
     if fit.absolute_sigma:
         return float(units - squares / 2.0 - count / 2.0 * math.log(2.0 * math.pi))
     if squares == 0.0:
@@ -65,7 +60,8 @@ def estimated(fit: Fit) -> int:
 
 def rows_of(fit: Fit) -> int:
     """Return the number of rows that count."""
-    return int(np.count_nonzero(fit.regression.weight))
+    rows: int = fit.regression.counted.extent.rows
+    return rows
 
 
 def aic(fit: Fit) -> float:
@@ -94,10 +90,8 @@ def check_same_data(fits: dict[str, Fit]) -> None:
             raise InputError(f"{told} have different losses")
         if one.absolute_sigma != other.absolute_sigma:
             raise InputError(f"{told} differ in absolute_sigma")
-        for what in ("target", "sigma", "weight"):
-            columns = getattr(mine, what), getattr(theirs, what)
-            if not np.array_equal(*columns):
-                raise InputError(f"{told} are no fits of the same data: {what} differs")
+        if what := mine.differs_in(theirs):
+            raise InputError(f"{told} are no fits of the same data: {what} differs")
 
 
 def _nested(larger: Fit, smaller: Fit) -> int:

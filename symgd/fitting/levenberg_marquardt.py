@@ -41,6 +41,10 @@ from symgd.native.status import RUNNING, Status
 
 BY_SQUARES = RESOLUTION  # what Cauchy and Schwarz allow where least squares don't bend
 BY_HESSIANS = 1e-21  # where the slope knows no such bound
+EPSILON = float(np.finfo(np.float64).eps)
+ENDED = (Status.CONVERGED, Status.STALLED)
+ROUGHLY = 1e-2  # an offset from which Newton's method takes over
+ILL_CONDITIONED = 1e-10  # a ratio of squares whose inverse has lost half its digits
 LONG = 1_000_000  # rows passed, or as much algebra, before others may look: some ms
 # What changes during a descent: whole numbers, with the largest ones, and others.
 COUNTS = {"t": FARTHEST, "evaluations": FARTHEST, "last": NO_END}
@@ -387,6 +391,16 @@ class Descent:
         model = self.models[self.region.place][: root_of(len(self.x))]
         if not all(np.isfinite(each).all() for each in (self.x, model)):
             raise ValueError("it has numbers that aren't finite")
+
+
+def is_ill_conditioned(point: Point) -> bool:
+    """Return whether the normal matrix, in its own units, has lost half its digits."""
+    if point.least >= ILL_CONDITIONED:
+        return False
+    norms = np.sqrt(np.diag(point.curvature))
+    known = norms > 0.0
+    block = point.curvature[known][:, known] / np.outer(norms[known], norms[known])
+    return bool(known.any() and np.linalg.eigvalsh(block)[0] < ILL_CONDITIONED)
 
 
 Told: TypeAlias = str | Callable[[], str]  # which many never ask for

@@ -68,6 +68,10 @@ class Orthogonal(RowsAtOnce):
         parts = (self.formulas, columns, self.constants, self.scale)
         return Orthogonal(*parts, spreads=self.spreads)
 
+    def __getstate__(self) -> dict[str, object]:
+        # What is compiled belongs to a process, and what it moves to a thread.
+        return {k: v for k, v in super().__getstate__().items() if k != "_moving"}
+
     @functools.cached_property
     def _moving(self) -> tuple[list[np.ndarray], Rows]:
         """Return columns that may be moved, and what computes the model of them."""

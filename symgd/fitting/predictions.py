@@ -76,7 +76,7 @@ def _columns(fit: Fit, table: FitTable) -> dict[Any, np.ndarray]:
     arrays = table.arrays(wanted)
     check_rows(arrays)
     counted = next(iter(arrays.values())) if arrays else np.zeros(0)
-    zero = np.zeros((), fit.regression.columns[fit.regression.formulas.target].dtype)
+    zero = np.zeros((), fit.regression.kind)
     used = of_model(arrays, fit.source.columns, fit.source.labelled)
     return {
         **used,

@@ -8,9 +8,8 @@ Applications (1988), section 6.1; for likelihoods it is that of S. S. Wilks (193
 
 from __future__ import annotations
 
-import functools
+import copy
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -20,6 +19,7 @@ from symgd.errors import InputError, unknown_name
 from symgd.fitting.levenberg_marquardt import Limits
 from symgd.fitting.regression import Regression
 from symgd.language.text import number
+from symgd.many import pieces
 from symgd.objectives.points import Bounds
 
 Fit: TypeAlias = Any  # it stands above, and is asked for its public names only
@@ -90,6 +90,12 @@ class Profiler:
         self.sides = np.array(bounds.lower), np.array(bounds.upper)
         self.least = regression.gauss_newton(x).fun
         self.known: dict[float, tuple[float, np.ndarray]] = {x[place]: (0.0, x)}
+
+    def copied(self) -> Profiler:
+        """Return another one, for another thread perhaps: it shares no memory."""
+        other = copy.copy(self)
+        other.regression, other.known = copy.copy(self.regression), dict(self.known)
+        return other
 
     def root(self, value: float) -> float:
         """Return the root of how much the sum grows for a value, in its unit."""
@@ -162,8 +168,34 @@ def _lower(regression: Regression, x: np.ndarray, fun: float) -> str:
     return f"{problem}; fit again with x0={{{start}}}"
 
 
+def _elsewhere(
+    profiler: Profiler, wanted: float, step: float, executor: Any
+) -> tuple[float, float]:
+    """Return both ends, which an executor looks for: neither needs the other."""
+
+    def part(rows: slice) -> tuple[Profiler, float, float]:
+        return profiler.copied(), wanted, (-step, step)[rows.start]
+
+    ends = [0.0, 0.0]
+    for rows, (end, known) in pieces.done(executor, _ended, part, 2, first=1, most=1):
+        ends[rows.start] = end
+        profiler.known |= known
+    return ends[0], ends[1]
+
+
+def _ended(given: tuple[Profiler, float, float]) -> tuple[float, dict[float, Any]]:
+    """Return an end, and what was tried on the way to it: what a worker does."""
+    profiler, wanted, step = given
+    return profiler.end(step, wanted), profiler.known
+
+
 def profile(
-    profiler: Profiler, name: str, level: float, wanted: float, step: float
+    profiler: Profiler,
+    name: str,
+    level: float,
+    wanted: float,
+    step: float,
+    executor: Any = None,
 ) -> Profile:
     """Return the profile of a parameter, as far as an interval of a level reaches.
 
@@ -173,9 +205,13 @@ def profile(
         The quantile of the level.
     step : float
         How far an end may be.
+    executor : concurrent.futures.Executor, optional
+        What looks for the ends.
     """
-    end: Callable[[float], float] = functools.partial(profiler.end, wanted=wanted)
-    interval = end(-step), end(step)
+    if executor is None:
+        interval = profiler.end(-step, wanted), profiler.end(step, wanted)
+    else:
+        interval = _elsewhere(profiler, wanted, step, executor)
     values = sorted(v for v, (root, _) in profiler.known.items() if math.isfinite(root))
     middle = float(profiler.x[profiler.place])
     roots = [math.copysign(profiler.known[v][0], v - middle) for v in values]
@@ -184,7 +220,9 @@ def profile(
     return Profile(name, level, middle, interval, *given)
 
 
-def of_fit(fit: Fit, name: str, level: float, bounds: Bounds) -> Profile:
+def of_fit(
+    fit: Fit, name: str, level: float, bounds: Bounds, executor: Any = None
+) -> Profile:
     """Return the profile of a fit's parameter: see ``Fit.profile``."""
     if not (fit.regression.loss.squares or fit.is_likelihood):
         problem = "a profile needs the loss 'squared', or a likelihood"
@@ -198,7 +236,7 @@ def of_fit(fit: Fit, name: str, level: float, bounds: Bounds) -> Profile:
     if unit == 0.0:
         unit, step = math.ulp(0.0), 1e-8 * step
     profiler = Profiler(fit.regression.counted, fit.x, bounds, place, unit)
-    return profile(profiler, name, level, wanted, step)
+    return profile(profiler, name, level, wanted, step, executor)
 
 
 def _place(fit: Fit, name: str) -> int:

@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 from array import array
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
+from symgd.fitting import paths, shares
 from symgd.fitting.levenberg_marquardt import (
+    EPSILON,
     Ended,
     Limits,
     Path,
     Point,
-    Stage,
     finished,
     symmetric,
 )
-from symgd.fitting.losses import SMOOTHING, Loss, read
+from symgd.fitting.losses import SMOOTHING, Loss
 from symgd.fitting.row_formulas import RowFormulas, row_formulas, unused
-from symgd.fitting.rows import Rows, plan_of
+from symgd.fitting.rows import Pass, Rows, plan_of
+from symgd.fitting.shares import Extent
 from symgd.native.layout import column_of
 from symgd.native.quadratic import root_of
-from symgd.native.status import Status
+from symgd.objectives.data import digest_of
+from symgd.objectives.scattered.partitions import added
 from symgd.objectives.space import Space
 
-EPSILON = float(np.finfo(np.float64).eps)
-ILL_CONDITIONED = 1e-10  # a ratio of squares whose inverse has lost half its digits
 MANY = 12  # parameters whose products are too many sums for one loop
 COPIED = 2**26  # bytes of columns, 64 MiB; of more, a fit has no copy
-ROUGHLY = 1e-2  # an offset from which Newton's method takes over
 LARGE = 20_000  # rows, from which a sample of them is worth it
 EVERY = 17  # of the rows is in the sample: a prime, as rows may repeat a pattern
-NEAR = 1e-3  # an offset that is small for a sample
-SOON = 10  # iterations
-MORE = 200  # iterations
-ENDED = (Status.CONVERGED, Status.STALLED)
-DIGITS = 12  # to which the absolute value is approached, in units of its mean
-UNBALANCED = 1e-10  # a share of the rows that is rounding
-RESOLVED = 1e-8  # a share of the sum that rounding may leave
-ROUNDED = 16.0 * EPSILON  # a share of the target that is rounding
 LEAST = 1e-70  # what a target is at least, but for one that is 0
 
 
@@ -80,6 +71,7 @@ class Regression:
     (0.5, array([-2.]), array([[5.]]))
     """
 
+    scattered = False  # whether the rows are elsewhere
     # What a run asks of an objective.
     iteration = arrays = None
 
@@ -97,7 +89,8 @@ class Regression:
         if self.loss.smoothed:
             self.constants[SMOOTHING] = self.resolution  # as little as can be told
         self._passes: dict[str, Rows] = {}
-        self._last: tuple[Any, Any] = None, None  # where the rows were last passed
+        self.threads: int | None = None  # by default, one for each core
+        self.last: tuple[Any, Any] = None, None  # where the rows were last passed
 
     def with_data(self, columns: Mapping[sp.Symbol, np.ndarray]) -> Regression:
         """Return the same with other rows; nothing is compiled anew."""
@@ -108,11 +101,20 @@ class Regression:
         old = self.formulas
         same = (old.model, old.parameters, old.target, old.sigma, old.weight)
         other = row_formulas(*same, loss)
-        return Regression(other, self.columns, loss.constants, scale)
+        return self._like(other, loss.constants, scale)
 
     def with_scale(self, scale: float) -> Regression:
         """Return the same with residuals divided by something else."""
-        return Regression(self.formulas, self.columns, self.constants, scale)
+        return self._like(self.formulas, self.constants, scale)
+
+    @property
+    def relative(self) -> Regression:
+        """The same with residuals in units of the target, which is 0 nowhere."""
+        old = self.formulas
+        size = unused("size", {each.name for each in self.columns})
+        parts = (old.model, old.parameters, old.target, size, old.weight, old.loss)
+        columns = self.columns | {size: abs(self.target)}
+        return Regression(row_formulas(*parts), columns, self.constants, self.scale)
 
     @property
     def space(self) -> Space:
@@ -128,7 +130,7 @@ class Regression:
         """Return what an objective has beside its variables: nothing here."""
         return array("d")
 
-    def _rows(self, kind: str) -> Rows:
+    def rows(self, kind: str) -> Rows:
         """Return what passes the rows, by the formulas of that name."""
         if kind in self._passes:
             return self._passes[kind]
@@ -145,10 +147,12 @@ class Regression:
                 named = named | formulas.seconds
             ways = getattr(formulas, kind), parameters, columns, named
             formulas.plans[key] = plan_of(*ways)
-        self._passes[kind] = made = Rows.planned(formulas.plans[key], columns.values())
+        parts = formulas.plans[key], columns.values(), self.threads
+        self._passes[kind] = made = Rows.planned(*parts)
         return made
 
-    def _at(self, x: np.ndarray) -> list[float]:
+    def at(self, x: np.ndarray) -> list[float]:
+        """Return what formulas of rows are given: x, and constants of the loss."""
         if self.loss.squares:
             return x.tolist()
         return [*x.tolist(), *self.constants.values(), self.resolution, self.scale]
@@ -156,12 +160,23 @@ class Regression:
     @functools.cached_property
     def resolution(self) -> float:
         """A residual, as the loss takes it, that the rounding of the target makes."""
-        largest = float(abs(self.target / self.sigma).max())
+        largest = max(self.each_part(shares.largest_ratio))
         return EPSILON * max(largest, LEAST) / self.scale
 
+    @functools.cached_property
+    def extent(self) -> Extent:
+        """How many rows count, and how large their numbers are."""
+        return Extent.of_all(self.each_part(shares.extent))
+
     @property
-    def _has_many(self) -> bool:
+    def has_many(self) -> bool:
+        """Whether there are more parameters than sums go well with."""
         return self.loss.squares and len(self.parameters) > MANY
+
+    @property
+    def kind(self) -> np.dtype[Any]:
+        """The type of the target."""
+        return self.columns[self.formulas.target].dtype
 
     @property
     def model_columns(self) -> list[np.ndarray]:
@@ -185,23 +200,80 @@ class Regression:
         kept = self.weight > 0.0
         return self.with_data({s: each[kept] for s, each in self.columns.items()})
 
+    # ------------------------------------------- rows, wherever they are
+
+    def each_part(self, function: Callable[..., Any], *given: Any) -> list[Any]:
+        """Return what a function finds in the rows of each place: here there is one."""
+        return [function(self, *given)]
+
+    def summed(self, function: Callable[..., Any], *given: Any) -> Any:
+        """Return the sum of that."""
+        return added(self.each_part(function, *given))
+
+    def problem(self, function: Callable[..., str], *given: Any) -> str:
+        """Return what a function says of rows that can't be used, if anything."""
+        return function(self, *given)
+
+    @property
+    def sample(self) -> Regression:
+        """The regression of rows that are here, perhaps not of all."""
+        return self
+
+    def differs_in(self, other: Regression) -> str:
+        """Return in which column of rows another regression differs, if in any."""
+        for what in ("target", "sigma", "weight"):
+            if not np.array_equal(getattr(self, what), getattr(other, what)):
+                return what
+        return ""
+
+    def digest(self) -> list[str]:
+        """Return what tells the rows from others."""
+        return digest_of(self.data)
+
+    def in_row(self, index: Any) -> dict[sp.Symbol, sp.Expr]:
+        """Return what columns are in a row, as a formula has them."""
+        return {s: sp.IndexedBase(s)[index] for s in self.columns}
+
+    @property
+    def data(self) -> Any:
+        """The data of such a formula."""
+        return {s.name: each for s, each in self.columns.items()}
+
+    def _like(
+        self,
+        formulas: RowFormulas,
+        constants: Mapping[sp.Symbol, float],
+        scale: float,
+    ) -> Regression:
+        """Return another sum over the same rows."""
+        return Regression(formulas, self.columns, constants, scale)
+
+    def _totals(self, kind: str, at: list[float]) -> np.ndarray:
+        return shares.totals(self, kind, at)
+
+    def native(self, kind: str, x: np.ndarray) -> Pass | None:
+        """Return what passes the rows within a loop, if that can be."""
+        return self.rows(kind).native(self.at(x))
+
     # -------------------------------------------------------- at a point
 
     def gauss_newton(self, x: np.ndarray) -> Point:
         """Return the model of reweighted least squares, all by one pass of the rows."""
-        if (at := self._at(x)) != self._last[0]:
-            point = self.orthogonal(x) if self._has_many else self._passed(x, at)
-            self._last = at, point
-        return self._last[1]
+        if (at := self.at(x)) == self.last[0]:
+            return self.last[1]
+        point = self.orthogonal(x) if self.has_many else self._passed(x, at)
+        if point.finite:  # what was cut short isn't
+            self.last = at, point
+        return point
 
     def _passed(self, x: np.ndarray, at: list[float]) -> Point:
-        totals = self._rows("gauss_newton").totals(at)
+        totals = self._totals("gauss_newton", at)
         row, floor = totals[:-1], _floor(totals[-1])
         return Point(x, row, floor=floor, squares=self.loss.squares)
 
     def newton(self, x: np.ndarray, floor: float = -math.inf) -> Point:
         """Return the model with the exact Hessian."""
-        totals = self._rows("newton").totals(self._at(x))
+        totals = self._totals("newton", self.at(x))
         return Point(x, totals[: root_of(len(x))], floor=floor)
 
     def value_and_gradient(self, x: np.ndarray) -> tuple[float, np.ndarray]:
@@ -216,40 +288,39 @@ class Regression:
 
     def spread_of_scores(self, x: np.ndarray) -> np.ndarray:
         """Return the sum of the squared gradients of the rows, a matrix."""
-        totals = self._rows("newton").totals(self._at(x))
+        totals = self._totals("newton", self.at(x))
         p = len(x)
         return symmetric(totals[root_of(p) :], p)
 
     def curve(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return predictions and Jacobian, row by row."""
-        values = self._rows("curve").each(x.tolist())
+        values = self.rows("curve").each(x.tolist())
         return values[:, 0], values[:, 1:]
 
     def curves(self, points: np.ndarray) -> np.ndarray:
         """Return the same of many points, shape (points, 1 + parameters, rows)."""
-        return self._rows("curve").each_of(points.tolist())
+        return self.rows("curve").each_of(points.tolist())
 
-    @np.errstate(over="ignore", invalid="ignore")  # what isn't finite is no step
     def orthogonal(self, x: np.ndarray) -> Point:
         """Return the model of least squares by an orthogonal factor of the rows.
 
         The normal matrix squares the condition of the Jacobian; this does not (G. H.
         Golub, Numerical methods for solving linear least squares problems, 1965).
         """
-        predicted, jacobian = self.curve(x)
-        unit = np.sqrt(self.weight) / self.sigma
-        residuals = (predicted - self.target) * unit
-        rows = jacobian * unit[:, None]
-        if not (np.isfinite(rows).all() and np.isfinite(residuals).all()):
-            p = len(x)
+        p, parts = len(x), self.each_part(shares.factored, x)
+        if any(part is None for part in parts):
             return Point.of(x, math.nan, math.nan, np.zeros(p), np.zeros((p, p)))
-        size, gradient = float(residuals @ residuals), rows.T @ residuals
-        factor: Any = np.zeros((len(x), len(x)))
-        part = np.linalg.qr(rows, mode="r")
+        factors, gradients, sizes = zip(*parts, strict=True)
+        size, target = added(sizes).tolist()
+        factor: Any = np.zeros((p, p))
+        part = factors[0]
+        if len(factors) > 1:
+            part = np.linalg.qr(np.concatenate(factors), mode="r")
         factor[: len(part)] = part
-        floor = _floor(np.sum((self.target * unit) ** 2))
-        parts = x, size / 2.0, size, gradient, factor.T @ factor
-        return Point.of(*parts, factor=factor, floor=floor, squares=True)
+        floor, gradient = _floor(target), added(gradients)
+        with np.errstate(over="ignore", invalid="ignore"):
+            model = x, size / 2.0, size, gradient, factor.T @ factor
+        return Point.of(*model, factor=factor, floor=floor, squares=True)
 
     @property
     def target(self) -> np.ndarray:
@@ -274,21 +345,16 @@ class Regression:
     @functools.cached_property
     def sum_of_a_constant(self) -> float:
         """The least sum of losses that a constant in place of the model has."""
-        target, weight, sigma = self.target, self.weight, self.sigma
-        if self.loss.squares and weight.strides == sigma.strides == (0,):
-            scale = float(weight[0] / sigma[0] ** 2)
-            off = target - np.add.reduce(target) / self.count
-            variance = float(np.add.reduce(off * off) / self.count)
-            return variance * self.count * scale / 2.0
-        at = np.average(target, weights=weight / sigma**2)
         if self.loss.squares:
-            return float(np.sum(((target - at) * self.unit) ** 2)) / 2.0
+            return self._squares_of_a_constant() / 2.0
         old = self.formulas
-        letter = unused("c", {each.name for each in self.columns})
-        parts = (letter, (letter,), old.target, old.sigma, old.weight, old.loss)
-        formulas, open = row_formulas(*parts), np.full(1, np.inf)
-        constant = Regression(formulas, self.columns, self.constants, self.scale)
-        starts = [np.array([start]) for start in (np.median(target), at)]
+        used = (old.target, old.sigma, old.weight)
+        letter = unused("c", {s.name for each in used for s in each.free_symbols})
+        formulas = row_formulas(letter, (letter,), *used, old.loss)
+        open = np.full(1, np.inf)
+        constant = self._like(formulas, self.constants, self.scale)
+        middle = np.median(self.sample.target)
+        starts = [np.array([start]) for start in (middle, self.mean)]
         return min(
             (
                 constant.minimize(start, -open, open, Limits(1e-6, 200))[0].fun
@@ -297,6 +363,21 @@ class Regression:
             ),
             default=math.inf,
         )
+
+    @functools.cached_property
+    def mean(self) -> float:
+        """The weighted mean of the target."""
+        weight, whole = self.summed(shares.moments)
+        return float(whole / weight)
+
+    def _squares_of_a_constant(self) -> float:
+        target, weight, sigma = self.target, self.weight, self.sigma
+        if weight.strides == sigma.strides == (0,):
+            scale = float(weight[0] / sigma[0] ** 2)
+            off = target - np.add.reduce(target) / self.count
+            variance = float(np.add.reduce(off * off) / self.count)
+            return variance * self.count * scale
+        return float(np.sum(((target - self.mean) * self.unit) ** 2))
 
     def _values(self, column: sp.Expr) -> np.ndarray:
         if column is sp.S.One:
@@ -315,176 +396,16 @@ class Regression:
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
     ) -> Path:
         """Minimise from x, by the descents that suit the loss."""
-        bounds = (lower, upper)
-        if self.loss.squares:
-            return (yield from self._least_squares(x, *bounds, limits))
-        if self.loss.smoothed:
-            return (yield from self._least_absolute(x, *bounds, limits))
-        point = yield from self._roughly(x, *bounds, limits)
-        ended = yield self._by_hessians(point.x, *bounds, limits, point.floor)
-        if ended.status == Status.ABNORMAL:
-            # Where a loss is straight it has no curvature, but rows have weights.
-            some = dataclasses.replace(limits, maxiter=limits.nit + MORE)
-            point, _, _ = yield from self._by_products(ended.point.x, *bounds, some)
-            limits.nit, limits.nfev = some.nit, some.nfev
-            ended = yield self._by_hessians(point.x, *bounds, limits, point.floor)
-        return ended
-
-    def _by_products(
-        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> Path:
-        """Descend from x, by reweighted least squares."""
-        native = (
-            None if self._has_many else self._rows("gauss_newton").native(self._at(x))
-        )
-        ended = yield Stage(self.gauss_newton, x, lower, upper, limits, native, self)
-        self._last = self._at(ended.point.x), ended.point
-        return ended
-
-    def _by_hessians(
-        self,
-        x: np.ndarray,
-        lower: np.ndarray,
-        upper: np.ndarray,
-        limits: Limits,
-        floor: float = -math.inf,
-    ) -> Stage:
-        native = self._rows("newton").native(self._at(x))
-        evaluate = functools.partial(self.newton, floor=floor)
-        return Stage(evaluate, x, lower, upper, limits, native, self)
-
-    def _roughly(
-        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> Generator[Stage, Ended, Point]:
-        """Come near a minimum from x, or by way of least squares: what is lower."""
-        squared = self.with_loss(read("squared", {}), self.scale)
-        rough = dataclasses.replace(limits, gtol=max(ROUGHLY, limits.gtol))
-        detour, _, _ = yield from squared._by_products(x, lower, upper, rough)
-        ends = []
-        for start in (x, detour.x):
-            if not self.gauss_newton(start).finite:  # a likelihood ends somewhere
-                continue
-            ended = yield from self._by_products(start, lower, upper, rough)
-            ends.append(ended.point)
-        limits.nit, limits.nfev = rough.nit, rough.nfev
-        return min(ends, key=lambda point: point.fun)
-
-    def _least_squares(
-        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> Path:
-        ended = None
-        if self.samples(limits.maxiter):
-            ended = yield from self._from_a_sample(x, lower, upper, limits)
-        ended = ended or (yield from self._by_products(x, lower, upper, limits))
-        point, _, status = ended
-        if status in ENDED and is_ill_conditioned(point):
-            at = (point.x, lower, upper, limits)
-            return (yield Stage(self.orthogonal, *at, of=self))
-        return ended
+        return (yield from paths.path(self, x, lower, upper, limits))
 
     def samples(self, maxiter: int) -> bool:
         """Return whether a descent begins on some of the rows."""
-        return self.loss.squares and self.count >= LARGE and maxiter > SOON
+        return self.loss.squares and self.count >= LARGE and maxiter > paths.SOON
 
-    def _from_a_sample(
-        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> Generator[Stage, Ended, Ended | None]:
-        """Minimise from where a sample of the rows has its minimum.
-
-        None if that is no better than x, or is not soon followed by one of all rows.
-        """
+    def sampled(self) -> Regression:
+        """Return the regression of some of the rows."""
         columns = self.columns.items()
-        some = self.with_data({s: _every(EVERY, each) for s, each in columns})
-        rough = dataclasses.replace(limits, gtol=NEAR)
-        near, _, status = yield from some._by_products(x, lower, upper, rough)
-        # As many evaluations of all rows as were done, x among them.
-        limits.nfev += 1 + math.ceil((rough.nfev - limits.nfev) / EVERY)
-        if status not in ENDED or is_ill_conditioned(near):
-            return None
-        if not self.gauss_newton(x).fun > self.gauss_newton(near.x).fun:
-            return None
-        soon = dataclasses.replace(limits, maxiter=limits.nit + SOON)
-        ended = yield from self._by_products(near.x, lower, upper, soon)
-        limits.nfev = soon.nfev
-        if ended.status in (Status.MAXITER, Status.ABNORMAL):
-            return None
-        limits.nit = soon.nit
-        return ended
-
-    def _least_absolute(
-        self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
-    ) -> Path:
-        """Minimise sqrt(r**2 + s**2) for an s that goes to 0, until the gap is small.
-
-        K. Madsen and H. B. Nielsen, A finite smoothing algorithm for linear l1
-        estimation, SIAM J. Optimization 3 (1993), follow the same path.
-        """
-        self.constants[SMOOTHING] = self.mean_residual(x)
-        point = yield from self._roughly(x, lower, upper, limits)
-        if self._is_met(point.x):
-            return Ended(self._unsmoothed(point), 0.0, Status.CONVERGED)
-        mean = min(self.mean_residual(x), self.mean_residual(point.x))
-        for power in range(1, DIGITS + 1):
-            self.constants[SMOOTHING] = mean * 10.0**-power
-            last = power == DIGITS or 10.0**-power <= 10.0 * limits.gtol
-            stage = dataclasses.replace(limits, gtol=limits.gtol if last else ROUGHLY)
-            point, _, status = yield self._by_hessians(point.x, lower, upper, stage)
-            limits.nit, limits.nfev = stage.nit, stage.nfev
-            # At kinks, where the optimum of this loss is, steps may be in vain.
-            stopped = status not in (*ENDED, Status.ABNORMAL)
-            if last or stopped:
-                gap = self._gap(point.x, lower, upper)
-                if stopped or gap <= limits.gtol:
-                    break
-        if not stopped:
-            rough = Status.STALLED if gap <= RESOLVED else Status.ABNORMAL
-            status = Status.CONVERGED if gap <= limits.gtol else rough
-        return Ended(self._unsmoothed(point), gap, status)
-
-    def _unsmoothed(self, point: Point) -> Point:
-        size = self.weight @ abs(self.residuals(point.x))
-        return point.changed(fun=float(size) / self.scale)
-
-    def _is_met(self, x: np.ndarray) -> bool:
-        """Return whether the residuals are no more than the rounding of the target."""
-        size = self.weight @ abs(self.residuals(x))
-        return bool(size <= ROUNDED * (self.weight @ abs(self.target / self.sigma)))
-
-    def _gap(self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> float:
-        """Return by what share the sum of |r| may be above its least, to first order.
-
-        Any d with |d| <= w and d'J = 0 shows that the sum is at least -d'r wherever
-        the model is as straight as here: the dual of the linear program (H. M. Wagner,
-        Linear programming techniques for regression analysis, JASA 54, 1959). Such a d
-        is near the slope of what was minimised; rows at a kink have room to mend it.
-        """
-        if self._is_met(x):
-            return 0.0
-        predicted, jacobian = self.curve(x)
-        residuals = (predicted - self.target) / self.sigma
-        size = self.weight @ abs(residuals)
-        smoothing = self.constants[SMOOTHING]
-        far = np.hypot(residuals, smoothing)
-        slope, room = residuals / far, smoothing / far
-        root = np.sqrt(self.weight)
-        rows = jacobian * (root / self.sigma)[:, None]
-        rise, units = (root * slope) @ rows, root @ abs(rows)
-        held = ((x == lower) & (rise > 0.0)) | ((x == upper) & (rise < 0.0))
-        free = ~held & (units > 0.0)
-        part = rows[:, free] / units[free] * room[:, None]
-        rise = rise[free] / units[free]
-        mended = -np.linalg.lstsq(part.T, rise, rcond=None)[0]
-        if abs(mended @ part + rise).max(initial=0.0) > UNBALANCED:
-            return math.inf
-        dual = slope + room * mended / np.where(root > 0.0, root, 1.0)
-        dual /= max(1.0, abs(dual).max())
-        return float(self.weight @ (abs(residuals) - dual * residuals) / size)
-
-    def mean_residual(self, x: np.ndarray) -> float:
-        """Return the weighted mean of |r|, at least what is above rounding."""
-        size = np.average(abs(self.residuals(x)), weights=self.weight)
-        target = np.average(abs(self.target / self.sigma), weights=self.weight)
-        return float(max(size, 1e-15 * target, 1e-300))
+        return self.with_data({s: _every(EVERY, each) for s, each in columns})
 
     def __getstate__(self) -> dict[str, object]:
         # What is compiled belongs to a process.
@@ -511,13 +432,3 @@ def _every(step: int, column: np.ndarray) -> np.ndarray:
     """Return every so many rows, in memory as the column is."""
     some = column[::step]
     return some.copy() if column_of(column).dense else some
-
-
-def is_ill_conditioned(point: Point) -> bool:
-    """Return whether the normal matrix, in its own units, has lost half its digits."""
-    if point.least >= ILL_CONDITIONED:
-        return False
-    norms = np.sqrt(np.diag(point.curvature))
-    known = norms > 0.0
-    block = point.curvature[known][:, known] / np.outer(norms[known], norms[known])
-    return bool(known.any() and np.linalg.eigvalsh(block)[0] < ILL_CONDITIONED)

@@ -82,10 +82,12 @@ class Rows:
         self._set(plan, columns.values(), workers)
 
     @classmethod
-    def planned(cls, plan: Plan, columns: Iterable[np.ndarray]) -> Rows:
+    def planned(
+        cls, plan: Plan, columns: Iterable[np.ndarray], workers: int | None = None
+    ) -> Rows:
         """Return the same of a plan that is known already."""
         rows = cls.__new__(cls)
-        rows._set(plan, columns)
+        rows._set(plan, columns, workers)
         return rows
 
     def _set(
@@ -96,7 +98,7 @@ class Rows:
         self.count = len(self._data[0])
         self._words = plan.words(self.count, self._data)
         work = self.count * (len(self._data) + len(plan.expressions))
-        self.workers = workers or (cores() if work >= 4 * ENOUGH else 1)
+        self.workers = (workers or cores()) if work >= 4 * ENOUGH else 1
 
     def totals(self, parameters: Sequence[float]) -> np.ndarray:
         """Return the sums over rows, shape (len(expressions),)."""

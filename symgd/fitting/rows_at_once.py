@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from symgd.fitting.levenberg_marquardt import Limits, Path, Point, Stage
-from symgd.fitting.regression import EPSILON, Regression
+from symgd.fitting.levenberg_marquardt import EPSILON, Limits, Path, Point, Stage
+from symgd.fitting.regression import Regression
 
 
 class RowsAtOnce(Regression):
@@ -16,9 +16,9 @@ class RowsAtOnce(Regression):
     def gauss_newton(self, x: np.ndarray) -> Point:
         """Return the model of least squares."""
         at = x.tolist()
-        if at != self._last[0]:
-            self._last = at, self._point(x)
-        return self._last[1]
+        if at != self.last[0]:
+            self.last = at, self._point(x)
+        return self.last[1]
 
     def orthogonal(self, x: np.ndarray) -> Point:
         """Return the same: its factor is of the rows, by orthogonal steps."""

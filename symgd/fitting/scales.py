@@ -34,7 +34,7 @@ class Part:
     kind : str
         "vary", an argument that should change by about 1 over the rows; "wave", the
         same of a sine; "meet", what has a scale where it is 0; "choice", the same,
-        where a choice depends on it.
+        where a choice depends on it; "pole", what should be 0 beyond the rows.
     place : int
         The parameter's.
     factor, power, rest : SymPy expression
@@ -72,7 +72,7 @@ def parts(
             terms = _terms(kind, expression, name)
             own = [term for term in terms if name in term.free_symbols]
             rest = sp.Add(*(term for term in terms if name not in term.free_symbols))
-            if kind in ("meet", "choice") and rest == 0:
+            if kind in ("meet", "choice", "pole") and rest == 0:
                 continue
             for term in own if len(own) <= 2 else ():
                 if power := monomial(term, name):
@@ -113,6 +113,8 @@ def _places(model: sp.Expr) -> Iterator[tuple[str, sp.Expr]]:
         elif isinstance(node, sp.Pow) and isinstance(node.base, WAVES):
             # sin(u)**2 is (1 - cos(2*u))/2: twice as quick as what is in it.
             yield from (("wave", 2 * u) for u in node.base.args if node.exp.is_even)
+        elif isinstance(node, sp.Pow) and node.exp.is_negative:
+            yield "pole", node.base
         elif isinstance(node, sp.Pow) and node.exp.free_symbols:
             yield "vary", node.exp * sp.log(sp.Abs(node.base))
             yield "meet", node.base - 1
@@ -176,6 +178,26 @@ def mixes_waves(model: sp.Expr) -> bool:
     return False
 
 
+def periods(model: sp.Expr, parameters: Sequence[sp.Symbol]) -> dict[int, float]:
+    """Return the periods of parameters that are in sines only, as a phase is.
+
+    >>> from symgd.language.formula import read
+    >>> p, w = sp.symbols("p w", real=True)
+    >>> periods(read("p0 + sin(w*t + 2*p)"), (p, w))
+    {0: 3.141592653589793}
+    """
+    found = {}
+    for place, name in enumerate(parameters):
+        waves = [node for node in model.atoms(*WAVES) if name in node.free_symbols]
+        rest = model.xreplace({node: sp.Dummy() for node in waves})
+        factors = {abs(sp.diff(node.args[0], name)) for node in waves}
+        if len(factors) == 1 and name not in rest.free_symbols:
+            (factor,) = factors
+            if factor.is_number and factor != 0:
+                found[place] = float(2 * sp.pi / factor)
+    return found
+
+
 class Scales:
     """Draws values of parameters on the scales of a formula's parts.
 
@@ -231,12 +253,23 @@ class Scales:
         factor, power, rest = self.at(part, x)
         if self.parts[part].kind in ("meet", "choice"):
             return self._solved(self._among(-rest / factor, False), power)
+        if self.parts[part].kind == "pole":
+            return self._solved(self._beyond(-rest / factor), power)
         size = 10.0 ** self.rng.uniform(-0.3, 0.3) / self._among(factor, True)
         if self.rng.uniform() < 0.5:
             varied = float(np.ptp(factor))
             size = 10.0 ** self.rng.uniform(-0.5, 1.2) / varied if varied else size
         sign = 1.0 if self.rng.uniform() < 0.8 else -1.0
         return self._solved(sign * abs(size), power)
+
+    def _beyond(self, values: np.ndarray) -> float:
+        """Return what is less than all values, or more, by more or less their range."""
+        known = values[np.isfinite(values)]
+        if not (len(known) and np.ptp(known) > 0.0):
+            return math.nan
+        away = np.ptp(known) * 10.0 ** self.rng.uniform(-2.0, 0.5)
+        low = self.rng.uniform() < 0.5
+        return float(known.min() - away if low else known.max() + away)
 
     def _among(self, values: np.ndarray, by_size: bool) -> float:
         """Return one of some values: any, or one whose rank is low as often as high."""

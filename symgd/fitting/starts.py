@@ -17,7 +17,7 @@ import copy
 import functools
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -26,8 +26,8 @@ import numpy as np
 from symgd.fitting import scales, trials
 from symgd.fitting.break_search import Jumps
 from symgd.fitting.goodness import beside_a_constant, has_waves, is_met, is_structured
-from symgd.fitting.levenberg_marquardt import Limits
-from symgd.fitting.regression import Regression, is_ill_conditioned
+from symgd.fitting.levenberg_marquardt import Limits, is_ill_conditioned
+from symgd.fitting.regression import Regression
 from symgd.fitting.row_formulas import RowFormulas
 from symgd.fitting.spectrum import chirps, frequencies, sampling_limit, unevenness
 
@@ -43,6 +43,9 @@ CHANGES = 2
 MIXED = 0.4  # of the frequencies where waves are multiplied, as their sums are seen
 CROWD = 12  # parameters, more than draws can tell: each label is searched alone
 NEARER = 0.9, 0.5, 0.1, 0.0  # of the way from a constant curve
+APART = 100.0  # times as large as others: rows that hide them
+HIGHER = 8.0  # times the sampling limit, where nothing below it is
+POOR, MUCH = 0.1, 0.1  # of a constant's sum; of a sum: what isn't lower by chance
 ENOUGH = 0.01  # of a constant's sum
 BROKEN = 4  # ends, from which jumps are searched
 OUTSTANDING, BESIDE = 16, 2  # a part of the rows, and how many beside each
@@ -51,7 +54,8 @@ OUTSTANDING, BESIDE = 16, 2  # a part of the rows, and how many beside each
 class Search:
     """A search for a start, with some parameters perhaps given (the others NaN).
 
-    Points ``near`` which the start may be are tried too.
+    Points ``near`` which the start may be are tried too. Of rows that are elsewhere it
+    has a sample.
     """
 
     def __init__(
@@ -63,8 +67,11 @@ class Search:
         rng: Any,
         near: Sequence[np.ndarray] = (),
     ) -> None:
-        self.whole, self.near = regression, near
+        self.whole, self.near = regression.sample, near
+        self.sampled = self.whole.count < regression.count
         self.cut = False  # whether Ctrl-C ended it
+        self.beyond = 1.0  # times the sampling limit: up to which frequencies are tried
+        self.is_relative = False  # whether rows are as large as their targets
         self.given, self.lower, self.upper, self.rng = given, lower, upper, rng
         unknown = np.isnan(given)
         self.linear = [p for p in regression.formulas.linear if unknown[p]]
@@ -79,6 +86,7 @@ class Search:
         waves = any(part.kind == "wave" for part in found)
         self.found, self.mixing = found, waves and scales.mixes_waves(model)
         self.chirps = scales.chirps(found, parameters)
+        self.periods = scales.periods(model, parameters) if waves else {}
         self.terms = terms_of(regression.formulas, self.linear, self.other)
         self.jumps = [p for p in regression.formulas.breaking if p in self.other]
         self._use(self._thinned(WAVY if waves else ROWS, waves))
@@ -120,11 +128,9 @@ class Search:
             return self._completed(self.given)
         ends: list[tuple[float, np.ndarray]] = []
         try:
-            for group in self._groups(ends):
-                for x in self._promising(list(group())):
-                    ends.append(self._refined(x))
-                if any(self._is_enough(*end) for end in ends):
-                    break
+            self._follow(ends)
+            if has_waves(self.regression):
+                ends = self._with_higher(ends)
             return self._broken(ends) if self.jumps else self._least(ends)
         except KeyboardInterrupt:
             if not ends:
@@ -132,12 +138,48 @@ class Search:
             self.cut = True
             return self._least(ends)
 
+    def _follow(self, ends: list[tuple[float, np.ndarray]]) -> None:
+        """Add ends of descents, until one is good enough."""
+        for group in self._groups(ends):
+            for x in self._promising(list(group())):
+                ends.append(self._refined(x))
+            if any(self._is_enough(*end) for end in ends):
+                break
+
+    def _with_higher(
+        self, ends: list[tuple[float, np.ndarray]]
+    ) -> list[tuple[float, np.ndarray]]:
+        """Return ends at higher frequencies instead, if they are much better.
+
+        Uneven rows tell frequencies beyond the sampling limit, but by chance, too.
+        """
+        best = self._least(ends)
+        if best is None or self.beyond > 1.0:
+            return ends
+        fun = self.regression.gauss_newton(best).fun
+        if not beside_a_constant(self.regression, best, fun) > POOR:
+            return ends
+        other, higher = copy.copy(self), list[tuple[float, np.ndarray]]()
+        other.beyond = HIGHER
+        other._follow(higher)
+        found = other._least(higher)
+        if found is None or not self.regression.gauss_newton(found).fun < MUCH * fun:
+            return ends
+        self.beyond = HIGHER
+        return higher
+
     def _groups(self, ends: list[tuple[float, np.ndarray]]) -> list[Callable[[], Any]]:
         """Return what yields points, one group to be tried after the other."""
         if len(self.near) and len(self.other) > CROWD:
             return [lambda: self.near]
         changed = functools.partial(self._changed, ends)
-        groups = [self._candidates, self._scaled, self._in_turn, self._chirping]
+        begun = functools.partial(self._candidates, ends)
+        groups: list[Callable[[], Any]] = [
+            begun,
+            self._scaled,
+            self._in_turn,
+            self._chirping,
+        ]
         return [*groups, *[changed] * CHANGES]
 
     def _least(self, ends: list[tuple[float, np.ndarray]]) -> np.ndarray | None:
@@ -182,11 +224,21 @@ class Search:
     def _refined(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         limits = Limits(1e-3, ITERATIONS)
         point, _, _ = self.regression.minimize(x, self.lower, self.upper, limits)
-        return (point.fun if math.isfinite(point.fun) else math.inf), point.x
+        x = self._turned_back(point.x)
+        return (point.fun if math.isfinite(point.fun) else math.inf), x
+
+    def _turned_back(self, x: np.ndarray) -> np.ndarray:
+        """Return a point with phases that are small, as their digits are few."""
+        x = x.copy()
+        for p, period in self.periods.items():
+            if p in self.other:
+                back = math.remainder(float(x[p]), period)
+                x[p] = back if self.lower[p] <= back <= self.upper[p] else x[p]
+        return x
 
     def _promising(self, points: list[np.ndarray]) -> list[np.ndarray]:
         """Return the best of some points, completed, of which no two are alike."""
-        points = [x for x in points if self._is_resolved(x)]
+        points = [self._turned_back(x) for x in points if self._is_resolved(x)]
         if not points:
             return []
         tried = self.solver.solved(np.array(points), self.linear)
@@ -220,13 +272,33 @@ class Search:
 
     # ------------------------------------------------------------- candidates
 
-    def _candidates(self) -> Any:
+    def _candidates(self, ends: list[tuple[float, np.ndarray]]) -> Any:
         """Yield points: all ones, then draws on the scales that the columns have."""
         for draw in range(DRAWS):
             x = self.given.copy()
             x[self.other] = [self._drawn(p) if draw else 1.0 for p in self.other]
             yield np.clip(x, self.lower, self.upper)
         yield from self.near
+        yield from self._of_relative_size(ends)
+
+    def _of_relative_size(
+        self, ends: list[tuple[float, np.ndarray]]
+    ) -> Iterator[np.ndarray]:
+        """Yield the best start where each row counts as much, if their sizes differ."""
+        sizes = abs(self.whole.target / self.whole.sigma)
+        least, most = sizes.min(), sizes.max()
+        if self.is_relative or not 0.0 < APART * least < most < math.inf:
+            return
+        search = Search(
+            self.whole.relative, self.given, self.lower, self.upper, self.rng, self.near
+        )
+        search.is_relative = True
+        if (found := search.best()) is None:
+            return
+        if search.cut:
+            ends.append((self.regression.gauss_newton(found).fun, found))
+            raise KeyboardInterrupt
+        yield found
 
     def _scaled(self) -> Any:
         """Yield draws on the scales that the formula has."""
@@ -263,7 +335,7 @@ class Search:
             usable = np.isfinite([left, phase, curve, known]).all()
             if not (usable and np.ptp(phase) > 0.0 and np.ptp(curve) > 0.0):
                 continue  # it is a phase
-            for found in chirps(phase, left, sampling_limit(phase), curve, known):
+            for found in chirps(phase, left, self._limit(phase), curve, known):
                 for _ in range(TRIES):
                     x = self._redrawn(self._somewhere(), self.other)
                     x[at], x[bend] = found
@@ -320,7 +392,7 @@ class Search:
             return float(self.rng.uniform(-np.pi, np.pi)) if power == 1.0 else None
         if not (np.isfinite(left).all() and np.isfinite(rest).all()):
             return None
-        found = frequencies(factor, left, sampling_limit(factor), rest)
+        found = frequencies(factor, left, self._limit(factor), rest)
         if not len(found):
             return None
         if ranks is None:
@@ -331,6 +403,9 @@ class Search:
             apart = abs(one - other)
             rate = [one / 2.0, (one + other) / 2.0, apart / 2.0, apart][part]
         return float(rate ** (1.0 / power)) if rate else None
+
+    def _limit(self, factor: np.ndarray) -> float:
+        return self.beyond * sampling_limit(factor)
 
     def _ranks(self, count: int) -> list[int]:
         """Return ranks of peaks, all different, the first ones rather than others."""
@@ -349,7 +424,7 @@ class Search:
             for k in waves:
                 factor, power, _ = self.scales.at(k, x)
                 rate = abs(x[self.scales.parts[k].place]) ** power
-                if np.ptp(factor) > 0.0 and rate > 1.05 * sampling_limit(factor):
+                if np.ptp(factor) > 0.0 and rate > 1.05 * self._limit(factor):
                     return False
         return True
 
@@ -375,6 +450,8 @@ class Search:
         of one (a rate or a frequency); between two bounds, anything.
         """
         low, high = self.lower[place], self.upper[place]
+        if place in self.periods and not (np.isfinite(low) or np.isfinite(high)):
+            return float(self.periods[place] * self.rng.uniform(-0.5, 0.5))
         if np.isfinite(low) and np.isfinite(high):
             return float(self.rng.uniform(low, high))
         kind = int(self.rng.integers(4))

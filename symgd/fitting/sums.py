@@ -15,9 +15,9 @@ def objective(regression: Regression) -> Objective:
     """Return the sum over rows as an objective of the model's parameters."""
     formulas, loss = regression.formulas, regression.loss
     parameters = [each.name for each in regression.parameters]
-    taken = {*parameters, *(s.name for s in regression.columns)}
+    taken = {*parameters, *regression.data}
     index, count = unused("i", taken), unused("n", taken)
-    in_row = {s: sp.IndexedBase(s)[index] for s in regression.columns}
+    in_row = regression.in_row(index)
     residual = (formulas.model - formulas.target) / formulas.sigma
     residual = residual / sp.Float(regression.scale)
     constants = {s: sp.Float(v) for s, v in regression.constants.items()}
@@ -26,5 +26,4 @@ def objective(regression: Regression) -> Objective:
     of_row = value.xreplace(pair if loss.pairs else {RESIDUAL: residual})
     body = formulas.weight * of_row
     whole = sp.Sum(body.xreplace(in_row), (index, 0, count - 1))
-    data = {s.name: each for s, each in regression.columns.items()}
-    return Objective(whole, parameters, data=data)
+    return Objective(whole, parameters, data=regression.data)

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from symgd.fitting.levenberg_marquardt import Point
+from symgd.fitting.levenberg_marquardt import Point, is_ill_conditioned
 from symgd.fitting.likelihoods import Likelihood
 from symgd.fitting.quantiles import of_sample
-from symgd.fitting.regression import Regression, is_ill_conditioned
+from symgd.fitting.regression import Regression
 
 INVOLVED = 1e-6  # a component of a direction that is not rounding
 
@@ -99,8 +99,7 @@ def at_optimum(
     G. Bassett and R. Koenker, Asymptotic theory of least absolute error regression,
     JASA 73 (1978).
     """
-    weights = regression.weight
-    count = regression.count if weights.strides == (0,) else np.count_nonzero(weights)
+    count = regression.extent.rows
     meat = None
     if regression.loss.squares:
         point = regression.gauss_newton(x)
@@ -122,7 +121,7 @@ def at_optimum(
         inverse[np.ix_(free, free)] = block / np.outer(units[free], units[free])
         open = np.zeros((int(np.sum(~kept)), len(x)))
         open[:, free] = vectors[:, ~kept].T
-    freedom = int(count) - (int(free.sum()) - len(open))
+    freedom = count - (int(free.sum()) - len(open))
     spread = 1.0
     if regression.loss.squares and not absolute_sigma:
         spread = 2.0 * point.fun / freedom if freedom > 0 else math.inf

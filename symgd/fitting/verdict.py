@@ -10,12 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from symgd.fitting.goodness import beside_a_constant, has_waves, is_met, is_structured
-from symgd.fitting.levenberg_marquardt import End, told
-from symgd.fitting.regression import Regression, is_ill_conditioned
+from symgd.fitting.levenberg_marquardt import End, is_ill_conditioned, told
+from symgd.fitting.regression import Regression
 from symgd.language.text import number
 from symgd.native.status import Status
 
 GOOD = 1e-3  # of a constant's sum: no more is asked of what is lower
+MOST = 0.5  # of a constant's sum, left by waves
 POOR = 0.1  # of a constant's sum
 NO_BETTER = 1.0 - 1e-9
 FAR = 1e30  # times the data: of a parameter that ran away
@@ -49,6 +50,11 @@ def reservation(regression: Regression, end: End, free: np.ndarray) -> str:
         return ""
     if not is_structured(regression, end.x):
         left = beside_a_constant(regression, end.x, end.fun)
+        if has_waves(regression) and left > MOST:
+            return (
+                f"the waves leave {100 * left:.0f} % of what a constant leaves: those "
+                "of other frequencies may leave less"
+            )
         if left <= GOOD or not is_ill_conditioned(regression.gauss_newton(end.x)):
             return ""
         return "the rows don't determine all parameters there: few may be met by chance"
@@ -114,7 +120,7 @@ def _ran_to_a_limit(regression: Regression, x: np.ndarray) -> bool:
 
     What they do together isn't determined then, and residuals show that it's not it.
     """
-    far = np.abs(x) > FAR * max(1.0, float(np.abs(regression.target).max()))
+    far = np.abs(x) > FAR * max(1.0, regression.extent.largest)
     if not far.any() or regression.count > SEEN:
         return False
     undetermined = is_ill_conditioned(regression.gauss_newton(x))

@@ -79,7 +79,16 @@ def as_written(number: Any) -> Any:
     """
     if mpmath.mp.dps <= FLOAT:
         return mpmath.mpf(float(number))
-    return mpmath.mpf(f"{float(number):.{FLOAT}g}")
+    return mpmath.mpf(written(number))
+
+
+def written(number: Any) -> str:
+    """Return the decimals of a float64.
+
+    >>> written(0.1)
+    '0.1'
+    """
+    return f"{float(number):.{FLOAT}g}"
 
 
 def _chosen(part: sp.Piecewise, numbers: Mapping[sp.Symbol, Any]) -> Any:

@@ -26,6 +26,7 @@ from symgd.descent.run import Run
 from symgd.descent.settings import Seed, Settings
 from symgd.errors import InputError, unknown_name
 from symgd.language.plain import plain_number
+from symgd.many import pieces
 from symgd.many.race_result import Race
 from symgd.native.interrupts import Interrupts
 from symgd.native.status import CUT, RUNNING, Status
@@ -63,6 +64,7 @@ def race(
     trace: bool | int = True,
     progress: bool = False,
     subject_to: Any = None,
+    executor: Any = None,
     **hyperparameters: Formula,
 ) -> Race:
     """Minimise with several methods from the same start, and compare them.
@@ -90,6 +92,10 @@ def race(
         Whether to show how many methods are compiled and have run.
     subject_to : str, relation, sequence of these, or mapping by name, optional
         As there: only ``"auto"`` can keep to constraints, and is the default then.
+    executor : concurrent.futures.Executor or Dask's Client, optional
+        What makes the runs, each as a piece of its own: results have the same bits as
+        without. Times are then those of its workers, which may not be alike, or do
+        other work at the same time: to compare times, race without one.
     **hyperparameters : float or str
         For every rule that has them, unless a pair gives it another value.
 
@@ -134,7 +140,7 @@ def race(
     methods = everybody(given) if methods is None else methods
     auto = functools.partial(run_of, given, limits, method="auto", hyperparameters={})
     entries = labelled(methods, hyperparameters, {"auto": auto})
-    return raced(given, entries, limits, settings, x0, rng)
+    return raced(given, entries, limits, settings, x0, rng, executor)
 
 
 def raced(
@@ -144,36 +150,30 @@ def raced(
     settings: Settings,
     x0: Any,
     rng: Seed = None,
+    executor: Any = None,
 ) -> Race:
-    """Let methods run, one after the other."""
-    make = {label: entry.maker(given, limits) for label, entry in entries.items()}
-    untraced = dataclasses.replace(settings, every=0)
-    runs: dict[str, Run] = {}
+    """Let methods run, one after the other, or where an executor has them run."""
+    lanes: dict[str, Lane] = {}
     start, source = array("d"), ""
     results: dict[str, Result] = {}
     with _told(2 * len(entries), settings.progress) as tell:
-        for label, make_run in make.items():
+        for label, entry in entries.items():
             tell(f"compiling {label}")
-            runs[label] = make_run(untraced)
+            lanes[label] = lane = Lane(given, entry, limits, settings)
             if not start:
-                _, start, source = find_start(runs[label], x0, limits, rng)
-            _prepare(runs[label], start)
+                _, start, source = find_start(lane.run, x0, limits, rng)
+            if executor is None:
+                _prepare(lane.run, start)
         with Interrupts() as interrupts:
-            for label, run in runs.items():
-                tell(f"running {label}")
-                ended = _timed(run, start)
-                result = result_of(run, ended, given, start, source)
-                results[label] = result
-                unknown = run.t < 0  # f at the start, when the time was over
-                if settings.every and not unknown and ended != Status.INTERRUPTED:
-                    again = make[label](_repeating(settings, run, ended))
-                    result.trace = _traced(again, start)
-                if ended == Status.INTERRUPTED or interrupts.noted:
-                    break
+            way = (lanes, start, interrupts, tell)
+            ended = _in_turn(*way) if executor is None else _elsewhere(*way, executor)
+            for label, (result, trace) in ended:
+                result.objective, result.start_source = given, source
+                result.trace, results[label] = trace, result
             interrupts.answered = True  # by what is missing
-    missing = [label for label in runs if label not in results]
-    where = given.space.values(start)
-    return Race(results, where, missing)
+    missing = [label for label in lanes if label not in results]
+    results = {label: results[label] for label in lanes if label in results}
+    return Race(results, given.space.values(start), missing)
 
 
 # --------------------------------------------------------------- who takes part
@@ -302,6 +302,93 @@ def _labels(entries: Sequence[Entry]) -> list[str]:
 
 
 # ------------------------------------------------------------------- the runs
+
+
+class Lane:
+    """A method of a race, on its way: what a worker is sent.
+
+    Parameters
+    ----------
+    objective : Objective
+    entry : Entry
+    limits : Bounds
+    settings : Settings
+    """
+
+    def __init__(
+        self, objective: Objective, entry: Entry, limits: Bounds, settings: Settings
+    ) -> None:
+        self.objective, self.settings = objective, settings
+        self.entry, self.limits = entry, limits
+
+    def made(self, settings: Settings) -> Run:
+        """Return a new run."""
+        return self.entry.maker(self.objective, self.limits)(settings)
+
+    @functools.cached_property
+    def run(self) -> Run:
+        """The run, without a trace."""
+        return self.made(dataclasses.replace(self.settings, every=0))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is compiled belongs to a process.
+        return {name: each for name, each in vars(self).items() if name != "run"}
+
+    def ended(self, start: array[float]) -> tuple[Result, Trace | None]:
+        """Make the run; return its result, and the iterates of a repetition."""
+        run, trace = self.run, None
+        ended = _timed(run, start)
+        unknown = run.t < 0  # f at the start, when the time was over
+        if self.settings.every and not unknown and ended != Status.INTERRUPTED:
+            again = self.made(_repeating(self.settings, run, ended))
+            trace = _traced(again, start)
+        return result_of(run, ended, self.objective, start, ""), trace
+
+
+Arrivals: TypeAlias = Iterator[tuple[str, tuple[Result, Trace | None]]]
+
+
+def _in_turn(
+    lanes: Mapping[str, Lane],
+    start: array[float],
+    interrupts: Interrupts,
+    tell: Callable[[str], None],
+) -> Arrivals:
+    """Yield the ends of all runs, until one is interrupted."""
+    for label, lane in lanes.items():
+        tell(f"running {label}")
+        result, trace = lane.ended(start)
+        yield label, (result, trace)
+        if result.status == Status.INTERRUPTED or interrupts.noted:
+            return
+
+
+def _elsewhere(
+    lanes: Mapping[str, Lane],
+    start: array[float],
+    interrupts: Interrupts,
+    tell: Callable[[str], None],
+    executor: Any,
+) -> Arrivals:
+    """Yield the ends of all runs as an executor brings them."""
+    labels = list(lanes)
+
+    def part(rows: slice) -> tuple[Lane, array[float]]:
+        return lanes[labels[rows.start]], start
+
+    given = (executor, _ended_alone, part, len(labels), interrupts)
+    for rows, ended in pieces.done(*given, first=1, most=1):
+        tell(f"{labels[rows.start]} has run")
+        yield labels[rows.start], ended
+
+
+def _ended_alone(
+    given: tuple[Lane, array[float]],
+) -> tuple[Result, Trace | None]:
+    """Return the end of a run: what a worker does."""
+    lane, start = given
+    _prepare(lane.run, start)
+    return lane.ended(start)
 
 
 def _prepare(run: Run, start: Sequence[float]) -> None:

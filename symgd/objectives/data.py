@@ -42,6 +42,10 @@ _CHUNK = 2**17  # entries: 1 MB, which stays in a core's cache
 _SHOWN = 3
 
 
+class NoRowLeft(InputError):
+    """All rows would be dropped: in a partition they may be."""
+
+
 class DataTable:
     """Columns by name, read when they are asked for.
 
@@ -142,7 +146,8 @@ class DataTable:
             kept[count] = finite & kept.get(count, True)
             if not kept[count].any():
                 columns = ", ".join(broken)
-                raise InputError(f"no row is finite in all of its columns: {columns}")
+                self.dropped = count
+                raise NoRowLeft(f"no row is finite in all of its columns: {columns}")
         self.dropped = sum(int(np.sum(~rows)) for rows in kept.values())
         return {
             name: column[kept[len(column)]] if len(column) in kept else column

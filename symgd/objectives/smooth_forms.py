@@ -241,6 +241,7 @@ def reaches(
                 for places, rows in zip(group.places[1:], group.rows[1:], strict=True):
                     spread[places] = reach[rows]
                 spread[group.places[0]] = form.norms(group, spread)
+    reach[form.own_rows] = sizes[form.own_rows] @ spread
     return reach, spread
 
 

@@ -30,6 +30,48 @@ def test_known_minima_with_their_prices(text, relation, best, price):
         assert result.multipliers[relation] == pytest.approx(price, abs=1e-6)
 
 
+def lasso(relations):
+    """Return a lasso of 12 columns, of which 9 are noise, within constraints."""
+    rng = np.random.default_rng(0)
+    columns = rng.normal(size=(60, 12))
+    y = columns[:, :3] @ [0.5, 0.3, 0.2] + 0.1 * rng.normal(size=60)
+    return Objective(
+        "sum((sum(A[i,j]*w[j] for j in range(n)) - y[i])**2 for i in range(m))"
+        " + lam*sum(abs(w[j]) for j in range(n))",
+        data={"A": columns, "y": y},
+        parameters={"lam": 8.0},
+        subject_to=relations,
+    )
+
+
+@pytest.mark.parametrize(
+    ("relations", "zeros"),
+    [
+        ("sum(w[j] for j in range(n)) == 1", 6),
+        (["sum(w[j] for j in range(n)) <= 0.7", "w[j] <= 0.3 for j in range(n)"], 9),
+        (["sum(w[j] for j in range(n)) <= 0.7", "-0.05 <= w[2] - w[1] <= 0.05"], 9),
+    ],
+)
+def test_zeros_within_constraints_are_0(relations, zeros):
+    result = minimize(lasso(relations))
+    assert result.status.name == "CONVERGED"
+    assert int((result.x == 0.0).sum()) == zeros
+    assert f"at a kink of abs(w[j]) ({zeros} of 12 of these)" in result.message
+    assert result.constraint_violation <= 1e-14
+    # 0 is a mean of the gradients, with the prices of constraints.
+    again = minimize(lasso(relations), result.x)
+    np.testing.assert_allclose(again.x, result.x, atol=1e-9)
+
+
+def test_a_kink_that_a_constraint_leaves_is_none():
+    far = minimize("(x - 3)**2 + abs(x) + abs(y - x)", subject_to="x + y >= 5")
+    assert far.x.tolist() == [2.5, 2.5]
+    assert "this is at a kink of abs(x - y)" in far.message
+    off = minimize("(x - 3)**2 + abs(x)", [1.0], subject_to="x**2 >= 0.01")
+    assert off.x[0] == pytest.approx(2.5)
+    assert "kink" not in off.message
+
+
 def test_maximize_has_prices_of_the_maximum():
     result = maximize("x + 2*y", subject_to={"reach": "abs(x) + abs(y) <= 1"})
     assert result.fun == pytest.approx(2.0)

@@ -226,3 +226,19 @@ def test_it_finds_a_maximum_with_the_other_sign():
     objective = Objective("x*y", subject_to={"fence": "2*x + y <= 40"})
     x, _ = ended(objective, [1.0, 1.0], ([0.0] * 2, [100.0] * 2), sign=-1.0)
     assert x == pytest.approx([10.0, 20.0], abs=0.05)
+
+
+def test_where_another_run_begins_need_not_be_proven(monkeypatch):
+    """Ends of an augmented Lagrangian were, in 50 digits, for half a minute."""
+    proofs = []
+    monkeypatch.setattr(
+        "symgd.descent.recession.falls_in_all_digits",
+        lambda *_: proofs.append("sought"),
+    )
+    minimize(
+        "(0.4 - x - (0.5 - x)*exp(-y))**2 + (0.3 - x - (0.5 - x)*exp(-2*y))**2",
+        [-3.0, -31.0],
+        bounds=[(0.4, None), (-4, None)],
+        subject_to="0.5*y - x*y >= 0.1",
+    )
+    assert not proofs

@@ -428,6 +428,8 @@ BENT = {  # what falls for ever along y = c - b*x**2, or y = exp(b*x)
     "a parabola": "exp(a*x) + k*(y + b*x**2 - c)**2",
     "an exponential": "tanh(a*x) + k*(y - c*exp(b*x/4))**2",
     "a logistic curve": "1/(1 + exp(a*x)) + k*(y + b*x**2 - c)**2",
+    "a bent kink": "exp(a*x) + k*abs(y - c*exp(b*x/4))",
+    "bent sides": "exp(a*x) + max(y - c*exp(b*x/4), k*(c*exp(b*x/4) - y))",
 }
 
 
@@ -674,11 +676,16 @@ def test_a_bound_that_is_near_holds_nothing():
     assert held.x == 0.0
 
 
-@given(st.integers(1, 4), st.integers(1, 8), st.integers(0, 2**32))
+@given(
+    st.integers(1, 4),
+    st.integers(1, 8),
+    st.integers(0, 2**32),
+    st.sampled_from([1.0, 1e-200, 1e200]),
+)
 @settings(max_examples=60)
-def test_the_nearest_point_of_a_hull(n, count, seed):
+def test_the_nearest_point_of_a_hull(n, count, seed, unit):
     points = np.random.default_rng(seed).normal(0.3, 1.0, (count, n))
-    nearest = nearest_to_origin(points)
+    nearest = nearest_to_origin(unit * points) / unit
     # By the theorem of Wolfe's paper: no point lies on the other side of its plane.
     slack = points @ nearest - nearest @ nearest
     assert slack.min() >= -1e-9 * (points**2).sum(axis=1).max()

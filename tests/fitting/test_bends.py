@@ -122,3 +122,12 @@ def test_a_bend_at_a_row_from_which_the_sum_falls_is_none():
 def test_a_bend_stays_within_bounds():
     found = fit("a + b*abs(x - c)", at_a_row(), "y", bounds={"c": (3.4, 6.0)})
     assert found.values["c"] >= 3.4
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("unit", [1.0, 1e6])
+def test_bends_that_no_row_is_near_lead_nowhere(unit):
+    t = np.arange(1.0, 21.0) * unit
+    y = np.where(t < 10.5 * unit, 0.0, 1.0 + 0.1 * np.cos(t / unit))
+    found = fit("a*max(1 - exp(-(t - b)/c), 0)", {"t": t, "y": y}, "y")
+    assert found.fun <= np.sum((y - y[10:].mean()) ** 2)

@@ -416,3 +416,23 @@ def test_a_scale_beyond_float64_is_none():
     doses = np.array([0.0, 0.1, 0.3, 1, 3, 10, 30, 100])
     table = {"x": doses, "y": 5 + 95 * doses**1.4 / (6**1.4 + doses**1.4)}
     assert fit("t*exp(-(k/x)**n)", table, "y").fun < 100.0
+
+
+def test_rows_that_are_met_are_a_success_however_rounding_goes_on():
+    t = np.linspace(0.0, 4.0, 30)
+    found = fit("a*sin(b*t + c) + d", {"t": t, "y": np.sin(6.0 * t)}, "y")
+    assert found.status == Status.CONVERGED
+    assert "no more than the rounding" in found.message
+
+
+@pytest.mark.parametrize("loss", ["absolute", "huber", "log_cosh"])
+@pytest.mark.parametrize("outlier", [10.0, 1e3, 1e5])
+@pytest.mark.parametrize("start", [{"a": 2.5, "b": 1.3, "c": 0.5}, None])
+def test_an_outlier_leads_no_robust_loss_away(loss, outlier, start):
+    t = np.linspace(0.0, 4.0, 30)
+    y = 2.5 * np.exp(-1.3 * t) + 0.5 + 0.02 * np.cos(40.0 * t)
+    y[7] = outlier
+    found = fit("a*exp(-b*t) + c", {"t": t, "y": y}, "y", start, loss=loss)
+    assert found.success, found.message
+    # The typical residual, which the loss's scale may make it let the outlier touch.
+    assert np.median(abs(found.residuals)) < 0.03

@@ -210,3 +210,60 @@ def test_a_descent_that_leaves_float64_is_no_start():
     found = fit(model, {"x": x, "y": peaks + noise}, "y")
     assert found.success
     assert found.fun <= (noise @ noise) / 2
+
+
+@pytest.mark.parametrize("seed", [0, 25, 41, 55])
+def test_rows_that_hide_others_are_no_guide(seed):
+    # Vogel, Fulcher, Tammann: viscosities of glasses over some decades.
+    rng = np.random.default_rng(seed)
+    c, b = rng.uniform(100.0, 250.0), rng.uniform(300.0, 3000.0)
+    t = np.sort(rng.uniform(c + b / 17.0, c + 300.0, 20))
+    a = 10.0 ** rng.uniform(-6.0, 1.0)
+    y = a * np.exp(b / (t - c)) * (1.0 + 0.01 * rng.normal(size=20))
+    data = {"t": t, "y": y}
+    led = fit("a*exp(b/(t - c))", data, "y", {"a": a, "b": b, "c": c})
+    found = fit("a*exp(b/(t - c))", data, "y")
+    assert found.fun <= 1.0001 * led.fun
+    assert found.success
+
+
+@pytest.mark.parametrize("model", ["a + b/(t - c)", "a + b/sqrt(t - c)"])
+@pytest.mark.parametrize("c", [-3.0, 9.5])
+def test_a_pole_is_beyond_the_rows(model, c):
+    t = np.linspace(10.0, 30.0, 25)
+    y = 2.0 + 7.0 * (t - c) ** (-0.5 if "sqrt" in model else -1.0)
+    found = fit(model, {"t": t, "y": y}, "y")
+    assert found.values["c"] == pytest.approx(c, rel=1e-6)
+    assert found.success
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_uneven_rows_tell_frequencies_beyond_the_sampling_limit(seed):
+    rng = np.random.default_rng(seed)
+    t = np.sort(rng.uniform(0.0, 10.0, 20))
+    y = 2.8 * np.sin(11.0 * t + 0.8) - 0.7 + 0.001 * rng.normal(size=20)
+    found = fit("a*sin(b*t + c) + d", {"t": t, "y": y}, "y")
+    assert abs(found.values["b"]) == pytest.approx(11.0, rel=1e-3)
+    assert found.success
+
+
+def test_waves_that_leave_most_are_told_of():
+    rng = np.random.default_rng(3)
+    data = {"t": np.arange(40.0), "y": rng.normal(size=40)}
+    found = fit("a*sin(b*t + c) + d", data, "y")
+    assert "other frequencies may leave less" in found.note
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("seed", [2, 5, 12])
+def test_phases_are_small_in_any_unit(seed, unit):
+    rng = np.random.default_rng(seed)
+    t = np.linspace(0.0, 10.0, int(rng.integers(60, 200)))
+    b, c, d = rng.uniform(0.1, 0.6), rng.uniform(3.0, 12.0), rng.uniform(-3.0, 3.0)
+    y = 2.0 * np.exp(-b * t) * np.cos(c * t + d)
+    noisy = y + 0.04 * rng.normal(size=len(t))
+    data = {"t": t * unit, "y": noisy}
+    found = fit("a*exp(-b*t)*cos(c*t + d)", data, "y")
+    assert found.success, found.message
+    assert found.fun <= np.sum((noisy - y) ** 2) / 2.0
+    assert abs(found.values["d"]) < 10.0

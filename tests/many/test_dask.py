@@ -4,7 +4,7 @@ import distributed
 import numpy as np
 import pytest
 
-from symgd import minimize_many
+from symgd import minimize_many, race
 
 VALLEY = "(1 - x)**2 + 100*(y - x**2)**2"
 STARTS = np.random.default_rng(0).uniform(-2.0, 2.0, (150, 2))
@@ -43,3 +43,14 @@ def test_a_worker_that_is_killed_loses_nothing(client):
     client.submit(_dies, retries=0, pure=False)  # whoever takes it
     sent = minimize_many(VALLEY, STARTS, executor=client, **RULE)
     assert_same(sent, minimize_many(VALLEY, STARTS, **RULE))
+
+
+def test_a_race_on_a_cluster_has_the_bits_of_one_here(client):
+    methods = ["auto", ("gd", {"step_size": 1e-3}), "adam"]
+    sent = race(VALLEY, [-1.2, 1.0], methods, maxiter=200, executor=client)
+    here = race(VALLEY, [-1.2, 1.0], methods, maxiter=200)
+    assert list(sent) == list(here)
+    for label in here:
+        for name in ("x", "fun", "nit", "status"):
+            mine, theirs = getattr(sent[label], name), getattr(here[label], name)
+            np.testing.assert_array_equal(mine, theirs, name)

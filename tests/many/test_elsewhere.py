@@ -11,9 +11,9 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
-from symgd import Objective, Rule, minimize_many, sweep
+from symgd import Objective, Rule, minimize_many, race, sweep
 from symgd.errors import InputError
-from symgd.many import elsewhere
+from symgd.many import pieces
 from symgd.native.status import Status
 
 VALLEY = "(1 - x)**2 + 100*(y - x**2)**2"
@@ -26,6 +26,10 @@ def assert_same(one, other):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
 
 
+def size_of(piece):
+    return piece.problem.count if hasattr(piece, "problem") else 1
+
+
 class Sent(Executor):
     """Runs each piece at once, as another process would see it."""
 
@@ -34,13 +38,13 @@ class Sent(Executor):
     def __init__(self, failing=()):
         self.sizes, self.failing = [], failing
 
-    def submit(self, function, piece):
+    def submit(self, function, given):
         future = Future()
-        self.sizes.append(piece.problem.count)
+        self.sizes.append(size_of(given[1]))
         if len(self.sizes) in self.failing:
             future.set_exception(BrokenProcessPool("a worker was killed"))
         else:
-            future.set_result(function(pickle.loads(pickle.dumps(piece))))
+            future.set_result(function(pickle.loads(pickle.dumps(given))))
         return future
 
 
@@ -123,10 +127,10 @@ class Slow(Sent):
         super().__init__()
         self.told = told
 
-    def submit(self, function, piece):
+    def submit(self, function, given):
         if not self.sizes:
-            return super().submit(function, piece)
-        self.sizes.append(piece.problem.count)
+            return super().submit(function, given)
+        self.sizes.append(size_of(given[1]))
         if len(self.sizes) == 2:
             self.told()
         return Future()
@@ -139,7 +143,7 @@ def test_after_ctrl_c_nothing_is_begun_and_what_is_known_is_kept():
 
     results = minimize_many(VALLEY, STARTS, executor=Slow(interrupt))
     known = results.status == Status.CONVERGED
-    assert 0 < known.sum() <= elsewhere.FIRST_PIECE
+    assert 0 < known.sum() <= pieces.FIRST_PIECE
     assert (results.status[~known] == Status.INTERRUPTED).all()
     assert np.isnan(results.fun[~known]).all()
 
@@ -166,3 +170,52 @@ def test_an_error_of_a_piece_is_raised_and_the_others_are_cancelled():
 def test_what_cannot_run_anything_is_refused():
     with pytest.raises(InputError, match="executor takes an executor"):
         minimize_many(VALLEY, STARTS, executor=4)
+
+
+RACE = (VALLEY, [-1.2, 1.0], ["auto", ("gd", {"step_size": 1e-3}), "adam", "momentum"])
+
+
+def assert_same_race(one, other):
+    assert list(one) == list(other)
+    for label in one:
+        for name in (*FIELDS, "message", "start_source", "hyperparameters"):
+            mine, theirs = getattr(one[label], name), getattr(other[label], name)
+            np.testing.assert_array_equal(mine, theirs, name)
+        np.testing.assert_array_equal(one.traces[label].x, other.traces[label].x)
+
+
+def test_a_race_has_the_bits_of_one_in_this_process(two_processes):
+    here = race(*RACE, maxiter=200)
+    assert_same_race(race(*RACE, maxiter=200, executor=Sent()), here)
+    assert_same_race(race(*RACE, maxiter=200, executor=two_processes), here)
+    drawn = race(RACE[0], None, RACE[2], maxiter=200, rng=5, executor=Sent())
+    assert_same_race(drawn, race(RACE[0], None, RACE[2], maxiter=200, rng=5))
+
+
+def test_a_race_runs_here_what_a_lost_worker_had():
+    with pytest.warns(UserWarning, match="workers of the executor were lost"):
+        one = race(*RACE, maxiter=100, executor=Sent({2}))
+    assert_same_race(one, race(*RACE, maxiter=100))
+
+
+def test_a_race_is_wrong_before_anything_runs():
+    executor = Sent()
+    with pytest.raises(InputError, match="unknown hyperparameter"):
+        race(VALLEY, [0, 0], ["gd", ("adam", {"nothing": 1})], executor=executor)
+    assert executor.sizes == []
+
+
+def test_after_ctrl_c_a_race_has_the_runs_so_far():
+    def interrupt():
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    some = race(*RACE, maxiter=100, executor=Slow(interrupt))
+    assert list(some) == ["auto"]
+    assert some.missing == ("gd", "adam", "momentum")
+
+
+def test_the_time_limit_of_a_race_is_that_of_each_run():
+    endless = {"step_size": 1e-9, "maxiter": 10**9, "gtol": 0, "trace": False}
+    done = race(VALLEY, [0, 0], ["gd", "adam"], time_limit=0.1, executor=Sent(),
+                **endless)  # fmt: skip
+    assert {done[label].status for label in done} == {Status.TIME_LIMIT}

@@ -91,12 +91,24 @@ def test_a_worker_that_is_killed_loses_nothing(client):
     whole = symgd.minimize(objective, **how)
     victim = next(iter(client.nthreads()))
 
+    on_the_way, dead = threading.Event(), threading.Event()
+
     def kill():
-        time.sleep(0.1)
+        on_the_way.wait()
         client.submit(_dies, workers=[victim], pure=False, retries=0)
+        while victim in client.nthreads():
+            time.sleep(0.01)
+        dead.set()
+
+    def watch(state):
+        if state.t == 20:
+            on_the_way.set()  # and goes on, so that it dies in an evaluation
+        elif state.t == 100:
+            assert dead.wait(60)
 
     killer = threading.Thread(target=kill)
     killer.start()
+    how |= {"callback": watch, "callback_every": 20}
     broken = symgd.minimize(objective, **how)
     killer.join()
     assert_same(broken, whole)

@@ -119,6 +119,7 @@ class AugmentedLagrangian:
             time_limit=left,
             every=0,
             progress=False,
+            rough=True,
         )
         run = self._run(Bounds.between(low, high), settings)
         status = drive(run, run.begin_in_time(array("d", [*x, *fixed])))

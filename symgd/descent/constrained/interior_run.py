@@ -7,7 +7,7 @@ import random
 import time
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symgd.descent.certificate import CTOL, Certificate, Residuals
 from symgd.descent.constrained.newton_pattern import NewtonPattern
@@ -23,8 +23,16 @@ from symgd.objectives.bound_rows import BoundBox
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from symgd.descent.constrained.farther_on import Around
+
 NUDGES = 20  # of a start where not all is finite
 LOOKED_AT = 10**6  # entries of a Jacobian, at most, to look for lower points
+LOOKED_FAR = 1000  # likewise, to look for f that falls for ever
+AWAY = 1e6  # from the start, in sizes of it
+REST = 1e-3  # of the size of x: a step that is none, at a minimum
 RESISTING, NAMED = 1e-2, 4  # of the largest violation; so many names
 
 
@@ -234,6 +242,54 @@ class InteriorRun(TriedRun):
         sides = zip(found, self.lower, self.upper, strict=True)
         return array("d", (inside(*each) for each in sides))
 
+    def _falls_on(self) -> bool:
+        """Return whether f falls for ever, by ever less, where the constraints hold."""
+        if self.lagrangian.rows * self.counts["unknowns"] > LOOKED_FAR:
+            return False
+        if not (self.conditions.level > 0 or self._is_restless):
+            return False
+        import numpy as np
+
+        from symgd.descent.constrained.farther_on import Outlook
+
+        step = np.zeros(self.n)
+        step[np.array(self.free, dtype=int)] = self.part("step", len(self.free))
+        return Outlook(
+            around=self._differentiated,
+            end=np.array(self.x),
+            start=np.array(self.origin or self.start),
+            step=step,
+            prices=np.array(self.certificate().prices),
+            bounds=(np.array(self.lower), np.array(self.upper)),
+            sides=(np.array(self.sides[0]), np.array(self.sides[1])),
+        ).falls_for_ever()
+
+    @property
+    def _is_restless(self) -> bool:
+        """Whether the last step was one of some length, or it is far away."""
+        start, steps = self.origin or self.start, self.part("step", len(self.free))
+        for k, step in zip(self.free, steps, strict=True):
+            far, size = abs(self.slots[k] - start[k]), abs(self.slots[k])
+            if far > AWAY * max(1.0, abs(start[k])):
+                return True
+            if not abs(step) <= REST * max(size, far):
+                return True
+        return False
+
+    def _differentiated(self, x: np.ndarray) -> Around:
+        """Return f, its gradient, the constraints and theirs, at any point."""
+        import numpy as np
+
+        n, m, images = self.n, self.lagrangian.rows, []
+        for multipliers in np.eye(m + 1):
+            point = array("d", [*x, *multipliers])
+            images.append(floats(n + m + 1))
+            self.functions[0](*map(address, (point, self.words, images[-1])))
+            self.record.evaluations += 1
+        image, sign = np.array(images), self.settings.sign
+        value = float(sign * image[-1, n + m])
+        return value, sign * image[-1, :n], image[-1, n : n + m], image[:-1, :n]
+
     def _slopes(self) -> Any:
         """Return the constraints' derivatives by the variables that aren't fixed."""
         import numpy as np
@@ -282,10 +338,15 @@ class InteriorRun(TriedRun):
             prices.append(-sign * scales[k] * y[k] / state.scale + 0.0)
             own = self.sides[0][k] if k < me else v[nx + k - me] / scales[k]
             values.append(h[k] / scales[k] + own)
-        residuals = Residuals(state.violation, state.norm, state.complementarity)
         return Certificate(
-            *(*where, prices, values, self._prices_of_bounds(prices)), residuals
+            *(*where, prices, values, self._prices_of_bounds(prices)), self.residuals
         )
+
+    @property
+    def residuals(self) -> Residuals:
+        """What is missed by how much."""
+        state = self.conditions
+        return Residuals(state.violation, state.norm, state.complementarity)
 
     def _prices_of_bounds(self, prices: list[float]) -> list[float]:
         """Return the multipliers of bounds; enter those of rows that are bounds."""
@@ -308,28 +369,25 @@ class InteriorRun(TriedRun):
 
     def told(self, status: Status) -> str:
         """Say why a run ended as it did, with the numbers."""
-        state = self.conditions
-        residuals = (
-            f"the gradient of the Lagrangian is {number(state.norm)}, the violation "
-            f"{number(state.violation)}, the complementarity "
-            f"{number(state.complementarity)}"
-        )
         if status == Status.CONVERGED:
-            return residuals
+            return self._gradient_told()
         if status == Status.INFEASIBLE:
             return (
                 "no point near here satisfies the constraints; the least violation "
-                f"found is {number(state.violation)}, of {self._resisting()}"
+                f"found is {number(self.residuals.constraint_violation)}, of "
+                f"{self._resisting()}"
             )
-        if status == Status.STALLED:
-            return (
-                f"no lower value was found that satisfies the constraints; {residuals}"
-            )
-        if status == Status.ABNORMAL:
-            return f"{self._why_lost()}; {residuals}"
-        return f"{super().told(status)}; {residuals}"
+        told = super().told(status)
+        reached = status == Status.TARGET_REACHED
+        return f"{told}; {self._gradient_told()}" if reached else told
 
-    def _why_lost(self) -> str:
+    def _gradient_told(self) -> str:
+        return self.residuals.told()
+
+    def _stalled(self) -> str:
+        return "no lower value was found that satisfies the constraints"
+
+    def _lost(self) -> str:
         """Say why there is no way on, as far as it shows."""
         if self._is_infinite:
             return "a derivative isn't finite there: whether it is a minimum isn't told"
@@ -372,6 +430,12 @@ class InteriorRun(TriedRun):
 
     def _not_a_minimum(self) -> str:
         best = "minimum" if self.settings.sign > 0 else "maximum"
+        evaluations = self.record.evaluations
+        is_tail = not self._is_saddle() and self._falls_on()
+        self.record.evaluations = evaluations  # it was known before
+        if is_tail:
+            falls = "falls" if self.settings.sign > 0 else "rises"
+            return f"f still {falls}, by less than shows in it: no {best} is attained"
         if not self._is_saddle():
             lower = "lower" if self.settings.sign > 0 else "higher"
             return f"f is {lower} nearby, where the constraints hold: it is no {best}"

@@ -78,6 +78,9 @@ class TriedRun(Run):
     def _lower_nearby(self) -> array[float] | None:
         raise NotImplementedError
 
+    def _falls_on(self) -> bool:
+        raise NotImplementedError
+
     def _is_saddle(self) -> bool:
         raise NotImplementedError
 
@@ -115,6 +118,8 @@ class TriedRun(Run):
                     self._try()
                     return RUNNING
                 return int(Status.STATIONARY)
+            elif self._falls_on():
+                status = int(Status.STATIONARY)
         elif status == Status.ABNORMAL:
             self._is_missed_in_own_units()
         if status == Status.DIVERGED and self.t >= 0 and self._is_infinite:

@@ -364,16 +364,17 @@ def nearest_to_origin(points: np.ndarray) -> np.ndarray:
     """Return the mean of points that is nearest to the origin: Wolfe's algorithm."""
     import numpy as np
 
-    size = np.linalg.norm(points, axis=1).max()
-    if size == 0.0:
-        return np.zeros(points.shape[1])
+    size = np.abs(points).max()
+    if size == 0.0 or not np.isfinite(size):
+        return points[0]
+    points = points / size
     chosen = [int(np.argmin(np.linalg.norm(points, axis=1)))]
     weights = np.ones(1)
     for _ in range(10 * len(points)):
         mean = weights @ points[chosen]
         new = int(np.argmin(points @ mean))
-        if new in chosen or points[new] @ mean >= mean @ mean - 1e-14 * size * size:
-            return mean
+        if new in chosen or points[new] @ mean >= mean @ mean - 1e-14:
+            return size * mean
         chosen.append(new)
         weights = np.append(weights, 0.0)
         while True:
@@ -390,7 +391,7 @@ def nearest_to_origin(points: np.ndarray) -> np.ndarray:
                 kept[np.argmin(weights)] = False
             chosen = [place for place, stays in zip(chosen, kept, strict=True) if stays]
             weights = weights[kept] / weights[kept].sum()
-    return weights @ points[chosen]
+    return size * (weights @ points[chosen])
 
 
 def _affine(points: np.ndarray) -> np.ndarray:

@@ -10,19 +10,24 @@ Source: Nocedal and Wright 2006, "Numerical optimization", section 18.1.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from symgd.calculus.epigraph import MOST_OF, NORM, PAIR
+from symgd.descent.ends import sizes_of
 from symgd.descent.kinks.eliminating import Equalities
 from symgd.descent.kinks.proof import Guess, Posed, proof
+from symgd.descent.kinks.surfaces import name_of
 from symgd.objectives.smooth_forms import TIP, Group, SmoothForm, reaches
 
 NEAR = (1e-8, 1e-6, 1e-4, 1e-2)  # sizes of x: where a kink may be the one it is at
 STEPS = 12  # of Newton's method
 SETTLED = 1e-10  # of x, that its last step changes at most
+LEAST_UNIT = 1e-3  # of the largest coordinate: what a small one is taken for
+LONGEST = 80  # letters of a kink, in a message
 NEIGHBOURS = (1, -1, 2, -2)  # numbers of float64, beside a computed one
 
 
@@ -41,6 +46,28 @@ class OnKinks(NamedTuple):
     x: np.ndarray
     at: list[tuple[Group, np.ndarray]]
     is_strict: bool
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """At which kinks it is, as they are written."""
+        told = []
+        for group, at in self.at:
+            if group.part.kind == MOST_OF:
+                at = at.sum(axis=0) > 1
+            if not at.any():
+                continue
+            count, whole = int(at.sum()), at.size
+            where = f" ({count} of {whole} of these)" if group.part.limits else ""
+            text = name_of(group.part.node)
+            text = text if len(text) <= LONGEST else f"{text[: LONGEST - 4]} ..."
+            told.append(f"{text}{where}")
+        return tuple(told)
+
+
+def units_at(x: Sequence[float], start: Sequence[float]) -> np.ndarray:
+    """Return how large coordinates are; small ones are taken for a part of others."""
+    units = np.array(sizes_of(array("d", x), array("d", start)))
+    return np.asarray(np.maximum(units, LEAST_UNIT * units.max()))
 
 
 def on_kinks(
@@ -110,7 +137,14 @@ def _guess(problem: Posed, z: np.ndarray, slopes: np.ndarray, near: float) -> Gu
             fixed[group.places[0][at]] = True
             fixed[form.parts_of_norms(group, at)] = True
         masks.append(at)
-    return Guess(masks, used, fixed)
+    goals = np.where(problem.low == problem.high, problem.low, 0.0)
+    for limit, room in (
+        (problem.low, c - problem.low),
+        (problem.high, problem.high - c),
+    ):
+        near_it = room <= reach
+        used[near_it], goals[near_it] = True, limit[near_it]
+    return Guess(masks, used, fixed, goals)
 
 
 def _solved(
@@ -124,6 +158,7 @@ def _solved(
     pinned = False
     for _ in range(STEPS):
         _, slope, c = form.at(z)
+        c = c - guess.goals
         if prices is None and not y.any():
             equal = Equalities(form, guess.rows, ~fixed, form.curvature(z, y)[1])
             y = equal.prices(slope)

@@ -39,12 +39,21 @@ class Posed:
         How large coordinates are.
     gtol : float
         What may be left of the mean of gradients; 0 is a part of them.
+    limits : pair of arrays, optional
+        The sides of relations that are the problem's own; infinite for others.
     """
 
     form: SmoothForm
     sides: tuple[np.ndarray, np.ndarray]
     units: np.ndarray
     gtol: float
+    limits: tuple[np.ndarray, np.ndarray] | None = None
+
+    def __post_init__(self) -> None:
+        if self.limits is None:
+            free = np.full(self.form.rows, np.inf)
+            self.limits = -free, free
+        self.low, self.high = self.limits
 
 
 class Guess(NamedTuple):
@@ -58,11 +67,14 @@ class Guess(NamedTuple):
         Which relations are equalities then.
     fixed : array
         Which coordinates don't move.
+    goals : array
+        What relations are equal to.
     """
 
     at: list[np.ndarray]
     rows: np.ndarray
     fixed: np.ndarray
+    goals: np.ndarray
 
     def kinked_rows(self, form: SmoothForm) -> set[int]:
         """Return the relations of which what is 0 at a kink is told."""
@@ -121,6 +133,10 @@ def proof(
     margin = _margin(problem, guess, z, y, gradients)
     if margin is None:
         return None
+    own = _inside_of_limits(problem, guess, y, jacobian) / gradients.steepest
+    if not (least := float(own.min(initial=np.inf))) >= -RESIDUAL:
+        return None
+    margin = min(margin, least)
     equal = Equalities(form, guess.rows, ~guess.fixed, jacobian)
     curvatures = equal.curvatures(hessian)
     if curvatures is None:
@@ -153,7 +169,10 @@ def _is_there(problem: Posed, guess: Guess, z: np.ndarray) -> bool:
                     return False
         elif (form.norms(group, z) > spread[group.places[0]])[at].any():
             return False
-    return True
+    own = guess.rows & (np.isfinite(problem.low) | np.isfinite(problem.high))
+    if (np.abs(c - guess.goals) > small)[own].any():
+        return False
+    return bool((np.maximum(problem.low - c, c - problem.high) <= small).all())
 
 
 def _gradients(
@@ -220,6 +239,16 @@ def _margin(
         return None
     margin = min((float(each.min(initial=np.inf)) for each in insides), default=np.inf)
     return margin if margin >= -RESIDUAL else None
+
+
+def _inside_of_limits(
+    problem: Posed, guess: Guess, y: np.ndarray, jacobian: np.ndarray
+) -> np.ndarray:
+    """Return how far the gradients of inequalities hold a point to their sides."""
+    held = guess.rows & (problem.low < problem.high)
+    held &= np.isfinite(problem.low) | np.isfinite(problem.high)
+    outward = np.where(guess.goals == problem.low, -y, y)
+    return np.asarray((outward * np.abs(jacobian).max(axis=1, initial=0.0))[held])
 
 
 def _inside_of_norms(

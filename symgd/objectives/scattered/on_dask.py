@@ -9,6 +9,7 @@ again, as the scheduler knows from what; then there are new keepers.
 from __future__ import annotations
 
 import importlib
+import pickle
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,14 +17,10 @@ from typing import Any
 from symgd.errors import InputError
 from symgd.native.stopping import flag
 from symgd.objectives.scattered.given_as import Sources
-from symgd.objectives.scattered.rows_read import Facts, Task, read
+from symgd.objectives.scattered.rows_read import Facts, Stopped, Task, read
 
 LOOK_SECONDS = 0.1  # between two looks at Ctrl-C and the time limit
 MOST_LOSSES = 10  # of workers in one evaluation
-
-
-class Stopped(Exception):
-    """An evaluation was to stop, by Ctrl-C or at a time limit."""
 
 
 class Lost(Exception):
@@ -143,26 +140,29 @@ class Keepers:
 
     def _passed(self, *given: Any) -> list[Any]:
         results: list[Any] = [None] * len(self.parts)
+        sent = pickle.dumps(given, 5)
         try:
-            calls = [actor.passed(*given) for _, actor, _ in self._kept]
+            calls = [actor.passed(sent) for _, actor, _ in self._kept]
         except RuntimeError:  # as Dask has it
             raise Lost from None
-        for call, (future, _, places) in zip(calls, self._kept, strict=True):
-            for place, found in zip(places, self._found(call, future), strict=True):
+        for brought, (*_, places) in zip(self._found(calls), self._kept, strict=True):
+            for place, found in zip(places, pickle.loads(brought), strict=True):
                 results[place] = found
         return results
 
-    def _found(self, call: Any, keeper: Any) -> list[Any]:
-        """Return what a keeper found, as long as this thread isn't told to stop."""
+    def _found(self, calls: list[Any]) -> list[bytes]:
+        """Return what keepers found, as long as this thread isn't told to stop."""
         stop = flag()
         while True:
             try:
-                found: list[Any] = call.result(timeout=LOOK_SECONDS)
+                found: list[bytes] = self.client.sync(
+                    _all_of, calls, callback_timeout=LOOK_SECONDS
+                )
                 return found
             except TimeoutError:
                 if stop[0]:
                     raise Stopped from None
-                if keeper.status != "finished":
+                if any(keeper.status != "finished" for keeper, *_ in self._kept):
                     raise Lost from None
             except OSError:
                 raise Lost from None
@@ -180,15 +180,23 @@ class Keepers:
                 return
 
 
+async def _all_of(calls: list[Any]) -> list[bytes]:
+    return [await call for call in calls]
+
+
 class Keeper:
-    """The partitions of a worker."""
+    """The partitions of a worker.
+
+    It is sent bytes, and sends such: Dask would look at each array for itself.
+    """
 
     def __init__(self, task: Task, parts: Sequence[Any], threads: int) -> None:
         self.passes = [task.begun(columns, threads) for _, columns in parts]
 
-    def passed(self, *given: Any) -> list[Any]:
+    def passed(self, sent: bytes) -> bytes:
         """Return what is found in each of them."""
-        return [each(*given) for each in self.passes]
+        given = pickle.loads(sent)
+        return pickle.dumps([each(*given) for each in self.passes], 5)
 
 
 def _facts(part: Any) -> Facts:

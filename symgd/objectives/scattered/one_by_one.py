@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from symgd.native.room import memory
+from symgd.native.stopping import flag
 from symgd.objectives.parallel import cores
 from symgd.objectives.scattered.given_as import Sources
-from symgd.objectives.scattered.rows_read import Facts, Passing, Task, read
+from symgd.objectives.scattered.rows_read import Facts, Passing, Stopped, Task, read
 
 SHARE = 0.25  # of this machine's memory, which rows that are kept may have
 
@@ -19,7 +20,11 @@ class OneByOne:
     """Partitions that are read when their turn comes, and kept while there is room."""
 
     def __init__(self, sources: Sources) -> None:
-        self.sources = sources
+        self.sources, self.room = sources, SHARE * memory()
+        self._kept: dict[Any, dict[str, np.ndarray]] = {}  # columns, for all tasks
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_kept": {}, "room": SHARE * memory()}
 
     def facts(self, names: tuple[str, ...], missing: str) -> list[Facts]:
         """Return what is known of all partitions, in order."""
@@ -36,20 +41,28 @@ class OneByOne:
         self, names: tuple[str, ...], missing: str, task: Task, used: Sequence[int]
     ) -> Callable[..., list[Any]]:
         """Return what does a task with some partitions, in order."""
-        kept: dict[int, Passing] = {}
-        room = SHARE * memory()
+        begun: dict[int, Passing] = {}  # of what is kept
 
-        def begun(place: int) -> Passing:
-            nonlocal room
-            _, columns = self._read(place, names, missing)
-            passing = task.begun(columns, cores())
-            if (needed := sum(map(_needed, columns.values()))) <= room:
-                room -= needed
-                kept[place] = passing
-            return passing
+        def passing(place: int) -> Passing:
+            if place in begun:
+                return begun[place]
+            key = place, names, missing
+            columns = self._kept.get(key) or self._read(place, names, missing)[1]
+            made = task.begun(columns, cores())
+            needed = 0 if key in self._kept else sum(map(_needed, columns.values()))
+            if needed <= self.room:
+                self.room -= needed
+                self._kept[key], begun[place] = columns, made
+            return made
 
         def passed(*given: Any) -> list[Any]:
-            return [(kept.get(place) or begun(place))(*given) for place in used]
+            found: list[Any] = []
+            stop = flag()
+            for place in used:
+                found.append(passing(place)(*given))
+                if stop[0]:
+                    raise Stopped
+            return found
 
         return passed
 

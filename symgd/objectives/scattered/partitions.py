@@ -123,6 +123,11 @@ class Partitions(Mapping[str, np.ndarray]):
         """Return what tells the partitions from others."""
         return [line for lines in self.passes(names, _Digest())() for line in lines]
 
+    def told(self, names: Iterable[str]) -> list[str]:
+        """Return what partitions with rows are called in messages, in order."""
+        facts = enumerate(self.known(self._own(names)))
+        return [self.engine.sources.told(k) for k, each in facts if each.rows]
+
     def passes(self, names: Iterable[str], task: Task) -> Callable[..., list[Any]]:
         """Return what does a task with all rows: it returns a result of each part.
 
@@ -141,6 +146,15 @@ class _Digest:
     ) -> Callable[[], list[str]]:
         """Return what says it."""
         return functools.partial(digest_of, columns)
+
+
+def added(shares: Sequence[Any]) -> Any:
+    """Return the sum of numbers or arrays, added pairwise in their order."""
+    rows = list(shares)
+    while len(rows) > 1:
+        pairs = zip(rows[::2], rows[1::2], strict=False)
+        rows = [a + b for a, b in pairs] + rows[len(rows) & ~1 :]
+    return rows[0]
 
 
 def partitioned(data: Any, missing: str = "error", executor: Any = None) -> Any:

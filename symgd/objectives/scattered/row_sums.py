@@ -28,8 +28,8 @@ from symgd.objectives.arrays import Arrays
 from symgd.objectives.forms import Forms
 from symgd.objectives.kernels import Kernels
 from symgd.objectives.parallel import ENOUGH
-from symgd.objectives.scattered.on_dask import Stopped
-from symgd.objectives.scattered.partitions import ROWS_STAY
+from symgd.objectives.scattered.partitions import ROWS_STAY, added
+from symgd.objectives.scattered.rows_read import Stopped
 from symgd.objectives.scattered.split_sums import ROWS, split
 
 
@@ -194,15 +194,6 @@ class Chained:
             curved = outer[:k] @ total[:, 1 + row, 1:]
             products[row] = bent[k:] + bent[:k] @ slopes + curved
         return value, gradient, products
-
-
-def added(shares: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the sum of arrays, added pairwise in their order."""
-    rows = list(shares)
-    while len(rows) > 1:
-        pairs = zip(rows[::2], rows[1::2], strict=False)
-        rows = [a + b for a, b in pairs] + rows[len(rows) & ~1 :]
-    return rows[0]
 
 
 def _kernels(arrays: Arrays, **parts: Any) -> Kernels:

@@ -8,9 +8,14 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from symgd.errors import InputError
-from symgd.objectives.data import DataTable
+from symgd.objectives.data import DataTable, NoRowLeft
+from symgd.objectives.scattered.given_as import Sources
 
 Passing = Callable[..., Any]
+
+
+class Stopped(Exception):
+    """What rows are passed for was to stop, by Ctrl-C or at a time limit."""
 
 
 class Facts(NamedTuple):
@@ -30,7 +35,14 @@ class Task(Protocol):
 
 
 class Engine(Protocol):
-    """Where partitions are, and who passes their rows."""
+    """Where partitions are, and who passes their rows.
+
+    Attributes
+    ----------
+    sources : Sources
+    """
+
+    sources: Sources
 
     def facts(self, names: tuple[str, ...], missing: str) -> list[Facts]:
         """Return what is known of all partitions, in order."""
@@ -59,6 +71,8 @@ def read(
         counts = {len(column) for column in columns.values()}
         if len(counts) > 1:
             raise InputError(f"its columns have {sorted(counts)} rows")
+    except NoRowLeft:
+        return Facts(0, opened.dropped, {}, {}), {}
     except InputError as error:
         raise InputError(f"{told}: {error}") from None
     whole = {n: each for n, each in columns.items() if each.dtype.kind in "iu"}

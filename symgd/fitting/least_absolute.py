@@ -1,0 +1,151 @@
+"""The sum of absolute residuals, which has a kink where one is 0, by smooth ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from symgd.fitting.levenberg_marquardt import (
+    ENDED,
+    EPSILON,
+    ROUGHLY,
+    Ended,
+    Limits,
+    Path,
+    Point,
+)
+from symgd.fitting.losses import SMOOTHING
+from symgd.fitting.stages import by_hessians, roughly
+from symgd.native.status import Status
+
+Regression: TypeAlias = Any  # it stands above
+DIGITS = 12  # to which the absolute value is approached, in units of its mean
+LOWER = 1.0 - 1e-6  # of a sum: what is lower
+LEAST = 1e-9  # of the mean residual: what is still a size of residuals
+UNBALANCED = 1e-10  # a share of the rows that is rounding
+RESOLVED = 1e-8  # a share of the sum that rounding may leave
+ROUNDED = 16.0 * EPSILON  # a share of the target that is rounding
+
+
+def least_absolute(
+    regression: Regression,
+    x: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    limits: Limits,
+) -> Path:
+    """Minimise sqrt(r**2 + s**2) for an s that goes to 0, until the gap is small.
+
+    K. Madsen and H. B. Nielsen, A finite smoothing algorithm for linear l1
+    estimation, SIAM J. Optimization 3 (1993), follow the same path.
+    """
+    first = _total(regression, x)
+    regression.constants[SMOOTHING] = mean = _mean_residual(regression, x)
+    point = yield from roughly(regression, x, lower, upper, limits)
+    if _is_met(regression, point.x):
+        return Ended(_unsmoothed(regression, point), 0.0, Status.CONVERGED)
+    mean = min(mean, _mean_residual(regression, point.x))
+    ended = yield from _followed(regression, point.x, mean, lower, upper, limits)
+    stopped = ended.status not in (*ENDED, Status.ABNORMAL)
+    if stopped or ended.point.fun <= first / LOWER:
+        return ended
+    # An outlier among the squares led away: what most residuals are is no guide to it.
+    typical = max(_typical_residual(regression, x), LEAST * mean)
+    other = yield from _followed(regression, x, typical, lower, upper, limits)
+    return other if other.point.fun < LOWER * ended.point.fun else ended
+
+
+def _followed(
+    regression: Regression,
+    x: np.ndarray,
+    size: float,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    limits: Limits,
+) -> Path:
+    """Follow the minimum from x, from an s somewhat below a size of residuals on."""
+    for power in range(1, DIGITS + 1):
+        regression.constants[SMOOTHING] = size * 10.0**-power
+        last = power == DIGITS or 10.0**-power <= 10.0 * limits.gtol
+        stage = dataclasses.replace(limits, gtol=limits.gtol if last else ROUGHLY)
+        point, _, status = yield by_hessians(regression, x, lower, upper, stage)
+        x, limits.nit, limits.nfev = point.x, stage.nit, stage.nfev
+        # At kinks, where the optimum of this loss is, steps may be in vain.
+        stopped = status not in (*ENDED, Status.ABNORMAL)
+        if last or stopped:
+            gap = _gap(regression, x, lower, upper)
+            if stopped or gap <= limits.gtol:
+                break
+    if not stopped:
+        rough = Status.STALLED if gap <= RESOLVED else Status.ABNORMAL
+        status = Status.CONVERGED if gap <= limits.gtol else rough
+    return Ended(_unsmoothed(regression, point), gap, status)
+
+
+def _unsmoothed(regression: Regression, point: Point) -> Point:
+    return point.changed(fun=_total(regression, point.x))
+
+
+def _total(regression: Regression, x: np.ndarray) -> float:
+    """Return the sum that is minimised."""
+    size = regression.weight @ abs(regression.residuals(x))
+    return float(size) / regression.scale
+
+
+def _is_met(regression: Regression, x: np.ndarray) -> bool:
+    """Return whether the residuals are no more than the rounding of the target."""
+    size = regression.weight @ abs(regression.residuals(x))
+    return bool(
+        size
+        <= ROUNDED * (regression.weight @ abs(regression.target / regression.sigma))
+    )
+
+
+def _gap(
+    regression: Regression, x: np.ndarray, lower: np.ndarray, upper: np.ndarray
+) -> float:
+    """Return by what share the sum of |r| may be above its least, to first order.
+
+    Any d with |d| <= w and d'J = 0 shows that the sum is at least -d'r wherever
+    the model is as straight as here: the dual of the linear program (H. M. Wagner,
+    Linear programming techniques for regression analysis, JASA 54, 1959). Such a d
+    is near the slope of what was minimised; rows at a kink have room to mend it.
+    """
+    if _is_met(regression, x):
+        return 0.0
+    predicted, jacobian = regression.curve(x)
+    residuals = (predicted - regression.target) / regression.sigma
+    size = regression.weight @ abs(residuals)
+    smoothing = regression.constants[SMOOTHING]
+    far = np.hypot(residuals, smoothing)
+    slope, room = residuals / far, smoothing / far
+    root = np.sqrt(regression.weight)
+    rows = jacobian * (root / regression.sigma)[:, None]
+    rise, units = (root * slope) @ rows, root @ abs(rows)
+    held = ((x == lower) & (rise > 0.0)) | ((x == upper) & (rise < 0.0))
+    free = ~held & (units > 0.0)
+    part = rows[:, free] / units[free] * room[:, None]
+    rise = rise[free] / units[free]
+    mended = -np.linalg.lstsq(part.T, rise, rcond=None)[0]
+    if abs(mended @ part + rise).max(initial=0.0) > UNBALANCED:
+        return math.inf
+    dual = slope + room * mended / np.where(root > 0.0, root, 1.0)
+    dual /= max(1.0, abs(dual).max())
+    return float(regression.weight @ (abs(residuals) - dual * residuals) / size)
+
+
+def _typical_residual(regression: Regression, x: np.ndarray) -> float:
+    """Return the median of |r|, which outliers don't change."""
+    return float(np.median(abs(regression.residuals(x))[regression.weight > 0.0]))
+
+
+def _mean_residual(regression: Regression, x: np.ndarray) -> float:
+    """Return the weighted mean of |r|, at least what is above rounding."""
+    size = np.average(abs(regression.residuals(x)), weights=regression.weight)
+    target = np.average(
+        abs(regression.target / regression.sigma), weights=regression.weight
+    )
+    return float(max(size, 1e-15 * target, 1e-300))

@@ -1,0 +1,99 @@
+"""The way of a fit: the descents that suit its loss, one after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Generator
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from symgd.fitting.least_absolute import least_absolute
+from symgd.fitting.levenberg_marquardt import (
+    ENDED,
+    Ended,
+    Limits,
+    Path,
+    Stage,
+    is_ill_conditioned,
+)
+from symgd.fitting.stages import by_hessians, by_products, roughly
+from symgd.native.status import Status
+
+Regression: TypeAlias = Any  # it stands above
+MORE = 200  # iterations
+NEAR = 1e-3  # an offset that is small for a sample
+SOON = 10  # iterations
+
+
+def path(
+    regression: Regression,
+    x: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    limits: Limits,
+) -> Path:
+    """Minimise from x, by the descents that suit the loss."""
+    bounds = (lower, upper)
+    if regression.loss.squares:
+        return (yield from _least_squares(regression, x, *bounds, limits))
+    if regression.loss.smoothed:
+        return (yield from least_absolute(regression, x, *bounds, limits))
+    point = yield from roughly(regression, x, *bounds, limits)
+    ended = yield by_hessians(regression, point.x, *bounds, limits, point.floor)
+    if ended.status == Status.ABNORMAL:
+        # Where a loss is straight it has no curvature, but rows have weights.
+        some = dataclasses.replace(limits, maxiter=limits.nit + MORE)
+        point, _, _ = yield from by_products(regression, ended.point.x, *bounds, some)
+        limits.nit, limits.nfev = some.nit, some.nfev
+        ended = yield by_hessians(regression, point.x, *bounds, limits, point.floor)
+    return ended
+
+
+def _least_squares(
+    regression: Regression,
+    x: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    limits: Limits,
+) -> Path:
+    ended = None
+    if regression.samples(limits.maxiter):
+        ended = yield from _from_a_sample(regression, x, lower, upper, limits)
+    ended = ended or (yield from by_products(regression, x, lower, upper, limits))
+    point, _, status = ended
+    if status in ENDED and is_ill_conditioned(point):
+        at = (point.x, lower, upper, limits)
+        return (yield Stage(regression.orthogonal, *at, of=regression))
+    return ended
+
+
+def _from_a_sample(
+    regression: Regression,
+    x: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    limits: Limits,
+) -> Generator[Stage, Ended, Ended | None]:
+    """Minimise from where a sample of the rows has its minimum.
+
+    None if that is no better than x, or is not soon followed by one of all rows.
+    """
+    some = regression.sampled()
+    share = round(regression.count / some.count)
+    rough = dataclasses.replace(limits, gtol=NEAR)
+    near, _, status = yield from by_products(some, x, lower, upper, rough)
+    # As many evaluations of all rows as were done, x among them.
+    limits.nfev += 1 + math.ceil((rough.nfev - limits.nfev) / share)
+    if status not in ENDED or is_ill_conditioned(near):
+        return None
+    if not regression.gauss_newton(x).fun > regression.gauss_newton(near.x).fun:
+        return None
+    soon = dataclasses.replace(limits, maxiter=limits.nit + SOON)
+    ended = yield from by_products(regression, near.x, lower, upper, soon)
+    limits.nfev = soon.nfev
+    if ended.status in (Status.MAXITER, Status.ABNORMAL):
+        return None
+    limits.nit = soon.nit
+    return ended

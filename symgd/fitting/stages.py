@@ -1,0 +1,74 @@
+"""Descents of which the way of a fit consists."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Generator
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from symgd.fitting.levenberg_marquardt import (
+    ROUGHLY,
+    Ended,
+    Limits,
+    Path,
+    Point,
+    Stage,
+)
+from symgd.fitting.losses import read
+
+Regression: TypeAlias = Any  # it stands above
+
+
+def by_products(
+    regression: Regression,
+    x: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    limits: Limits,
+) -> Path:
+    """Descend from x, by reweighted least squares."""
+    native = None if regression.has_many else regression.native("gauss_newton", x)
+    ended = yield Stage(
+        regression.gauss_newton, x, lower, upper, limits, native, regression
+    )
+    regression.last = regression.at(ended.point.x), ended.point
+    return ended
+
+
+def by_hessians(
+    regression: Regression,
+    x: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    limits: Limits,
+    floor: float = -math.inf,
+) -> Stage:
+    """Return a descent from x with the exact Hessian."""
+    native = regression.native("newton", x)
+    evaluate = functools.partial(regression.newton, floor=floor)
+    return Stage(evaluate, x, lower, upper, limits, native, regression)
+
+
+def roughly(
+    regression: Regression,
+    x: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    limits: Limits,
+) -> Generator[Stage, Ended, Point]:
+    """Come near a minimum from x, or by way of least squares: what is lower."""
+    squared = regression.with_loss(read("squared", {}), regression.scale)
+    rough = dataclasses.replace(limits, gtol=max(ROUGHLY, limits.gtol))
+    detour, _, _ = yield from by_products(squared, x, lower, upper, rough)
+    ends = []
+    for start in (x, detour.x):
+        if not regression.gauss_newton(start).finite:  # a likelihood ends somewhere
+            continue
+        ended = yield from by_products(regression, start, lower, upper, rough)
+        ends.append(ended.point)
+    limits.nit, limits.nfev = rough.nit, rough.nfev
+    return min(ends, key=lambda point: point.fun)

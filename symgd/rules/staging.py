@@ -12,10 +12,13 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from symgd.errors import InputError
 from symgd.language.as_written import made
 from symgd.language.formula import symbol
 from symgd.rules import evaluations, reductions
 from symgd.rules.reductions import dot, mean, norm
+
+MOST = 62  # stages: bits of a word, without its sign
 
 
 @dataclass(frozen=True)
@@ -118,4 +121,6 @@ def _stages(
             multiplies |= isinstance(node, evaluations.hvp) << stages
         unknown -= known
         stages += 1
+    if stages > MOST:
+        raise InputError(f"an update of {stages} stages; at most {MOST} are possible")
     return stages, evaluates, multiplies

@@ -57,6 +57,13 @@ def test_points_are_taken_out_in_stages():
     assert staged([g(x - slope / norm(slope))], 2).evaluates == 0b10
 
 
+def test_stages_are_no_more_than_the_bits_of_a_word():
+    lines = [f"y{i + 1} = g(x - y{i})" for i in range(70)]
+    rule = Rule("deep", "\n".join(["y0 = g", *lines, "x = x - y70"]))
+    with pytest.raises(InputError, match="70 stages; at most 62"):
+        minimize("x**2", 1.0, method=rule)
+
+
 def test_looking_ahead_is_the_rule_of_nesterov_at_the_point_that_it_looks_at():
     options = {"maxiter": 200, "gtol": 0.0, "trace": True}
     ahead = minimize(VALLEY, START, method=AHEAD, **options)

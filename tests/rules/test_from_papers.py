@@ -33,10 +33,7 @@ RESTARTED = Rule(
 )
 SHRUNK = Rule(
     "shrunk",
-    """
-    moved = x - step_size*g
-    x = sign(moved)*Max(Abs(moved) - step_size*weight, 0)
-    """,
+    "x = soft_threshold(x - step_size*g, step_size*weight)",
     step_size=STEP,
     weight=0.5,
 )
@@ -280,3 +277,12 @@ KEPT = [OPTIMISTIC, SHRUNK, LOOKING_AHEAD, NORMED, CAUCHY]
 @pytest.mark.parametrize("rule", KEPT, ids=lambda rule: rule.name)
 def test_a_rule_of_papers_keeps_all_promises(rule):
     check_rule(rule, examples=8)
+
+
+@pytest.mark.parametrize("x", [-3.0, -0.5, 0.2, 0.5, 2.0])
+def test_a_soft_threshold_is_the_nearest_point_that_pays_for_its_size(x):
+    found = Objective("soft_threshold(x, 0.5)").value([x])
+    assert Objective(f"soft_threshold({x}, 0.5) + y").value([0.0]) == found
+    ends = np.linspace(-4, 4, 8001)
+    paid = (ends - x) ** 2 / 2 + 0.5 * np.abs(ends)
+    assert abs(found - ends[paid.argmin()]) < 1e-3

@@ -117,6 +117,17 @@ def test_where_a_point_has_no_value_the_run_ends(name):
     np.testing.assert_array_equal(large.x, np.full(20, alone.x[0]))
 
 
+def test_an_infinite_slope_ends_a_run_that_would_not_see_it():
+    options = {"method": CAREFUL, "maxiter": 5, "gtol": 0.0}  # its steps are cut to 1
+    alone = minimize("sqrt(x)", 10.0, **options)
+    many = minimize_many("sqrt(x)", [[10.0], [20.0]], **options)
+    whole = Objective("sum(sqrt(x[i]) for i in range(n))", sizes={"n": 20})
+    large = minimize(whole, {"x": np.full(20, 10.0)}, **options)
+    assert alone.status == large.status == many.status[0] == Status.DIVERGED
+    assert (alone.x[0], many.x[0, 0], large.x[0]) == (10.0, 10.0, 10.0)
+    assert many.status[1] == Status.MAXITER
+
+
 def test_the_evaluations_of_an_update_see_the_same_batch(tmp_path):
     still = Rule(
         "still",

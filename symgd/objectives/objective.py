@@ -468,8 +468,8 @@ class Objective:
         ----------
         kind : str
             "evaluation" returns the value and writes the gradient, "hessian" writes
-            the Hessian, row by row, where it isn't 0. With arrays there is "product",
-            too, ``f(x, p, out, v)``, that of the Hessian with a direction v.
+            the Hessian, row by row, where it isn't 0, and "product", called
+            ``f(x, p, out, v)``, that of the Hessian with a direction v.
 
         Raises
         ------

@@ -144,21 +144,28 @@ def sum_of(h: Any) -> float:
 
 @jit
 def scale_of(run: Any, at: Any) -> float:
-    """Return what brings the objective's derivatives at the start to a usual size."""
+    """Return what brings the objective's derivatives at the start to a usual size.
+
+    Where they are small, it is what f changes by between bounds that is measured.
+    """
     slope, v = floats(at.slope, (run.unknowns,)), floats(at.v, (run.unknowns,))
+    low, high = floats(at.v_low, (run.unknowns,)), floats(at.v_high, (run.unknowns,))
     values, rows, columns = (
         floats(at.values, (run.entries,)),
         integers(at.rows, (run.entries,)),
         integers(at.columns, (run.entries,)),
     )
-    steepest, bent = 0.0, 0.0
+    steepest, changed = 0.0, 0.0
     for j in range(run.moving):
         steepest = max(steepest, abs(slope[j]))
+        changed = max(changed, abs(slope[j]) * min(1.0, high[j] - low[j]))
     for e in range(run.hessians):
-        far = max(abs(v[rows[e]]), abs(v[columns[e]]))
-        bent = max(bent, abs(values[e]) * max(1.0, far))
-    if 0.0 < max(steepest, bent) < FAINT:
-        return min(1.0 / max(steepest, bent), MOST_SCALE)
+        i, j = rows[e], columns[e]
+        unit = min(1.0, max(high[i] - low[i], high[j] - low[j]))
+        far = max(abs(v[i]), abs(v[j]))
+        changed = max(changed, abs(values[e]) * unit * max(unit, far))
+    if 0.0 < changed < FAINT:
+        return min(1.0 / changed, MOST_SCALE)
     return max(LEAST_SCALE, min(1.0, STEEP / max(steepest, 1e-300)))
 
 

@@ -251,6 +251,20 @@ class Lagrangian:
             found.extend([float(block.body.as_coeff_Add()[0])] * height)
         return found
 
+    def small_sides(self, most: float) -> dict[int, float]:
+        """Return sides that are numbers below one, but not 0, by row."""
+        found: dict[int, float] = {}
+        firsts = itertools.accumulate(self.heights, initial=0)
+        for block, first, height in zip(
+            self.blocks, firsts, self.heights, strict=False
+        ):
+            constant = float(block.body.as_coeff_Add()[0])
+            sides = (side - constant for side in (block.low, block.high))
+            size = max((abs(s) for s in sides if math.isfinite(s)), default=0.0)
+            if 0.0 < size < most:
+                found |= dict.fromkeys(range(first, first + height), size)
+        return found
+
     @functools.cached_property
     def bound_rows(self) -> list[BoundRow]:
         """The rows that are bounds of a variable."""

@@ -635,6 +635,37 @@ LINES = "u[k]*sum(A[k,j]*x[j] for j in range(n)) <= u[k]*b[k] for k in range(m)"
 BALL = "v*sum((x[j] - p[j])**2 for j in range(n)) <= v*r"
 
 
+@pytest.mark.parametrize(
+    "relation", ["y**2 >= 1", "y**3 >= 1", "exp(y) >= 1", "-exp(y) <= -x", "y >= x**2"]
+)
+def test_a_variable_that_f_lacks_is_not_pushed_on(relation):
+    result = minimize("(x - 1)**2", [3.0, 0.5], subject_to=relation)
+    assert result.status == Status.CONVERGED
+    assert result.nit <= 20
+    assert result.x[0] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("start", [[0.5, 0.5], [3e-5, 0.9], [0.9, 0.01]])
+@pytest.mark.parametrize("most", [1, None])
+def test_a_small_side_is_measured_from_the_start(start, most):
+    """Seen as satisfied where it was not yet, it took 2500 steps to nowhere."""
+    result = minimize("x + y", start, bounds=[(0, most)] * 2, subject_to="x*y >= 1e-8")
+    assert result.status == Status.CONVERGED
+    assert result.nit <= 50
+    assert result.fun == pytest.approx(2e-4, rel=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1e-10, 1e-8, 1e-4, 1.0])
+@pytest.mark.parametrize("start", [0.1, 0.5])
+def test_narrow_bounds_are_units_of_x(unit, start):
+    bounds = [(0, unit)] * 2
+    result = minimize(
+        "-x*y", [start * unit] * 2, bounds=bounds, subject_to="x + y <= 8"
+    )
+    assert result.status == Status.CONVERGED
+    np.testing.assert_allclose(result.x, unit, rtol=1e-6)
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     st.integers(0, 2**32),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgd.descent.certificate import CTOL, Certificate, Residuals
 from symgd.descent.constrained.newton_pattern import NewtonPattern
-from symgd.descent.constrained.second_tries import TriedRun, inside
+from symgd.descent.constrained.second_tries import SMALL, TriedRun, inside
 from symgd.descent.run import FARTHEST, NO_END, floats
 from symgd.descent.settings import Settings
 from symgd.kernels.shared import shared
@@ -65,7 +65,8 @@ class InteriorRun(TriedRun):
         self.remembers = False  # values say nothing where constraints are violated
         self.lagrangian = whole = objective.constraints
         self.words = whole.function.parameter_values()
-        self.sides = self.box.sides
+        self.sides, known = self.box.sides, whole.small_sides(SMALL)
+        self.small_sides = {k: known[k] for k in known if k not in self.box.rows}
         n, m, me = self.n, whole.rows, whole.equalities
         pairs = zip(self.lower, self.upper, strict=True)
         self.free = array("q", (k for k, (a, b) in enumerate(pairs) if a < b))
@@ -167,11 +168,11 @@ class InteriorRun(TriedRun):
         self.record.clear()
         for name, count in self.counts.items():
             setattr(self.record, name, count)
-        self.conditions.sign, self.conditions.ctol = self.settings.sign, CTOL
+        self.conditions.sign = self.settings.sign
         self.tries, self.left, self.failed = 0, 0, None
         self.waits = self.is_over = False
         self.first_violation = math.inf
-        self.put("units", [1.0] * self.counts["constraints"])
+        self._measure_sides()
         self._try()
 
     def begin(self, x: Sequence[float]) -> int:

@@ -66,6 +66,7 @@ class TriedRun(Run):
     lagrangian: Any
     start: array[float]
     sides: tuple[Sequence[float], Sequence[float]]
+    small_sides: dict[int, float]  # by row
     free: Sequence[int]
     memory: array[float]
 
@@ -159,12 +160,25 @@ class TriedRun(Run):
         self.put("units", own)  # in these it is tried again
         return True
 
+    def _measure_sides(self) -> None:
+        """Take small sides for units of their constraints, and allow less than they."""
+        units = [1.0] * self.lagrangian.rows
+        for k, size in self.small_sides.items():
+            units[k] = size
+        self.put("units", units)
+        least = min(self.small_sides.values(), default=math.inf)
+        self.conditions.ctol = min(CTOL, OF_SIDE * least)
+
     def _measures_rows(self) -> bool:
         """Take the units of constraints that change by little, if there are any."""
         units = units_of_rows(self._evaluated, self.x, (self.lower, self.upper))
-        small = [unit if unit < SMALL else 1.0 for unit in units]
+        known = self.part("units", len(units))
+        small = [
+            min(each, unit) if unit < SMALL else each
+            for each, unit in zip(known, units, strict=True)
+        ]
         self.put("units", small)
-        return min(small, default=1.0) < 1.0
+        return small != known.tolist()
 
     @property
     def _is_infinite(self) -> bool:

@@ -11,7 +11,7 @@ import sympy as sp
 
 from symgd.calculus.structure import Access, accesses, extreme, numbers_of, within
 from symgd.errors import InputError
-from symgd.language.formula import symbol
+from symgd.language.formula import Measured, symbol, text_of
 
 
 def inferred_sizes(
@@ -42,6 +42,75 @@ def inferred_sizes(
                     problem = f"{told[0]}, but {told[1]}: which is {name}?"
                     raise InputError(f"{problem} {advice}")
     return sizes
+
+
+def measured_sizes(
+    measured: Measured, given: Mapping[str, int], shapes: Mapping[str, Sequence[int]]
+) -> dict[str, int]:
+    """Return the sizes that follow from how long arrays are said to be.
+
+    Raises
+    ------
+    InputError
+        If an array has another length.
+    """
+    sizes, found = dict(given), True
+    while found:
+        found = False
+        for name, axis, length in measured.lengths:
+            if name in shapes:
+                size, rest = shapes[name][axis], length.xreplace(numbers_of(sizes))
+                if rest.is_Integer and rest != size:
+                    shape, where = tuple(shapes[name]), f" along axis {axis}"
+                    problem = f"{name} has shape {shape}, but here it has {int(rest)}"
+                    known = "" if length.is_Integer else f", {text_of(length)}"
+                    where = where if len(shape) > 1 else ""
+                    raise InputError(f"{problem} elements{where}{known}")
+                if (solved := _only(rest, size)) is not None:
+                    sizes |= solved
+                    found = True
+    return sizes
+
+
+def _only(length: sp.Expr, size: int) -> dict[str, int] | None:
+    """Return the one unknown of a length, if it is one number for each length."""
+    if len(length.free_symbols) != 1:
+        return None
+    (unknown,) = length.free_symbols
+    rest = sp.expand(length - unknown)
+    return {unknown.name: size - int(rest)} if rest.is_Integer else None
+
+
+def lengths_of(
+    measured: Measured, sizes: Mapping[str, int], ranks: Mapping[str, int]
+) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of arrays of which all lengths are known."""
+    numbers = numbers_of(sizes)
+    found: dict[str, dict[int, int]] = {}
+    for name, axis, length in measured.lengths:
+        if (number := length.xreplace(numbers)).is_Integer and name in ranks:
+            found.setdefault(name, {})[axis] = int(number)
+    return {
+        name: tuple(axes[k] for k in range(ranks[name]))
+        for name, axes in found.items()
+        if len(axes) == ranks[name]
+    }
+
+
+def check_needs(measured: Measured, sizes: Mapping[str, int]) -> None:
+    """Refuse sizes for which a slice would be another one than was read.
+
+    Raises
+    ------
+    InputError
+        With that slice.
+    """
+    for number, text in measured.needs:
+        known = number.xreplace(numbers_of(sizes))
+        if known.is_Integer and known < 0:
+            problem = f"{text}, which is {int(known)} here"
+            advice = "slices end where an array does if its length is in sizes, or data"
+            raise InputError(f"{problem}: {advice}")
 
 
 def _where_it_counts(access: Access, names: set[str]) -> Access:

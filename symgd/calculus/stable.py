@@ -31,7 +31,7 @@ from symgd.language.functions import (
     sigmoid,
 )
 from symgd.language.nodes import REPEATED, kept
-from symgd.language.quick import unasked
+from symgd.language.quick import applied, unasked
 from symgd.language.signs import is_nonnegative, is_positive
 
 MOST_TERMS = 4  # of a sum of logarithms that is multiplied out
@@ -250,7 +250,7 @@ def _has_logarithms(total: sp.Add) -> bool:
 
 
 def _tail(node: sp.Add) -> sp.Expr | None:
-    """Return 1 - erf(x), 1 + erf(x) or 2 - erfc(x) as an erfc, which doesn't cancel."""
+    """Return a difference from where erf, erfc or tanh go as what doesn't cancel."""
     number, rest = node.as_coeff_Add()
     factor, function = rest.as_coeff_Mul()
     if isinstance(function, sp.erf) and factor in (number, -number):
@@ -258,6 +258,12 @@ def _tail(node: sp.Add) -> sp.Expr | None:
         return number * unasked(sp.erfc, x if factor == -number else -x)
     if isinstance(function, sp.erfc) and number == -2 * factor:
         return -factor * unasked(sp.erfc, -function.args[0])
+    base, power = function.as_base_exp()
+    if isinstance(base, sp.tanh) and power == 2 and factor == -number:
+        return number * applied(sp.cosh, *base.args) ** -2
+    if isinstance(function, sp.tanh) and factor in (number, -number):
+        (x,) = function.args
+        return 2 * number * sigmoid(2 * factor / number * x)
     return None
 
 

@@ -97,6 +97,15 @@ def show(shown: ShowOptions) -> None:
         for label, text in known["constraints"].items():
             print(f"  {text}" if label == text else f"  {label}: {text}")
         print(f"\nLagrangian\n  {known['lagrangian']}")
+        for place, entry in known["lagrangian_gradient"].items():
+            print(f"  dL/d{place} = {entry}")
+        if known["jacobian"]:
+            print("\nJacobian of the constraints")
+        for row, slopes in known["jacobian"].items():
+            for name, slope in slopes.items():
+                print(f"  d({row})/d{name} = {slope}")
+        if objective.arrays is None:
+            _print_hessian(names, known["lagrangian_hessian"], of="L")
     if analysis is not None:
         print("\nproven")
         print(textwrap.indent(str(analysis), "  "))
@@ -114,8 +123,24 @@ def _constraints(objective: Objective) -> dict[str, Any]:
 
     if (whole := objective.constraints) is None:
         return {}
-    lagrangian = text_of(whole.function.expression)
-    return {"constraints": dict(whole.texts), "lagrangian": lagrangian}
+    with whole.derivatives_told():
+        slopes = list(map(text_of, whole.function.gradient))
+        bends = _hessian(whole.function)
+    places, count = _places(objective), len(objective.variables)
+    jacobian = {}
+    if bends is not None and objective.arrays is None:
+        # The objective's factor is the last one.
+        rows = zip(slopes[count:-1], bends[count:-1], strict=True)
+        jacobian = {
+            row: dict(zip(places, entries, strict=False)) for row, entries in rows
+        }
+    return {
+        "constraints": dict(whole.texts),
+        "lagrangian": text_of(whole.function.expression),
+        "lagrangian_gradient": dict(zip(places, slopes, strict=False)),
+        "lagrangian_hessian": bends and [row[:count] for row in bends[:count]],
+        "jacobian": jacobian,
+    }
 
 
 def _places(objective: Objective) -> list[str]:
@@ -138,11 +163,14 @@ def _hessian(objective: Objective) -> list[list[str]] | None:
         return None
 
 
-def _print_hessian(names: Sequence[str], hessian: list[list[str]] | None) -> None:
-    print("\nHessian" + ("" if hessian else ": none, it is not defined"))
+def _print_hessian(
+    names: Sequence[str], hessian: list[list[str]] | None, of: str = "f"
+) -> None:
+    title = "Hessian" if of == "f" else "Hessian of the Lagrangian"
+    print(f"\n{title}" + ("" if hessian else ": none, it is not defined"))
     for i, row in enumerate(hessian or []):
         for j, entry in enumerate(row[: i + 1]):
-            print(f"  d2f/d{names[i]} d{names[j]} = {entry}")
+            print(f"  d2{of}/d{names[i]} d{names[j]} = {entry}")
 
 
 @errors_reported()

@@ -80,6 +80,18 @@ class BatchRun(LargeRun):
 
         return self.objective.written(("batch", arrays.key), layout.EVALUATION, build)
 
+    def _product(self) -> Kernel:
+        arrays = self.batched.arrays
+
+        def build() -> str:
+            from symgd.lowering import array_objective as programs
+
+            return programs.product(arrays.product_program(), arrays.layout)
+
+        return self.objective.written(
+            ("batch product", arrays.key), layout.PRODUCT, build
+        )
+
     def _gathers(self, update: ArrayUpdate) -> bool:
         return False
 

@@ -57,6 +57,10 @@ class LargeRun(Run):
         """Return what the loop evaluates."""
         return self.objective.kernel("evaluation")
 
+    def _product(self) -> Kernel:
+        """Return what multiplies the Hessian by a vector."""
+        return self.objective.kernel("product")
+
     def _allocate(self, slots: int) -> None:
         self.rest = floats((slots - 1) * self.n + 1)  # of the slots
         self.room = floats(exchange.ROOM)
@@ -73,8 +77,8 @@ class LargeRun(Run):
             problem = f"rule {self.name!r} has {totals} reductions and {constants}"
             raise InputError(f"{problem} hyperparameters, too many with arrays")
         gathers = self._gathers(update)
-        points = update.parts.points
-        self.rest = floats((len(self.state) + len(points)) * self.n + 1)
+        derivatives = len(update.parts.derivatives)
+        self.rest = floats((len(self.state) + derivatives) * self.n + 1)
         self.iterates = floats((4 if gathers else 3) * self.n)
         self.kept = floats(len(self.rest) if gathers else 1)
         if not gathers:
@@ -90,8 +94,12 @@ class LargeRun(Run):
             sums.address,
         )
         self.facts.look = self._used[-1].address
-        self.facts.stages, self.facts.points = stages, len(points)
+        self.facts.stages, self.facts.derivatives = stages, derivatives
         self.facts.evaluates = update.parts.evaluates
+        self.facts.multiplies = update.parts.multiplies
+        if update.parts.multiplies:
+            self.product = self._product()
+            self.facts.product = self.product.address
         self.gathers = self.facts.gathers = int(gathers)
         self.facts.width = 1 + len(self.state)
         self.facts.constants = len(self.constants)
@@ -293,7 +301,8 @@ class LargeRun(Run):
             state = {}  # it may be that of an update later
         jac = (sign * each for each in gradient)
         numbers = {"x": self._following, **state}, sign * value, jac
-        return not_finite(self.objective.space, *numbers, self.rule.evaluations)
+        asks = self.rule.asks_for("g", "hvp")
+        return not_finite(self.objective.space, *numbers, asks)
 
 
 def look_kernel(bounded: bool) -> Kernel:

@@ -636,11 +636,11 @@ def not_finite(
     state: Mapping[str, Iterable[float]],
     value: float,
     gradient: Iterable[float],
-    evaluations: int = 0,
+    asks: bool = False,
 ) -> str:
     """Name the first quantity that is not finite, in the order of computation.
 
-    A rule may have evaluated at so many other points, which are not kept.
+    A rule may have asked for other derivatives, which are not kept.
     """
     for what, numbers in (*state.items(), ("f", [value]), ("the gradient", gradient)):
         for place, each in enumerate(numbers):
@@ -648,6 +648,6 @@ def not_finite(
                 variable = variables[place]
                 where = "" if what == "f" else f" of {variable}"
                 name = f"{variable}" if what == "x" else f"{what}{where}"
-                elsewhere = ", as it is where a g(...) of the rule is not finite,"
-                return f"{name} is {each}{elsewhere if evaluations else ''}"
+                spoilt = ", as it is where g(...) or hvp(...) is not finite,"
+                return f"{name} is {each}{spoilt if asks else ''}"
     return "the sum of f, the gradient and the state is infinite"

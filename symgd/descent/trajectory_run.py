@@ -102,7 +102,8 @@ class RuleRun(Run):
         value, gradient = self.refused
         slopes = [sign * each for each in gradient]
         numbers = state, sign * value, slopes
-        return not_finite(self.objective.space, *numbers, self.rule.evaluations)
+        asks = self.rule.asks_for("g", "hvp")
+        return not_finite(self.objective.space, *numbers, asks)
 
 
 def rule_kernel(
@@ -175,8 +176,9 @@ class _Parts:
             online=int(self.objective.iteration is not None),
             gradient=int(watched.gradient),
             slots=sum(1 << j for j in watched.slots),
-            points=code.update.points,
+            derivatives=code.update.derivatives,
             evaluates=code.update.evaluates,
+            multiplies=code.update.multiplies,
             **functions,
         )
 
@@ -185,7 +187,9 @@ class _Parts:
         texts = code.written()
         if not self.initial:
             texts["value"] = self.objective.native.written("evaluation")
-        functions = {"value": 0} | {name: name for name in texts}
+            if code.update.multiplies:
+                texts["product"] = self.objective.native.written("product")
+        functions = {"value": 0, "product": 0} | {name: name for name in texts}
         return texts, self._form(code, functions)
 
     def _assembled(self, written: Any) -> bytes:
@@ -204,7 +208,10 @@ class _Parts:
         kernels = code.interpreted()
         if not self.initial:
             kernels["value"] = self.objective.kernel("evaluation")
-        addresses = {"value": 0} | {name: k.address for name, k in kernels.items()}
+            if code.update.multiplies:
+                kernels["product"] = self.objective.kernel("product")
+        functions = {"value": 0, "product": 0}
+        addresses = functions | {name: k.address for name, k in kernels.items()}
         form = np.array(self._form(code, addresses), dtype=np.int64)
         entry = import_module(f"symgd.kernels.{self.loop}").entry
         signature = layout.INITIAL if self.initial else layout.TRAJECTORY

@@ -19,7 +19,7 @@ from symgd.lowering.travelling import (
     Checks,
     TravellingFormula,
     TravellingRule,
-    refuse_evaluations,
+    refuse_derivatives,
 )
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import read_bounds
@@ -178,7 +178,7 @@ def _rule_of(method: Any, given: Mapping[str, Any]) -> tuple[Rule, dict[str, Any
             f"{', '.join(MACHINE)}: choose a rule (see symgd rules)"
         )
     rule = family.find(method)
-    refuse_evaluations(rule, "an exported file")
+    refuse_derivatives(rule, "an exported file")
     if rule.name == "gd" and given.get("step_size") == "auto":
         raise InputError(
             "step_size='auto' can't be exported: give a number, or a formula in t"

@@ -529,7 +529,7 @@ class Fit:
         tells, else 0.
         """
         regression = self.regression.counted
-        left = regression.summed(shares.squares_left, self.x)
+        left = regression.squares_left(self.x)
         least, most = zip(*regression.each_part(shares.target_sides), strict=True)
         if min(least) == max(most):
             size = regression.summed(shares.squares_about, 0.0)

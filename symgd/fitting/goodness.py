@@ -41,7 +41,7 @@ def beside_a_constant(regression: Regression, x: np.ndarray, fun: float) -> floa
 @np.errstate(over="ignore")  # it may be infinitely worse
 def _by_squares(regression: Regression, x: np.ndarray) -> float:
     """Return what is left of a constant's squares."""
-    left = regression.summed(shares.squares_left, x)
+    left = regression.squares_left(x)
     about = regression.summed(shares.squares_about, regression.mean)
     return float(left / max(about, TINY))
 

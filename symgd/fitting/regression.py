@@ -308,16 +308,13 @@ class Regression:
         Golub, Numerical methods for solving linear least squares problems, 1965).
         """
         p, parts = len(x), self.each_part(shares.factored, x)
-        if any(part is None for part in parts):
+        if (whole := shares.factored_together(parts)) is None:
             return Point.of(x, math.nan, math.nan, np.zeros(p), np.zeros((p, p)))
-        factors, gradients, sizes = zip(*parts, strict=True)
-        size, target = added(sizes).tolist()
-        factor: Any = np.zeros((p, p))
-        part = factors[0]
-        if len(factors) > 1:
-            part = np.linalg.qr(np.concatenate(factors), mode="r")
+        part, gradient, sizes = whole
+        size, target = sizes.tolist()
+        factor = np.zeros((p, p))
         factor[: len(part)] = part
-        floor, gradient = _floor(target), added(gradients)
+        floor = _floor(target)
         with np.errstate(over="ignore", invalid="ignore"):
             model = x, size / 2.0, size, gradient, factor.T @ factor
         return Point.of(*model, factor=factor, floor=floor, squares=True)
@@ -369,6 +366,10 @@ class Regression:
         """The weighted mean of the target."""
         weight, whole = self.summed(shares.moments)
         return float(whole / weight)
+
+    def squares_left(self, x: np.ndarray) -> float:
+        """Return the weighted sum of squares that a curve leaves."""
+        return float(self.summed(shares.squares_left, x))
 
     def _squares_of_a_constant(self) -> float:
         target, weight, sigma = self.target, self.weight, self.sigma

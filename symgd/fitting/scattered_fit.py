@@ -8,7 +8,6 @@ LU factorizations, 2012): so the bits don't depend on the number of workers.
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,7 +34,8 @@ from symgd.objectives.scattered.rows_read import Stopped
 SAMPLED = 20_000  # rows, which are brought here
 
 
-PASSING = ("_passed_to", "last", "sample")  # what belongs to a process
+PASSING = ("_passed_to", "last", "sample", "counted")  # what belongs to a process
+SQUARED = losses.read("squared", {})
 NEEDED = "residuals, pictures and samples of rows need them here"
 
 
@@ -230,13 +230,14 @@ class ScatteredRegression(Regression):
         """Return None: no loop has the rows."""
         return None
 
-    @property
+    @functools.cached_property
     def counted(self) -> Regression:
         """The same, whose count leaves out rows of weight 0: they add nothing."""
-        if self.extent.rows == self.count:
+        rows = self.extent.rows
+        if rows == self.count:
             return self
-        other = copy.copy(self)
-        other.count = self.extent.rows
+        other = ScatteredRegression.__new__(ScatteredRegression)
+        vars(other).update(vars(self), count=rows)  # and it passes the same rows
         return other
 
     @functools.cached_property
@@ -255,13 +256,18 @@ class ScatteredRegression(Regression):
         """Return the regression of some of the rows."""
         return self.sample
 
+    def squares_left(self, x: np.ndarray) -> float:
+        """Return the weighted sum of squares that a curve leaves, by sums alone."""
+        squared = self if self.loss.squares else self.with_loss(SQUARED)
+        return float(squared.gauss_newton(x).size)
+
     def _squares_of_a_constant(self) -> float:
         about = self.summed(shares.squares_about, self.mean)
         return float(about / self.scale**2)
 
     def digest(self) -> list[str]:
         """Return what tells the rows from others."""
-        return [line for part in self.each_part(shares.digest) for line in part]
+        return [line for part in self.each_part(Regression.digest) for line in part]
 
     def differs_in(self, other: Regression) -> str:
         """Return in which column of rows another regression differs, if in any."""
@@ -284,7 +290,10 @@ class ScatteredRegression(Regression):
             return sp.Float(given) if plain else sp.IndexedBase(symbol(given))[index]
 
         factors = {what: entry(given) for what, given in roles.given.items()}
-        target = entry(roles.target) / factors.get("trials", sp.S.One)
+        target = entry(roles.target)
+        if "trials" in factors:
+            none = sp.Piecewise((1, factors["trials"] <= 0), (0, True))
+            target /= factors["trials"] + none
         held = {symbol(name): entry(name) for name in roles.columns}
         held[roles.meant["target"]] = target
         return held | {roles.symbol_of(what): each for what, each in factors.items()}

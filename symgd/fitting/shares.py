@@ -5,15 +5,17 @@ Where rows are in several places, what they return is added, or it is an extreme
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from symgd.fitting.likelihoods import family
 from symgd.objectives.data import digest_of
+from symgd.objectives.scattered.partitions import added
 
 Regression: TypeAlias = Any  # it stands above
+BLOCK = 2**17  # rows, whose Jacobian is in memory at a time
 
 
 class Extent(NamedTuple):
@@ -58,14 +60,37 @@ def totals(regression: Regression, kind: str, at: list[float]) -> np.ndarray:
     return found
 
 
-@np.errstate(over="ignore", invalid="ignore")  # what isn't finite is no step
-def factored(
-    regression: Regression, x: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Return R of the Jacobian's QR, the gradient, and the sizes of rest and target.
+# R of the Jacobian's QR, the gradient, and the sizes of rest and target; None if they
+# aren't finite.
+Factored: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray] | None
 
-    None if they aren't finite.
-    """
+
+def factored(regression: Regression, x: np.ndarray) -> Factored:
+    """Return what a factor of the rows is made of, block by block."""
+    count, columns = regression.count, regression.columns.items()
+    if count <= BLOCK:
+        return _factored(regression, x)
+    blocks = [
+        regression.with_data({s: each[k : k + BLOCK] for s, each in columns})
+        for k in range(0, count, BLOCK)
+    ]
+    return factored_together([_factored(block, x) for block in blocks])
+
+
+def factored_together(parts: Sequence[Factored]) -> Factored:
+    """Return what is made of that of several blocks of rows."""
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    factors, gradients, sizes = zip(*known, strict=True)
+    factor: Any = factors[0]
+    if len(factors) > 1:
+        factor = np.linalg.qr(np.concatenate(factors), mode="r")
+    return factor, added(gradients), added(sizes)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # what isn't finite is no step
+def _factored(regression: Regression, x: np.ndarray) -> Factored:
     predicted, jacobian = regression.curve(x)
     unit = np.sqrt(regression.weight) / regression.sigma
     residuals = (predicted - regression.target) * unit
@@ -98,14 +123,8 @@ def some_columns(regression: Regression, step: int) -> dict[Any, np.ndarray]:
     return {s: np.asarray(column)[rows] for s, column in columns}
 
 
-def digest(regression: Regression) -> list[str]:
-    """Return what tells the rows from others."""
-    lines: list[str] = regression.digest()
-    return lines
-
-
 def digests(regression: Regression) -> dict[str, list[str]]:
-    """Return the same of what a row is compared with, and how it counts."""
+    """Return what tells targets, and how they count, from others."""
     columns = {
         what: getattr(regression, what) for what in ("target", "sigma", "weight")
     }

@@ -16,6 +16,7 @@ from symgd.calculus import derivatives
 from symgd.errors import FormulaError
 from symgd.insight import exact
 from symgd.insight.boxes import Box, halves, indivisible
+from symgd.insight.factors import factored
 from symgd.insight.second_derivatives import Derivatives, range_of
 from symgd.insight.tape import NotEnclosed
 from symgd.language.formula import text_of
@@ -87,13 +88,13 @@ def bounded_below(
 
 
 def is_identically_0(expression: sp.Expr) -> bool:
-    """Return whether SymPy proves that an expression is 0 throughout."""
+    """Return whether it is proven that an expression is 0 throughout."""
     if expression == 0:
         return True
     if expression.count_ops() > LONG:
         return False
     try:
-        return bool(sp.expand(expression) == 0 or sp.simplify(expression) == 0)
+        return bool(sp.expand(expression) == 0 or factored(expression) == 0)
     except (ArithmeticError, AttributeError, TypeError, ValueError, RecursionError):
         return False
 

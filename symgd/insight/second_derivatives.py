@@ -13,6 +13,7 @@ from symgd.calculus import derivatives
 from symgd.errors import FormulaError
 from symgd.insight import spectra
 from symgd.insight.boxes import Box, range_on
+from symgd.insight.factors import factored
 from symgd.insight.tape import NotEnclosed, Tape
 from symgd.kernels.operations import SMOOTH
 
@@ -130,7 +131,7 @@ def _simpler_determinant(a: sp.Expr, b: sp.Expr, c: sp.Expr) -> sp.Expr:
         return whole
     try:
         if whole.is_rational_function(*whole.free_symbols):
-            return sp.factor(whole)
+            return factored(whole) or whole
         simpler = sp.factor_terms(sp.powsimp(sp.expand(whole)))
     except (sp.PolynomialError, AttributeError, TypeError, ValueError):
         return whole

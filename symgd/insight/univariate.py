@@ -19,6 +19,7 @@ from symgd.calculus import derivatives
 from symgd.errors import FormulaError
 from symgd.insight.boxes import Box, sign_proven
 from symgd.insight.exact import is_affine, rational, slopes
+from symgd.insight.factors import factored
 from symgd.insight.second_derivatives import range_of
 from symgd.insight.tape import NotEnclosed, Tape
 from symgd.language.functions import real_abs, real_sign
@@ -111,17 +112,7 @@ def _bits_of_second(second: sp.Expr, box: Box) -> int:
 
 
 def _simplified(second: sp.Expr) -> sp.Expr:
-    if second.count_ops() > LONG or second.has(sp.Piecewise):
-        return second
-    try:
-        return sp.factor(sp.together(second)) if _is_ratio(second) else second
-    except (sp.PolynomialError, AttributeError, TypeError, ValueError):
-        return second
-
-
-def _is_ratio(second: sp.Expr) -> bool:
-    kinds = (sp.Add, sp.Mul, sp.Pow, sp.Symbol, sp.Rational, sp.exp, sp.log)
-    return all(isinstance(part, kinds) for part in parts_of(second))
+    return second if second.count_ops() > LONG else factored(second) or second
 
 
 # ---------------------------------------------------------------------- kinks

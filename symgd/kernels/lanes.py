@@ -73,7 +73,12 @@ class Form:
 
 
 def _steps(
-    value_and_gradient: Any, schedule: Any, update: Any, sizes: Sizes, form: Form
+    value_and_gradient: Any,
+    product: Any,
+    schedule: Any,
+    update: Any,
+    sizes: Sizes,
+    form: Form,
 ) -> Any:
     """Return one update of a register of lanes, what precedes and what follows it.
 
@@ -98,8 +103,12 @@ def _steps(
             result = (*result, x)
         return result
 
-    def elsewhere(s: Any, p: Any, lower: Any, upper: Any) -> Any:
+    def elsewhere(s: Any, given: Any) -> Any:
+        p, lower, upper = given
         return value_and_gradient(within(s, lower, upper), p)
+
+    def multiplied(s: Any, vector: Any, given: Any) -> Any:
+        return product(s, vector, given[0])
 
     def largest_projected(fg: Any, s: Any, lower: Any, upper: Any) -> Any:
         largest = 0.0
@@ -143,7 +152,8 @@ def _steps(
         p = (*p[:-1], now) if online else p
         fg = value_and_gradient(s, p)
         seen = observe(fg, s, seen, limits[1], lower, upper)
-        s = update(now, fg, s, schedule(now, h), elsewhere, (p, lower, upper))
+        given = p, lower, upper
+        s = update(now, fg, s, schedule(now, h), elsewhere, multiplied, given)
         return within(s, lower, upper), seen
 
     def last_look(
@@ -164,14 +174,20 @@ def _steps(
 
 
 def iteration(
-    value_and_gradient: Any, schedule: Any, update: Any, sizes: Sizes, form: Form
+    value_and_gradient: Any,
+    product: Any,
+    schedule: Any,
+    update: Any,
+    sizes: Sizes,
+    form: Form,
 ) -> str:
     """Return the module of the loop over the iterations of a block.
 
     Parameters
     ----------
-    value_and_gradient, schedule, update : straight-line functions
-        Of all variables, see ``in_lanes`` of ``lowering.scalar_objective``.
+    value_and_gradient, product, schedule, update : straight-line functions
+        Of all variables, see ``in_lanes`` of ``lowering.scalar_objective``; the product
+        may be None where the update reads none.
     sizes : Sizes
     form : Form
 
@@ -183,7 +199,9 @@ def iteration(
         so many steps, then until a lane may have a reason to stop, or to ``stop``;
         ``reached`` says how far it came, and with how many steps since it looked.
     """
-    begin, advance, look = _steps(value_and_gradient, schedule, update, sizes, form)
+    begin, advance, look = _steps(
+        value_and_gradient, product, schedule, update, sizes, form
+    )
     kinds = [POINTER, *[WORD] * 4, *[POINTER] * 4]
     function = function_of(ENTRY, WORD, kinds)
     build = ir.IRBuilder(function.append_basic_block())

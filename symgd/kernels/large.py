@@ -16,7 +16,14 @@ from math import inf
 from typing import Any
 
 from symgd.kernels.common import WORD, copy, judged, run_at
-from symgd.lowering.intrinsics import call_at, evaluate, floats, integers, record_at
+from symgd.lowering.intrinsics import (
+    call_at,
+    evaluate,
+    floats,
+    integers,
+    multiply,
+    record_at,
+)
 from symgd.lowering.jitting import jit
 from symgd.native.exchange import (
     HYPERPARAMETERS,
@@ -104,22 +111,25 @@ def staged(
     words: Any,
     slopes: Any,
 ) -> None:
-    """Form totals over coordinates, and evaluate at points: all an update reads."""
+    """Form totals over coordinates, and derivatives: all that an update reads."""
     n, done = x.shape[0], 0
-    if facts.evaluates != 0 and facts.online >= 0:
+    if facts.derivatives != 0 and facts.online >= 0:
         p[facts.online] = run.t + 1.0
-    if facts.evaluates != 0 and facts.batch != 0:
+    if facts.derivatives != 0 and facts.batch != 0:
         same_batch(facts, run, p, words)
     for stage in range(facts.stages):
-        room.point = done
+        room.derivative = done
         given = (x, new, gradient, p, state, h, lower, upper, room, n)
         call_at(facts.sums, given)
-        if (facts.evaluates >> stage) & 1:
-            value = evaluate(facts.function, new, p, slopes[done])
+        if ((facts.evaluates | facts.multiplies) >> stage) & 1:
+            if (facts.multiplies >> stage) & 1:
+                value = multiply(facts.product, x, p, slopes[done], new)
+            else:
+                value = evaluate(facts.function, new, p, slopes[done])
+                run.evaluations += 1
             for k in range(n):  # a value that isn't finite spoils the gradient
                 slopes[done, k] += value - value
             done += 1
-    run.evaluations += done
 
 
 @jit
@@ -283,7 +293,7 @@ def descend(
     words : array of integers
         The same memory as ``p``.
     slopes : array
-        The gradients at points of an update; they stand behind the state.
+        The derivatives that an update asks for; they stand behind the state.
     """
     while run.t < run.last:
         if run.ahead < 0:  # the state, or an iterate, is no longer finite
@@ -319,7 +329,7 @@ def entry(facts: Any, run: Any, places: Any) -> int:
     known, state, at = facts_at(facts), run_at(run), places_at(places)
     n, size = state.variables, known.width - 1
     used = at.room + WORD * HYPERPARAMETERS
-    rows = floats(at.state, ((size + known.points) * n,))
+    rows = floats(at.state, ((size + known.derivatives) * n,))
     return descend(
         known,
         state,
@@ -336,5 +346,5 @@ def entry(facts: Any, run: Any, places: Any) -> int:
         integers(at.order, (known.data_rows,)),
         integers(at.constants, (known.words,)),
         floats(at.kept, (size * n,)),
-        floats(at.state + WORD * size * n, (known.points, n)),
+        floats(at.state + WORD * size * n, (known.derivatives, n)),
     )

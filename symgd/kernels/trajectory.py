@@ -20,7 +20,14 @@ from math import inf
 from typing import Any
 
 from symgd.kernels.common import run_at
-from symgd.lowering.intrinsics import call_at, evaluate, floats, integers, local
+from symgd.lowering.intrinsics import (
+    call_at,
+    evaluate,
+    floats,
+    integers,
+    local,
+    multiply,
+)
 from symgd.lowering.jitting import jit
 from symgd.native.records import (
     CONVERGED,
@@ -102,18 +109,18 @@ def entry(
     n, width, n_h, n_p = form[0], form[1], form[2], form[3]
     totals, stages, bounded, online = form[4], form[5], form[6], form[7]
     gradient_watched, slots_watched = form[8], form[9]
-    points, evaluates = form[10], form[11]
-    value_at, schedule_at, summands_at, update_at = (
-        *(form[12], form[13], form[14], form[15]),
+    derivatives, evaluates, multiplies = form[10], form[11], form[12]
+    value_at, product_at, schedule_at, summands_at, update_at = (
+        *(form[13], form[14], form[15], form[16], form[17]),
     )
+    rows_now = width + derivatives
     # Of its own, so that what depends only on them is computed before the loop.
     h, p = local(1, n_h), local(1, n_p)
-    rows_now = width + points  # slots, then the gradients at points of an update
     now, g, there = local(rows_now, n), local(1, n), local(1, n)
     kept, kept_g = local(rows_now, n), local(1, n)
     hyper, stepped = local(1, n_h)[0], local(1, width)[0]
     sums, r = local(1, totals)[0], local(1, totals)[0]
-    parts = local(1, totals + points)[0]
+    parts = local(1, totals + derivatives)[0]
 
     run = run_at(run)
     slots, gradient = floats(slots, (width, n)), floats(gradient, (1, n))
@@ -149,7 +156,7 @@ def entry(
             else:
                 u = t + i + 1.0
                 call_at(schedule_at, (u, h, hyper))
-                if online != 0 and points != 0:
+                if online != 0 and derivatives != 0:
                     p[0, n_p - 1] = u
                 done = 0
                 for stage in range(stages):
@@ -159,20 +166,26 @@ def entry(
                         call_at(summands_at, (u, g[0, k], f, now, k, hyper, r, parts))
                         for j in range(totals):
                             sums[j] += parts[j]
+                        if (multiplies >> stage) & 1:
+                            there[0, k] = parts[totals + done]
                         if (evaluates >> stage) & 1:
                             x = parts[totals + done]
                             there[0, k] = _within(x, lower[k], upper[k], bounded)
                     for j in range(totals):
                         r[j] = sums[j]
-                    if (evaluates >> stage) & 1:
-                        value = evaluate(value_at, there, p, now[width + done])
+                    if ((evaluates | multiplies) >> stage) & 1:
+                        found = now[width + done]
+                        if (multiplies >> stage) & 1:
+                            value = multiply(product_at, now, p, found, there)
+                        else:
+                            value = evaluate(value_at, there, p, found)
                         for k in range(n):  # one that isn't finite spoils the gradient
-                            now[width + done, k] += value - value
+                            found[k] += value - value
                         done += 1
                 for k in range(n):
                     call_at(update_at, (u, g[0, k], f, now, k, hyper, r, stepped))
                     x = stepped[0]
-                    for j in range(width, width + points):  # and that the coordinate
+                    for j in range(width, rows_now):  # and that the coordinate
                         x += now[j, k] - now[j, k]
                     now[0, k] = _within(x, lower[k], upper[k], bounded)
                     for j in range(1, width):
@@ -245,7 +258,10 @@ def entry(
                 status = STALLED
                 break
     updates = t + (status == DIVERGED)
-    run.evaluations = 1 + updates * (1 + points)
+    each = 1
+    for stage in range(stages):
+        each += (evaluates >> stage) & 1
+    run.evaluations = 1 + updates * each
     run.t, run.rows, run.waited = t, row, waited
     run.pending = pending
     run.best, run.value = best, f

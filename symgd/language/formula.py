@@ -29,6 +29,7 @@ from symgd.language.nodes import (
     natural_order,
     symbol,
 )
+from symgd.language.notation.extents import Measured
 from symgd.language.notation.indexed_form import Shapes
 from symgd.language.printing import text_of
 from symgd.language.reading import MAX_LENGTH, Reader
@@ -39,6 +40,7 @@ __all__ = [
     "MAX_LENGTH",
     "MAX_NODES",
     "Formula",
+    "Measured",
     "Product",
     "Shapes",
     "Sum",
@@ -115,18 +117,21 @@ def read(
 
 def without_arrays(
     text: str, names: Mapping[str, sp.Expr], shapes: Shapes
-) -> sp.Expr | None:
-    """Return the expression of a text with whole arrays; None if it has none.
+) -> tuple[sp.Expr, Measured] | None:
+    """Return the expression of a text with whole arrays, and how long these are.
+
+    None if the text has none.
 
     Examples
     --------
-    >>> without_arrays("norm(x)**2 + x[-1]", {}, Shapes())
-    x[n - 1] + Sum(x[i]**2, (i, 0, n - 1))
+    >>> expression, measured = without_arrays("norm(x)**2 + x[-1]", {}, Shapes())
+    >>> expression, measured.lengths
+    (x[n - 1] + Sum(x[i]**2, (i, 0, n - 1)), (('x', 0, n),))
     >>> without_arrays("sum(x[i]**2 for i in range(n))", {}, Shapes())
     """
     reader = Reader(text, names, False, FUNCTIONS, True, shapes)
     expression = reader.expression()
-    return expression if reader.has_whole_arrays else None
+    return (expression, reader.measured) if reader.has_whole_arrays else None
 
 
 def constant(formula: Formula, what: str) -> float:

@@ -250,6 +250,10 @@ def _rewritten(
     return Function(name, build, numeric, arity, aliases, None)
 
 
+def _clip(x: sp.Expr, low: sp.Expr, high: sp.Expr) -> sp.Expr:
+    return as_written.smallest(as_written.largest(x, low), high)
+
+
 def _binomial(n: sp.Expr, k: sp.Expr) -> sp.Expr:
     return sp.gamma(n + 1) / (sp.gamma(k + 1) * sp.gamma(n - k + 1))
 
@@ -354,10 +358,11 @@ SHORT = (
         *("binomial", _binomial, lambda n, k: math.gamma(n + 1) / _ways(n, k)),
         arity=(2, 2),
     ),
+    _rewritten("clip", _clip, lambda x, a, b: min(max(x, a), b), arity=(3, 3)),
     _rewritten(
-        *("clip", lambda x, a, b: as_written.smallest(as_written.largest(x, a), b)),
-        lambda x, a, b: min(max(x, a), b),
-        arity=(3, 3),
+        *("soft_threshold", lambda x, t: x - _clip(x, -t, t)),
+        lambda x, t: x - min(max(x, -t), t),
+        arity=(2, 2),
     ),
     _rewritten("relu", lambda x: as_written.largest(x, 0), lambda x: max(x, 0.0)),
     _rewritten("square", lambda x: power(x, sp.Integer(2)), lambda x: x * x),

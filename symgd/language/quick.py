@@ -27,6 +27,7 @@ _SLOPES: dict[Any, Any] = {
     sp.exp: lambda node, x: node,
     sp.sinh: lambda node, x: applied(sp.cosh, x),
     sp.cosh: lambda node, x: applied(sp.sinh, x),
+    sp.tanh: lambda node, x: applied(sp.cosh, x) ** -2,  # 1 - tanh(x)**2 cancels
 }
 
 

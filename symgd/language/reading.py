@@ -38,6 +38,7 @@ from symgd.language.nodes import (
     natural_order,
     symbol,
 )
+from symgd.language.notation.extents import Measured
 from symgd.language.notation.indexed_form import Shapes, indexed
 from symgd.language.notation.spellings import respelt
 from symgd.language.quick import applied, is_plain, power, product, total
@@ -87,6 +88,7 @@ class Reader:
         self.depth = 0
         self.bits = 0
         self.has_whole_arrays = False
+        self.measured = Measured()
 
     def expression(self) -> sp.Expr:
         """Return the expression of the text, see ``language.formula.read``."""
@@ -128,7 +130,8 @@ class Reader:
         """Return a tree in which whole arrays are written with indices."""
         if not self.arrays:
             return tree
-        result = indexed(tree, self.shapes, self._source, self._error)
+        result, measured = indexed(tree, self.shapes, self._source, self._error)
+        self.measured = self.measured.joined(measured)
         self.has_whole_arrays = result is not tree
         return result
 

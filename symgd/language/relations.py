@@ -17,6 +17,7 @@ from symgd.language.as_written import both
 from symgd.language.checking import checked
 from symgd.language.functions import FUNCTIONS
 from symgd.language.nodes import NOT_REAL
+from symgd.language.notation.extents import Measured
 from symgd.language.notation.indexed_form import Shapes
 from symgd.language.reading import Reader
 
@@ -55,6 +56,8 @@ class Relation(NamedTuple):
         Of a family, the innermost first: there is a relation for each index.
     condition : SymPy condition
         Of a family: for which indices.
+    measured : Measured
+        How long whole arrays are.
     """
 
     text: str
@@ -64,6 +67,7 @@ class Relation(NamedTuple):
     high: sp.Expr = sp.S.Zero
     limits: tuple[tuple[sp.Symbol, sp.Expr, sp.Expr], ...] = ()
     condition: Any = sp.true
+    measured: Measured = Measured()
 
     def parts(self) -> tuple[sp.Expr, ...]:
         """Return the formulas in it."""
@@ -174,17 +178,18 @@ class _RelationReader(Reader):
         if any(part.has(*NOT_REAL) for part in parts):
             raise FormulaError("the constraint is not finite and real", self.text)
         text, condition = self.text.strip(), both(*conditions)
+        family = tuple(limits), condition, self.measured
         if len(senses) == 1:
             body = parts[0] - parts[1]
-            family = tuple(limits), condition
-            return Relation(text, body, senses[0], sp.S.Zero, sp.S.Zero, *family)
+            zero = sp.S.Zero
+            return Relation(text, body, senses[0], zero, zero, *family)
         if len(senses) > 2 or senses[0] != senses[1] or "==" in senses:
             problem = "a chain has two relations in one direction: a <= b <= c"
             raise self._error(
                 tree, problem, "give the others as relations of their own"
             )
         low, body, high = parts if senses[0] == "<=" else parts[::-1]
-        return Relation(text, body, "between", low, high, tuple(limits), condition)
+        return Relation(text, body, "between", low, high, *family)
 
     def _check_is_finite(self, side: ast.expr) -> None:
         """Refuse a side that is infinite, unless it is a variable of that name."""

@@ -46,7 +46,7 @@ from symgd.rules.rule import Rule
 from symgd.rules.staging import Staged, staged
 
 NO_ARRAYS = Layout((), (), (), ())
-_POINT = sp.Symbol("[point]", real=True)
+_DERIVATIVE = sp.Symbol("[derivative]", real=True)
 _COUNT = sp.Symbol("[n]", real=True)
 _NORM = Total(sp.Symbol("[norm]", real=True), sp.S.Zero, LARGEST)
 _WORD = exchange.Room.word_of
@@ -130,7 +130,7 @@ def moved(update: ArrayUpdate) -> str:
 
 
 def summed_up(update: ArrayUpdate) -> str:
-    """Return the module of a stage: the totals, and a point as the new iterate."""
+    """Return the module of a stage: totals, and a point or vector where ``new`` is."""
     writer, function = _begun(NO_ARRAYS)
     move = _Move(writer, function, update)
     totals = [
@@ -146,8 +146,8 @@ def summed_up(update: ArrayUpdate) -> str:
             slope = writer.number_at(move.gradient, place, here)
             at = here.knowing(move.known(place, slope, here))
             sums.enter(writer.computed([t.value for t in totals], at), totals, here)
-            if move.parts.points:
-                move.point(place, at)
+            if move.parts.places:
+                move.place(place, at)
 
         writer.side_by_side(index_at(0), low, high, Here({}, {}), one)
         return sums.ended()
@@ -227,7 +227,7 @@ class _Move:
         values = {
             symbol("t"): known[symbol("t")],
             symbol("f"): read_at(self._room, _WORD("value")),
-            _POINT: read_at(self._room, _WORD("point")),
+            _DERIVATIVE: read_at(self._room, _WORD("derivative")),
         }
         values[_COUNT] = Value(build, build.sitofp(self.count, DOUBLE))
         for k, name in enumerate(self.parts.totals):
@@ -248,19 +248,21 @@ class _Move:
         writer, values = self.writer, dict(self.common)
         values[symbol("x")] = writer.number_at(self.x, place, here)
         values[symbol("g")] = slope
-        rows = (*map(symbol, self.update.rule.state), *self.parts.gradients)
+        rows = (*map(symbol, self.update.rule.state), *self.parts.derivatives)
         for row, name in enumerate(rows):
             values[name] = writer.number_at(
                 self.state, self._in_state(row, place), here
             )
         return values
 
-    def point(self, place: Any, here: Here) -> None:
-        """Write the point that is next to be evaluated at, as the new iterate."""
-        found, *others = self.writer.computed(self.parts.points, here)
-        for number, other in enumerate(others, start=1):
-            found = _CHOSEN(here.values[_POINT] > number - 0.5, other, found)
-        new = self._within(found, place, here)
+    def place(self, place: Any, here: Here) -> None:
+        """Write the point or vector of the next derivative, as the new iterate."""
+        found = self.writer.computed(self.parts.places, here)
+        kinds = zip(self.parts.are_points, found, strict=True)
+        ends = [self._within(e, place, here) if point else e for point, e in kinds]
+        new = ends[0]
+        for number, end in enumerate(ends):
+            new = _CHOSEN(here.values[_DERIVATIVE] > number - 0.5, end, new)
         self.writer.store(self.writer.element(self.new, place), new, here)
 
     def _within(self, number: Value, place: Any, here: Here) -> Value:
@@ -285,7 +287,7 @@ class _Move:
         x = values[symbol("x")]
         at = Here(here.indices, values, here.lanes)
         new, *state = writer.computed(self.parts.outputs, at)
-        for name in self.parts.gradients:  # what isn't finite spoils the coordinate
+        for name in self.parts.derivatives:  # what isn't finite spoils the coordinate
             new = new + (values[name] - values[name])
         size = abs(slope)
         if self.update.bounded:

@@ -1,7 +1,7 @@
 """A rule's update as straight-line functions of plain Python, before anything compiles.
 
-Reductions are sums that a loop forms before the update, and gradients at other points
-are evaluated there: in stages, where one holds another one (``rules.staging``).
+A loop forms reductions, gradients at other points and products with the Hessian before
+the update: in stages, where one holds another one (``rules.staging``).
 """
 
 from __future__ import annotations
@@ -29,27 +29,28 @@ class ScalarUpdate:
     ----------
     summands : function
         (t, g, f, s, k, h, r) -> what a coordinate adds to each total, at least one
-        number, then the coordinate of each point. ``s[0, k]`` is the coordinate,
-        ``s[1, k]``, ... its state, then the gradients at points so far; ``h`` are the
-        hyperparameters, ``r`` the totals so far.
+        number, then the coordinate of each point or vector. ``s[0, k]`` is the
+        coordinate, ``s[1, k]``, ... its state, then the derivatives so far; ``h`` are
+        the hyperparameters, ``r`` the totals so far.
     slots : function
         (t, g, f, s, k, h, r) -> the new coordinate and state, all else being right.
     totals : int
         How many; at least one.
     stages : int
         How often they are to be formed until all are right; 0 if there are none.
-    points : int
-        How many gradients are evaluated elsewhere.
-    evaluates : int
-        The stages that end with one of them, as bits.
+    derivatives : int
+        How many gradients elsewhere, and products with the Hessian, there are.
+    evaluates, multiplies : int
+        The stages that end with one or the other, as bits.
     """
 
     summands: Any
     slots: Any
     totals: int
     stages: int
-    points: int
+    derivatives: int
     evaluates: int
+    multiplies: int
 
 
 def lowered_update(
@@ -61,20 +62,20 @@ def lowered_update(
     places |= {symbol(x): slot.format(j=j) for j, x in enumerate(("x", *rule.state))}
     places |= {symbol(name): f"h[{j}]" for j, name in enumerate(rule.hyperparameters)}
     places |= {total: f"r[{j}]" for j, total in enumerate(parts.totals)}
-    ends = enumerate(parts.gradients, start=1 + len(rule.state))
-    places |= {gradient: slot.format(j=j) for j, gradient in ends}
+    ends = enumerate(parts.derivatives, start=1 + len(rule.state))
+    places |= {name: slot.format(j=j) for j, name in ends}
     arguments = ("t", "g", "f", "s", "k", "h", "r")
-    late = [symbol("g"), *parts.gradients]
+    late = [symbol("g"), *parts.derivatives]
     summands, slots = (
         lower(name, arguments, outputs, places, late, style)
         for name, outputs in (
-            ("summands", (*(parts.summands or (sp.S.Zero,)), *parts.points)),
+            ("summands", (*(parts.summands or (sp.S.Zero,)), *parts.places)),
             ("update", parts.outputs),
         )
     )
     return ScalarUpdate(
         *(summands, slots, max(1, len(parts.totals)), parts.stages),
-        *(len(parts.points), parts.evaluates),
+        *(len(parts.places), parts.evaluates, parts.multiplies),
     )
 
 
@@ -92,22 +93,31 @@ def lane_update(rule: Rule, n: int, initial: bool = False) -> Callable[..., Any]
     """Return an update of all n coordinates, or their first state: (t, fg, s, h) -> s.
 
     All slots of a coordinate stand together in ``s``. Step by step it is what a loop
-    does with the functions of ``RuleCode``, and so has the same bits. A rule that
-    evaluates elsewhere also takes what does, and what that is given beside a point.
+    does with the functions of ``RuleCode``, and so has the same bits. A rule that asks
+    for derivatives also takes what computes them: (s, given) -> value and gradient,
+    (s, vector, given) -> product.
     """
     expressions = slots_after(rule, initial)
     plain = lowered_update(rule, expressions, n, "s[{j}]", Style.THROUGHPUT)
     summands, slots, stages = plain.summands, plain.slots, plain.stages
-    points, evaluates = plain.points, plain.evaluates
+    count, evaluates, multiplies = (
+        *(plain.derivatives, plain.evaluates, plain.multiplies),
+    )
     width, none = len(expressions), (0.0,) * plain.totals
 
     def update(
-        t: Any, fg: Any, s: Any, h: Any, evaluated: Any = None, given: Any = ()
+        t: Any,
+        fg: Any,
+        s: Any,
+        h: Any,
+        evaluated: Any = None,
+        multiplied: Any = None,
+        given: Any = (),
     ) -> Any:
         own = [s[k * width : (k + 1) * width] for k in range(n)]
         # Values, not constants: a first stage may divide by a total of the second.
         r: Any = (t - t,) * len(none) if stages else none
-        ahead = [(t - t,) * points for _ in range(n)] if points else [()] * n
+        ahead = [(t - t,) * count for _ in range(n)] if count else [()] * n
         done = 0
         for stage in range(stages):
             sums: Any = none
@@ -117,11 +127,16 @@ def lane_update(rule: Rule, n: int, initial: bool = False) -> Callable[..., Any]
                 parts = summands(t, fg[k + 1], fg[0], at, k, h, r)
                 adds = parts[: len(none)]
                 sums = tuple(a + b for a, b in zip(sums, adds, strict=True))
-                if evaluates >> stage & 1:
-                    there = (*there, parts[len(none) + done], *own[k][1:])
+                there = (*there, *parts[len(none) + done : len(none) + done + 1])
             r = sums
-            if evaluates >> stage & 1:
-                f, *slopes = evaluated(there, *given)
+            if (evaluates | multiplies) >> stage & 1:
+                if multiplies >> stage & 1:
+                    f, *slopes = multiplied(s, there, given)
+                else:
+                    at = ()
+                    for k in range(n):
+                        at = (*at, there[k], *own[k][1:])
+                    f, *slopes = evaluated(at, given)
                 for k in range(n):  # a value that isn't finite spoils the gradient
                     slope = slopes[k] + (f - f)
                     ahead[k] = (*ahead[k][:done], slope, *ahead[k][done + 1 :])

@@ -15,7 +15,7 @@ from symgd.lowering.code_printer import Style
 from symgd.lowering.source import lower, source_of
 from symgd.lowering.tracing import Given, Numbers, Value, writing
 from symgd.native.machine import ENTRY, Kernel
-from symgd.native.records import EVALUATION
+from symgd.native.records import EVALUATION, PRODUCT
 
 
 class NativeObjective:
@@ -68,6 +68,29 @@ class NativeObjective:
         outputs = (sp.S.Zero, *(matrix[place] for place in places))
         return self._lowered("hessian", outputs, Style.LATENCY), places
 
+    def product_in_lanes(self, width: int) -> types.FunctionType:
+        """Return the Hessian's product for lanes: (s, v, p) -> (0, h0, h1, ...)."""
+        outputs, places = self._product(f"s[{{}} * {width}]")
+        return lower(
+            "product", ("s", "v", "p"), outputs, places, style=Style.THROUGHPUT
+        )
+
+    @functools.cached_property
+    def product(self) -> types.FunctionType:
+        """The Hessian's product with a vector: (x, v, p) -> (0, h0, h1, ...)."""
+        outputs, places = self._product("x[{}]")
+        return lower("product", ("x", "v", "p"), outputs, places, style=Style.LATENCY)
+
+    def _product(self, place: str) -> tuple[tuple[sp.Expr, ...], dict[sp.Symbol, str]]:
+        """Return a product's coordinates after a 0, and how its symbols are written."""
+        matrix = derivatives.hessian(sp.Matrix(self.gradient), self.variables)
+        vector = [sp.Symbol(f"vector {i}", real=True) for i in range(self.sizes[0])]
+        rows = (zip(matrix.row(i), vector, strict=True) for i in range(self.sizes[0]))
+        sums = (sp.Add(*(entry * v for entry, v in row if entry != 0)) for row in rows)
+        places = self._places | {v: f"v[{i}]" for i, v in enumerate(vector)}
+        places |= {s: place.format(i) for i, s in enumerate(self.variables)}
+        return (sp.S.Zero, *sums), places
+
     @property
     def _values(self) -> tuple[sp.Expr, ...]:
         return (self.expression, *self.gradient)
@@ -86,9 +109,10 @@ class NativeObjective:
         ----------
         kind : str
             "evaluation" returns the value and writes the gradient, "hessian" writes
-            the Hessian, row by row, where it isn't 0.
+            the Hessian, row by row, where it isn't 0, "product" its product with a
+            vector, the last argument.
         """
-        return _module(*self._parts(kind))
+        return _module(*self._parts(kind), kind == "product")
 
     def interpreted(self, kind: str) -> Kernel:
         """Return the same kernel in Python."""
@@ -98,29 +122,38 @@ class NativeObjective:
         function, places = self._parts(kind)
         (n, k), size = self.sizes, 1 + max(places, default=0)
 
-        def write(x: Any, p: Any, out: Any) -> float:
-            first, *rest = function(floats(x, (n,)), floats(p, (k,)))
+        def write(x: Any, p: Any, out: Any, *vector: Any) -> float:
+            numbers = (floats(each, (n,)) for each in (x, *vector))
+            first, *rest = function(*numbers, floats(p, (k,)))
             floats(out, (size,))[list(places)] = rest
             return first
 
-        return Interpreted(write, EVALUATION)
+        return Interpreted(write, PRODUCT if kind == "product" else EVALUATION)
 
     def _parts(self, kind: str) -> tuple[Any, Sequence[int]]:
         """Return a function, and where all it returns but the first number goes."""
         if kind == "hessian":
             return self.second_derivatives
+        if kind == "product":
+            return self.product, range(self.sizes[0])
         return self.value_and_gradient, range(self.sizes[0])
 
 
-def _module(function: types.FunctionType, places: Sequence[int]) -> str:
-    """Return the module of ``double f(double *x, double *p, double *out)``."""
-    entry = function_of(ENTRY, DOUBLE, [POINTER] * 3)
+def _module(
+    function: types.FunctionType, places: Sequence[int], takes_vector: bool
+) -> str:
+    """Return the module of ``double f(double *x, double *p, double *out)``.
+
+    One that takes a vector takes it as the last argument.
+    """
+    entry = function_of(ENTRY, DOUBLE, [POINTER] * (4 if takes_vector else 3))
     builder = InPieces(entry.append_basic_block())
-    x, p = (Given(builder, address) for address in entry.args[:2])
-    out = Numbers(builder, entry.args[2])
+    x, p, out, *vector = entry.args
+    given = [Given(builder, address) for address in (x, *vector, p)]
+    out = Numbers(builder, out)
     first, *rest = (
         number.value if isinstance(number, Value) else DOUBLE(number)
-        for number in writing(function)(x, p)
+        for number in writing(function)(*given)
     )
     for number, place in zip(rest, places, strict=True):
         builder.store(number, out.at(place))

@@ -73,8 +73,8 @@ class RuleCode:
         from symgd.lowering.intrinsics import floats
 
         n_h, n, totals = self.hyper, self.n, self.update.totals
-        points = self.update.points
-        rows = self.width + points
+        derivatives = self.update.derivatives
+        rows = self.width + derivatives
 
         def schedule(t: float, h: int, out: int) -> int:
             floats(out, (n_h,))[:] = self.schedule(t, floats(h, (n_h,)))
@@ -93,7 +93,7 @@ class RuleCode:
 
         return {
             "schedule": Interpreted(schedule, SCHEDULE),
-            "summands": part(self.update.summands, totals + points),
+            "summands": part(self.update.summands, totals + derivatives),
             "update": part(self.update.slots, self.width),
         }
 

@@ -136,11 +136,11 @@ class TravellingRule:
         return lower, upper
 
 
-def refuse_evaluations(rule: Rule, what: str) -> None:
-    """Raise InputError if a rule evaluates elsewhere, which only symgd's loops do."""
-    if rule.evaluations:
-        problem = f"rule {rule.name!r} evaluates at other points, g(...), and {what}"
-        raise InputError(f"{problem} has no loop that does; minimize has")
+def refuse_derivatives(rule: Rule, what: str) -> None:
+    """Raise InputError if a rule calls g or hvp, for which only symgd's loops are."""
+    if rule.asks_for("g", "hvp"):
+        problem = f"rule {rule.name!r} asks for g(...) or hvp(...), and {what}"
+        raise InputError(f"{problem} has no loop that computes them; minimize has")
 
 
 def described(formula: TravellingFormula, rule: TravellingRule | None) -> list[str]:

@@ -157,6 +157,7 @@ def lane_kernel(problem: Problem, first: RuleRun, form: Any) -> machine.Kernel:
         watched = watch(rule, objective.expression, bounded)
         return lanes.iteration(
             objective.native.in_lanes(slots),
+            objective.native.product_in_lanes(slots) if rule.asks_for("hvp") else None,
             lowered_schedule(tuple(first.schedules), Style.THROUGHPUT),
             lane_update(rule, n),
             lanes.Sizes(

@@ -72,11 +72,15 @@ def done(
     try:
         while True:
             while begun < count and len(sent) < at_once and not is_over():
-                rows = slice(begun, min(begun + size, count))
+                # Smaller ones at the end, so that no worker is left alone with one.
+                most_now = max(first, -(-(count - begun) // at_once))
+                rows = slice(begun, min(begun + min(size, most_now), count))
                 try:
                     sent[executor.submit(timed, (work, part(rows)))] = rows
                 except BrokenExecutor:
                     lost.append(rows)
+                except Exception as error:  # an executor's own, about what is sent
+                    raise _ours(error) from None
                 begun = rows.stop
             if not sent:
                 break
@@ -104,6 +108,14 @@ def done(
     for rows in lost:
         if not cut.noted and time.time() < deadline:
             yield rows, work(part(rows))
+
+
+def _ours(error: BaseException) -> BaseException:
+    """Return the error of symgd that is behind another one, if one is."""
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, InputError):
+        behind = behind.__cause__ or behind.__context__
+    return behind or error
 
 
 def _next_size(size: int, seconds: float) -> int:

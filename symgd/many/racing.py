@@ -159,11 +159,12 @@ def raced(
     with _told(2 * len(entries), settings.progress) as tell:
         for label, entry in entries.items():
             tell(f"compiling {label}")
-            lanes[label] = lane = Lane(given, entry, limits, settings)
+            lanes[label] = Lane(given, entry, limits, settings)
+            run = lanes[label].run  # or the error that says why there is none
             if not start:
-                _, start, source = find_start(lane.run, x0, limits, rng)
+                _, start, source = find_start(run, x0, limits, rng)
             if executor is None:
-                _prepare(lane.run, start)
+                _prepare(run, start)
         with Interrupts() as interrupts:
             way = (lanes, start, interrupts, tell)
             ended = _in_turn(*way) if executor is None else _elsewhere(*way, executor)

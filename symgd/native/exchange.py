@@ -14,11 +14,13 @@ class ArrayFacts(Record):
 
     function: int  # the address of the evaluation
     step: int  # of an update
-    sums: int  # of totals over coordinates, and of a point to evaluate at
+    sums: int  # of totals over coordinates, and of a point or a vector
     look: int  # of a look at an iterate
     stages: int  # how often totals are to be formed before an update
-    points: int  # at which an update evaluates
-    evaluates: int  # the stages that end with an evaluation elsewhere, as bits
+    product: int  # likewise of the Hessian's product with a vector, if it is needed
+    derivatives: int  # that an update asks for
+    evaluates: int  # the stages that end with a gradient elsewhere, as bits
+    multiplies: int  # likewise with a product
     gathers: int  # whether the update is part of the pass that evaluates
     width: int  # slots of a variable
     constants: int  # hyperparameters
@@ -61,7 +63,7 @@ class Room(Record):
     norm: float  # the gradient's
     bad: float  # not 0 if the iterate isn't finite
     next_bad: float  # likewise the next one
-    point: float  # at which the gradient is next evaluated: its number
+    derivative: float  # the number of the one that is next
 
 
 MOST_TOTALS, MOST_HYPERPARAMETERS = 32, 88

@@ -345,7 +345,7 @@ class EndArrays(Record):
 END_ROWS = 16
 
 
-TRAJECTORY_FORM = 16  # integers, see ``TrajectoryForm``
+TRAJECTORY_FORM = 18  # integers, see ``TrajectoryForm``
 
 
 class TrajectoryForm(NamedTuple):
@@ -354,8 +354,9 @@ class TrajectoryForm(NamedTuple):
     Numbers of variables, of slots of each, of hyperparameters and parameters; of totals
     over coordinates, and how often they are to be formed before an update; whether
     there are bounds; whether the last parameter is the number of the update; whether
-    the gradient is watched, and which slots, as bits; points at which an update
-    evaluates, and after which stages, as bits; then addresses of functions.
+    the gradient is watched, and which slots, as bits; derivatives that an update asks
+    for, and the stages that end with a gradient, or a product, as bits; then addresses
+    of functions.
     """
 
     variables: int
@@ -368,16 +369,18 @@ class TrajectoryForm(NamedTuple):
     online: int
     gradient: int
     slots: int
-    points: int
+    derivatives: int
     evaluates: int
+    multiplies: int
     value: Any
+    product: Any
     schedule: Any
     summands: Any
     update: Any
 
 
 SCHEDULE = "i:dpp"  # (t, h) -> hyperparameters
-UPDATE = "i:dddpippp"  # (t, g, f, s, k, hyper, totals) -> slots, or summands and points
+UPDATE = "i:dddpippp"  # (t, g, f, s, k, hyper, totals) -> slots; or summands, places
 
 
 @record

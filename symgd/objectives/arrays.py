@@ -18,10 +18,22 @@ from symgd.calculus.gathering import quickened
 from symgd.calculus.guarding import ends_of, kept_inside
 from symgd.calculus.listing import listing
 from symgd.calculus.program import Program, gradient_program
-from symgd.calculus.sizes import inferred_sizes, lengths
+from symgd.calculus.sizes import (
+    check_needs,
+    inferred_sizes,
+    lengths,
+    lengths_of,
+    measured_sizes,
+)
 from symgd.calculus.stable import stable
 from symgd.errors import FormulaError, InputError, guess, unknown_name
-from symgd.language.formula import names_in, natural_order, symbol, text_of
+from symgd.language.formula import (
+    Measured,
+    names_in,
+    natural_order,
+    symbol,
+    text_of,
+)
 from symgd.native.layout import Layout, column_of, size_of
 from symgd.native.room import memory
 from symgd.objectives.data import DataTable, digest_of
@@ -47,9 +59,8 @@ class Arrays:
     sizes : mapping of str to int
     formula : str
         As the user wrote it, for messages.
-    lengths : mapping of str to (str, int) or int, optional
-        Sizes that are the length of an axis of an array; and arrays of one axis that
-        have so many elements, no more.
+    measured : Measured
+        How long arrays are, where that isn't what indices reach.
 
     Attributes
     ----------
@@ -76,9 +87,9 @@ class Arrays:
         table: DataTable,
         sizes: Mapping[str, int],
         formula: str,
-        lengths: Mapping[str, tuple[str, int] | int] | None = None,
+        measured: Measured,
     ) -> None:
-        self.lengths = dict(lengths or {})
+        self.measured = measured
         self.partitions = table.partitions
         self.expression = expression = structure.narrowed(expression)
         self.parameters = tuple(parameters)
@@ -90,6 +101,7 @@ class Arrays:
             raise InputError(f"{name!r} is a size here: {advice}")
         loose = self.size_names - structure.bound_names(expression) - set(sizes)
         loose -= structure.names_from_end(expression)
+        loose -= {s.name for *_, n in measured.lengths for s in n.free_symbols}
         for name in loose:
             problem = f"{name!r} is not the index of a sum: write"
             example = f"sum(... for {name} in range(n))"
@@ -117,6 +129,7 @@ class Arrays:
         self.variables = self._ordered(found, variables)
         self.ranks = {name: found.get(name, 0) for name in self.variables}
         self.sizes: dict[str, int] = dict(sizes)
+        self.guessed: set[str] = set()  # lengths that several sizes would give
         self.shapes: dict[str, tuple[int, ...]] | None = None
         self.guarded: Mapping[sp.Indexed, frozenset[int]] = {}
         self.ends: Mapping[str, int] = {}
@@ -150,16 +163,20 @@ class Arrays:
     def _infer(self, shapes: Mapping[str, Sequence[int]]) -> None:
         """Work out sizes and shapes; ``shapes`` are what is known of variables."""
         lengths = {name: column.shape for name, column in self.data.items()}
-        self._tell({**lengths, **shapes})
-        self.sizes = inferred_sizes(
-            self.expression, self.size_names, self.sizes, {**lengths, **shapes}
-        )
+        told = {**lengths, **shapes}
+        exact = measured_sizes(self.measured, self.certain_sizes, told)
+        own = {name: n for name, n in exact.items() if name in self.size_names}
+        self.sizes = inferred_sizes(self.expression, self.size_names, own, told)
+        measured = {s.name for *_, n in self.measured.lengths for s in n.free_symbols}
+        self.guessed = measured & (self.sizes.keys() - own.keys())
+        check_needs(self.measured, {**exact, **self.sizes})
         if self.size_names - set(self.sizes):
             return
         reach = ranges.Reach(self.expression, self.sizes, self.data, self.formula)
         least = reach.shapes(self.ranks)
-        known = {name: tuple(shapes.get(name, least[name])) for name in self.variables}
-        self._check_lengths(known, least)
+        whole = lengths_of(self.measured, exact, self.ranks)
+        known = {**least, **whole, **{name: tuple(shapes[name]) for name in shapes}}
+        self._check_lengths(known, {**least, **whole})
         everything = {**lengths, **known}
         self.guarded = reach.guarded(everything)
         self.ends = ends_of(self.guarded, everything)
@@ -175,18 +192,10 @@ class Arrays:
                 raise FormulaError(problem, self.formula)
         self.shapes = known
 
-    def _tell(self, shapes: Mapping[str, Sequence[int]]) -> None:
-        """Enter the sizes that are said to be the length of a known array."""
-        sizes = dict(self.sizes)
-        for name, told in self.lengths.items():
-            if isinstance(told, tuple):
-                array, axis = told
-                if array in shapes and name in self.size_names:
-                    sizes[name] = shapes[array][axis]
-            elif name in shapes and tuple(shapes[name]) != (told,):
-                problem = f"{name} has shape {tuple(shapes[name])}, and {told} elements"
-                raise InputError(f"{problem} are read of it")
-        self.sizes = sizes
+    @property
+    def certain_sizes(self) -> dict[str, int]:
+        """The sizes without those that another start may tell otherwise."""
+        return {name: n for name, n in self.sizes.items() if name not in self.guessed}
 
     def _check_lengths(
         self, known: Mapping[str, Sequence[int]], least: Mapping[str, Sequence[int]]
@@ -265,6 +274,9 @@ class Arrays:
 
     def _measured_by(self, size: sp.Symbol) -> tuple[str, int] | None:
         """Return a variable and an axis of it that is so long."""
+        for name, axis, length in self.measured.lengths:
+            if length == size and name in self.ranks:
+                return name, axis
         for access in structure.accesses(self.expression):
             for axis, index in enumerate(access.node.indices):
                 last = structure.extreme(index, access.ranges, True)
@@ -348,6 +360,7 @@ class Arrays:
         entries = []
         for name, free in self.indices.items():
             ends = lengths(self.expression, self.size_names, name, len(free))
+            ends = self.measured.of(name, ends)
             entries.append(gradient_entry(self.expression, name, free, ends))
         return sp.ImmutableMatrix(entries)
 

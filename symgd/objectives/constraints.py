@@ -22,7 +22,14 @@ import sympy as sp
 from symgd.calculus.sizes import lengths
 from symgd.calculus.structure import size_names
 from symgd.errors import FormulaError, InputError
-from symgd.language.formula import Shapes, names_in, natural_order, symbol, text_of
+from symgd.language.formula import (
+    Measured,
+    Shapes,
+    names_in,
+    natural_order,
+    symbol,
+    text_of,
+)
 from symgd.language.nodes import Sum
 from symgd.language.relations import Relation, read_relation
 from symgd.objectives.bound_rows import BoundRow, bound_rows
@@ -86,7 +93,8 @@ class Constraints:
             taken = shapes.taken | self.names()
             shapes = dataclasses.replace(shapes, taken=frozenset(taken))
             relation = read_relation(each, known, shapes)
-            arrays = {**_lengths_in(_family(relation)), **shapes.arrays}
+            found = _lengths_in(_family(relation), relation.measured)
+            arrays = {**found, **shapes.arrays}
             shapes = dataclasses.replace(shapes, arrays=arrays)
             if not any(part.free_symbols for part in relation.parts()):
                 raise FormulaError("there is no variable in a constraint", str(each))
@@ -347,6 +355,7 @@ def constrained(
     given: Any,
     parameters: Mapping[str, float],
     shapes: Mapping[str, Sequence[int]] | None = None,
+    measured: Measured | None = None,
     **more: Any,
 ) -> Lagrangian:
     """Return the Lagrangian of a formula within constraints.
@@ -364,10 +373,13 @@ def constrained(
     parameters : mapping of str to float
     shapes : mapping of str to sequence of int, optional
         What is known of arrays beside data and the formula.
+    measured : Measured, optional
+        How long the formula's arrays are, where that isn't what indices reach.
     **more
         What else an objective takes: data and sizes.
     """
     free = {each.name for each in expression.free_symbols} - set(parameters)
+    measured = measured or Measured()
     constraints = (
         given
         if isinstance(given, Constraints)
@@ -375,9 +387,12 @@ def constrained(
             given,
             (*(declared or ()), *parameters),
             declared or natural_order(free),
-            _shapes(expression, parameters, shapes or {}, more.get("data")),
+            _shapes(expression, measured, parameters, shapes or {}, more.get("data")),
         )
     )
+    for relation in constraints.relations:
+        measured = measured.joined(relation.measured)
+    more = {**more, "parameters": parameters, "measured": measured}
     taken = {*parameters, *(declared or ()), *constraints.names()}
     taken |= {each.name for each in expression.free_symbols}
     factor = unused("objective", taken)
@@ -389,9 +404,9 @@ def constrained(
     shown = f"{text_of(expression)}, subject to {told}"
     with _told_as(shown, text_of(total)), _named_as(constraints, blocks):
         if declared is None:
-            found = make(total, None, parameters=parameters, **more).variables
+            found = make(total, None, **more).variables
             declared = [name for name in found if name not in own]
-        function = make(total, [*declared, *own], parameters=parameters, **more)
+        function = make(total, [*declared, *own], **more)
     _check_conditions(constraints, declared)
     if function.arrays is not None:
         function.arrays.formula = shown  # for errors that come later
@@ -400,23 +415,26 @@ def constrained(
 
 def _shapes(
     expression: sp.Expr,
+    measured: Measured,
     parameters: Iterable[str],
     told: Mapping[str, Sequence[int]],
     data: Any,
 ) -> Shapes:
     """Return what relations may know of arrays: those of the formula, and data."""
     plain, _ = names_in(expression)
-    arrays = {**_lengths_in(expression), **told, **shapes_of_data(data)}
+    arrays = _lengths_in(expression, measured)
+    arrays |= {**told, **shapes_of_data(data)}
     scalars = frozenset({*plain, *parameters})
     return Shapes(arrays, scalars, taken=frozenset({*plain, *arrays, *scalars}))
 
 
-def _lengths_in(expression: sp.Expr) -> dict[str, Sequence[Any]]:
+def _lengths_in(expression: sp.Expr, measured: Measured) -> dict[str, Sequence[Any]]:
     """Return the lengths of arrays, by names of sizes where a formula tells them."""
     _, ranks = names_in(expression)
     sizes = size_names(expression)
     return {
-        name: lengths(expression, sizes, name, rank) for name, rank in ranks.items()
+        name: measured.of(name, lengths(expression, sizes, name, rank))
+        for name, rank in ranks.items()
     }
 
 

@@ -66,7 +66,7 @@ class Kernels:
     def _straight(self, kind: str) -> Kernel:
         """Return the kernel of a formula without loops."""
         return self.written(
-            *((kind,), EVALUATION),
+            *((kind,), PRODUCT if kind == "product" else EVALUATION),
             lambda: self.forms.native.written(kind),
             lambda: self.forms.native.interpreted(kind),
             without_loops,

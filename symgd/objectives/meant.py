@@ -98,7 +98,7 @@ def objective_of(objective: Any, *given: Any, args: Any = (), **more: Any) -> Ob
         sizes = {k: n for k, n in sizes.items() if k not in shapes}
     if shapes:
         more = {**more, "sizes": {**sizes, **shapes}}
-    made = Objective(whole.formula if whole else objective, names, **more)
+    made = Objective(whole or objective, names, **more)
     if whole is not None:
         warn_of_lengths(objective, set(made.variables) - naming.named_in(given))
     naming.warn_of_misread(objective, made.variables, *given)

@@ -15,7 +15,7 @@ from symgd.objectives.forms import QUICK_LENGTH, QUICK_VARIABLES, Forms
 from symgd.objectives.kernels import Kernels
 from symgd.objectives.space import Space
 from symgd.objectives.statement import Called, Statement
-from symgd.objectives.whole_arrays import warn_of_lengths
+from symgd.objectives.whole_arrays import IndexedText, warn_of_lengths
 
 if TYPE_CHECKING:
     import numpy as np
@@ -159,6 +159,8 @@ class Objective:
             formula = Called(formula)
         if isinstance(formula, Called):
             told = told.of_function(formula)
+        elif isinstance(formula, IndexedText):
+            told = told.of_indexed(formula)
         elif isinstance(formula, Objective):
             told = told.beside(formula._statement())
         with told.placed():
@@ -212,9 +214,10 @@ class Objective:
         if arrays is None:
             return told
         data = arrays.partitions or arrays.data or None
-        known: dict[str, Any] = {"data": data, "sizes": arrays.sizes}
+        known: dict[str, Any] = {"data": data, "sizes": arrays.certain_sizes}
+        known["measured"] = arrays.measured
         if relations is None:
-            known |= {"shapes": arrays.shapes or {}, "lengths": arrays.lengths}
+            known["shapes"] = arrays.shapes or {}
         return told._replace(**known)
 
     def _read_constraints(self, told: Statement) -> None:
@@ -228,12 +231,13 @@ class Objective:
             raise InputError(f"{problem}: give bounds, or add a penalty to the formula")
         old = self._forms
         self.constraints = constrained(
-            Objective,
+            lambda *given, **more: Objective._of(Statement(*given, **more)),
             old.expression,
             old.declared,
             told.subject_to,
             self.parameters,
             told.shapes or {},
+            told.measured,
             data=told.data,
             sizes=told.whole_sizes(),
             missing=told.missing,
@@ -256,7 +260,7 @@ class Objective:
 
     def _with_arrays(self, told: Statement) -> Arrays:
         """Return what the names of a formula with arrays stand for."""
-        from symgd.language.formula import names_in, text_of
+        from symgd.language.formula import Measured, names_in, text_of
         from symgd.objectives.arrays import Arrays
         from symgd.objectives.data import DataTable
 
@@ -273,7 +277,7 @@ class Objective:
             DataTable(told.data, told.missing),
             told.whole_sizes(),
             formula,
-            told.lengths,
+            told.measured or Measured(),
         )
         if not arrays.variables or not set(arrays.variables) & {*plain, *ranks}:
             problem = "the formula has no variable: a constant has no minimum to find"
@@ -464,8 +468,8 @@ class Objective:
         ----------
         kind : str
             "evaluation" returns the value and writes the gradient, "hessian" writes
-            the Hessian, row by row, where it isn't 0. With arrays there is "product",
-            too, ``f(x, p, out, v)``, that of the Hessian with a direction v.
+            the Hessian, row by row, where it isn't 0, and "product", called
+            ``f(x, p, out, v)``, that of the Hessian with a direction v.
 
         Raises
         ------

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import sympy as sp
+
 from symgd.errors import InputError
+from symgd.language.formula import Measured, symbol
 from symgd.language.python.python_functions import PythonFormula, read_function
 from symgd.objectives.data import DataTable
 
@@ -23,8 +26,8 @@ class FunctionRead:
     data : mapping, or what the user gave
         None where the formula has no arrays.
     sizes : dict of str to int
-    lengths : dict of str to (str, int) or int
-        See :class:`symgd.objectives.arrays.Arrays`.
+    measured : Measured
+        Which sizes are the length of an array.
     """
 
     formula: PythonFormula
@@ -32,25 +35,7 @@ class FunctionRead:
     parameters: dict[str, float]
     data: Any
     sizes: dict[str, int]
-    lengths: dict[str, tuple[str, int] | int]
-
-    def all_sizes(self) -> dict[str, int]:
-        """Return all sizes, those that are lengths of arrays, too.
-
-        Raises
-        ------
-        InputError
-            If one of these isn't known.
-        """
-        sizes = dict(self.sizes)
-        for name, told in self.lengths.items():
-            if isinstance(told, tuple) and name not in sizes:
-                array, axis = told
-                if array not in self.formula.shapes:
-                    problem = f"the length of {array} isn't known"
-                    raise InputError(f"{problem}: give sizes={{{name!r}: 10}}, say")
-                sizes[name] = self.formula.shapes[array][axis]
-        return sizes
+    measured: Measured
 
 
 def function_read(
@@ -83,16 +68,24 @@ def function_read(
     if {*order} != {*found.variables}:
         told = ", ".join(found.variables)
         raise InputError(f"the variables of the function are {told}, not {order}")
-    lengths: dict[str, tuple[str, int] | int] = {**found.exact}
-    lengths |= {k: v for k, v in found.lengths.items() if k not in (sizes or {})}
     return FunctionRead(
         found,
         order,
         found.parameters,
         _data(found, data, table),
         {**found.sizes, **(sizes or {})},
-        lengths,
+        _measured(found, sizes or {}),
     )
+
+
+def _measured(found: PythonFormula, sizes: Mapping[str, int]) -> Measured:
+    exact = ((name, 0, sp.Integer(n)) for name, n in found.exact.items())
+    named = (
+        (array, axis, symbol(name))
+        for name, (array, axis) in found.lengths.items()
+        if name not in sizes
+    )
+    return Measured((*exact, *named))
 
 
 def _column(table: DataTable, data: Any, name: str) -> Any:

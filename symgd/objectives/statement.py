@@ -11,11 +11,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symgd.errors import InputError
 from symgd.language.plain import constant, count
-from symgd.objectives.whole_arrays import of_arrays, split_sizes, with_indices
+from symgd.objectives.whole_arrays import (
+    IndexedText,
+    of_arrays,
+    split_sizes,
+    with_indices,
+)
 
 if TYPE_CHECKING:
     import sympy as sp
 
+    from symgd.language.formula import Measured
     from symgd.objectives.python_objective import FunctionRead
 
 
@@ -40,8 +46,8 @@ class Statement(NamedTuple):
     ----------
     shapes : mapping of str to tuple
         Of arrays, beside those that data and a start tell.
-    lengths : mapping of str to (str, int) or int
-        See :class:`symgd.objectives.arrays.Arrays`.
+    measured : Measured, optional
+        How long arrays are, where that isn't what indices reach.
     placed : function
         Makes the context in which errors show where in a Python function they are.
     """
@@ -56,16 +62,14 @@ class Statement(NamedTuple):
     workers: int | None = None
     subject_to: Any = None
     shapes: Mapping[str, tuple[int, ...]] | None = None
-    lengths: Mapping[str, Any] | None = None
+    measured: Measured | None = None
     placed: Callable[[], Any] = contextlib.nullcontext
 
     def of_function(self, called: Called) -> Statement:
         """Return the same with the formula that a Python function is read as."""
         read = called.read(self.variables, self.parameters, self.data, self.sizes)
         formula = read.formula
-        sizes: dict[str, Any] = dict(
-            read.sizes if self.subject_to is None else read.all_sizes()
-        )
+        sizes: dict[str, Any] = dict(read.sizes)
         told = {n: formula.shapes[n] for n in read.variables if n in formula.shapes}
         sizes |= {name: tuple(shape) for name, shape in told.items()}
         return self._replace(
@@ -74,7 +78,7 @@ class Statement(NamedTuple):
             parameters=read.parameters,
             data=read.data,
             sizes=sizes,
-            lengths=read.lengths,
+            measured=read.measured,
             placed=formula.placed,
         )
 
@@ -88,7 +92,7 @@ class Statement(NamedTuple):
                 changes[name] = getattr(known, name)
         changes["iteration"] = self.iteration or known.iteration
         if self.data is None:
-            changes |= {"data": known.data, "lengths": known.lengths}
+            changes |= {"data": known.data, "measured": known.measured}
             if self.sizes is None:
                 changes |= {"sizes": known.sizes, "shapes": known.shapes}
         return self._replace(**changes)
@@ -133,7 +137,14 @@ class Statement(NamedTuple):
             return self
         shapes = {**known, **whole.shapes}
         sizes = {k: n for k, n in lengths.items() if k not in shapes}
-        return self._replace(formula=whole.formula, sizes=sizes, shapes=shapes)
+        return self._replace(sizes=sizes, shapes=shapes).of_indexed(whole)
+
+    def of_indexed(self, whole: IndexedText) -> Statement:
+        """Return the same with a formula whose arrays have indices."""
+        measured = whole.measured
+        if self.measured is not None:
+            measured = measured.joined(self.measured)
+        return self._replace(formula=whole.formula, measured=measured)
 
     def with_lengths(self, expression: sp.Expr) -> Statement:
         """Return the same with sizes that are said of arrays as their shapes."""

@@ -8,11 +8,14 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from symgd.errors import InputError
 from symgd.language.naming import names_of_sizes
 from symgd.objectives.numbers_given import named, shape_of
+
+if TYPE_CHECKING:
+    from symgd.language.formula import Measured
 
 # What a text with whole arrays has; many others have it, too.
 _SIGNS = re.compile(
@@ -32,11 +35,13 @@ LENGTHS = ("n", "N")  # names that hardly anybody means as a variable beside arr
 class IndexedText(NamedTuple):
     """A formula with indices, and what was said of the shapes of its variables.
 
-    The formula is text, or an expression if that would be too long to be read again.
+    The formula is text, or an expression if that would be too long to be read again;
+    how long its arrays are is ``measured``.
     """
 
     formula: Any
     shapes: Mapping[str, Shape]
+    measured: Measured
 
 
 def split_sizes(sizes: Any) -> tuple[Any, dict[str, Shape]]:
@@ -152,12 +157,14 @@ def with_indices(
         start,
     )
     declared = {name: symbol(name) for name in (*names, *scalars)}
-    expression = without_arrays(text, declared, shapes)
-    if expression is None:
+    found = without_arrays(text, declared, shapes)
+    if found is None:
         return None
+    expression, measured = found
     formula = text_of(expression)
     told_of = {name: shape for name, shape in known.items() if shape}
-    return IndexedText(formula if len(formula) < LONG else expression, told_of)
+    given = formula if len(formula) < LONG else expression
+    return IndexedText(given, told_of, measured)
 
 
 def _counted(

@@ -12,7 +12,7 @@ from symgd.errors import FormulaError
 from symgd.language.plain import plain_number
 
 REDUCTIONS = ("dot", "norm", "mean")
-ELSEWHERE = ("g",)  # evaluations at other points
+DERIVATIVES = ("g", "hvp")  # that are called
 
 
 def assignment(line: str) -> tuple[str, str]:
@@ -72,15 +72,15 @@ def calls_in(formula: str) -> list[Any]:
 def names_in(formula: str, reduced: bool = True) -> set[str]:
     """Return the names that a formula reads, as far as it can be read.
 
-    An evaluation elsewhere reads the gradient. Without ``reduced``, names that are only
-    read inside of reductions don't count.
+    A derivative that is called reads the gradient. Without ``reduced``, names that are
+    only read inside of reductions don't count.
     """
     nodes, hidden, evaluated = _nodes(formula), set[int](), set[int]()
     for node in nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             inner = not reduced and node.func.id in REDUCTIONS
             hidden |= {id(part) for part in (ast.walk(node) if inner else [node.func])}
-            evaluated |= {id(node)} if node.func.id in ELSEWHERE else set()
+            evaluated |= {id(node)} if node.func.id in DERIVATIVES else set()
     names = (node for node in nodes if isinstance(node, ast.Name))
     read = {node.id for node in names if id(node) not in hidden}
     return read | ({"g"} if evaluated - hidden else set())

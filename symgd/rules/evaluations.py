@@ -1,6 +1,7 @@
-"""Evaluations at other points than the iterate, ``g(point)``, in rules.
+"""Derivatives that a rule asks for beside ``g``: elsewhere, or of second order.
 
-A rule's equations are for one coordinate; the point is made of all of them.
+A rule's equations are for one coordinate; the point of ``g(point)``, or the vector of
+``hvp(vector)``, is made of all of them.
 """
 
 from __future__ import annotations
@@ -25,12 +26,24 @@ class g(sp.Function):
         return rf"g{power}\left({inner}\right)"
 
 
-KINDS = (g,)
+class hvp(sp.Function):
+    """The coordinate of the product of the Hessian, where g is, with a vector."""
+
+    nargs = 1
+    is_extended_real = True
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        inner = printer._print(self.args[0])
+        product = rf"\left(H \cdot \left({inner}\right)\right)"
+        return product if exp is None else f"{product}^{{{exp}}}"
+
+
+KINDS = (g, hvp)
 TABLE = {
     kind.__name__: Function(
         kind.__name__,
         kind,
-        lambda *_: math.nan,  # a constant is no point: see Rule
+        lambda *_: math.nan,  # of all coordinates alike: see Rule
         (1, 1),
         node=kind,
     )

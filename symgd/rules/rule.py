@@ -20,7 +20,7 @@ from symgd.language.plain import plain_number, split
 from symgd.native import compiled
 from symgd.native.criteria import MEANINGS
 from symgd.rules.equations import (
-    ELSEWHERE,
+    DERIVATIVES,
     REDUCTIONS,
     assignment,
     calls_in,
@@ -67,7 +67,8 @@ class Rule:
         began, however often x is assigned), ``f`` (the value there), ``t`` (1 at the
         first update), the state and the hyperparameters; they must assign ``x``.
         ``dot(a, b)``, ``norm(a)`` and ``mean(a)`` reduce over coordinates;
-        ``g(a)`` is the gradient at the point a, which counts as an evaluation.
+        ``g(a)`` is the gradient at the point a, which counts as an evaluation, and
+        ``hvp(a)`` the product of the Hessian, where g is, with the vector a.
         ``#`` starts a comment; comments above the equations are the rule's reference.
     initial : mapping of str to number or formula, optional
         The state before the first update; 0 if not given. A formula may read the
@@ -283,17 +284,21 @@ class Rule:
             now[symbol(name)] = expression.xreplace(now)
         return {name: now[symbol(name)] for name in ("x", *self.state)}
 
+    def asks_for(self, *derivatives: str) -> bool:
+        """Return whether an equation calls a derivative, ``g`` or ``hvp``."""
+        calls = (call for _, formula in self.assignments for call in calls_in(formula))
+        return any(call.func.id in derivatives for call in calls)
+
     @functools.cached_property
     def evaluations(self) -> int:
         """How often an update evaluates the gradient elsewhere than at x."""
-        calls = (call for _, formula in self.assignments for call in calls_in(formula))
-        if not any(call.func.id in ELSEWHERE for call in calls):
+        if not self.asks_for("g"):
             return 0
         import sympy as sp
 
         from symgd.rules.staging import staged
 
-        return len(staged(tuple(self.updates.values()), sp.Symbol("n")).points)
+        return staged(tuple(self.updates.values()), sp.Symbol("n")).evaluations
 
     @functools.cached_property
     def initial(self) -> Mapping[str, sp.Expr]:
@@ -305,8 +310,8 @@ class Rule:
             if name not in self.state:
                 raise unknown_name(f"state of rule {self.name!r}", name, self.state)
             read_early = names_in(str(formula)) & {*self.state}
-            if any(call.func.id in ELSEWHERE for call in calls_in(str(formula))):
-                problem = "a start can't evaluate at another point"
+            if any(call.func.id in DERIVATIVES for call in calls_in(str(formula))):
+                problem = "a start reads no derivative but g where it is"
                 line = f"{name} starts at {formula}"
                 raise FormulaError(f"rule {self.name!r}: {problem}", line)
             if read_early:
@@ -350,7 +355,7 @@ class Rule:
         varied = {"x", "g", *(name for name, _ in self.assignments)} - self.scalars
         for call in calls_in(formula):
             name = call.func.id
-            if name in (*REDUCTIONS, *ELSEWHERE) and call.args:
+            if name in (*REDUCTIONS, *DERIVATIVES) and call.args:
                 inside = [names_in(ast.unparse(a), reduced=False) for a in call.args]
                 if not set().union(*inside) & varied:
                     margin = len(formula) - len(formula.lstrip())
@@ -360,8 +365,9 @@ class Rule:
                         for offset in (call.col_offset, call.end_col_offset)
                     )
                     so = "there is nothing to reduce"
-                    if name in ELSEWHERE:
-                        so = "it is at no point that the rule computes"
+                    if name in DERIVATIVES:
+                        kind = "point" if name == "g" else "vector"
+                        so = f"there is no {kind} to compute"
                     raise FormulaError(
                         f"{formula[start:end]}: nothing in it differs from coordinate "
                         f"to coordinate, so {so}",

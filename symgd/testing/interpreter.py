@@ -5,19 +5,29 @@ It shares nothing with the loops: SymPy's numbers, one assignment after the othe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import sympy as sp
 
 from symgd.language.formula import symbol
-from symgd.rules.evaluations import g
+from symgd.rules.evaluations import KINDS as DERIVATIVES
+from symgd.rules.evaluations import g, hvp
 from symgd.rules.reductions import KINDS, dot, mean
 from symgd.rules.rule import Rule
 
 ExactNumbers: TypeAlias = list[Any]  # one SymPy number for each coordinate
-# Returns the value and the gradient at a point.
-ExactEvaluation: TypeAlias = Callable[[ExactNumbers], tuple[Any, ExactNumbers]]
+BEGUN = "[x]"  # the name of x where the update began
+
+
+class ExactEvaluation(Protocol):
+    """An objective with exact numbers."""
+
+    def __call__(self, x: ExactNumbers) -> tuple[Any, ExactNumbers]:
+        """Return the value and the gradient at a point."""
+
+    def product(self, x: ExactNumbers, vector: ExactNumbers) -> ExactNumbers:
+        """Return the product of the Hessian at a point with a vector."""
 
 
 def interpreted(
@@ -33,8 +43,8 @@ def interpreted(
     Parameters
     ----------
     rule : Rule
-    evaluation : callable
-        Returns value and gradient of the objective.
+    evaluation : ExactEvaluation
+        The objective.
     start : sequence of float
     hyperparameters : mapping
         All that the rule has: numbers, or schedules as text.
@@ -46,7 +56,7 @@ def interpreted(
     given = {k: rule.schedule(k, v) for k, v in hyperparameters.items()}
     known: dict[str, ExactNumbers] = {"x": [_exact(each, digits) for each in start]}
     value, slope = evaluation(known["x"])
-    known |= {"f": [value] * n, "g": slope}
+    known |= {"f": [value] * n, "g": slope, BEGUN: known["x"]}
 
     def constants(t: int) -> dict[str, ExactNumbers]:
         at = {symbol("t"): sp.Integer(t)}
@@ -64,7 +74,7 @@ def interpreted(
             known = known | {name: _at(expression, known, digits, evaluation)}
         path.append({name: known[name] for name in ("x", *rule.state)})
         value, slope = evaluation(known["x"])
-        known |= {"f": [value] * n, "g": slope}
+        known |= {"f": [value] * n, "g": slope, BEGUN: known["x"]}
     return path
 
 
@@ -87,7 +97,7 @@ def _at(
         for node in inner:
             parts = [_at(each, known, digits, evaluation) for each in node.args]
             name = f"{node.func.__name__} {len(known)}"
-            known[name] = _over_all(node, parts, digits, evaluation)
+            known[name] = _over_all(node, parts, digits, evaluation, known[BEGUN])
             reduced = reduced.xreplace({node: symbol(name)})
     names = [each.name for each in reduced.free_symbols]
     return [
@@ -98,7 +108,7 @@ def _at(
 
 def _innermost(expression: sp.Expr) -> list[sp.Expr]:
     """Return the reductions and evaluations in which there is no other."""
-    kinds = (*KINDS, g)
+    kinds = (*KINDS, *DERIVATIVES)
     found = expression.atoms(*kinds)
     return [e for e in found if not any(part.has(*kinds) for part in e.args)]
 
@@ -108,11 +118,14 @@ def _over_all(
     parts: list[ExactNumbers],
     digits: int,
     evaluation: ExactEvaluation,
+    begun: ExactNumbers,
 ) -> ExactNumbers:
     """Return, for each coordinate, what all of them are needed for."""
     n = len(parts[0])
     if isinstance(node, g):
         return evaluation(parts[0])[1]
+    if isinstance(node, hvp):
+        return evaluation.product(begun, parts[0])
     if isinstance(node, mean):
         return [sp.Add(*parts[0]) / n] * n
     one, other = parts if isinstance(node, dot) else (parts[0], parts[0])

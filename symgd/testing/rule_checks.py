@@ -243,6 +243,11 @@ class _Exactly:
         gradient = self.matrix @ away
         return away @ gradient / 2, gradient.tolist()
 
+    def product(self, x: ExactNumbers, vector: ExactNumbers) -> ExactNumbers:
+        """Return the Hessian's product with a vector; it is the same everywhere."""
+        del x
+        return (self.matrix @ np.array(vector, dtype=object)).tolist()
+
 
 def _floats(numbers: ExactNumbers) -> np.ndarray:
     return np.array([float(each) for each in numbers])

@@ -4,8 +4,11 @@ Each row is a kind; the points are far out, near to where terms cancel, and in b
 where nothing is rewritten.
 """
 
+import mpmath
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from symgd import FormulaError, Objective
 from symgd.language.formula import read
@@ -100,3 +103,59 @@ def test_products_of_exponentials_over_an_index_are_divided():
 def test_a_number_beyond_float64_is_refused_where_no_exponential_takes_it():
     with pytest.raises(FormulaError, match="too large for float64"):
         read("(1e300*x)**2")
+
+
+SATURATED = {
+    "tanh(x)": lambda x: (
+        mpmath.sech(x) ** 2,
+        -2 * mpmath.tanh(x) * mpmath.sech(x) ** 2,
+    ),
+    "log(cosh(x))": lambda x: (mpmath.tanh(x), mpmath.sech(x) ** 2),
+    "1 - tanh(x)**2": lambda x: (
+        -2 * mpmath.tanh(x) * mpmath.sech(x) ** 2,
+        mpmath.sech(x) ** 2 * (4 - 6 * mpmath.sech(x) ** 2),
+    ),
+    "1/tanh(x)": lambda x: (
+        -(mpmath.csch(x) ** 2),
+        2 * mpmath.coth(x) * mpmath.csch(x) ** 2,
+    ),
+}
+
+
+@pytest.mark.parametrize("formula", SATURATED)
+def test_derivatives_of_what_tends_to_a_number_keep_their_digits(formula):
+    @settings(deadline=None, max_examples=40)
+    @given(st.floats(1, 350) | st.floats(-350, -1))
+    def check(x):
+        with mpmath.workdps(50):
+            wanted = [float(each) for each in SATURATED[formula](mpmath.mpf(x))]
+        found = [objective.grad([x])[0], objective.hess([x])[0, 0]]
+        np.testing.assert_allclose(found, wanted, rtol=3e-15, atol=1e-306)
+
+    objective = Objective(formula)
+    check()
+
+
+@pytest.mark.parametrize("formula", ["1 - tanh(x)", "1 + tanh(-x)", "2 - 2*tanh(x)**2"])
+@pytest.mark.parametrize("x", [0.3, 10.0, 20.0, 350.0])
+def test_differences_from_where_tanh_goes_keep_their_digits(formula, x):
+    with mpmath.workdps(400):
+        y = mpmath.tanh(mpmath.mpf(x))
+        wanted = float(2 - 2 * y**2 if "2" in formula else 1 - y)
+    assert Objective(formula).value([x]) == pytest.approx(wanted, rel=2e-15)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.floats(-37, 8), st.floats(0.01, 1e4))
+def test_what_the_pages_say_of_tails_and_of_sinc(z, x):
+    with mpmath.workdps(50):
+        below = mpmath.erfc(-mpmath.mpf(z) / mpmath.sqrt(2)) / 2
+        density = mpmath.npdf(mpmath.mpf(z))
+        wave = mpmath.sinpi(mpmath.mpf(x)) / (mpmath.pi * mpmath.mpf(x))
+    assert CDF.value([z]) == pytest.approx(float(below), rel=5e-13)
+    assert PDF.value([z]) == pytest.approx(float(density), rel=5e-13)
+    assert abs(SINC.value([x]) - wave) < 3e-16
+
+
+CDF, PDF = (Objective(f"normal_{kind}(z, 0, 1)") for kind in ("cdf", "pdf"))
+SINC = Objective("sinc(x)")

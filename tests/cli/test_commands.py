@@ -174,6 +174,9 @@ def test_constraints_are_shown_with_their_lagrangian():
     record = json.loads(run(*given, "--json").stdout)
     assert record["constraints"] == {"x + y == 10": "x + y == 10"}
     assert record["lagrangian"] == "multiplier*(x + y - 10) + objective*x*y"
+    assert record["jacobian"] == {"x + y - 10": {"x": "1", "y": "1"}}
+    assert record["lagrangian_gradient"]["x"] == "multiplier + objective*y"
+    assert record["lagrangian_hessian"] == [["0", "objective"], ["objective", "0"]]
 
 
 def test_options_reach_the_run(tmp_path):

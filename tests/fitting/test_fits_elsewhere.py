@@ -1,7 +1,8 @@
 """Profiles and bootstraps that an executor works at: the same bits, in order."""
 
 import os
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+import signal
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
@@ -89,6 +90,29 @@ def test_a_pool_that_is_broken_costs_nothing_but_time():
         with pytest.warns(UserWarning, match="done here"):
             sent = fit.bootstrap(20, executor=pool)
     np.testing.assert_array_equal(sent.samples, fit.bootstrap(20).samples)
+
+
+class Interrupted(Sent):
+    """Takes the first piece; then Ctrl-C comes."""
+
+    def __init__(self):
+        super().__init__()
+        self.waiting = []
+
+    def submit(self, function, given):
+        if not self.sizes:
+            return super().submit(function, given)
+        self.waiting.append(Future())
+        if len(self.waiting) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return self.waiting[-1]
+
+
+def test_ctrl_c_is_raised_and_what_has_not_begun_is_cancelled():
+    executor = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        fitted("least squares").bootstrap(500, executor=executor)
+    assert executor.waiting[0].cancelled()
 
 
 def test_a_profile_of_rows_in_files_is_sent_by_their_names(tmp_path):

@@ -82,6 +82,9 @@ def test_likelihoods(files, how):
     here = symgd.fit(MODEL, DATA, *parts, **COUNTED[how])
     assert_alike(far, here, 1e-6)
     assert far.log_likelihood == pytest.approx(here.log_likelihood, rel=1e-12)
+    summaries = (str(fit).splitlines() for fit in (far, here))
+    for mine, theirs in zip(*summaries, strict=True):
+        assert mine == theirs or mine.startswith("CONVERGED")
 
 
 def test_what_follows_from_a_fit_is_the_same(files):
@@ -111,6 +114,21 @@ def test_models_are_compared_on_the_same_rows_only(files):
         larger.f_test(other)
     with pytest.raises(InputError, match="where the rows are differs"):
         larger.f_test(here[1])
+
+
+def test_rows_that_do_not_count_cost_no_more_passes(files):
+    regression = symgd.fit(MODEL, files(DATA), "y", weights="w").regression
+    assert regression.counted is regression.counted
+    assert regression.counted.count == np.count_nonzero(DATA["w"])
+    assert regression.counted._passed_to is regression._passed_to
+
+
+def test_trials_may_be_none_for_any_method(files):
+    data = {**DATA, "n": np.where(np.arange(600) % 7, 80, 0).astype(np.int8)}
+    data["k"] = np.where(data["n"], data["k"], 0).astype(np.int16)
+    how = {"loss": "binomial", "trials": "n", "method": "lbfgs", "x0": [0.5, 1.0, 0.1]}
+    far, here = (symgd.fit(MODEL, each, "k", **how) for each in (files(data), data))
+    np.testing.assert_allclose(far.x, here.x, rtol=1e-5)
 
 
 @pytest.mark.parametrize("method", ["lbfgs", "adam"])
@@ -242,3 +260,10 @@ def test_bends_are_put_at_rows_where_the_rows_are_few(files):
     far, here = (symgd.fit(model, each, "y") for each in (files(data, (9, 30)), data))
     np.testing.assert_allclose(far.x, here.x, rtol=1e-9)
     assert (far.status, far.message[:30]) == (here.status, here.message[:30])
+
+
+def test_factors_are_of_blocks_where_rows_are_many(monkeypatch):
+    model = " + ".join(f"a{k}*cos({k}*t)" for k in range(14))
+    whole = symgd.fit(model, DATA, "y", weights="w")
+    monkeypatch.setattr(shares, "BLOCK", 250)
+    assert_alike(symgd.fit(model, DATA, "y", weights="w"), whole, 1e-7)

@@ -47,7 +47,9 @@ def test_functions_and_their_slopes(x):
         node = quick.applied(kind, x)
         assert node == kind(x)
         if isinstance(node, kind):
-            assert quick.slope(node) == node.fdiff(1)
+            keeps_digits = kind is sp.tanh  # where SymPy's own cancels
+            own = sp.cosh(*node.args) ** -2 if keeps_digits else node.fdiff(1)
+            assert quick.slope(node) == own
 
 
 @unlimited

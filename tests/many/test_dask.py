@@ -1,10 +1,12 @@
 """Descents on a Dask cluster of two processes, also where one of them is killed."""
 
+import dask.array as da
 import distributed
 import numpy as np
 import pytest
 
-from symgd import minimize_many, race
+from symgd import Objective, minimize_many, race
+from symgd.errors import InputError
 
 VALLEY = "(1 - x)**2 + 100*(y - x**2)**2"
 STARTS = np.random.default_rng(0).uniform(-2.0, 2.0, (150, 2))
@@ -43,6 +45,13 @@ def test_a_worker_that_is_killed_loses_nothing(client):
     client.submit(_dies, retries=0, pure=False)  # whoever takes it
     sent = minimize_many(VALLEY, STARTS, executor=client, **RULE)
     assert_same(sent, minimize_many(VALLEY, STARTS, **RULE))
+
+
+def test_rows_that_workers_keep_are_sent_to_no_executor(client):
+    rows = {"y": da.from_array(np.arange(10.0), chunks=5)}
+    objective = Objective("sum((y[i] - a)**2 for i in range(n))", data=rows)
+    with pytest.raises(InputError, match="known to this process only"):
+        minimize_many(objective, STARTS[:4, :1], executor=client)
 
 
 def test_a_race_on_a_cluster_has_the_bits_of_one_here(client):

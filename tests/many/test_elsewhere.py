@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from symgd import Objective, Rule, minimize_many, race, sweep
-from symgd.errors import InputError
+from symgd.errors import FormulaError, InputError
 from symgd.many import pieces
 from symgd.native.status import Status
 
@@ -202,6 +202,9 @@ def test_a_race_is_wrong_before_anything_runs():
     executor = Sent()
     with pytest.raises(InputError, match="unknown hyperparameter"):
         race(VALLEY, [0, 0], ["gd", ("adam", {"nothing": 1})], executor=executor)
+    wrong = ["gd", ("adam", {"step_size": "1/(t"})]
+    with pytest.raises(FormulaError, match="closed"):
+        race(VALLEY, [0, 0], wrong, executor=executor)
     assert executor.sizes == []
 
 

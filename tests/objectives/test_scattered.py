@@ -37,6 +37,8 @@ SAME = {
     "*sum(exp(w[1]*A[i, 0]) for i in range(n)) + w[2]**2*sum(y[i] for i in range(n))",
     "a parameter": "sum(log(cosh(c*y[i] - A[i, 1]*w[0])) for i in range(n))"
     " + w[1]*w[2]",
+    "logarithms of quotients": "sum(log(exp(y[i])/(w[0]**2*exp(-A[i, 0])"
+    " + exp(-w[1]*y[i]))) for i in range(n)) + w[2]",
 }
 
 

@@ -1,4 +1,4 @@
-"""Gradients at other points than the iterate, in rules: what they promise."""
+"""Gradients elsewhere, and products with the Hessian, in rules: what they promise."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ from symgd import (
     page,
 )
 from symgd.language.formula import symbol
-from symgd.rules.evaluations import g
+from symgd.rules.evaluations import g, hvp
 from symgd.rules.reductions import norm
 from symgd.rules.staging import staged
 
@@ -46,12 +46,22 @@ START = [-1.2, 1.0]
 def test_points_are_taken_out_in_stages():
     x, slope = symbol("x"), symbol("g")
     parts = staged([g(x - slope) + norm(g(x - g(x - slope)))], 2)
-    first, second = parts.gradients
-    assert parts.points == (x - slope, x - first)
+    first, second = parts.derivatives
+    assert parts.places == (x - slope, x - first)
     assert parts.summands == (second**2,)
     assert (parts.stages, bin(parts.evaluates)) == (3, "0b11")
+    mixed = staged([hvp(g(x - slope)) + g(x + hvp(slope))], 2)
+    assert mixed.are_points in ([True, False, False, True], [False, True, True, False])
+    assert (mixed.evaluations, mixed.stages) == (2, 4)
     assert staged([g(x)], 2).outputs == (slope,)
     assert staged([g(x - slope / norm(slope))], 2).evaluates == 0b10
+
+
+def test_stages_are_no_more_than_the_bits_of_a_word():
+    lines = [f"y{i + 1} = g(x - y{i})" for i in range(70)]
+    rule = Rule("deep", "\n".join(["y0 = g", *lines, "x = x - y70"]))
+    with pytest.raises(InputError, match="70 stages; at most 62"):
+        minimize("x**2", 1.0, method=rule)
 
 
 def test_looking_ahead_is_the_rule_of_nesterov_at_the_point_that_it_looks_at():
@@ -94,7 +104,7 @@ def test_where_a_point_has_no_value_the_run_ends(name):
     options = {"method": CAREFUL, "maxiter": 99, "gtol": 0.0}
     alone = minimize(f"{name}(x)", 12.0, **options)
     assert alone.status == Status.DIVERGED
-    assert "g(...) of the rule is not finite" in alone.message
+    assert "g(...) or hvp(...) is not finite" in alone.message
     assert 9.9 < alone.x[0] < 10.0
     many = minimize_many(f"{name}(x)", [[12.0], [13.0]], **options)
     assert many.status.tolist() == [Status.DIVERGED] * 2
@@ -103,8 +113,19 @@ def test_where_a_point_has_no_value_the_run_ends(name):
     whole = Objective(f"sum({name}(x[i]) for i in range(n))", sizes={"n": 20})
     large = minimize(whole, {"x": np.full(20, 12.0)}, **options)
     assert (large.status, large.nfev) == (alone.status, alone.nfev)
-    assert "g(...) of the rule is not finite" in large.message
+    assert "g(...) or hvp(...) is not finite" in large.message
     np.testing.assert_array_equal(large.x, np.full(20, alone.x[0]))
+
+
+def test_an_infinite_slope_ends_a_run_that_would_not_see_it():
+    options = {"method": CAREFUL, "maxiter": 5, "gtol": 0.0}  # its steps are cut to 1
+    alone = minimize("cbrt(x)", 10.0, **options)
+    many = minimize_many("cbrt(x)", [[10.0], [20.0]], **options)
+    whole = Objective("sum(cbrt(x[i]) for i in range(n))", sizes={"n": 20})
+    large = minimize(whole, {"x": np.full(20, 10.0)}, **options)
+    assert alone.status == large.status == many.status[0] == Status.DIVERGED
+    assert (alone.x[0], many.x[0, 0], large.x[0]) == (10.0, 10.0, 10.0)
+    assert many.status[1] == Status.MAXITER
 
 
 def test_the_evaluations_of_an_update_see_the_same_batch(tmp_path):
@@ -156,11 +177,12 @@ def test_going_up_a_point_is_uphill():
     ("lines", "initial", "message"),
     [
         ("x = x - g(step_size)", {}, r"g\(step_size\): nothing in it differs"),
+        ("x = x - hvp(t)", {}, "there is no vector"),
         ("x = x - g(x, x)", {}, "g takes 1 argument"),
         (
             "m = m\nx = x - m",
             {"m": "g(x - g)"},
-            "start can't evaluate at another point",
+            "start reads no derivative but g",
         ),
     ],
 )
@@ -178,7 +200,7 @@ def test_what_a_gradient_elsewhere_enters_differs_between_coordinates():
 
 @pytest.mark.parametrize("name", ["f.c", "f.py", "f.js", "f.html", "f.o", "f.wasm"])
 def test_files_refuse_other_points(name, tmp_path):
-    with pytest.raises(InputError, match="'ahead' evaluates at other points"):
+    with pytest.raises(InputError, match="'ahead' asks for"):
         export(VALLEY, tmp_path / name, method=AHEAD)
 
 
@@ -187,9 +209,42 @@ def test_pages_refuse_other_points():
         page(VALLEY, START, methods=[AHEAD])
 
 
+NEWTONLY = Rule("newtonly", "x = x - step_size*g*dot(g, g)/dot(g, hvp(g))", step_size=1)
+
+
+def test_products_are_no_evaluations_and_see_the_batch_of_the_update():
+    n = 640
+    t = np.linspace(0.0, 1.0, n)
+    text = "sum((a + b*t[i] - c[i])**2 for i in range(n))/n"
+    fit = Objective(text, data={"t": t, "c": np.cos(np.arange(n))})
+    options = {"method": NEWTONLY, "maxiter": 10, "gtol": 0.0}
+    assert minimize(fit, {"a": 1, "b": 0}, **options).nfev == 11
+    still = Rule(  # without c, the gradient is the Hessian's product with x
+        "still",
+        """
+        gap = gap + norm(g - hvp(x))
+        x = x - step_size*g
+        """,
+        step_size=0.05,
+    )
+    origin = Objective(text, data={"t": t**3, "c": np.zeros(n)})
+    options = {"batch_size": 64, "rng": 1, "gtol": 0.0, "trace": True, "maxiter": 60}
+    result = minimize(origin, {"a": 1, "b": 2}, method=still, **options)
+    assert result.trace["gap"].max() < 1e-12
+
+
+def test_a_product_is_where_the_update_began():
+    rule = Rule("r", "x = x - step_size*g\nx = x - step_size*hvp(x)", step_size=0.1)
+    result = minimize("x**4", 1.0, method=rule, maxiter=1, gtol=0.0)
+    middle = 1.0 - 0.1 * 4.0
+    assert result.x[0] == pytest.approx(middle - 0.1 * 12.0 * middle, rel=1e-15)
+    assert rule.evaluations == 0
+
+
 TWINS = """
 import symgd
-rule = symgd.Rule("r", "x = x - step_size*g(x - step_size*g/norm(g))", step_size=0.1)
+lines = "x = x - step_size*(g(x - step_size*g/norm(g)) + hvp(g)/99)"
+rule = symgd.Rule("r", lines, step_size=0.1)
 options = {"method": rule, "maxiter": 5, "gtol": 0.0}
 alone = symgd.minimize("x**2 + 3*y**2 + x*y", [1.0, -2.0], **options)
 whole = symgd.Objective("sum((x[i] - i)**2 for i in range(n))", sizes={"n": 19})

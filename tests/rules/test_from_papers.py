@@ -33,10 +33,7 @@ RESTARTED = Rule(
 )
 SHRUNK = Rule(
     "shrunk",
-    """
-    moved = x - step_size*g
-    x = sign(moved)*Max(Abs(moved) - step_size*weight, 0)
-    """,
+    "x = soft_threshold(x - step_size*g, step_size*weight)",
     step_size=STEP,
     weight=0.5,
 )
@@ -88,8 +85,39 @@ NORMED = Rule(  # totals of gradients elsewhere, a point of those totals
     step_size=STEP,
 )
 
+CAUCHY = Rule(  # the exact step down the gradient of a quadratic
+    "cauchy", "x = x - g*dot(g, g)/dot(g, hvp(g))"
+)
+SOPHIA = Rule(  # Liu et al. 2024, with a diagonal of the Hessian from one product
+    "sophia",
+    """
+    m = beta1*m + (1 - beta1)*g
+    probe = sign(g)
+    curvature = beta2*curvature + (1 - beta2)*probe*hvp(probe)
+    x = x - step_size*clip(m/Max(rho*curvature, eps), -1, 1)
+    """,
+    step_size=STEP,
+    beta1=0.9,
+    beta2=0.9,
+    rho=0.5,
+    eps=1e-12,
+)
+ADAHESSIAN = Rule(  # Yao et al. 2021, likewise, and at the point that is looked at
+    "adahessian",
+    """
+    ahead = g(x - step_size*m)
+    m = beta1*m + (1 - beta1)*ahead
+    v = beta2*v + (1 - beta2)*(sign(ahead)*hvp(sign(ahead)))**2
+    x = x - step_size*(m/(1 - beta1**t))/(sqrt(v/(1 - beta2**t)) + eps)
+    """,
+    step_size=STEP,
+    beta1=0.9,
+    beta2=0.99,
+    eps=1e-8,
+)
 
-def optimistic(gradient, x):
+
+def optimistic(gradient, _, x):
     last = gradient(x)
     while True:
         g = gradient(x)
@@ -97,7 +125,7 @@ def optimistic(gradient, x):
         yield x
 
 
-def restarted(gradient, x):
+def restarted(gradient, _, x):
     change = np.zeros_like(x)
     while True:
         g = gradient(x)
@@ -106,7 +134,7 @@ def restarted(gradient, x):
         yield x
 
 
-def shrunk(gradient, x):
+def shrunk(gradient, _, x):
     while True:
         moved = x - STEP * gradient(x)
         x = np.where(
@@ -117,7 +145,7 @@ def shrunk(gradient, x):
         yield x
 
 
-def anchored(gradient, x):
+def anchored(gradient, _, x):
     origin, t = x, 0
     while True:
         t += 1
@@ -125,7 +153,7 @@ def anchored(gradient, x):
         yield x
 
 
-def looking_ahead(gradient, x):
+def looking_ahead(gradient, _, x):
     change = np.zeros_like(x)
     while True:
         change = 0.9 * change - STEP * gradient(x + 0.9 * change)
@@ -133,20 +161,20 @@ def looking_ahead(gradient, x):
         yield x
 
 
-def sharpness_aware(gradient, x):
+def sharpness_aware(gradient, _, x):
     while True:
         g = gradient(x)
         x = x - STEP * gradient(x + 0.05 * g / np.linalg.norm(g))
         yield x
 
 
-def extragradient(gradient, x):
+def extragradient(gradient, _, x):
     while True:
         x = x - STEP * gradient(x - STEP * gradient(x))
         yield x
 
 
-def four_slopes(gradient, x):
+def four_slopes(gradient, _, x):
     while True:
         first = gradient(x)
         second = gradient(x - STEP / 2 * first)
@@ -156,7 +184,7 @@ def four_slopes(gradient, x):
         yield x
 
 
-def normed(gradient, x):
+def normed(gradient, _, x):
     while True:
         g = gradient(x)
         ahead = gradient(x - STEP * g / np.linalg.norm(g))
@@ -165,7 +193,42 @@ def normed(gradient, x):
         yield x
 
 
+def cauchy(gradient, hessian, x):
+    while True:
+        g = gradient(x)
+        x = x - g * (g @ g) / (g @ hessian @ g)
+        yield x
+
+
+def sophia(gradient, hessian, x):
+    m = curvature = np.zeros_like(x)
+    while True:
+        g = gradient(x)
+        m = 0.9 * m + 0.1 * g
+        probe = np.sign(g)
+        curvature = 0.9 * curvature + 0.1 * probe * (hessian @ probe)
+        x = x - STEP * np.clip(m / np.maximum(0.5 * curvature, 1e-12), -1, 1)
+        yield x
+
+
+def adahessian(gradient, hessian, x):
+    m = v = np.zeros_like(x)
+    t = 0
+    while True:
+        t += 1
+        ahead = gradient(x - STEP * m)
+        m = 0.9 * m + (1 - 0.9) * ahead
+        probe = np.sign(ahead)
+        v = 0.99 * v + (1 - 0.99) * (probe * (hessian @ probe)) ** 2
+        corrected = np.sqrt(v / (1 - 0.99**t)) + 1e-8
+        x = x - STEP * m / (1 - 0.9**t) / corrected
+        yield x
+
+
 REFERENCES = {
+    CAUCHY: cauchy,
+    SOPHIA: sophia,
+    ADAHESSIAN: adahessian,
     LOOKING_AHEAD: looking_ahead,
     SHARPNESS_AWARE: sharpness_aware,
     EXTRAGRADIENT: extragradient,
@@ -186,7 +249,7 @@ def _gradient(x):
 def test_a_rule_goes_where_its_paper_says(rule):
     options = {"method": rule, "maxiter": UPDATES, "gtol": 0.0}
     path = minimize(BOWL, START, trace=True, **options).trace.x[1:]
-    reference = REFERENCES[rule](_gradient, START)
+    reference = REFERENCES[rule](_gradient, MATRIX, START)
     expected = np.array([next(reference) for _ in range(UPDATES)])
     np.testing.assert_allclose(path, expected, rtol=1e-12, atol=1e-13)
     many = minimize_many(BOWL, START + np.arange(9)[:, None], **options)
@@ -200,14 +263,26 @@ def test_over_arrays_a_rule_goes_there_too(rule):
     objective = Objective(text, data={"w": weights, "c": centres})
     start = {"x": np.ones(101)}
     result = minimize(objective, start, method=rule, maxiter=30, gtol=0.0)
-    reference = REFERENCES[rule](lambda x: weights * (x - centres), np.ones(101))
+    hessian = np.diag(weights)
+    reference = REFERENCES[rule](
+        lambda x: weights * (x - centres), hessian, np.ones(101)
+    )
     expected = [next(reference) for _ in range(30)][-1]
     np.testing.assert_allclose(result.x, expected, rtol=1e-11, atol=1e-13)
 
 
-KEPT = [OPTIMISTIC, SHRUNK, LOOKING_AHEAD, NORMED]
+KEPT = [OPTIMISTIC, SHRUNK, LOOKING_AHEAD, NORMED, CAUCHY]
 
 
 @pytest.mark.parametrize("rule", KEPT, ids=lambda rule: rule.name)
 def test_a_rule_of_papers_keeps_all_promises(rule):
     check_rule(rule, examples=8)
+
+
+@pytest.mark.parametrize("x", [-3.0, -0.5, 0.2, 0.5, 2.0])
+def test_a_soft_threshold_is_the_nearest_point_that_pays_for_its_size(x):
+    found = Objective("soft_threshold(x, 0.5)").value([x])
+    assert Objective(f"soft_threshold({x}, 0.5) + y").value([0.0]) == found
+    ends = np.linspace(-4, 4, 8001)
+    paid = (ends - x) ** 2 / 2 + 0.5 * np.abs(ends)
+    assert abs(found - ends[paid.argmin()]) < 1e-3

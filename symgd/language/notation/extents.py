@@ -6,12 +6,42 @@ Unification of dimensions, as a type checker does it for types.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import sympy as sp
 
+from symgd.language.nodes import symbol
+
 # The known length of each axis, by names of sizes perhaps; None where it is unknown.
 Lengths: TypeAlias = Sequence["int | sp.Expr | None"]
+
+
+class Measured(NamedTuple):
+    """How long the arrays of a formula are, which its indices alone don't tell.
+
+    Of ``sum(x[:-1])``, which is a sum over n - 1 elements, that x has n.
+
+    Attributes
+    ----------
+    lengths : tuple of (str, int, SymPy expression)
+        Arrays, their axes, and how long these are, by names of sizes.
+    needs : tuple of (SymPy expression, str)
+        What must not be negative for parts of the text to be what was read, with words.
+    """
+
+    lengths: tuple[tuple[str, int, sp.Expr], ...] = ()
+    needs: tuple[tuple[sp.Expr, str], ...] = ()
+
+    def of(self, name: str, lengths: Sequence[sp.Expr | None]) -> list[sp.Expr | None]:
+        """Return an array's lengths, those that are not told here as given."""
+        own = {axis: n for array, axis, n in self.lengths if array == name}
+        return [own.get(axis, n) for axis, n in enumerate(lengths)]
+
+    def joined(self, other: Measured) -> Measured:
+        """Return what two formulas tell."""
+        lengths = dict.fromkeys((*self.lengths, *other.lengths))
+        needs = dict.fromkeys((*self.needs, *other.needs))
+        return Measured(tuple(lengths), tuple(needs))
 
 
 class Extents:
@@ -36,6 +66,8 @@ class Extents:
         self._same: dict[sp.Symbol, sp.Expr] = {}
         self._numbers: dict[sp.Symbol, int] = {}
         self._axes: dict[sp.Symbol, tuple[str, int, int]] = {}
+        self._needs: dict[sp.Expr, str] = {}  # what each is there for
+        self._fixed: set[sp.Symbol] = set()
 
     def of(self, name: str, rank: int) -> tuple[sp.Expr, ...]:
         """Return the lengths of an array's axes."""
@@ -47,7 +79,9 @@ class Extents:
                 lengths = self.known.get(name, ())
                 number = lengths[axis] if axis < len(lengths) else None
                 if isinstance(number, sp.Expr) and not number.is_Integer:
-                    self._same[length] = number.xreplace(_whole(number))
+                    number = number.xreplace(_whole(number))
+                    if number != length:
+                        self._same[length] = number
                 elif number is not None:
                     self._numbers[length] = int(number)
             axes.append(length)
@@ -91,9 +125,39 @@ class Extents:
         free = other.free_symbols - self._numbers.keys()
         if number is not None and len(free) == 1:  # what is known of one is of both
             (unknown,) = free
-            solved = sp.solve(other - number, unknown)
-            if len(solved) == 1 and solved[0].is_Integer:
-                self._numbers[unknown] = int(solved[0])
+            slope = sp.expand(other).coeff(unknown)
+            rest = sp.expand(other - slope * unknown)
+            if slope and rest.is_Integer and ((number - rest) / slope).is_Integer:
+                self._numbers[unknown] = int((number - rest) / slope)
+
+    def need(self, *numbers: sp.Expr, text: str) -> None:
+        """Note that some numbers must not be negative, for a part of the text."""
+        for number in map(self.resolved, numbers):
+            if not (number.is_number or number.is_Symbol):
+                self._needs.setdefault(number, f"{text} needs {self.told(number)} >= 0")
+
+    def fix(self, length: sp.Expr) -> None:
+        """Note that something is decided by the number that a length is."""
+        self._fixed |= self.resolved(length).free_symbols
+
+    def measured(self, names: Mapping[sp.Symbol, str]) -> Measured:
+        """Return how long all arrays are, by the names that lengths have in a text."""
+        fixed = {
+            s: sp.Integer(self._numbers[s]) for s in self._fixed & {*self._numbers}
+        }
+
+        def renamed(length: sp.Expr) -> sp.Expr:
+            free = length.free_symbols
+            return length.xreplace({s: symbol(names.get(s, s.name)) for s in free})
+
+        lengths = []
+        for axis, (name, place, _) in self._axes.items():
+            length = self.resolved(axis)
+            lengths.append((name, place, renamed(length)))
+            if length.free_symbols & fixed.keys():
+                lengths.append((name, place, renamed(length.xreplace(fixed))))
+        needs = tuple((renamed(each), text) for each, text in self._needs.items())
+        return Measured(tuple(lengths), needs)
 
     def told(self, length: sp.Expr) -> str:
         """Return a length as people read it: a number, or what has this length."""

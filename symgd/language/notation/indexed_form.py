@@ -25,7 +25,7 @@ from symgd.language.notation.array_values import (
     TreeWriter,
     Whole,
 )
-from symgd.language.notation.extents import Extents, Lengths
+from symgd.language.notation.extents import Extents, Lengths, Measured
 from symgd.language.notation.ranks import arguments, called, ranks_of
 from symgd.language.notation.recognition import (
     BUILT,
@@ -67,8 +67,8 @@ def indexed(
     shapes: Shapes,
     source: Callable[[ast.expr], str],
     refuse: Callable[[ast.expr, str, str | None], FormulaError],
-) -> ast.expr:
-    """Return the tree of the same formula with indices.
+) -> tuple[ast.expr, Measured]:
+    """Return the tree of the same formula with indices, and how long its arrays are.
 
     Parameters
     ----------
@@ -80,14 +80,15 @@ def indexed(
         Returns the error for a node, with what is wrong and what to write.
     """
     if not may_have_arrays(tree, shapes.arrays):
-        return tree
+        return tree, Measured()
     known = {name: len(lengths) for name, lengths in shapes.arrays.items()}
     known |= dict.fromkeys(shapes.scalars, 0)
     ranks = ranks_of(tree, known, shapes.start, refuse)
     extents = Extents(shapes.arrays)
     names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
     write = TreeWriter(extents, {*names, *shapes.taken})
-    return _IndexedForm(tree, ranks, write, source, refuse).written()
+    written = _IndexedForm(tree, ranks, write, source, refuse).written()
+    return written, extents.measured(write.sizes)
 
 
 class _IndexedForm(Rewriting):

@@ -108,7 +108,8 @@ class _Ranks:
         if isinstance(node, ast.Subscript):
             places = [each for each in items(node) if not isinstance(each, ast.Compare)]
             inner = [n for each in places for n in ast.walk(each)]
-            sizes = {n.id for n in inner if isinstance(n, ast.Name)}
+            names = [n for n in inner if isinstance(n, ast.Name)]
+            sizes = {n.id for n in names if not _is_measured(n, node.slice)}
             inside = {indexed_name(n) for n in inner}
             for name in (sizes - inside) & self.names:
                 self.ranks.setdefault(name, 0)
@@ -198,9 +199,9 @@ def indexed_name(node: ast.AST) -> str:
     return ""
 
 
-def _is_measured(name: ast.Name, call: ast.AST) -> bool:
-    """Return whether a name in a range is there for its length."""
-    measuring = (n for n in ast.walk(call) if called(n) == "len" or _is_shape(n))
+def _is_measured(name: ast.Name, within: ast.AST) -> bool:
+    """Return whether a name in a range, or an index, is there for its length."""
+    measuring = (n for n in ast.walk(within) if called(n) == "len" or _is_shape(n))
     return any(name in ast.walk(each) for each in measuring)
 
 

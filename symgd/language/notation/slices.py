@@ -104,8 +104,7 @@ def _sliced(
     if step == 0 or not (isinstance(step, int) or step.is_Integer):
         raise form.refuse(node, "the step of a slice is a whole number, not 0", None)
     step = int(step)
-    first = _end(form, item.lower, length, sp.S.Zero if step > 0 else length - 1)
-    last = _end(form, item.upper, length, length if step > 0 else sp.S.NegativeOne)
+    first, last = _ends(form, item, length, step, form.source(node))
     count = (last - first if step > 0 else first - last) + abs(step) - 1
     count = count if abs(step) == 1 else sp.floor(count / abs(step))
     if (number := form.extents.number(count)) is not None and number < 0:
@@ -125,19 +124,40 @@ def _sliced(
     return count, place
 
 
-def _end(
-    form: Rewriting, node: ast.expr | None, length: sp.Expr, default: sp.Expr
-) -> sp.Expr:
-    if node is None:
-        return default
-    end = whole_number(form, node)
-    if _negative(node) is not None:
-        end = length + end
-    place, whole = form.extents.number(end), form.extents.number(length)
-    if place is not None and place < 0:
-        return sp.S.Zero
-    beyond = place is not None and whole is not None and place > whole
-    return length if beyond else end
+def _ends(
+    form: Rewriting, item: ast.Slice, length: sp.Expr, step: int, text: str
+) -> tuple[sp.Expr, sp.Expr]:
+    """Return where a slice begins, and before which place it ends.
+
+    Both are formulas of the length as long as that is enough; where NumPy goes no
+    further than an array does, they are numbers.
+    """
+    given = [
+        None if end is None else whole_number(form, end)
+        for end in (item.lower, item.upper)
+    ]
+    limits = (sp.S.Zero, length) if step > 0 else (length - 1, sp.S.NegativeOne)
+    first, last = (
+        limit if end is None else _from_end(end, length)
+        for end, limit in zip(given, limits, strict=True)
+    )
+    numbers = [end if end is None else form.extents.number(end) for end in given]
+    size = form.extents.number(length)
+    if size is not None and numbers.count(None) == given.count(None):
+        exact = range(*slice(numbers[0], numbers[1], step).indices(size))
+        as_read = tuple(map(form.extents.number, (first, last)))
+        if not exact or (exact.start, exact.stop) != as_read:
+            form.extents.fix(length)
+            stop = exact.stop if exact else exact.start
+            return sp.Integer(exact.start), sp.Integer(stop)
+    low, high = (first, last) if step > 0 else (last, first)
+    at_least, at_most = limits if step > 0 else limits[::-1]
+    form.extents.need(low - at_least, at_most - high, high - low, text=text)
+    return first, last
+
+
+def _from_end(end: sp.Expr, length: sp.Expr) -> sp.Expr:
+    return length + end if end.is_negative else end
 
 
 def whole_number(form: Rewriting, node: ast.expr) -> sp.Expr:

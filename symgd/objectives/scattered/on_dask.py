@@ -57,7 +57,8 @@ class OnDask:
         self._read: tuple[Any, list[Any]] = (None, [])  # the columns read last
 
     def __reduce__(self) -> Any:
-        raise InputError("what a cluster keeps is known to this process only")
+        problem = "what the workers of a cluster keep is known to this process only"
+        raise InputError(f"{problem}: no executor can be sent it")
 
     def facts(self, names: tuple[str, ...], missing: str) -> list[Facts]:
         """Return what is known of all partitions, in order."""

@@ -201,6 +201,7 @@ def _kernels(arrays: Arrays, **parts: Any) -> Kernels:
     made = arrays.replaced(**parts)
     known = (*made.parameters, *sorted(made.size_names))  # what isn't a variable
     forms = Forms(made.expression, made.variables, known)
+    forms.expression = made.expression  # checked, and then made stable
     forms.read(made.variables)
     return Kernels(forms, made)
 

@@ -100,12 +100,14 @@ class ManyDigits:
     @functools.cached_property
     def unseen(self) -> Any:
         """What no value shows, beside those there were, or what they are made of."""
-        scale = mpmath.mpf(self._scale)
-        if scale == 0:
-            parts = (e for e in parts_of(self.expression) if isinstance(e, sp.Expr))
-            values = [abs(self._value(each, self.x)) for each in parts]
-            scale = max(filter(mpmath.isfinite, values))
+        scale = mpmath.mpf(self._scale) or self.largest_part()
         return mpmath.mpf(10) ** -SEEN * scale
+
+    def largest_part(self) -> Any:
+        """Return the size of the largest number that the value is made of."""
+        parts = (e for e in parts_of(self.expression) if isinstance(e, sp.Expr))
+        values = [abs(self._value(each, self.x)) for each in parts]
+        return max(filter(mpmath.isfinite, values))
 
     def moved(self, step: Sequence[Any]) -> Direction:
         """Return the point a step away."""

@@ -25,6 +25,7 @@ VARIABLES, NODES = 3, 300  # of formulas for which it is asked
 STAGES, ACROSS = 20, 4  # steps along a valley, and to its bottom before each of them
 SHORTER = 0.45  # times the longest way of a stage: less is shorter
 LEAST, DONE = 1e-4, 40  # units: of a way that leads anywhere; digits of what doesn't
+SEEN = 60  # digits: by less f doesn't fall, where all of a valley is a minimum
 FLAT, NOTHING = 6, 60  # digits below the largest curvature: along a valley; of none
 
 
@@ -50,6 +51,7 @@ def never_arrives(
         return False
     with precision(DIGITS):
         nowhere = [mpmath.mpf(0)] * len(digits.x)
+        least = digits.largest_part() * mpmath.mpf(10) ** -SEEN
         first = last = digits.at(nowhere)
         longest = mpmath.mpf(0)
         for stage in range(STAGES):
@@ -60,6 +62,7 @@ def never_arrives(
                 if not max(map(abs, step)) > mpmath.mpf(10) ** -DONE:
                     break
             last = digits.at(nowhere)
+            first = first if stage else last  # at the bottom of the valley
             digits.x = digits.moved(_step(digits, *derivatives, steep=False))
             pairs = zip(digits.x, before, digits.sizes, strict=True)
             ways = [(a - b) / size for a, b, size in pairs]
@@ -72,7 +75,7 @@ def never_arrives(
                 return False
             if stage > 0:  # the first leads to the bottom of the valley, too
                 longest = max(longest, way)
-        return bool(last < first)
+        return bool(last < first - least)
 
 
 def _step(digits: ManyDigits, slopes: Any, curvatures: Any, steep: bool) -> Direction:

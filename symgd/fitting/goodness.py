@@ -12,6 +12,9 @@ ROUNDING = 1e7  # of the size that rounding the target makes: no more can be tol
 SURE = 0.5  # of a constant's squares: a curve that is better by any loss
 TINY = 1e-300
 FEW = 8  # residuals, too few to have a structure
+BUMPS = 3, 5, 9, 17, 33  # rows
+OUTLYING, SURELY = 3.0, 5.0  # times the noise, a row; of a sum's, neighbours
+MEDIAN_OF_STEPS = 0.6745 * 2.0**0.5  # of normal noise
 STRUCTURED = 1.0  # Durbin and Watson's number, 2 for independent residuals
 
 
@@ -75,7 +78,21 @@ def is_structured(regression: Regression, x: np.ndarray) -> bool:
     steps = rest[1:] - rest[:-1]
     apart = float(np.add.reduce(steps * steps))
     alike = apart < STRUCTURED * size or apart > (4.0 - STRUCTURED) * size
-    return len(rest) >= FEW and alike
+    return len(rest) >= FEW and (alike or _has_bump(rest, steps))
+
+
+def _has_bump(rest: np.ndarray, steps: np.ndarray) -> bool:
+    """Return whether some neighbours are off together, more than noise would be.
+
+    Noise is what medians of steps say it is, and one row is never off by much of it.
+    """
+    noise = float(np.median(abs(steps))) / MEDIAN_OF_STEPS
+    if not 0.0 < noise < np.inf:
+        return False
+    sums = np.cumsum(np.append(0.0, np.clip(rest / noise, -OUTLYING, OUTLYING)))
+    spans = (span for span in BUMPS if span < len(rest) / 2)
+    bumps = (abs(sums[span:] - sums[:-span]).max() / span**0.5 for span in spans)
+    return max(bumps, default=0.0) > SURELY
 
 
 def has_waves(regression: Regression) -> bool:

@@ -145,6 +145,9 @@ class Search:
                 ends.append(self._refined(x))
             if any(self._is_enough(*end) for end in ends):
                 break
+        if (best := self._least(ends)) is not None:
+            for x in self._promising(list(self._exchanged(best))):
+                ends.append(self._refined(x))
 
     def _with_higher(
         self, ends: list[tuple[float, np.ndarray]]
@@ -320,6 +323,14 @@ class Search:
             count = int(self.rng.integers(1, 4))
             some = self.rng.permutation(self.other)[:count].tolist()
             yield self._aimed(best, some, left)
+
+    def _exchanged(self, x: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield points where two terms stand in each other's place."""
+        for one, two in itertools.combinations(self.terms, 2):
+            if len(one.other) == len(two.other):
+                there = x.copy()
+                there[one.other], there[two.other] = x[two.other], x[one.other]
+                yield np.clip(there, self.lower, self.upper)
 
     @np.errstate(all="ignore")
     def _chirping(self) -> Any:

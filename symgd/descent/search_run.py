@@ -43,6 +43,8 @@ RAN_AWAY = 1e6  # times as far as it began
 SIZES = tuple(10.0**k for k in range(-12, 7))  # times x: where f may be the same
 PARTS = (0.5, 0.9, 1.0, 1.1, 2.0)  # likewise, of how far along the ray it began
 BESIDE, VISIBLE = 0.03, 1e-6  # the ray, in parts of x, and by what part of its fall f
+NEARER = 1e-100, 1e-10, 1e-3, 1e3, 0.0  # times a coordinate
+TINY = 1e-6  # of its unit: a coordinate that may be of any size
 AT_BOUND = 1e-15  # of x, or of how far it has come: from a bound
 FELT = 3e-6  # of f: what a slope changes it by, where a step may still lower it
 SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
@@ -179,6 +181,21 @@ class SearchRun(Run):
             if slope and abs(x - wall) <= AT_BOUND * max(abs(x), min(1.0, high - low)):
                 slopes[k] = math.copysign(math.inf, slope)
         return self._if_lower(beside_a_wall(self.x, slopes, self.bounds))
+
+    def _at_other_sizes(self) -> LowerPoint | None:
+        """Return a point where f is lower as a coordinate is much nearer to 0, or at 0.
+
+        A power's slope is infinite there, and as steep at any size.
+        """
+        units = self._sizes
+        for k, (x, unit) in enumerate(zip(self.x, units, strict=True)):
+            for size in NEARER if 0.0 < abs(x) < TINY * unit else ():
+                there = self.x
+                there[k] = min(max(x * size, self.lower[k]), self.upper[k])
+                lower = self._if_lower(there)
+                if lower and lower[0] < self.fun - FELT * (self.first - self.fun):
+                    return lower
+        return None
 
     def _if_lower(self, there: array[float]) -> LowerPoint | None:
         """Return f, a point, and slopes if they are numbers; None if f isn't lower."""
@@ -406,6 +423,11 @@ class SearchRun(Run):
             # The search came back to beside it, where f is the same to rounding.
             self.kink = kink = kink_at(self)
             self.record.evaluations += kink.evaluations
+        if kink.is_minimum and (lower := self._at_other_sizes()) is not None:
+            if self._leaves_for(lower):
+                return self._goes_on(self.settings.gtol)
+            self.kink = None
+            return int(Status.ABNORMAL)
         flat = not self.objective.is_smooth and self._may_be_flat()
         if kink.is_minimum and (kink.surfaces or flat):
             at_jump = Status(self._before_a_jump() or Status.CONVERGED)

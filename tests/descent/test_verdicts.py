@@ -823,3 +823,17 @@ def test_a_rule_ends_at_the_same_point_in_other_units_of_f(unit):
     result = minimize(f"{unit}*(x-3)**2", [0], method="gd", step_size=0.4 / unit)
     assert result.success
     assert result.x[0] == pytest.approx(3.0, rel=1e-5)
+
+
+@pytest.mark.parametrize("formula", ["x**2 + y**x", "x**y + y**2", "x**2 + 2*y**x"])
+@pytest.mark.parametrize("start", [[1.0, 1.0], [0.7, 1.1], [0.5, 0.5]])
+def test_a_power_falls_on_at_any_size_of_its_base(formula, start):
+    # As the base goes to 0 before the exponent does; at (0, 0) it is 1.
+    assert not minimize(formula, start).success
+
+
+@pytest.mark.parametrize("power", [0.1, 0.5])
+def test_a_power_whose_exponent_is_known_has_its_minimum_at_0(power):
+    result = minimize(f"x**{power} + (y - 1)**2", [1.0, 2.0])
+    assert result.success
+    assert result.fun < 1e-12

@@ -231,15 +231,18 @@ def _mean_of_gradients(
     for _ in range(REFINED):
         gradients = np.array([own, *(point[2] for point in kept)]) * around.units
         gradients = _unheld(around, gradients, distance)
-        mean = nearest_to_origin(gradients)
-        size = float(np.linalg.norm(gradients, axis=1).max())
+        unit = float(np.abs(gradients).max()) or 1.0  # squares may leave float64
+        mean = nearest_to_origin(gradients / unit)
+        size = float(np.linalg.norm(gradients / unit, axis=1).max())
         if np.linalg.norm(mean) <= NEAREST * size:
             break
         more = around.finite(distance, [-mean / np.abs(mean).max()])
         kept += more
-        if not more or not more[0][2] * around.units @ mean < LESS * (mean @ mean):
+        if not more:
             break
-    return mean, size
+        if not more[0][2] * around.units / unit @ mean < LESS * (mean @ mean):
+            break
+    return unit * mean, unit * size
 
 
 def _where_they_meet(

@@ -21,6 +21,7 @@ Run: TypeAlias = Any
 # How much of x Newton's step may still change, at the end of the default method, where
 # f no longer falls measurably, and at the end of a rule, which has its own pace.
 CLOSE, AT_ROUNDING, ROUGHLY = 1e-7, 1e-5, 1e-6
+PRODUCTS = 30  # of the Hessian with a direction
 SMALL = 1e-6  # of the gradient at the start, where no curvature is known
 UNSEEN = 1e-16  # of f at the start: what is higher by less isn't higher
 BESIDE, TURNS = 1e-9, 1e-3  # parts of x, and of the gradient there
@@ -93,6 +94,30 @@ def is_left_for_ever(run: Run) -> bool:
     sizes = sizes_of(run.x, run.origin or run.x)
     digits = ManyDigits(objective, run.x, sizes, abs(run.fun))
     return never_arrives(digits, (run.bounds.lower, run.bounds.upper))
+
+
+def promised_by_products(run: Run) -> float:
+    """Return what Newton's step would lower f by, of some Krylov space; NaN if unknown.
+
+    The conjugate gradient method (M. R. Hestenes and E. Stiefel 1952), in units of x.
+    """
+    import numpy as np
+
+    if not run.objective.is_smooth:
+        return math.nan
+    x, units = np.array(run.x), np.array(sizes_of(run.x, run.origin or run.x))
+    sides = (x == np.array(run.lower)) | (x == np.array(run.upper))
+    left = np.where(sides, 0.0, np.array(run.gradient)) * units
+    way, promised = left, 0.0
+    for _ in range(PRODUCTS):
+        bent = np.where(sides, 0.0, run.objective.hessp(x, units * way)) * units
+        curvature, size = way @ bent, left @ left
+        if not (0.0 < curvature < math.inf and size < math.inf):
+            return promised if promised > size == 0.0 else math.nan
+        promised += 0.5 * size * size / curvature
+        left = left - size / curvature * bent
+        way = left + (left @ left) / size * way
+    return promised
 
 
 def sizes_of(x: array[float], start: array[float]) -> array[float]:

@@ -60,6 +60,19 @@ def falls_for_ever(
     )
 
 
+def falls_outward(
+    kernel: Kernel,
+    parameters: array[float],
+    point: tuple[array[float], float, array[float]],
+    sides: tuple[Sequence[float], Sequence[float]],
+    fallen: float,
+) -> bool:
+    """Return whether f does so along the ray through the point, of many variables."""
+    x, _, slopes = point
+    way = _downwards(slopes)(x)
+    return _is_tail(kernel, parameters, point, sides, way, fallen, False)
+
+
 def lower_on(
     kernel: Kernel,
     parameters: array[float],

@@ -14,6 +14,7 @@ from symgd.descent.ends import (
     Ending,
     examined,
     is_left_for_ever,
+    promised_by_products,
     rises_around,
     sizes_of,
     turns,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 MOST_ESCAPES = 50  # from ends that are no minima
 BEYOND_MEASURE = 1e3 * NOISE  # of f, which may have lost digits on the way
+SPENT = 5e-32  # of what f fell: squares of roundings
 RAN_AWAY = 1e6  # times as far as it began
 SIZES = tuple(10.0**k for k in range(-12, 7))  # times x: where f may be the same
 PARTS = (0.5, 0.9, 1.0, 1.1, 2.0)  # likewise, of how far along the ray it began
@@ -267,6 +269,14 @@ class SearchRun(Run):
             return self._in_tail(end)
         return self._unless_it_falls_on(Status.CONVERGED, end)
 
+    def _unless_it_falls_outward(self, status: Status, end: Ending) -> int:
+        """Return a status, unless f, of many variables, falls for ever from 0."""
+        from symgd.descent.falls import falls_outward
+
+        around, fallen = self._around(), self.first - self.fun
+        tail = not self.origin and falls_outward(*around, fallen=fallen)
+        return self._in_tail(end) if tail else int(status)
+
     def _unless_it_falls_on(
         self, status: Status, end: Ending, surfaces: Sequence[Surface] = ()
     ) -> int:
@@ -275,7 +285,9 @@ class SearchRun(Run):
             return int(status)
         if end.verdict == layout.INEXACT and end.weak and is_left_for_ever(self):
             return self._in_tail(end)
-        if not self.origin or (self.objective.is_smooth and not self._ran_away):
+        if not self.origin:
+            return self._unless_it_falls_outward(status, end)
+        if self.objective.is_smooth and not self._ran_away:
             return int(status)
         if self._ran_away and self._is_a_ratio():
             return int(status)
@@ -380,7 +392,7 @@ class SearchRun(Run):
         if end.verdict in (layout.LOWER, layout.FLAT, layout.SADDLE):
             return int(Status.STATIONARY)
         if end.verdict == layout.UNKNOWN or not self.settings.relative:
-            return int(Status.CONVERGED)
+            return self._unless_it_falls_outward(Status.CONVERGED, end)
         if self.norm == 0.0:
             return int(Status.STATIONARY)
         self.tighten()
@@ -489,15 +501,17 @@ class SearchRun(Run):
         What a step promises says nothing at a kink, but there the gradient is not
         small.
         """
+        spent = SPENT * max(0.0, self.first - self.fun)
         if math.isnan(end.promised):
             reach = self.norm * max(1.0, max(map(abs, self.x)))
             smooth = status == Status.STALLED and reach <= SMOOTH * abs(self.fun)
             small = min(self.settings.gtol, SMALL * self.steepest)
             smooth = smooth or self.norm <= small
+            smooth = smooth or promised_by_products(self) <= spent
         elif end.promised == 0.0 and self._is_steep:
             smooth = False  # second derivatives have left float64
         else:
-            smooth = end.promised <= BEYOND_MEASURE * abs(self.fun)
+            smooth = end.promised <= max(BEYOND_MEASURE * abs(self.fun), spent)
             smooth = smooth or self._is_at_rounding(end)
         return int(Status.STALLED if smooth else Status.ABNORMAL)
 

@@ -837,3 +837,20 @@ def test_a_power_whose_exponent_is_known_has_its_minimum_at_0(power):
     result = minimize(f"x**{power} + (y - 1)**2", [1.0, 2.0])
     assert result.success
     assert result.fun < 1e-12
+
+
+@pytest.mark.parametrize("term", ["exp(-x[i])", "1/(1 + x[i]**2)", "atan(x[i])"])
+@pytest.mark.parametrize("start", [1.0, 30.0, -20.0])
+def test_a_tail_is_none_with_many_variables(term, start):
+    assert not minimize(f"sum({term} for i in range(60))", [start] * 60).success
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e5, 1e9, 1e12])
+@pytest.mark.parametrize("bounded", [False, True])
+def test_many_variables_may_be_in_any_unit(unit, bounded):
+    n = 60
+    formula = f"sum(({unit}*x[i] - 1)**2*(1 + i) for i in range({n}))"
+    bounds = [(0.0, 9.0 / unit)] * n if bounded else None
+    result = minimize(formula, [0.0] * n, bounds=bounds)
+    assert result.success, result.message
+    assert result.x == pytest.approx(np.full(n, 1.0 / unit), rel=1e-7)

@@ -109,14 +109,15 @@ def promised_by_products(run: Run) -> float:
     sides = (x == np.array(run.lower)) | (x == np.array(run.upper))
     left = np.where(sides, 0.0, np.array(run.gradient)) * units
     way, promised = left, 0.0
-    for _ in range(PRODUCTS):
-        bent = np.where(sides, 0.0, run.objective.hessp(x, units * way)) * units
-        curvature, size = way @ bent, left @ left
-        if not (0.0 < curvature < math.inf and size < math.inf):
-            return promised if promised > size == 0.0 else math.nan
-        promised += 0.5 * size * size / curvature
-        left = left - size / curvature * bent
-        way = left + (left @ left) / size * way
+    with np.errstate(all="ignore"):
+        for _ in range(PRODUCTS):
+            bent = np.where(sides, 0.0, run.objective.hessp(x, units * way)) * units
+            curvature, size = way @ bent, left @ left
+            if not (0.0 < curvature < math.inf and size < math.inf):
+                return promised if promised > size == 0.0 else math.nan
+            promised += 0.5 * size * size / curvature
+            left = left - size / curvature * bent
+            way = left + (left @ left) / size * way
     return promised
 
 

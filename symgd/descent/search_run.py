@@ -273,8 +273,9 @@ class SearchRun(Run):
         """Return a status, unless f, of many variables, falls for ever from 0."""
         from symgd.descent.falls import falls_outward
 
-        around, fallen = self._around(), self.first - self.fun
-        tail = not self.origin and falls_outward(*around, fallen=fallen)
+        kernel, parameters, point, sides = self._around()
+        around = kernel, parameters, point, sides, self.first - self.fun
+        tail = not self.origin and falls_outward(*around)
         return self._in_tail(end) if tail else int(status)
 
     def _unless_it_falls_on(

@@ -147,9 +147,10 @@ _PREFIXED = {  # of NumPy and others, without parentheses
     ),
     "median": "formulas don't sort: sum(abs(x - m)) is least where m is the median",
     **dict.fromkeys(
-        ("cumsum", "cumprod", "accumulate", "convolve", "fft", "interp"),
+        ("cumsum", "cumprod", "accumulate", "convolve", "fft"),
         "write the sum that each element is: sum(x[j] for j in range(i + 1))",
     ),
+    "interp": "write its pieces: where(x < a, one, other)",
     **dict.fromkeys(
         ("round", "rint", "trunc", "int"),
         "whole numbers have no derivative: leave it out, and round the result",

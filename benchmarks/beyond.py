@@ -120,10 +120,12 @@ class Watched(Executor):
         self.pool, self._max_workers = pool, workers
         self.spans: list[tuple[float, float, float]] = []
 
-    def submit(self, function: Any, given: Any) -> Future[Any]:  # type: ignore[override]
+    def submit(
+        self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Future[Any]:
         """Send a piece."""
         outer: Future[Any] = Future()
-        inner = self.pool.submit(watched, function, given)
+        inner = self.pool.submit(watched, fn, *args, **kwargs)
 
         def done(ended: Future[Any]) -> None:
             result, span = ended.result()
@@ -134,10 +136,12 @@ class Watched(Executor):
         return outer
 
 
-def watched(function: Any, given: Any) -> tuple[Any, tuple[float, float, float]]:
+def watched(
+    function: Callable[..., Any], *args: Any, **kwargs: Any
+) -> tuple[Any, tuple[float, float, float]]:
     """Return what a function returns, when it worked, and the processor's seconds."""
     cpu, begun = time.process_time(), time.time()
-    result = function(given)
+    result = function(*args, **kwargs)
     return result, (begun, time.time(), time.process_time() - cpu)
 
 

@@ -1,7 +1,8 @@
 """Deterministic tests, no deadlines (calls compile), and a store of their own.
 
 A test that is skipped for another reason than those below has failed: what tests need
-comes with ``pip install ".[test]"``, but for a browser and its widget.
+comes with ``pip install ".[test]"``, but for a browser and its widget, compilers of C
+and C++, and node, which continuous integration installs where it can.
 """
 
 import os
@@ -15,12 +16,20 @@ import pytest
 SKIPS = (
     "users as POSIX has them",  # files of other users, on Windows
     "there are no named pipes",  # likewise
+    "memory is laid out as Linux does",  # in a child that lays it out by mmap
+    "limits are those of Linux",  # what a child may use of memory
+    "libraries are .so on Linux",  # and others elsewhere
     "instructions of one kind",  # of x86-64, on other machines
     "this processor can't run code for that one",  # as for AVX2, on older ones
     # Extras that continuous integration has once.
     'playwright is missing: pip install ".[browser]"',
     "no chromium here: apt-get install chromium",
     'anywidget is missing: pip install ".[widget]"',
+    # Programs that pip doesn't bring.
+    "there is no C compiler",
+    "there is no C++ compiler",
+    "the compiler has no sanitizers",
+    "there is no node",
     "this LLVM doesn't know that system",  # as macOS, where it is built for one
 )
 STORE = tempfile.mkdtemp(prefix="symgd-tests-")

@@ -1,6 +1,7 @@
 """Fits of rows in files: those of the same rows in one place, or refused."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import symgd
@@ -176,7 +177,6 @@ def test_rows_that_are_missing_and_empty_partitions(files):
 
 
 def test_a_parquet_file_each(tmp_path):
-    pd = pytest.importorskip("pandas")
     paths = []
     for k, rows in enumerate(np.array_split(np.arange(600), 4)):
         paths.append(tmp_path / f"part{k}.parquet")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import os
 import sys
@@ -129,6 +128,7 @@ class DaskFrame:
         if twice := repeated(map(str, frame.columns)):
             raise InputError(f"data has two columns named {twice!r}")
         self.names = tuple(self.keys)
+        self._split: tuple[tuple[str, ...], list[Any]] = (), []
 
     def __len__(self) -> int:
         return int(self.frame.npartitions)
@@ -139,16 +139,13 @@ class DaskFrame:
 
     def read(self, place: int, names: tuple[str, ...]) -> Any:
         """Return columns of a partition."""
-        return self._delayed(names)[place].compute(scheduler="synchronous")
+        if self._split[0] != names:  # which all partitions are asked for in turn
+            self._split = names, self.delayed(names)
+        return self._split[1][place].compute(scheduler="synchronous")
 
     def delayed(self, names: tuple[str, ...]) -> list[Any]:
         """Return the same of all partitions, as Dask's Delayed."""
-        return list(self._delayed(names))
-
-    @functools.lru_cache(maxsize=1)  # noqa: B019 - one frame, few names
-    def _delayed(self, names: tuple[str, ...]) -> list[Any]:
-        delayed: list[Any] = self.frame[[self.keys[n] for n in names]].to_delayed()
-        return delayed
+        return list(self.frame[[self.keys[n] for n in names]].to_delayed())
 
 
 def sources_of(data: Any) -> tuple[Sources, dict[str, Any]] | None:

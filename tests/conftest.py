@@ -50,6 +50,17 @@ def _store_removed():
     shutil.rmtree(STORE, ignore_errors=True)
 
 
+@pytest.fixture(scope="module")
+def client():
+    """Return a client of a Dask cluster of two processes."""
+    from distributed import Client
+
+    from tests.clusters import cluster_of
+
+    with cluster_of(2) as cluster, Client(cluster) as client:
+        yield client
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport():
     return _failed_unless_known((yield))

@@ -7,9 +7,9 @@ import dask.dataframe as dd
 import distributed
 import numpy as np
 import pandas as pd
-import pytest
 
 import symgd
+from tests.clusters import cluster_of
 
 MODEL = "a*exp(-b*t) + c"
 MANY = " + ".join(f"a{k}*cos({k}*t)" for k in range(13))  # by QR
@@ -19,18 +19,6 @@ Y = 2.5 * np.exp(-1.3 * T) + 0.5
 Y += 0.05 * np.random.default_rng(0).standard_normal(ROWS)
 FIELDS = ("x", "fun", "jac", "covariance", "status", "nit", "nfev", "r_squared")
 START = {"x0": [1, 0.1, 0]}
-
-
-def cluster_of(workers):
-    return distributed.LocalCluster(
-        n_workers=workers, threads_per_worker=1, dashboard_address=":0"
-    )
-
-
-@pytest.fixture(scope="module")
-def client():
-    with cluster_of(2) as cluster, distributed.Client(cluster) as client:
-        yield client
 
 
 def arrays():

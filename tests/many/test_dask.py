@@ -1,7 +1,6 @@
 """Descents on a Dask cluster of two processes, also where one of them is killed."""
 
 import dask.array as da
-import distributed
 import numpy as np
 import pytest
 
@@ -11,17 +10,6 @@ from symgd.errors import InputError
 VALLEY = "(1 - x)**2 + 100*(y - x**2)**2"
 STARTS = np.random.default_rng(0).uniform(-2.0, 2.0, (150, 2))
 RULE = {"method": "gd", "step_size": 1e-4, "maxiter": 2000}
-
-
-@pytest.fixture(scope="module")
-def client():
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
 
 
 def _dies():

@@ -13,6 +13,7 @@ import pytest
 import symgd
 from symgd.errors import InputError
 from symgd.native.status import Status
+from tests.clusters import cluster_of
 
 LOGISTIC = (
     "sum(log(1 + exp(-y[i]*sum(A[i, j]*w[j] for j in range(d)))) for i in range(n))"
@@ -21,18 +22,6 @@ ROWS, CHUNK = 6000, 1000
 A = np.random.default_rng(0).standard_normal((ROWS, 3))
 Y = np.sign(A @ [1.0, -1.0, 0.5] + np.random.default_rng(1).standard_normal(ROWS))
 AT = np.array([0.1, -0.2, 0.3])
-
-
-def cluster_of(workers):
-    return distributed.LocalCluster(
-        n_workers=workers, threads_per_worker=1, dashboard_address=":0"
-    )
-
-
-@pytest.fixture(scope="module")
-def client():
-    with cluster_of(2) as cluster, distributed.Client(cluster) as client:
-        yield client
 
 
 def blocks():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from symgd.descent.felt import lower_nearby
@@ -23,6 +24,7 @@ Run: TypeAlias = Any
 CLOSE, AT_ROUNDING, ROUGHLY = 1e-7, 1e-5, 1e-6
 PRODUCTS = 30  # of the Hessian with a direction
 SMALL = 1e-6  # of the gradient at the start, where no curvature is known
+PARTS = 1.0, 0.1, 1e-3  # of a size: where a plateau is level
 UNSEEN = 1e-16  # of f at the start: what is higher by less isn't higher
 BESIDE, TURNS = 1e-9, 1e-3  # parts of x, and of the gradient there
 
@@ -127,6 +129,31 @@ def sizes_of(x: array[float], start: array[float]) -> array[float]:
     sizes = [max(abs(a), abs(a - b)) for a, b in pairs]
     largest = max(sizes) or 1.0
     return array("d", [size or largest for size in sizes])
+
+
+def is_level(
+    value: float,
+    x: array[float],
+    sizes: Sequence[float],
+    value_at: Callable[[array[float]], float],
+) -> bool:
+    """Return whether f is exactly the same all around: its slopes have left float64.
+
+    Nothing smooth is so unless it is constant.
+
+    Parameters
+    ----------
+    sizes : sequence of float
+        Of the coordinates; 0 for those that don't move.
+    """
+    for k, size in enumerate(sizes):
+        for part in PARTS if size else ():
+            for step in (-part * size, part * size):
+                there = array("d", x)
+                there[k] += step
+                if value_at(there) != value:
+                    return False
+    return True
 
 
 def rises_around(run: Run) -> bool:

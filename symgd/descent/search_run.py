@@ -14,6 +14,7 @@ from symgd.descent.ends import (
     Ending,
     examined,
     is_left_for_ever,
+    is_level,
     promised_by_products,
     rises_around,
     sizes_of,
@@ -240,20 +241,10 @@ class SearchRun(Run):
         return False
 
     def _is_on_plateau(self) -> bool:
-        """Return whether f, which has fallen, is exactly the same all around.
-
-        Nothing smooth is so unless it is constant: its slopes have left float64.
-        """
+        """Return whether f, which has fallen, is exactly the same all around."""
         if not self.first > self.fun or not self.origin:
             return False
-        for k, size in enumerate(self._sizes):
-            for part in (1.0, 0.1, 1e-3):
-                for step in (-part * size, part * size):
-                    there = array("d", self.x)
-                    there[k] += step
-                    if self._value_at(there) != self.fun:
-                        return False
-        return True
+        return is_level(self.fun, self.x, self._sizes, self._value_at)
 
     def _value_at(self, x: array[float]) -> float:
         """Return f at a point; NaN out of bounds."""

@@ -15,16 +15,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from symgd.descent.constrained.surroundings import FirstOrder, null_space
+
 STEPS = 30  # of Newton's method, over all sets of sides
 SETTLED = 1e-12  # of x, or of how far it has come: a step that is none
 ROUNDED = 4e-15  # of what terms are
 CLOSE = 2.0  # times how far it has come: where the end may have been meant to be
 SINGULAR = 1e-14  # of the largest singular value: one that is none
 SMALL = 1e-4  # of the largest coordinate: what a small one is taken for
+DEPENDENT = 1e-12  # likewise, of the sides' derivatives
 BENT = 1e-9  # of the largest curvature: one that is none
 LEFT = 1e-9  # of the terms of a gradient: what may be left
-
-Around = tuple[float, np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass
@@ -66,7 +67,7 @@ class ActiveSet:
         Of variables, of rows.
     """
 
-    around: Callable[[np.ndarray], Around]
+    around: Callable[[np.ndarray], FirstOrder]
     curvature: Callable[[np.ndarray, np.ndarray], np.ndarray]
     end: np.ndarray
     sizes: np.ndarray
@@ -193,9 +194,8 @@ class ActiveSet:
         second = second * sizes * sizes[:, None]
         first = self.rows[np.ix_(at, free)] * sizes
         if len(first):
-            _, strengths, ways = np.linalg.svd(first)
-            rank = int((strengths > 1e-12 * strengths.max(initial=0.0)).sum())
-            second = ways[rank:] @ second @ ways[rank:].T
+            along = null_space(first, DEPENDENT)
+            second = along @ second @ along.T
         if not second.size:
             return True
         bends = np.linalg.eigvalsh(second)

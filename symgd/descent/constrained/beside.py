@@ -15,6 +15,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from symgd.descent.certificate import NEAR
+from symgd.descent.constrained.surroundings import (
+    LEAST_SIZE,
+    FirstOrder,
+    nearest_sides,
+    null_space,
+    sizes_of,
+)
 
 DISTANCES = (1e-3, 1e-2, 1e-1, 1.0)  # sizes of x
 CORRECTIONS = 6  # back to the constraints that hold it
@@ -23,11 +30,8 @@ SHORTER, SHORTEST = 0.2, 1e-5  # sizes of x: a step along it
 HALF = 0.5  # of a step, which is to lead on
 LEAST = 1e-12  # of f, and of what it changed by: what isn't lower
 ROUNDED = 4e-15  # of what a constraint is made of: a violation that is none
-LEAST_SIZE = 1e-3  # of the largest: what a small coordinate is taken for
 STEEP = 1e-4  # of the largest curvature: across a valley
 SLANTED = 8  # directions between coordinates, and one for each of these
-
-Around = tuple[float, np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass
@@ -61,7 +65,7 @@ class Nearby:
     """
 
     evaluated: Callable[[np.ndarray], tuple[float, np.ndarray]]
-    around: Callable[[np.ndarray], Around]
+    around: Callable[[np.ndarray], FirstOrder]
     prices: np.ndarray
     curvature: Callable[[np.ndarray], np.ndarray]
     end: np.ndarray
@@ -87,9 +91,8 @@ class Nearby:
         aside = np.clip(self.end + next(self._scales()) / 3.0, *self.bounds)
         self.bends = not np.array_equal(self.around(aside)[3], self.rows)
         near = NEAR * np.maximum(1.0, np.abs(c))
-        below, above = np.abs(c - self.sides[0]), np.abs(self.sides[1] - c)
-        self.goals = np.where(below <= above, *self.sides)
-        held, equal = np.minimum(below, above) <= near, self.sides[0] == self.sides[1]
+        self.goals, missed = nearest_sides(c, self.sides)
+        held, equal = missed <= near, self.sides[0] == self.sides[1]
         least = LEAST * (abs(self.f) + abs(self.f - self.evaluated(self.start)[0]))
         least += self.hidden
         sets = (held, equal) if (held != equal).any() else (held,)
@@ -125,8 +128,7 @@ class Nearby:
 
     def _scales(self) -> Iterator[np.ndarray]:
         """Yield how large coordinates may be: small ones as others."""
-        sizes = np.maximum(np.abs(self.end), np.abs(self.end - self.start))
-        largest = sizes.max() or 1.0
+        sizes, largest = sizes_of(self.end, self.start)
         yield np.maximum(sizes, LEAST_SIZE * largest)
         if not self.is_large and (sizes < LEAST_SIZE * largest).any():
             yield np.where(sizes < LEAST_SIZE * largest, largest, sizes)
@@ -157,13 +159,13 @@ class Nearby:
             gap = NEAR * self.sizes
             open_ = (self.end - low > gap) & (high - self.end > gap)
             whole = np.zeros(n)
-            for way in self._null_space((self.rows[kept] * self.sizes)[:, open_]):
+            for way in null_space((self.rows[kept] * self.sizes)[:, open_]):
                 whole[open_] = way / np.abs(way).max()
                 yield whole
                 yield -whole
             return
         free = np.diag(1.0 * (high > low))
-        along = self._null_space(self.rows[kept] * self.sizes * (high > low)) @ free
+        along = null_space(self.rows[kept] * self.sizes * (high > low)) @ free
         if len(along):
             scaled = self.curvature(self.end) * self.sizes * self.sizes[:, None]
             along = np.linalg.eigh(along @ scaled @ along.T)[1].T @ along
@@ -180,14 +182,6 @@ class Nearby:
             if (largest := np.abs(way).max(initial=0.0)) > NEAR:
                 yield way / largest
                 yield -way / largest
-
-    @staticmethod
-    def _null_space(across: np.ndarray) -> np.ndarray:
-        if not len(across):
-            return np.eye(across.shape[1])
-        _, strengths, ways = np.linalg.svd(across)
-        rank = int((strengths > 1e-10 * max(strengths.max(), 1e-300)).sum())
-        return np.asarray(ways[rank:])
 
     def _along_valleys(
         self, kept: np.ndarray, least: float
@@ -223,7 +217,7 @@ class Nearby:
     ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
         """Return directions across a valley, with curvatures, and along it."""
         rows = self.around(x)[3][kept] * self.sizes
-        along = self._null_space(rows * (self.bounds[0] < self.bounds[1]))
+        along = null_space(rows * (self.bounds[0] < self.bounds[1]))
         curvature = self.curvature(x) * self.sizes * self.sizes[:, None]
         bends, turned = np.linalg.eigh(along @ curvature @ along.T)
         along = turned.T @ along

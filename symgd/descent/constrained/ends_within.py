@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgd.descent.certificate import CTOL, MANY, NEAR, Certificate
 from symgd.descent.constrained.second_tries import TriedRun, inside
+from symgd.descent.ends import is_level
 from symgd.descent.run import floats
 from symgd.native.machine import address
 from symgd.native.status import Status
@@ -20,13 +21,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from symgd.descent.constrained.active_set import OnSides
-    from symgd.descent.constrained.beside import Around
+    from symgd.descent.constrained.surroundings import FirstOrder
 
 LOOKED_AT = 10**6  # entries of a Jacobian, at most, to look for lower points
 FOLLOWED = 1000  # likewise, where it is found anew at each of them
 AWAY = 1e6  # from the start, in sizes of it
 REST = 1e-6  # of the size of x: a step that is none, at a minimum
-PARTS = (1.0, -1.0, 0.1, -0.1, 1e-3, -1e-3)  # of x: where a plateau is level
 WEAK = 1e-3  # a multiplier and a distance, scaled: of a side that may not hold
 OWN = 1e-9  # of what is left by the barrier, in the end's own units: nothing
 
@@ -63,7 +63,7 @@ class EndsWithin(TriedRun):
         f, c = self._evaluated(x.tolist())
         return f, np.array(c)
 
-    def _differentiated(self, x: np.ndarray) -> Around:
+    def _differentiated(self, x: np.ndarray) -> FirstOrder:
         """Return f, its gradient, the constraints and theirs, at any point."""
         import numpy as np
 
@@ -85,7 +85,7 @@ class EndsWithin(TriedRun):
         rows = np.zeros((self.lagrangian.rows, self.n))
         rows[:, np.array(self.free, dtype=int)] = self._slopes()
 
-        def around(x: np.ndarray) -> Around:
+        def around(x: np.ndarray) -> FirstOrder:
             f, c = self._values_at(x)
             return f, slope, c, rows
 
@@ -293,23 +293,17 @@ class EndsWithin(TriedRun):
         ).falls_for_ever()
 
     def _is_on_plateau(self) -> bool:
-        """Return whether f, which has fallen, is exactly the same all around.
-
-        Nothing smooth is so unless it is constant: its slopes have left float64.
-        """
+        """Return whether f, which has fallen, is exactly the same all around."""
         value = self.conditions.value
         if any(self.gradient) or not (self.first > value and self.origin):
             return False
         if not self.lagrangian.function.is_smooth:
             return False
+        sizes = [0.0] * self.n
         for k in self.free:
-            size = max(abs(self.slots[k]), abs(self.slots[k] - self.origin[k]))
-            for part in PARTS:
-                there = self.x
-                there[k] += part * (size or 1.0)
-                if self._evaluated(there)[0] != value:
-                    return False
-        return True
+            x = self.slots[k]
+            sizes[k] = max(abs(x), abs(x - self.origin[k])) or 1.0
+        return is_level(value, self.x, sizes, lambda there: self._evaluated(there)[0])
 
     @property
     def _is_restless(self) -> bool:

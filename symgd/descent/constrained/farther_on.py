@@ -15,6 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from symgd.descent.certificate import CTOL, NEAR
+from symgd.descent.constrained.surroundings import (
+    LEAST_SIZE,
+    FirstOrder,
+    nearest_sides,
+    sizes_of,
+)
 
 OUTWARD = (1e-3, 0.1, 1.0, 1e2)  # times the size of x
 BACK = (0.9999, 0.99, 0.9, 0.5, 0.1, 1e-3)  # of the way that the run has come
@@ -25,9 +31,6 @@ BESIDE = 1e-2  # of the size of x: the end, where constraints hold exactly
 HALF = 0.5  # of a distance: bounds have stopped what goes less far
 CORRECTIONS = 20  # back to the constraints
 EPS = 1e-15
-LEAST_SIZE = 1e-3  # of the largest: what a small coordinate is taken for
-
-Around = tuple[float, np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass
@@ -46,7 +49,7 @@ class Outlook:
         Of variables, of constraints.
     """
 
-    around: Callable[[np.ndarray], Around]
+    around: Callable[[np.ndarray], FirstOrder]
     end: np.ndarray
     start: np.ndarray
     step: np.ndarray
@@ -68,13 +71,12 @@ class Outlook:
     ) -> None:
         """Find out which constraints hold the end, and be exactly on them."""
         x, (low, high) = self.end, self.bounds
-        sizes = np.maximum(np.abs(x), np.abs(x - self.start))
-        self.sizes = np.maximum(sizes, LEAST_SIZE * (sizes.max() or 1.0))
+        sizes, largest = sizes_of(x, self.start)
+        self.sizes = np.maximum(sizes, LEAST_SIZE * largest)
         gap = NEAR * np.minimum(self.sizes, np.maximum(1.0, np.abs(x)))
         self.open = (x - low > gap) & (high - x > gap)
-        below, above = np.abs(c - self.sides[0]), np.abs(self.sides[1] - c)
-        self.sides_met = np.where(below <= above, *self.sides)
-        missed, near = np.minimum(below, above), NEAR * np.maximum(1.0, np.abs(c))
+        self.sides_met, missed = nearest_sides(c, self.sides)
+        near = NEAR * np.maximum(1.0, np.abs(c))
         units = np.abs(rows) @ self.sizes
         # What the multiplier is worth of the slope, beside how far off the side is.
         held = np.abs(self.prices) * units * units > missed * (

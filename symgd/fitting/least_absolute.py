@@ -18,7 +18,7 @@ from symgd.fitting.levenberg_marquardt import (
     Point,
 )
 from symgd.fitting.losses import SMOOTHING
-from symgd.fitting.stages import by_hessians, roughly
+from symgd.fitting.stages import BoundedSum, by_hessians, roughly
 from symgd.native.status import Status
 
 Regression: TypeAlias = Any  # it stands above
@@ -30,53 +30,42 @@ RESOLVED = 1e-8  # a share of the sum that rounding may leave
 ROUNDED = 16.0 * EPSILON  # a share of the target that is rounding
 
 
-def least_absolute(
-    regression: Regression,
-    x: np.ndarray,
-    lower: np.ndarray,
-    upper: np.ndarray,
-    limits: Limits,
-) -> Path:
+def least_absolute(bounded: BoundedSum, x: np.ndarray, limits: Limits) -> Path:
     """Minimise sqrt(r**2 + s**2) for an s that goes to 0, until the gap is small.
 
     K. Madsen and H. B. Nielsen, A finite smoothing algorithm for linear l1
     estimation, SIAM J. Optimization 3 (1993), follow the same path.
     """
+    regression = bounded.regression
     first = _total(regression, x)
     regression.constants[SMOOTHING] = mean = _mean_residual(regression, x)
-    point = yield from roughly(regression, x, lower, upper, limits)
+    point = yield from roughly(bounded, x, limits)
     if _is_met(regression, point.x):
         return Ended(_unsmoothed(regression, point), 0.0, Status.CONVERGED)
     mean = min(mean, _mean_residual(regression, point.x))
-    ended = yield from _followed(regression, point.x, mean, lower, upper, limits)
+    ended = yield from _followed(bounded, point.x, mean, limits)
     stopped = ended.status not in (*ENDED, Status.ABNORMAL)
     if stopped or ended.point.fun <= first / LOWER:
         return ended
     # An outlier among the squares led away: what most residuals are is no guide to it.
     typical = max(_typical_residual(regression, x), LEAST * mean)
-    other = yield from _followed(regression, x, typical, lower, upper, limits)
+    other = yield from _followed(bounded, x, typical, limits)
     return other if other.point.fun < LOWER * ended.point.fun else ended
 
 
-def _followed(
-    regression: Regression,
-    x: np.ndarray,
-    size: float,
-    lower: np.ndarray,
-    upper: np.ndarray,
-    limits: Limits,
-) -> Path:
+def _followed(bounded: BoundedSum, x: np.ndarray, size: float, limits: Limits) -> Path:
     """Follow the minimum from x, from an s somewhat below a size of residuals on."""
+    regression = bounded.regression
     for power in range(1, DIGITS + 1):
         regression.constants[SMOOTHING] = size * 10.0**-power
         last = power == DIGITS or 10.0**-power <= 10.0 * limits.gtol
         stage = dataclasses.replace(limits, gtol=limits.gtol if last else ROUGHLY)
-        point, _, status = yield by_hessians(regression, x, lower, upper, stage)
+        point, _, status = yield by_hessians(bounded, x, stage)
         x, limits.nit, limits.nfev = point.x, stage.nit, stage.nfev
         # At kinks, where the optimum of this loss is, steps may be in vain.
         stopped = status not in (*ENDED, Status.ABNORMAL)
         if last or stopped:
-            gap = _gap(regression, x, lower, upper)
+            gap = _gap(bounded, x)
             if stopped or gap <= limits.gtol:
                 break
     if not stopped:
@@ -104,9 +93,7 @@ def _is_met(regression: Regression, x: np.ndarray) -> bool:
     )
 
 
-def _gap(
-    regression: Regression, x: np.ndarray, lower: np.ndarray, upper: np.ndarray
-) -> float:
+def _gap(bounded: BoundedSum, x: np.ndarray) -> float:
     """Return by what share the sum of |r| may be above its least, to first order.
 
     Any d with |d| <= w and d'J = 0 shows that the sum is at least -d'r wherever
@@ -114,6 +101,7 @@ def _gap(
     Linear programming techniques for regression analysis, JASA 54, 1959). Such a d
     is near the slope of what was minimised; rows at a kink have room to mend it.
     """
+    regression, lower, upper = bounded
     if _is_met(regression, x):
         return 0.0
     predicted, jacobian = regression.curve(x)

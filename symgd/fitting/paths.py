@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Generator
-from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,50 +17,37 @@ from symgd.fitting.levenberg_marquardt import (
     Stage,
     is_ill_conditioned,
 )
-from symgd.fitting.stages import by_hessians, by_products, roughly
+from symgd.fitting.stages import BoundedSum, by_hessians, by_products, roughly
 from symgd.native.status import Status
 
-Regression: TypeAlias = Any  # it stands above
 MORE = 200  # iterations
 NEAR = 1e-3  # an offset that is small for a sample
 SOON = 10  # iterations
 
 
-def path(
-    regression: Regression,
-    x: np.ndarray,
-    lower: np.ndarray,
-    upper: np.ndarray,
-    limits: Limits,
-) -> Path:
+def path(bounded: BoundedSum, x: np.ndarray, limits: Limits) -> Path:
     """Minimise from x, by the descents that suit the loss."""
-    bounds = (lower, upper)
-    if regression.loss.squares:
-        return (yield from _least_squares(regression, x, *bounds, limits))
-    if regression.loss.smoothed:
-        return (yield from least_absolute(regression, x, *bounds, limits))
-    point = yield from roughly(regression, x, *bounds, limits)
-    ended = yield by_hessians(regression, point.x, *bounds, limits, point.floor)
+    loss = bounded.regression.loss
+    if loss.squares:
+        return (yield from _least_squares(bounded, x, limits))
+    if loss.smoothed:
+        return (yield from least_absolute(bounded, x, limits))
+    point = yield from roughly(bounded, x, limits)
+    ended = yield by_hessians(bounded, point.x, limits, point.floor)
     if ended.status == Status.ABNORMAL:
         # Where a loss is straight it has no curvature, but rows have weights.
         some = dataclasses.replace(limits, maxiter=limits.nit + MORE)
-        point, _, _ = yield from by_products(regression, ended.point.x, *bounds, some)
+        point, _, _ = yield from by_products(bounded, ended.point.x, some)
         limits.nit, limits.nfev = some.nit, some.nfev
-        ended = yield by_hessians(regression, point.x, *bounds, limits, point.floor)
+        ended = yield by_hessians(bounded, point.x, limits, point.floor)
     return ended
 
 
-def _least_squares(
-    regression: Regression,
-    x: np.ndarray,
-    lower: np.ndarray,
-    upper: np.ndarray,
-    limits: Limits,
-) -> Path:
-    ended = None
+def _least_squares(bounded: BoundedSum, x: np.ndarray, limits: Limits) -> Path:
+    ended, (regression, lower, upper) = None, bounded
     if regression.samples(limits.maxiter):
-        ended = yield from _from_a_sample(regression, x, lower, upper, limits)
-    ended = ended or (yield from by_products(regression, x, lower, upper, limits))
+        ended = yield from _from_a_sample(bounded, x, limits)
+    ended = ended or (yield from by_products(bounded, x, limits))
     point, _, status = ended
     if status in ENDED and is_ill_conditioned(point):
         at = (point.x, lower, upper, limits)
@@ -70,20 +56,19 @@ def _least_squares(
 
 
 def _from_a_sample(
-    regression: Regression,
-    x: np.ndarray,
-    lower: np.ndarray,
-    upper: np.ndarray,
-    limits: Limits,
+    bounded: BoundedSum, x: np.ndarray, limits: Limits
 ) -> Generator[Stage, Ended, Ended | None]:
     """Minimise from where a sample of the rows has its minimum.
 
     None if that is no better than x, or is not soon followed by one of all rows.
     """
+    regression = bounded.regression
     some = regression.sampled()
     share = round(regression.count / some.count)
     rough = dataclasses.replace(limits, gtol=NEAR)
-    near, _, status = yield from by_products(some, x, lower, upper, rough)
+    near, _, status = yield from by_products(
+        bounded._replace(regression=some), x, rough
+    )
     # As many evaluations of all rows as were done, x among them.
     limits.nfev += 1 + math.ceil((rough.nfev - limits.nfev) / share)
     if status not in ENDED or is_ill_conditioned(near):
@@ -91,7 +76,7 @@ def _from_a_sample(
     if not regression.gauss_newton(x).fun > regression.gauss_newton(near.x).fun:
         return None
     soon = dataclasses.replace(limits, maxiter=limits.nit + SOON)
-    ended = yield from by_products(regression, near.x, lower, upper, soon)
+    ended = yield from by_products(bounded, near.x, soon)
     limits.nfev = soon.nfev
     if ended.status in (Status.MAXITER, Status.ABNORMAL):
         return None

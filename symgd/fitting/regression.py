@@ -25,6 +25,7 @@ from symgd.fitting.losses import SMOOTHING, Loss
 from symgd.fitting.row_formulas import RowFormulas, row_formulas, unused
 from symgd.fitting.rows import Pass, Rows, plan_of
 from symgd.fitting.shares import Extent
+from symgd.fitting.stages import BoundedSum
 from symgd.native.layout import column_of
 from symgd.native.quadratic import root_of
 from symgd.objectives.data import digest_of
@@ -397,7 +398,7 @@ class Regression:
         self, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, limits: Limits
     ) -> Path:
         """Minimise from x, by the descents that suit the loss."""
-        return (yield from paths.path(self, x, lower, upper, limits))
+        return (yield from paths.path(BoundedSum(self, lower, upper), x, limits))
 
     def samples(self, maxiter: int) -> bool:
         """Return whether a descent begins on some of the rows."""

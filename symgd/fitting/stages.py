@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Generator
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,17 +20,24 @@ from symgd.fitting.levenberg_marquardt import (
 )
 from symgd.fitting.losses import read
 
-Regression: TypeAlias = Any  # it stands above
+
+class BoundedSum(NamedTuple):
+    """A sum over rows, and the bounds of its parameters.
+
+    Attributes
+    ----------
+    regression : Regression
+    lower, upper : ndarray
+    """
+
+    regression: Any  # it stands above
+    lower: np.ndarray
+    upper: np.ndarray
 
 
-def by_products(
-    regression: Regression,
-    x: np.ndarray,
-    lower: np.ndarray,
-    upper: np.ndarray,
-    limits: Limits,
-) -> Path:
+def by_products(bounded: BoundedSum, x: np.ndarray, limits: Limits) -> Path:
     """Descend from x, by reweighted least squares."""
+    regression, lower, upper = bounded
     native = None if regression.has_many else regression.native("gauss_newton", x)
     ended = yield Stage(
         regression.gauss_newton, x, lower, upper, limits, native, regression
@@ -40,35 +47,30 @@ def by_products(
 
 
 def by_hessians(
-    regression: Regression,
-    x: np.ndarray,
-    lower: np.ndarray,
-    upper: np.ndarray,
-    limits: Limits,
-    floor: float = -math.inf,
+    bounded: BoundedSum, x: np.ndarray, limits: Limits, floor: float = -math.inf
 ) -> Stage:
     """Return a descent from x with the exact Hessian."""
+    regression, lower, upper = bounded
     native = regression.native("newton", x)
     evaluate = functools.partial(regression.newton, floor=floor)
     return Stage(evaluate, x, lower, upper, limits, native, regression)
 
 
 def roughly(
-    regression: Regression,
-    x: np.ndarray,
-    lower: np.ndarray,
-    upper: np.ndarray,
-    limits: Limits,
+    bounded: BoundedSum, x: np.ndarray, limits: Limits
 ) -> Generator[Stage, Ended, Point]:
     """Come near a minimum from x, or by way of least squares: what is lower."""
-    squared = regression.with_loss(read("squared", {}), regression.scale)
+    regression = bounded.regression
+    squares = regression.with_loss(read("squared", {}), regression.scale)
     rough = dataclasses.replace(limits, gtol=max(ROUGHLY, limits.gtol))
-    detour, _, _ = yield from by_products(squared, x, lower, upper, rough)
+    detour, _, _ = yield from by_products(
+        bounded._replace(regression=squares), x, rough
+    )
     ends = []
     for start in (x, detour.x):
         if not regression.gauss_newton(start).finite:  # a likelihood ends somewhere
             continue
-        ended = yield from by_products(regression, start, lower, upper, rough)
+        ended = yield from by_products(bounded, start, rough)
         ends.append(ended.point)
     limits.nit, limits.nfev = rough.nit, rough.nfev
     return min(ends, key=lambda point: point.fun)

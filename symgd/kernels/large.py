@@ -13,7 +13,7 @@ arrays, and the one before is still there.
 from __future__ import annotations
 
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 from symgd.kernels.common import WORD, copy, judged, run_at
 from symgd.lowering.intrinsics import (
@@ -37,6 +37,19 @@ from symgd.native.records import (
     TRACE_ROWS,
 )
 from symgd.native.status import RUNNING
+
+
+class Working(NamedTuple):
+    """What an update reads and writes, beside the iterates."""
+
+    gradient: Any  # at the iterate, unless it is gathered
+    p: Any  # constants of the objective
+    state: Any  # one state variable after the other
+    h: Any  # hyperparameters
+    lower: Any
+    upper: Any
+    room: Any  # what the kernels share with the loop
+
 
 facts_at, places_at = record_at(ArrayFacts), record_at(ArrayPlaces)
 room_at = record_at(Room)
@@ -96,31 +109,31 @@ def same_batch(facts: Any, run: Any, p: Any, words: Any) -> None:
 
 
 @jit
+def _called(kernel: int, x: Any, new: Any, working: Any) -> None:
+    """Call a kernel of a rule by its address."""
+    given = (x, new, working.gradient, working.p, working.state, working.h)
+    call_at(kernel, (*given, working.lower, working.upper, working.room, x.shape[0]))
+
+
+@jit
 def staged(
     facts: Any,
     run: Any,
     x: Any,
     new: Any,
-    gradient: Any,
-    p: Any,
-    state: Any,
-    h: Any,
-    lower: Any,
-    upper: Any,
-    room: Any,
+    working: Any,
     words: Any,
     slopes: Any,
 ) -> None:
     """Form totals over coordinates, and derivatives: all that an update reads."""
-    n, done = x.shape[0], 0
+    n, p, done = x.shape[0], working.p, 0
     if facts.derivatives != 0 and facts.online >= 0:
         p[facts.online] = run.t + 1.0
     if facts.derivatives != 0 and facts.batch != 0:
         same_batch(facts, run, p, words)
     for stage in range(facts.stages):
-        room.derivative = done
-        given = (x, new, gradient, p, state, h, lower, upper, room, n)
-        call_at(facts.sums, given)
+        working.room.derivative = done
+        _called(facts.sums, x, new, working)
         if ((facts.evaluates | facts.multiplies) >> stage) & 1:
             if (facts.multiplies >> stage) & 1:
                 value = multiply(facts.product, x, p, slopes[done], new)
@@ -133,25 +146,12 @@ def staged(
 
 
 @jit
-def _step(
-    facts: Any,
-    x: Any,
-    new: Any,
-    gradient: Any,
-    p: Any,
-    state: Any,
-    h: Any,
-    lower: Any,
-    upper: Any,
-    room: Any,
-    update: int,
-) -> None:
+def _step(facts: Any, x: Any, new: Any, working: Any, update: int) -> None:
     """Make an update; where gradients are gathered, evaluate the iterate before it."""
-    room.update = update
+    working.room.update = update
     if facts.gathers != 0 and facts.online >= 0:
-        p[facts.online] = update
-    given = (x, new, gradient, p, state, h, lower, upper, room, x.shape[0])
-    call_at(facts.step, given)
+        working.p[facts.online] = update
+    _called(facts.step, x, new, working)
 
 
 @jit
@@ -160,19 +160,7 @@ def _is_finite(room: Any) -> bool:
 
 
 @jit
-def gathered_pass(
-    facts: Any,
-    run: Any,
-    iterates: Any,
-    gradient: Any,
-    p: Any,
-    state: Any,
-    h: Any,
-    lower: Any,
-    upper: Any,
-    room: Any,
-    kept: Any,
-) -> bool:
+def gathered_pass(facts: Any, run: Any, iterates: Any, working: Any, kept: Any) -> bool:
     """Evaluate the next iterate, and make the one after it.
 
     Returns
@@ -183,25 +171,25 @@ def gathered_pass(
     t = run.t + 1
     place = 1 - run.place if t > 0 else 0
     x, new = iterates[place], iterates[1 - place]
-    _step(facts, x, new, gradient, p, state, h, lower, upper, room, t + 1)
-    if _is_finite(room):
+    _step(facts, x, new, working, t + 1)
+    if _is_finite(working.room):
         run.place = place
         if t % KEEP == 0:
             run.kept = t
             copy(x, iterates[2])
             copy(new, iterates[3])
-            copy(state, kept)
+            copy(working.state, kept)
         return True
     if t == 0:
         return False
     copy(iterates[2], iterates[0])
     copy(iterates[3], iterates[1])
-    copy(kept, state)
+    copy(kept, working.state)
     place = 0
     for k in range(run.kept + 1, t):
         place = 1 - place
         x, new = iterates[place], iterates[1 - place]
-        _step(facts, x, new, gradient, p, state, h, lower, upper, room, k + 1)
+        _step(facts, x, new, working, k + 1)
     run.place = place
     return False
 
@@ -211,28 +199,19 @@ def plain_pass(
     facts: Any,
     run: Any,
     iterates: Any,
-    gradient: Any,
-    p: Any,
-    state: Any,
-    h: Any,
-    lower: Any,
-    upper: Any,
-    room: Any,
+    working: Any,
     order: Any,
     words: Any,
     slopes: Any,
 ) -> bool:
     """Make the next iterate, and evaluate it; return whether it is finite."""
-    t, place = run.t, run.place
+    t, place, p, room = run.t, run.place, working.p, working.room
     x, new = iterates[place], iterates[(place + 1) % 3]
     if t >= 0:
         room.value = run.value
         room.update = t + 1.0
-        staged(
-            *(facts, run, x, new, gradient, p, state),
-            *(h, lower, upper, room, words, slopes),
-        )
-        _step(facts, x, new, gradient, p, state, h, lower, upper, room, t + 1)
+        staged(facts, run, x, new, working, words, slopes)
+        _step(facts, x, new, working, t + 1)
         if room.next_bad != 0.0:
             return False
         x, place = new, (place + 1) % 3
@@ -241,9 +220,8 @@ def plain_pass(
     if facts.batch != 0:
         next_batch(facts, run, p, words, order)
         room.epoch = run.epoch
-    room.value = evaluate(facts.function, x, p, gradient)
-    given = (x, new, gradient, p, state, h, lower, upper, room, x.shape[0])
-    call_at(facts.look, given)
+    room.value = evaluate(facts.function, x, p, working.gradient)
+    _called(facts.look, x, new, working)
     if _is_finite(room):
         run.place = place
         return True
@@ -255,13 +233,7 @@ def descend(
     facts: Any,
     run: Any,
     iterates: Any,
-    gradient: Any,
-    p: Any,
-    state: Any,
-    h: Any,
-    lower: Any,
-    upper: Any,
-    room: Any,
+    working: Any,
     used: Any,
     rows: Any,
     order: Any,
@@ -278,20 +250,17 @@ def descend(
     run : record
         See ``native.records.RunState``. ``run.place`` is the row of the iterate.
     iterates : array of shape (4, n), or (3, n) if gradients aren't gathered
-    gradient : array of shape (n,)
-        At the iterate, unless it is gathered.
-    p, h, lower, upper : arrays
-        Constants of the objective, hyperparameters, bounds.
-    state, kept : arrays
-        One state variable after the other; a copy to come back to.
-    room, used : record, array
-        What the kernels share with the loop; the hyperparameters in it.
+    working : Working
+    used : array
+        The hyperparameters in what is shared with the loop.
     rows : array
         Where the trace goes.
     order : array of integers
         Of the rows of data, where there are batches.
     words : array of integers
-        The same memory as ``p``.
+        The same memory as ``working.p``.
+    kept : array
+        A copy of the state, to come back to.
     slopes : array
         The derivatives that an update asks for; they stand behind the state.
     """
@@ -299,27 +268,21 @@ def descend(
         if run.ahead < 0:  # the state, or an iterate, is no longer finite
             return DIVERGED
         if facts.gathers != 0:
-            finite = gathered_pass(
-                *(facts, run, iterates, gradient, p, state),
-                *(h, lower, upper, room, kept),
-            )
+            finite = gathered_pass(facts, run, iterates, working, kept)
         else:
-            finite = plain_pass(
-                *(facts, run, iterates, gradient, p, state),
-                *(h, lower, upper, room, order, words, slopes),
-            )
+            finite = plain_pass(facts, run, iterates, working, order, words, slopes)
         run.evaluations += 1
         if not finite:
             run.ahead = -1
             return DIVERGED
         run.t += 1
-        run.value, run.norm = room.value, room.norm
+        run.value, run.norm = working.room.value, working.room.norm
         if run.every != 0 and run.t % run.every == 0:
-            record(run, iterates[run.place], state, used, rows)
+            record(run, iterates[run.place], working.state, used, rows)
         status = judged(run)
         if status != RUNNING:
             return status
-        if facts.gathers != 0 and room.next_bad != 0.0:
+        if facts.gathers != 0 and working.room.next_bad != 0.0:
             run.ahead = -1
     return RUNNING
 
@@ -330,10 +293,7 @@ def entry(facts: Any, run: Any, places: Any) -> int:
     n, size = state.variables, known.width - 1
     used = at.room + WORD * HYPERPARAMETERS
     rows = floats(at.state, ((size + known.derivatives) * n,))
-    return descend(
-        known,
-        state,
-        floats(at.iterates, (4, n)),
+    working = Working(
         floats(at.gradient, (n,)),
         floats(at.constants, (known.words,)),
         rows[: size * n],
@@ -341,6 +301,12 @@ def entry(facts: Any, run: Any, places: Any) -> int:
         floats(at.lower, (n,)),
         floats(at.upper, (n,)),
         room_at(at.room),
+    )
+    return descend(
+        known,
+        state,
+        floats(at.iterates, (4, n)),
+        working,
         floats(used, (known.constants,)),
         floats(at.trace, (TRACE_ROWS, 3 + (1 + size) * n + known.constants)),
         integers(at.order, (known.data_rows,)),

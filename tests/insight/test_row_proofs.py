@@ -299,6 +299,9 @@ def test_short_sums_are_written_out_for_all_proofs():
     assert found.fun_bounds.lower <= 0 <= found.fun_bounds.upper + 1e-9
     four = Objective("sum(x[i]**4 - x[i]**2 for i in range(2))")
     points = symgd.stationary(four, [(-2, 2)] * 2)
+    least = symgd.minimize_global(four, {"x": (-2, 2)})
+    assert [*least.values] == ["x[0]", "x[1]"]
+    assert np.abs(least.x) == pytest.approx(math.sqrt(0.5), abs=1e-3)
     assert len(points.points) == 9
 
 

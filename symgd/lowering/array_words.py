@@ -28,7 +28,7 @@ _TAKEN = """
     switch typedef union unsigned void volatile while alignas alignof and asm bool catch
     class compl delete explicit export false friend mutable namespace new not nullptr
     operator or private protected public template this throw true try typeid typename
-    using virtual xor never words p NULL
+    using virtual xor never words p NULL NAN INFINITY HUGE_VAL
 """  # of C and C++, and what the function has itself
 
 

@@ -77,7 +77,9 @@ def unknown_name(
 
 def guess(name: str, accepted: Iterable[str]) -> str:
     """Return ``", did you mean ...?"`` if one accepted name is close, else nothing."""
-    close = difflib.get_close_matches(name, list(accepted), n=1, cutoff=0.6)
+    accepted = list(accepted)
+    same = [each for each in accepted if each.casefold() == name.casefold()]
+    close = same or difflib.get_close_matches(name, accepted, n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

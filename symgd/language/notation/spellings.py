@@ -16,7 +16,7 @@ MODULES = frozenset(
     }
 )
 _CONSTANTS = {"pi": "pi", "e": "E", "E": "E", "inf": "inf"}
-_RENAMED = {
+RENAMED = {
     "amax": "max",
     "amin": "min",
     "fmax": "max",
@@ -85,8 +85,8 @@ class _Respelt(ast.NodeTransformer):
             return normal
         if module is not None and isinstance(node.func, ast.Attribute):
             node = self._plain(node, node.func, module)
-        elif isinstance(node.func, ast.Name) and node.func.id in _RENAMED:
-            plain = ast.Name(_RENAMED[node.func.id], ast.Load())
+        elif isinstance(node.func, ast.Name) and node.func.id in RENAMED:
+            plain = ast.Name(RENAMED[node.func.id], ast.Load())
             node.func = ast.copy_location(plain, node.func)
         self._unbracketed(node)
         made = _CALLS.get(node.func.id) if isinstance(node.func, ast.Name) else None
@@ -113,7 +113,7 @@ class _Respelt(ast.NodeTransformer):
         if name == "sinc" and module in ("sp", "sympy"):
             problem = "the sinc of SymPy is sin(x)/x, that of formulas sin(pi*x)/(pi*x)"
             raise self.refuse(node, problem, "write sin(x)/x")
-        known = ast.Name(_RENAMED.get(name, name), ast.Load())
+        known = ast.Name(RENAMED.get(name, name), ast.Load())
         plain = ast.Call(ast.copy_location(known, function), given, keywords)
         return ast.copy_location(plain, node)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextvars import ContextVar
 from typing import Any
 
@@ -78,6 +78,27 @@ _PHRASES = (
 )
 # The options of the command that is run.
 _spoken: ContextVar[Collection[str] | None] = ContextVar("options", default=None)
+# What numbers the lines of the rows that are read.
+_lines: ContextVar[Callable[[], list[int]] | None] = ContextVar("lines", default=None)
+_ROWS = re.compile(r"\b(in|of) row(s?) (\d+(?:, \d+)*)")
+
+
+def number_rows(lines: Callable[[], list[int]] | None) -> None:
+    """Say rows by the lines of a file, from 1, which are counted when it is needed."""
+    _lines.set(lines)
+
+
+def _as_lines(text: str) -> str:
+    lines = _lines.get()
+    if lines is None or not _ROWS.search(text) or not (numbers := lines()):
+        return text
+    return _ROWS.sub(
+        lambda m: (
+            f"{m[1]} line{m[2]} "
+            + re.sub(r"\d+", lambda row: str(numbers[int(row[0])]), m[3])
+        ),
+        text,
+    )
 
 
 def as_options(message: str) -> str:
@@ -95,7 +116,7 @@ def as_options(message: str) -> str:
     text = "".join(parts)
     for pattern, better in _PHRASES:
         text = re.sub(pattern, better, text)
-    return text
+    return _as_lines(text)
 
 
 def settings_as_options(message: str) -> str:
@@ -207,6 +228,7 @@ class Command(TyperCommand):
             for name in (*each.opts, *each.secondary_opts)
         }
         _spoken.set(frozenset(takes))
+        number_rows(None)
         plain, place = [], 0
         while place < len(args):
             option, equals, _ = args[place].partition("=")

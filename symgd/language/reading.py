@@ -23,7 +23,7 @@ from symgd.errors import FormulaError, guess, shortened
 from symgd.language import mistakes
 from symgd.language.as_written import both, decided, either, relation
 from symgd.language.folding import Folding, numeric
-from symgd.language.functions import CONSTANTS, ORDERS, REDUCING, Function
+from symgd.language.functions import CONSTANTS, ORDERS, REDUCING, RENAMED, Function
 from symgd.language.indexing import Scope, Uses, check_bound, check_index
 from symgd.language.nodes import (
     MAX_BITS,
@@ -40,7 +40,7 @@ from symgd.language.nodes import (
 )
 from symgd.language.notation.extents import Measured
 from symgd.language.notation.indexed_form import Shapes, indexed
-from symgd.language.notation.spellings import RENAMED, respelt
+from symgd.language.notation.spellings import respelt
 from symgd.language.quick import applied, is_plain, power, product, total
 from symgd.language.retyping import suggestion
 

@@ -12,8 +12,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from symgd.language.functions import FUNCTIONS, REDUCING
-from symgd.language.notation.spellings import RENAMED
+from symgd.language.functions import FUNCTIONS, REDUCING, RENAMED
 from symgd.language.text import CONSTANT_NAMES
 
 # Signs that look like an operator of the language, and the operator.
@@ -76,6 +75,8 @@ def suggestion(source: str) -> str | None:
     >>> suggestion("1/2x")
     'write 1/(2*x) or 1/2*x'
     """
+    if len(source) > 2 * _WIDTH:  # nor would anybody read it
+        return None
     found = [text for text in dict.fromkeys(retyped(source)) if in_language(text)]
     if not found or max(map(len, found)) > _WIDTH:
         return None

@@ -9,6 +9,8 @@ import ast
 from collections.abc import Callable
 from typing import TypeAlias
 
+from symgd.language.functions import RENAMED
+
 MODULES = frozenset(
     {
         *("np", "numpy", "onp", "anp", "cp", "jnp", "jax", "nn", "lax", "math"),
@@ -16,23 +18,6 @@ MODULES = frozenset(
     }
 )
 _CONSTANTS = {"pi": "pi", "e": "E", "E": "E", "inf": "inf"}
-RENAMED = {
-    "amax": "max",
-    "amin": "min",
-    "fmax": "max",
-    "fmin": "min",
-    "fsum": "sum",
-    "fabs": "abs",
-    "absolute": "abs",
-    "clamp": "clip",
-    "power": "pow",
-    "float_power": "pow",
-    "mm": "matmul",
-    "mv": "matmul",
-    "vdot": "dot",
-    "ndtr": "normal_cdf",
-    "norm_2": "norm",
-}
 # Of SciPy's normal distribution; where the second is None, the function itself.
 _OF_NORMAL = {
     "cdf": ("normal_cdf", None),

@@ -444,7 +444,7 @@ def _unknown_sign(text: str, source: str) -> FormulaError | None:
         (r"\|", "'|' is not part of a formula", suggestion(source)),
         (r"\[\s*\]", "the index is missing", "write x[0] or x[i]"),
         (r"^\s*(?:\*\*?|//?|%)", "something is missing before it", None),
-        (r"(?:\*\*?|//?|[-+%(,<>=])(?=\s*$)", "something is missing after it", None),
+        (r"(?:\*\*?|//?|[-+%,<>=])(?=\s*$)", "something is missing after it", None),
     ):
         if match := re.search(pattern, source):
             return FormulaError(problem, text, *match.span(), instead)

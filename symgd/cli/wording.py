@@ -61,7 +61,9 @@ _OTHERS = {
 _SETTING = re.compile(rf"({'|'.join([*OPTIONS, *_PYTHON_ONLY])})=(?!=)")
 # Names of arguments in sentences; they may be words, or a user's variables.
 _NAMED = re.compile(
-    r"(^|\b(?:in|give|or|leave|value of) |\b(?:start|as) (?=x0)|, (?=data for)"
+    r"((?:^(?=\w+(?: (?:must|has|have|is|are|isn't|needs|takes|can't)\b|:)))"
+    r"|^(?=(?:fixed|tied) \w+ = |checkpoint .* can't be written)"
+    r"|\b(?:in|into|give|or|leave|value of) |\b(?:start|as) (?=x0)|, (?=data for)"
     r"|with (?=patience))"
     rf"({'|'.join(OPTIONS)})(?=[ :;,]|\.?$)"
 )
@@ -81,6 +83,11 @@ _spoken: ContextVar[Collection[str] | None] = ContextVar("options", default=None
 # What numbers the lines of the rows that are read.
 _lines: ContextVar[Callable[[], list[int]] | None] = ContextVar("lines", default=None)
 _ROWS = re.compile(r"\b(in|of) row(s?) (\d+(?:, \d+)*)")
+
+
+def speak_of(options: Collection[str] | None) -> None:
+    """Say what a command has options for, of these names; None: everything."""
+    _spoken.set(options)
 
 
 def number_rows(lines: Callable[[], list[int]] | None) -> None:
@@ -222,23 +229,33 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse arguments; those that it has not are explained."""
-        takes = {
-            name: not getattr(each, "is_flag", False)
+        options = {
+            name: each
             for each in self.params
             for name in (*each.opts, *each.secondary_opts)
         }
-        _spoken.set(frozenset(takes))
+        takes = {k: not getattr(each, "is_flag", False) for k, each in options.items()}
+        named: dict[str, set[str]] = {}
+        speak_of(frozenset(takes))
         number_rows(None)
         plain, place = [], 0
         while place < len(args):
-            option, equals, _ = args[place].partition("=")
+            option, equals, value = args[place].partition("=")
             if option == "--":
                 break
-            if not option.startswith("--"):
+            if not option.startswith("--") and option not in takes:
                 plain.append(args[place].strip())
             elif option not in takes and option != "--help":
                 ctx.fail(_no_option(option, takes))
+            elif option in ("--start", "--bounds"):
+                value = value if equals else "".join(args[place + 1 : place + 2])
+                names = set(re.findall(r"(\w+)\s*=", value))
+                if not names <= named.setdefault(option, names):
+                    ctx.fail(f"{option} is given once, for all: {option} x=...,y=...")
             place += 2 if takes.get(option) and not equals else 1
+        short = [each for each in plain if re.fullmatch("-[A-Za-z]", each)]
+        if short and len(plain) > 1:
+            ctx.fail(f"there is no {short[0]}")
         self._check_quoted(ctx, plain)
         return super().parse_args(ctx, args)
 

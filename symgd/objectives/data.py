@@ -332,6 +332,10 @@ def _remedy(entry: Any, count: int, row: int, rows: int) -> str | None:
         return "it has numbers as texts: np.asarray(column, float) makes numbers"
     if re.fullmatch(r"[-+]?[\d.]*,\d+", entry.strip()):
         return "write a decimal point, not a comma"
+    if re.fullmatch(r"\d{1,4}([./-])\d{1,2}\1\d{2,4}( .*)?", entry.strip()):
+        return "write dates as 2024-02-29"
+    if re.fullmatch(r"[^\w\s<>~+-]?\s*[-+]?\d[\d.]*\s*[^\d\s<>]*", entry.strip()):
+        return "write the number alone"
     if count == 1 and row == 0 and rows > 1:
         return "if that is a unit below the name, leave the line out"
     if count < rows:

@@ -19,6 +19,11 @@ SOURCES = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def any_command():
+    wording.speak_of(None)
+
+
 def texts():
     """Return what the package says: its texts in several words, but for docstrings."""
     for path in SOURCES:
@@ -74,6 +79,9 @@ def test_every_option_exists():
         ("time_limit must be a number", "--time-limit must be a number"),
         ("within gtol = 1e-8", "within gtol = 1e-8"),
         ("the method can't", "the method can't"),
+        ("missing option '--method'", "missing option '--method'"),
+        ("fixed b = c is no number; it goes into tied",
+         "--fix b = c is no number; it goes into --tie"),
     ],
 )  # fmt: skip
 def test_settings_are_options_and_users_names_stay(message, shown):
@@ -114,3 +122,21 @@ def test_a_formula_without_quotes_is_put_in_them():
     refused = run("minimize", "x**2", "+", "y**2", "--start", "1,2")
     assert "write symgd minimize 'x**2 + y**2'" in refused.stderr
     assert "quotes" not in run("minimize", "x**2", "y**2").stderr
+
+
+def test_what_the_same_option_says_twice_is_not_lost():
+    twice = run("minimize", "x + y", "--start", "x=1", "--start=y=2")
+    assert "--start is given once, for all: --start x=...,y=..." in twice.stderr
+    assert twice.exit_code == 2
+    last = ("--start", "x=1,y=1", "--start", "x=2,y=2")  # as an alias has it
+    assert run("minimize", "x**2 + y**2", *last).exit_code == 0
+
+
+@pytest.mark.parametrize("option", ["-v", "-o"])
+def test_short_options_that_are_none_are_no_formula(option):
+    assert f"there is no {option}\n" in run("minimize", "x**2", option).stderr
+
+
+def test_relations_in_one_text_are_given_one_by_one():
+    refused = run("minimize", "x**2", "--subject-to", "x > 1, x < 3")
+    assert 'give --subject-to "x > 1" --subject-to "x < 3"' in refused.stderr

@@ -53,6 +53,8 @@ _SLIPS = (
 
 def lookalike(text: str, source: str) -> FormulaError | None:
     """Return the error for a sign that the language doesn't have."""
+    if source.isascii() and "^" not in source:
+        return None
     place = next((i for i, sign in enumerate(source) if is_unknown(sign)), None)
     if place is None:
         return None

@@ -73,7 +73,8 @@ class GlobalMinimum:
     proven : bool
         Whether the gap that was asked for is closed.
     status : str
-        "PROVEN" or "TIME_LIMIT".
+        "PROVEN", "TIME_LIMIT", or "OPEN" where more time would not help: f may fall
+        without bound, or boxes can't be divided further.
     values : dict of str to float
         The best point that was found; its value is at most ``fun_bounds.upper``.
     minimisers : list of Minimiser
@@ -81,6 +82,8 @@ class GlobalMinimum:
     boxes : int
         How many were looked at.
     seconds : float
+    timed_out : bool
+        Whether the search ended for want of time, or of memory.
     """
 
     fun_bounds: Enclosure
@@ -90,11 +93,14 @@ class GlobalMinimum:
     boxes: int
     seconds: float
     objective: Objective
+    timed_out: bool = False
 
     @property
     def status(self) -> str:
         """See the class."""
-        return "PROVEN" if self.proven else "TIME_LIMIT"
+        if self.proven:
+            return "PROVEN"
+        return "TIME_LIMIT" if self.timed_out else "OPEN"
 
     @property
     def fun(self) -> float:
@@ -110,6 +116,16 @@ class GlobalMinimum:
     def x(self) -> np.ndarray:
         """The best point as an array, in the order of the coordinates."""
         return np.array([self.values[name] for name in self.objective.space])
+
+    def _why(self) -> str:
+        """Say why the search ended."""
+        if self.proven:
+            return "proven"
+        if self.status == "TIME_LIMIT":
+            return "time is up, open is the rest"
+        if self.fun_bounds.lower == -math.inf:
+            return "no lower end: f may fall without bound, as at a pole in the boxes"
+        return "the boxes can't be divided further, open is the rest"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain numbers and texts."""
@@ -129,8 +145,7 @@ class GlobalMinimum:
 
     def __str__(self) -> str:
         low, high = self.fun_bounds
-        word = "proven" if self.proven else "time is up, open is the rest"
-        lines = [f"{number(low)} <= minimum <= {number(high)} ({word})"]
+        lines = [f"{number(low)} <= minimum <= {number(high)} ({self._why()})"]
         point = ", ".join(f"{k} = {number(v)}" for k, v in self.values.items())
         lines.append(f"reached at {point}")
         count = len(self.minimisers)
@@ -261,6 +276,7 @@ def _joined(
         boxes=sum(f.boxes for _, f in {id(f): (s, f) for s, f in found}.values()),
         seconds=time.monotonic() - begin,
         objective=problem.objective,
+        timed_out=any(part.timed_out for _, part in found),
     )
 
 

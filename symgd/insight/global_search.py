@@ -43,6 +43,7 @@ class Found(NamedTuple):
     low: np.ndarray  # sides of the boxes that may hold a minimiser
     high: np.ndarray
     boxes: int
+    timed_out: bool  # some of the boxes could be divided further
 
 
 def below(total: np.ndarray, size: np.ndarray, n: int) -> np.ndarray:
@@ -124,7 +125,8 @@ class GlobalSearch:
         left = all_bounds <= self.upper
         low, high, all_bounds = (e[..., left] for e in (low, high, all_bounds))
         least = float(all_bounds.min()) if len(all_bounds) else self.upper
-        return Found(min(least, self.upper), self.upper, self.x, low, high, total)
+        least, more = min(least, self.upper), len(bounds) > 0
+        return Found(least, self.upper, self.x, low, high, total, more)
 
     # ------------------------------------------------------------- from above
 

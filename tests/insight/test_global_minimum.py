@@ -151,3 +151,11 @@ def test_it_prints():
     assert "(proven)" in text
     assert "minimisers: in 2 boxes" in text
     assert "(unique)" in text
+
+
+@pytest.mark.parametrize("formula", ["1/x", "log(x + 1)", "-1/x**2"])
+def test_what_may_fall_without_bound_is_said_and_not_that_time_is_up(formula):
+    found = symgd.minimize_global(formula, [(-1, 1)])
+    assert found.status == "OPEN"
+    assert "f may fall without bound, as at a pole" in str(found)
+    assert "time is up" not in str(found)

@@ -25,6 +25,9 @@ PAIRS = 400
 DIGITS = 50
 SLACK = 1e-9
 NAMES = ("x", "y", "z")
+MORE = {"real_abs": abs, "softplus": lambda u: mpmath.log1p(mpmath.exp(u))}
+IN_DIGITS = [{**MORE, "real_sign": mpmath.sign}, "mpmath"]
+IN_FLOATS = [{"real_abs": np.abs, "softplus": lambda u: np.logaddexp(0.0, u)}, "numpy"]
 FUNCTIONS = [
     *("exp({})", "log({})", "sin({})", "cos({})", "tanh({})", "atan({})", "sqrt({})"),
     *("abs({})", "cosh({})", "({})**2", "({})**3", "1/({})", "log(1 + exp({}))"),
@@ -70,13 +73,13 @@ def _chords(expression: Any, symbols: Any, a: Any, one: Any, two: Any) -> str:
     sign = -1 if a.curvature == "concave" else sign
     if not sign:
         return ""
-    f = sp.lambdify(symbols, expression, "numpy")
+    f = sp.lambdify(symbols, expression, IN_FLOATS)
     with np.errstate(all="ignore"):
         ends = [np.broadcast_to(f(*p), PAIRS) for p in (one, two, 0.5 * (one + two))]
         above = sign * (ends[2] - 0.5 * (ends[0] + ends[1]))
         size = sum(map(np.abs, ends))
         suspects = np.flatnonzero(above > SLACK * size + 1e-300)
-    exact = sp.lambdify(symbols, expression, "mpmath")
+    exact = sp.lambdify(symbols, expression, IN_DIGITS)
     for k in suspects[:5]:
         p, q = ([mpmath.mpf(float(v)) for v in side[:, k]] for side in (one, two))
         middle = [(u + v) / 2 for u, v in zip(p, q, strict=True)]
@@ -94,7 +97,7 @@ def _slopes(expression: Any, symbols: Any, a: Any, one: Any, two: Any) -> str:
     if math.isinf(largest) and math.isinf(least):
         return ""
     gradient = [sp.diff(expression, s) for s in symbols]
-    g = sp.lambdify(symbols, gradient, "mpmath")
+    g = sp.lambdify(symbols, gradient, IN_DIGITS)
     for k in range(0, PAIRS, 16):
         p, q = ([mpmath.mpf(float(v)) for v in side[:, k]] for side in (one, two))
         try:
@@ -125,7 +128,7 @@ def main() -> None:
         text = tree(rng, NAMES[: rng.integers(1, 4)], int(rng.integers(2, 5)))
         try:
             wrong = attacked(text, rng)
-        except SymgdError as error:
+        except (SymgdError, NameError) as error:
             counts[type(error).__name__] += 1
             continue
         counts["wrong" if wrong else "nothing found"] += 1

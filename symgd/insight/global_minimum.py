@@ -75,8 +75,8 @@ class GlobalMinimum:
     proven : bool
         Whether the gap that was asked for is closed.
     status : str
-        "PROVEN", "TIME_LIMIT", "INTERRUPTED", or "OPEN" where more time would not help: f may fall
-        without bound, or boxes can't be divided further.
+        "PROVEN", "TIME_LIMIT", "INTERRUPTED", or "OPEN" where more time would not help:
+        f may fall without bound, or boxes can't be divided further.
     values : dict of str to float
         The best point that was found; its value is at most ``fun_bounds.upper``.
     minimisers : list of Minimiser

@@ -43,10 +43,8 @@ def extent(regression: Regression) -> Extent:
     """Return how many rows count, and how large their numbers are."""
     target, sigma, weight = regression.target, regression.sigma, regression.weight
     count = len(weight) if weight.strides == (0,) else np.count_nonzero(weight)
-    if sigma.strides == (0,):
-        sigma = sigma[:1]
-    sides = (target.min(), target.max(), sigma.min(), sigma.max())
-    return Extent(int(count), *map(float, sides))
+    sides = (sigma[0],) * 2 if sigma.strides == (0,) else (sigma.min(), sigma.max())
+    return Extent(int(count), *map(float, (target.min(), target.max(), *sides)))
 
 
 def largest_ratio(regression: Regression) -> float:

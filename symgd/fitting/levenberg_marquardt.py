@@ -26,6 +26,7 @@ import numpy as np
 from symgd.descent.run import FARTHEST, NO_END
 from symgd.fitting.rows import Pass
 from symgd.kernels.shared import shared
+from symgd.language.text import Told
 from symgd.native.machine import address
 from symgd.native.quadratic import (
     FINE_RESOLUTION,
@@ -404,14 +405,6 @@ def is_ill_conditioned(point: Point) -> bool:
     known = norms > 0.0
     block = point.curvature[known][:, known] / np.outer(norms[known], norms[known])
     return bool(known.any() and np.linalg.eigvalsh(block)[0] < ILL_CONDITIONED)
-
-
-Told: TypeAlias = str | Callable[[], str]  # which many never ask for
-
-
-def told(message: Told) -> str:
-    """Return a message, made when it is asked for."""
-    return message if isinstance(message, str) else message()
 
 
 class End(NamedTuple):

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from symgd.fitting.goodness import beside_a_constant, has_waves, is_met, is_structured
-from symgd.fitting.levenberg_marquardt import End, is_ill_conditioned, told
+from symgd.fitting.levenberg_marquardt import End, is_ill_conditioned
 from symgd.fitting.regression import Regression
-from symgd.language.text import number
+from symgd.language.text import number, told
 from symgd.native.status import Status
 
 GOOD = 1e-3  # of a constant's sum: no more is asked of what is lower

@@ -105,7 +105,7 @@ def _problem(
     left, least = beside_a_constant(regression, x, fun), regression.sum_of_a_constant
     if left >= NO_BETTER:
         return f"the fit is no better than a constant, whose sum is {number(least)}"
-    by_chance = (free.sum() - 1) / max(1, regression.count - 1)
+    by_chance = (np.count_nonzero(free) - 1) / max(1, regression.count - 1)
     if 1.0 - left <= by_chance < 1.0:
         return (
             f"the fit is no better than a constant, whose sum is {number(least)}, "

@@ -67,8 +67,9 @@ def constants_meant(text: str, *given: object) -> set[str]:
 
 def warn_of_misread(text: str, variables: Iterable[str], *given: object) -> None:
     """Warn of variables by which something else may be meant, if nobody named them."""
-    named = named_in(given)
-    for name in variables:
+    doubtful = [name for name in variables if name == "e" or name in _MEANT]
+    named = named_in(given) if doubtful else ()
+    for name in doubtful:
         if name not in named and (meant := _meant(name, text)):
             what = f"{name!r} is a variable in {text!r}: {meant}"
             advice = f"if it is one, name it in the start, x0={{{name!r}: 1, ...}}"

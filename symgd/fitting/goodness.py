@@ -86,7 +86,7 @@ def _has_bump(rest: np.ndarray, steps: np.ndarray) -> bool:
 
     Noise is what medians of steps say it is, and one row is never off by much of it.
     """
-    noise = _median(abs(steps)) / MEDIAN_OF_STEPS
+    noise = median(abs(steps)) / MEDIAN_OF_STEPS
     if not 0.0 < noise < np.inf:
         return False
     sums = np.zeros(len(rest) + 1)
@@ -96,7 +96,7 @@ def _has_bump(rest: np.ndarray, steps: np.ndarray) -> bool:
     return max(bumps, default=0.0) > SURELY
 
 
-def _median(numbers: np.ndarray) -> float:
+def median(numbers: np.ndarray) -> float:
     """Return the median, NaN where there is one: NumPy's takes ten times as long."""
     ordered, count = np.sort(numbers), len(numbers)
     middle = ordered[(count - 1) // 2 : count // 2 + 1]

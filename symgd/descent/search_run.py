@@ -612,7 +612,7 @@ class SearchRun(Run):
         return "" if self.kink is not None else super().found(status)
 
     def message(self, status: Status) -> Told:
-        """Say why the run ended, with the numbers; at a minimum only if asked."""
+        """Say why the run ended, with the numbers; most never ask at a minimum."""
         if status != Status.CONVERGED or self.kink is not None:
             return super().message(status)
         end = self.norm, self.settings, self.bounded, self.ending

@@ -97,7 +97,7 @@ def _has_bump(rest: np.ndarray, steps: np.ndarray) -> bool:
 
 
 def median(numbers: np.ndarray) -> float:
-    """Return the median, NaN where there is one: NumPy's takes ten times as long."""
+    """Return the median, NaN where there is one, in less time than NumPy's."""
     ordered, count = np.sort(numbers), len(numbers)
     middle = ordered[(count - 1) // 2 : count // 2 + 1]
     return float(middle.sum() / len(middle)) if ordered[-1] == ordered[-1] else np.nan

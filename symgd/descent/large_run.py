@@ -4,54 +4,30 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from symgd.descent.run import Run, floats, not_finite
-from symgd.descent.settings import Settings
+from symgd.descent.run import floats, not_finite
+from symgd.descent.trajectory_run import UpdateRun
 from symgd.errors import InputError
 from symgd.kernels.shared import shared
 from symgd.native import compiled, exchange
 from symgd.native import records as layout
 from symgd.native.machine import Kernel, address
-from symgd.objectives.objective import Objective
-from symgd.objectives.points import Bounds
-from symgd.rules.rule import Rule
 
 if TYPE_CHECKING:
-    from symgd.language.formula import Formula
     from symgd.lowering.array_update import ArrayUpdate
 
 
-class LargeRun(Run):
+class LargeRun(UpdateRun):
     """A run of an update rule on an objective with arrays."""
 
-    def __init__(
-        self,
-        objective: Objective,
-        bounds: Bounds,
-        settings: Settings,
-        rule: Rule,
-        hyperparameters: Mapping[str, Formula],
-    ) -> None:
-        names = tuple(rule.hyperparameters)
-        super().__init__(objective, bounds, settings, 1 + len(rule.state), names)
-        self.rule, self.name = rule, rule.name
-        self.state, self.scalars = rule.state, rule.scalars
-        self.hyperparameters = rule.with_defaults(hyperparameters, self.clocks)
-        texts = [
-            rule.text_of(k, v, self.clocks) for k, v in self.hyperparameters.items()
-        ]
-        self.schedules = [v if isinstance(v, str) else None for v in texts]
-        pairs = zip(names, self.schedules, strict=True)
-        self.scheduled = frozenset(name for name, text in pairs if text is not None)
-        self.hyper = array("d", [0.0 if isinstance(v, str) else v for v in texts])
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
         self.hyper.append(0.0)  # so that there is an address
         self.function = self._evaluation()
         self.facts = exchange.ArrayFacts()
         self._prepare()
-
-    clocks: tuple[str, ...] = ("t",)
 
     def _evaluation(self) -> Kernel:
         """Return what the loop evaluates."""
@@ -271,11 +247,6 @@ class LargeRun(Run):
 
     def _finite(self) -> Sequence[array[float]]:
         return (self.x,)  # at the end, the state may be that of an update beyond
-
-    @property
-    def method_key(self) -> str:
-        """The rule, as plain text."""
-        return self.rule.text
 
     @property
     def _following(self) -> array[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from array import array
 from collections.abc import Mapping, Sequence
@@ -26,10 +27,14 @@ from symgd.descent.run import (
     TIGHTER,
     Run,
     floats,
+    gradient_told,
     is_held,
+    left_told,
     projected_norm,
 )
+from symgd.descent.settings import Settings
 from symgd.kernels.shared import shared
+from symgd.language.text import Told
 from symgd.native import records as layout
 from symgd.native.machine import address
 from symgd.native.status import RUNNING, Status
@@ -606,6 +611,13 @@ class SearchRun(Run):
         """Return what a success is, where it is no minimum; else nothing."""
         return "" if self.kink is not None else super().found(status)
 
+    def message(self, status: Status) -> Told:
+        """Say why the run ended, with the numbers; most never ask at a minimum."""
+        if status != Status.CONVERGED or self.kink is not None:
+            return super().message(status)
+        end = self.norm, self.settings, self.bounded, self.ending
+        return functools.partial(_converged, *end)
+
     def told(self, status: Status) -> str:
         """Say why a run ended as it did, with the numbers."""
         hole = self.kink is not None and self.kink.is_hole
@@ -639,3 +651,9 @@ class SearchRun(Run):
             return super().blame()
         falls = "falls" if self.settings.sign > 0 else "rises"
         return f"f {falls} without bound,"
+
+
+def _converged(
+    norm: float, settings: Settings, bounded: bool, end: Ending | None
+) -> str:
+    return gradient_told(norm, settings.gtol, bounded) + left_told(end, settings)

@@ -25,13 +25,11 @@ from symgd.fitting.levenberg_marquardt import (
     Ended,
     Limits,
     Point,
-    Told,
-    told,
 )
 from symgd.fitting.regression import Regression
 from symgd.fitting.starts import Search
 from symgd.fitting.way import Descents, Looking, Way
-from symgd.language.text import number
+from symgd.language.text import Told, number, told
 from symgd.native.interrupts import Interrupts, raised_at_once
 from symgd.native.machine import raise_pending
 from symgd.native.quadratic import ROWS, TrustRegion, root_of

@@ -86,13 +86,21 @@ def _has_bump(rest: np.ndarray, steps: np.ndarray) -> bool:
 
     Noise is what medians of steps say it is, and one row is never off by much of it.
     """
-    noise = float(np.median(abs(steps))) / MEDIAN_OF_STEPS
+    noise = median(abs(steps)) / MEDIAN_OF_STEPS
     if not 0.0 < noise < np.inf:
         return False
-    sums = np.cumsum(np.append(0.0, np.clip(rest / noise, -OUTLYING, OUTLYING)))
+    sums = np.zeros(len(rest) + 1)
+    np.minimum(np.maximum(rest / noise, -OUTLYING), OUTLYING).cumsum(out=sums[1:])
     spans = (span for span in BUMPS if span < len(rest) / 2)
     bumps = (abs(sums[span:] - sums[:-span]).max() / span**0.5 for span in spans)
     return max(bumps, default=0.0) > SURELY
+
+
+def median(numbers: np.ndarray) -> float:
+    """Return the median, NaN where there is one, in less time than NumPy's."""
+    ordered, count = np.sort(numbers), len(numbers)
+    middle = ordered[(count - 1) // 2 : count // 2 + 1]
+    return float(middle.sum() / len(middle)) if ordered[-1] == ordered[-1] else np.nan
 
 
 def has_waves(regression: Regression) -> bool:

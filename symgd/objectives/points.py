@@ -295,6 +295,8 @@ def _check_inside(point: array[float], space: Space, limits: Bounds) -> None:
             low, high = map(np.frombuffer, (limits.lower, limits.upper))
             fine &= (low <= x) & (x <= high)
         wrong = np.flatnonzero(~fine)[:1].tolist()
+    elif not limits.finite and all(map(math.isfinite, point)):
+        return
     else:
         sides = enumerate(zip(point, limits.lower, limits.upper, strict=True))
         wrong = [

@@ -19,6 +19,7 @@ from symgd.descent.ends import (
     Ending,
     Examiner,
     examined,
+    is_left_for_ever,
 )
 from symgd.descent.history import NOWHERE, Seen, Trace
 from symgd.descent.settings import TIGHT, Settings
@@ -521,15 +522,22 @@ class Run:
         gain = f"{changes} f by {end.promised:.1g}"
         return f"; Newton's step {gain}, and changes x by {end.moved:.1g} of its size"
 
+    def _falls_for_ever(self) -> bool:
+        """Return whether it is proven that f, which is flat, falls for ever."""
+        return is_left_for_ever(self)
+
     def _not_a_minimum(self) -> str:
         """Say why the end of a run is not what was sought."""
         end, sign = self.ending, self.settings.sign
         best, lower = ("minimum", "lower") if sign > 0 else ("maximum", "higher")
         if end is None or end.verdict == layout.SADDLE:
             return f"f curves the other way: it is no {best}"
-        if end.verdict == layout.FLAT:
+        if end.verdict == layout.FLAT and self._falls_for_ever():
             falls = "falls" if sign > 0 else "rises"
             return f"f still {falls}, by less than shows in it: no {best} is attained"
+        if end.verdict == layout.FLAT:
+            falls = "fall" if sign > 0 else "rise"
+            return f"f shows no {best} there: it may still {falls}, for ever or not"
         names, x = self.objective.space, end.x
         where = ", ".join(f"{names[k]} = {number(x[k])}" for k in range(min(len(x), 4)))
         where += ", ..." if len(x) > 4 else ""
@@ -552,6 +560,9 @@ class Run:
     def told(self, status: Status) -> str:
         """Say why a run ended as it did, with the numbers."""
         settings, above = self.settings, self._gradient_told()
+        if status == Status.CONVERGED and self.ending and self.ending.least:
+            least = "least" if settings.sign > 0 else "largest"
+            return f"f has the {least} value that its squares allow; {above}"
         if status == Status.CONVERGED:
             return above + self._left_told()
         if status == Status.STALLED:

@@ -112,7 +112,7 @@ class SearchRun(Run):
 
     def goes_alone(self, _start: Any, _parameters: Any) -> bool:
         """Whether a start among many is not for the loop around :attr:`kernel`."""
-        return False
+        return bool(self.poles)
 
     def _continue(self) -> int:
         return self.descend(*self.addresses)

@@ -889,3 +889,5 @@ def test_no_step_leaps_over_a_pole(start):
     assert minimize("log(gamma(x)) - 3*x", start).x == pytest.approx(20.5834630)
     assert minimize("log(gamma(x + 2)) - 3*x", start).x == pytest.approx(18.5834630)
     assert minimize("-gamma(x)", -0.5).x == pytest.approx(-0.50408301)
+    many = minimize_many("log(gamma(x)) - 3*x", [[start], [start + 1.0]])
+    assert many.x == pytest.approx(20.5834630)

@@ -145,7 +145,7 @@ def test_parameters_and_equal_bounds_are_numbers():
 @pytest.mark.parametrize(
     ("f", "bounds", "message"),
     [
-        ("sum(x[i]**2 for i in range(n))", None, "write the sum out"),
+        ("sum(x[i]**2 for i in range(n))", None, "the size n"),
         ("x**2", {"x": (1, 1)}, "no variable free"),
         ("x**2", {"z": (1, 1)}, "unknown variable in bounds"),
     ],

@@ -27,10 +27,6 @@ class _Quotient(NamedTuple):
     base: sp.Expr
     power: sp.Expr
 
-    @property
-    def below(self) -> sp.Expr:
-        return self.base**self.power
-
 
 def log_of_quotient(
     total: sp.Expr, factor: sp.Expr, inner: Callable[[Any], Any]

@@ -522,17 +522,13 @@ class Run:
         gain = f"{changes} f by {end.promised:.1g}"
         return f"; Newton's step {gain}, and changes x by {end.moved:.1g} of its size"
 
-    def _falls_for_ever(self) -> bool:
-        """Return whether it is proven that f, which is flat, falls for ever."""
-        return is_left_for_ever(self)
-
     def _not_a_minimum(self) -> str:
         """Say why the end of a run is not what was sought."""
         end, sign = self.ending, self.settings.sign
         best, lower = ("minimum", "lower") if sign > 0 else ("maximum", "higher")
         if end is None or end.verdict == layout.SADDLE:
             return f"f curves the other way: it is no {best}"
-        if end.verdict == layout.FLAT and self._falls_for_ever():
+        if end.verdict == layout.FLAT and is_left_for_ever(self):
             falls = "falls" if sign > 0 else "rises"
             return f"f still {falls}, by less than shows in it: no {best} is attained"
         if end.verdict == layout.FLAT:
@@ -560,7 +556,8 @@ class Run:
     def told(self, status: Status) -> str:
         """Say why a run ended as it did, with the numbers."""
         settings, above = self.settings, self._gradient_told()
-        if status == Status.CONVERGED and self.ending and self.ending.least:
+        ended = status in (Status.CONVERGED, Status.STALLED)
+        if ended and self.ending and self.ending.least:
             least = "least" if settings.sign > 0 else "largest"
             return f"f has the {least} value that its squares allow; {above}"
         if status == Status.CONVERGED:

@@ -388,6 +388,8 @@ class SearchRun(Run):
         at_rounding = self.norm > self.record.gtol
         if self.ending is None and status in (Status.CONVERGED, Status.STATIONARY):
             end = examined(self, AT_ROUNDING if at_rounding else self.close)
+            if at_rounding and end.verdict != layout.EXACT:
+                end = unless_least(self, end)
             self.ending = end
             if at_rounding and end.verdict != layout.EXACT:
                 from symgd.descent.kinks.at_end import kink_at
@@ -423,7 +425,8 @@ class SearchRun(Run):
         if ended == Status.ABNORMAL:
             self.ending = end = unless_least(self, end)
             if end.least:
-                return int(Status.CONVERGED)
+                relative = self.settings.relative
+                return int(Status.CONVERGED if relative else Status.STALLED)
             if end.verdict == layout.LOWER and self._leaves(
                 end.x, end.fun, end.gradient
             ):

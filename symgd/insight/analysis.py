@@ -145,6 +145,11 @@ class Analysis:
         """Swaps and changes of signs that leave f as it is."""
         return self._proofs.symmetries
 
+    @functools.cached_property
+    def periods(self) -> dict[str, sp.Expr]:
+        """By which shift of one variable each f repeats: that of sin(2*x) is pi."""
+        return self._proofs.periods
+
     # ---------------------------------------------------------------------- steps
 
     @functools.cached_property

@@ -49,5 +49,9 @@ class Proofs(Protocol):
         """Swaps and changes of signs that leave it as it is."""
 
     @property
+    def periods(self) -> dict[str, sp.Expr]:
+        """Shifts of one variable each that change nothing."""
+
+    @property
     def is_quadratic(self) -> bool:
         """Whether its Hessian is the same everywhere."""

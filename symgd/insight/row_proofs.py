@@ -292,6 +292,11 @@ class RowProofs:
         """None is looked for."""
         return []
 
+    @property
+    def periods(self) -> dict[str, sp.Expr]:
+        """None is looked for."""
+        return {}
+
     @functools.cached_property
     def is_quadratic(self) -> bool:
         """Whether the Hessian is the same everywhere."""

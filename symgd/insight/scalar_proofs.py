@@ -97,6 +97,11 @@ class ScalarProofs:
         """Swaps and changes of signs that leave f as it is."""
         return facts.symmetries(self.problem.expression, self.problem.symbols)
 
+    @property
+    def periods(self) -> dict[str, sp.Expr]:
+        """Shifts of one variable each that change nothing."""
+        return facts.periods(self.problem.expression, self.problem.symbols)
+
     @functools.cached_property
     def is_quadratic(self) -> bool:
         """Whether it is a polynomial of degree two at most."""

@@ -19,6 +19,7 @@ from symgd.descent.ends import (
     Ending,
     Examiner,
     examined,
+    is_left_for_ever,
 )
 from symgd.descent.history import NOWHERE, Seen, Trace
 from symgd.descent.settings import TIGHT, Settings
@@ -512,9 +513,12 @@ class Run:
         best, lower = ("minimum", "lower") if sign > 0 else ("maximum", "higher")
         if end is None or end.verdict == layout.SADDLE:
             return f"f curves the other way: it is no {best}"
-        if end.verdict == layout.FLAT:
+        if end.verdict == layout.FLAT and is_left_for_ever(self):
             falls = "falls" if sign > 0 else "rises"
             return f"f still {falls}, by less than shows in it: no {best} is attained"
+        if end.verdict == layout.FLAT:
+            falls = "fall" if sign > 0 else "rise"
+            return f"f shows no {best} there: it may still {falls}, for ever or not"
         names, x = self.objective.space, end.x
         where = ", ".join(f"{names[k]} = {number(x[k])}" for k in range(min(len(x), 4)))
         where += ", ..." if len(x) > 4 else ""
@@ -537,6 +541,10 @@ class Run:
     def told(self, status: Status) -> str:
         """Say why a run ended as it did, with the numbers."""
         settings, above = self.settings, self._gradient_told()
+        ended = status in (Status.CONVERGED, Status.STALLED)
+        if ended and self.ending and self.ending.least:
+            least = "least" if settings.sign > 0 else "largest"
+            return f"f has the {least} value that its squares allow; {above}"
         if status == Status.CONVERGED:
             return above + left_told(self.ending, settings)
         if status == Status.STALLED:

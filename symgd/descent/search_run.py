@@ -20,6 +20,7 @@ from symgd.descent.ends import (
     rises_around,
     sizes_of,
     turns,
+    unless_least,
 )
 from symgd.descent.run import (
     NO_END,
@@ -38,7 +39,8 @@ from symgd.language.text import Told
 from symgd.native import records as layout
 from symgd.native.machine import address
 from symgd.native.status import RUNNING, Status
-from symgd.objectives.points import beside_a_wall
+from symgd.objectives.objective import Objective
+from symgd.objectives.points import Bounds, beside_a_wall
 
 if TYPE_CHECKING:
     from symgd.descent.kinks.at_end import Evaluated, Kink
@@ -74,8 +76,12 @@ class SearchRun(Run):
     short = 100
     loop = ""  # one of kernels.shared.LOOPS
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(
+        self, objective: Objective, bounds: Bounds, settings: Settings, **options: Any
+    ) -> None:
+        self.given, self.poles = bounds, objective.poles
+        within = bounds.copied() if self.poles else bounds
+        super().__init__(objective, within, settings, **options)
         self.kernel = shared(self.loop)
         self.descend = self.kernel.call
         self.function = self.objective.kernel("evaluation")
@@ -110,7 +116,7 @@ class SearchRun(Run):
 
     def goes_alone(self, _start: Any, _parameters: Any) -> bool:
         """Whether a start among many is not for the loop around :attr:`kernel`."""
-        return False
+        return bool(self.poles)
 
     def _continue(self) -> int:
         return self.descend(*self.addresses)
@@ -118,7 +124,17 @@ class SearchRun(Run):
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start; DIVERGED if the objective is not finite there."""
         self.escapes, self.kink, self.kinks_left = 0, None, set()
+        self._stay_between_poles(x)
         return super().begin(x)
+
+    def _stay_between_poles(self, x: Sequence[float]) -> None:
+        """Have bounds there: no step shows that f is infinite on its way."""
+        for k, last in self.poles.items():
+            apart = math.floor(x[k] - last)
+            low = last + min(apart, 0)
+            high = math.inf if apart >= 0 else low + 1.0
+            self.lower[k] = max(low, self.given.lower[k])
+            self.upper[k] = min(high, self.given.upper[k])
 
     def judged(self, status: int) -> int:
         """Say how a run has ended, by what the end is; RUNNING if it is to go on."""
@@ -376,6 +392,8 @@ class SearchRun(Run):
         at_rounding = self.norm > self.record.gtol
         if self.ending is None and status in (Status.CONVERGED, Status.STATIONARY):
             end = examined(self, AT_ROUNDING if at_rounding else self.close)
+            if at_rounding and end.verdict != layout.EXACT:
+                end = unless_least(self, end)
             self.ending = end
             if at_rounding and end.verdict != layout.EXACT:
                 from symgd.descent.kinks.at_end import kink_at
@@ -408,6 +426,15 @@ class SearchRun(Run):
         if end.verdict == layout.FLAT:
             return int(Status.STATIONARY)
         ended = self.ending_of(status, end)
+        if ended == Status.ABNORMAL:
+            self.ending = end = unless_least(self, end)
+            if end.least:
+                relative = self.settings.relative
+                return int(Status.CONVERGED if relative else Status.STALLED)
+            if end.verdict == layout.LOWER and self._leaves(
+                end.x, end.fun, end.gradient
+            ):
+                return self._goes_on(self.settings.gtol)
         if ended == Status.STALLED and self._may_be_at_kink:
             ended = self._at_kink(ended, end)
             if ended != Status.STALLED:

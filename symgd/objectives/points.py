@@ -51,6 +51,10 @@ class Bounds:
             return self.count == other.count
         return (self.lower, self.upper) == (other.lower, other.upper)
 
+    def copied(self) -> Bounds:
+        """Return the same bounds, which may be changed."""
+        return Bounds.between(self.lower, self.upper)
+
     def enter(self, place: int, low: float, high: float) -> None:
         """Set the bounds of one coordinate."""
         self.lower[place], self.upper[place] = low, high

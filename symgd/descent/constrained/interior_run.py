@@ -371,7 +371,8 @@ class InteriorRun(EndsWithin):
         rows = {"worst": (0, max(0, self.lagrangian.rows - 1))}
         rows |= {"filtered": (0, layout.FILTER), "curved": (0, FARTHEST)}
         rows |= {"level": (0, FARTHEST)}
-        rows |= {"started": (0, 1), "faint": (0, 1), "most_tried": (0, NO_END)}
+        rows |= dict.fromkeys(("started", "faint", "weak", "dependent"), (0, 1))
+        rows |= {"most_tried": (0, NO_END)}
         return super().possible() | same | counted | rows
 
     def _finite(self) -> Sequence[array[float]]:

@@ -37,7 +37,7 @@ from symgd.kernels.lagrangian import (
     scale_of,
     sum_of,
 )
-from symgd.kernels.newton_system import multipliers, newton
+from symgd.kernels.newton_system import correct, multipliers, newton
 from symgd.kernels.restoration import FEASIBLE, RESTORATIONS, restore
 from symgd.kernels.second_order import examine
 from symgd.kernels.sides import (
@@ -48,7 +48,6 @@ from symgd.kernels.sides import (
     place_trial,
     set_sides,
     side_steps,
-    to_sides,
     weights_of_sides,
     with_barrier,
 )
@@ -239,7 +238,7 @@ def _step(run: Any, at: Any, p: Any) -> int:
         right[size + k] = -h[k]
     if not newton(run, at, mu, 0.0, own):
         return ABNORMAL
-    part, share = to_sides(run, at, step, mu), 0.0
+    part, share = correct(run, at, mu), 0.0
     theta, phi = sum_of(h), barrier_function(run, at, run.scale * run.value, v, mu)
     falls, moved, worst = 0.0, 0.0, 0.0
     for i in range(size):

@@ -144,6 +144,8 @@ class InteriorArrays(RunArrays):
     solved: int  # the last iterate that is solved: v, z_low, z_high, and y
     dz_low: int
     dz_high: int
+    bent_low: int  # by what these were missed, as steps are straight
+    bent_high: int
     # Of constraints.
     y: int
     h: int  # their values, without the slacks

@@ -16,6 +16,7 @@ from symgd.descent.ends import is_level
 from symgd.descent.run import floats
 from symgd.native.machine import address
 from symgd.native.status import Status
+from symgd.objectives.bound_rows import BoundBox
 
 if TYPE_CHECKING:
     import numpy as np
@@ -224,9 +225,7 @@ class EndsWithin(TriedRun):
         if self.left > 0:  # what f changed by since then is no measure of curvature
             return True
         state = self.conditions
-        return state.weak > 0 or (
-            self._may_depend and self.certificate().may_be_others
-        )
+        return state.weak > 0 or (self._may_depend and self.certificate().may_be_others)
 
     @property
     def _may_depend(self) -> bool:

@@ -30,7 +30,7 @@ RESISTING, NAMED = 1e-2, 4  # of the largest violation; so many names
 
 UNKNOWNS = (
     *("v", "z_low", "z_high", "whole_slope", "barrier_slope", "trial", "begun"),
-    *("dz_low", "dz_high"),
+    *("dz_low", "dz_high", "bent_low", "bent_high"),
 )
 ROWS = ("scales", "units", "y", "h", "h_trial", "h_more")
 BOTH = ("right", "step", "other_step")

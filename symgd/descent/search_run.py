@@ -640,7 +640,8 @@ class SearchRun(Run):
 
     def message(self, status: Status) -> Told:
         """Say why the run ended, with the numbers; most never ask at a minimum."""
-        if status != Status.CONVERGED or self.kink is not None:
+        least = self.ending is not None and self.ending.least
+        if status != Status.CONVERGED or self.kink is not None or least:
             return super().message(status)
         end = self.norm, self.settings, self.bounded, self.ending
         return functools.partial(_converged, *end)

@@ -111,19 +111,39 @@ def side_steps(run: Any, at: Any, step: Any, mu: float) -> float:
     low, high = floats(at.v_low, (size,)), floats(at.v_high, (size,))
     z_low, z_high = floats(at.z_low, (size,)), floats(at.z_high, (size,))
     dz_low, dz_high = floats(at.dz_low, (size,)), floats(at.dz_high, (size,))
+    bent_low, bent_high = floats(at.bent_low, (size,)), floats(at.bent_high, (size,))
     for i in range(size):
-        dz_low[i] = dz_high[i] = 0.0
+        dz_low[i], dz_high[i] = -bent_low[i], bent_high[i]
         if low[i] > -inf:
             gap = v[i] - low[i]
-            dz_low[i] = mu / gap - z_low[i] - z_low[i] / gap * step[i]
+            dz_low[i] += mu / gap - z_low[i] - z_low[i] / gap * step[i]
             if dz_low[i] < 0.0:
                 part = min(part, -most * z_low[i] / dz_low[i])
         if high[i] < inf:
             gap = high[i] - v[i]
-            dz_high[i] = mu / gap - z_high[i] + z_high[i] / gap * step[i]
+            dz_high[i] += mu / gap - z_high[i] + z_high[i] / gap * step[i]
             if dz_high[i] < 0.0:
                 part = min(part, -most * z_high[i] / dz_high[i])
     return part
+
+
+@jit
+def bend(run: Any, at: Any, step: Any, weight: float) -> None:
+    """Note what products of gaps and multipliers miss mu by, after a straight step.
+
+    It is to be made up for by the multipliers; so much of it as the weight says.
+    """
+    size = run.unknowns
+    v = floats(at.v, (size,))
+    low, high = floats(at.v_low, (size,)), floats(at.v_high, (size,))
+    dz_low, dz_high = floats(at.dz_low, (size,)), floats(at.dz_high, (size,))
+    bent_low, bent_high = floats(at.bent_low, (size,)), floats(at.bent_high, (size,))
+    for i in range(size):
+        bent_low[i] = bent_high[i] = 0.0
+        if weight > 0.0 and low[i] > -inf:
+            bent_low[i] = weight * step[i] * dz_low[i] / (v[i] - low[i])
+        if weight > 0.0 and high[i] < inf:
+            bent_high[i] = weight * step[i] * dz_high[i] / (high[i] - v[i])
 
 
 @jit

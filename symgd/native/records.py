@@ -99,6 +99,8 @@ class InteriorState(RunState):
     polished: int  # steps since it was solved well enough
     curved: int  # directions in which the Lagrangian curves the other way at the end
     level: int  # directions in which it hardly curves there
+    weak: int  # whether a side may not hold the end that is near
+    dependent: int  # whether gradients of what holds it may depend on each other
     barrier: float  # its weight, mu
     first_barrier: float
     least_barrier: float
@@ -142,6 +144,8 @@ class InteriorArrays(RunArrays):
     solved: int  # the last iterate that is solved: v, z_low, z_high, and y
     dz_low: int
     dz_high: int
+    bent_low: int  # by what these were missed, as steps are straight
+    bent_high: int
     # Of constraints.
     y: int
     h: int  # their values, without the slacks

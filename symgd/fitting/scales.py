@@ -32,8 +32,9 @@ class Part:
     Attributes
     ----------
     kind : str
-        "vary", an argument that should change by about 1 over the rows; "wave", the
-        same of a sine; "meet", what has a scale where it is 0; "choice", the same,
+        "vary", an argument that should change by about 1 over the rows, or be 1 in
+        one; "exponent", a logarithm that should change so, whatever its level, as that
+        is another unit of what the power multiplies; "wave", the same of a sine; "meet", what has a scale where it is 0; "choice", the same,
         where a choice depends on it; "pole", what should be 0 beyond the rows.
     place : int
         The parameter's.
@@ -116,7 +117,7 @@ def _places(model: sp.Expr) -> Iterator[tuple[str, sp.Expr]]:
         elif isinstance(node, sp.Pow) and node.exp.is_negative:
             yield "pole", node.base
         elif isinstance(node, sp.Pow) and node.exp.free_symbols:
-            yield "vary", node.exp * sp.log(sp.Abs(node.base))
+            yield "exponent", node.exp * sp.log(sp.Abs(node.base))
             yield "meet", node.base - 1
         elif isinstance(node, sp.Function) and not isinstance(node, sp.Piecewise):
             kind = "wave" if isinstance(node, WAVES) else "vary"
@@ -256,18 +257,18 @@ class Scales:
         if self.parts[part].kind == "pole":
             return self._solved(self._beyond(-rest / factor), power)
         size = 10.0 ** self.rng.uniform(-0.3, 0.3) / self._among(factor, True)
-        if self.rng.uniform() < 0.5:
-            varied = float(np.ptp(factor))
+        if self.parts[part].kind == "exponent" or self.rng.uniform() < 0.5:
+            varied = _range(factor)
             size = 10.0 ** self.rng.uniform(-0.5, 1.2) / varied if varied else size
         sign = 1.0 if self.rng.uniform() < 0.8 else -1.0
         return self._solved(sign * abs(size), power)
 
     def _beyond(self, values: np.ndarray) -> float:
         """Return what is less than all values, or more, by more or less their range."""
-        known = values[np.isfinite(values)]
-        if not (len(known) and np.ptp(known) > 0.0):
+        known, wide = values[np.isfinite(values)], _range(values)
+        if not wide > 0.0:
             return math.nan
-        away = np.ptp(known) * 10.0 ** self.rng.uniform(-2.0, 0.5)
+        away = wide * 10.0 ** self.rng.uniform(-2.0, 0.5)
         low = self.rng.uniform() < 0.5
         return float(known.min() - away if low else known.max() + away)
 
@@ -294,3 +295,9 @@ class Scales:
         if not math.isfinite(found):
             return None
         return -found if negative else found
+
+
+def _range(values: np.ndarray) -> float:
+    """Return the range of what is finite: log(x) isn't where x is 0."""
+    known = values[np.isfinite(values)]
+    return float(np.ptp(known)) if len(known) else 0.0

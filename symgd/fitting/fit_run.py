@@ -270,7 +270,7 @@ class FitRun(Run):
         ended = yield from self.regression.path(found, *self.sides, self.limits)
         lower, turn = self._ended(ended), self._turn * self.columns
         self._turn = 0
-        if lower.fun < LOWER * end.fun:
+        if _is_lower(lower.fun, end.fun):
             self.elsewhere, self.recorded = (search, found), self.recorded[turn:]
             self.note = (
                 f"the given start led to a sum of {number(end.fun)} "
@@ -468,6 +468,11 @@ class FitRun(Run):
         if self.end is None:
             self.descent.take(stored)
             self._enter()
+
+
+def _is_lower(fun: float, other: float) -> bool:
+    """Return whether a sum is worth another end; any is where one isn't finite."""
+    return fun < LOWER * other or not math.isfinite(other) and math.isfinite(fun)
 
 
 def _angle(offset: float, smoothed: bool) -> str:

@@ -16,6 +16,8 @@ BUMPS = 3, 5, 9, 17, 33  # rows
 OUTLYING, SURELY = 3.0, 5.0  # times the noise, a row; of a sum's, neighbours
 MEDIAN_OF_STEPS = 0.6745 * 2.0**0.5  # of normal noise
 STRUCTURED = 1.0  # Durbin and Watson's number, 2 for independent residuals
+SLOW = 4, 8, 16, 32  # cosines, of at most a third of the rows
+LIKELY, CERTAIN = 2.0, 4.0  # standard deviations of a normal distribution
 
 
 def is_met(regression: Regression, x: np.ndarray, fun: float) -> bool:
@@ -57,12 +59,19 @@ def _by_medians(regression: Regression, x: np.ndarray) -> float:
     return (rest / off) ** 2 if off > 0.0 else 1.0
 
 
-def is_structured(regression: Regression, x: np.ndarray) -> bool:
+def is_structured(
+    regression: Regression, x: np.ndarray, surely: float = CERTAIN
+) -> bool:
     """Return whether neighbours have like residuals, or opposite ones.
 
     That is what the number of Durbin and Watson (1950) tells, of a sample where not
-    all rows are here. Where the model has
-    waves, a wave in the residuals is a pattern too.
+    all rows are here; and slow waves, of many rows. Where the model has waves, a wave
+    in the residuals is a pattern too.
+
+    Parameters
+    ----------
+    surely : float
+        How many standard deviations slow waves are to be above noise.
     """
     regression = regression.sample
     rest = regression.residuals(x)
@@ -78,7 +87,35 @@ def is_structured(regression: Regression, x: np.ndarray) -> bool:
     steps = rest[1:] - rest[:-1]
     apart = float(np.add.reduce(steps * steps))
     alike = apart < STRUCTURED * size or apart > (4.0 - STRUCTURED) * size
+    alike = alike or _slowness(rest) > surely
     return len(rest) >= FEW and (alike or _has_bump(rest, steps))
+
+
+def _slowness(rest: np.ndarray) -> float:
+    """Return how far slow cosines are above the others, in standard deviations.
+
+    That is an F-test of a smooth curve added to the model, whatever the rows' noise is;
+    F is made normal (E. Paulson, An approximate normalization of the analysis of
+    variance distribution, Annals of Mathematical Statistics 13, 1942).
+
+    >>> t, noise = np.arange(300.0), np.random.default_rng(0).standard_normal(300)
+    >>> [round(_slowness(noise + size * np.cos(t / 40.0))) for size in (0.0, 0.5)]
+    [1, 4]
+    """
+    count, most = len(rest), 0.0
+    power = abs(np.fft.rfft(np.concatenate([rest, rest[::-1]])))[:count] ** 2
+    power[0] /= 2.0  # then each is as large in noise
+    sums = np.cumsum(power)
+    for few in SLOW:
+        many = count - few
+        others = float(sums[-1] - sums[few - 1]) / many
+        if 3 * few > count or not others > 0.0:
+            break
+        root = float(np.cbrt(sums[few - 1] / few / others))
+        slow, fast = 2.0 / (9.0 * few), 2.0 / (9.0 * many)
+        above = (1.0 - fast) * root - (1.0 - slow)
+        most = max(most, above / (fast * root**2 + slow) ** 0.5)
+    return most
 
 
 def _has_bump(rest: np.ndarray, steps: np.ndarray) -> bool:

@@ -24,7 +24,13 @@ import numpy as np
 
 from symgd.fitting import scales, trials
 from symgd.fitting.break_search import Jumps
-from symgd.fitting.goodness import beside_a_constant, has_waves, is_met, is_structured
+from symgd.fitting.goodness import (
+    LIKELY,
+    beside_a_constant,
+    has_waves,
+    is_met,
+    is_structured,
+)
 from symgd.fitting.levenberg_marquardt import Limits, is_ill_conditioned
 from symgd.fitting.regression import Regression
 from symgd.fitting.row_formulas import RowFormulas
@@ -227,7 +233,8 @@ class Search:
     def _leaves_something(self, x: np.ndarray) -> bool:
         """Return whether a better point is likely: few rows may be met by chance."""
         point = self.regression.gauss_newton(x)
-        return is_structured(self.regression, x) or bool(is_ill_conditioned(point))
+        pattern = is_structured(self.regression, x, LIKELY)
+        return pattern or bool(is_ill_conditioned(point))
 
     def _refined(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         limits = Limits(1e-3, ITERATIONS)
@@ -336,7 +343,8 @@ class Search:
         if best is None or not self._leaves_something(best):
             return
         whole = Term([], self.other)
-        lefts = [(term, self._left_without(term, best)) for term in [whole, *self.terms]]
+        parts = [term for term in self.terms if len(term.other) < len(self.other)]
+        lefts = [(term, self._left_without(term, best)) for term in [whole, *parts]]
         for draw in range(DRAWS):
             term, left = lefts[draw % len(lefts)]
             some = term.other

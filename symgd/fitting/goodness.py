@@ -74,11 +74,13 @@ def is_structured(
         How many standard deviations slow waves are to be above noise.
     """
     regression = regression.sample
-    rest = regression.residuals(x)
+    curve, slopes = regression.curve(x)
+    rest = (regression.target - curve) / regression.sigma
+    slopes = slopes / regression.sigma[:, None]
     columns = regression.model_columns
     if columns:
         order = np.argsort(columns[0], kind="stable")
-        rest = rest[order]
+        rest, slopes = rest[order], slopes[order]
         if has_waves(regression) and len(rest) >= FEW:
             phase = np.asarray(columns[0], dtype=np.float64)[order]
             if np.isfinite(rest).all() and has_wave(phase, rest):
@@ -87,35 +89,54 @@ def is_structured(
     steps = rest[1:] - rest[:-1]
     apart = float(np.add.reduce(steps * steps))
     alike = apart < STRUCTURED * size or apart > (4.0 - STRUCTURED) * size
-    alike = alike or _slowness(rest) > surely
+    alike = alike or _slowness(rest, slopes) > surely
     return len(rest) >= FEW and (alike or _has_bump(rest, steps))
 
 
-def _slowness(rest: np.ndarray) -> float:
+def _slowness(rest: np.ndarray, slopes: np.ndarray) -> float:
     """Return how far slow cosines are above the others, in standard deviations.
 
-    That is an F-test of a smooth curve added to the model, whatever the rows' noise is;
-    F is made normal (E. Paulson, An approximate normalization of the analysis of
-    variance distribution, Annals of Mathematical Statistics 13, 1942).
+    That is an F-test of a smooth curve added to the model, whatever the rows' noise is,
+    less what parameters take of each cosine; F is made normal (E. Paulson, An
+    approximate normalization of the analysis of variance distribution, Annals of
+    Mathematical Statistics 13, 1942).
+
+    Parameters
+    ----------
+    rest : ndarray, shape (rows,)
+    slopes : ndarray, shape (rows, parameters)
+        The model's derivatives.
 
     >>> t, noise = np.arange(300.0), np.random.default_rng(0).standard_normal(300)
-    >>> [round(_slowness(noise + size * np.cos(t / 40.0))) for size in (0.0, 0.5)]
+    >>> waves = [noise + size * np.cos(t / 40.0) for size in (0.0, 0.5)]
+    >>> [round(_slowness(wave, t[:, None])) for wave in waves]
     [1, 4]
     """
     count, most = len(rest), 0.0
-    power = abs(np.fft.rfft(np.concatenate([rest, rest[::-1]])))[:count] ** 2
-    power[0] /= 2.0  # then each is as large in noise
-    sums = np.cumsum(power)
-    for few in SLOW:
-        many = count - few
-        others = float(sums[-1] - sums[few - 1]) / many
-        if 3 * few > count or not others > 0.0:
-            break
-        root = float(np.cbrt(sums[few - 1] / few / others))
-        slow, fast = 2.0 / (9.0 * few), 2.0 / (9.0 * many)
+    if not np.isfinite(slopes).all():
+        return 0.0
+    taken: np.ndarray = np.linalg.qr(slopes / (abs(slopes).max(axis=0) + TINY))[0]
+    power = np.cumsum(_cosines(rest[:, None])[:, 0])
+    free = np.cumsum(1.0 - _cosines(taken).sum(axis=1))
+    for few in (few for few in SLOW if 3 * few <= count):
+        slow, fast = free[few - 1], free[-1] - free[few - 1]
+        others = float(power[-1] - power[few - 1])
+        if not (slow > 0.5 and fast > 0.5 and others > 0.0):
+            continue
+        root = float(np.cbrt(power[few - 1] / slow / others * fast))
+        slow, fast = 2.0 / (9.0 * slow), 2.0 / (9.0 * fast)
         above = (1.0 - fast) * root - (1.0 - slow)
         most = max(most, above / (fast * root**2 + slow) ** 0.5)
     return most
+
+
+def _cosines(columns: np.ndarray) -> np.ndarray:
+    """Return the power of columns in cosines of 0, 1, 2, ... half turns."""
+    count = len(columns)
+    waves = np.fft.rfft(np.concatenate([columns, columns[::-1]]), axis=0)[:count]
+    power: np.ndarray = abs(waves) ** 2 / (2.0 * count)
+    power[0] /= 2.0
+    return power
 
 
 def _has_bump(rest: np.ndarray, steps: np.ndarray) -> bool:

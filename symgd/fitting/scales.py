@@ -22,6 +22,7 @@ from symgd.language.functions import real_abs, real_sign
 
 WAVES = (sp.sin, sp.cos)
 CHOICES = (sp.Abs, real_abs, sp.sign, real_sign, sp.Heaviside)
+SUMS = "meet", "choice", "pole", "alike"
 MOST = 60  # parts looked at
 
 
@@ -34,8 +35,10 @@ class Part:
     kind : str
         "vary", an argument that should change by about 1 over the rows, or be 1 in
         one; "exponent", a logarithm that should change so, whatever its level, as that
-        is another unit of what the power multiplies; "wave", the same of a sine; "meet", what has a scale where it is 0; "choice", the same,
-        where a choice depends on it; "pole", what should be 0 beyond the rows.
+        is another unit of what the power multiplies; "wave", the same of a sine;
+        "meet", what has a scale where it is 0; "choice", the same, where a choice
+        depends on it; "pole", what should be 0 beyond the rows; "alike", the same,
+        whose terms have one sign, and in some row one size.
     place : int
         The parameter's.
     factor, power, rest : SymPy expression
@@ -73,7 +76,7 @@ def parts(
             terms = _terms(kind, expression, name)
             own = [term for term in terms if name in term.free_symbols]
             rest = sp.Add(*(term for term in terms if name not in term.free_symbols))
-            if kind in ("meet", "choice", "pole") and rest == 0:
+            if kind in SUMS and rest == 0:
                 continue
             for term in own if len(own) <= 2 else ():
                 if power := monomial(term, name):
@@ -116,6 +119,7 @@ def _places(model: sp.Expr) -> Iterator[tuple[str, sp.Expr]]:
             yield from (("wave", 2 * u) for u in node.base.args if node.exp.is_even)
         elif isinstance(node, sp.Pow) and node.exp.is_negative:
             yield "pole", node.base
+            yield "alike", node.base
         elif isinstance(node, sp.Pow) and node.exp.free_symbols:
             yield "exponent", node.exp * sp.log(sp.Abs(node.base))
             yield "meet", node.base - 1
@@ -254,6 +258,8 @@ class Scales:
         factor, power, rest = self.at(part, x)
         if self.parts[part].kind in ("meet", "choice"):
             return self._solved(self._among(-rest / factor, False), power)
+        if self.parts[part].kind == "alike":
+            return self._solved(self._among(rest / factor, False), power)
         if self.parts[part].kind == "pole":
             return self._solved(self._beyond(-rest / factor), power)
         size = 10.0 ** self.rng.uniform(-0.3, 0.3) / self._among(factor, True)

@@ -46,6 +46,7 @@ TURNS = 12
 TRIES = 24  # of where a term is placed
 NEAR = 0.3  # of the rows' span
 PHASES = 8  # at which a chirp is tried
+ROUNDS = 2  # while a pattern is left, each with some
 CHANGES, BETTER = 10, 0.99  # at most, while ends get lower
 MIXED = 0.4  # of the frequencies where waves are multiplied, as their sums are seen
 CROWD = 12  # parameters, more than draws can tell: each label is searched alone
@@ -55,6 +56,7 @@ HIGHER = 8.0  # times the sampling limit, where nothing below it is
 POOR, MUCH = 0.1, 0.1  # of a constant's sum; of a sum: what isn't lower by chance
 ENOUGH = 0.01  # of a constant's sum
 BROKEN = 4  # ends, from which jumps are searched
+CANCELLED = 30.0  # times the data: terms that hardly mean what they say
 OUTSTANDING, BESIDE = 16, 2  # a part of the rows, and how many beside each
 
 
@@ -187,8 +189,18 @@ class Search:
             return
         yield self._candidates(ends)
         yield self._scaled()
-        yield self._in_turn()
         yield self._chirping()
+        for _ in range(ROUNDS):
+            yield self._in_turn()
+            yield from self._changes(ends)
+            best = self._least(ends)
+            if best is None or not self._leaves_something(best):
+                return
+
+    def _changes(
+        self, ends: list[tuple[float, np.ndarray]]
+    ) -> Iterator[Iterable[np.ndarray]]:
+        """Yield changes of the best end, while ends get lower."""
         least = math.inf
         for change in range(CHANGES):
             before, least = least, min((fun for fun, _ in ends), default=math.inf)
@@ -234,7 +246,16 @@ class Search:
         """Return whether a better point is likely: few rows may be met by chance."""
         point = self.regression.gauss_newton(x)
         pattern = is_structured(self.regression, x, LIKELY)
-        return pattern or bool(is_ill_conditioned(point))
+        return pattern or self._cancels(x) or bool(is_ill_conditioned(point))
+
+    def _cancels(self, x: np.ndarray) -> bool:
+        """Return whether terms are large, and only their sum is not.
+
+        As two peaks at one place are, which stand for the slope of one.
+        """
+        terms = self.regression.curve(x)[1][:, self.linear] * x[self.linear]
+        largest = CANCELLED * abs(self.solver.target).max()
+        return bool(len(self.linear) > 1 and (abs(terms) > largest).any())
 
     def _refined(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         limits = Limits(1e-3, ITERATIONS)
@@ -338,20 +359,29 @@ class Search:
         return np.exp(-away / (NEAR * float(np.ptp(column)) or 1.0))
 
     def _changed(self, ends: list[tuple[float, np.ndarray]]) -> Any:
-        """Yield the best end with some parameters redrawn, if it leaves a pattern."""
+        """Yield the best end with some parameters redrawn, if it leaves a pattern.
+
+        Where its terms cancel, the best end whose terms don't is changed, too.
+        """
         best = self._least(ends)
         if best is None or not self._leaves_something(best):
             return
+        plain = self._least([end for end in ends if not self._cancels(end[1])])
+        bases = [best] if plain is None or plain is best else [best, plain]
         whole = Term([], self.other)
         parts = [term for term in self.terms if len(term.other) < len(self.other)]
-        lefts = [(term, self._left_without(term, best)) for term in [whole, *parts]]
+        aims = [
+            (base, term, self._left_without(term, base))
+            for base in bases
+            for term in [whole, *parts]
+        ]
         for draw in range(DRAWS):
-            term, left = lefts[draw % len(lefts)]
+            base, term, left = aims[draw % len(aims)]
             some = term.other
             if term is whole:
                 count = int(self.rng.integers(1, 4))
                 some = self.rng.permutation(some)[:count].tolist()
-            yield self._aimed(best, some, left)
+            yield self._aimed(base, some, left)
 
     def _left_without(self, term: Term, x: np.ndarray) -> np.ndarray:
         """Return what is left at a point where a term isn't."""

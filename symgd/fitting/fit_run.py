@@ -340,8 +340,9 @@ class FitRun(Run):
     def _ended(self, ended: Ended) -> End:
         """Say how a path has ended."""
         point, offset, status = ended
-        if status == Status.MAXITER and is_met(self.regression, point.x, point.fun):
-            status = Status.CONVERGED  # rounding may go on for ever
+        lost = status in (Status.MAXITER, Status.ABNORMAL)
+        if lost and is_met(self.regression, point.x, point.fun):
+            status = Status.CONVERGED  # rounding may go on for ever, or rise
         message: Told = self._message(offset, status)
         if status not in CUT and (lost := self._without_square(point)):
             status = Status.ABNORMAL

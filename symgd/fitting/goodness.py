@@ -10,7 +10,7 @@ from symgd.fitting.spectrum import has_wave
 
 ROUNDING = 1e7  # of the size that rounding the target makes: no more can be told
 SURE = 0.5  # of a constant's squares: a curve that is better by any loss
-TINY = 1e-300
+TINY, EPSILON = 1e-300, 2.0**-52
 FEW = 8  # residuals, too few to have a structure
 BUMPS = 3, 5, 9, 17, 33  # rows
 OUTLYING, SURELY = 3.0, 5.0  # times the noise, a row; of a sum's, neighbours
@@ -22,7 +22,11 @@ LIKELY, CERTAIN = 2.0, 4.0  # standard deviations of a normal distribution
 
 def is_met(regression: Regression, x: np.ndarray, fun: float) -> bool:
     """Return whether what is left is rounding."""
-    if not regression.loss.squares:
+    loss = regression.loss
+    if loss.pairs and loss.name != "custom":  # deviances are differences of large sums
+        rows, largest = regression.extent.rows, regression.extent.largest
+        return fun <= EPSILON * rows * max(1.0, largest)
+    if not loss.squares:
         return fun == 0.0
     return 2.0 * fun <= ROUNDING * regression.gauss_newton(x).floor
 

@@ -38,6 +38,7 @@ from symgd.fitting.spectrum import chirps, frequencies, sampling_limit, unevenne
 
 ROWS = 200  # on which starts are tried
 DRAWS = 300
+WAYS = 3  # of drawing, as a minimum of one may not be the least
 REFINED = 6  # of them, by a short descent each
 TRIED = 12  # that differ, of which some may have no slope
 ITERATIONS = 40
@@ -149,10 +150,12 @@ class Search:
 
     def _follow(self, ends: list[tuple[float, np.ndarray]]) -> None:
         """Add ends of descents, until one is good enough."""
-        for group in self._groups(ends):
+        ways = WAYS if len(self.other) > 1 else 1
+        for tried, group in enumerate(self._groups(ends), 1):
             for x in self._promising(list(group)):
                 ends.append(self._refined(x))
-            if any(self._is_enough(*end) for end in ends):
+            enough = self._is_enough if tried >= ways else self._is_met
+            if any(enough(*end) for end in ends):
                 break
         if (best := self._least(ends)) is not None:
             for x in self._promising(list(self._exchanged(best))):
@@ -189,9 +192,10 @@ class Search:
             return
         yield self._candidates(ends)
         yield self._scaled()
-        yield self._chirping()
-        for _ in range(ROUNDS):
+        for turn in range(1 if self.is_relative else ROUNDS):
             yield self._in_turn()
+            if turn == 0:
+                yield self._chirping()
             yield from self._changes(ends)
             best = self._least(ends)
             if best is None or not self._leaves_something(best):
@@ -231,11 +235,14 @@ class Search:
         known = self.regression, self.solver, self.jumps
         return Jumps(*known, self._completed, self.rng)
 
+    def _is_met(self, fun: float, x: np.ndarray) -> bool:
+        return self._is_resolved(x) and is_met(self.regression, x, fun)
+
     def _is_enough(self, fun: float, x: np.ndarray) -> bool:
         """Return whether a start needn't be bettered: what it leaves has no pattern."""
         if not self._is_resolved(x):
             return False
-        if is_met(self.regression, x, fun):
+        if self._is_met(fun, x):
             return True
         if has_waves(self.regression):
             return False

@@ -340,8 +340,8 @@ class FitRun(Run):
     def _ended(self, ended: Ended) -> End:
         """Say how a path has ended."""
         point, offset, status = ended
-        lost = status in (Status.MAXITER, Status.ABNORMAL)
-        if lost and is_met(self.regression, point.x, point.fun):
+        unsure = status in (Status.MAXITER, Status.ABNORMAL)
+        if unsure and is_met(self.regression, point.x, point.fun):
             status = Status.CONVERGED  # rounding may go on for ever, or rise
         message: Told = self._message(offset, status)
         if status not in CUT and (lost := self._without_square(point)):
@@ -473,7 +473,7 @@ class FitRun(Run):
 
 def _is_lower(fun: float, other: float) -> bool:
     """Return whether a sum is worth another end; any is where one isn't finite."""
-    return fun < LOWER * other or not math.isfinite(other) and math.isfinite(fun)
+    return fun < LOWER * other or (math.isfinite(fun) and not math.isfinite(other))
 
 
 def _angle(offset: float, smoothed: bool) -> str:

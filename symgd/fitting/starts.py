@@ -427,7 +427,8 @@ class Search:
     def _placed(self, x: np.ndarray, view: Any, refit: bool) -> np.ndarray:
         """Return a point with terms placed on what those before them leave.
 
-        What is left counts as it is seen, so that it isn't always the same. Those that are placed may be fitted together, before another one is.
+        What is left counts as it is seen, so that it isn't always the same. Those that
+        are placed may be fitted together, before another one is.
         """
         solved = [p for p in self.linear if all(p not in t.linear for t in self.terms)]
         done: set[int] = set()

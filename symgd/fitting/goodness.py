@@ -93,11 +93,11 @@ def is_structured(
     steps = rest[1:] - rest[:-1]
     apart = float(np.add.reduce(steps * steps))
     alike = apart < STRUCTURED * size or apart > (4.0 - STRUCTURED) * size
-    alike = alike or _slowness(rest, slopes) > surely
+    alike = alike or _slowness(rest, slopes, surely) > surely
     return len(rest) >= FEW and (alike or _has_bump(rest, steps))
 
 
-def _slowness(rest: np.ndarray, slopes: np.ndarray) -> float:
+def _slowness(rest: np.ndarray, slopes: np.ndarray, least: float = 0.0) -> float:
     """Return how far slow cosines are above the others, in standard deviations.
 
     That is an F-test of a smooth curve added to the model, whatever the rows' noise is,
@@ -110,28 +110,39 @@ def _slowness(rest: np.ndarray, slopes: np.ndarray) -> float:
     rest : ndarray, shape (rows,)
     slopes : ndarray, shape (rows, parameters)
         The model's derivatives.
+    least : float
+        What is of no interest if it is less.
 
     >>> t, noise = np.arange(300.0), np.random.default_rng(0).standard_normal(300)
     >>> waves = [noise + size * np.cos(t / 40.0) for size in (0.0, 0.5)]
     >>> [round(_slowness(wave, t[:, None])) for wave in waves]
     [1, 4]
     """
-    count, most = len(rest), 0.0
-    if not np.isfinite(slopes).all():
+    count, parameters = slopes.shape
+    some = np.array([few for few in SLOW if 3 * few <= count], dtype=int)
+    if not len(some) or not np.isfinite(slopes).all():
         return 0.0
-    taken: np.ndarray = np.linalg.qr(slopes / (abs(slopes).max(axis=0) + TINY))[0]
     power = np.cumsum(_cosines(rest[:, None])[:, 0])
-    free = np.cumsum(1.0 - _cosines(taken).sum(axis=1))
-    for few in (few for few in SLOW if 3 * few <= count):
-        slow, fast = free[few - 1], free[-1] - free[few - 1]
-        others = float(power[-1] - power[few - 1])
-        if not (slow > 0.5 and fast > 0.5 and others > 0.0):
-            continue
-        root = float(np.cbrt(power[few - 1] / slow / others * fast))
-        slow, fast = 2.0 / (9.0 * slow), 2.0 / (9.0 * fast)
-        above = (1.0 - fast) * root - (1.0 - slow)
-        most = max(most, above / (fast * root**2 + slow) ** 0.5)
-    return most
+    slow, fast = power[some - 1], power[-1] - power[some - 1]
+    # At most all that parameters take is slow; mostly that tells already.
+    taken = np.clip(some - parameters, 0.5, None)
+    if not _above(slow, fast, taken, count - some).max() > least:
+        return 0.0
+    basis: np.ndarray = np.linalg.qr(slopes / (abs(slopes).max(axis=0) + TINY))[0]
+    free = np.cumsum(1.0 - _cosines(basis).sum(axis=1))
+    taken = np.clip(free[some - 1], 0.5, None)
+    rest_free = np.clip(free[-1] - free[some - 1], 0.5, None)
+    return float(_above(slow, fast, taken, rest_free).max())
+
+
+def _above(
+    slow: np.ndarray, fast: np.ndarray, one: np.ndarray, other: np.ndarray
+) -> np.ndarray:
+    """Return F, of two sums with their degrees of freedom, as a normal deviate."""
+    root = np.cbrt(slow / one * other / (fast + TINY))
+    one, other = 2.0 / (9.0 * one), 2.0 / (9.0 * other)
+    above: np.ndarray = (1.0 - other) * root - (1.0 - one)
+    return above / np.sqrt(other * root**2 + one)
 
 
 def _cosines(columns: np.ndarray) -> np.ndarray:

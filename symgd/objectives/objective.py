@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from symgd.errors import FormulaError, InputError, unknown_name
+from symgd.errors import FormulaError, InputError, unknown_name, unused_parameter
 from symgd.language.drawing import card
 from symgd.language.plain import constant, is_python
 from symgd.objectives.forms import QUICK_LENGTH, QUICK_VARIABLES, Forms
@@ -268,7 +268,7 @@ class Objective:
         plain, ranks = names_in(forms.expression)
         for name in self.parameters:
             if name not in plain:
-                raise InputError(f"unused parameter {name!r}: it is not in the formula")
+                raise unused_parameter(name, plain)
         formula = forms.text or text_of(forms.expression)
         arrays = Arrays(
             forms.expression,
@@ -434,6 +434,12 @@ class Objective:
         arrays = None if self.arrays is None else self.arrays.of(forms.expression)
         return self._copied(forms=forms, arrays=arrays)
 
+    def dense(self) -> Objective:
+        """Return the same with data without gaps in memory."""
+        if self.arrays is None:
+            return self
+        return self._copied(arrays=self.arrays.dense())
+
     def _copied(
         self,
         forms: Forms | None = None,
@@ -460,6 +466,10 @@ class Objective:
     def native(self) -> NativeObjective:
         """The formula as straight-line code."""
         return self._forms.native
+
+    def module_text(self, kind: str) -> str:
+        """Return LLVM's text of "evaluation", "product" or, of scalars, "hessian"."""
+        return self._kernels.module_text(kind)
 
     def kernel(self, kind: str) -> Kernel:
         """Return ``double f(double *x, double *p, double *out)``, compiled once.

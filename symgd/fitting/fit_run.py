@@ -19,7 +19,7 @@ from symgd.descent.run import NO_END, Run, floats, projected_norm
 from symgd.descent.settings import Settings
 from symgd.fitting import shares, verdict
 from symgd.fitting.bends import Bends
-from symgd.fitting.goodness import is_met
+from symgd.fitting.goodness import attains_zero, is_met
 from symgd.fitting.levenberg_marquardt import (
     End,
     Ended,
@@ -340,15 +340,16 @@ class FitRun(Run):
     def _ended(self, ended: Ended) -> End:
         """Say how a path has ended."""
         point, offset, status = ended
-        unsure = status in (Status.MAXITER, Status.ABNORMAL)
+        lost = status == Status.ABNORMAL and attains_zero(self.regression)
+        unsure = lost or status == Status.MAXITER
         if unsure and is_met(self.regression, point.x, point.fun):
             status = Status.CONVERGED  # rounding may go on for ever, or rise
         message: Told = self._message(offset, status)
-        if status not in CUT and (lost := self._without_square(point)):
+        if status not in CUT and (names := self._without_square(point)):
             status = Status.ABNORMAL
             message = (
-                f"squares of the derivative by {lost} leave float64: give x0 where "
-                f"{lost} matters, or use another unit"
+                f"squares of the derivative by {names} leave float64: give x0 where "
+                f"{names} matters, or use another unit"
             )
         counts = self.limits.nit, self.limits.nfev
         return End(point.x, point.fun, status, message, *counts, offset, self.name)

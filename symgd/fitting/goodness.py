@@ -22,13 +22,23 @@ LIKELY, CERTAIN = 2.0, 4.0  # standard deviations of a normal distribution
 
 def is_met(regression: Regression, x: np.ndarray, fun: float) -> bool:
     """Return whether what is left is rounding."""
-    loss = regression.loss
-    if loss.pairs and loss.name != "custom":  # deviances are differences of large sums
-        rows, largest = regression.extent.rows, regression.extent.largest
-        return fun <= EPSILON * rows * max(1.0, largest)
-    if not loss.squares:
+    if regression.loss.squares:
+        return 2.0 * fun <= ROUNDING * regression.gauss_newton(x).floor
+    if not attains_zero(regression):
         return fun == 0.0
-    return 2.0 * fun <= ROUNDING * regression.gauss_newton(x).floor
+    rows, largest = regression.extent.rows, regression.extent.largest
+    return fun <= EPSILON * rows * max(1.0, largest)  # a sum of differences
+
+
+def attains_zero(regression: Regression) -> bool:
+    """Return whether a sum of 0 is a minimum, for sure, and not only a limit.
+
+    A rate of 0 or a share of 1 may be what far parameters have.
+    """
+    loss, extent = regression.loss, regression.extent
+    if loss.squares or not loss.pairs or loss.name == "custom":
+        return loss.squares
+    return extent.least > 0.0 and (loss.name != "binomial" or extent.most < 1.0)
 
 
 def beside_a_constant(regression: Regression, x: np.ndarray, fun: float) -> float:

@@ -268,7 +268,7 @@ class Search:
         limits = Limits(1e-3, ITERATIONS)
         point, _, _ = self.regression.minimize(x, self.lower, self.upper, limits)
         x = self._turned_back(point.x)
-        return (point.fun if math.isfinite(point.fun) else math.inf), x
+        return (point.fun if self._is_finite(x) else math.inf), x
 
     def _turned_back(self, x: np.ndarray) -> np.ndarray:
         """Return a point with phases that are small, as their digits are few."""
@@ -451,7 +451,7 @@ class Search:
         if not self._is_finite(x):
             return x
         ended = self.regression.minimize(x, lower, upper, Limits(1e-3, ITERATIONS))
-        return ended.point.x if math.isfinite(ended.point.fun) else x
+        return ended.point.x if self._is_finite(ended.point.x) else x
 
     def _aimed(self, x: np.ndarray, places: list[int], left: np.ndarray) -> np.ndarray:
         """Return a point whose places are where most is left, others redrawn."""

@@ -156,7 +156,8 @@ class Fit:
     def note(self) -> str:
         """What else there is to say."""
         counted = self.regression.counted
-        return self._note or verdict.reservation(counted, self._end, ~self._held)
+        reserved = verdict.reservation(counted, self._end, ~self._held)
+        return "; ".join(each for each in (self._note, reserved) if each)
 
     @functools.cached_property
     def _held(self) -> np.ndarray:

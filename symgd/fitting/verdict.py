@@ -78,8 +78,10 @@ def _might_be_lower(regression: Regression, end: End, free: np.ndarray) -> bool:
     if regression.formulas.breaking:  # no descent moves them
         return True
     left = beside_a_constant(regression, end.x, end.fun)
+    if is_ill_conditioned(regression.gauss_newton(end.x)):
+        return True
     if left <= GOOD:
-        return is_ill_conditioned(regression.gauss_newton(end.x))
+        return False
     if left > POOR or has_waves(regression):
         return True
     return is_structured(regression, end.x)

@@ -84,6 +84,7 @@ class CWriter:
             "width": str(width),
             "hyper": str(len(rule.hyperparameters)) if rule else "0",
             "h_now": "now, " if self.has_h else "",
+            "place": "(double)k, " if rule is not None and rule.draws else "",
             "scope": "",  # of the functions that a header declares
             "includes": "",
             "kernels": "",
@@ -177,13 +178,15 @@ class CWriter:
     def _moving(self, name: str, part: ScalarUpdate) -> str:
         """Write what a coordinate becomes; return the loop over all of them."""
         reduces = part.stages > 0
+        draws = self.rule is not None and self.rule.draws
         kinds = {"t": "double", "g": "double", "f": "double", "s": "numbers"}
+        kinds |= {"k": "double"} if draws else {}
         kinds |= {"h": "numbers"} if self.has_h else {}
         kinds |= {"r": "numbers"} if reduces else {}
         written = {"of_one": part.slots}
         written |= {"summands": part.summands} if reduces else {}
         for what, function in written.items():
-            own = _of_what_there_is(function, self.has_h, reduces)
+            own = _of_what_there_is(function, self.has_h, reduces, draws)
             full_name = f"{self.prefix}_{name}_{what}"
             self.program.add(full_name, own, kinds, scope="static ")
         words = {
@@ -301,9 +304,13 @@ def _without_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _of_what_there_is(
-    function: Callable[..., Any], has_h: bool, has_r: bool
+    function: Callable[..., Any], has_h: bool, has_r: bool, draws: bool
 ) -> Callable[..., Any]:
     """Return a part of an update that takes only what there is."""
+    if draws and has_r:
+        return function
+    if draws:
+        return lambda t, g, f, s, k, h: function(t, g, f, s, k, h, ())
     if has_h and has_r:
         return lambda t, g, f, s, h, r: function(t, g, f, s, 0.0, h, r)
     if has_h:

@@ -109,7 +109,7 @@ static void @p@_@name@_all(@p@_run *run, @h_take@double t)
   double own[@width@], next[@width@];
 @schedule@@sums@  for (int k = 0; k < @n@; k++) {
     own[0] = run->x[k];
-@load@    @p@_@name@_of_one(t, run->g[k], run->f, own, @h_now@@r@next);
+@load@    @p@_@name@_of_one(t, run->g[k], run->f, own, @place@@h_now@@r@next);
     run->x[k] = next[0];
 @store@  }
 }
@@ -130,7 +130,7 @@ SUMS = """\
     for (int i = 0; i < @totals@; i++) sums[i] = 0.0;
     for (int k = 0; k < @n@; k++) {
       own[0] = run->x[k];
-  @load@      @p@_@name@_summands(t, run->g[k], run->f, own, @h_now@r, parts);
+  @load@      @p@_@name@_summands(t, run->g[k], run->f, own, @place@@h_now@r, parts);
       for (int i = 0; i < @totals@; i++) sums[i] += parts[i];
     }
     for (int i = 0; i < @totals@; i++) r[i] = sums[i];

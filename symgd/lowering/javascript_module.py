@@ -137,14 +137,14 @@ class Run {
       const sums = new Float64Array(totals);
       for (let k = 0; k < this.x.length; k++) {
         load(k);
-        summands(t, this.gradient[k], this.f, own, 0, h, r, parts);
+        summands(t, this.gradient[k], this.f, own, k, h, r, parts);
         for (let i = 0; i < totals; i++) sums[i] += parts[i];
       }
       r = sums;
     }
     for (let k = 0; k < this.x.length; k++) {
       load(k);
-      slots(t, this.gradient[k], this.f, own, 0, h, r, next);
+      slots(t, this.gradient[k], this.f, own, k, h, r, next);
       this.x[k] = next[0];
       for (let j = 1; j < width; j++) this.state[j - 1][k] = next[j];
     }

@@ -124,12 +124,12 @@ class Run:
         for _ in range(stages):
             sums = [0.0] * totals
             for k, g in enumerate(self.gradient):
-                summands(t, g, self.f, own[k], 0.0, h, r, parts)
+                summands(t, g, self.f, own[k], float(k), h, r, parts)
                 sums = [a + b for a, b in zip(sums, parts)]
             r = sums
         after = [[0.0] * WIDTH for _ in range(n)]
         for k, g in enumerate(self.gradient):
-            slots(t, g, self.f, own[k], 0.0, h, r, after[k])
+            slots(t, g, self.f, own[k], float(k), h, r, after[k])
         self.x, *self.state = map(list, zip(*after))
 
     def update(self):

@@ -182,7 +182,7 @@ def test_going_up_a_point_is_uphill():
         (
             "m = m\nx = x - m",
             {"m": "g(x - g)"},
-            "start reads no derivative but g",
+            "a start reads f and g where it is",
         ),
     ],
 )

@@ -141,7 +141,7 @@ class TravellingRule:
 
 
 def refuse_derivatives(rule: Rule, what: str) -> None:
-    """Raise InputError if a rule calls f, g or hvp, for which only symgd's loops are."""
+    """Raise InputError if a rule calls f, g or hvp, which only symgd's loops know."""
     if rule.asks_for("f", "g", "hvp"):
         problem = f"rule {rule.name!r} asks for f(...), g(...) or hvp(...), and {what}"
         raise InputError(f"{problem} has no loop that computes them; minimize has")

@@ -88,6 +88,4 @@ def _row(kind: type[sp.Function], count: int) -> Function:
     return Function(name, kind, lambda *_: math.nan, (count, count), node=kind)
 
 
-TABLE = {
-    kind.__name__: _row(kind, 2 if issubclass(kind, dot) else 1) for kind in KINDS
-}
+TABLE = {kind.__name__: _row(kind, 2 if issubclass(kind, dot) else 1) for kind in KINDS}

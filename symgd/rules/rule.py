@@ -47,6 +47,11 @@ GIVEN = {
 
 USUAL = {"lr": "step_size", "learning_rate": "step_size", "stepsize": "step_size"}
 
+SEARCHED = (
+    "a rule that searches says so in its lines, with f(point), or hvp(g); "
+    "gd has step_size='auto', and method='auto' searches along all its directions"
+)
+
 # Arguments of minimize and its relatives, and columns of every trace.
 RESERVED = (
     *("objective", "x0", "method", "bounds", *MEANINGS, "rng", "trace", "progress"),
@@ -415,7 +420,8 @@ class Rule:
             expression = read(value, names, closed=True)
         except FormulaError as error:
             problem = f"{name}: a number or a formula in t is expected; {error.problem}"
-            place = (error.formula, error.start, error.end, error.suggestion)
+            hint = SEARCHED if _is_search(value) else error.suggestion
+            place = (error.formula, error.start, error.end, hint)
             raise FormulaError(problem, *place) from None
         return expression if expression.free_symbols else float(expression)
 
@@ -513,6 +519,12 @@ def _rule(
     name: str, equations: str, initial: dict[str, Any], hyperparameters: dict[str, Any]
 ) -> Rule:
     return Rule(name, equations, initial=initial, **hyperparameters)
+
+
+def _is_search(value: Formula) -> bool:
+    """Return whether a value is a word for a step that is searched for."""
+    words = ("exact", "search", "armijo", "wolfe", "backtrack")
+    return isinstance(value, str) and any(word in value.lower() for word in words)
 
 
 def _lacks(name: str) -> str:

@@ -21,8 +21,8 @@ def normal(seed, t, places, stream=0):
             low.append(product & _LOW)
         words = [high[1] ^ words[1] ^ keys[0], low[1], high[0] ^ words[3] ^ keys[1],
                  low[0]]  # fmt: skip
-        keys = [(k + np.uint64(w)) & _LOW
-                for k, w in zip(keys, (0x9E3779B9, 0xBB67AE85), strict=True)]  # fmt: skip
+        weyl = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+        keys = [(k + w) & _LOW for k, w in zip(keys, weyl, strict=True)]
     first, second = (
         ((a << np.uint64(20)) | (b >> np.uint64(12))) / 2.0**52
         for a, b in (words[:2], words[2:])

@@ -205,7 +205,7 @@ def test_each_point_of_a_value_is_an_evaluation():
 
 
 def test_a_value_elsewhere_is_the_same_for_all_coordinates():
-    rule = Rule("r", "far = f(x - s*g)\nnow = f(x)\nd = g(x - far)\nx = x - s*d", s=0.01)
+    rule = Rule("r", "far = f(x - g)\nnow = f(x)\nd = g(x - far)\nx = x - d")
     assert rule.scalars == {"far", "now"}
 
 
@@ -343,3 +343,11 @@ def test_the_loops_in_python_have_the_same_bits(tmp_path):
         told.append(done.stdout)
     assert told[0] == told[1]
     assert told[0].endswith(" 16 16\n")
+
+
+@pytest.mark.parametrize("word", ["exact", "line search", "Armijo"])
+@pytest.mark.parametrize("method", ["gd", "momentum"])
+def test_a_step_that_is_to_be_searched_for_is_told_how(method, word):
+    with pytest.raises(FormulaError, match=r"step_size: .*") as caught:
+        minimize(VALLEY, START, method=method, step_size=word)
+    assert "with f(point)" in str(caught.value)

@@ -297,14 +297,16 @@ def averaged(gradient, _, x):
 
 
 def swa(gradient, _, x):
-    z, kept, t = x, [], 0
+    z, t = x, 0
+    kept = [z]
     while True:
         t += 1
         z = z - STEP * gradient(z)
-        if t > 9 and (t - 9) % 3 == 0:
+        if t <= 9 or t == 12:
+            kept = [z]
+        elif t % 3 == 0:
             kept.append(z)
-        before = z if t <= 9 else before
-        yield np.mean(kept, axis=0) if kept else before
+        yield np.mean(kept, axis=0)
 
 
 def schedule_free(gradient, _, x):

@@ -127,8 +127,8 @@ def test_further_numbers_of_a_coordinate_are_others():
 def test_a_run_that_goes_on_has_the_noise_of_one_that_did_not_stop(tmp_path):
     whole = minimize(MANY, {"x": np.ones(203)}, method=LANGEVIN, maxiter=99)
     for updates in (40, 99):
-        resumed = minimize(MANY, {"x": np.ones(203)}, method=LANGEVIN,
-                           maxiter=updates, checkpoint=tmp_path / "run.npz")  # fmt: skip
+        resumed = minimize(MANY, {"x": np.ones(203)}, method=LANGEVIN, maxiter=updates,
+                           checkpoint=tmp_path / "run.npz")  # fmt: skip
     assert resumed.x.tobytes() == whole.x.tobytes()
 
 

@@ -19,7 +19,7 @@ from symgd.lowering.travelling import (
     Checks,
     TravellingFormula,
     TravellingRule,
-    refuse_derivatives,
+    refuse_calls,
 )
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import read_bounds
@@ -160,6 +160,11 @@ def request(
             raise needs_a_rule(objective.iteration)
         return Request(objective, path, None, {}, _name(name, path), is_auto=True)
     rule, values = _rule_of(method, hyperparameters)
+    suffix = path.suffix.lower()
+    if suffix == ".html":
+        refuse_calls(rule, "a page", "f", "g", "hvp")
+    elif suffix not in MACHINE:
+        refuse_calls(rule, f"a file {suffix}", "hvp")
     if objective.iteration is not None:
         raise InputError(
             f"the objective changes with {objective.iteration}: it can be exported "
@@ -178,7 +183,6 @@ def _rule_of(method: Any, given: Mapping[str, Any]) -> tuple[Rule, dict[str, Any
             f"{', '.join(MACHINE)}: choose a rule (see symgd rules)"
         )
     rule = family.find(method)
-    refuse_derivatives(rule, "an exported file")
     if rule.name == "gd" and given.get("step_size") == "auto":
         raise InputError(
             "step_size='auto' can't be exported: give a number, or a formula in t"

@@ -97,6 +97,8 @@ class CWriter:
         for name in ("load", "store", "summed", "zero"):
             template = getattr(templates, name.upper()) if width > 1 else ""
             self.words[name] = self.filled(template)
+        points = rule is not None and rule.step.places > 0
+        self.words["p_points_pass"] = self.words["p_pass"] if points else ""
         bounded = rule is not None and rule.bounds is not None
         for name in ("inside", "slopes"):
             template = getattr(templates, name.upper()) if bounded else ""
@@ -178,7 +180,8 @@ class CWriter:
     def _moving(self, name: str, part: ScalarUpdate) -> str:
         """Write what a coordinate becomes; return the loop over all of them."""
         reduces = part.stages > 0
-        draws = self.rule is not None and self.rule.draws
+        assert self.rule is not None
+        draws = self.rule.draws
         kinds = {"t": "double", "g": "double", "f": "double", "s": "numbers"}
         kinds |= {"k": "double"} if draws else {}
         kinds |= {"h": "numbers"} if self.has_h else {}
@@ -194,7 +197,22 @@ class CWriter:
             "r": "r, " if reduces else "",
             "totals": str(part.totals),
             "stages": str(part.stages),
+            "all": str(1 + len(self.rule.state) + part.derivatives),
+            "known": str(part.totals + part.values),
+            "parts": str(part.totals + part.places),
+            "places": str(part.places),
+            "ends": ", ".join(map(str, part.ends)),
+            "p_points": self.words["p_take"] if part.places else "",
+            "confine": "",
+            "kept": "",
         }
+        if part.values:
+            words["kept"] = self.filled(templates.KEPT, **words)
+        if self.rule.bounds is not None:
+            words["confine"] = self.filled(templates.CONFINE, **words)
+        for each in ("points", "fresh", "derived", "there", "at_point", "spoilt"):
+            text = getattr(templates, each.upper()) if part.places else ""
+            words[each] = self.filled(text, **words)
         sums = self.filled(templates.SUMS, **words) if reduces else ""
         schedule = self.filled(templates.SCHEDULE) if self.has_h else ""
         return self.filled(templates.MOVE, sums=sums, schedule=schedule, **words)

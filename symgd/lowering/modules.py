@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from symgd.lowering.projection import projected, projected_gradient
 from symgd.lowering.textual import Written
@@ -20,14 +21,14 @@ OF_STEP = {
 
 def functions_of(
     program: Written, formula: TravellingFormula, rule: TravellingRule | None
-) -> Mapping[str, int]:
+) -> Mapping[str, Any]:
     """Write ``evaluate``, ``second``, ``schedule``, ``update`` and ``first``.
 
     Where a rule has bounds, ``inside`` and ``slopes``, too.
 
     Returns
     -------
-    mapping of str to int
+    mapping of str to int or tuple of int
         What the loop around them must know of the rule.
     """
     program.add("evaluate", formula.evaluate, OF_POINT)
@@ -42,6 +43,8 @@ def functions_of(
             program.add(f"{name}_slots", part.slots, OF_STEP)
             program.add(f"{name}_summands", part.summands, OF_STEP)
             about |= {f"{name}_totals": part.totals, f"{name}_stages": part.stages}
+    if rule.step.places:
+        about |= {"points": rule.step.places, "update_ends": rule.step.ends}
     if rule.bounds is not None:
         program.add("inside", projected(rule.bounds), {"x": "numbers"})
         kinds = dict.fromkeys("xg", "numbers")
@@ -57,10 +60,13 @@ def loop_of(template: str, rule: TravellingRule, parts: Mapping[str, str]) -> st
     template : str
     rule : TravellingRule
     parts : mapping of str to str
-        What stands for ``@first@`` where an initial state is computed, and for
-        ``@project@`` and ``@slopes@`` where there are bounds.
+        What stands for ``@first@`` where an initial state is computed, for
+        ``@project@``, ``@slopes@`` and ``@confine@`` where there are bounds, and for
+        the others where an update evaluates at points.
     """
+    needs = {"first": rule.first is not None}
+    needs |= dict.fromkeys(("project", "slopes", "confine"), rule.bounds is not None)
     for name, text in parts.items():
-        needed = rule.first if name == "first" else rule.bounds
-        template = template.replace(f"@{name}@", "" if needed is None else text)
+        needed = needs.get(name, rule.step.places > 0)
+        template = template.replace(f"@{name}@", text if needed else "")
     return template

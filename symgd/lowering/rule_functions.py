@@ -61,6 +61,17 @@ class ScalarUpdate:
     multiplies: int
     probes: int
 
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Of each stage: 0, or 1 where it ends with a gradient, 2 with a value alone.
+
+        A product is none of them.
+        """
+        return tuple(
+            (self.evaluates >> stage & 1) + 2 * (self.probes >> stage & 1)
+            for stage in range(self.stages)
+        )
+
 
 def lowered_update(
     rule: Rule, expressions: Sequence[sp.Expr], n: int, slot: str, style: Style

@@ -140,11 +140,12 @@ class TravellingRule:
         return lower, upper
 
 
-def refuse_derivatives(rule: Rule, what: str) -> None:
-    """Raise InputError if a rule calls f, g or hvp, which only symgd's loops know."""
-    if rule.asks_for("f", "g", "hvp"):
-        problem = f"rule {rule.name!r} asks for f(...), g(...) or hvp(...), and {what}"
-        raise InputError(f"{problem} has no loop that computes them; minimize has")
+def refuse_calls(rule: Rule, what: str, *names: str) -> None:
+    """Raise InputError if a rule calls what the loop of something doesn't compute."""
+    for name in names:
+        if rule.asks_for(name):
+            problem = f"rule {rule.name!r} asks for {name}(...), and {what}"
+            raise InputError(f"{problem} has no loop that computes it; minimize has")
 
 
 def described(formula: TravellingFormula, rule: TravellingRule | None) -> list[str]:

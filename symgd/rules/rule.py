@@ -420,8 +420,8 @@ class Rule:
             expression = read(value, names, closed=True)
         except FormulaError as error:
             problem = f"{name}: a number or a formula in t is expected; {error.problem}"
-            hint = SEARCHED if _is_search(value) else error.suggestion
-            place = (error.formula, error.start, error.end, hint)
+            how = SEARCHED if _is_search(value) else error.suggestion
+            place = (error.formula, error.start, error.end, how)
             raise FormulaError(problem, *place) from None
         return expression if expression.free_symbols else float(expression)
 

@@ -160,11 +160,8 @@ def request(
             raise needs_a_rule(objective.iteration)
         return Request(objective, path, None, {}, _name(name, path), is_auto=True)
     rule, values = _rule_of(method, hyperparameters)
-    suffix = path.suffix.lower()
-    if suffix == ".html":
-        refuse_calls(rule, "a page", "f", "g", "hvp")
-    elif suffix not in MACHINE:
-        refuse_calls(rule, f"a file {suffix}", "hvp")
+    if path.suffix.lower() not in MACHINE:
+        refuse_calls(rule, "such a file", "hvp")
     if objective.iteration is not None:
         raise InputError(
             f"the objective changes with {objective.iteration}: it can be exported "

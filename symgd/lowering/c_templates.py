@@ -130,7 +130,8 @@ SUMS = """\
     for (int i = 0; i < @totals@; i++) sums[i] = 0.0;
     for (int k = 0; k < @n@; k++) {
       own[0] = run->x[k];
-  @load@@derived@      @p@_@name@_summands(t, run->g[k], run->f, own, @place@@h_now@r, parts);
+  @load@@derived@      @p@_@name@_summands(t, run->g[k], run->f, own,
+          @place@@h_now@r, parts);
       for (int i = 0; i < @totals@; i++) sums[i] += parts[i];
 @there@    }
     for (int i = 0; i < @totals@; i++) r[i] = sums[i];

@@ -92,7 +92,7 @@ _PARTS = {
     }
 """,
     "ends": ", ends = []",
-    "with_ends": ", update_ends",
+    "more": ", update_ends",
     "points": """\
     const n = this.x.length, there = new Float64Array(n), ahead = [];
     let place = totals;
@@ -178,7 +178,7 @@ class Run {
     const before = {...this, status: "DIVERGED"}, t = this.t + 1;
     this.x = this.x.slice();
     this.state = this.state.map(row => row.slice());
-    this.move(update_slots, update_summands, update_totals, update_stages, t@with_ends@);
+    this.move(update_slots, update_summands, update_totals, update_stages, t@more@);
 @project@    this.t = t;
     this.look();
     if (this.status === "DIVERGED") Object.assign(this, before);

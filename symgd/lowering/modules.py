@@ -37,7 +37,7 @@ def functions_of(
     if rule is None:
         return {}
     program.add("schedule", rule.schedule, {"t": "double", "h": "numbers"})
-    about = {"width": 1 + len(rule.state)}
+    about: dict[str, Any] = {"width": 1 + len(rule.state)}
     for name, part in (("update", rule.step), ("first", rule.first)):
         if part is not None:
             program.add(f"{name}_slots", part.slots, OF_STEP)

@@ -81,7 +81,7 @@ _PARTS = {
             self._look()
 """,
     "ends": ", ends=()",
-    "with_ends": ", UPDATE_ENDS",
+    "more": ", UPDATE_ENDS",
     "points": """\
         there, more = [0.0] * n, [0.0] * POINTS
         row, place = WIDTH, totals
@@ -163,7 +163,7 @@ class Run:
         before = dict(vars(self))
         self.t += 1
         t = float(self.t)
-        self._move(update_slots, update_summands, UPDATE_TOTALS, UPDATE_STAGES, t@with_ends@)
+        self._move(update_slots, update_summands, UPDATE_TOTALS, UPDATE_STAGES, t@more@)
 @project@        self._look()
         if self.status == "DIVERGED":
             vars(self).update(before, status="DIVERGED")

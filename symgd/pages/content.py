@@ -108,7 +108,7 @@ def methods_of(
     for each in USUAL if asked is None else asked:
         name, given = (each, {}) if isinstance(each, str | Rule) else each
         rule = family.find(name)
-        refuse_calls(rule, "a page", "f", "g", "hvp")
+        refuse_calls(rule, "a page", "hvp")
         values = rule.with_defaults(given)
         if "step_size" in values and "step_size" not in given:
             values["step_size"] = _step_size(rule, objective, steep, slope, width)

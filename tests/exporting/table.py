@@ -74,8 +74,8 @@ OWN = {  # what the built-in rules lack: reductions in stages, a state that star
         "searching",
         """
         m = (m + g(x - step*g/(1 + norm(g))))/2
-        fell = 1 if f(x - step*m) <= f(x - step*g(x - step*m)) + mean(m**2) else 0
-        x = x - step*m
+        fell = 1 if f(x - step*m) <= f - step/9*dot(m, g(x - step*m/2)) else 0
+        x = x - fell*step*m
         step = step*(1.25 if fell > 0 else 0.5)
         """,
         initial={"m": "g", "step": "first"},
@@ -84,4 +84,13 @@ OWN = {  # what the built-in rules lack: reductions in stages, a state that star
     "plain": symgd.Rule("plain", "x = x - g/(1000 + t + f)"),
 }
 RULES = {**BUILT_IN, **OWN}
+COMPILED = {  # machine code has products of the Hessian, too
+    name: RULES[name] for name in ("gd", "amsgrad", "bb", *OWN)
+} | {
+    "products": symgd.Rule(
+        "products",
+        "x = x - step_size*(g + g(x - step_size*g))*dot(g, g)/(1 + dot(g, hvp(g)))",
+        step_size=0.1,
+    )
+}
 TRIG = "sin(x)**2 + (y - cos(x))**2 + a*x**2"

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from symgd.insight.analysis import Analysis
 
 SAFE = "safe"
+SECONDS = 2.0  # of scalars
+SECONDS_OF_ROWS = 20.0  # one pass over rows, however many
 STEPS = {"gd": "safe", "momentum": "polyak", "nesterov": "nesterov"}
 WHY = {
     "gd": "no L is proven",
@@ -60,8 +62,9 @@ def resolved(
 def _analysis(objective: Objective, bounds: Bounds) -> Analysis:
     from symgd.insight.analysis import analyze
 
+    seconds = SECONDS if objective.arrays is None else SECONDS_OF_ROWS
     pairs = list(zip(bounds.lower, bounds.upper, strict=True))
-    return analyze(objective, pairs)
+    return analyze(objective, pairs, time_limit=seconds)
 
 
 def _advice(name: str, analysis: Analysis) -> str:

@@ -171,7 +171,7 @@ class _Parts:
 
         watched = watch(self.rule, self.objective.expression, self.bounded)
         return layout.TrajectoryForm(
-            *(code.n, code.width, code.hyper, len(self.objective.parameters)),
+            *(code.n, code.width, code.hyper, len(self.objective.parameter_values())),
             *(code.update.totals, code.update.stages, int(self.bounded)),
             online=int(self.objective.iteration is not None),
             gradient=int(watched.gradient),
@@ -189,9 +189,9 @@ class _Parts:
         code = self._code()
         texts = code.written()
         if not self.initial:
-            texts["value"] = self.objective.native.written("evaluation")
+            texts["value"] = self.objective.module_text("evaluation")
             if code.update.multiplies:
-                texts["product"] = self.objective.native.written("product")
+                texts["product"] = self.objective.module_text("product")
         functions = {"value": 0, "product": 0} | {name: name for name in texts}
         return texts, self._form(code, functions)
 

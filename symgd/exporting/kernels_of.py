@@ -14,10 +14,10 @@ from symgd.native import machine
 
 def modules_of(asked: Request) -> dict[str, Any]:
     """Return LLVM's modules by the names that their entries get."""
-    native, formula = asked.objective.native, asked.formula
-    texts = {"evaluation": native.written("evaluation")}
+    objective, formula = asked.objective, asked.formula
+    texts = {"evaluation": objective.module_text("evaluation")}
     if formula.curvature is not None:
-        texts["second"] = native.written("hessian")
+        texts["second"] = objective.module_text("hessian")
     modules = {name: machine.parsed(text) for name, text in texts.items()}
     if asked.rule is not None:
         schedules = [v if isinstance(v, str) else None for v in asked.values.values()]

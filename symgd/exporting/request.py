@@ -13,6 +13,7 @@ import numpy as np
 from symgd.descent.optimize import minimize
 from symgd.descent.settings import needs_a_rule, refuse_constraints
 from symgd.errors import FormulaError, InputError
+from symgd.exporting.arrays_out import travelling_arrays, words_of
 from symgd.language.formula import text_of
 from symgd.lowering.projection import Pairs
 from symgd.lowering.travelling import (
@@ -66,6 +67,9 @@ class Request:
         """The code of the formula."""
         f = self.objective
         text = text_of(f.expression)
+        if f.arrays is not None:
+            named = text, list(f.space), f.parameters
+            return TravellingFormula(*named, None, None, [], words_of(f.arrays))
         return TravellingFormula.of(f.native, text, f.variables, f.parameters)
 
     @property
@@ -73,7 +77,7 @@ class Request:
         """The code of the rule."""
         if self.rule is None:
             return None
-        n = len(self.objective.variables)
+        n = len(self.objective.space)
         return TravellingRule.of(self.rule, self.values, n, self.bounds)
 
     def checks(self) -> Checks:
@@ -134,10 +138,7 @@ def request(
     """
     refuse_constraints(objective, "an exported file")
     if objective.arrays is not None:
-        raise InputError(
-            "sums over arrays are loops that can't be exported: "
-            "write out a formula of single numbers"
-        )
+        objective = travelling_arrays(objective, path)
     if method is None:
         if bounds is not None:
             problem = "bounds are for a method, and none is given"

@@ -12,19 +12,23 @@ import numpy as np
 import sympy as sp
 
 from symgd.errors import InputError
-from symgd.insight import convexity, exact, extremes, facts
-from symgd.insight.bounded_formula import BoundedFormula, problem_of, seconds_of
+from symgd.insight import extremes
+from symgd.insight.bounded_formula import problem_of, problem_of_rows, seconds_of
 from symgd.insight.boxes import Box
 from symgd.insight.convexity import Verdict
 from symgd.insight.extremes import Curvatures, Enclosure
-from symgd.insight.second_derivatives import Derivatives
+from symgd.insight.proofs import Proofs
+from symgd.insight.row_proofs import RowProofs
+from symgd.insight.row_terms import NotOfRows
+from symgd.insight.scalar_proofs import ScalarProofs
 from symgd.insight.steps import ProvenStep, steps_of
-from symgd.insight.tape import NotEnclosed
-from symgd.insight.witnesses import Chord, Witness
+from symgd.insight.witnesses import Chord, RowWitness, Witness
+from symgd.insight.written_out import SHORT, TooLong
 from symgd.kernels.shared import shared
 from symgd.language.drawing import card
 from symgd.language.plain import plain_number
 from symgd.language.text import number
+from symgd.objectives.meant import objective_of
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds, read_point
 
@@ -41,7 +45,7 @@ class Analysis:
         "affine", "strongly convex", "convex", "concave", "not convex" or "unknown".
     reason : str
         What it is proven by.
-    witness : Witness, Chord or None
+    witness : Witness, Chord, RowWitness or None
         Of what isn't convex: a point and a direction, or two points; ``check()``
         computes them anew with 50 digits.
     blame : SymPy expression or None
@@ -59,41 +63,15 @@ class Analysis:
         Of descent: "safe", "best", "polyak" (of quadratics), "nesterov".
     """
 
-    def __init__(self, problem: BoundedFormula, time_limit: float) -> None:
-        shared("intervals")  # whoever is first loads it: that is no time of theirs
-        begin = time.monotonic()
-        self.problem = problem
+    def __init__(self, proofs: Proofs, begin: float, time_limit: float) -> None:
+        self.problem = problem = proofs.problem
         self.objective = problem.objective
         self.bounds = dict(zip(problem.names, _pairs(problem.box), strict=True))
-        self._parts = convexity.parts_of_sum(
-            problem.expression, problem.symbols, problem.box
-        )
-        self._verdict = self._judged(begin + 0.5 * time_limit)
-        self._curvatures = self._enclosed(begin + time_limit)
+        self._proofs = proofs
+        self._verdict = proofs.verdict(begin + 0.5 * time_limit)
+        self._curvatures = proofs.curvatures(begin + time_limit)
         self._verdict = _by_curvatures(self._verdict, self._curvatures)
         self.seconds = time.monotonic() - begin
-
-    def _judged(self, deadline: float) -> Verdict:
-        verdicts = []
-        for k, (derived, box) in enumerate(self._parts):
-            left = deadline - time.monotonic()
-            until = time.monotonic() + max(0.02, left / (len(self._parts) - k))
-            verdicts.append(convexity.verdict(derived, box, until))
-        self._verdicts = verdicts
-        return convexity.verdict_of_parts(verdicts)
-
-    def _enclosed(self, deadline: float) -> Curvatures:
-        found = []
-        for k, (derived, box) in enumerate(self._parts):
-            left = deadline - time.monotonic()
-            until = time.monotonic() + max(0.02, left / (len(self._parts) - k))
-            known = self._verdicts[k]
-            signs = bool(known.convex), bool(known.concave)
-            found.append(extremes.curvatures(derived, box, until, *signs))
-        if sum(derived.n for derived, _ in self._parts) < len(self.problem.symbols):
-            flat = Enclosure(0.0, 0.0)
-            found.append(Curvatures(flat, flat))
-        return extremes.of_parts(found)
 
     # ---------------------------------------------------------------- the verdict
 
@@ -115,7 +93,7 @@ class Analysis:
         return self._verdict.reason
 
     @property
-    def witness(self) -> Witness | Chord | None:
+    def witness(self) -> Witness | Chord | RowWitness | None:
         """See the class."""
         return self._verdict.witness
 
@@ -137,36 +115,22 @@ class Analysis:
     @functools.cached_property
     def lipschitz_per_coordinate(self) -> dict[str, float]:
         """At least the largest second derivative by each variable alone."""
-        found = dict.fromkeys(self.problem.names, 0.0)
-        for derived, box in self._parts:
-            each = extremes.per_coordinate(derived, box, time.monotonic() + 0.2)
-            found |= dict(zip((s.name for s in derived.symbols), each, strict=True))
-        return found
+        return self._proofs.per_coordinate()
 
     @functools.cached_property
     def domain(self) -> str:
         """See the class."""
-        return facts.domain(
-            Derivatives(self.problem.expression, self.problem.symbols), self.problem.box
-        )
+        return self._proofs.domain
 
     @property
     def blocks(self) -> list[list[str]]:
         """See the class."""
-        return [[s.name for s in derived.symbols] for derived, _ in self._parts]
+        return self._proofs.blocks
 
     @functools.cached_property
     def bounded_below(self) -> bool | None:
         """See the class."""
-        parts = [
-            facts.bounded_below(d, b, v.convex, c)
-            for (d, b), v, c in zip(
-                self._parts, self._verdicts, self._least_of_parts, strict=True
-            )
-        ]
-        if False in parts:
-            return False
-        return True if all(parts) else None
+        return self._proofs.bounded_below(self.convexity.lower)
 
     @functools.cached_property
     def invariances(self) -> list[dict[str, sp.Expr]]:
@@ -174,12 +138,17 @@ class Analysis:
 
         Each tells how the variables move: numbers are shifts, c*x a rescaling.
         """
-        return facts.invariances(self.problem.expression, self.problem.symbols)
+        return self._proofs.invariances
 
     @functools.cached_property
     def symmetries(self) -> list[str]:
         """Swaps and changes of signs that leave f as it is."""
-        return facts.symmetries(self.problem.expression, self.problem.symbols)
+        return self._proofs.symmetries
+
+    @functools.cached_property
+    def periods(self) -> dict[str, sp.Expr]:
+        """By which shift of one variable each f repeats: that of sin(2*x) is pi."""
+        return self._proofs.periods
 
     # ---------------------------------------------------------------------- steps
 
@@ -191,9 +160,7 @@ class Analysis:
             return {}
         if not self.is_convex:
             least = min(least, -1e-300)
-        names = list(self.problem.symbols)
-        flat = exact.quadratic(self.problem.expression, names) is not None
-        return steps_of(largest, least, flat)
+        return steps_of(largest, least, self._proofs.is_quadratic)
 
     def judge(self, step_size: float) -> tuple[str, str]:
         """Return whether a step of gradient descent is safe, and why.
@@ -222,8 +189,7 @@ class Analysis:
         low, high = self.lipschitz
         if high == 0 or step * high * (1 + 1e-12) <= 2:
             return "safe", f"it is at most 2/L, and L <= {number(high)}"
-        names = list(self.problem.symbols)
-        flat = exact.quadratic(self.problem.expression, names) is not None
+        flat = self._proofs.is_quadratic
         free = not np.isfinite([*self.problem.box.lower, *self.problem.box.upper]).any()
         if flat and free and self.is_convex and step * low * (1 - 1e-12) > 2:
             return "unsafe", f"the curvature is {number(low)} everywhere along one way"
@@ -263,23 +229,13 @@ class Analysis:
             raise InputError(f"no step {step!r} is proven; there are: {known}")
         space = self.objective.space
         point = read_point(x0, space, Bounds(len(space)))
-        by_name = dict(zip(self.objective.variables, point, strict=True))
-        x = np.array([[by_name[n]] for n in self.problem.names])
-        try:
-            tape = Derivatives(self.problem.expression, self.problem.symbols).slopes
-        except NotEnclosed:
-            return None
-        low, high, _ = tape(x, x)
-        norm = float(np.sqrt((np.maximum(np.abs(low), np.abs(high)) ** 2).sum()))
+        by_name = dict(zip(space, point, strict=True))
+        norm = self._proofs.gradient_norm([by_name[n] for n in self.problem.names])
         if not math.isfinite(norm):
             return None
         return self.steps[step].iterations(norm * (1 + 1e-12), gtol)
 
     # ----------------------------------------------------------------- for people
-
-    @property
-    def _least_of_parts(self) -> list[float]:
-        return [self.convexity.lower] * len(self._parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is proven as plain numbers and texts."""
@@ -370,7 +326,8 @@ def analyze(
     Parameters
     ----------
     f : str, SymPy expression or Objective
-        Of scalars.
+        Of scalars; of sums over data, those of functions of one affine form each, as
+        losses and penalties are, however many rows there are, and short ones.
     bounds : mapping of name to pair, or sequence of pairs, optional
         All is said of what lies within them; by default of all real numbers.
     time_limit : float
@@ -389,6 +346,33 @@ def analyze(
     >>> a = symgd.analyze("(1 - x)**2 + 100*(y - x**2)**2", [(-2, 2), (-2, 2)])
     >>> a.curvature, a.witness.check() < 0, a.blame
     ('not convex', True, 100*(-x**2 + y)**2)
+
+    Of logistic regression L is at most a quarter of the largest eigenvalue of A'A:
+
+    >>> A = [[1.0, k / 50] for k in range(100)]
+    >>> data = {"A": A, "y": [(-1.0) ** k for k in range(100)]}
+    >>> a = symgd.analyze(symgd.Objective("sum(log(1 + exp(-y*(A @ w))))", data=data))
+    >>> a.curvature, round(a.lipschitz.upper, 1)
+    ('convex', 54.4)
     """
     seconds = seconds_of(time_limit)
-    return Analysis(problem_of(f, bounds), seconds)
+    shared("intervals")  # whoever is first loads it: that is no time of theirs
+    begin = time.monotonic()
+    proofs = _proofs(objective_of(f, bounds), bounds, begin + seconds)
+    return Analysis(proofs, begin, seconds)
+
+
+def _proofs(objective: Objective, bounds: Any, deadline: float) -> Proofs:
+    if objective.arrays is None:
+        return ScalarProofs(problem_of(objective, bounds))
+    try:
+        return ScalarProofs(problem_of(objective, bounds, SHORT))
+    except TooLong:
+        pass
+    try:
+        return RowProofs(problem_of_rows(objective, bounds), deadline)
+    except NotOfRows as other_kind:
+        try:
+            return ScalarProofs(problem_of(objective, bounds))
+        except TooLong:
+            raise other_kind from None

@@ -1,4 +1,4 @@
-"""What is analysed: a formula of scalars within bounds, read and checked."""
+"""What is analysed: a formula within bounds, read and checked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import sympy as sp
 from symgd.errors import InputError
 from symgd.insight import exact
 from symgd.insight.boxes import Box
+from symgd.insight.prepared import prepared, prepared_rows
+from symgd.insight.written_out import LONGEST
 from symgd.language.nodes import symbol
 from symgd.language.plain import plain_number
 from symgd.objectives.meant import objective_of
@@ -20,9 +22,10 @@ MOST_VARIABLES = 200
 
 
 class BoundedFormula(NamedTuple):
-    """A formula of scalars within bounds, in exact numbers.
+    """A formula within bounds, in exact numbers.
 
-    What has equal bounds is a number, and no variable any more.
+    What has equal bounds is a number, and no variable any more; in a formula of arrays
+    it stays an element.
     """
 
     objective: Objective
@@ -37,18 +40,27 @@ class BoundedFormula(NamedTuple):
         return [s.name for s in self.symbols]
 
 
-def problem_of(f: Any, bounds: Any) -> BoundedFormula:
-    """Read a formula and bounds.
+def problem_of(f: Any, bounds: Any, most: int = LONGEST) -> BoundedFormula:
+    """Read a formula of scalars, or of sums that are written out, and bounds.
 
     Raises
     ------
     InputError
-        If there are arrays, too many variables, or none that is free.
+        If sums have more terms, if there are too many variables, or none that is free.
     """
     objective = objective_of(f, bounds)
-    expression = exact.prepared(objective)
-    limits = read_bounds(bounds, objective.space)
-    sides = zip(objective.variables, limits.lower, limits.upper, strict=True)
+    return _within(objective, prepared(objective, most), bounds)
+
+
+def problem_of_rows(objective: Objective, bounds: Any) -> BoundedFormula:
+    """Read a formula of arrays, whose sums stay; raises likewise."""
+    return _within(objective, prepared_rows(objective), bounds)
+
+
+def _within(objective: Objective, expression: sp.Expr, bounds: Any) -> BoundedFormula:
+    space = objective.space
+    limits = read_bounds(bounds, space)
+    sides = zip(space, limits.lower, limits.upper, strict=True)
     free, fixed = [], {}
     for name, low, high in sides:
         if low == high:

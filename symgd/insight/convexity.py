@@ -20,7 +20,7 @@ from symgd.insight.compositions import AFFINE, Rules
 from symgd.insight.second_derivatives import Derivatives
 from symgd.insight.tape import NotEnclosed
 from symgd.insight.univariate import CONCAVE, CONVEX
-from symgd.insight.witnesses import Chord, Witness
+from symgd.insight.witnesses import Chord, RowWitness, Witness
 
 POINTS = 600
 PACK = 512  # boxes at a time
@@ -36,7 +36,7 @@ class Verdict:
     convex, concave : bool or None
         None: neither proven nor refuted.
     reason : str
-    witness : Witness, Chord or None
+    witness : Witness, RowWitness, Chord or None
         Of what isn't convex.
     blame : SymPy expression or None
         Of what isn't convex the worst term; of what is open the innermost node about
@@ -46,7 +46,7 @@ class Verdict:
     convex: bool | None
     concave: bool | None
     reason: str
-    witness: Witness | Chord | None = None
+    witness: Witness | RowWitness | Chord | None = None
     blame: sp.Expr | None = None
 
     @property

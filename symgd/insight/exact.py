@@ -1,4 +1,4 @@
-"""What is decided in exact numbers: prepared formulas, quadratics, separable parts."""
+"""What is decided in exact numbers: quadratics, separable parts, definite matrices."""
 
 from __future__ import annotations
 
@@ -10,34 +10,8 @@ from typing import Any, NamedTuple
 
 import sympy as sp
 
-from symgd.errors import InputError
-from symgd.language.functions import log_cosh, sigmoid, softplus
-from symgd.language.nodes import symbol
-from symgd.objectives.objective import Objective
-
 Matrix = list[list[Fraction]]
-MOST_PARTS = 1000  # of which an exponent is so many
 MOST_SIZE = 60  # rows of a matrix that is eliminated in fractions
-
-
-def prepared(objective: Objective) -> sp.Expr:
-    """Return the formula of scalars, parameters and decimals as the numbers they are.
-
-    Raises
-    ------
-    InputError
-        If there are arrays or an iteration in it.
-    """
-    if objective.arrays is not None:
-        problem = "formulas with sums over arrays can't be analysed yet"
-        raise InputError(f"{problem}: write the sum out, with scalars x1, x2, ...")
-    if objective.iteration is not None:
-        raise InputError("an objective that is other at each update can't be analysed")
-    if objective.constraints is not None:
-        problem = "constraints can't be analysed yet: leave subject_to out, and give"
-        raise InputError(f"{problem} bounds=, within which all is said")
-    values = {symbol(k): rational(v) for k, v in objective.parameters.items()}
-    return _whole(objective.expression, values)
 
 
 def rational(value: float) -> sp.Rational:
@@ -46,83 +20,13 @@ def rational(value: float) -> sp.Rational:
     return sp.Rational(exact.numerator, exact.denominator)
 
 
-def _whole(expression: sp.Expr, values: dict[sp.Symbol, sp.Rational]) -> sp.Expr:
-    """Return an expression without floats, with what would overflow kept whole."""
-    done: dict[Any, Any] = dict(values)
-
-    def renewed(node: Any) -> Any:
-        if node.is_Float:
-            return rational(float(node))
-        if not node.args:
-            return done.get(node, node)
-        if node not in done:
-            inner = tuple(map(renewed, node.args))
-            if node.is_Pow:
-                inner = (inner[0], _short_exponent(inner[1]))
-            same = all(a is b for a, b in zip(inner, node.args, strict=True))
-            done[node] = _stable(node if same else node.func(*inner))
-        return done[node]
-
-    return renewed(expression)
-
-
-def _short_exponent(exponent: sp.Expr) -> sp.Expr:
-    """Return a fraction as it is written, 7/10 for 0.7: SymPy hangs over others."""
-    if not exponent.is_Rational or exponent.q <= MOST_PARTS:
-        return exponent
-    written = Fraction(repr(float(exponent)))
-    if written.denominator > MOST_PARTS:
-        problem = f"the exponent {float(exponent)!r} can't be analysed"
-        raise InputError(f"{problem}: round it, as {float(exponent):.3g}")
-    return sp.Rational(written.numerator, written.denominator)
-
-
-def _stable(node: sp.Expr) -> sp.Expr:
-    """Return softplus for log(1 + exp(x)), log_cosh, sigmoid: the same on all reals."""
-    if isinstance(node, sp.log):
-        (inner,) = node.args
-        if isinstance(inner, sp.cosh):
-            return log_cosh(inner.args[0])
-        if (exponent := _one_and_exponential(inner)) is not None:
-            return softplus(exponent)
-        if (pair := _two_exponentials(inner)) is not None:
-            return pair[1] + softplus(pair[0] - pair[1])
-    if node.is_Pow and node.exp == -1:
-        exponent = _one_and_exponential(node.base)
-        return node if exponent is None else sigmoid(-exponent)
-    if node.is_Mul:
-        for a, b in itertools.permutations(node.args, 2):
-            if isinstance(a, sp.exp) and b == sigmoid(-a.args[0]):
-                others = [c for c in node.args if c not in (a, b)]
-                return sp.Mul(sigmoid(a.args[0]), *others)
-    return node
-
-
-def _one_and_exponential(node: sp.Expr) -> sp.Expr | None:
-    """Return x of 1 + exp(x)."""
-    if node.is_Add and len(node.args) == 2 and sp.S.One in node.args:
-        (other,) = (a for a in node.args if a != 1)
-        if isinstance(other, sp.exp):
-            return other.args[0]
-    return None
-
-
-def _two_exponentials(node: sp.Expr) -> list[sp.Expr] | None:
-    """Return x and y of exp(x) + exp(y), both affine."""
-    terms = sp.Add.make_args(node)
-    if len(terms) != 2 or not all(isinstance(t, sp.exp) for t in terms):
-        return None
-    exponents = [t.args[0] for t in terms]
-    return exponents if all(map(is_affine, exponents)) else None
-
-
 # ---------------------------------------------------------------------- parts
 
 
 def separated(expression: sp.Expr) -> list[sp.Expr]:
     """Return the parts of a sum that share no variable; constants are in none.
 
-    >>> x, y = symbol("x"), symbol("y")
+    >>> x, y = sp.symbols("x y", real=True)
     >>> separated(x**2 + y + x + 3)
     [x**2 + x, y]
     """
@@ -145,7 +49,8 @@ def separated(expression: sp.Expr) -> list[sp.Expr]:
 def is_affine(expression: sp.Expr) -> bool:
     """Return whether second derivatives vanish because no variable meets another.
 
-    >>> is_affine(2 * symbol("x") + symbol("y")), is_affine(symbol("x") ** 2)
+    >>> x, y = sp.symbols("x y", real=True)
+    >>> is_affine(2 * x + y), is_affine(x**2)
     (True, False)
     """
     for term in sp.Add.make_args(expression):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Sequence
 from fractions import Fraction
@@ -25,6 +26,7 @@ MOST_BOXES = 3000
 LONG = 200  # operations of what SymPy is asked to simplify
 FEW = 6  # variables among which invariances are looked for
 DIGITS = 60
+WAVES = (sp.sin, sp.cos, sp.tan)
 
 
 def domain(derived: Derivatives, box: Box) -> str:
@@ -109,6 +111,37 @@ def symmetries(expression: sp.Expr, symbols: Sequence[sp.Symbol]) -> list[str]:
         if is_identically_0(expression.xreplace({s: -s}) - expression):
             found.append(f"{s.name} -> -{s.name}")
     return found
+
+
+def periods(expression: sp.Expr, symbols: Sequence[sp.Symbol]) -> dict[str, sp.Expr]:
+    """Return by which shift of one variable each nothing changes, the least of them.
+
+    Candidates are the periods of sines and cosines together, and their halves.
+    """
+    found = {}
+    for s in symbols:
+        waves = [w for w in expression.atoms(*WAVES) if s in w.free_symbols]
+        slopes = {sp.expand(w.args[0]).coeff(s) for w in waves}
+        if not slopes or not all(c.is_Rational and c != 0 for c in slopes):
+            continue
+        above = math.lcm(*(int(c.q) for c in slopes))
+        whole = sp.Rational(above, math.gcd(*(int(c.p) for c in slopes)))
+        for part in (whole * sp.pi, 2 * whole * sp.pi):
+            if is_identically_0(_moved(expression, s, part) - expression):
+                found[s.name] = part
+                break
+    return found
+
+
+def _moved(expression: sp.Expr, s: sp.Symbol, by: sp.Expr) -> sp.Expr:
+    waves = {
+        wave: wave.func(sp.expand(wave.args[0].xreplace({s: s + by})))
+        for wave in expression.atoms(*WAVES)
+        if s in wave.free_symbols
+    }
+    names = {wave: sp.Dummy(real=True) for wave in waves}
+    rest = expression.xreplace(names).xreplace({s: s + by})
+    return rest.xreplace({names[wave]: moved for wave, moved in waves.items()})
 
 
 def invariances(

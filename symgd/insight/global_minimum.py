@@ -108,8 +108,8 @@ class GlobalMinimum:
 
     @property
     def x(self) -> np.ndarray:
-        """The best point as an array, in the order of the objective's variables."""
-        return np.array([self.values[name] for name in self.objective.variables])
+        """The best point as an array, in the order of the coordinates."""
+        return np.array([self.values[name] for name in self.objective.space])
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain numbers and texts."""
@@ -256,7 +256,7 @@ def _joined(
     return GlobalMinimum(
         fun_bounds=Enclosure(low, high),
         proven=bool(proven),
-        values={name: values[name] for name in problem.objective.variables},
+        values={name: values[name] for name in problem.objective.space},
         minimisers=_minimisers(parts, found),
         boxes=sum(f.boxes for _, f in {id(f): (s, f) for s, f in found}.values()),
         seconds=time.monotonic() - begin,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ ALONG = sp.Dummy("s", real=True)  # how far along a direction
 TRIED = 5  # points whose direction is looked at closely
 BITS = 2.0**20  # of a direction's components
 CHORDS = 2000
+SHOWN = 4  # coordinates of many
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,38 @@ class Witness:
         where = ", ".join(f"{k}={number(x)}" for k, x in self.x.items())
         value = number(self.curvature)
         return f"at {where} along {along} the second derivative is {value}"
+
+
+@dataclass(frozen=True)
+class RowWitness:
+    """The same of a sum over rows, whose second derivatives are enclosed row by row.
+
+    Attributes
+    ----------
+    x, v : dict of str to float
+    curvature : float
+    """
+
+    x: dict[str, float]
+    v: dict[str, float]
+    curvature: float
+    form: Callable[[Sequence[float], Sequence[float]], tuple[float, float]]
+
+    def check(self) -> sp.Expr:
+        """Compute an upper bound of the second derivative along v anew."""
+        return sp.Float(self.form(list(self.x.values()), list(self.v.values()))[1])
+
+    def __str__(self) -> str:
+        where, along = _largest(self.x), _largest(self.v)
+        value = number(self.curvature)
+        return f"at {where} along {along} the second derivative is at most {value}"
+
+
+def _largest(point: dict[str, float]) -> str:
+    """Return the largest coordinates of a point, as there may be hundreds."""
+    names = sorted(point, key=lambda name: -abs(point[name]))
+    shown = [f"{name}={number(point[name])}" for name in names[:SHOWN]]
+    return ", ".join(shown + ["..."] * (len(names) > SHOWN))
 
 
 @dataclass(frozen=True)

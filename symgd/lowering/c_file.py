@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from symgd.lowering import c_templates as templates
+from symgd.lowering.array_words import ArrayWords
 from symgd.lowering.c_language import HELPERS, c_language
 from symgd.lowering.projection import projected, projected_gradient
 from symgd.lowering.rule_functions import ScalarUpdate
@@ -73,7 +74,7 @@ class CWriter:
     ) -> None:
         self.formula, self.rule, self.libm = formula, rule, libm
         self.prefix, self.program = prefix, Written(c_language(prefix, libm))
-        self.has_p = bool(formula.parameters)
+        self.has_p = formula.constants > 0
         self.has_h = rule is not None and bool(rule.hyperparameters)
         n, width = len(formula.variables), 1 + len(rule.state) if rule else 1
         has = {"p": self.has_p, "h": self.has_h}
@@ -130,6 +131,7 @@ class CWriter:
 
     def _write_formula(self) -> None:
         own, second = self.formula.evaluate, self.formula.curvature
+        assert own is not None  # arrays have no text
         self._add("value", own, out="")
         self._add("gradient", own, out="g", places=range(len(self.formula.variables)))
         if second is not None:
@@ -277,7 +279,9 @@ class CWriter:
         has_hessian = formula.curvature is not None
         hessian = self.filled(templates.HESSIAN_DECLARED) if has_hessian else ""
         parameters = ""
-        if self.has_p:
+        if formula.words is not None:
+            parameters = self._bound(formula.words)
+        elif self.has_p:
             parameters = self.filled(
                 templates.PARAMETERS,
                 comment=comment([f"p: {', '.join(formula.parameters)}."]),
@@ -286,7 +290,7 @@ class CWriter:
         lines = [
             *described(self.formula, self.rule),
             "",
-            f"x: {', '.join(formula.variables)}.",
+            f"x: {formula.listed}.",
         ]
         return self.filled(
             templates.HEADER,
@@ -294,6 +298,16 @@ class CWriter:
             parameters=parameters,
             hessian=hessian,
             loop="" if rule is None else self._loop_declared(rule),
+        )
+
+    def _bound(self, words: ArrayWords) -> str:
+        """Return what fills p with where the data are."""
+        return self.filled(
+            templates.BIND,
+            comment=comment(["Tell where the data are.", *words.told()]),
+            count=str(words.count),
+            arguments=",\n    ".join(["double *p", *words.arguments()]),
+            assigned="".join(f"  {each}\n" for each in words.assignments()),
         )
 
     def _loop_declared(self, rule: TravellingRule) -> str:

@@ -31,6 +31,7 @@ def functions_of(
     mapping of str to int or tuple of int
         What the loop around them must know of the rule.
     """
+    assert formula.evaluate is not None  # arrays have no text
     program.add("evaluate", formula.evaluate, OF_POINT)
     if formula.curvature is not None:
         program.add("second", formula.curvature, OF_POINT, places=formula.places)

@@ -51,7 +51,11 @@ class _ObjectWriter(CWriter):
             "h_or_none": "h" if self.has_h else "(const double *)0",
             "matrices": str(2 * n * n if len(stages) > 1 else 1),
             "memory": str(records.solver_space(n)),
-            "parameters_count": str(len(formula.parameters)),
+            "parameters_count": str(
+                len(formula.parameters)
+                if formula.words is None
+                else formula.words.count
+            ),
         }
         for name in ("load", "store"):
             template = getattr(templates, name.upper()) if rule and rule.state else ""

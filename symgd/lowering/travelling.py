@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from symgd.errors import FormulaError, InputError
+from symgd.lowering.array_words import ArrayWords
 from symgd.lowering.code_printer import Style
 from symgd.lowering.projection import Pairs
 from symgd.lowering.rule_functions import (
@@ -26,6 +27,7 @@ from symgd.rules.rule import Rule
 
 LONGEST = 2000  # letters of a formula that stand in a comment
 WIDTH = 84  # of a comment
+LISTED = 40  # variables
 
 
 @dataclass(frozen=True)
@@ -37,21 +39,37 @@ class TravellingFormula:
     text : str
     variables : sequence of str
     parameters : mapping of str to float
-    evaluate : function
-        (x, p) -> value and gradient.
+    evaluate : function or None
+        (x, p) -> value and gradient; None of arrays.
     curvature : function or None
         (x, p) -> 0 and the entries of the Hessian that aren't 0; None where it isn't
         defined.
     places : sequence of int
         Of the entries, row by row.
+    words : ArrayWords or None
+        Of a formula of arrays, of which there is only machine code.
     """
 
     text: str
     variables: Sequence[str]
     parameters: Mapping[str, float]
-    evaluate: Callable[..., Any]
+    evaluate: Callable[..., Any] | None
     curvature: Callable[..., Any] | None
     places: Sequence[int]
+    words: ArrayWords | None = None
+
+    @property
+    def constants(self) -> int:
+        """How many numbers or words ``p`` has."""
+        return len(self.parameters) if self.words is None else self.words.count
+
+    @property
+    def listed(self) -> str:
+        """The variables, a few of many."""
+        names = list(self.variables)
+        if len(names) > LISTED:
+            names = [*names[: LISTED // 2], "...", names[-1]]
+        return ", ".join(names)
 
     @classmethod
     def of(
@@ -151,7 +169,7 @@ def refuse_calls(rule: Rule, what: str, *names: str) -> None:
 def described(formula: TravellingFormula, rule: TravellingRule | None) -> list[str]:
     """Return lines that say what a file is of, for a comment."""
     text = textwrap.shorten(formula.text, LONGEST)
-    lines = [f"f({', '.join(formula.variables)}) = {text}"]
+    lines = [f"f({formula.listed}) = {text}"]
     if rule is None:
         return lines
     lines += rule.text.splitlines()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
 from symgd.lowering import wasm_templates as templates
+from symgd.lowering.array_words import ArrayWords
 from symgd.lowering.javascript import JAVASCRIPT, PRELUDE
 from symgd.lowering.projection import projected
 from symgd.lowering.textual import Written
@@ -53,10 +55,15 @@ def wasm_loader(
         "hessian": templates.HESSIAN.replace("@p@", prefix) if has_hessian else "",
         "method": method.replace("@p@", prefix),
         "offered": ", ".join(offered),
+        "data": "" if formula.words is None else ", data = {}",
+        "rooms": "" if formula.words is None else templates.ROOMS,
+        "filled": "" if formula.words is None else templates.FILLED,
     }
     loader = re.sub(r"@(\w+)@", lambda match: words[match[1]], templates.LOADER)
     parts = [remark(lines, "//"), "\n", _without_word(PRELUDE), templates.FMA]
     parts += [f"const {k} = {json.dumps(value)};\n" for k, value in constants.items()]
+    if formula.words is not None:
+        parts.append(templates.TYPES)
     if rule is not None and rule.bounds is not None:
         program = Written(JAVASCRIPT)
         program.add("inside", projected(rule.bounds), {"x": "numbers"})
@@ -80,6 +87,7 @@ def _constants(
     return {
         "variables": list(formula.variables),
         "parameters": list(formula.parameters),
+        "CONSTANTS": formula.constants,
         "parameterValues": list(formula.parameters.values()),
         "hyperparameters": list(hyper),
         "hyperparameterValues": list(hyper.values()),
@@ -94,6 +102,23 @@ def _constants(
         "MEMORY": records.solver_space(n) if stages else 1,
         "MATRICES": 2 * n * n if len(stages) > 1 else 1,
         "STAGES": list(stages),
+        **_data(formula.words),
+    }
+
+
+def _data(words: ArrayWords | None) -> dict[str, Any]:
+    """Return what a loader is told of data: kinds, what a row has, and the words."""
+    if words is None:
+        return {}
+    each = {name: math.prod(words.shapes[name][1:]) for name in words.columns}
+    whole = {name: math.prod(words.shapes[name]) for name in words.columns}
+    counted = {name for data in words.rows.values() for name in data}
+    return {
+        "KINDS": words.columns,
+        "ROW": each,
+        "LENGTHS": {k: n for k, n in whole.items() if k not in counted},
+        "ROWS": words.rows,
+        "WORDS": list(words.filled().items()),
     }
 
 

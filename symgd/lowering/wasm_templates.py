@@ -63,16 +63,16 @@ function fma(a, b, c) {
 
 LOADER = """\
 // Load the bytes of the module, such as await (await fetch("f.wasm")).arrayBuffer().
-export async function load(bytes) {
+export async function load(bytes@data@) {
   let top = START/8;
   const room = count => { const place = top; top += Math.max(1, count); return place; };
   const n = variables.length, places = {
-    x: room(n), p: room(parameters.length), g: room(n), h: room(n*n), lower: room(n),
+    x: room(n), p: room(CONSTANTS), g: room(n), h: room(n*n), lower: room(n),
     upper: room(n), rows: room(1), slots: room(width*n), other: room(width*n + n + 1),
     hyper: room(hyperparameters.length), memory: room(MEMORY), matrices: room(MATRICES),
     record: room(RECORD_WORDS), arrays: room(ARRAYS_WORDS),
   };
-  const memory = new WebAssembly.Memory({initial: Math.ceil(8*top/65536)});
+@rooms@  const memory = new WebAssembly.Memory({initial: Math.ceil(8*top/65536)});
   const {buffer} = memory, bytesOf = new Uint8Array(buffer);
   const numbers = new Float64Array(buffer), words = new BigInt64Array(buffer);
   const table = new WebAssembly.Table({initial: 128, element: "anyfunc"});
@@ -88,7 +88,7 @@ export async function load(bytes) {
   const {instance} = await WebAssembly.instantiate(bytes, {env});
   const kernel = instance.exports;
   const address = Object.fromEntries(Object.entries(places).map(([k, v]) => [k, 8*v]));
-  const put = (name, values) => numbers.set(values, places[name]);
+@filled@  const put = (name, values) => numbers.set(values, places[name]);
   const got = (name, count) => numbers.slice(places[name], places[name] + count);
   const evaluated = (x, given) => {
     put("x", x);
@@ -108,6 +108,44 @@ function taken(names, values, given) {
   return result;
 }
 const STATUS = {"-1": "MAXITER", 0: "CONVERGED", 2: "ABNORMAL", 5: "DIVERGED"};
+"""
+
+# The data of a formula of arrays: flat or nested, of a length that fits.
+ROOMS = """\
+  const columns = {}, lengths = {};
+  for (const [name, kind] of Object.entries(KINDS)) {
+    if (!(name in data)) throw new Error(`data.${name} is missing`);
+    const given = data[name];
+    const flat = Array.isArray(given) ? given.flat(Infinity) : given;
+    columns[name] = TYPES[kind].from(flat, kind === "i8" ? BigInt : undefined);
+    const {length, byteLength} = columns[name];
+    if (length !== (LENGTHS[name] ?? length) || length % ROW[name])
+      throw new Error(`data.${name} has ${length} numbers`);
+    lengths[name] = length/ROW[name];
+    places[`data.${name}`] = room(Math.ceil(byteLength/8));
+  }
+  const rows = {};
+  for (const [size, names] of Object.entries(ROWS)) {
+    rows[size] = lengths[names[0]];
+    for (const name of names)
+      if (lengths[name] !== rows[size])
+        throw new Error(`${names.join(", ")} differ in their numbers of rows`);
+  }
+  places.stop = room(1);
+"""
+FILLED = """\
+  for (const [name, column] of Object.entries(columns))
+    new column.constructor(buffer, address[`data.${name}`], column.length).set(column);
+  for (const [place, what] of WORDS) {
+    const [kind, name] = Array.isArray(what) ? what : ["number", what];
+    const own = {number: name, rows: rows[name], stop: address.stop};
+    words[places.p + place] = BigInt(own[kind] ?? address[`data.${name}`]);
+  }
+"""
+TYPES = """\
+const TYPES = {f8: Float64Array, f4: Float32Array, i8: BigInt64Array, i4: Int32Array,
+  i2: Int16Array, i1: Int8Array, u4: Uint32Array, u2: Uint16Array, u1: Uint8Array,
+  b1: Uint8Array};
 """
 
 HESSIAN = """\
@@ -132,7 +170,7 @@ RECORD = """\
     words.fill(0n, places.record, places.record + RECORD_WORDS);
     field("t", -1n); field("pending", 1n); field("gtol", gtol);
     field("target", -Infinity); field("best", Infinity); field("reach", 1);
-    field("variables", BigInt(n)); field("parameters", BigInt(parameters.length));
+    field("variables", BigInt(n)); field("parameters", BigInt(CONSTANTS));
     put("p", taken(parameters, parameterValues, p));
   };
 """

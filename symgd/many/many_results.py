@@ -30,6 +30,8 @@ from symgd.native.status import CUT, Status
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from symgd.insight.analysis import Analysis
+
 
 @dataclasses.dataclass(frozen=True)
 class Minimum:
@@ -275,9 +277,10 @@ class Sweep:
         ax: Axes | None = None,
         value: str = "fun",
         at: Mapping[str, float] | None = None,
+        proven: Analysis | None = None,
     ) -> Axes:
         """Draw the grid: see :func:`symgd.plotting.sweep_map.plot`."""
-        return drawn("sweep_map", self, ax=ax, value=value, at=at)
+        return drawn("sweep_map", self, ax=ax, value=value, at=at, proven=proven)
 
     def _columns(self) -> dict[str, np.ndarray]:
         """Return a table with a row for each combination."""

@@ -247,6 +247,11 @@ class Arrays:
         other.__dict__.update(kept, **parts)
         return other
 
+    def dense(self) -> Arrays:
+        """Return the same with data without gaps in memory."""
+        dense = {name: np.ascontiguousarray(a) for name, a in self.data.items()}
+        return self.replaced(data=dense)
+
     @functools.cached_property
     def safe(self) -> sp.Expr:
         """The expression as it is computed: stable, and nowhere beside its arrays.

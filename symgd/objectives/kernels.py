@@ -72,6 +72,12 @@ class Kernels:
             without_loops,
         )
 
+    def module_text(self, kind: str) -> str:
+        """Return LLVM's text of one of them."""
+        if self.arrays is None:
+            return self.forms.native.written(kind)
+        return self._product() if kind == "product" else self._loops()
+
     def _loops(self) -> str:
         from symgd.lowering import array_objective as programs
 

@@ -434,6 +434,12 @@ class Objective:
         arrays = None if self.arrays is None else self.arrays.of(forms.expression)
         return self._copied(forms=forms, arrays=arrays)
 
+    def dense(self) -> Objective:
+        """Return the same with data without gaps in memory."""
+        if self.arrays is None:
+            return self
+        return self._copied(arrays=self.arrays.dense())
+
     def _copied(
         self,
         forms: Forms | None = None,
@@ -460,6 +466,10 @@ class Objective:
     def native(self) -> NativeObjective:
         """The formula as straight-line code."""
         return self._forms.native
+
+    def module_text(self, kind: str) -> str:
+        """Return LLVM's text of "evaluation", "product" or, of scalars, "hessian"."""
+        return self._kernels.module_text(kind)
 
     def kernel(self, kind: str) -> Kernel:
         """Return ``double f(double *x, double *p, double *out)``, compiled once.

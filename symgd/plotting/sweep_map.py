@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm, Normalize, SymLogNorm
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from symgd.errors import InputError, unknown_name
@@ -21,6 +22,7 @@ from symgd.plotting.figures import DOTS, END, INK, PATHS, UNDEFINED
 from symgd.plotting.titles import title_of
 
 if TYPE_CHECKING:
+    from symgd.insight.analysis import Analysis
     from symgd.many.many_results import Sweep
 
 VALUES = {
@@ -145,6 +147,7 @@ def plot(
     ax: Axes | None = None,
     value: str = "fun",
     at: Mapping[str, float] | None = None,
+    proven: Analysis | None = None,
 ) -> Axes:
     """Draw a sweep: a curve over one axis, a heat map over two.
 
@@ -159,6 +162,9 @@ def plot(
         ``"grad_norm"``, the largest component of the gradient; or ``"status"``.
     at : mapping of str to float, optional
         One of the values of each axis that is not to be drawn.
+    proven : Analysis, optional
+        What ``symgd.analyze`` says of the objective: on an axis of step sizes it marks
+        1/L, which is safe, and 2/L, beyond which gradient descent may diverge.
 
     Returns
     -------
@@ -185,7 +191,7 @@ def plot(
         import matplotlib.pyplot as plt
 
         ax = plt.figure(layout="constrained").add_subplot()
-    _draw(ax, shown, sweep)
+    _draw(ax, shown, sweep, proven)
     return ax
 
 
@@ -280,9 +286,11 @@ def _start_values(sweep: Sweep) -> list[float]:
 # ---------------------------------------------------------------------- drawing
 
 
-def _draw(ax: Axes, shown: Shown, sweep: Sweep) -> None:
+def _draw(ax: Axes, shown: Shown, sweep: Sweep, proven: Analysis | None) -> None:
     flat = len(shown.sides) == 1
     marks = (_draw_curve if flat else _draw_map)(ax, shown, sweep)
+    if proven is not None:
+        marks += _mark_steps(ax, shown, proven)
     formula = title_of(sweep.results.objective.expression, 48)
     title = f"{sweep.results.method} on {formula}"
     ax.set_title(title, fontsize="medium", pad=24 if marks else 6)
@@ -389,6 +397,21 @@ def _mark_best(ax: Axes, shown: Shown, x: float, y: float) -> Line2D:
     label = f"lowest f = {float(shown.fun[shown.best]):.4g}"
     (star,) = ax.plot([x], [y], label=label, zorder=4, clip_on=False, **BEST)
     return star
+
+
+def _mark_steps(ax: Axes, shown: Shown, proven: Analysis) -> list[Any]:
+    """Draw lines at the step sizes about which something is proven."""
+    low, high = proven.lipschitz
+    steps = [(1 / high, "--", "1/L, safe")] if 0 < high < math.inf else []
+    steps += [(2 / low, ":", "2/L")] if low > 0 else []
+    marks = []
+    for side, line in zip(shown.sides, (ax.axvline, ax.axhline), strict=False):
+        if side.name == "step_size" and (side.spacing or len(shown.sides) == 1):
+            within = [s for s in steps if side.values[0] <= s[0] <= side.values[-1]]
+            halo = [withStroke(linewidth=3, foreground="white")]
+            style = {"color": INK, "lw": 1.2, "zorder": 3, "path_effects": halo}
+            marks += [line(x, ls=ls, label=label, **style) for x, ls, label in within]
+    return marks
 
 
 def _set_axis(ax: Axes, which: str, side: Side, places: np.ndarray) -> None:

@@ -106,7 +106,7 @@ int main(void)
   static const double p[] = TABLE_PARAMETERS;
   double sum = 0.0;
   uint64_t word = 1;
-  for (int i = 0; i < 10000; i++) {
+  for (int i = 0; i < 100000; i++) {
     for (int k = 0; k < TABLE_VARIABLES; k++) {
       word = word * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
       /* every other point has numbers of any bits */
@@ -121,7 +121,7 @@ int main(void)
 
 
 @needs_cc
-def test_sanitizers_find_nothing_at_ten_thousand_points(everything):
+def test_sanitizers_find_nothing_at_1e5_points(everything):
     _, _, folder = everything
     whole = folder / "points.c"
     whole.write_text(ALL_BELOW)
@@ -212,7 +212,7 @@ SUM = "sum(x[i]**2 for i in range(n))"
             *(VALLEY, "f.c", {"method": "gd", "step_size": "auto"}),
             "step_size='auto' can't be exported",
         ),
-        (SUM, "f.c", {}, "sums over arrays are loops that can't be exported"),
+        (SUM, "f.c", {}, "machine code only"),
         (
             *(symgd.Objective("x**2*t", iteration="t"), "f.c", {"method": "gd"}),
             "it can be exported without a method only",

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import symgd
@@ -10,6 +11,7 @@ from tests.exporting.compiled import built, needs_cc, ran
 
 PROGRAMS = Path(__file__).parents[2] / "examples" / "c_program"
 MAIN, DEFAULT = PROGRAMS / "main.c", PROGRAMS / "default.c"
+REGRESSION = PROGRAMS / "regression.c"
 VALLEY = "(1 - x)**2 + 100*(y - x**2)**2"
 
 
@@ -41,3 +43,21 @@ def test_the_default_method_finds_the_minimum_in_bounds_and_without(tmp_path):
     assert status == 0
     assert found == [*free.x, *within.x]
     assert printed.startswith(f"status 0 after {free.nit} iterations, ")
+
+
+@needs_cc
+def test_a_regression_has_more_rows_than_the_data_it_was_written_for(tmp_path):
+    formula = re.search('"(mean.*?)"', REGRESSION.read_text())[1]
+
+    def ridge(rows):
+        i = np.arange(float(rows))
+        A = np.column_stack([np.sin(i), np.cos(3 * i)])
+        y = 2 * A[:, 0] - A[:, 1] + 0.5 + 0.1 * np.sin(7 * i)
+        return symgd.Objective(formula, data={"A": A, "y": y}, parameters={"lam": 0.1})
+
+    file, _ = symgd.export(ridge(5), tmp_path / "ridge.o", method="auto")
+    program = built([REGRESSION, file], tmp_path / "regression", f"-I{tmp_path}")
+    status, printed = ran(program)
+    assert status == 0
+    found = [float(v) for v in re.findall(r"] = (\S+)", printed)]
+    assert found == pytest.approx(symgd.minimize(ridge(1000)).x, abs=1e-8)

@@ -145,7 +145,7 @@ def test_parameters_and_equal_bounds_are_numbers():
 @pytest.mark.parametrize(
     ("f", "bounds", "message"),
     [
-        ("sum(x[i]**2 for i in range(n))", None, "write the sum out"),
+        ("sum(x[i]**2 for i in range(n))", None, "the size n"),
         ("x**2", {"x": (1, 1)}, "no variable free"),
         ("x**2", {"z": (1, 1)}, "unknown variable in bounds"),
     ],
@@ -198,3 +198,27 @@ def test_an_exponent_is_the_fraction_that_is_written(text):
         assert analysis.problem.expression.atoms(sp.Rational) >= {sp.Rational(7, 10)}
     with pytest.raises(InputError, match=r"the exponent .* can't be"):
         analyze("x**0.123456789", [(1, 2)])
+
+
+PERIODS = [
+    ("sin(x) + cos(2*x)", {"x": 2 * sp.pi}),
+    ("sin(x)**2 + y**2", {"x": sp.pi}),
+    ("tan(3*x)*cos(y/2)", {"x": sp.pi / 3, "y": 4 * sp.pi}),
+    ("sin(x)*cos(x) + sin(x - y)", {"x": 2 * sp.pi, "y": 2 * sp.pi}),
+    ("sin(x) + x", {}),
+    ("exp(sin(2*x/3) + cos(x/2))", {"x": 12 * sp.pi}),
+    ("sin(x**2)", {}),
+    ("abs(sin(x))", {"x": sp.pi}),
+]
+
+
+@pytest.mark.parametrize(("text", "periods"), PERIODS)
+def test_periods(text, periods):
+    analysis = analyze(text)
+    assert analysis.periods == periods
+    f = symgd.Objective(text)
+    for name, period in periods.items():
+        x = [0.3 + 0.1 * k for k in range(len(f.variables))]
+        moved = list(x)
+        moved[f.variables.index(name)] += float(period)
+        assert f.value(moved) == pytest.approx(f.value(x), abs=1e-12)

@@ -12,7 +12,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
-from symgd import InputError, Objective, Status, sweep
+from symgd import InputError, Objective, Status, analyze, sweep
 from symgd.plotting.door import save
 from symgd.plotting.sweep_map import Side, plot
 from tests.problems import ROSENBROCK
@@ -230,3 +230,19 @@ def test_a_figure_of_its_own_is_not_shown(row, monkeypatch):
     monkeypatch.setattr(plt, "show", lambda: pytest.fail("show was called"))
     assert plot(row).figure in map(plt.figure, plt.get_fignums())
     plt.close("all")
+
+
+@pytest.mark.parametrize("more", [{}, {"momentum": [0, 0.3, 0.6]}])
+def test_proven_steps_are_marked_on_their_axis(ax, more):
+    f = "x**2 + 10*y**2"
+    method = "momentum" if more else "gd"
+    steps = np.geomspace(1e-3, 0.3, 9)
+    done = sweep(f, [1, 1], method=method, step_size=steps, maxiter=50, **more)
+    plot(done, ax=ax, proven=analyze(f))
+    lines = {line.get_label(): line.get_xdata()[0] for line in ax.lines}
+    assert lines["1/L, safe"] == pytest.approx(1 / 20)
+    assert lines["2/L"] == pytest.approx(2 / 20)
+    other = Figure().subplots()
+    short = sweep(f, [1, 1], method="gd", step_size=[0.01, 0.02])
+    plot(short, ax=other, proven=analyze(f))
+    assert not {line.get_label() for line in other.lines} & {"1/L, safe", "2/L"}

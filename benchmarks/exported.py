@@ -1,0 +1,151 @@
+"""Exported files: how large they are, whether they warn, their bits and their speed.
+
+``python -m benchmarks.exported`` writes each formula as each kind of file, compares
+value and gradient with symgd's own, and measures an evaluation beside the compiled
+kernel, ``.o``, all in one run. It needs a C compiler, and node for JavaScript.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import symgd
+
+FORMULAS = {
+    "valley": "(1 - x)**2 + 100*(y - x**2)**2",
+    "wood": "100*(b - a**2)**2 + (1 - a)**2 + 90*(d - c**2)**2 + (1 - c)**2"
+    " + 10*(b + d - 2)**2 + (b - d)**2/10",
+    "waves": "sum(exp(-x[i]**2)*sin(3*x[i]) + log(1 + x[i]**2)*tanh(x[i])"
+    " for i in range(8))",
+}
+POINTS, CALLS, ROUNDS = 100_000, 2_000_000, 5
+STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
+FAST = ["-O2", "-march=native", "-ffp-contract=off"]
+MAIN = """
+#include <stdio.h>
+#include <time.h>
+#include "{name}.h"
+int main(void)
+{{
+  static double points[{points}][{n}];
+  double g[{n}], sum = 0, best = 1e300;
+  FILE *in = fopen("points.bin", "rb"), *out = fopen("got.bin", "wb");
+  if (!in || !out || fread(points, sizeof points, 1, in) != 1) return 1;
+  for (int i = 0; i < {points}; i++) {{
+    double f = {name}_gradient(points[i], g);
+    if (fwrite(&f, sizeof f, 1, out) != 1 || fwrite(g, sizeof g, 1, out) != 1) return 1;
+  }}
+  for (int round = 0; round < {rounds}; round++) {{
+    clock_t begin = clock();
+    for (int i = 0; i < {calls}; i++) {{
+      sum += {name}_gradient(points[i % 1000], g);
+      sum += g[0];
+    }}
+    double seconds = (double)(clock() - begin)/CLOCKS_PER_SEC;
+    if (seconds < best) best = seconds;
+  }}
+  printf("%.6g %.6g", 1e9*best/{calls}, sum);
+  return fclose(in) || fclose(out);
+}}
+"""
+SCRIPT = """
+import fs from "fs";
+const bytes = fs.readFileSync("points.bin"), n = {n};
+const points = new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length/8);
+const at = i => points.subarray(n*i, n*(i + 1));
+{load}
+const got = new Float64Array({points}*(n + 1));
+for (let i = 0; i < {points}; i++)
+  got.set([f.value(at(i)), ...f.gradient(at(i))], i*(n + 1));
+fs.writeFileSync("got.bin", Buffer.from(got.buffer));
+let best = Infinity, sum = 0;
+for (let round = 0; round < {rounds}; round++) {{
+  const begin = process.cpuUsage().user;
+  for (let i = 0; i < {calls}; i++) sum += f.gradient(at(i % 1000))[0];
+  best = Math.min(best, process.cpuUsage().user - begin);
+}}
+console.log(1e3*best/{calls}, sum);
+"""
+
+
+def written_out(text: str) -> Any:
+    """Return a formula of scalars."""
+    import sympy as sp
+
+    x = sp.symbols("x0:8", real=True)
+    if "sum" not in text:
+        return text
+    terms = (sp.exp(-(v**2)) * sp.sin(3 * v) + sp.log(1 + v**2) * sp.tanh(v) for v in x)
+    return sp.Add(*terms)
+
+
+def in_c(folder: Path, name: str, suffix: str, f: Any, n: int) -> tuple[float, int]:
+    """Return the nanoseconds of an evaluation, and the size of what is linked."""
+    more = {"cpu": "native"} if suffix == ".o" else {}
+    file, _ = symgd.export(f, folder / f"{name}{suffix}", **more)
+    words = {"name": name, "n": n, "points": POINTS, "calls": CALLS, "rounds": ROUNDS}
+    (folder / "time.c").write_text(MAIN.format(**words), "utf-8")
+    cc = shutil.which("cc") or "cc"
+    command = [cc, *STRICT, *FAST, "time.c", file.name, "-o", "time", "-lm"]
+    subprocess.run(command, cwd=folder, check=True)
+    done = subprocess.run("./time", cwd=folder, check=True, capture_output=True)
+    return float(done.stdout.split()[0]), file.stat().st_size
+
+
+def in_node(folder: Path, name: str, suffix: str, f: Any, n: int) -> tuple[float, int]:
+    """Return the same of JavaScript and WebAssembly."""
+    file = symgd.export(f, folder / f"{name}{suffix}")[0]
+    load = f'import * as f from "./{name}.mjs";'
+    if suffix == ".wasm":
+        load = f'import {{load}} from "./{name}.mjs";\n'
+        load += f'const f = await load(fs.readFileSync("{name}.wasm"));'
+    calls = CALLS // 20
+    words = {"n": n, "points": POINTS, "calls": calls, "rounds": ROUNDS, "load": load}
+    (folder / "time.mjs").write_text(SCRIPT.format(**words), "utf-8")
+    command = [shutil.which("node") or "node", "time.mjs"]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return float(done.stdout.split()[0]), file.stat().st_size
+
+
+KINDS = {".o": in_c, ".c": in_c, ".wasm": in_node, ".mjs": in_node}
+
+
+def compared(folder: Path, f: symgd.Objective, points: np.ndarray) -> int:
+    """Return at how many points a number has other bits than symgd's."""
+    got = np.fromfile(folder / "got.bin").reshape(POINTS, -1)
+    told = np.array([[f.value(x), *f.grad(x)] for x in points])
+    same = (got.view(np.int64) == told.view(np.int64)) | (
+        np.isnan(got) & np.isnan(told)
+    )
+    return int((~same.all(1)).sum())
+
+
+def main() -> None:
+    """Print the table."""
+    print(
+        f"{'formula':8} {'file':6} {'bytes':>8} {'warnings':>8} {'other bits':>18} ns"
+    )
+    for name, text in FORMULAS.items():
+        f = symgd.Objective(written_out(text))
+        n = len(f.variables)
+        points = np.random.default_rng(0).normal(0, 2, (POINTS, n))
+        kernel = 0.0
+        for suffix, measured in KINDS.items():
+            with tempfile.TemporaryDirectory() as place:
+                folder = Path(place)
+                points.tofile(folder / "points.bin")
+                nanoseconds, size = measured(folder, name, suffix, f, n)
+                other = compared(folder, f, points)
+            row = f"{name:8} {suffix:6} {size:8} {0:8} {other:8} of {POINTS}"
+            kernel = kernel or nanoseconds
+            print(f"{row} {nanoseconds:8.1f} {nanoseconds / kernel:6.2f}")
+
+
+if __name__ == "__main__":
+    main()

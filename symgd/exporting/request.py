@@ -25,6 +25,7 @@ from symgd.lowering.travelling import (
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import read_bounds
 from symgd.rules import family
+from symgd.rules.equations import OF_ARRAYS
 from symgd.rules.rule import Rule
 
 POINTS = 8  # at which a file can check itself
@@ -163,6 +164,8 @@ def request(
     rule, values = _rule_of(method, hyperparameters)
     if path.suffix.lower() not in MACHINE:
         refuse_calls(rule, "such a file", "hvp")
+    if not objective.space.is_plain:  # here a coordinate is an array of its own
+        refuse_calls(rule, "a file with arrays", *OF_ARRAYS)
     if objective.iteration is not None:
         raise InputError(
             f"the objective changes with {objective.iteration}: it can be exported "

@@ -1,7 +1,7 @@
 """Random numbers that are functions of a seed and a counter, without any state.
 
 Philox 4x32-10 of Salmon, Moraes, Dror & Shaw ("Parallel random numbers: as easy as 1,
-2, 3", SC 2011), which cuRAND, JAX's relatives and NumPy have as well; then Box & Muller
+2, 3", SC 2011), which cuRAND, PyTorch and TensorFlow have as well; then Box & Muller
 (1958). Straight-line code over ``primitives``: every loop has the same bits.
 """
 

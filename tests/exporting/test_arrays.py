@@ -83,9 +83,8 @@ def library(tmp_path_factory):
         files.append(symgd.export(objective(name), folder / f"{name}.o")[0])
         shim += filled(SHIM, name)
     methods = {"logistic_auto": "auto", "logistic_adam": "adam"}
-    for name, method in (
-        methods | {f"logistic_{k}": r for k, r in MORE.items()}
-    ).items():
+    methods |= {f"logistic_{name}": rule for name, rule in MORE.items()}
+    for name, method in methods.items():
         f = objective("logistic")
         files.append(symgd.export(f, folder / f"{name}.o", method=method)[0])
         h = "" if method == "auto" else "const double *h, "

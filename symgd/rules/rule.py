@@ -172,7 +172,7 @@ class Rule:
                 for key, value in hyperparameters.items()
             }
         )
-        if self.asks_for(NOISE):
+        if NOISE in self.equations and self.asks_for(NOISE):
             seed = self.hyperparameters.get("seed", 0)
             self.hyperparameters = MappingProxyType(
                 {**self.hyperparameters, "seed": seed}

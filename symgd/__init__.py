@@ -117,7 +117,10 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"symgd.{_MODULES[name]}")
     if name not in _HOMES:
-        raise AttributeError(f"module 'symgd' has no attribute {name!r}")
+        from symgd.errors import guess
+
+        hint = guess(name, [*_HOMES, *_MODULES])
+        raise AttributeError(f"module 'symgd' has no attribute {name!r}{hint}")
     value = getattr(importlib.import_module(f"symgd.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

@@ -75,10 +75,30 @@ def unknown_name(
     return InputError(message + (", ".join(accepted) or none))
 
 
+def unused_parameter(name: str, written: Iterable[str]) -> InputError:
+    """Return the error for a parameter that a formula doesn't have."""
+    hint = guess(name, written)
+    return InputError(f"unused parameter {name!r}{hint}: it is not in the formula")
+
+
 def guess(name: str, accepted: Iterable[str]) -> str:
     """Return ``", did you mean ...?"`` if one accepted name is close, else nothing."""
-    close = difflib.get_close_matches(name, list(accepted), n=1, cutoff=0.6)
+    accepted = list(accepted)
+    same = [each for each in accepted if each.casefold() == name.casefold()]
+    close = same or difflib.get_close_matches(name, accepted, n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def slip(name: str, accepted: Iterable[str]) -> str:
+    """Return what :func:`guess` does, where hardly anything else can be meant.
+
+    >>> slip("Y", ["y"]), slip("temperatur", ["temperature"]), slip("x", ["x1"])
+    (" (did you mean 'y'?)", " (did you mean 'temperature'?)", '')
+    """
+    accepted = list(accepted)
+    same = [each for each in accepted if each.casefold() == name.casefold()]
+    close = difflib.get_close_matches(name, accepted, n=1, cutoff=0.75)
+    return guess(name, same or (close if len(name) > 3 else []))
 
 
 def _marked(formula: str, start: int, end: int, width: int = 72) -> list[str]:

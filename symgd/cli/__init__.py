@@ -20,6 +20,7 @@ import typer.core
 
 from symgd.cli import cache, describe, export, fit, page, race, sweep
 from symgd.cli import minimize as optimize
+from symgd.cli.wording import Command
 from symgd.native.version import __version__
 
 
@@ -48,7 +49,7 @@ COMMANDS = (
     *(fit.fit, describe.show, describe.rules, page.report, page.play, export.export),
 )
 for _command in COMMANDS:
-    app.command()(_command)
+    app.command(cls=Command)(_command)
 app.add_typer(cache.app, name="cache")
 
 

@@ -27,6 +27,7 @@ from symgd.cli.options import (
     TimeLimit,
     check_hyperparameter,
     given_text,
+    read_rows,
     taking,
 )
 from symgd.cli.output import NO_SUCCESS, errors_reported, print_json
@@ -184,13 +185,12 @@ def fit(options: FitOptions) -> None:
     start = option_texts.point(options.start)
     arguments = options.arguments()
     from symgd.fitting import curve_fit as fitting
-    from symgd.objectives.files import read_file
 
     models, targets = list(map(given_text, options.models)), options.targets
     several = len(models) > 1 or len(targets) > 1
     found = fitting.fit(
         models if several else models[0],
-        read_file(options.data),
+        read_rows(options.data, options.missing),
         targets if several else targets[0],
         start,
         **arguments,

@@ -125,7 +125,9 @@ def _certificate(run: RunOptions) -> GlobalMinimum | None:
 
     seconds = CERTIFIED if run.time_limit is None else run.time_limit
     limits = option_texts.bounds(run.bounds)
-    return minimize_global(run.objective(), limits, time_limit=seconds)
+    return minimize_global(
+        run.objective(), limits, time_limit=seconds, progress=run.progress
+    )
 
 
 def _deliver(result: Result, run: RunOptions, proven: GlobalMinimum | None) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from symgd.cli import option_texts
+from symgd.cli import option_texts, wording
 from symgd.errors import InputError
 from symgd.native.criteria import MEANINGS, Criteria
 
@@ -148,9 +148,7 @@ class ObjectiveOptions:
             if self.missing is not None:
                 raise InputError("--missing is about the rows of --data: give a file")
             return None
-        from symgd.objectives.files import read_file
-
-        return read_file(self.data)
+        return read_rows(self.data, self.missing)
 
 
 @dataclass(kw_only=True)
@@ -231,6 +229,16 @@ class DescentOptions(MethodOptions, PlacedOptions):
         chosen = self.chosen()
         method = {"method": "auto" if chosen is None else chosen}
         return {**method, **self.limits(), **self.hyperparameters()}
+
+
+def read_rows(file: Path, missing: str | None) -> Any:
+    """Return the columns of a file; messages tell its lines unless rows are dropped."""
+    from symgd.objectives.files import lines_of, read_file
+
+    columns = read_file(file)
+    if missing in (None, "error"):
+        wording.number_rows(functools.partial(lines_of, file))
+    return columns
 
 
 def check_hyperparameter(name: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -13,57 +12,11 @@ from typing import Any, NoReturn
 
 import typer
 
+from symgd.cli.wording import as_options, error_as_options
 from symgd.errors import SymgdError
 from symgd.native import compiled
-from symgd.native.criteria import MEANINGS
 
 BAD_INPUT, NO_SUCCESS, INTERRUPTED = 2, 1, 130
-
-# What the options are called in Python, in the sentences where errors name them.
-IN_PYTHON = (
-    (r"^x0 has shape \((\d+),\)", r"--start has \1 number(s)"),
-    (r"^x0 (?=has |is |must )", "--start "),
-    *((rf"^{name} must", f"--{name.replace('_', '-')} must") for name in MEANINGS),
-    (r"^a seed must", "--seed must"),
-    (r"^checkpoint (?=.* can't be written)", "--checkpoint "),
-    (r"^unknown variable in x0", "unknown variable in --start"),
-    (r'with missing="drop"', "with --missing drop"),
-    (r"^batch_size (?=needs|must)", "--batch-size "),
-    (r"^unknown value of missing", "unknown value of --missing"),
-    (
-        r"give sizes=\{.*\}, or a start x0 that has the arrays' lengths",
-        "give --size, or a --start as long as the array",
-    ),
-    (
-        r"give sizes=\{'(\w+)': (\d+)\}, data for the arrays, or a start x0 of",
-        r"give --size \1=\2, --data for the arrays, or a --start of",
-    ),
-    (r"give sizes=\{'(\w+)': (\d+)\}", r"give --size \1=\2"),
-    (r"^unknown parameter in x0", "unknown parameter in --start"),
-    (r": give x0$", ": give --start"),
-    (r"^unknown variable in bounds", "unknown variable in --bounds"),
-    (r"^ftol is only tested with patience", "--ftol is only tested with --patience"),
-    (r"^unknown argument '(\w+)': method 'auto'", r"--set \1: method 'auto'"),
-    (r"give patience=10", "give --patience 10"),
-    (r"method='(\w+)'", r"--method \1"),
-    (r"give x0 or bounds$", "give --start or --bounds"),
-    (r"or a symgd\.Rule$", "or a file, by --rule-file"),
-    (r"; tell them apart by labels: .*", ""),
-    (r"; if it is one, name it in the start, .*$", ""),  # show has no start
-    (r"in the start, x0=\{'(\w+)': 1, \.\.\.\}$", r"in the start, --start \1=1"),
-)
-
-
-def in_words_of_options(message: str) -> str:
-    """Return an error's message with options where it names arguments.
-
-    >>> in_words_of_options("x0 must be numbers, not 'a'")
-    "--start must be numbers, not 'a'"
-    """
-    problem, *rest = message.split("\n")  # below it are the user's formulas
-    for pattern, option in IN_PYTHON:
-        problem = re.sub(pattern, option, problem)
-    return "\n".join([problem, *rest])
 
 
 def shown(result: Any) -> str:
@@ -126,7 +79,7 @@ def errors_reported() -> Iterator[None]:
         print("interrupted", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     except (SymgdError, OSError) as error:
-        _refuse(in_words_of_options(str(error)))
+        _refuse(error_as_options(error))
     except MemoryError:
         _refuse(
             "out of memory: a trace or plot keeps every iterate of a long run, "
@@ -135,7 +88,7 @@ def errors_reported() -> Iterator[None]:
 
 
 def _note(message: Warning | str, *_: Any) -> None:
-    print(f"note: {in_words_of_options(str(message))}", file=sys.stderr)
+    print(f"note: {as_options(str(message))}", file=sys.stderr)
 
 
 def _say_what_takes_long() -> None:

@@ -638,4 +638,4 @@ class SearchRun(Run):
         if self.t < 0:
             return super().blame()
         falls = "falls" if self.settings.sign > 0 else "rises"
-        return f"f {falls} without bound, beyond 1e100,"
+        return f"f {falls} without bound,"

@@ -182,6 +182,16 @@ OTHERS = {  # arguments of other libraries
     "start": "a start is given as x0",
     "init": "a start is given as x0",
     "tol": "give gtol, for the gradient, or ftol with patience, for f",
+    **dict.fromkeys(("seed", "random_state"), "random numbers are drawn from rng=1"),
+    **dict.fromkeys(("verbose", "disp"), "print the result, or give progress=True"),
+    **dict.fromkeys(
+        ("epochs", "iterations", "max_iter", "n_iter", "niter"),
+        "their number is limited by maxiter=100, say",
+    ),
+    **dict.fromkeys(
+        ("maxfev", "max_nfev", "maxfun"),
+        "evaluations aren't limited: give maxiter or time_limit",
+    ),
     **dict.fromkeys(
         ("integers", "integrality", "integer"),
         "variables are real: minimise without, and try the whole numbers around",

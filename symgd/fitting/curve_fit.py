@@ -234,7 +234,11 @@ def fit(
     facts: dict[str, Any] = {"source": source, "absolute_sigma": bool(absolute_sigma)}
     if not (isinstance(method, str) and method in OURS):
         from symgd.fitting.by_methods import fitted
+        from symgd.rules.family import ELSEWHERE
 
+        if isinstance(method, str) and method.lower() in ELSEWHERE - {"lbfgs"}:
+            instead = "leave method out for the default, Levenberg-Marquardt's"
+            raise InputError(f"unknown method {method!r}: {instead}, within any bounds")
         watched: dict[str, Any] = {
             "callback": callback,
             "callback_every": callback_every,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
 
-from symgd.errors import InputError, guess, unknown_name
+from symgd.errors import InputError, guess, slip, unknown_name
 from symgd.fitting import by_labels, ties
 from symgd.fitting.by_labels import NONE, Labelled
 from symgd.fitting.losses import Loss
@@ -92,7 +93,8 @@ def read(
     """
     if not isinstance(target, str):
         problem = "target is the name of a column of the data"
-        raise InputError(f"{problem}, not {type(target).__name__}")
+        advice = "; numbers go into the data" if hasattr(target, "__len__") else ""
+        raise InputError(f"{problem}, not {type(target).__name__}{advice}")
     if is_python(model):
         found = _of_function(model, names)
         with found.placed():
@@ -106,7 +108,17 @@ def read(
     if isinstance(model, str):
         naming.warn_of_constant(model, (*names, *meant))
         naming.warn_of_misread(model, known.parameters, dict.fromkeys(declared))
+        idle = set(names) - {*known.columns, target}
+        _warn_of_slips(sorted(set(known.parameters) - {*declared}), idle)
     return known
+
+
+def _warn_of_slips(parameters: Iterable[str], columns: Collection[str]) -> None:
+    """Warn of parameters that nobody named, beside a column of nearly their name."""
+    for name in parameters:
+        if hint := slip(name, columns):
+            told = f"{name!r} is a parameter here, as no column is called so"
+            warnings.warn(told + hint, stacklevel=6)
 
 
 def _of_function(model: Any, names: tuple[str, ...]) -> PythonFormula:

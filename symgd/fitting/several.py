@@ -6,6 +6,7 @@ is of, and the model is the formula of that target.
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -59,6 +60,9 @@ def as_one(
         If there isn't a model for each target, or a target is no column.
     """
     targets = tuple(target)
+    if targets and all(isinstance(each, numbers.Real) for each in targets):
+        problem = "a target is the name of a column, or a list of names, not numbers"
+        raise InputError(f"{problem}: put these into the data, and name them")
     for name in targets:
         if name not in table.names:
             raise unknown_name("column for the target", str(name), table.names)

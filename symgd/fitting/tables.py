@@ -15,7 +15,7 @@ import numpy as np
 
 from symgd.errors import InputError, guess, shortened
 from symgd.language.nodes import natural_order
-from symgd.objectives.data import DataTable
+from symgd.objectives.data import DataTable, array_of
 
 SET = "set"  # the column of labels that a mapping of tables has
 UNIT = np.timedelta64(1, "s")
@@ -174,7 +174,7 @@ class FitTable:
                 return (known[name],)
         if name not in self.names or self._is_number(name):
             return None
-        moments = _moments(self.raw(name))
+        moments = _moments(name, self.raw(name))
         if moments is None:
             return None
         lost = np.isnat(moments)
@@ -249,9 +249,9 @@ def _label(name: str, entry: Any) -> str | None:
     return str(entry)
 
 
-def _moments(column: Any) -> np.ndarray | None:
+def _moments(name: str, column: Any) -> np.ndarray | None:
     """Return dates and spans of time as NumPy has them; None of anything else."""
-    array = column if isinstance(column, np.ndarray) else np.asarray(column)
+    array = column if isinstance(column, np.ndarray) else array_of(name, column)
     if array.dtype.kind in "mM" and array.ndim == 1:
         return array
     if array.dtype.kind not in "OU" or array.ndim != 1 or not len(array):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from symgd.insight import convexity
 from symgd.insight.bounded_formula import BoundedFormula, problem_of, seconds_of
 from symgd.insight.boxes import Box
 from symgd.insight.extremes import Enclosure
-from symgd.insight.global_search import Found, GlobalSearch, within_ball
+from symgd.insight.global_search import Found, GlobalSearch, Tell, within_ball
 from symgd.insight.second_derivatives import Derivatives, range_of
 from symgd.insight.tape import NotEnclosed
 from symgd.kernels.shared import shared
@@ -73,7 +75,8 @@ class GlobalMinimum:
     proven : bool
         Whether the gap that was asked for is closed.
     status : str
-        "PROVEN" or "TIME_LIMIT".
+        "PROVEN", "TIME_LIMIT", "INTERRUPTED", or "OPEN" where more time would not help:
+        f may fall without bound, or boxes can't be divided further.
     values : dict of str to float
         The best point that was found; its value is at most ``fun_bounds.upper``.
     minimisers : list of Minimiser
@@ -81,6 +84,8 @@ class GlobalMinimum:
     boxes : int
         How many were looked at.
     seconds : float
+    timed_out : bool
+        Whether the search ended for want of time, or of memory.
     """
 
     fun_bounds: Enclosure
@@ -90,11 +95,17 @@ class GlobalMinimum:
     boxes: int
     seconds: float
     objective: Objective
+    timed_out: bool = False
+    interrupted: bool = False
 
     @property
     def status(self) -> str:
         """See the class."""
-        return "PROVEN" if self.proven else "TIME_LIMIT"
+        if self.proven:
+            return "PROVEN"
+        if self.interrupted:
+            return "INTERRUPTED"
+        return "TIME_LIMIT" if self.timed_out else "OPEN"
 
     @property
     def fun(self) -> float:
@@ -110,6 +121,18 @@ class GlobalMinimum:
     def x(self) -> np.ndarray:
         """The best point as an array, in the order of the coordinates."""
         return np.array([self.values[name] for name in self.objective.space])
+
+    def _why(self) -> str:
+        """Say why the search ended."""
+        if self.proven:
+            return "proven"
+        if self.status == "INTERRUPTED":
+            return "interrupted, open is the rest"
+        if self.status == "TIME_LIMIT":
+            return "time is up, open is the rest"
+        if self.fun_bounds.lower == -math.inf:
+            return "no lower end: f may fall without bound, as at a pole in the boxes"
+        return "the boxes can't be divided further, open is the rest"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain numbers and texts."""
@@ -129,8 +152,7 @@ class GlobalMinimum:
 
     def __str__(self) -> str:
         low, high = self.fun_bounds
-        word = "proven" if self.proven else "time is up, open is the rest"
-        lines = [f"{number(low)} <= minimum <= {number(high)} ({word})"]
+        lines = [f"{number(low)} <= minimum <= {number(high)} ({self._why()})"]
         point = ", ".join(f"{k} = {number(v)}" for k, v in self.values.items())
         lines.append(f"reached at {point}")
         count = len(self.minimisers)
@@ -146,6 +168,7 @@ def minimize_global(
     *,
     gap: float = 1e-6,
     time_limit: float = 10.0,
+    progress: bool = False,
 ) -> GlobalMinimum:
     """Find the global minimum within bounds, and prove that there is no lower value.
 
@@ -161,7 +184,10 @@ def minimize_global(
     gap : float
         PROVEN when the enclosure of the minimum is no wider, beside 1 or its size.
     time_limit : float
-        In seconds; TIME_LIMIT after it, with what is proven by then.
+        In seconds; TIME_LIMIT after it, with what is proven by then. Ctrl-C also ends
+        the search, with what is proven by then: INTERRUPTED.
+    progress : bool
+        Whether to show a progress bar: the time, the enclosure, the number of boxes.
 
     Returns
     -------
@@ -193,10 +219,35 @@ def minimize_global(
     begin = time.monotonic()
     parts = convexity.parts_of_sum(problem.expression, problem.symbols, problem.box)
     try:
-        found = _searched(parts, width / max(1, len(parts)), begin + seconds)
+        with search_bar(seconds) if progress else nullcontext() as tell:
+            wide = width / max(1, len(parts))
+            found = _searched(parts, wide, begin + seconds, tell)
     except NotEnclosed as error:
         raise InputError(f"{error}: no minimum of it can be certified") from None
     return _joined(problem, parts, found, width, begin)
+
+
+@contextmanager
+def search_bar(seconds: float) -> Iterator[Tell]:
+    """Show a bar of a search; yield the function that moves it."""
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+
+    from symgd.language.bars import bar_of
+
+    begun = time.monotonic()
+    columns = (
+        TextColumn("{task.fields[boxes]:,} boxes"),
+        BarColumn(),
+        TextColumn("{task.fields[low]} <= minimum <= {task.fields[high]}"),
+        TimeElapsedColumn(),
+    )
+    with bar_of(columns, seconds, boxes=0, low="?", high="?") as show:
+
+        def tell(low: float, high: float, boxes: int) -> None:
+            part = min(time.monotonic() - begun, seconds)
+            show(part, boxes=boxes, low=number(low), high=number(high))
+
+        yield tell
 
 
 def _check(problem: BoundedFormula) -> None:
@@ -210,9 +261,12 @@ def _check(problem: BoundedFormula) -> None:
 
 
 def _searched(
-    parts: list[tuple[Derivatives, Box]], gap: float, deadline: float
+    parts: list[tuple[Derivatives, Box]],
+    gap: float,
+    deadline: float,
+    tell: Tell | None,
 ) -> list[tuple[GlobalSearch, Found]]:
-    """GlobalSearch each part; those that differ in names only once."""
+    """Search each part; those that differ in names only once."""
     known: dict[Any, tuple[GlobalSearch, Found]] = {}
     found = []
     for k, (derived, box) in enumerate(parts):
@@ -226,7 +280,8 @@ def _searched(
         if key not in known:
             search = GlobalSearch(derived, box, gap)
             left = max(0.01, deadline - time.monotonic()) / (len(parts) - k)
-            known[key] = (search, search.run(time.monotonic() + left))
+            known[key] = (search, search.run(time.monotonic() + left, tell))
+            deadline = -math.inf if search.interrupted else deadline
         found.append(known[key])
     return found
 
@@ -261,6 +316,8 @@ def _joined(
         boxes=sum(f.boxes for _, f in {id(f): (s, f) for s, f in found}.values()),
         seconds=time.monotonic() - begin,
         objective=problem.objective,
+        timed_out=any(part.timed_out for _, part in found),
+        interrupted=any(search.interrupted for search, _ in found),
     )
 
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import math
 import time
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from symgd.insight import spectra
 from symgd.insight.boxes import EPS, Box, centred, fewer, halves, indivisible, middles
 from symgd.insight.second_derivatives import Curvature, Derivatives
 from symgd.insight.tape import NotEnclosed
+
+# Is told the enclosure of the least value, and the number of boxes.
+Tell: TypeAlias = Callable[[float, float, int], None]
 
 PACK = 256
 MOST_BOXES = 500_000
@@ -43,6 +47,22 @@ class Found(NamedTuple):
     low: np.ndarray  # sides of the boxes that may hold a minimiser
     high: np.ndarray
     boxes: int
+    timed_out: bool  # some of the boxes could be divided further
+
+
+class _Open(NamedTuple):
+    """What is left of a search: boxes that are to be divided, and those that aren't."""
+
+    lower: np.ndarray
+    upper: np.ndarray
+    bounds: np.ndarray  # below the values on each
+    shut: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
+    total: int  # boxes that were looked at
+
+    @property
+    def least(self) -> float:
+        """Return what is below all values on them."""
+        return min([float(self.bounds.min()), *(float(s[2].min()) for s in self.shut)])
 
 
 def below(total: np.ndarray, size: np.ndarray, n: int) -> np.ndarray:
@@ -65,6 +85,7 @@ class GlobalSearch:
         self.derived, self.box, self.n, self.gap = derived, box, box.n, gap
         self.upper = math.inf
         self.x: np.ndarray | None = None
+        self.interrupted = False
         derived.require("value")
         self.has_slopes = _is_there(derived, "first")
         self.has_curvature = self.has_slopes and _is_there(derived, "second")
@@ -75,56 +96,62 @@ class GlobalSearch:
         size = abs(self.upper) if math.isfinite(self.upper) else 1.0
         return self.gap * max(1.0, size)
 
-    def run(self, deadline: float) -> Found:
-        """GlobalSearch until the gap is closed or the time is up."""
-        self._look_around(deadline)
-        lower, upper = self.box.lower, self.box.upper
-        bounds, total, proven_at = np.array([-math.inf]), 0, None
-        small = LOCATED * (self.box.upper - self.box.lower)
-        shut: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-        while len(bounds):
-            least = min([float(bounds.min()), *(float(s[2].min()) for s in shut)])
-            if time.monotonic() > deadline or len(bounds) > MOST_BOXES:
-                break
-            if self.upper - least <= self.tolerance:  # what is left: where it is
-                proven_at = total if proven_at is None else proven_at
-                if total - proven_at > LOCATING:
-                    break
-            take = min(fewer(PACK, self.n), len(bounds))
-            chosen = np.zeros(len(bounds), bool)
-            chosen[np.argpartition(bounds, take - 1)[:take]] = True
-            a, b = halves(lower[:, chosen], upper[:, chosen])
-            known = np.tile(bounds[chosen], 2)
-            lower, upper, bounds = (e[..., ~chosen] for e in (lower, upper, bounds))
-            total += a.shape[1]
-            a, b, found, closed = self._step(a, b, known)
-            closed |= (b - a <= small).all(0)
-            closed &= found >= self.upper - 0.5 * self.tolerance
-            closed |= indivisible(a, b)
-            if closed.any():
-                shut.append((a[:, closed], b[:, closed], found[closed]))
-            lower = np.hstack([lower, a[:, ~closed]])
-            upper = np.hstack([upper, b[:, ~closed]])
-            bounds = np.concatenate([bounds, found[~closed]])
-            left = bounds <= self.upper
-            lower, upper, bounds = (e[..., left] for e in (lower, upper, bounds))
-        return self._found(lower, upper, bounds, shut, total)
+    def run(self, deadline: float, tell: Tell | None = None) -> Found:
+        """Search until the gap is closed, the time is up, or Ctrl-C is pressed.
 
-    def _found(
-        self,
-        lower: np.ndarray,
-        upper: np.ndarray,
-        bounds: np.ndarray,
-        shut: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
-        total: int,
-    ) -> Found:
+        ``tell`` is told the enclosure so far, and how many boxes were looked at.
+        """
+        open_ = _Open(self.box.lower, self.box.upper, np.array([-math.inf]), (), 0)
+        proven_at = None
+        try:
+            self._look_around(deadline)
+            while len(open_.bounds):
+                least = open_.least
+                if tell is not None:
+                    tell(min(least, self.upper), self.upper, open_.total)
+                if time.monotonic() > deadline or len(open_.bounds) > MOST_BOXES:
+                    break
+                if self.upper - least <= self.tolerance:  # what is left: where it is
+                    proven_at = open_.total if proven_at is None else proven_at
+                    if open_.total - proven_at > LOCATING:
+                        break
+                open_ = self._divided(open_)
+        except KeyboardInterrupt:  # what was open before is all that may hold it
+            self.interrupted = True
+        return self._found(open_)
+
+    def _divided(self, open_: _Open) -> _Open:
+        """Halve the boxes with the lowest bounds, and look at the halves."""
+        lower, upper, bounds, shut, total = open_
+        take = min(fewer(PACK, self.n), len(bounds))
+        chosen = np.zeros(len(bounds), bool)
+        chosen[np.argpartition(bounds, take - 1)[:take]] = True
+        a, b = halves(lower[:, chosen], upper[:, chosen])
+        known = np.tile(bounds[chosen], 2)
+        lower, upper, bounds = (e[..., ~chosen] for e in (lower, upper, bounds))
+        total += a.shape[1]
+        a, b, found, closed = self._step(a, b, known)
+        closed |= (b - a <= LOCATED * (self.box.upper - self.box.lower)).all(0)
+        closed &= found >= self.upper - 0.5 * self.tolerance
+        closed |= indivisible(a, b)
+        if closed.any():
+            shut = (*shut, (a[:, closed], b[:, closed], found[closed]))
+        lower = np.hstack([lower, a[:, ~closed]])
+        upper = np.hstack([upper, b[:, ~closed]])
+        bounds = np.concatenate([bounds, found[~closed]])
+        left = bounds <= self.upper
+        return _Open(lower[:, left], upper[:, left], bounds[left], shut, total)
+
+    def _found(self, open_: _Open) -> Found:
+        lower, upper, bounds, shut, total = open_
         low = np.hstack([lower, *(s[0] for s in shut)])
         high = np.hstack([upper, *(s[1] for s in shut)])
         all_bounds = np.concatenate([bounds, *(s[2] for s in shut)])
         left = all_bounds <= self.upper
         low, high, all_bounds = (e[..., left] for e in (low, high, all_bounds))
         least = float(all_bounds.min()) if len(all_bounds) else self.upper
-        return Found(min(least, self.upper), self.upper, self.x, low, high, total)
+        ends = min(least, self.upper), self.upper
+        return Found(*ends, self.x, low, high, total, bool(len(bounds)))
 
     # ------------------------------------------------------------- from above
 
@@ -136,7 +163,8 @@ class GlobalSearch:
         values = np.where(fine, found.high[0], math.inf)
         q = int(np.argmin(values))
         if values[q] < self.upper:
-            self.upper, self.x = float(values[q]), points[:, q].copy()
+            self.x = points[:, q].copy()
+            self.upper = float(values[q])
         return values
 
     def _look_around(self, deadline: float) -> None:

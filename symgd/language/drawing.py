@@ -7,7 +7,10 @@ inversion).
 from __future__ import annotations
 
 import importlib
+from os import PathLike
 from typing import Any
+
+from symgd.errors import InputError
 
 DRAWN_IN: dict[str, str] = {}  # packages, by what they make
 
@@ -18,6 +21,9 @@ def _room(made: str, name: str) -> Any:
 
 def drawn(kind: str, thing: Any, /, **options: Any) -> Any:
     """Return the Axes on which a run, race, sweep or fit is drawn."""
+    if isinstance(file := options.get("ax"), (str, PathLike)):
+        advice = f"symgd.save(result, {str(file)!r}) writes a file"
+        raise InputError(f"ax is an Axes of Matplotlib: {advice}")
     return _room("pictures", kind).plot(thing, **options)
 
 

@@ -408,3 +408,21 @@ REDUCING = frozenset(
         *("all", "average", "trace", "det", "dot", "matmul", "inner", "solve"),
     }
 )
+# Of other libraries, and what formulas call them.
+RENAMED = {
+    "amax": "max",
+    "amin": "min",
+    "fmax": "max",
+    "fmin": "min",
+    "fsum": "sum",
+    "fabs": "abs",
+    "absolute": "abs",
+    "clamp": "clip",
+    "power": "pow",
+    "float_power": "pow",
+    "mm": "matmul",
+    "mv": "matmul",
+    "vdot": "dot",
+    "ndtr": "normal_cdf",
+    "norm_2": "norm",
+}

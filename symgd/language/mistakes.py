@@ -11,22 +11,14 @@ import re
 
 from symgd.errors import FormulaError, shortened
 from symgd.language.functions import FUNCTIONS, REDUCING
+from symgd.language.retyping import is_unknown, suggestion
 
-# Signs that look like an operator of the language, and the operator.
-_LOOKALIKES = {
-    "−": "-",
-    "–": "-",
-    "×": "*",
-    "·": "*",
-    "∙": "*",
-    "÷": "/",
-    "²": "**2",
-    "³": "**3",
-    "≤": "<=",
-    "≥": ">=",
-    "≠": "!=",
-    "√": "sqrt",
-    "^": "**",
+# Signs for what formulas don't have, and what to do.
+_MEANT_BY = {
+    **dict.fromkeys(
+        "∂∇", "derivatives are taken for you: write what is differentiated"
+    ),
+    "∞": "a formula has no infinity: leave that side of a bound open",
 }
 
 OBJECTIVES_ONLY = "sums and indexed names are for objectives only"
@@ -35,33 +27,41 @@ _A_SUM = "write sum(x[i] for i in range(n))"
 _GRAMMAR = ("and", "or", "not", "if", "else", "for", "in", "True", "False", "None")
 _BETWEEN = r"(?!(?:if|else|and|or|for|in|not)\b)"
 
-_JUXTAPOSED = rf"(?<![\w.])(\d++(?:\.\d*+)?)\s*+(?![eE][-+]?\d){_BETWEEN}([^\W\d]\w*+)"
-
-# What is written, what it should be, and what is wrong; {1} and {2} are the groups.
+# What is wrong where Python's grammar refuses a text; what it means says ``retyping``.
 _SLIPS = (
+    (r"^\s*(?:arg)?(?:min|max)(?:imi[sz]e)?(?=\s+[\w(])", "a formula has no verb"),
+    (r"^\s*if\b", "a choice begins with what holds if the condition does"),
+    (r"\?", "'?' is not part of a formula"),
+    (r"\bd\s*/\s*d\w+", "derivatives are taken for you"),
+    (r"\.[*/]", "operators have no dot here"),
+    (r"\b(?:mod|div)\b(?!\s*\()", "an operator is a sign here"),
     (
-        rf"\b({'|'.join([*FUNCTIONS, *sorted(REDUCING)])})\s++(\w++)",
-        "{1}({2})",
+        rf"\b(?:{'|'.join([*FUNCTIONS, *sorted(REDUCING)])})\s++\w++",
         "a function needs parentheses",
     ),
-    (_JUXTAPOSED, "{1}*{2}", "a '*' is missing"),
-    (rf"(\))\s*+({_BETWEEN}\w++|\()", "a * between {1} and {2}", "a '*' is missing"),
-    (rf"\b{_BETWEEN}(\w++)\s++{_BETWEEN}(\w++)", "{1}*{2}", "a '*' is missing"),
+    (r"\d\s*%(?=\s*(?:[-+*/)]|$))", "'%' is the remainder of a division"),
+    (r"(?<![\w.])\d++(?:[ ']\d{3})++(?!\w)", "a number has no spaces"),
+    (
+        rf"(?<![\w.])(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?\s*+{_BETWEEN}[^\W\d]\w*+",
+        "a '*' is missing",
+    ),
+    (rf"\)\s*+(?:{_BETWEEN}\w++|\()", "a '*' is missing"),
+    (rf"\b{_BETWEEN}\w++\s++{_BETWEEN}\w++", "a '*' is missing"),
+    (r"!(?!=)", "'!' is not known"),
 )
 
 
 def lookalike(text: str, source: str) -> FormulaError | None:
-    """Return the error for a sign that only looks like one of the language."""
-    found = [i for i, sign in enumerate(source) if sign in _LOOKALIKES]
-    if not found:
+    """Return the error for a sign that the language doesn't have."""
+    if source.isascii() and "^" not in source:
         return None
-    better = re.sub(r"√\s*(\w+)", r"sqrt(\1)", source)
-    better = "".join(_LOOKALIKES.get(sign, sign) for sign in better).strip()
-    better = shortened(re.sub(_JUXTAPOSED, r"\1*\2", better), 72)
-    sign = source[found[0]]
+    place = next((i for i, sign in enumerate(source) if is_unknown(sign)), None)
+    if place is None:
+        return None
+    sign = source[place]
     problem = "'^' is not a power here" if sign == "^" else f"{sign!r} is not known"
-    advice = f"write {better}" if _parts(better) == 1 else None
-    return FormulaError(problem, text, found[0], found[0] + 1, advice)
+    advice = _MEANT_BY.get(sign) or suggestion(source)
+    return FormulaError(problem, text, place, place + 1, advice)
 
 
 def refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
@@ -71,22 +71,22 @@ def refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
         what = kind.get(type(node.value), repr(node.value))
         is_complex = isinstance(node.value, complex)
         advice = "write real and imaginary parts, as numbers" if is_complex else None
+        if isinstance(node.value, str):
+            advice = suggestion(source)
         return f"{what} is not part of a formula", advice
     if isinstance(node, ast.Compare) and source.count("==") == len(node.ops) == 1:
         left, _, right = map(str.strip, source.partition("=="))
         return "an equation is not a number", _equation(left, right)
     if isinstance(node, (ast.Compare, ast.BoolOp)):
-        return (
-            "a condition is not a number",
-            f"write 1 if {source} else 0" if isinstance(node, ast.Compare) else None,
-        )
+        tests = (type(op) for n in ast.walk(node) for op in getattr(n, "ops", ()))
+        other = {ast.Is, ast.IsNot, ast.In, ast.NotIn}.intersection(tests)
+        advice = None if other else f"write 1 if {source} else 0"
+        return "a condition is not a number", advice
     if isinstance(node, ast.Lambda):
         body = source.partition(":")[2].strip()
         return "lambda makes a function, not a formula", f"write {body} alone"
     if isinstance(node, ast.Tuple):
-        comma = re.search(r"(?<![\w.])(\d+),(\d+)", source)
-        advice = f"write {comma[1]}.{comma[2]} for {comma[0]}" if comma else None
-        return "a formula is one expression, not several", advice
+        return "a formula is one expression, not several", suggestion(source)
     if isinstance(node, ast.Subscript):
         several = isinstance(node.value, ast.Subscript)
         return "only a name can have an index", "write A[i, j]" if several else None
@@ -96,8 +96,10 @@ def refusal(node: ast.AST, source: str) -> tuple[str, str | None]:
         return "'for' belongs in sum(...), prod(...), max(...) or min(...)", _A_SUM
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
         return "products of arrays are for objectives only", None
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return "'|' is not part of a formula", "write abs(x) for |x|"
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.BitOr, ast.BitAnd)):
+        sign, word = ("|", "or") if isinstance(node.op, ast.BitOr) else ("&", "and")
+        advice = f"between conditions it is {word!r}"
+        return f"{sign!r} is not part of a formula", advice
     if isinstance(node, (ast.List, ast.Set)):
         return "brackets are not part of a formula", "use parentheses (...)"
     what = re.sub(r"(?<!^)(?=[A-Z])", " ", type(node).__name__).lower()
@@ -156,12 +158,12 @@ _PREFIXED = {  # of NumPy and others, without parentheses
         "whole numbers have no derivative: leave it out, and round the result",
     ),
     **dict.fromkeys(
-        ("quad", "trapz", "trapezoid", "simpson", "integrate", "dblquad"),
+        ("quad", "integral", "trapz", "trapezoid", "simpson", "integrate", "dblquad"),
         "write sum(w[k]*f(x, t[k]) for k in range(n)), with the points t and the "
         "weights w of a quadrature as data",
     ),
     **dict.fromkeys(
-        ("odeint", "solve_ivp", "ode", "root", "fsolve", "minimize"),
+        ("odeint", "solve_ivp", "ode", "fsolve", "minimize"),
         "what is computed step by step is no formula; a solution that is one may be",
     ),
     **dict.fromkeys(
@@ -183,8 +185,26 @@ _PREFIXED = {  # of NumPy and others, without parentheses
 }
 
 
+# Functions by the names that they have elsewhere.
+_ELSEWHERE = {
+    "lg": "log10(x), or log2(x)",
+    "ld": "log2(x)",
+    "tg": "tan(x)",
+    "ctg": "cot(x)",
+    "arctg": "atan(x)",
+    "sen": "sin(x)",
+    "arcsen": "asin(x)",
+    "sgn": "sign(x)",
+    "sqr": "x**2, or sqrt(x)",
+    "step": "Heaviside(x)",
+    "logistic": "sigmoid(x)",
+    "IF": "where(condition, a, b)",
+    **dict.fromkeys(("root", "nthroot"), "x**(1/3)"),
+    **dict.fromkeys(("gauss", "gaussian"), "normal_pdf(x, mean, deviation)"),
+}
+
 _NOT_PROMISED = frozenset({"bessely", "yn", "y0", "y1", "iv", "kv", "zeta"})
-_ELSEWHERE = "write it by other functions, or as a series"
+_OTHERS = "write it by other functions, or as a series"
 
 
 def prefixed(name: str, source: str) -> tuple[str, str | None]:
@@ -203,7 +223,9 @@ def unknown_function(name: str) -> tuple[str, str] | None:
         length = "a length is a name, as n is in sum(x[i] for i in range(n))"
         return "formulas have no len", f"{length}; a start x0 tells it"
     if name in _NOT_PROMISED:
-        return f"{name} has no derivative here whose accuracy is known", _ELSEWHERE
+        return f"{name} has no derivative here whose accuracy is known", _OTHERS
+    if name in _ELSEWHERE:
+        return f"unknown function {name!r}", f"write {_ELSEWHERE[name]}"
     if name in _PREFIXED and name not in ("sum", "prod"):
         return f"unknown function {name!r}", _PREFIXED[name]
     return None
@@ -264,6 +286,22 @@ def _is_limit(node: ast.expr) -> bool:
     )
 
 
+def unbound_index(name: str, formula: str) -> FormulaError:
+    """Return the error for an index that no sum goes over: x[k], Exp[x]."""
+    place = re.search(rf"(\b\w+)\[[^]]*?\b({re.escape(name)})\b[^]]*\]", formula)
+    problem = f"{name!r} is not the index of a sum"
+    if place is None:
+        return FormulaError(problem, formula)
+    if (function := place[1].lower()) in FUNCTIONS and function != place[1]:
+        inner = place[0].partition("[")[2][:-1]
+        problem = "a function has parentheses, not brackets"
+        return FormulaError(
+            problem, formula, *place.span(), f"write {function}({inner})"
+        )
+    advice = f"write sum(... for {name} in range(n)), or give sizes={{{name!r}: 3}}"
+    return FormulaError(problem, formula, *place.span(2), advice)
+
+
 def explained(text: str, source: str, error: Exception) -> FormulaError:
     """Return what is wrong with a text that Python's grammar refuses.
 
@@ -317,7 +355,10 @@ def _loop_outside(text: str, source: str) -> FormulaError | None:
 
 def _prime(text: str, source: str) -> FormulaError | None:
     """Return what is wrong with x'*x."""
-    if source.count("'") != 1 or (match := re.search(r"\w(')", source)) is None:
+    if (
+        source.count("'") != 1
+        or (match := re.search(r"(?:[^\W\d]|\))(')", source)) is None
+    ):
         return None
     return FormulaError("' is no transpose here", text, *match.span(1), "write x.T")
 
@@ -342,7 +383,7 @@ def _assignment(text: str, source: str) -> FormulaError | None:
     if _parts(left) == _parts(right) == 1 and not named:
         return FormulaError(problem, text, *match.span(), _equation(left, right))
     advice = f"write {right} alone" if named and _parts(right) == 1 else None
-    return FormulaError(problem, text, *match.span(), advice)
+    return FormulaError(problem, text, *match.span(), advice or suggestion(source))
 
 
 def _equation(left: str, right: str) -> str:
@@ -393,18 +434,19 @@ def _half_a_choice(text: str, source: str) -> FormulaError | None:
 
 
 def _slip(text: str, source: str) -> FormulaError | None:
-    for pattern, template, problem in _SLIPS:
+    for pattern, problem in _SLIPS:
         if match := re.search(pattern, source):
-            better = template.format(match[0], match[1], match[2])
-            return FormulaError(problem, text, *match.span(), f"write {better}")
+            return FormulaError(problem, text, *match.span(), suggestion(source))
     return None
 
 
 def _unknown_sign(text: str, source: str) -> FormulaError | None:
     for pattern, problem, instead in (
-        (r"!(?!=)", "'!' is not known", "write factorial(n) for n!"),
-        (r"\|", "'|' is not part of a formula", "write abs(x) for |x|"),
+        (r"&&", "'&&' is not part of a formula", suggestion(source)),
+        (r"\|", "'|' is not part of a formula", suggestion(source)),
         (r"\[\s*\]", "the index is missing", "write x[0] or x[i]"),
+        (r"^\s*(?:\*\*?|//?|%)", "something is missing before it", None),
+        (r"(?:\*\*?|//?|[-+%,<>=])(?=\s*$)", "something is missing after it", None),
     ):
         if match := re.search(pattern, source):
             return FormulaError(problem, text, *match.span(), instead)
@@ -418,4 +460,6 @@ def _python_says(text: str, source: str, error: Exception) -> FormulaError:
     message = getattr(error, "msg", None) or str(error)
     if "digits" in message:  # Python's advice is about its own settings
         message = "the number has too many digits"
-    return FormulaError(f"not a formula: {message}", text, place)
+    return FormulaError(
+        f"not a formula: {message}", text, place, None, suggestion(source)
+    )

@@ -18,6 +18,7 @@ _MEANT = {
     "inf": "a formula has no infinity",
     "nan": "a formula has no NaN",
 }
+_GLUED = ("sin", "cos", "tan", "exp", "log", "ln", "sqrt", "abs")
 
 
 def written_names(text: str, declared: Iterable[str] = ()) -> list[str]:
@@ -67,9 +68,9 @@ def constants_meant(text: str, *given: object) -> set[str]:
 
 def warn_of_misread(text: str, variables: Iterable[str], *given: object) -> None:
     """Warn of variables by which something else may be meant, if nobody named them."""
-    named = named_in(given)
+    named, variables = named_in(given), list(variables)
     for name in variables:
-        if name not in named and (meant := _meant(name, text)):
+        if name not in named and (meant := _meant(name, text, variables)):
             what = f"{name!r} is a variable in {text!r}: {meant}"
             advice = f"if it is one, name it in the start, x0={{{name!r}: 1, ...}}"
             warnings.warn(f"{what}; {advice}", stacklevel=5)
@@ -80,9 +81,15 @@ def named_in(given: Iterable[object]) -> set[str]:
     return {str(n) for each in given if isinstance(each, Mapping) for n in each}
 
 
-def _meant(name: str, text: str) -> str | None:
+def _meant(name: str, text: str, variables: list[str]) -> str | None:
     if name == "e" and any(_powers_of_e(text)):
         return "Euler's number is E, and its powers are exp(x)"
+    if len(name) > 1 and set(name) <= set(variables):
+        return f"a product has signs, {'*'.join(name)}"
+    others = {"x", *variables} - {name}
+    for function in _GLUED:
+        if name.startswith(function) and (inner := name[len(function) :]) in others:
+            return f"a function has parentheses, {function}({inner})"
     return _MEANT.get(name)
 
 

@@ -6,7 +6,7 @@ import math
 import numbers
 from typing import Any
 
-from symgd.errors import InputError
+from symgd.errors import InputError, shortened
 
 
 def count(name: str, value: Any) -> int:
@@ -43,6 +43,13 @@ def constant(value: Any, what: str) -> float:
         return number
     if isinstance(value, str) and not value.strip():
         raise InputError(f"{what} has no value: a number is missing")
+    if isinstance(value, float):
+        raise InputError(f"{what} must be a finite number, not {value!r}")
+    if not isinstance(value, str) and not hasattr(value, "free_symbols"):
+        shown = shortened(repr(value), 40)
+        problem = f"{what} must be a number, not {shown} ({type(value).__name__})"
+        advice = ": arrays are data" if hasattr(value, "__len__") else ""
+        raise InputError(problem + advice)
     from symgd.language import formula
 
     return formula.constant(value, what)

@@ -23,7 +23,7 @@ from symgd.errors import FormulaError, guess, shortened
 from symgd.language import mistakes
 from symgd.language.as_written import both, decided, either, relation
 from symgd.language.folding import Folding, numeric
-from symgd.language.functions import CONSTANTS, ORDERS, Function
+from symgd.language.functions import CONSTANTS, ORDERS, REDUCING, RENAMED, Function
 from symgd.language.indexing import Scope, Uses, check_bound, check_index
 from symgd.language.nodes import (
     MAX_BITS,
@@ -42,6 +42,7 @@ from symgd.language.notation.extents import Measured
 from symgd.language.notation.indexed_form import Shapes, indexed
 from symgd.language.notation.spellings import respelt
 from symgd.language.quick import applied, is_plain, power, product, total
+from symgd.language.retyping import suggestion
 
 MAX_LENGTH = 100_000
 
@@ -299,11 +300,9 @@ class Reader:
             raise self._error(node, problem)
         return self._apply(node, name, [self._value(a) for a in node.args])
 
-    def _as_product(self, node: ast.Call) -> str:
-        text = self._source(node)
-        called = (node.func.end_col_offset or 0) - node.col_offset
-        opening = text.index("(", len(text.encode()[:called].decode(errors="ignore")))
-        return f"write {text[:opening].rstrip()}*{text[opening:]} for a product"
+    def _as_product(self, node: ast.Call) -> str | None:
+        """Return what to write where a call is a product, in the whole formula."""
+        return suggestion(self.bytes.decode()) if len(node.args) == 1 else None
 
     def _unknown_function(self, name: str, node: ast.Call) -> tuple[str, str | None]:
         known = mistakes.unknown_function(name)
@@ -312,15 +311,23 @@ class Reader:
             return problem, known[1] if known and self.arrays else None
         if known:
             return known
-        hint = guess(name, [*self.functions, "Piecewise"])
         if len(name) == 1 or name in self.names:
-            product, inner = self._as_product(node), node.args
-            if len(inner) == 1 and isinstance(inner[0], ast.Constant) and self.arrays:
-                element = f"write {name}[{self._source(inner[0])}] for an element"
-                product = f"{element} (they are counted from 0), or{product[5:]}"
-            return f"{name!r} is not a function", product
+            return f"{name!r} is not a function", self._instead_of_call(name, node)
+        hint = guess(name, [*self.functions, *REDUCING, *RENAMED, "Piecewise", "where"])
         listed = ", ".join(sorted({row.name for row in self.functions.values()}))
         return f"unknown function {name!r}{hint}", f"known functions: {listed}"
+
+    def _instead_of_call(self, name: str, node: ast.Call) -> str | None:
+        """Return what x(x - 1), x(1) or f(x) may be."""
+        product = self._as_product(node)
+        inner = node.args[0] if len(node.args) == 1 else None
+        if isinstance(inner, ast.Constant) and self.arrays:
+            element = f"write {name}[{self._source(inner)}] for an element"
+            also = f", or {product[6:]}" if product else ""
+            return f"{element} (they are counted from 0){also}"
+        if name in "fghFGHφψ" or product is None:
+            return f"write the formula of {name} in its place"
+        return product
 
     def _branch(self, node: ast.expr) -> tuple[sp.Expr, Any]:
         if not isinstance(node, ast.Tuple) or len(node.elts) != 2:

@@ -161,7 +161,7 @@ class _RelationReader(Reader):
         if isinstance(tree, (ast.Tuple, ast.List)):
             several = ", ".join(repr(self._source(each)) for each in tree.elts)
             problem = "a text is one relation"
-            raise self._error(tree, problem, f"give a list: [{several}]")
+            raise self._error(tree, problem, f"give subject_to=[{several}]")
         if not isinstance(tree, ast.Compare):
             shown = self._source(tree)
             problem = "a constraint is a relation"

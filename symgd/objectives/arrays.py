@@ -34,6 +34,7 @@ from symgd.language.formula import (
     symbol,
     text_of,
 )
+from symgd.language.mistakes import unbound_index
 from symgd.native.layout import Layout, column_of, size_of
 from symgd.native.room import memory
 from symgd.objectives.data import DataTable, digest_of
@@ -103,11 +104,7 @@ class Arrays:
         loose -= structure.names_from_end(expression)
         loose -= {s.name for *_, n in measured.lengths for s in n.free_symbols}
         for name in loose:
-            problem = f"{name!r} is not the index of a sum: write"
-            example = f"sum(... for {name} in range(n))"
-            raise FormulaError(
-                f"{problem} {example}, or give its value in sizes", formula
-            )
+            raise unbound_index(name, formula)
         for name in sizes:
             if name not in self.size_names:
                 known = natural_order(self.size_names)

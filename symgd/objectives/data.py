@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from numbers import Real
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -196,8 +198,10 @@ def _opened(data: Any) -> tuple[list[Any], Callable[[list[Any]], Iterable[Any]]]
         raise InputError(f"data has columns of the same name: {error}") from None
     except TypeError:
         problem = f"data must be {ACCEPTED}, not {_described(data)}"
-        advice = "" if isinstance(data, str) else "; give names: {'x': x, 'y': y}"
-        raise InputError(problem + advice) from None
+        advice = "give names: {'x': x, 'y': y}"
+        if isinstance(data, (str, PathLike)):
+            advice = f"read the file: pandas.read_csv({str(data)!r})"
+        raise InputError(f"{problem}; {advice}") from None
     return keys, lambda keys: _from_frame(frame, keys)
 
 
@@ -221,6 +225,8 @@ def _from_series(name: str, series: nw.Series[Any]) -> np.ndarray:
     import narwhals.stable.v2 as nw
 
     dtype = series.dtype
+    if isinstance(dtype, nw.String):
+        raise _has_others(name, str(dtype), series.to_list(), (type(None),))
     undecided = (nw.Boolean, nw.Object, nw.Unknown, nw.Array)
     if not dtype.is_numeric() and not isinstance(dtype, undecided):
         raise _not_numbers(name, str(dtype))
@@ -235,21 +241,28 @@ def _from_series(name: str, series: nw.Series[Any]) -> np.ndarray:
 # ---------------------------------------------------------------------- numbers
 
 
+def array_of(name: str, value: Any) -> np.ndarray:
+    """Return a column as NumPy has it."""
+    try:
+        return np.asarray(value)
+    except (RuntimeError, TypeError, ValueError) as error:
+        reason = str(error)
+        if "inhomogeneous" in reason:
+            reason = "its rows have different lengths"
+        raise InputError(f"column {name!r} can't become an array: {reason}") from None
+
+
 def _numbers(name: str, value: Any) -> np.ndarray:
     """Return a column as an array that a loop can read."""
     # NumPy would take labels for numbers where they look like some.
     plain = type(value) is np.ndarray
     if not plain and (dtype := str(getattr(value, "dtype", ""))) == "category":
         raise _not_numbers(name, dtype)
-    try:
-        column = np.asarray(value)
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise InputError(f"column {name!r} can't become an array: {error}") from None
+    column = array_of(name, value)
     if column.ndim == 0:
         raise InputError(
             f"column {name!r} is {shortened(repr(value))}, not an array:"
-            f" a single number goes into parameters={{{name!r}: ...}} of an objective,"
-            " or into the formula"
+            " write a single number into the formula"
         )
     if column.ndim > 3:
         raise InputError(f"column {name!r} has {column.ndim} dimensions; at most 3")
@@ -265,6 +278,8 @@ def _converted(name: str, column: np.ndarray) -> np.ndarray:
     if column.dtype == object:
         return _from_objects(name, column)
     kind = column.dtype.str[1:]
+    if column.dtype.kind in "US":
+        raise _has_others(name, str(column.dtype), column.ravel().tolist())
     if kind not in _READ_AS:
         raise _not_numbers(name, str(column.dtype))
     if kind == "u8" and (largest := column.max()) > 2**53:
@@ -281,15 +296,51 @@ def _from_objects(name: str, column: np.ndarray) -> np.ndarray:
     null = (type(None), type(getattr(sys.modules.get("pandas"), "NA", None)))
     accepted = (Real, Decimal, np.bool_, *null)
     if not all(issubclass(kind, accepted) for kind in set(map(type, entries))):
-        strange = [entry for entry in entries if not isinstance(entry, accepted)]
-        # Of a file's texts, the one that kept them from being read as numbers.
-        telling = next((e for e in strange if floats_of([e]) is None), strange[0])
-        raise _not_numbers(name, f"object, with {shortened(repr(telling))} in it")
-    try:
-        numbers = [np.nan if isinstance(e, null) else float(e) for e in entries]
-    except (OverflowError, ValueError) as error:
-        raise InputError(f"column {name!r} can't become float64: {error}") from None
+        raise _has_others(name, "object", entries, accepted)
+    numbers = []
+    for row, entry in enumerate(entries):
+        try:
+            numbers.append(np.nan if isinstance(entry, null) else float(entry))
+        except (OverflowError, ValueError) as error:
+            problem = f"column {name!r} can't become float64 in row {row}"
+            raise InputError(f"{problem}: {error}") from None
     return np.array(numbers).reshape(column.shape)
+
+
+def _has_others(
+    name: str, dtype: str, entries: list[Any], accepted: tuple[type, ...] = ()
+) -> InputError:
+    """Return the error for entries that aren't numbers: the first, and what to do."""
+    strange = [
+        (row, entry)
+        for row, entry in enumerate(entries)
+        if not accepted or not isinstance(entry, accepted)
+    ]
+    # Of a file's texts, those that kept the others from being read as numbers.
+    telling = [(row, entry) for row, entry in strange if floats_of([entry]) is None]
+    row, entry = (telling or strange)[0]
+    shown = f"{dtype}, with {shortened(repr(entry))} in row {row}"
+    remedy = _remedy(entry, len(telling), row, len(entries))
+    return _not_numbers(name, shown, remedy)
+
+
+def _remedy(entry: Any, count: int, row: int, rows: int) -> str | None:
+    """Return what to do about an entry, one of so many that are no number."""
+    if not isinstance(entry, str):
+        return None
+    if count == 0:
+        return "it has numbers as texts: np.asarray(column, float) makes numbers"
+    if re.fullmatch(r"[-+]?[\d.]*,\d+", entry.strip()):
+        return "write a decimal point, not a comma"
+    if re.fullmatch(r"\d{1,4}([./-])\d{1,2}\1\d{2,4}( .*)?", entry.strip()):
+        return "write dates as 2024-02-29"
+    if re.fullmatch(r"[^\w\s<>~+-]?\s*[-+]?\d[\d.]*\s*[^\d\s<>]*", entry.strip()):
+        return "write the number alone"
+    if count == 1 and row == 0 and rows > 1:
+        return "if that is a unit below the name, leave the line out"
+    if count < rows:
+        return 'mend it, or leave it empty and drop such rows with missing="drop"'
+    return None
 
 
 def floats_of(texts: Iterable[Any]) -> np.ndarray | None:
@@ -300,8 +351,10 @@ def floats_of(texts: Iterable[Any]) -> np.ndarray | None:
         return None
 
 
-def _not_numbers(name: str, dtype: str) -> InputError:
-    remedy = next(_REMEDIES[part] for part in _REMEDIES if part in dtype.lower())
+def _not_numbers(name: str, dtype: str, remedy: str | None = None) -> InputError:
+    remedy = remedy or next(
+        _REMEDIES[part] for part in _REMEDIES if part in dtype.lower()
+    )
     return InputError(f"column {name!r} isn't numbers (dtype {dtype}): {remedy}")
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from symgd.errors import InputError
 from symgd.objectives.data import floats_of, repeated
+from symgd.objectives.written_text import encoding_of, numbers_of
 
 
 def read_file(path: str | PathLike[str]) -> Any:
@@ -27,7 +28,8 @@ def read_file(path: str | PathLike[str]) -> Any:
         ``.npz``, a structured ``.npy`` (which is mapped, not read), ``.parquet``,
         ``.feather`` and ``.arrow`` (these with pyarrow); any other file is text. Its
         first line names the columns, which commas, semicolons, tabs or spaces separate;
-        ``#`` begins a comment, and an entry that is empty or ``NA`` is missing.
+        ``#`` begins a comment, and an entry that is empty or ``NA`` is missing. Between
+        semicolons, a comma is decimal.
 
     Raises
     ------
@@ -92,19 +94,35 @@ _READERS: dict[str, Callable[[Path], Any]] = {
 
 
 def _read_text(path: Path) -> dict[str, np.ndarray]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        line, header = next(
-            ((n, text) for n, text in enumerate(map(_bare, file), 1) if text), (0, "")
-        )
+    encoding = encoding_of(path)
+    with path.open(encoding=encoding, newline="") as file:
+        line, header = _header(file)
         if not header:
             raise InputError(f"{path} is empty")
         separator = _separator(header)
         ((_, names),) = _rows([header], separator)
         _check_header(f"{path}, line {line}", names)
-        columns = _read_numbers(path, line, separator)
+        columns = _read_numbers(path, line, separator, encoding)
         if columns is None or len(columns) != len(names):
-            columns = _read_columns(path, line, _rows(file, separator), len(names))
+            rows = _rows(file, separator)
+            columns = _read_columns(path, line, rows, len(names), separator)
     return dict(zip(names, columns, strict=True))
+
+
+def lines_of(path: str | PathLike[str]) -> list[int]:
+    """Return the number of the line, from 1, of each row of a file of text."""
+    path = Path(path)
+    if path.suffix.lower() in _READERS:
+        return []
+    with path.open(encoding=encoding_of(path), newline="") as file:
+        line, header = _header(file)
+        return [line + number for number, _ in _rows(file, _separator(header))]
+
+
+def _header(lines: Iterable[str]) -> tuple[int, str]:
+    """Return the first line with something in it, and its number."""
+    numbered = enumerate(map(_bare, lines), 1)
+    return next(((number, text) for number, text in numbered if text), (0, ""))
 
 
 _QUOTED_OR_COMMENT = re.compile(r'("[^"]*")|#.*')
@@ -130,7 +148,9 @@ def _check_header(place: str, names: list[str]) -> None:
         raise InputError(f"{place}: two columns are named {twice!r}")
 
 
-def _read_numbers(path: Path, skipped: int, separator: str | None) -> Any:
+def _read_numbers(
+    path: Path, skipped: int, separator: str | None, encoding: str
+) -> Any:
     """Return the columns of a file of numbers, quickly; of any other None."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # where there are no rows
@@ -141,7 +161,7 @@ def _read_numbers(path: Path, skipped: int, separator: str | None) -> Any:
                 skiprows=skipped,
                 ndmin=2,
                 quotechar='"',
-                encoding="utf-8-sig",
+                encoding=encoding,
             )
         except (ValueError, UserWarning):
             return None
@@ -149,7 +169,11 @@ def _read_numbers(path: Path, skipped: int, separator: str | None) -> Any:
 
 
 def _read_columns(
-    path: Path, skipped: int, rows: Iterator[tuple[int, list[str]]], width: int
+    path: Path,
+    skipped: int,
+    rows: Iterator[tuple[int, list[str]]],
+    width: int,
+    separator: str | None,
 ) -> list[np.ndarray]:
     """Return numbers where a column has only such, else texts."""
     table = []
@@ -162,7 +186,7 @@ def _read_columns(
         raise InputError(f"{path}, line {skipped}: there are no rows after the names")
     return [
         np.array(fields, dtype=object)
-        if (numbers := floats_of(fields)) is None
+        if (numbers := numbers_of(fields, separator)) is None
         else numbers
         for fields in zip(*table, strict=True)
     ]

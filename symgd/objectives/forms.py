@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from symgd.errors import FormulaError, InputError
+from symgd.errors import FormulaError, unused_parameter
 from symgd.native import compiled
 from symgd.objectives.space import Space
 
@@ -96,7 +96,7 @@ class Forms:
             written = used | set(written_names(self.text, known))
         for name in self.parameters:
             if name not in written:
-                raise InputError(f"unused parameter {name!r}: it is not in the formula")
+                raise unused_parameter(name, written)
         given = self.declared
         if given is None:
             given = tuple(natural_order(written - set(self.parameters)))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from symgd.errors import FormulaError, InputError, unknown_name
+from symgd.errors import FormulaError, InputError, unknown_name, unused_parameter
 from symgd.language.drawing import card
 from symgd.language.plain import constant, is_python
 from symgd.objectives.forms import QUICK_LENGTH, QUICK_VARIABLES, Forms
@@ -268,7 +268,7 @@ class Objective:
         plain, ranks = names_in(forms.expression)
         for name in self.parameters:
             if name not in plain:
-                raise InputError(f"unused parameter {name!r}: it is not in the formula")
+                raise unused_parameter(name, plain)
         formula = forms.text or text_of(forms.expression)
         arrays = Arrays(
             forms.expression,

@@ -117,7 +117,7 @@ def test_a_fit_in_two_commands_is_one_fit(table, tmp_path):
     assert (rest["values"], rest["nit"]) == (whole["values"], whole["nit"])
     other = run(*options, "--gtol", "1e-3")
     assert other.exit_code == 2
-    assert "its gtol is 1e-08, not 0.001" in other.stderr
+    assert "its --gtol is 1e-08, not 0.001" in other.stderr
 
 
 def test_each_step_is_printed_and_written(table, tmp_path):

@@ -274,7 +274,7 @@ def test_rows_that_are_not_finite_are_a_message(holes, command):
     name, *options = command
     result = run(name, LINE, "--data", holes, *options)
     assert result.exit_code == 2
-    assert "column 'y' is not finite in row 1 (nan)" in result.stderr
+    assert "column 'y' is not finite in line 3 (nan)" in result.stderr
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
     dropped = run(name, LINE, "--data", holes, *options, "--missing", "drop")
@@ -288,3 +288,34 @@ def test_a_text_column_is_a_message(tmp_path):
     result = run("minimize", LINE, "--data", str(file))
     assert result.exit_code == 2
     assert "column 'y' isn't numbers" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ("1,2\n2,\n3,4\n", "column 'y' is not finite in line 4 (nan)"),
+        ("1,2\n\n2,inf\n3,nan\n", "not finite in lines 5, 6 (inf, nan)"),
+        ("1,2\n2,abc\n", "with 'abc' in line 4)"),
+        ("(s),(m)\n1,2\n2,3\n", ")' in line 3): if that is a unit below the name"),
+    ],
+)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("fit", "a*t", "--target", "y"),
+        ("minimize", "sum(a*t[i]-y[i] for i in range(n))"),
+    ],
+)
+def test_rows_are_told_by_the_lines_of_the_file(tmp_path, command, rows, told):
+    path = tmp_path / "a.csv"
+    path.write_text(f"# by me\nt,y\n{rows}")
+    refused = run(*command, "--data", str(path))
+    assert refused.exit_code == 2
+    assert told in refused.stderr
+
+
+def test_decimal_commas_between_semicolons_are_read(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("t;y\n1,0;2,5\n2,0;5,0\n4,0;10\n")
+    done = run("fit", "a*t", "--data", str(path), "--target", "y", "--json")
+    assert '"a": 2.5' in done.stdout

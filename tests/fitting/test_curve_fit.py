@@ -1,5 +1,7 @@
 """Fits: optima against closed forms, SciPy and linear programs; starts; bad input."""
 
+import warnings
+
 import mpmath
 import numpy as np
 import pytest
@@ -436,3 +438,41 @@ def test_a_parameter_that_cancels_is_not_determined():
     found = fit("a*x + b - b", rows, "y", {"b": 1})
     assert list(found.parameters) == ["a", "b"]
     assert "the data do not determine b" in repr(found)
+
+
+WITH_TEMPERATURE = {
+    "t": [1.0, 2.0, 3.0, 4.0],
+    "Temp": [1.0, 0.0, 2.0, 1.0],
+    "y": [4.0, 2.0, 1.1, 0.4],
+}
+
+
+def test_a_parameter_with_nearly_a_column_s_name_is_noted():
+    with pytest.warns(UserWarning, match=r"'temp' is a parameter .*mean 'Temp'"):
+        fit("a*exp(-b*t) + temp", WITH_TEMPERATURE, "y")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit("a*exp(-b*t) + temp", WITH_TEMPERATURE, "y", x0={"temp": 0.1})
+        fit("a*exp(-b*t)", WITH_TEMPERATURE, "y")  # a table may have other columns
+
+
+@pytest.mark.parametrize("method", ["lm", "trf", "Leastsq", "Nelder-Mead"])
+def test_methods_of_others_are_answered_with_that_of_fits(method):
+    with pytest.raises(InputError, match="default, Levenberg"):
+        fit("a*exp(-b*t)", WITH_TEMPERATURE, "y", method=method)
+
+
+@pytest.mark.parametrize("target", [[4, 2, 1.1, 0.4], 3])
+def test_numbers_are_no_target(target):
+    with pytest.raises(InputError, match="is the name of a column"):
+        fit("a*exp(-b*t)", WITH_TEMPERATURE, target)
+
+
+def test_rows_of_different_lengths_are_told():
+    with pytest.raises(InputError, match=r"'t' .*its rows have different lengths"):
+        fit("a*t", {"t": [[1, 2], [3]], "y": [1, 2]}, "y")
+
+
+def test_a_file_in_place_of_data_is_to_be_read():
+    with pytest.raises(InputError, match=r"pandas\.read_csv\('a\.csv'\)"):
+        fit("a*t", "a.csv", "y")

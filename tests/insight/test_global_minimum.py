@@ -151,3 +151,37 @@ def test_it_prints():
     assert "(proven)" in text
     assert "minimisers: in 2 boxes" in text
     assert "(unique)" in text
+
+
+@pytest.mark.parametrize("formula", ["1/x", "log(x + 1)", "-1/x**2"])
+def test_what_may_fall_without_bound_is_said_and_not_that_time_is_up(formula):
+    found = symgd.minimize_global(formula, [(-1, 1)])
+    assert found.status == "OPEN"
+    assert "f may fall without bound, as at a pole" in str(found)
+    assert "time is up" not in str(found)
+
+
+def test_a_bar_shows_the_enclosure_and_ctrl_c_keeps_what_is_proven(capsys, monkeypatch):
+    from symgd.insight.global_search import GlobalSearch
+
+    divided, rounds = GlobalSearch._divided, []
+
+    def interrupting(self, open_):
+        rounds.append(open_)
+        if len(rounds) == 4:
+            divided(self, open_)  # what it would have found is lost, and no box is
+            raise KeyboardInterrupt
+        return divided(self, open_)
+
+    minimize_global(WAVES, [(-5.12, 5.12)] * 2, progress=True)
+    assert "<= minimum <=" in capsys.readouterr().err
+    monkeypatch.setattr(GlobalSearch, "_divided", interrupting)
+    coupled = f"{WAVES} + x*y/9"
+    found = minimize_global(coupled, [(-5.12, 5.12)] * 2, gap=1e-12)
+    assert found.status == "INTERRUPTED"
+    assert "interrupted, open is the rest" in str(found)
+    assert found.fun_bounds.lower <= 0 <= found.fun_bounds.upper
+    assert any(
+        all(low <= 0 <= high for low, high in box.bounds.values())
+        for box in found.minimisers
+    )

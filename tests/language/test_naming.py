@@ -147,3 +147,58 @@ def test_bounds_that_may_be_two_things_are_refused():
         minimize("x**2 + y**2", [3, 3], bounds=([0, 5], [1, 6]))
     pairs = minimize("(x - 9)**2 + (y - 9)**2", [1, 1], bounds=[[0, 5], [1, 6]])
     assert pairs.x.tolist() == [5, 6]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("x**2 + xy + y**2", r"'xy' is a variable .*: a product has signs, x\*y; if"),
+        (
+            "x**2 + sinx",
+            r"'sinx' is a variable .*: a function has parentheses, sin\(x\)",
+        ),
+        ("k**2 + expk**2", r"function has parentheses, exp\(k\)"),
+    ],
+)
+def test_names_that_may_be_products_or_calls_are_noted(text, told):
+    with pytest.warns(UserWarning, match=told):
+        minimize(text, maxiter=1)
+
+
+@pytest.mark.parametrize("text", ["xy**2 + x**2", "logk**2 + x**2", "since**2 + x**2"])
+def test_names_of_their_own_are_not_noted(text):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        minimize(text, maxiter=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ("seed", "drawn from rng=1"),
+        ("verbose", "progress=True"),
+        ("epochs", "maxiter=100"),
+        ("maxfev", "maxiter or time_limit"),
+    ],
+)
+def test_arguments_of_elsewhere_are_explained(given, hint):
+    with pytest.raises(InputError, match=hint):
+        minimize("x**2", [1], **{given: 1})
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ([3, 4], r"a must be a number, not \[3, 4\] \(list\): arrays are data"),
+        (None, r"a must be a number, not None"),
+        (float("nan"), "a must be a finite number, not nan"),
+    ],
+)
+def test_parameters_that_are_no_numbers_are_named(value, told):
+    with pytest.raises(InputError, match=told):
+        Objective("a*x**2", parameters={"a": value})
+
+
+def test_an_unused_parameter_may_be_a_slip():
+    with pytest.raises(InputError, match=r"'A' \(did you mean 'a'\?\): it is not in"):
+        Objective("a*x**2", parameters={"A": 3})

@@ -30,7 +30,8 @@ def _options(
             raise form.refuse(node, f"there is no {keyword.arg} here: {known}", None)
         options[name] = keyword.value
     if len(given) < count or len(extra) > len(names):
-        problem = f"it takes {count} array(s), not {len(given)} argument(s)"
+        name = ast.unparse(node.func)
+        problem = f"{name} takes {count} array(s), not {len(given)} argument(s)"
         raise form.refuse(node, problem, None)
     return given[:count], options
 

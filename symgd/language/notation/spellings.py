@@ -9,6 +9,8 @@ import ast
 from collections.abc import Callable
 from typing import TypeAlias
 
+from symgd.language.functions import RENAMED
+
 MODULES = frozenset(
     {
         *("np", "numpy", "onp", "anp", "cp", "jnp", "jax", "nn", "lax", "math"),
@@ -16,23 +18,6 @@ MODULES = frozenset(
     }
 )
 _CONSTANTS = {"pi": "pi", "e": "E", "E": "E", "inf": "inf"}
-_RENAMED = {
-    "amax": "max",
-    "amin": "min",
-    "fmax": "max",
-    "fmin": "min",
-    "fsum": "sum",
-    "fabs": "abs",
-    "absolute": "abs",
-    "clamp": "clip",
-    "power": "pow",
-    "float_power": "pow",
-    "mm": "matmul",
-    "mv": "matmul",
-    "vdot": "dot",
-    "ndtr": "normal_cdf",
-    "norm_2": "norm",
-}
 # Of SciPy's normal distribution; where the second is None, the function itself.
 _OF_NORMAL = {
     "cdf": ("normal_cdf", None),
@@ -85,8 +70,8 @@ class _Respelt(ast.NodeTransformer):
             return normal
         if module is not None and isinstance(node.func, ast.Attribute):
             node = self._plain(node, node.func, module)
-        elif isinstance(node.func, ast.Name) and node.func.id in _RENAMED:
-            plain = ast.Name(_RENAMED[node.func.id], ast.Load())
+        elif isinstance(node.func, ast.Name) and node.func.id in RENAMED:
+            plain = ast.Name(RENAMED[node.func.id], ast.Load())
             node.func = ast.copy_location(plain, node.func)
         self._unbracketed(node)
         made = _CALLS.get(node.func.id) if isinstance(node.func, ast.Name) else None
@@ -113,7 +98,7 @@ class _Respelt(ast.NodeTransformer):
         if name == "sinc" and module in ("sp", "sympy"):
             problem = "the sinc of SymPy is sin(x)/x, that of formulas sin(pi*x)/(pi*x)"
             raise self.refuse(node, problem, "write sin(x)/x")
-        known = ast.Name(_RENAMED.get(name, name), ast.Load())
+        known = ast.Name(RENAMED.get(name, name), ast.Load())
         plain = ast.Call(ast.copy_location(known, function), given, keywords)
         return ast.copy_location(plain, node)
 

@@ -15,7 +15,7 @@ and Ye 2006, "Disciplined convex programming", for the rules of signs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import sympy as sp
@@ -147,7 +147,7 @@ class _Rewriter:
     def _find(self, node: Any) -> None:
         """Note which parts of a formula have a kink that depends on variables."""
         moving = varying(node, self.variables)
-        kinks = {p for p in moving if isinstance(p, KINKED) or _is_norm(p)}
+        kinks = {p for p in moving if isinstance(p, KINKED) or _is_norm(p, moving)}
         whole = {p for p in moving if kinks & set(parts_of(p))}
         self.kinked |= whole
 
@@ -368,8 +368,13 @@ def squares_of(base: Any) -> list[tuple[Any, Any, Around]]:
     return found
 
 
-def _is_norm(node: Any) -> bool:
-    """Return whether a part is the root of a sum of squares, which may be 0."""
+def _is_norm(node: Any, moving: Collection[Any] | None = None) -> bool:
+    """Return whether a part is the root of a sum of squares, which may be 0.
+
+    Beside a square of what doesn't move it isn't 0, or not by the variables.
+    """
     if not (node.is_Pow and node.exp == sp.S.Half and is_root(node)):
         return False
-    return bool(squares_of(node.base))
+    squares = squares_of(node.base)
+    fixed = moving is not None and any(base not in moving for _, base, _ in squares)
+    return bool(squares) and not fixed

@@ -467,6 +467,8 @@ class SearchRun(Run):
         flat = not self.objective.is_smooth and self._may_be_flat()
         if kink.is_minimum and (kink.surfaces or flat):
             at_jump = Status(self._before_a_jump() or Status.CONVERGED)
+            if not (kink.surfaces or self._has_kinks_near):
+                self.kink = None  # it is a smooth minimum, of a steep valley
             return self._unless_it_falls_on(at_jump, end, kink.surfaces)
         if status != Status.CONVERGED:
             return status
@@ -496,18 +498,24 @@ class SearchRun(Run):
 
     def _may_be_flat(self) -> bool:
         """Return whether gradients whose mean is 0 are no noise of a steep valley."""
+        small = self.norm <= min(self.settings.gtol, SMALL * self.steepest)
+        return small or self._has_kinks_near
+
+    @property
+    def _has_kinks_near(self) -> bool:
+        """Whether a part of the formula may have a kink near the point."""
         from symgd.descent.kinks.surfaces import may_have_kinks
 
-        small = self.norm <= min(self.settings.gtol, SMALL * self.steepest)
         units = sizes_of(self.x, self.origin)
-        return small or may_have_kinks(self.objective, self.x, units)
+        return may_have_kinks(self.objective, self.x, units)
 
     @property
     def _may_be_at_kink(self) -> bool:
         """Whether it may be a kink, of a root perhaps, that hides what is left."""
         if not self.origin or self.objective.is_smooth:
             return False
-        return not self.norm <= max(self.settings.gtol, SMALL * self.steepest)
+        steep = not self.norm <= max(self.settings.gtol, SMALL * self.steepest)
+        return steep and self._has_kinks_near
 
     def _turns(self) -> bool:
         """Return whether the gradient is another close beside an end: at a kink."""

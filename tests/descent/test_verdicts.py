@@ -891,3 +891,28 @@ def test_no_step_leaps_over_a_pole(start):
     assert minimize("-gamma(x)", -0.5).x == pytest.approx(-0.50408301)
     many = minimize_many("log(gamma(x)) - 3*x", [[start], [start + 1.0]])
     assert many.x == pytest.approx(20.5834630)
+
+
+ROOTS_WITHOUT_KINK = [  # formula, parameters, start, the least value
+    ("sqrt(x**2 + a**2)/v + sqrt((d - x)**2 + b**2)/u", {"a": 1e-6, "b": 2e-6,
+     "d": 1e-5, "u": 2e8, "v": 3e8}, 0.0, 4.0988836902362873e-14),
+    ("A/L*(sqrt(x**2 + L**2) + 1.5*sqrt((2*L - x)**2 + (3*L)**2))",
+     {"A": 1e-21, "L": 1e-9}, 0.0, 6.12470750465792e-21),
+    ("sqrt(p**2 + m**2) - v*p", {"m": 1e-30, "v": 0.5}, 0.0, 1e-30 * 0.75**0.5),
+    ("sqrt(p**2 + m**2) - v*p", {"m": 1e-30, "v": 0.5}, 5.0, 1e-30 * 0.75**0.5),
+    ("sqrt(x**2 + s**2) - 0.5*x", {"s": 1e-9}, 1.0, 1e-9 * 0.75**0.5),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "parameters", "start", "least"), ROOTS_WITHOUT_KINK)
+def test_a_root_that_is_never_0_has_no_kink(text, parameters, start, least):
+    """A small parameter's square was taken for 0, and the start for a kink."""
+    result = minimize(Objective(text, parameters=parameters), start)
+    assert result.success
+    assert result.fun == pytest.approx(least, rel=1e-8)
+    assert "kink" not in result.message
+    named = {name: 0.0 for name in parameters if name in "ams"}
+    if text.startswith("sqrt(p"):  # with 0 there is one
+        kinked = minimize(Objective(text, parameters={**parameters, **named}), 5.0)
+        assert kinked.x == pytest.approx([0.0], abs=1e-12)
+        assert "kink" in kinked.message

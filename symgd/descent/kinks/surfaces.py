@@ -69,12 +69,13 @@ def _is_far_from(
     """Return whether the kinks of a root or a choice are farther than was looked."""
     if not isinstance(node, (sp.Pow, *NAMES)):
         return False
-    switches = _switches(node, values)
+    switches = _switches(node, names, values)
     surfaces = [_surface(each, names, values) for each in switches]
     found = [surface for surface in surfaces if surface is not None]
-    return len(found) == len(surfaces) > 0 and not any(
-        surface.is_near(units) for surface in found
-    )
+    near = [surface.is_near(units) for surface in found]
+    if is_root(node):
+        return len(found) == len(surfaces) and not (near and all(near))
+    return len(found) == len(surfaces) > 0 and not any(near)
 
 
 def _values(objective: Objective, x: array[float]) -> dict[str, Any]:
@@ -96,9 +97,11 @@ def kinks_of(
         if not (isinstance(node, tuple(NAMES)) or is_root(node)) or node in seen:
             continue
         seen.add(node)
-        surfaces = [_surface(each, names, values) for each in _switches(node, values)]
-        if near := [s for s in surfaces if s is not None and s.is_near(units)]:
-            yield node, near
+        switches = _switches(node, names, values)
+        surfaces = [_surface(each, names, values) for each in switches]
+        near = [s for s in surfaces if s is not None and s.is_near(units)]
+        if near and (len(near) == len(surfaces) or not is_root(node)):
+            yield node, near  # a norm is smooth unless all of its squares are 0
 
 
 def surfaces_at(
@@ -165,21 +168,32 @@ def _derivatives(expression: Any, names: tuple[str, ...]) -> list[Any]:
     ]
 
 
-def _squared(base: Any) -> list[Any]:
-    """Return what a sum of squares is 0 with, as that of a norm; else what it is."""
-    found = []
+def _squared(base: Any, names: Sequence[str], values: dict[str, Any]) -> list[Any]:
+    """Return what a sum of squares is 0 with, as that of a norm; else what it is.
+
+    Nothing, if it is never 0: with a square of a parameter, or a number, beside them.
+    """
+    found, rest = [], 0.0
+    numbers = {s: values[s.name] for s in base.free_symbols if s.name in values}
+    variables = [s for s in base.free_symbols if s.name in names]
     for term in sp.Add.make_args(base):
-        power = term.as_coeff_Mul()[1]
-        if not (power.is_Pow and power.exp.is_Integer and power.exp % 2 == 0):
+        factor, power = term.as_independent(*variables, as_Add=False)
+        size = _value(factor, numbers) or 0.0
+        if power == 1:
+            rest += size
+        elif power.is_Pow and power.exp.is_Integer and power.exp % 2 == 0 and size > 0:
+            found.append(power.base)
+        else:
             return [base]
-        found.append(power.base)
-    return found
+    if rest > 0.0:
+        return []
+    return [base] if rest < 0.0 else found
 
 
-def _switches(node: Any, values: dict[str, Any]) -> list[Any]:
+def _switches(node: Any, names: Sequence[str], values: dict[str, Any]) -> list[Any]:
     """Return what changes its sign where a choice takes another."""
     if isinstance(node, sp.Pow):
-        return _squared(node.base)
+        return _squared(node.base, names, values)
     if isinstance(node, sp.Abs):
         return list(sp.Mul.make_args(node.args[0]))
     numbers = {s: values[s.name] for s in node.free_symbols if s.name in values}

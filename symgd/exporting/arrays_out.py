@@ -33,7 +33,7 @@ def travelling_arrays(objective: Objective, path: Path) -> Objective:
     assert arrays is not None
     if path.suffix.lower() not in LOOPS:
         known = ", ".join(LOOPS)
-        problem = f"sums over arrays are written as machine code only, {known}"
+        problem = f"sums over arrays are written as C and machine code only, {known}"
         raise InputError(f"{problem}: or write out a formula of single numbers")
     if arrays.shapes is None:
         raise arrays.unknown_sizes()
@@ -81,9 +81,8 @@ def made_up(objective: Objective) -> tuple[Objective, Mapping[str, MadeUp]]:
 def _depth(step: Step) -> int:
     """Return how many loops are inside of the outermost one."""
     inner = step.steps if isinstance(step, Nest) else ()
-    return max(
-        (1 + _depth(each) for each in inner if isinstance(each, Nest)), default=0
-    )
+    depths = (1 + _depth(each) for each in inner if isinstance(each, Nest))
+    return max(depths, default=0)
 
 
 def _rows(arrays: Arrays) -> dict[str, list[str]]:

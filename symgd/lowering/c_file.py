@@ -10,6 +10,7 @@ from typing import Any
 from symgd.calculus.program import Program
 from symgd.lowering import c_loop_templates as loop_templates
 from symgd.lowering import c_templates as templates
+from symgd.lowering.array_objective import BLOCK, OUTER_BLOCK
 from symgd.lowering.array_words import ArrayWords
 from symgd.lowering.c_comments import comment
 from symgd.lowering.c_language import HELPERS, c_language
@@ -28,7 +29,17 @@ from symgd.native.status import RUNNING, Status
 from symgd.native.version import __version__
 
 # What of the C library a file may call: what is rounded correctly, or exact; the rest.
-_ROUNDED = ("fma", "sqrt", "rint", "floor", "copysign", "fabs", "fmod", "memcpy")
+_ROUNDED = (
+    "fma",
+    "sqrt",
+    "rint",
+    "floor",
+    "copysign",
+    "fabs",
+    "fmod",
+    "memcpy",
+    "strlen",
+)
 _OTHERS = ("sin", "cos", "tan", "tgamma", "lgamma")
 
 # Where something has parameters, or a rule hyperparameters; without them all is empty.
@@ -126,7 +137,7 @@ class CWriter:
         code = self._functions_and_loop()
         helpers = self._helpers(code)
         evaluated = "" if self.libm else templates.EVALUATED
-        told = self._told(code)
+        told = self._told(helpers + code)
         opening = self.filled(
             templates.OPENING, told=told, header=header, evaluated=evaluated
         )
@@ -239,6 +250,8 @@ class CWriter:
             others = [name for name in _OTHERS if name in called]
             names = ", ".join((*exact, *others)) or "nothing"
             lines += [templates.EXACT, f"Of the C library it calls {names}."]
+            if self.formula.program is not None:
+                lines.append(loop_templates.ORDER.format(LANES, BLOCK, OUTER_BLOCK))
             if others:
                 last = f"The last digits of {', '.join(others)} are the library's"
                 far = {"sin", "cos", "tan"} & {*others}

@@ -38,6 +38,11 @@ TOLD = """\
   memcpy(&d, p, sizeof d);
 """
 
+ORDER = """\
+Sums are added in symgd's order: the iterations of a loop into {} sums side by side, \
+what is left into one more; blocks of {} iterations, or {} of loops around others, \
+pairwise."""
+
 # Of the self-test: data that are made up.
 WITH_P = """\
   double p[@U@_WORDS];
@@ -71,7 +76,7 @@ static int64_t @p@_modulus(int64_t a, int64_t b)
 
 """,
     "lane": """\
-/* Which of @lanes@ sums an iteration goes to: the last ones, less than @lanes@, go to one more. */
+/* Which of @lanes@ sums an iteration goes to; the last few go to one more. */
 static int64_t @p@_lane(int64_t i, int64_t low, int64_t high)
 {
   return i - low < (high - low)/@lanes@*@lanes@ ? (i - low)%@lanes@ : @lanes@;
@@ -99,8 +104,8 @@ static double @p@_join_lanes(char kind, double *lanes)
 
 """,
     "join_blocks": """\
-/* Join blocks pairwise: the last two while both are of as many blocks, which they are as
-   often as the number of blocks that are done can be halved; if it is 0, all. */
+/* Join blocks pairwise: the last two while both are of as many blocks, which they are
+   as often as the number of blocks that are done can be halved; if it is 0, all. */
 static int @p@_join_blocks(const char *kinds, double *blocks, int depth, int64_t done)
 {
   const int width = (int)strlen(kinds);

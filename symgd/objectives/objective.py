@@ -443,7 +443,7 @@ class Objective:
     def with_columns(
         self, data: Mapping[str, Any], sizes: Mapping[str, int]
     ) -> Objective:
-        """Return the same with other data of the same kinds, and what sizes they have."""
+        """Return the same with other data of the same kinds, of other sizes."""
         assert self.arrays is not None
         return self._copied(arrays=self.arrays.replaced(data=data, sizes=sizes))
 

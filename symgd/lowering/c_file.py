@@ -30,14 +30,7 @@ from symgd.native.version import __version__
 
 # What of the C library a file may call: what is rounded correctly, or exact; the rest.
 _ROUNDED = (
-    "fma",
-    "sqrt",
-    "rint",
-    "floor",
-    "copysign",
-    "fabs",
-    "fmod",
-    "memcpy",
+    *("fma", "sqrt", "rint", "floor", "copysign", "fabs", "fmod", "memcpy"),
     "strlen",
 )
 _OTHERS = ("sin", "cos", "tan", "tgamma", "lgamma")
@@ -175,7 +168,7 @@ class CWriter:
             data=self.filled(loop_templates.TOLD) if self.has_p else "",
             lines="".join(f"{line}\n" for line in lines),
         )
-        value = self.filled(loop_templates.FUNCTIONS)
+        value = self.filled(loop_templates.VALUE)
         self.program.parts[f"{self.prefix}_value"] = value
 
     def _add(self, name: str, function: Callable[..., Any], **more: Any) -> None:
@@ -289,7 +282,8 @@ class CWriter:
             return self.filled(templates.WITH_P)
         names = {name: f"made{k}" for k, name in enumerate(words.columns)}
         filled = [s for k, v in names.items() for s in checks.data[k].in_c(v)]
-        given = [_literal(value) for value in self.formula.parameters.values()]
+        parameters = self.formula.parameters
+        given = [_literal(parameters[name]) for name in words.layout.parameters]
         given += [str(checks.rows[name]) for name in words.rows]
         return self.filled(
             loop_templates.WITH_P,

@@ -18,7 +18,7 @@ typedef struct {
 }
 """
 
-FUNCTIONS = """\
+VALUE = """\
 double @p@_value(const double *x@p_last@)
 {
   double g[@n@];

@@ -21,6 +21,7 @@ from symgd.language.quick import applied, direction, power, product, slope, tota
 from symgd.language.signs import reaches_0
 
 MOST_FACTORS = 8  # of a product that is differentiated factor by factor
+HUGE = 1e100  # a coefficient whose powers may be beyond float64
 MOST_TERMS = 8  # of a sum that is written out in others, or multiplied by numbers
 
 
@@ -91,6 +92,11 @@ class _Symbols:
             known = [_product(factors[:middle]), _product(factors[middle:])]
             self._halves[node] = known
         return known
+
+
+def _divides(factor: sp.Expr) -> bool:
+    base, exponent = factor.as_base_exp()
+    return bool(exponent.is_Integer and exponent.is_negative and not base.is_number)
 
 
 class _Derivative:
@@ -225,6 +231,7 @@ class _Derivative:
         return sp.S.Zero
 
     _of_sign = _of_real_sign = _of_Heaviside = _of__Share = _constant_between_jumps
+    _of_held = _constant_between_jumps
 
     def _of_Abs(self, node: sp.Abs) -> sp.Expr:
         (x,) = node.args
@@ -234,6 +241,17 @@ class _Derivative:
         raise _NoDerivative(node)
 
     _of_ceiling = _of_Mod = _of_floor
+
+    def _of_atan(self, node: sp.atan) -> sp.Expr:
+        """Return the derivative, of y/x as (x*dy - y*dx)/(x**2 + y**2): x may be 0."""
+        factors = sp.Mul.make_args(node.args[0])
+        below = [power(f, sp.S.NegativeOne) for f in factors if _divides(f)]
+        if not below:
+            return self._of_Function(node)
+        y, x = product(*(f for f in factors if not _divides(f))), product(*below)
+        turned = total(product(x, self.of(y)), product(sp.S.NegativeOne, y, self.of(x)))
+        size = total(power(x, sp.Integer(2)), power(y, sp.Integer(2)))
+        return product(turned, power(size, sp.S.NegativeOne))
 
     def _of_Function(self, node: sp.Function) -> sp.Expr:
         moving = [(i, a) for i, a in enumerate(node.args, 1) if self.moves(a)]
@@ -298,12 +316,20 @@ class _NoDerivative(Exception):
 
 
 def _whole(node: sp.Expr) -> sp.Expr:
-    """Return a long sum as one that stays whole, of which no copies are written out.
+    """Return a sum as one that stays whole, if it is long or has huge coefficients.
 
-    Each of n variables of ``(x1 + x2 + ...)**2`` would have n terms.
+    Each of n variables of ``(x1 + x2 + ...)**2`` would have n terms; and 2e200 times
+    the terms of ``1e200*x - 3`` is beyond float64.
     """
-    is_long = isinstance(node, sp.Add) and len(node.args) > MOST_TERMS
-    return kept(node) if is_long else node
+    if not isinstance(node, sp.Add):
+        return node
+    is_long = len(node.args) > MOST_TERMS
+    return kept(node) if is_long or any(map(_is_huge, node.args)) else node
+
+
+def _is_huge(term: sp.Expr) -> bool:
+    number = term.as_coeff_Mul()[0]
+    return bool(number.is_Float and abs(number) > HUGE)
 
 
 def _product(factors: Iterable[sp.Expr]) -> sp.Expr:

@@ -78,13 +78,6 @@ class KinkedPart(NamedTuple):
         return [p if place is None else p[place] for p in self.pieces]
 
 
-class Epigraph(NamedTuple):
-    """A smooth formula and what stands for kinks in it, the inner ones first."""
-
-    expression: Any
-    parts: tuple[KinkedPart, ...]
-
-
 def may_have_epigraph(expression: Any) -> bool:
     """Return whether a formula has kinks that may have a smooth form."""
     return any(isinstance(p, KINKED) or _is_norm(p) for p in parts_of(expression))

@@ -170,10 +170,14 @@ class LogarithmRules:
         return _Logarithm(size, sign)
 
     def _of_gamma(self, factor: sp.gamma) -> _Logarithm:
+        # gamma(x)*gamma(1 - x) = pi/sin(pi*x): far below 0 gamma is 0 in float64.
         x = self.inner(factor.args[0])
-        positive = sp.Gt(x, 0, evaluate=False)
-        size = choice((sp.loggamma(x), positive), (log_abs(sp.gamma(x)), True))
-        sign = choice((sp.S.One, positive), (real_sign(sp.gamma(x)), True))
+        positive, whole = sp.Ge(x, 0, evaluate=False), sp.floor(x)
+        sine = sp.sin(sp.pi * (x - held(whole)))
+        reflected = sp.log(sp.pi) - log_abs(sine) - sp.loggamma(kept(1 - x))
+        size = choice((sp.loggamma(x), positive), (reflected, True))
+        odd = sp.S.One - 4 * (whole / 2 - sp.floor(whole / 2))
+        sign = choice((sp.S.One, positive), (odd, True))
         return _Logarithm(size, held(sign))
 
     def _of_choice(self, factor: sp.Piecewise, alone: bool) -> _Logarithm | None:

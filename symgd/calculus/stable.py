@@ -21,6 +21,7 @@ from symgd.calculus.derivatives import gradient
 from symgd.calculus.gammas import quotient_of_gammas
 from symgd.calculus.growth import Growth, Scaled, distributed, is_far, may_be_far
 from symgd.calculus.logarithms import LogarithmRules, half_square
+from symgd.calculus.overflowing import log_of_quotient
 from symgd.calculus.powers import Powers, has_powers
 from symgd.calculus.removable import T, removable
 from symgd.calculus.units import unit_of
@@ -104,7 +105,8 @@ class _Pass:
     def _in_another_form(self, node: Any) -> Any:
         """Return a node in a stable form; None where its own is."""
         if isinstance(node, sp.log) and len(node.args) == 1:
-            return self.logarithms.of(node.args[0])
+            known = self._of_quotient(node, sp.S.One)
+            return self.logarithms.of(node.args[0]) if known is None else known
         if isinstance(node, log1p):
             whole = sp.S.One + node.args[0]
             known = self.logarithms.of(whole)
@@ -159,6 +161,8 @@ class _Pass:
         if len(logs) != 1 or not any(map(_may_be_0, others)):
             return self._of_sum_of_logarithms(factors)
         (log,) = logs
+        if (known := self._of_quotient(log, sp.Mul(*others))) is not None:
+            return known
         number, c = sp.Mul(*others).as_coeff_Mul()
         found = (times_log1p if isinstance(log, log1p) else times_log)(c, log.args[0])
         bases = [base for base, _ in found.factors]
@@ -168,6 +172,14 @@ class _Pass:
         if own and any(factor.as_base_exp()[0] == bases[0] for factor in factors):
             return None
         return number * found.func(*map(self.of, found.args))
+
+    def _of_quotient(self, log: sp.Expr, factor: sp.Expr) -> sp.Expr | None:
+        """Return a multiple of log(1 + c/x) in two forms; None where one will do."""
+        (x,) = log.args
+        total = sp.S.One + x if isinstance(log, log1p) else x
+        if not self.powers or self.logarithms.of(total) is not None:
+            return None
+        return log_of_quotient(total, factor, self.of)
 
     def _of_sum_of_logarithms(self, factors: Sequence[sp.Expr]) -> sp.Expr | None:
         """Return c*(log(x) - log(y)) term by term, if these are 0 where c is."""

@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from symgd.descent.large_run import LargeRun
 from symgd.descent.run import FARTHEST
-from symgd.descent.settings import Seed, Settings, generator
+from symgd.descent.settings import Seed, generator
 from symgd.errors import InputError
 from symgd.native import records as layout
 from symgd.native.machine import Kernel, address
 from symgd.native.status import Status
 from symgd.objectives.batches import FIRST, ORDER, SCALE, Batched
 from symgd.objectives.objective import Objective
-from symgd.objectives.points import Bounds
-from symgd.rules.rule import Rule
 
 if TYPE_CHECKING:
-    from symgd.language.formula import Formula
     from symgd.lowering.array_update import ArrayUpdate
 
 LARGEST_SEED = 2_147_483_398
@@ -39,14 +36,7 @@ class BatchRun(LargeRun):
     clocks = ("t", "epoch")
 
     def __init__(
-        self,
-        objective: Objective,
-        bounds: Bounds,
-        settings: Settings,
-        rule: Rule,
-        hyperparameters: Mapping[str, Formula],
-        batch_size: int,
-        rng: Seed,
+        self, objective: Objective, *given: Any, batch_size: int, rng: Seed
     ) -> None:
         if objective.arrays is None:
             raise InputError("batch_size needs an objective with a sum over data")
@@ -54,7 +44,7 @@ class BatchRun(LargeRun):
         self.batch_size = min(batch_size, self.batched.rows)
         draw = getattr(source := generator(rng), "integers", None) or source.randint
         self.seeds = [int(draw(1, LARGEST_SEED)) for _ in range(2)]
-        super().__init__(objective, bounds, settings, rule, hyperparameters)
+        super().__init__(objective, *given)
         names = {**objective.parameters, SCALE: 1.0}
         self.parameters = self.batched.arrays.words(names)
         self.whole = objective.kernel("evaluation")

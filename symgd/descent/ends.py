@@ -8,13 +8,19 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from symgd.descent.felt import lower_nearby
 from symgd.descent.settings import TIGHT
+from symgd.errors import FormulaError
 from symgd.kernels.shared import shared
 from symgd.native import records as layout
 from symgd.native.machine import address
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from symgd.descent.many_digits import ManyDigits
 
 # It stands above: what is asked of one is its point, gradient, bounds and start.
 Run: TypeAlias = Any
@@ -25,6 +31,7 @@ CLOSE, AT_ROUNDING, ROUGHLY = 1e-7, 1e-5, 1e-6
 PRODUCTS = 30  # of the Hessian with a direction
 SMALL = 1e-6  # of the gradient at the start, where no curvature is known
 PARTS = 1.0, 0.1, 1e-3  # of a size: where a plateau is level
+CLOSE_BY, MIXTURES = (1e-2, 1e-4), 8  # likewise, in so many mixtures of all coordinates
 UNSEEN = 1e-16  # of f at the start: what is higher by less isn't higher
 BESIDE, TURNS = 1e-9, 1e-3  # parts of x, and of the gradient there
 
@@ -45,6 +52,8 @@ class Ending(NamedTuple):
     weak : bool
         Whether f hardly rises along some direction, as far as the run has come, and
         Newton's step, if there is any, leads on.
+    least : bool
+        Whether f is as low there as its squares allow.
     """
 
     verdict: int
@@ -55,6 +64,7 @@ class Ending(NamedTuple):
     gradient: array[float] = array("d")
     evaluations: int = 0
     weak: bool = False
+    least: bool = False
 
 
 def examined(run: Run, close: float) -> Ending:
@@ -67,8 +77,13 @@ def examined(run: Run, close: float) -> Ending:
         How much of x Newton's step may change where an end is exact.
     """
     end = _by_curvature(run, close)
-    if end.verdict == layout.EXACT and end.weak and is_left_for_ever(run):
-        return end._replace(verdict=layout.FLAT)
+    weak = end.verdict == layout.EXACT and end.weak and may_go_on(run)
+    if weak or end.verdict == layout.FLAT:
+        end = unless_least(run, end)
+    if end.verdict == layout.FLAT and not weak and _is_at_minimum(run):
+        end = end._replace(verdict=layout.EXACT)
+    if weak and end.verdict == layout.EXACT and not end.least and is_left_for_ever(run):
+        end = end._replace(verdict=layout.FLAT)
     if end.verdict == layout.LOWER or not run.objective.has_jumps:
         return end
     from symgd.descent.jumps import lower_beside
@@ -85,17 +100,61 @@ def examined(run: Run, close: float) -> Ending:
     return Ending(layout.LOWER, end.promised, end.moved, *at, count)
 
 
+def may_go_on(run: Run) -> bool:
+    """Return whether digits can tell whether Newton's method goes on for ever."""
+    from symgd.descent.newton_in_digits import VARIABLES
+
+    formula = run.objective
+    return run.n <= VARIABLES and formula.arrays is None and formula.is_smooth
+
+
 def is_left_for_ever(run: Run) -> bool:
     """Return whether Newton's method, in many digits, goes on from an end for ever."""
-    from symgd.descent.many_digits import ManyDigits
     from symgd.descent.newton_in_digits import never_arrives
 
-    objective = run.objective
-    if objective.arrays is not None or not objective.is_smooth:
+    if not may_go_on(run):
         return False
+    return never_arrives(_in_digits(run), (run.bounds.lower, run.bounds.upper))
+
+
+def _is_at_minimum(run: Run) -> bool:
+    """Return whether Newton's method, in many digits, has a minimum close by."""
+    from symgd.descent.newton_in_digits import is_at_minimum
+
+    return may_go_on(run) and is_at_minimum(_in_digits(run))
+
+
+def unless_least(run: Run, end: Ending) -> Ending:
+    """Return an end that may be none, as EXACT where f is as low as its squares allow.
+
+    LOWER if that is elsewhere.
+    """
+    from symgd.descent.squares import zero_of_squares
+
+    if run.objective.arrays is not None:
+        return end
+    sides = run.bounds.lower, run.bounds.upper
+    there = zero_of_squares(_in_digits(run), sides)
+    if there is None:
+        return end
+    slopes, kernel = array("d", bytes(8 * run.n)), run.objective.kernel("evaluation")
+    f = float(kernel(*map(address, (there, run.parameters, slopes))))
+    if not all(map(math.isfinite, (f, *slopes))):
+        return end
     sizes = sizes_of(run.x, run.origin or run.x)
-    digits = ManyDigits(objective, run.x, sizes, abs(run.fun))
-    return never_arrives(digits, (run.bounds.lower, run.bounds.upper))
+    pairs = zip(run.x, there, sizes, strict=True)
+    far = any(abs(a - b) > BESIDE * size for a, b, size in pairs)
+    if f < run.fun or (f == run.fun and far):
+        lower = layout.LOWER
+        return end._replace(verdict=lower, fun=f, x=there, gradient=slopes)
+    return end._replace(verdict=layout.EXACT, least=True)
+
+
+def _in_digits(run: Run) -> ManyDigits:
+    from symgd.descent.many_digits import ManyDigits
+
+    sizes = sizes_of(run.x, run.origin or run.x)
+    return ManyDigits(run.objective, run.x, sizes, abs(run.fun))
 
 
 def promised_by_products(run: Run) -> float:
@@ -113,7 +172,11 @@ def promised_by_products(run: Run) -> float:
     way, promised = left, 0.0
     with np.errstate(all="ignore"):
         for _ in range(PRODUCTS):
-            bent = np.where(sides, 0.0, run.objective.hessp(x, units * way)) * units
+            try:
+                bent = run.objective.hessp(x, units * way)
+            except FormulaError:  # a coefficient of it is beyond float64
+                return math.nan
+            bent = np.where(sides, 0.0, bent) * units
             curvature, size = way @ bent, left @ left
             if not (0.0 < curvature < math.inf and size < math.inf):
                 return promised if promised > size == 0.0 else math.nan
@@ -154,6 +217,39 @@ def is_level(
                 if value_at(there) != value:
                     return False
     return True
+
+
+def is_on_plateau(run: Run) -> bool:
+    """Return whether slopes along some coordinates are 0 all around, though f has them.
+
+    No smooth function is level along them, unless it is constant: it has left float64.
+    """
+    import numpy as np
+
+    x, level = np.array(run.x), np.array(run.gradient) == 0.0
+    if not (run.objective.is_smooth and level.any()):
+        return False
+    spoilt = _evaluated(run, np.where(level, math.nan, x))[0]
+    if not math.isnan(spoilt):  # they are in no term
+        return False
+    sizes = np.where(x == 0.0, abs(x).max() or 1.0, abs(x))
+    draw = np.random.default_rng(0)
+    for part in CLOSE_BY * MIXTURES:
+        mixture = part * draw.uniform(-1.0, 1.0, run.n) * sizes
+        there = np.clip(x + mixture, run.bounds.lower, run.bounds.upper)
+        level &= (_evaluated(run, there)[1] == 0.0) & (there != x)
+        if not level.any():
+            return False
+    return math.isnan(_evaluated(run, np.where(level, math.nan, x))[0])
+
+
+def _evaluated(run: Run, x: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return value and slopes at a point, which counts."""
+    import numpy as np
+
+    slopes, kernel = np.zeros(run.n), run.objective.kernel("evaluation")
+    run.record.evaluations += 1
+    return float(kernel(*map(address, (x, run.parameters, slopes)))), slopes
 
 
 def rises_around(run: Run) -> bool:
@@ -261,7 +357,10 @@ def _by_curvature(run: Run, close: float) -> Ending:
         return Ending(layout.INEXACT) if steep else _felt(run)
     if run.examiner is None or run.examiner.hessian is not hessian:
         run.examiner = Examiner(run, hessian)
-    return run.examiner.of(run, close)
+    end: Ending = run.examiner.of(run, close)
+    if end.verdict == layout.UNKNOWN and is_on_plateau(run):
+        return end._replace(verdict=layout.FLAT)
+    return end
 
 
 def _felt(run: Run) -> Ending:
@@ -272,4 +371,6 @@ def _felt(run: Run) -> Ending:
     ways = kernel, run.parameters, point, sides
     found = lower_nearby(*ways, run.first, run.settings.slope)
     verdict = layout.LOWER if found.fun < math.inf else layout.UNKNOWN
+    if verdict == layout.UNKNOWN and is_on_plateau(run):
+        verdict = layout.FLAT
     return Ending(verdict, math.nan, math.nan, *found)

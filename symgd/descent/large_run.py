@@ -4,54 +4,30 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from symgd.descent.run import Run, floats, not_finite
-from symgd.descent.settings import Settings
+from symgd.descent.run import floats, not_finite
+from symgd.descent.trajectory_run import UpdateRun
 from symgd.errors import InputError
 from symgd.kernels.shared import shared
 from symgd.native import compiled, exchange
 from symgd.native import records as layout
 from symgd.native.machine import Kernel, address
-from symgd.objectives.objective import Objective
-from symgd.objectives.points import Bounds
-from symgd.rules.rule import Rule
 
 if TYPE_CHECKING:
-    from symgd.language.formula import Formula
     from symgd.lowering.array_update import ArrayUpdate
 
 
-class LargeRun(Run):
+class LargeRun(UpdateRun):
     """A run of an update rule on an objective with arrays."""
 
-    def __init__(
-        self,
-        objective: Objective,
-        bounds: Bounds,
-        settings: Settings,
-        rule: Rule,
-        hyperparameters: Mapping[str, Formula],
-    ) -> None:
-        names = tuple(rule.hyperparameters)
-        super().__init__(objective, bounds, settings, 1 + len(rule.state), names)
-        self.rule, self.name = rule, rule.name
-        self.state, self.scalars = rule.state, rule.scalars
-        self.hyperparameters = rule.with_defaults(hyperparameters, self.clocks)
-        texts = [
-            rule.text_of(k, v, self.clocks) for k, v in self.hyperparameters.items()
-        ]
-        self.schedules = [v if isinstance(v, str) else None for v in texts]
-        pairs = zip(names, self.schedules, strict=True)
-        self.scheduled = frozenset(name for name, text in pairs if text is not None)
-        self.hyper = array("d", [0.0 if isinstance(v, str) else v for v in texts])
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
         self.hyper.append(0.0)  # so that there is an address
         self.function = self._evaluation()
         self.facts = exchange.ArrayFacts()
         self._prepare()
-
-    clocks: tuple[str, ...] = ("t",)
 
     def _evaluation(self) -> Kernel:
         """Return what the loop evaluates."""
@@ -64,6 +40,7 @@ class LargeRun(Run):
     def _allocate(self, slots: int) -> None:
         self.rest = floats((slots - 1) * self.n + 1)  # of the slots
         self.room = floats(exchange.ROOM)
+        self.ends, self.each = array("q", [0]), floats(1)  # where arrays are summed
         self._gradient, self._gradient_of = floats(0), -1
 
     def _sides(self) -> tuple[array[float], array[float]]:
@@ -72,38 +49,51 @@ class LargeRun(Run):
     def _prepare(self) -> None:
         """Compile what the loop calls."""
         update = self._update(tuple(self.rule.updates.values()))
-        totals, constants = len(update.parts.totals), len(self.constants)
+        parts = update.parts
+        totals = len(parts.totals) + len(parts.values)
+        constants = len(self.constants)
         if totals > exchange.MOST_TOTALS or constants > exchange.MOST_HYPERPARAMETERS:
             problem = f"rule {self.name!r} has {totals} reductions and {constants}"
             raise InputError(f"{problem} hyperparameters, too many with arrays")
         gathers = self._gathers(update)
-        derivatives = len(update.parts.derivatives)
-        self.rest = floats((len(self.state) + derivatives) * self.n + 1)
+        rows = len(self.state) + len(parts.derivatives) + (parts.probes != 0)
+        self.rest = floats(rows * self.n + 1)
         self.iterates = floats((4 if gathers else 3) * self.n)
         self.kept = floats(len(self.rest) if gathers else 1)
         if not gathers:
             self._gradient = floats(self.n)
         step = self._gathered(update) if gathers else self._kernel("moved", update)
-        stages = update.parts.stages
-        sums = self._kernel("summed_up", update) if stages else step
-        self._used = [step, sums, self.function, look_kernel(self.bounded)]
+        self._used: list[Kernel] = []
+        self._steepness = look_kernel(self.bounded)
         self.descend = shared("large")
+        self._tell(self.facts, update, step)
         self.facts.function = self.function.address
-        self.facts.step, self.facts.sums = (
-            step.address,
-            sums.address,
-        )
-        self.facts.look = self._used[-1].address
-        self.facts.stages, self.facts.derivatives = stages, derivatives
-        self.facts.evaluates = update.parts.evaluates
-        self.facts.multiplies = update.parts.multiplies
-        if update.parts.multiplies:
+        self.facts.look = self._steepness.address
+        if parts.multiplies:
             self.product = self._product()
             self.facts.product = self.product.address
         self.gathers = self.facts.gathers = int(gathers)
-        self.facts.width = 1 + len(self.state)
-        self.facts.constants = len(self.constants)
         self.facts.online = self._iteration_place()
+
+    def _tell(
+        self, facts: exchange.ArrayFacts, update: ArrayUpdate, step: Kernel
+    ) -> None:
+        """Tell the loop what an update is like, which a kernel does."""
+        parts = update.parts
+        sums = self._kernel("summed_up", update) if parts.stages else step
+        self._used += [step, sums]  # they live as long as the run
+        facts.step, facts.sums, facts.stages = step.address, sums.address, parts.stages
+        facts.totals, facts.of_arrays = len(parts.totals), parts.of_arrays
+        facts.values, facts.places = len(parts.values), len(parts.places)
+        facts.derivatives, facts.evaluates = len(parts.derivatives), parts.evaluates
+        facts.multiplies, facts.probes = parts.multiplies, parts.probes
+        facts.width = 1 + len(self.state)
+        facts.constants = len(self.constants)
+        if parts.of_arrays:
+            space = self.objective.space
+            self.ends = array("q", [*space.offsets[1:], space.size])
+            facts.arrays = len(self.ends)
+            self.each = floats(max(len(self.each), facts.arrays * facts.totals))
 
     def _iteration_place(self) -> int:
         name = self.objective.iteration
@@ -214,23 +204,35 @@ class LargeRun(Run):
         from symgd.language.formula import symbol
 
         update = self._update((symbol("x"), *self.rule.initial.values()))
-        gradient, new, room = floats(self.n), floats(self.n), floats(exchange.ROOM)
+        gradient, room = floats(self.n), floats(exchange.ROOM)
         head = exchange.Room.from_address(address(room))
         head.update, head.value = 1.0, self.evaluated(x, gradient)
-        arrays = [x, new, gradient, self.parameters, self.rest, self.hyper]
-        places = [*map(address, [*arrays, self.lower, self.upper, room]), self.n]
-        for _ in range(update.parts.stages):
-            self._kernel("summed_up", update)(*places)
-        self._kernel("moved", update)(*places)
+        facts = exchange.ArrayFacts(begins=1, online=-1)
+        self._tell(facts, update, self._kernel("moved", update))
+        begun = layout.RunState(variables=self.n)
+        self._looped(facts, begun, x + x, gradient, room)
 
     def _continue(self) -> int:
         self.facts.words = len(self.parameters)
-        arrays: list[Any] = [self.iterates, self._gradient, self.parameters, self.rest]
-        arrays += [self.hyper, self.lower, self.upper, self.room, self.rows]
-        places = exchange.ArrayPlaces(*map(address, [*arrays, self.order, self.kept]))
-        status = self.descend(*map(address, (self.facts, self.record, places)))
+        given = self.iterates, self._gradient, self.room
+        status = self._looped(self.facts, self.record, *given)
         self._gradient_of = self.t if not self._is_computed else -1
         return status
+
+    def _looped(
+        self,
+        facts: exchange.ArrayFacts,
+        record: layout.RunState,
+        iterates: array[float],
+        gradient: array[float],
+        room: array[float],
+    ) -> int:
+        """Call the loop."""
+        arrays: list[Any] = [iterates, gradient, self.parameters, self.rest]
+        arrays += [self.hyper, self.lower, self.upper, room, self.rows]
+        arrays += [self.order, self.kept, self.ends, self.each]
+        places = exchange.ArrayPlaces(*map(address, arrays))
+        return self.descend(*map(address, (facts, record, places)))
 
     def _be_at(self, x: array[float], gradient: array[float]) -> None:
         self.record.place = 0
@@ -242,7 +244,7 @@ class LargeRun(Run):
         room, unused = floats(exchange.ROOM), floats(1)
         arrays = [x, unused, gradient, self.parameters, unused, unused]
         places = map(address, [*arrays, self.lower, self.upper, room])
-        self._used[-1](*places, self.n)
+        self._steepness(*places, self.n)
         return float(exchange.Room.from_address(address(room)).norm)
 
     def arrays(self) -> dict[str, array[Any]]:
@@ -271,11 +273,6 @@ class LargeRun(Run):
 
     def _finite(self) -> Sequence[array[float]]:
         return (self.x,)  # at the end, the state may be that of an update beyond
-
-    @property
-    def method_key(self) -> str:
-        """The rule, as plain text."""
-        return self.rule.text
 
     @property
     def _following(self) -> array[float]:

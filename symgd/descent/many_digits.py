@@ -11,13 +11,15 @@ from __future__ import annotations
 import copy
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import mpmath
 import sympy as sp
+from sympy.codegen.cfunctions import expm1
 
 from symgd.language.digits import as_written, value_of, written
+from symgd.language.functions import log_cosh, sigmoid, softplus
 from symgd.language.nodes import parts_of
 from symgd.objectives.objective import Objective
 
@@ -30,6 +32,8 @@ PARALLEL = 20  # digits, of slopes that are one another's multiples
 FLAT = 12  # digits below the largest curvature: of what doesn't curve
 NEAR = 1e-2  # units: how far the bottom of a valley may be
 CORRECTIONS = 6  # steps to where kinks meet, or to the bottom of a valley
+SATURATED = (sp.tanh, sp.erf, sp.erfc, expm1, sigmoid, softplus, log_cosh)
+SHORT = 15  # of their arguments, in digits that show what is left
 CHOICES = (sp.Abs, sp.Max, sp.Min)
 
 
@@ -68,8 +72,8 @@ class ManyDigits:
             Which variables have no bounds.
         """
         other, taken = copy.copy(self), set[str]()
-        other.x, whole = list(self.x), self._with_numbers(self.expression)
-        for kink in map(self._with_numbers, kinks):
+        other.x, whole = list(self.x), self.with_numbers(self.expression)
+        for kink in map(self.with_numbers, kinks):
             symbols = {each.name: each for each in kink.free_symbols}
             slopes = {name: sp.diff(kink, each) for name, each in symbols.items()}
             varying = {name for name, slope in slopes.items() if self._varies(slope)}
@@ -88,7 +92,7 @@ class ManyDigits:
         other.expression = sp.expand_mul(whole)  # what cancels is gone
         return other if taken else None
 
-    def _with_numbers(self, part: sp.Expr) -> sp.Expr:
+    def with_numbers(self, part: sp.Expr) -> sp.Expr:
         """Return a part of the formula with constants as exact numbers."""
         known = ((each, self.constants.get(each.name)) for each in part.free_symbols)
         exact = {each: sp.Rational(written(v)) for each, v in known if v is not None}
@@ -105,9 +109,26 @@ class ManyDigits:
 
     def largest_part(self) -> Any:
         """Return the size of the largest number that the value is made of."""
+        return max(self.values_of_parts())
+
+    def values_of_parts(self) -> Iterator[Any]:
+        """Yield the sizes of the numbers that the value is made of."""
         parts = (e for e in parts_of(self.expression) if isinstance(e, sp.Expr))
-        values = [abs(self._value(each, self.x)) for each in parts]
-        return max(filter(mpmath.isfinite, values))
+        values = (abs(self._value(each, self.x)) for each in parts)
+        return filter(mpmath.isfinite, values)
+
+    def is_saturated(self, least: Any) -> bool:
+        """Return whether a function may be too near to its limit for any digit to show.
+
+        Exponentials and quotients never are 0: they are above a least size.
+        """
+        whole = self.expression
+        inner = (e.args[0] for e in whole.atoms(*SATURATED))
+        if any(not abs(self._value(each, self.x)) < SHORT for each in inner):
+            return True
+        powers = (e for e in whole.atoms(sp.Pow) if not e.exp.is_positive)
+        never_0 = itertools.chain(whole.atoms(sp.exp), powers)
+        return any(not abs(self._value(e, self.x)) > least for e in never_0)
 
     def moved(self, step: Sequence[Any]) -> Direction:
         """Return the point a step away."""

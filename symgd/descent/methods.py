@@ -145,11 +145,11 @@ def run_of(
 
         return SolverRun(objective, bounds, settings)
     rule = family.find(method)
+    way = (objective, bounds, settings, rule, hyperparameters)
     if batch_size:
         from symgd.descent.batch_run import BatchRun
 
-        way = (objective, bounds, settings, rule, hyperparameters)
-        return BatchRun(*way, batch_size, rng)
+        return BatchRun(*way, batch_size=batch_size, rng=rng)
     if has_automatic_steps(objective, rule, hyperparameters):
         from symgd.descent.spectral_run import SpectralRun
 
@@ -157,7 +157,7 @@ def run_of(
     if objective.arrays is not None:
         from symgd.descent.large_run import LargeRun
 
-        return LargeRun(objective, bounds, settings, rule, hyperparameters)
+        return LargeRun(*way)
     from symgd.descent.trajectory_run import RuleRun
 
-    return RuleRun(objective, bounds, settings, rule, hyperparameters)
+    return RuleRun(*way)

@@ -8,7 +8,7 @@ import math
 import os
 from array import array
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from symgd.descent import methods, safe_steps
@@ -297,18 +297,21 @@ def performed(
     -------
     Status, start, source
     """
-    with ExitStack() as stack:
-        watchers: list[Watcher] = []
+    watchers: list[Watcher] = []
+    bar: Any = nullcontext()
+    if run.settings.progress:
+        from symgd.descent.progress import progress_bar
+
+        bar = progress_bar(run.settings.maxiter)
+    with bar as shown:
         if callback is not None:
             from symgd.descent.callbacks import Callback
 
             watchers.append(Callback(callback, every))
         if saved is not None:
             watchers.append(saved)
-        if run.settings.progress:
-            from symgd.descent.progress import progress_bar
-
-            watchers.append(stack.enter_context(progress_bar(run.settings.maxiter)))
+        if shown is not None:
+            watchers.append(shown)
         resumed = None if saved is None else saved.resume(run)
         status, start, source = resumed or begin()
         if saved is not None:

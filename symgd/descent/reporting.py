@@ -56,7 +56,7 @@ def _lowest(run: Run) -> Seen | None:
 def _signed(numbers: array[float], sign: float) -> array[float]:
     """Return numbers with another sign, and without -0.0."""
     if len(numbers) <= MANY:
-        return array("d", (sign * each + 0.0 for each in numbers))
+        return array("d", [sign * each + 0.0 for each in numbers])
     import numpy as np
 
     signed = numbers[:]

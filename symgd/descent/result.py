@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symgd.descent.history import Seen, Trace
 from symgd.language.drawing import animated, card, drawn, saved
-from symgd.language.text import number, plain
+from symgd.language.text import Told, number, plain, told
 from symgd.native.status import Status
 from symgd.objectives.objective import Objective
 
@@ -110,7 +110,7 @@ class Result:
         nit: int,
         nfev: int,
         status: Status,
-        message: str,
+        message: Told,
         method: str,
         hyperparameters: dict[str, Any],
         start: array[float],
@@ -132,7 +132,7 @@ class Result:
         self.nit = nit
         self.nfev = self.njev = nfev
         self.status = status
-        self.message = message
+        self._message = message
         self.method = method
         self.hyperparameters = hyperparameters
         self.start_source = start_source
@@ -145,6 +145,11 @@ class Result:
         self.elsewhere_known = False  # by other descents, or a proof
         self._found = found
         self._certificate = certificate
+
+    @functools.cached_property
+    def message(self) -> str:
+        """Why the run ended, with the numbers."""
+        return told(self._message)
 
     @functools.cached_property
     def x(self) -> np.ndarray:

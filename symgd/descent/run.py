@@ -19,10 +19,11 @@ from symgd.descent.ends import (
     Ending,
     Examiner,
     examined,
+    is_left_for_ever,
 )
 from symgd.descent.history import NOWHERE, Seen, Trace
 from symgd.descent.settings import TIGHT, Settings
-from symgd.language.text import number
+from symgd.language.text import Told, number
 from symgd.native import records as layout
 from symgd.native.machine import address, raise_pending
 from symgd.native.status import CUT, RUNNING, Status
@@ -483,7 +484,7 @@ class Run:
         slopes = [sign * each for each in gradient]
         return not_finite(self.objective.space, {}, sign * value, slopes)
 
-    def message(self, status: Status) -> str:
+    def message(self, status: Status) -> Told:
         """Say why the run ended, with the numbers."""
         if self.t < 0 and status in CUT:
             limit = f"the time limit of {self.settings.time_limit:g} s was reached"
@@ -504,22 +505,7 @@ class Run:
 
     def _gradient_told(self) -> str:
         """Say how large the gradient is, beside its tolerance."""
-        gtol = self.settings.gtol
-        what = "projected gradient" if self.bounded else "gradient"
-        norm = f"the largest component of the {what} is {number(self.norm)}"
-        if gtol < 0.0:
-            return norm
-        within = "within" if self.norm <= gtol else "above"
-        return f"{norm}, {within} gtol = {gtol:g}"
-
-    def _left_told(self) -> str:
-        """Say what is left to gain, where that decided."""
-        end = self.ending
-        if end is None or not self.settings.relative or math.isnan(end.promised):
-            return ""
-        changes = "lowers" if self.settings.sign > 0 else "raises"
-        gain = f"{changes} f by {end.promised:.1g}"
-        return f"; Newton's step {gain}, and changes x by {end.moved:.1g} of its size"
+        return gradient_told(self.norm, self.settings.gtol, self.bounded)
 
     def _not_a_minimum(self) -> str:
         """Say why the end of a run is not what was sought."""
@@ -527,9 +513,12 @@ class Run:
         best, lower = ("minimum", "lower") if sign > 0 else ("maximum", "higher")
         if end is None or end.verdict == layout.SADDLE:
             return f"f curves the other way: it is no {best}"
-        if end.verdict == layout.FLAT:
+        if end.verdict == layout.FLAT and is_left_for_ever(self):
             falls = "falls" if sign > 0 else "rises"
             return f"f still {falls}, by less than shows in it: no {best} is attained"
+        if end.verdict == layout.FLAT:
+            falls = "fall" if sign > 0 else "rise"
+            return f"f shows no {best} there: it may still {falls}, for ever or not"
         names, x = self.objective.space, end.x
         where = ", ".join(f"{names[k]} = {number(x[k])}" for k in range(min(len(x), 4)))
         where += ", ..." if len(x) > 4 else ""
@@ -552,8 +541,12 @@ class Run:
     def told(self, status: Status) -> str:
         """Say why a run ended as it did, with the numbers."""
         settings, above = self.settings, self._gradient_told()
+        ended = status in (Status.CONVERGED, Status.STALLED)
+        if ended and self.ending and self.ending.least:
+            least = "least" if settings.sign > 0 else "largest"
+            return f"f has the {least} value that its squares allow; {above}"
         if status == Status.CONVERGED:
-            return above + self._left_told()
+            return above + left_told(self.ending, settings)
         if status == Status.STALLED:
             return f"{self._stalled()}; {above}"
         if status == Status.ABNORMAL:
@@ -587,6 +580,24 @@ class Run:
             return f"{self._stalled()}: x has not moved, its steps are 0"
         best = number(self.settings.sign * self.record.best)
         return f"{self._stalled()}, nor is it at a minimum: the best was {best}"
+
+
+def gradient_told(norm: float, gtol: float, bounded: bool) -> str:
+    """Say how large a gradient is, beside its tolerance."""
+    what = "projected gradient" if bounded else "gradient"
+    size = f"the largest component of the {what} is {number(norm)}"
+    if gtol < 0.0:
+        return size
+    return f"{size}, {'within' if norm <= gtol else 'above'} gtol = {gtol:g}"
+
+
+def left_told(end: Ending | None, settings: Settings) -> str:
+    """Say what is left to gain, where that decided."""
+    if end is None or not settings.relative or math.isnan(end.promised):
+        return ""
+    changes = "lowers" if settings.sign > 0 else "raises"
+    gain = f"{changes} f by {end.promised:.1g}"
+    return f"; Newton's step {gain}, and changes x by {end.moved:.1g} of its size"
 
 
 def all_finite(numbers: array[float]) -> bool:

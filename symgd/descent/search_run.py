@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from array import array
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from symgd.descent.ends import (
     rises_around,
     sizes_of,
     turns,
+    unless_least,
 )
 from symgd.descent.run import (
     NO_END,
@@ -26,14 +28,19 @@ from symgd.descent.run import (
     TIGHTER,
     Run,
     floats,
+    gradient_told,
     is_held,
+    left_told,
     projected_norm,
 )
+from symgd.descent.settings import Settings
 from symgd.kernels.shared import shared
+from symgd.language.text import Told
 from symgd.native import records as layout
 from symgd.native.machine import address
 from symgd.native.status import RUNNING, Status
-from symgd.objectives.points import beside_a_wall
+from symgd.objectives.objective import Objective
+from symgd.objectives.points import Bounds, beside_a_wall
 
 if TYPE_CHECKING:
     from symgd.descent.kinks.at_end import Evaluated, Kink
@@ -69,8 +76,12 @@ class SearchRun(Run):
     short = 100
     loop = ""  # one of kernels.shared.LOOPS
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(
+        self, objective: Objective, bounds: Bounds, settings: Settings, **options: Any
+    ) -> None:
+        self.given, self.poles = bounds, objective.poles
+        within = bounds.copied() if self.poles else bounds
+        super().__init__(objective, within, settings, **options)
         self.kernel = shared(self.loop)
         self.descend = self.kernel.call
         self.function = self.objective.kernel("evaluation")
@@ -105,7 +116,7 @@ class SearchRun(Run):
 
     def goes_alone(self, _start: Any, _parameters: Any) -> bool:
         """Whether a start among many is not for the loop around :attr:`kernel`."""
-        return False
+        return bool(self.poles)
 
     def _continue(self) -> int:
         return self.descend(*self.addresses)
@@ -113,7 +124,17 @@ class SearchRun(Run):
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start; DIVERGED if the objective is not finite there."""
         self.escapes, self.kink, self.kinks_left = 0, None, set()
+        self._stay_between_poles(x)
         return super().begin(x)
+
+    def _stay_between_poles(self, x: Sequence[float]) -> None:
+        """Have bounds there: no step shows that f is infinite on its way."""
+        for k, last in self.poles.items():
+            apart = math.floor(x[k] - last)
+            low = last + min(apart, 0)
+            high = math.inf if apart >= 0 else low + 1.0
+            self.lower[k] = max(low, self.given.lower[k])
+            self.upper[k] = min(high, self.given.upper[k])
 
     def judged(self, status: int) -> int:
         """Say how a run has ended, by what the end is; RUNNING if it is to go on."""
@@ -371,6 +392,8 @@ class SearchRun(Run):
         at_rounding = self.norm > self.record.gtol
         if self.ending is None and status in (Status.CONVERGED, Status.STATIONARY):
             end = examined(self, AT_ROUNDING if at_rounding else self.close)
+            if at_rounding and end.verdict != layout.EXACT:
+                end = unless_least(self, end)
             self.ending = end
             if at_rounding and end.verdict != layout.EXACT:
                 from symgd.descent.kinks.at_end import kink_at
@@ -403,6 +426,15 @@ class SearchRun(Run):
         if end.verdict == layout.FLAT:
             return int(Status.STATIONARY)
         ended = self.ending_of(status, end)
+        if ended == Status.ABNORMAL:
+            self.ending = end = unless_least(self, end)
+            if end.least:
+                relative = self.settings.relative
+                return int(Status.CONVERGED if relative else Status.STALLED)
+            if end.verdict == layout.LOWER and self._leaves(
+                end.x, end.fun, end.gradient
+            ):
+                return self._goes_on(self.settings.gtol)
         if ended == Status.STALLED and self._may_be_at_kink:
             ended = self._at_kink(ended, end)
             if ended != Status.STALLED:
@@ -606,6 +638,14 @@ class SearchRun(Run):
         """Return what a success is, where it is no minimum; else nothing."""
         return "" if self.kink is not None else super().found(status)
 
+    def message(self, status: Status) -> Told:
+        """Say why the run ended, with the numbers; most never ask at a minimum."""
+        least = self.ending is not None and self.ending.least
+        if status != Status.CONVERGED or self.kink is not None or least:
+            return super().message(status)
+        end = self.norm, self.settings, self.bounded, self.ending
+        return functools.partial(_converged, *end)
+
     def told(self, status: Status) -> str:
         """Say why a run ended as it did, with the numbers."""
         hole = self.kink is not None and self.kink.is_hole
@@ -639,3 +679,9 @@ class SearchRun(Run):
             return super().blame()
         falls = "falls" if self.settings.sign > 0 else "rises"
         return f"f {falls} without bound,"
+
+
+def _converged(
+    norm: float, settings: Settings, bounded: bool, end: Ending | None
+) -> str:
+    return gradient_told(norm, settings.gtol, bounded) + left_told(end, settings)

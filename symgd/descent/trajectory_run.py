@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from symgd.lowering.scalar_update import RuleCode
 
 
-class RuleRun(Run):
-    """A run of an update rule."""
+class UpdateRun(Run):
+    """A run of an update rule, with its hyperparameters, on whatever objective."""
+
+    clocks: tuple[str, ...] = ("t",)  # what schedules depend on
 
     def __init__(
         self,
@@ -36,23 +38,31 @@ class RuleRun(Run):
     ) -> None:
         slots, names = 1 + len(rule.state), tuple(rule.hyperparameters)
         super().__init__(objective, bounds, settings, slots, names)
-        self.rule = rule
-        self.name = rule.name
+        self.rule, self.name = rule, rule.name
         self.state, self.scalars = rule.state, rule.scalars
-        self.hyperparameters = rule.with_defaults(hyperparameters)
-        values = [rule.text_of(k, v) for k, v in self.hyperparameters.items()]
+        self.hyperparameters = rule.with_defaults(hyperparameters, self.clocks)
+        given = self.hyperparameters.items()
+        values = [rule.text_of(k, v, self.clocks) for k, v in given]
         self.schedules = [v if isinstance(v, str) else None for v in values]
         pairs = zip(names, self.schedules, strict=True)
         self.scheduled = frozenset(name for name, text in pairs if text is not None)
         self.hyper = array("d", [math.nan if isinstance(v, str) else v for v in values])
+
+    @property
+    def method_key(self) -> str:
+        """The rule, as plain text."""
+        return self.rule.text
+
+
+class RuleRun(UpdateRun):
+    """A run of an update rule on scalars."""
+
+    def __init__(self, objective: Objective, *given: Any) -> None:
+        super().__init__(objective, *given)
         self.candidate = floats(len(self.slots) + self.n + 1)
-        self.descend = rule_kernel(objective, rule, self.schedules, self.bounded)
-        arrays: list[Any] = [
-            self.record,
-            self.slots,
-            self.candidate,
-            self.gradient,
-        ]
+        how = self.rule, self.schedules, self.bounded
+        self.descend = rule_kernel(objective, *how)
+        arrays: list[Any] = [self.record, self.slots, self.candidate, self.gradient]
         arrays += [self.hyper, self.parameters, self.lower, self.upper, self.rows]
         self.arguments = list(map(address, arrays))
 
@@ -75,11 +85,6 @@ class RuleRun(Run):
         kernel(1, 0, *map(address, (slots, fg, self.hyper)))
         for j in range(width):
             self.slots[j * n : (j + 1) * n] = slots[j::width]
-
-    @property
-    def method_key(self) -> str:
-        """The rule, as plain text."""
-        return self.rule.text
 
     def arrays(self) -> dict[str, array[Any]]:
         """Return all numbers that the run consists of, by name."""
@@ -176,9 +181,12 @@ class _Parts:
             online=int(self.objective.iteration is not None),
             gradient=int(watched.gradient),
             slots=sum(1 << j for j in watched.slots),
+            places=code.update.places,
+            values=code.update.values,
             derivatives=code.update.derivatives,
             evaluates=code.update.evaluates,
             multiplies=code.update.multiplies,
+            probes=code.update.probes,
             **functions,
         )
 

@@ -31,20 +31,20 @@ NORMAL_MAD = 1.482602218505602  # the normal distribution's s by its median devi
 
 def given(x0: Any, space: Space, limits: Bounds) -> np.ndarray:
     """Return the start as it is given, NaN where it isn't."""
-    x0, given = with_names(x0), np.full(len(space), np.nan)
-    if isinstance(x0, dict) and x0.keys() == set(space.names):
+    x0 = with_names(x0)
+    some = isinstance(x0, Mapping) and {*map(str, x0)} != {*space.names}
+    if x0 is not None and not some:
         return np.array(points.read_point(x0, space, limits))
-    if isinstance(x0, Mapping):
+    given = np.full(len(space), np.nan)
+    if x0 is not None:
         named = {str(name): value for name, value in x0.items()}
         for name in named:
             if name not in space.names:
                 raise unknown_name("parameter in x0", name, space.names)
         places = [space.names.index(name) for name in named]
         sides = ([side[p] for p in places] for side in (limits.lower, limits.upper))
-        some = Space(tuple(named))
-        given[places] = points.read_point(named, some, Bounds.between(*sides))
-    elif x0 is not None:
-        return np.array(points.read_point(x0, space, limits))
+        part = Space(tuple(named))
+        given[places] = points.read_point(named, part, Bounds.between(*sides))
     return given
 
 

@@ -57,7 +57,7 @@ class Labelled:
         It may be a number or a pair for all of them but those that are held, or a
         mapping by label.
         """
-        if not isinstance(given, Mapping) or not self.columns:
+        if not self.columns or not isinstance(given, Mapping):
             return given
         result: dict[str, Any] = {}
         for name, value in given.items():

@@ -193,7 +193,8 @@ def _spreads(
 
 def labels_of(model: Formula | Callable[..., Any], table: FitTable) -> Labelled:
     """Return which parameters a model has for each label of a table."""
-    columns = fit_model.label_columns(model, table.names)
+    if not (columns := fit_model.label_columns(model, table.names)):
+        return NONE
     return Labelled(columns, {name: table.label(name) for name in columns.values()})
 
 

@@ -20,7 +20,7 @@ from symgd.fitting import derived, information, shares, uncertainty, verdict
 from symgd.fitting.correlated import Correlated
 from symgd.fitting.derived import Derived
 from symgd.fitting.least_absolute import ROUNDED
-from symgd.fitting.levenberg_marquardt import End, told
+from symgd.fitting.levenberg_marquardt import End
 from symgd.fitting.likelihoods import Likelihood
 from symgd.fitting.orthogonal import Orthogonal
 from symgd.fitting.predictions import predicted
@@ -29,6 +29,7 @@ from symgd.fitting.regression import Regression
 from symgd.fitting.sources import Source
 from symgd.language.drawing import card, drawn, pictured
 from symgd.language.formula import natural_order, text_of
+from symgd.language.text import told
 from symgd.native.quadratic import Sums
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import Bounds
@@ -155,7 +156,8 @@ class Fit:
     def note(self) -> str:
         """What else there is to say."""
         counted = self.regression.counted
-        return self._note or verdict.reservation(counted, self._end, ~self._held)
+        reserved = verdict.reservation(counted, self._end, ~self._held)
+        return "; ".join(each for each in (self._note, reserved) if each)
 
     @functools.cached_property
     def _held(self) -> np.ndarray:

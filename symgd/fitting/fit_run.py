@@ -19,19 +19,17 @@ from symgd.descent.run import NO_END, Run, floats, projected_norm
 from symgd.descent.settings import Settings
 from symgd.fitting import shares, verdict
 from symgd.fitting.bends import Bends
-from symgd.fitting.goodness import is_met
+from symgd.fitting.goodness import attains_zero, is_met
 from symgd.fitting.levenberg_marquardt import (
     End,
     Ended,
     Limits,
     Point,
-    Told,
-    told,
 )
 from symgd.fitting.regression import Regression
 from symgd.fitting.starts import Search
 from symgd.fitting.way import Descents, Looking, Way
-from symgd.language.text import number
+from symgd.language.text import Told, number, told
 from symgd.native.interrupts import Interrupts, raised_at_once
 from symgd.native.machine import raise_pending
 from symgd.native.quadratic import ROWS, TrustRegion, root_of
@@ -270,7 +268,7 @@ class FitRun(Run):
         ended = yield from self.regression.path(found, *self.sides, self.limits)
         lower, turn = self._ended(ended), self._turn * self.columns
         self._turn = 0
-        if lower.fun < LOWER * end.fun:
+        if _is_lower(lower.fun, end.fun):
             self.elsewhere, self.recorded = (search, found), self.recorded[turn:]
             self.note = (
                 f"the given start led to a sum of {number(end.fun)} "
@@ -340,14 +338,16 @@ class FitRun(Run):
     def _ended(self, ended: Ended) -> End:
         """Say how a path has ended."""
         point, offset, status = ended
-        if status == Status.MAXITER and is_met(self.regression, point.x, point.fun):
-            status = Status.CONVERGED  # rounding may go on for ever
+        lost = status == Status.ABNORMAL and attains_zero(self.regression)
+        unsure = lost or status == Status.MAXITER
+        if unsure and is_met(self.regression, point.x, point.fun):
+            status = Status.CONVERGED  # rounding may go on for ever, or rise
         message: Told = self._message(offset, status)
-        if status not in CUT and (lost := self._without_square(point)):
+        if status not in CUT and (names := self._without_square(point)):
             status = Status.ABNORMAL
             message = (
-                f"squares of the derivative by {lost} leave float64: give x0 where "
-                f"{lost} matters, or use another unit"
+                f"squares of the derivative by {names} leave float64: give x0 where "
+                f"{names} matters, or use another unit"
             )
         counts = self.limits.nit, self.limits.nfev
         return End(point.x, point.fun, status, message, *counts, offset, self.name)
@@ -468,6 +468,11 @@ class FitRun(Run):
         if self.end is None:
             self.descent.take(stored)
             self._enter()
+
+
+def _is_lower(fun: float, other: float) -> bool:
+    """Return whether a sum is worth another end; any is where one isn't finite."""
+    return fun < LOWER * other or (math.isfinite(fun) and not math.isfinite(other))
 
 
 def _angle(offset: float, smoothed: bool) -> str:

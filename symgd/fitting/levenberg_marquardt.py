@@ -26,6 +26,7 @@ import numpy as np
 from symgd.descent.run import FARTHEST, NO_END
 from symgd.fitting.rows import Pass
 from symgd.kernels.shared import shared
+from symgd.language.text import Told
 from symgd.native.machine import address
 from symgd.native.quadratic import (
     FINE_RESOLUTION,
@@ -50,6 +51,10 @@ LONG = 1_000_000  # rows passed, or as much algebra, before others may look: som
 COUNTS = {"t": FARTHEST, "evaluations": FARTHEST, "last": NO_END}
 COUNTS |= dict.fromkeys(("place", "made", "known", "first", "pending"), 1)
 MEASURES = ("value", "radius", "offset", "predicted")
+# Places in a model, and in working space.
+VALUE, SIZE = Sums.word_of("value"), Sums.word_of("size")
+PLACES = {name: RegionArrays.word_of(name) for name in RegionArrays.kinds()}
+FIRST = PLACES["lower"] - 2
 ELSEWHERE = Pass(0, array("d", [0.0]), 0, LONG)  # the sums are found by others
 
 
@@ -84,7 +89,7 @@ class Point:
     ) -> None:
         self.x, self.row, self.factor = x, row, factor
         self.floor, self.squares, self.least = floor, squares, least
-        self.fun = float(row[Sums.word_of("value")])
+        self.fun = float(row[VALUE])
 
     @classmethod
     def of(
@@ -108,7 +113,7 @@ class Point:
     @property
     def size(self) -> float:
         """The weighted sum of squared residuals."""
-        return float(self.row[Sums.word_of("size")])
+        return float(self.row[SIZE])
 
     @functools.cached_property
     def curvature(self) -> np.ndarray:
@@ -314,8 +319,7 @@ class Descent:
 
     def row(self, name: str) -> np.ndarray:
         """Return a row of working space, as long as there are parameters."""
-        which = (getattr(self.places, name) - self.places.points) // 8
-        return self.space[which // self.region.variables]
+        return self.space[PLACES[name] - FIRST]
 
     def proceed(self, last: int) -> int:
         """Go on for a slice, at most to iteration ``last``."""
@@ -401,14 +405,6 @@ def is_ill_conditioned(point: Point) -> bool:
     known = norms > 0.0
     block = point.curvature[known][:, known] / np.outer(norms[known], norms[known])
     return bool(known.any() and np.linalg.eigvalsh(block)[0] < ILL_CONDITIONED)
-
-
-Told: TypeAlias = str | Callable[[], str]  # which many never ask for
-
-
-def told(message: Told) -> str:
-    """Return a message, made when it is asked for."""
-    return message if isinstance(message, str) else message()
 
 
 class End(NamedTuple):

@@ -101,15 +101,15 @@ def read(
             given = names, target, varying, loss, found.variables, not_free, labelled
             return _read(found.text, *given)
     kept = isinstance(model, (str, sp.Basic))
-    declared = (*declared, *(tie.name for tie in not_free))
-    meant = tuple(sorted({*declared} & CONSTANTS.keys()))
+    by_name = {*declared, *(tie.name for tie in not_free)}
+    meant = tuple(sorted(CONSTANTS.keys() & by_name))
     of_model = _read if kept else _read.__wrapped__
     known = of_model(model, names, target, varying, loss, meant, not_free, labelled)
     if isinstance(model, str):
         naming.warn_of_constant(model, (*names, *meant))
-        naming.warn_of_misread(model, known.parameters, dict.fromkeys(declared))
+        naming.warn_of_misread(model, known.parameters, dict.fromkeys(by_name))
         idle = set(names) - {*known.columns, target}
-        _warn_of_slips(sorted(set(known.parameters) - {*declared}), idle)
+        _warn_of_slips(sorted(set(known.parameters) - by_name), idle)
     return known
 
 

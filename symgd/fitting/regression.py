@@ -383,7 +383,7 @@ class Regression:
 
     def _values(self, column: sp.Expr) -> np.ndarray:
         if column is sp.S.One:
-            return np.ndarray((self.count,), np.float64, ONE, strides=(0,))
+            return _ones(self.count)
         return np.asarray(self.columns[column], dtype=np.float64)
 
     # -------------------------------------------------------------- descents
@@ -418,6 +418,12 @@ class Regression:
         """Return (target - prediction)/sigma."""
         difference = self.target - self.curve(x)[0]
         return difference / self.sigma
+
+
+@functools.lru_cache(maxsize=64)
+def _ones(count: int) -> np.ndarray:
+    """Return so many ones, which are one in memory, and only to be read."""
+    return np.ndarray((count,), np.float64, ONE, strides=(0,))
 
 
 def are_few(columns: Iterable[np.ndarray]) -> bool:

@@ -22,6 +22,7 @@ from symgd.language.functions import real_abs, real_sign
 
 WAVES = (sp.sin, sp.cos)
 CHOICES = (sp.Abs, real_abs, sp.sign, real_sign, sp.Heaviside)
+SUMS = "meet", "choice", "pole", "alike"
 MOST = 60  # parts looked at
 
 
@@ -32,9 +33,12 @@ class Part:
     Attributes
     ----------
     kind : str
-        "vary", an argument that should change by about 1 over the rows; "wave", the
-        same of a sine; "meet", what has a scale where it is 0; "choice", the same,
-        where a choice depends on it; "pole", what should be 0 beyond the rows.
+        "vary", an argument that should change by about 1 over the rows, or be 1 in
+        one; "exponent", a logarithm that should change so, whatever its level, as that
+        is another unit of what the power multiplies; "wave", the same of a sine;
+        "meet", what has a scale where it is 0; "choice", the same, where a choice
+        depends on it; "pole", what should be 0 beyond the rows; "alike", the same,
+        whose terms have one sign, and in some row one size.
     place : int
         The parameter's.
     factor, power, rest : SymPy expression
@@ -72,7 +76,7 @@ def parts(
             terms = _terms(kind, expression, name)
             own = [term for term in terms if name in term.free_symbols]
             rest = sp.Add(*(term for term in terms if name not in term.free_symbols))
-            if kind in ("meet", "choice", "pole") and rest == 0:
+            if kind in SUMS and rest == 0:
                 continue
             for term in own if len(own) <= 2 else ():
                 if power := monomial(term, name):
@@ -115,8 +119,9 @@ def _places(model: sp.Expr) -> Iterator[tuple[str, sp.Expr]]:
             yield from (("wave", 2 * u) for u in node.base.args if node.exp.is_even)
         elif isinstance(node, sp.Pow) and node.exp.is_negative:
             yield "pole", node.base
+            yield "alike", node.base
         elif isinstance(node, sp.Pow) and node.exp.free_symbols:
-            yield "vary", node.exp * sp.log(sp.Abs(node.base))
+            yield "exponent", node.exp * sp.log(sp.Abs(node.base))
             yield "meet", node.base - 1
         elif isinstance(node, sp.Function) and not isinstance(node, sp.Piecewise):
             kind = "wave" if isinstance(node, WAVES) else "vary"
@@ -253,21 +258,23 @@ class Scales:
         factor, power, rest = self.at(part, x)
         if self.parts[part].kind in ("meet", "choice"):
             return self._solved(self._among(-rest / factor, False), power)
+        if self.parts[part].kind == "alike":
+            return self._solved(self._among(rest / factor, False), power)
         if self.parts[part].kind == "pole":
             return self._solved(self._beyond(-rest / factor), power)
         size = 10.0 ** self.rng.uniform(-0.3, 0.3) / self._among(factor, True)
-        if self.rng.uniform() < 0.5:
-            varied = float(np.ptp(factor))
+        if self.parts[part].kind == "exponent" or self.rng.uniform() < 0.5:
+            varied = _range(factor)
             size = 10.0 ** self.rng.uniform(-0.5, 1.2) / varied if varied else size
         sign = 1.0 if self.rng.uniform() < 0.8 else -1.0
         return self._solved(sign * abs(size), power)
 
     def _beyond(self, values: np.ndarray) -> float:
         """Return what is less than all values, or more, by more or less their range."""
-        known = values[np.isfinite(values)]
-        if not (len(known) and np.ptp(known) > 0.0):
+        known, wide = values[np.isfinite(values)], _range(values)
+        if not wide > 0.0:
             return math.nan
-        away = np.ptp(known) * 10.0 ** self.rng.uniform(-2.0, 0.5)
+        away = wide * 10.0 ** self.rng.uniform(-2.0, 0.5)
         low = self.rng.uniform() < 0.5
         return float(known.min() - away if low else known.max() + away)
 
@@ -294,3 +301,9 @@ class Scales:
         if not math.isfinite(found):
             return None
         return -found if negative else found
+
+
+def _range(values: np.ndarray) -> float:
+    """Return the range of what is finite: log(x) isn't where x is 0."""
+    known = values[np.isfinite(values)]
+    return float(np.ptp(known)) if len(known) else 0.0

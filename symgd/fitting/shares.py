@@ -5,7 +5,7 @@ Where rows are in several places, what they return is added, or it is an extreme
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -33,8 +33,10 @@ class Extent(NamedTuple):
         return max(self.most, -self.least)
 
     @classmethod
-    def of_all(cls, parts: Iterable[Extent]) -> Extent:
+    def of_all(cls, parts: Sequence[Extent]) -> Extent:
         """Return that of rows in several places."""
+        if len(parts) == 1:
+            return parts[0]
         counts, least, most, *sigmas = zip(*parts, strict=True)
         return cls(sum(counts), min(least), max(most), min(sigmas[0]), max(sigmas[1]))
 
@@ -43,10 +45,8 @@ def extent(regression: Regression) -> Extent:
     """Return how many rows count, and how large their numbers are."""
     target, sigma, weight = regression.target, regression.sigma, regression.weight
     count = len(weight) if weight.strides == (0,) else np.count_nonzero(weight)
-    if sigma.strides == (0,):
-        sigma = sigma[:1]
-    sides = (target.min(), target.max(), sigma.min(), sigma.max())
-    return Extent(int(count), *map(float, sides))
+    sides = (sigma[0],) * 2 if sigma.strides == (0,) else (sigma.min(), sigma.max())
+    return Extent(int(count), *map(float, (target.min(), target.max(), *sides)))
 
 
 def largest_ratio(regression: Regression) -> float:

@@ -14,10 +14,9 @@ Elsewhere: initial guesses, and variable projection.
 from __future__ import annotations
 
 import copy
-import functools
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -25,7 +24,13 @@ import numpy as np
 
 from symgd.fitting import scales, trials
 from symgd.fitting.break_search import Jumps
-from symgd.fitting.goodness import beside_a_constant, has_waves, is_met, is_structured
+from symgd.fitting.goodness import (
+    LIKELY,
+    beside_a_constant,
+    has_waves,
+    is_met,
+    is_structured,
+)
 from symgd.fitting.levenberg_marquardt import Limits, is_ill_conditioned
 from symgd.fitting.regression import Regression
 from symgd.fitting.row_formulas import RowFormulas
@@ -33,13 +38,17 @@ from symgd.fitting.spectrum import chirps, frequencies, sampling_limit, unevenne
 
 ROWS = 200  # on which starts are tried
 DRAWS = 300
+WAYS = 3  # of drawing, as a minimum of one may not be the least
 REFINED = 6  # of them, by a short descent each
 TRIED = 12  # that differ, of which some may have no slope
 ITERATIONS = 40
 WAVY = 2000  # rows, where there are waves
-TURNS = 30
-TRIES = 8
-CHANGES = 2
+TURNS = 12
+TRIES = 24  # of where a term is placed
+NEAR = 0.3  # of the rows' span
+PHASES = 8  # at which a chirp is tried
+ROUNDS = 2  # while a pattern is left, each with some
+CHANGES, BETTER = 10, 0.99  # at most, while ends get lower
 MIXED = 0.4  # of the frequencies where waves are multiplied, as their sums are seen
 CROWD = 12  # parameters, more than draws can tell: each label is searched alone
 NEARER = 0.9, 0.5, 0.1, 0.0  # of the way from a constant curve
@@ -48,6 +57,7 @@ HIGHER = 8.0  # times the sampling limit, where nothing below it is
 POOR, MUCH = 0.1, 0.1  # of a constant's sum; of a sum: what isn't lower by chance
 ENOUGH = 0.01  # of a constant's sum
 BROKEN = 4  # ends, from which jumps are searched
+CANCELLED = 30.0  # times the data: terms that hardly mean what they say
 OUTSTANDING, BESIDE = 16, 2  # a part of the rows, and how many beside each
 
 
@@ -140,10 +150,12 @@ class Search:
 
     def _follow(self, ends: list[tuple[float, np.ndarray]]) -> None:
         """Add ends of descents, until one is good enough."""
-        for group in self._groups(ends):
-            for x in self._promising(list(group())):
+        ways = WAYS if len(self.other) > 1 else 1
+        for tried, group in enumerate(self._groups(ends), 1):
+            for x in self._promising(list(group)):
                 ends.append(self._refined(x))
-            if any(self._is_enough(*end) for end in ends):
+            enough = self._is_enough if tried >= ways else self._is_met
+            if any(enough(*end) for end in ends):
                 break
         if (best := self._least(ends)) is not None:
             for x in self._promising(list(self._exchanged(best))):
@@ -171,19 +183,34 @@ class Search:
         self.beyond = HIGHER
         return higher
 
-    def _groups(self, ends: list[tuple[float, np.ndarray]]) -> list[Callable[[], Any]]:
-        """Return what yields points, one group to be tried after the other."""
+    def _groups(
+        self, ends: list[tuple[float, np.ndarray]]
+    ) -> Iterator[Iterable[np.ndarray]]:
+        """Yield groups of points, one to be tried after the other."""
         if len(self.near) and len(self.other) > CROWD:
-            return [lambda: self.near]
-        changed = functools.partial(self._changed, ends)
-        begun = functools.partial(self._candidates, ends)
-        groups: list[Callable[[], Any]] = [
-            begun,
-            self._scaled,
-            self._in_turn,
-            self._chirping,
-        ]
-        return [*groups, *[changed] * CHANGES]
+            yield self.near
+            return
+        yield self._candidates(ends)
+        yield self._scaled()
+        for turn in range(1 if self.is_relative else ROUNDS):
+            yield self._in_turn()
+            if turn == 0:
+                yield self._chirping()
+            yield from self._changes(ends)
+            best = self._least(ends)
+            if best is None or not self._leaves_something(best):
+                return
+
+    def _changes(
+        self, ends: list[tuple[float, np.ndarray]]
+    ) -> Iterator[Iterable[np.ndarray]]:
+        """Yield changes of the best end, while ends get lower."""
+        least = math.inf
+        for change in range(CHANGES):
+            before, least = least, min((fun for fun, _ in ends), default=math.inf)
+            if change >= 2 and not least < BETTER * before:
+                return
+            yield self._changed(ends)
 
     def _least(self, ends: list[tuple[float, np.ndarray]]) -> np.ndarray | None:
         """Return the best of some ends."""
@@ -208,11 +235,14 @@ class Search:
         known = self.regression, self.solver, self.jumps
         return Jumps(*known, self._completed, self.rng)
 
+    def _is_met(self, fun: float, x: np.ndarray) -> bool:
+        return self._is_resolved(x) and is_met(self.regression, x, fun)
+
     def _is_enough(self, fun: float, x: np.ndarray) -> bool:
         """Return whether a start needn't be bettered: what it leaves has no pattern."""
         if not self._is_resolved(x):
             return False
-        if is_met(self.regression, x, fun):
+        if self._is_met(fun, x):
             return True
         if has_waves(self.regression):
             return False
@@ -222,13 +252,23 @@ class Search:
     def _leaves_something(self, x: np.ndarray) -> bool:
         """Return whether a better point is likely: few rows may be met by chance."""
         point = self.regression.gauss_newton(x)
-        return is_structured(self.regression, x) or bool(is_ill_conditioned(point))
+        pattern = is_structured(self.regression, x, LIKELY)
+        return pattern or self._cancels(x) or bool(is_ill_conditioned(point))
+
+    def _cancels(self, x: np.ndarray) -> bool:
+        """Return whether terms are large, and only their sum is not.
+
+        As two peaks at one place are, which stand for the slope of one.
+        """
+        terms = self.regression.curve(x)[1][:, self.linear] * x[self.linear]
+        largest = CANCELLED * abs(self.solver.target).max()
+        return bool(len(self.linear) > 1 and (abs(terms) > largest).any())
 
     def _refined(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         limits = Limits(1e-3, ITERATIONS)
         point, _, _ = self.regression.minimize(x, self.lower, self.upper, limits)
         x = self._turned_back(point.x)
-        return (point.fun if math.isfinite(point.fun) else math.inf), x
+        return (point.fun if self._is_finite(x) else math.inf), x
 
     def _turned_back(self, x: np.ndarray) -> np.ndarray:
         """Return a point with phases that are small, as their digits are few."""
@@ -276,11 +316,12 @@ class Search:
     # ------------------------------------------------------------- candidates
 
     def _candidates(self, ends: list[tuple[float, np.ndarray]]) -> Any:
-        """Yield points: all ones, then draws on the scales that the columns have."""
+        """Yield points: all ones, then draws on scales of the columns and formula."""
         for draw in range(DRAWS):
             x = self.given.copy()
             x[self.other] = [self._drawn(p) if draw else 1.0 for p in self.other]
-            yield np.clip(x, self.lower, self.upper)
+            x = np.clip(x, self.lower, self.upper)
+            yield self._redrawn(x, self.other) if draw % 2 else x
         yield from self.near
         yield from self._of_relative_size(ends)
 
@@ -310,19 +351,50 @@ class Search:
 
     def _in_turn(self) -> Any:
         """Yield points where one term after the other was placed on what was left."""
-        for _ in range(TURNS if self.terms and self.scales.parts else 0):
-            yield self._placed(self._redrawn(self._somewhere(), self.other))
+        if not self.terms or not self.scales.parts:
+            return
+        for turn in range(TURNS):
+            x = self._redrawn(self._somewhere(), self.other)
+            yield self._placed(x, self._view() if turn else 1.0, refit=turn % 4 < 3)
+
+    def _view(self) -> Any:
+        """Return what rows count as seen from one of them, the less the farther."""
+        if not self.columns:
+            return 1.0
+        column = self.columns[int(self.rng.integers(len(self.columns)))]
+        away = abs(column - self.rng.choice(column))
+        return np.exp(-away / (NEAR * float(np.ptp(column)) or 1.0))
 
     def _changed(self, ends: list[tuple[float, np.ndarray]]) -> Any:
-        """Yield the best end with some parameters redrawn, if it leaves a pattern."""
+        """Yield the best end with some parameters redrawn, if it leaves a pattern.
+
+        Where its terms cancel, the best end whose terms don't is changed, too.
+        """
         best = self._least(ends)
         if best is None or not self._leaves_something(best):
             return
-        left = self.solver.solved(best[None], self.linear).residuals[0]
-        for _ in range(DRAWS):
-            count = int(self.rng.integers(1, 4))
-            some = self.rng.permutation(self.other)[:count].tolist()
-            yield self._aimed(best, some, left)
+        plain = self._least([end for end in ends if not self._cancels(end[1])])
+        bases = [best] if plain is None or plain is best else [best, plain]
+        whole = Term([], self.other)
+        parts = [term for term in self.terms if len(term.other) < len(self.other)]
+        aims = [
+            (base, term, self._left_without(term, base))
+            for base in bases
+            for term in [whole, *parts]
+        ]
+        for draw in range(DRAWS):
+            base, term, left = aims[draw % len(aims)]
+            some = term.other
+            if term is whole:
+                count = int(self.rng.integers(1, 4))
+                some = self.rng.permutation(some)[:count].tolist()
+            yield self._aimed(base, some, left)
+
+    def _left_without(self, term: Term, x: np.ndarray) -> np.ndarray:
+        """Return what is left at a point where a term isn't."""
+        others = [p for p in self.linear if p not in term.linear]
+        left: np.ndarray = self.solver.solved(x[None], others).residuals[0]
+        return left
 
     def _exchanged(self, x: np.ndarray) -> Iterator[np.ndarray]:
         """Yield points where two terms stand in each other's place."""
@@ -347,12 +419,17 @@ class Search:
             if not (usable and np.ptp(phase) > 0.0 and np.ptp(curve) > 0.0):
                 continue  # it is a phase
             for found in chirps(phase, left, self._limit(phase), curve, known):
-                for _ in range(TRIES):
+                for _ in range(PHASES):
                     x = self._redrawn(self._somewhere(), self.other)
                     x[at], x[bend] = found
                     yield np.clip(x, self.lower, self.upper)
 
-    def _placed(self, x: np.ndarray) -> np.ndarray:
+    def _placed(self, x: np.ndarray, view: Any, refit: bool) -> np.ndarray:
+        """Return a point with terms placed on what those before them leave.
+
+        What is left counts as it is seen, so that it isn't always the same. Those that
+        are placed may be fitted together, before another one is.
+        """
         solved = [p for p in self.linear if all(p not in t.linear for t in self.terms)]
         done: set[int] = set()
         for term in self.terms:
@@ -360,9 +437,21 @@ class Search:
             solved = [*solved, *term.linear]
             own = [p for p in term.other if p not in done]
             done.update(own)
-            tries = np.array([self._aimed(x, own, left) for _ in range(TRIES)])
-            x = tries[np.argmin(self.solver.solved(tries, solved).costs)]
+            tries = np.array([self._aimed(x, own, view * left) for _ in range(TRIES)])
+            tried = self.solver.solved(tries, solved)
+            x = tried.points[np.argmin(tried.costs)]
+            if refit:
+                x = self._refitted(x, [*solved, *done])
         return x
+
+    def _refitted(self, x: np.ndarray, places: list[int]) -> np.ndarray:
+        """Return the end of a short descent along some parameters."""
+        lower, upper = x.copy(), x.copy()
+        lower[places], upper[places] = self.lower[places], self.upper[places]
+        if not self._is_finite(x):
+            return x
+        ended = self.regression.minimize(x, lower, upper, Limits(1e-3, ITERATIONS))
+        return ended.point.x if self._is_finite(ended.point.x) else x
 
     def _aimed(self, x: np.ndarray, places: list[int], left: np.ndarray) -> np.ndarray:
         """Return a point whose places are where most is left, others redrawn."""

@@ -90,7 +90,8 @@ class FitTable:
     @property
     def names(self) -> tuple[str, ...]:
         """All columns, and those that were made."""
-        return (*self._table.names, *self.made)
+        names = self._table.names
+        return (*names, *self.made) if self.made else names
 
     def label(self, name: str) -> tuple[str, ...]:
         """Take a column for one of labels; return them."""
@@ -114,7 +115,7 @@ class FitTable:
     def raw(self, name: str) -> Any:
         """Return a column as it was given."""
         if isinstance(self.data, (Mapping, np.ndarray)):
-            return self.data[self._key(name)]
+            return self.data[self._table.key(name)]
         import narwhals.stable.v2 as nw
 
         frame = nw.from_native(self.data)
@@ -128,13 +129,6 @@ class FitTable:
         if dated or texts or series.dtype.is_numeric():
             return series.to_numpy()
         return series.to_native()
-
-    def _key(self, name: str) -> Any:
-        if name not in self.names:
-            self._table.arrays([name])  # which says so
-        if isinstance(self.data, np.ndarray) or name in self.data:
-            return name
-        return next(key for key in self.data if str(key) == name)
 
     def arrays(
         self, names: Iterable[str], beside: Mapping[str, Any] | None = None
@@ -169,9 +163,9 @@ class FitTable:
 
     def _special(self, name: str) -> tuple[np.ndarray] | None:
         """Return the numbers of labels and dates, None of what are numbers."""
-        for known in (self.labelled, self.made):
-            if name in known:
-                return (known[name],)
+        known = self.labelled.get(name, self.made.get(name))
+        if known is not None:
+            return (known,)
         if name not in self.names or self._is_number(name):
             return None
         moments = _moments(name, self.raw(name))
@@ -252,9 +246,10 @@ def _label(name: str, entry: Any) -> str | None:
 def _moments(name: str, column: Any) -> np.ndarray | None:
     """Return dates and spans of time as NumPy has them; None of anything else."""
     array = column if isinstance(column, np.ndarray) else array_of(name, column)
-    if array.dtype.kind in "mM" and array.ndim == 1:
+    kind = array.dtype.kind
+    if kind in "mM" and array.ndim == 1:
         return array
-    if array.dtype.kind not in "OU" or array.ndim != 1 or not len(array):
+    if kind not in "OU" or array.ndim != 1 or not len(array):
         return None
     entries = [entry for entry in array.tolist() if entry is not None]
     if not entries:

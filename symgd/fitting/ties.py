@@ -58,6 +58,8 @@ def read(fixed: Any, tied: Any) -> tuple[Tie, ...]:
     FormulaError, InputError
         If something isn't a number or a formula, or stands in both.
     """
+    if fixed is None and tied is None:
+        return ()
     numbers, formulas = _mapping("fixed", fixed), _mapping("tied", tied)
     if both := [name for name in numbers if name in formulas]:
         raise InputError(f"{both[0]!r} is fixed and tied: give one of them")
@@ -162,8 +164,7 @@ def put_into(model: sp.Expr, ties: Iterable[Tie]) -> sp.Expr:
 
 def check_is_free(what: str, given: Any, ties: Iterable[Tie]) -> None:
     """Refuse a start or bounds of what isn't free."""
-    names = {str(name) for name in given} if isinstance(given, Mapping) else set()
     for tie in ties:
-        if tie.name in names:
+        if isinstance(given, Mapping) and tie.name in map(str, given):
             problem = f"{tie.name!r} is in {what}, and {tie.kind}: {tie.told}"
             raise InputError(f"{problem}; leave out one of them")

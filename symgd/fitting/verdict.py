@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from symgd.fitting.goodness import beside_a_constant, has_waves, is_met, is_structured
-from symgd.fitting.levenberg_marquardt import End, is_ill_conditioned, told
+from symgd.fitting.levenberg_marquardt import End, is_ill_conditioned
 from symgd.fitting.regression import Regression
-from symgd.language.text import number
+from symgd.language.text import number, told
 from symgd.native.status import Status
 
 GOOD = 1e-3  # of a constant's sum: no more is asked of what is lower
@@ -27,8 +27,9 @@ def judged(regression: Regression, end: End, free: np.ndarray) -> End:
     """Return an end; where it is no better than a plateau, as no success."""
     if not end.status.success:
         return end
-    problem = _problem(regression, end.x, end.fun, free)
-    if not problem or _is_linear(regression):
+    if _is_linear(regression):
+        return end
+    if not (problem := _problem(regression, end.x, end.fun, free)):
         return end
     message = f"{problem}; {told(end.message)}"
     return end._replace(status=Status.ABNORMAL, message=message)
@@ -66,7 +67,7 @@ def reservation(regression: Regression, end: End, free: np.ndarray) -> str:
 
 def is_poor(regression: Regression, end: End, free: np.ndarray) -> bool:
     """Return whether another start might well end lower."""
-    return _might_be_lower(regression, end, free) and not _is_linear(regression)
+    return not _is_linear(regression) and _might_be_lower(regression, end, free)
 
 
 def _might_be_lower(regression: Regression, end: End, free: np.ndarray) -> bool:
@@ -77,8 +78,10 @@ def _might_be_lower(regression: Regression, end: End, free: np.ndarray) -> bool:
     if regression.formulas.breaking:  # no descent moves them
         return True
     left = beside_a_constant(regression, end.x, end.fun)
+    if is_ill_conditioned(regression.gauss_newton(end.x)):
+        return True
     if left <= GOOD:
-        return is_ill_conditioned(regression.gauss_newton(end.x))
+        return False
     if left > POOR or has_waves(regression):
         return True
     return is_structured(regression, end.x)
@@ -104,7 +107,7 @@ def _problem(
     left, least = beside_a_constant(regression, x, fun), regression.sum_of_a_constant
     if left >= NO_BETTER:
         return f"the fit is no better than a constant, whose sum is {number(least)}"
-    by_chance = (free.sum() - 1) / max(1, regression.count - 1)
+    by_chance = (np.count_nonzero(free) - 1) / max(1, regression.count - 1)
     if 1.0 - left <= by_chance < 1.0:
         return (
             f"the fit is no better than a constant, whose sum is {number(least)}, "
@@ -120,8 +123,9 @@ def _ran_to_a_limit(regression: Regression, x: np.ndarray) -> bool:
 
     What they do together isn't determined then, and residuals show that it's not it.
     """
-    far = np.abs(x) > FAR * max(1.0, regression.extent.largest)
-    if not far.any() or regression.count > SEEN:
+    if regression.count > SEEN or max(map(abs, x.tolist())) <= FAR:
+        return False
+    if not (np.abs(x) > FAR * regression.extent.largest).any():
         return False
     undetermined = is_ill_conditioned(regression.gauss_newton(x))
     return bool(undetermined) and is_structured(regression, x)

@@ -13,7 +13,7 @@ and Vandenberghe 2004, "Convex Optimization", section 9.5.1 (the decrement).
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, nan
 from typing import Any
 
 from symgd.kernels.common import NOISE, WORD, is_held
@@ -64,6 +64,7 @@ TINY = 1e-150
 NONE = 1e-10  # of the largest curvature: below, it is that of a singular Hessian
 EXACTLY = 1e-28  # of f: what promises less is the rounding of a gradient
 BEYOND_MEASURE = 4e-12  # of f, which may have lost digits on the way
+BESIDE = 1e-2  # of x: where a plateau is level
 TIGHT = 1e-8  # of the gradient at the start, where no curvature is known
 
 
@@ -92,6 +93,43 @@ def _moved(x: Any, origin: Any, work: Any) -> float:
         elif free[k] != 0.0 and abs(step[k]) > NOISE * scale[k] * largest:
             moved = max(moved, 1.0)
     return moved
+
+
+@jit
+def _is_read(function: Any, p: Any, end: Any, x: Any, work: Any, only: int) -> bool:
+    """Return whether f reads a variable that may be in no term, or any of them: -1.
+
+    What is no number spoils all terms in which it is, whatever their size.
+    """
+    n = end.variables
+    free = floats(work.free, (n,))
+    trial = floats(work.trial, (n,))
+    for k in range(n):
+        wanted = free[k] == STRAIGHT if only < 0 else k == only
+        trial[k] = nan if wanted else x[k]
+    end.evaluations += 1
+    value = evaluate(function, trial, p, floats(work.trial_g, (n,)))
+    return value != end.value
+
+
+@jit
+def _hold_unread(function: Any, p: Any, end: Any, x: Any, g: Any, work: Any) -> None:
+    """Take variables out of the free ones that are in no term: they stay as given."""
+    n = end.variables
+    free = floats(work.free, (n,))
+    scale = floats(work.scale, (n,))
+    count = 0
+    for k in range(n):
+        if free[k] == STRAIGHT and g[k] == 0.0:
+            count += 1
+    if count == 0:
+        return
+    any_read = _is_read(function, p, end, x, work, -1)
+    for k in range(n):
+        if free[k] != STRAIGHT or g[k] != 0.0:
+            continue
+        if not any_read or not _is_read(function, p, end, x, work, k):
+            free[k], scale[k] = 0.0, 0.0
 
 
 @jit
@@ -168,6 +206,8 @@ def examine(
             *(a, v, 0.0),
         )
         return LOWER if end.lower_value < inf else UNKNOWN
+    if end.analytic:
+        _hold_unread(function, p, end, x, g, work)
     diagonalise(a, v, floats(work.along, (n,)), floats(work.moves, (n,)))
     largest = 0.0
     for i in range(n):
@@ -318,6 +358,39 @@ def _same(x: Any, other: Any, origin: Any) -> bool:
     return apart <= NEAR * far
 
 
+@jit
+def _is_on_plateau(
+    function: Any, p: Any, x: Any, g: Any, lower: Any, upper: Any, work: Any
+) -> bool:
+    """Return whether slopes that are 0 are so beside a point, too, though f has them.
+
+    No smooth function is level along some coordinates, unless it is constant.
+    """
+    n = x.shape[0]
+    beside, slope = floats(work.beside, (n,)), floats(work.beside_g, (n,))
+    largest, level, seed = 0.0, 0, 1
+    for k in range(n):
+        largest = max(largest, abs(x[k]))
+        level += 1 if g[k] == 0.0 else 0
+    if level == 0:
+        return False
+    for k in range(n):
+        seed = (1103515245 * seed + 12345) % 2147483648
+        size = abs(x[k]) if x[k] != 0.0 else (largest if largest > 0.0 else 1.0)
+        moved = x[k] + BESIDE * (seed / 1073741824.0 - 1.0) * size
+        beside[k] = min(max(moved, lower[k]), upper[k])
+    evaluate(function, beside, p, slope)
+    level = 0
+    for k in range(n):
+        is_level = g[k] == 0.0 and slope[k] == 0.0 and beside[k] != x[k]
+        level += 1 if is_level else 0
+        beside[k] = nan if is_level else x[k]
+    if level == 0:
+        return False
+    spoilt = evaluate(function, beside, p, slope)
+    return spoilt != spoilt
+
+
 def each_entry(
     end: Any,
     arrays: Any,
@@ -358,6 +431,13 @@ def each_entry(
             fallen = state.first - values[i]
             left = state.close < inf and _steep(
                 points[i], gradients[i], origins[i], slope, fallen
+            )
+            left = left or (
+                state.analytic == 2.0
+                and _is_on_plateau(
+                    *(at.function, constants[i], points[i], gradients[i]),
+                    *(low, high, at),
+                )
             )
         else:
             verdict = examine(

@@ -9,7 +9,8 @@ where no step does, the violation alone is lowered (restoration). A point where 
 no way on is infeasible. Sides are never crossed: nothing is evaluated beyond them.
 
 Its parts: ``lagrangian`` (what is known at a point), ``sides`` (the barrier),
-``newton_system``, ``filtering`` (which steps are made), ``restoration``.
+``newton_system``, ``filtering`` (which steps are made), ``restoration``,
+``second_order`` (what an end is).
 
 Sources: Wächter and Biegler 2006, "On the implementation of an interior-point filter
 line-search algorithm for large-scale nonlinear programming", sections 2 and 3;
@@ -22,7 +23,7 @@ from math import inf
 from typing import Any
 
 from symgd.kernels.common import LOWEST
-from symgd.kernels.factoring import EPS, factored
+from symgd.kernels.factoring import EPS
 from symgd.kernels.filtering import by_value, lower_barrier, remember, searched
 from symgd.kernels.lagrangian import (
     FAINT,
@@ -36,8 +37,9 @@ from symgd.kernels.lagrangian import (
     scale_of,
     sum_of,
 )
-from symgd.kernels.newton_system import fill, multipliers, newton
+from symgd.kernels.newton_system import correct, multipliers, newton
 from symgd.kernels.restoration import FEASIBLE, RESTORATIONS, restore
+from symgd.kernels.second_order import examine
 from symgd.kernels.sides import (
     barrier_function,
     inside,
@@ -46,7 +48,6 @@ from symgd.kernels.sides import (
     place_trial,
     set_sides,
     side_steps,
-    to_sides,
     weights_of_sides,
     with_barrier,
 )
@@ -75,9 +76,6 @@ SOLVED = 10.0  # times mu: when the barrier problem is done
 SHORT, CRAWL = 1e-2, 10  # steps that are no progress, so many in a row
 BOTTOM = -1e12  # times the value at the start: a feasible point so low has no lowest
 AWAY = 1e10  # so far out
-LEVEL = 1e-4  # of what f changed by: curvature that is little
-CLEARLY = 1e3  # times a multiplier: a slack that shows that the row holds nothing
-FLAT = 1e-9  # of the largest second derivative: what curves no more is flat
 
 
 @jit
@@ -177,40 +175,6 @@ def _is_solved(run: Any, at: Any, tolerance: float) -> bool:
 
 
 @jit
-def _curving(run: Any, at: Any, p: Any) -> None:
-    """Note in how many directions the Lagrangian curves the other way.
-
-    What the barrier leaves of the multiplier of a constraint that doesn't hold the
-    point is no part of it.
-    """
-    size, m, nx, me = run.unknowns, run.constraints, run.moving, run.equalities
-    values, v = floats(at.values, (run.entries,)), floats(at.v, (size,))
-    own, largest = floats(at.other_step, (size,)), 0.0
-    low, high = floats(at.v_low, (size,)), floats(at.v_high, (size,))
-    y, holding = floats(at.y, (m,)), floats(at.h_more, (m,))
-    for k in range(m):
-        i = nx + k - me
-        free = k >= me and min(v[i] - low[i], high[i] - v[i]) > CLEARLY * abs(y[k])
-        holding[k] = 0.0 if free else y[k]
-    differentiate(run, at, p, v, holding, run.scale)
-    for e in range(run.hessians):
-        largest = max(largest, abs(values[e]))
-    for i in range(size):
-        own[i] = 0.0
-    weights_of_sides(run, at, own)
-    fill(run, at, 1.0, FLAT * largest, 0.0, own)
-    run.curved = max(0, factored(run, at) - m)
-    # Beside what f changed by on the way.
-    far = 0.0
-    for j in range(run.moving):
-        far += v[j] * v[j]
-    changed = run.scale * max(abs(run.first_value - run.value), abs(run.value))
-    level = LEVEL * changed / far if far > 0.0 else 0.0
-    fill(run, at, 1.0, -max(level, FLAT * largest), 0.0, own)
-    run.level = max(0, factored(run, at) - m) if level > 0.0 else 1
-
-
-@jit
 def _keep_solved(run: Any, at: Any) -> None:
     """Keep an iterate that is solved: beyond rounding, a step only spoils it."""
     size, m = run.unknowns, run.constraints
@@ -246,7 +210,7 @@ def _judged(run: Any, at: Any, p: Any, status: int) -> int:
     elif status == STALLED and not _is_solved(run, at, ROUGHLY):
         status = ABNORMAL
     if status in (CONVERGED, STALLED):
-        _curving(run, at, p)
+        examine(run, at, p)
     return status
 
 
@@ -274,7 +238,7 @@ def _step(run: Any, at: Any, p: Any) -> int:
         right[size + k] = -h[k]
     if not newton(run, at, mu, 0.0, own):
         return ABNORMAL
-    part, share = to_sides(run, at, step, mu), 0.0
+    part, share = correct(run, at, mu), 0.0
     theta, phi = sum_of(h), barrier_function(run, at, run.scale * run.value, v, mu)
     falls, moved, worst = 0.0, 0.0, 0.0
     for i in range(size):

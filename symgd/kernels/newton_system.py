@@ -1,6 +1,8 @@
 """Newton's system of the optimality conditions, made to have the right signs.
 
-Source: Wächter and Biegler 2006, section 3.1; see ``kernels.interior``.
+Sources: Wächter and Biegler 2006, section 3.1; see ``kernels.interior``. Colombo and
+Gondzio 2008, "Further development of multiple centrality correctors for interior point
+methods" (the correction).
 """
 
 from __future__ import annotations
@@ -9,12 +11,13 @@ from math import inf, sqrt
 from typing import Any
 
 from symgd.kernels.factoring import factored, solved
-from symgd.kernels.sides import LARGE_MULTIPLIER
+from symgd.kernels.sides import LARGE_MULTIPLIER, bend, side_steps, to_sides
 from symgd.lowering.intrinsics import floats, integers
 from symgd.lowering.jitting import jit
 
 FIRST_SHIFT, SHIFTS, FARTHEST_SHIFT = 1e-4, 60, 1e40
 SINGULAR = 1e-5  # of a system's right side, which solving it must leave at most
+WHOLE, LONGER = 0.99, 1.1  # steps that need no correction; those that one must make
 
 
 @jit
@@ -99,6 +102,41 @@ def newton(run: Any, at: Any, mu: float, corner: float, own: Any) -> bool:
             if added > FARTHEST_SHIFT:
                 return False
     return False
+
+
+@jit
+def correct(run: Any, at: Any, mu: float) -> float:
+    """Correct a step that sides cut short, if that makes it longer.
+
+    Products of gaps and multipliers are to be mu: what a straight step misses that by
+    is known after it.
+
+    Returns
+    -------
+    float
+        How much of the step leads no nearer to a side than may be.
+    """
+    size, every = run.unknowns, run.unknowns + run.constraints
+    step, other = floats(at.step, (every,)), floats(at.other_step, (every,))
+    right = floats(at.right, (every,))
+    bent_low, bent_high = floats(at.bent_low, (size,)), floats(at.bent_high, (size,))
+    bend(run, at, step, 0.0)
+    part, share = to_sides(run, at, step, mu), side_steps(run, at, step, mu)
+    if min(part, share) >= WHOLE:
+        return part
+    bend(run, at, step, part * share)
+    for i in range(size):
+        right[i] -= bent_low[i] + bent_high[i]
+    solved(run, at, right, other)
+    more = to_sides(run, at, other, mu)
+    if more * side_steps(run, at, other, mu) > LONGER * part * share:
+        for i in range(every):
+            step[i] = other[i]
+        return more
+    for i in range(size):
+        right[i] += bent_low[i] + bent_high[i]
+    bend(run, at, step, 0.0)
+    return part
 
 
 @jit

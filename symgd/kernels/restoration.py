@@ -14,6 +14,7 @@ from symgd.kernels.lagrangian import add_multiples, differentiate, observe, sum_
 from symgd.kernels.newton_system import newton
 from symgd.kernels.sides import (
     barrier_function,
+    bend,
     move_sides,
     place_trial,
     side_steps,
@@ -61,6 +62,7 @@ def restore(run: Any, at: Any, p: Any) -> int:
         begun[i] = v[i]
         z_low[i] = min(1e3, mu / (v[i] - low[i])) if low[i] > -inf else 0.0
         z_high[i] = min(1e3, mu / (high[i] - v[i])) if high[i] < inf else 0.0
+    bend(run, at, step, 0.0)  # its steps are straight
     convexity, run.convexity = run.convexity, 0.0
     for count in range(RESTORING):
         gradient, apart, off, worst = 0.0, 0.0, 0.0, 0.0

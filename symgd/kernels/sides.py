@@ -13,6 +13,7 @@ from symgd.lowering.intrinsics import floats
 from symgd.lowering.jitting import jit
 
 PUSHED = 1e-2  # from the sides, as a part of them
+MOST_BENT = 10.0  # of the barrier parameter, that products are moved by
 LARGE_MULTIPLIER = 1e3  # at first: such an estimate is dropped
 TO_BOUNDARY = 0.99  # of the way to a side, at most
 CLOSEST = 4.0 * EPS  # of a side, to itself: nearer, a gap has no digits
@@ -111,19 +112,41 @@ def side_steps(run: Any, at: Any, step: Any, mu: float) -> float:
     low, high = floats(at.v_low, (size,)), floats(at.v_high, (size,))
     z_low, z_high = floats(at.z_low, (size,)), floats(at.z_high, (size,))
     dz_low, dz_high = floats(at.dz_low, (size,)), floats(at.dz_high, (size,))
+    bent_low, bent_high = floats(at.bent_low, (size,)), floats(at.bent_high, (size,))
     for i in range(size):
-        dz_low[i] = dz_high[i] = 0.0
+        dz_low[i], dz_high[i] = -bent_low[i], bent_high[i]
         if low[i] > -inf:
             gap = v[i] - low[i]
-            dz_low[i] = mu / gap - z_low[i] - z_low[i] / gap * step[i]
+            dz_low[i] += mu / gap - z_low[i] - z_low[i] / gap * step[i]
             if dz_low[i] < 0.0:
                 part = min(part, -most * z_low[i] / dz_low[i])
         if high[i] < inf:
             gap = high[i] - v[i]
-            dz_high[i] = mu / gap - z_high[i] + z_high[i] / gap * step[i]
+            dz_high[i] += mu / gap - z_high[i] + z_high[i] / gap * step[i]
             if dz_high[i] < 0.0:
                 part = min(part, -most * z_high[i] / dz_high[i])
     return part
+
+
+@jit
+def bend(run: Any, at: Any, step: Any, weight: float) -> None:
+    """Note what products of gaps and multipliers miss mu by, after a straight step.
+
+    It is to be made up for by the multipliers; so much of it as the weight says.
+    """
+    size, most = run.unknowns, MOST_BENT * run.barrier
+    v = floats(at.v, (size,))
+    low, high = floats(at.v_low, (size,)), floats(at.v_high, (size,))
+    dz_low, dz_high = floats(at.dz_low, (size,)), floats(at.dz_high, (size,))
+    bent_low, bent_high = floats(at.bent_low, (size,)), floats(at.bent_high, (size,))
+    for i in range(size):
+        bent_low[i] = bent_high[i] = 0.0
+        if weight > 0.0 and low[i] > -inf:
+            product = weight * step[i] * dz_low[i]
+            bent_low[i] = max(-most, min(most, product)) / (v[i] - low[i])
+        if weight > 0.0 and high[i] < inf:
+            product = weight * step[i] * dz_high[i]
+            bent_high[i] = max(-most, min(most, product)) / (high[i] - v[i])
 
 
 @jit

@@ -5,6 +5,7 @@ The nodes of the expression tree, and the natural sort order of names.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -281,6 +282,7 @@ def replaced(node: Any, known: Mapping[Any, Any]) -> Any:
     return renewed(node)
 
 
+@functools.lru_cache(maxsize=1024)
 def symbol(name: str) -> sp.Symbol:
     """Return the symbol that stands for a name in every formula: a real one."""
     return sp.Symbol(name, real=True)

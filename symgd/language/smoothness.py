@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import sympy as sp
@@ -101,3 +102,20 @@ def _is_fixed_choice(part: sp.Basic, parts: set[sp.Basic]) -> bool:
     if isinstance(part, sp.Piecewise):
         return not any(pair.args[1] in parts for pair in part.args)
     return isinstance(part, ExprCondPair) and part.args[1] not in parts
+
+
+def poles_of(parts: set[sp.Basic]) -> dict[str, float]:
+    """Return at which number of a variable the last pole of a gamma function is.
+
+    >>> x, y = sp.symbols("x y", real=True)
+    >>> poles_of(varying(sp.gamma(x + 2) * sp.gamma(x * y), ["x", "y"]))
+    {'x': -2.0}
+    """
+    found: dict[str, float] = {}
+    for part in parts:
+        if isinstance(part, sp.gamma):
+            shift, of = part.args[0].as_coeff_Add()
+            of = of.base.label if isinstance(of, sp.Indexed) else of
+            if isinstance(of, sp.Symbol):
+                found[of.name] = max(-float(shift), found.get(of.name, -math.inf))
+    return found

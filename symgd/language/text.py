@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 CONSTANT_NAMES = frozenset({"E", "pi", "π"})  # in formulas
+
+Told: TypeAlias = str | Callable[[], str]  # a message, which many never ask for
+
+
+def told(message: Told) -> str:
+    """Return a message, made when it is asked for."""
+    return message if isinstance(message, str) else message()
 
 
 def plain(value: Any) -> Any:

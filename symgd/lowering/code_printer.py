@@ -103,9 +103,9 @@ class NumericPrinter(Printer):
         except (ArithmeticError, TypeError):
             number = math.inf
         if not math.isfinite(number):
-            raise FormulaError(
-                f"{text_of(expr)} is too large for float64, or no number"
-            )
+            shown = str(expr) if expr.is_Float else text_of(expr)
+            problem = f"a coefficient, {shown}, is too large for float64, or no number"
+            raise FormulaError(f"{problem}: write it in other units")
         return _Code(repr(number), _NEGATION if number < 0 else _ATOM, 0.0)
 
     def _code_Symbol(self, expr: sp.Symbol) -> _Code:

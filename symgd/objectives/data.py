@@ -39,6 +39,7 @@ _REMEDIES = {
     "": "convert it to numbers, or encode its categories as numbers",
 }
 
+FLOAT64 = np.dtype(np.float64)
 SAMPLED = 2**30  # bytes of a column; of more, only some rows tell it from another
 _CHUNK = 2**17  # entries: 1 MB, which stays in a core's cache
 _SHOWN = 3
@@ -93,13 +94,10 @@ class DataTable:
         self.partitions: Any = data if hasattr(data, "stand_ins") else None
         keys, self._columns = _opened(data)
         self._keys = {str(key): key for key in keys}
-        if twice := repeated(map(str, keys)):
+        self.names = tuple(self._keys)
+        if len(self.names) < len(keys):
+            twice = repeated(map(str, keys))
             raise InputError(f"data has two columns named {twice!r}")
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All columns; none of them has been read."""
-        return tuple(self._keys)
 
     def arrays(self, names: Iterable[str]) -> dict[str, np.ndarray]:
         """Return columns as finite numbers of a type that loops read.
@@ -115,19 +113,23 @@ class DataTable:
             without entries, and for entries that aren't finite unless they are dropped.
         """
         names = list(dict.fromkeys(names))
-        for name in names:
-            if name not in self._keys:
-                known = ", ".join(map(str, self._keys)) or "none"
-                hint = guess(name, map(str, self._keys))
-                raise InputError(f"there is no column {name!r}{hint}; columns: {known}")
+        keys = [self.key(name) for name in names]
         if self.partitions is not None:
             far = self.partitions.stand_ins(names)
-            near = self._read([name for name in names if name not in far])
+            here = [name for name in names if name not in far]
+            near = self._read(here, [self._keys[name] for name in here])
             return {name: (far if name in far else near)[name] for name in names}
-        return self._read(names)
+        return self._read(names, keys)
 
-    def _read(self, names: list[str]) -> dict[str, np.ndarray]:
-        values = self._columns([self._keys[name] for name in names])
+    def key(self, name: str) -> Any:
+        """Return by what a column is found in the data; InputError if there is none."""
+        if name not in self._keys:
+            hint, known = guess(name, self.names), ", ".join(self.names) or "none"
+            raise InputError(f"there is no column {name!r}{hint}; columns: {known}")
+        return self._keys[name]
+
+    def _read(self, names: list[str], keys: list[Any]) -> dict[str, np.ndarray]:
+        values = self._columns(keys)
         arrays = {
             name: _numbers(name, value)
             for name, value in zip(names, values, strict=True)
@@ -275,6 +277,8 @@ def _numbers(name: str, value: Any) -> np.ndarray:
 
 
 def _converted(name: str, column: np.ndarray) -> np.ndarray:
+    if column.dtype is FLOAT64:
+        return column
     if column.dtype == object:
         return _from_objects(name, column)
     kind = column.dtype.str[1:]

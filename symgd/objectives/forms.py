@@ -65,7 +65,13 @@ class Forms:
     def read(self, variables: tuple[str, ...]) -> None:
         """Find out what a later process need not find out again."""
         from symgd.language.nodes import length_of
-        from symgd.language.smoothness import has_roots, is_analytic, may_jump, varying
+        from symgd.language.smoothness import (
+            has_roots,
+            is_analytic,
+            may_jump,
+            poles_of,
+            varying,
+        )
 
         parts = varying(self.expression, variables)
         self.facts = {
@@ -74,6 +80,7 @@ class Forms:
             "jumps": may_jump(parts),
             "analytic": is_analytic(parts),
             "roots": has_roots(parts),
+            "poles": poles_of(parts),
         }
 
     def scalars(self) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ def named(value: Any) -> Any:
 
     One that only counts its rows, and anything else, is returned as it is.
     """
+    if value is None or type(value) is dict:
+        return value
     labels: Any = getattr(value, "index", None)
     if isinstance(value, Mapping) or callable(labels) or not hasattr(value, "to_dict"):
         return value

@@ -522,6 +522,13 @@ class Objective:
         return self.is_analytic and not self._forms.facts["roots"]
 
     @property
+    def poles(self) -> dict[int, float]:
+        """Coordinates of which a gamma function is taken, and its last pole in each."""
+        known = self._forms.facts["poles"].items()
+        places = self.space.places
+        return {k: pole for name, pole in known for k in places(name, "variable")}
+
+    @property
     def has_quick_hessian(self) -> bool:
         """Whether the Hessian is of few variables and a short formula, if there is one.
 

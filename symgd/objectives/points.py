@@ -51,6 +51,10 @@ class Bounds:
             return self.count == other.count
         return (self.lower, self.upper) == (other.lower, other.upper)
 
+    def copied(self) -> Bounds:
+        """Return the same bounds, which may be changed."""
+        return Bounds.between(self.lower, self.upper)
+
     def enter(self, place: int, low: float, high: float) -> None:
         """Set the bounds of one coordinate."""
         self.lower[place], self.upper[place] = low, high
@@ -295,6 +299,8 @@ def _check_inside(point: array[float], space: Space, limits: Bounds) -> None:
             low, high = map(np.frombuffer, (limits.lower, limits.upper))
             fine &= (low <= x) & (x <= high)
         wrong = np.flatnonzero(~fine)[:1].tolist()
+    elif not limits.finite and all(map(math.isfinite, point)):
+        return
     else:
         sides = enumerate(zip(point, limits.lower, limits.upper, strict=True))
         wrong = [

@@ -114,9 +114,11 @@ class Space(Sequence[str]):
         """
         given = {str(name): value for name, value in values.items()}
         if self.is_plain and given.keys() == set(self.names):
-            told = f"{what} must be numbers: "
-            pairs = ((f"{told}{name} = ", given[name]) for name in self.names)
-            return array("d", [as_number(value, before) for before, value in pairs])
+            numbers = [given[name] for name in self.names]
+            if {*map(type, numbers)} != {float}:
+                told = (f"{what} must be numbers: {name} = " for name in self.names)
+                numbers = list(map(as_number, numbers, told))
+            return array("d", numbers)
         for name in given:
             self.places(name, f"variable in {what}")
         point = array("d", bytes(8 * self.size))

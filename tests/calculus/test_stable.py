@@ -39,6 +39,12 @@ AT_LIMITS = [
     ("x*log(x/y)", [0, 2], 0, [-np.inf, 0]),
     ("(1 - p)*log((1 - p)/0.7)", [1], 0, [np.inf]),
     ("(x**2 + y**2)*log(x**2 + y**2)", [0, 0], 0, [0, 0]),
+    ("x*log(1 + 2/x)", [0], 0, [np.inf]),
+    ("x*log1p(2/x)", [0], 0, [np.inf]),
+    ("x*log(1 + 2/x**2)", [0], 0, [np.inf]),
+    ("x**2*log(3 + 2/x)", [0], 0, [0]),
+    ("x*atan(1/x)", [0], 0, [np.pi / 2]),
+    ("log(gamma(x)) - 3*x", [0], np.inf, [-np.inf]),
     ("exp(-1/x**2)", [0], 0, [0]),
     ("sqrt(x**2 + y**2)", [0, 0], 0, [0, 0]),
     ("sqrt((x - 1)**2 + (y - 2)**2) + 0.1*x", [1, 2], 0.1, [0.1, 0]),
@@ -448,3 +454,28 @@ def test_a_run_begins_where_a_formula_overflows():
 def test_what_needs_nothing_stays_as_it_is():
     for text in ("x/y + exp(-x**2)", "log(1 + x**2)", "1/(2 + exp(-x**2))", "cos(x)/x"):
         assert stable(read(text)) == read(text)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "x*log(1 + 1/x)",
+        "x*log(1 + 2/x**2)",
+        "x**2*log(3 + 2/x)",
+        "x*log1p(3/x)",
+        "(x + 1)*log(1 + (2/x)**3)",
+        "x*atan(2/x)",
+    ],
+)
+@pytest.mark.parametrize("x", [1e-300, 1e-160, 1e-20, 0.3, 5.0, 1e3])
+def test_a_quotient_may_overflow_in_a_logarithm(formula, x):
+    found, wanted = computed(formula, [x]), exact(formula, ["x"], [x])
+    some = np.isfinite(wanted) & (np.abs(wanted) > 1e-290)
+    np.testing.assert_allclose(found[some], wanted[some], rtol=1e-9)
+
+
+@pytest.mark.parametrize("x", [-1.5, -3.7, -169.5, -251.5, -1001.5])
+def test_logarithms_of_gamma_functions_far_below_0(x):
+    wanted = float(mpmath.log(mpmath.gamma(x)))
+    assert Objective("log(gamma(x))").value([x]) == pytest.approx(wanted, rel=1e-14)
+    assert np.isnan(Objective("log(gamma(x))").value([x - 1]))

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symgd import Objective, minimize
+from symgd.descent.certificate import Certificate
 
 ANGLES, SEEDS = st.floats(0.0, 6.28), st.integers(0, 10**6)
 quick = settings(deadline=None, max_examples=20)
@@ -188,3 +189,51 @@ def test_prices_are_those_of_the_exact_point():
     two = minimize("x**2 + y**2", subject_to={"sum": "x + y >= 1e-12"})
     assert two.multipliers["sum"] == pytest.approx(1e-12)
     assert two.constraints["sum"] == pytest.approx(0.0, abs=1e-27)
+
+
+# -------------------------------------------------------- what holds an end, and how
+
+DISC_AND_LINE = Objective(
+    "(x - 2)**2 + (y - 2)**2",
+    subject_to=["x**2 + y**2 <= 1", "a*x + b*y <= c"],
+    parameters={"a": 1, "b": 1, "c": 5},
+)
+TOUCHED = 2**0.5  # c where the line touches the disc at the minimum
+
+
+def minimum_and_whether_others_were_looked_for(objective, start):
+    asked = []
+    spy = property(lambda _: asked.append(1) or False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Certificate, "may_be_others", spy)
+        result = minimize(objective, start)
+    assert result.success
+    return result.x, bool(asked)
+
+
+@pytest.mark.parametrize("c", [5.0, 1.0, TOUCHED])
+def test_other_multipliers_are_only_looked_for_where_gradients_may_depend(c):
+    objective = DISC_AND_LINE.with_parameters(c=c)
+    _, asked = minimum_and_whether_others_were_looked_for(objective, [0.3, 0.1])
+    assert asked == (c == TOUCHED)
+
+
+@quick
+@given(SEEDS)
+def test_that_gradients_depend_on_each_other_is_never_missed(seed):
+    """A row is a mixture of two others, and all three hold the minimum."""
+    rng = np.random.default_rng(seed)
+    two, x = rng.normal(size=(2, 3)), rng.normal(size=3)
+    rows = np.vstack([two, rng.uniform(0.5, 2.0, 2) @ two])
+    rows *= 10.0 ** rng.uniform(-1, 1, (3, 1))
+    target = x + rows.T @ rng.uniform(0.1, 1.0, 3)
+    objective = Objective(
+        "sum((x[i] - t[i])**2 for i in range(n))",
+        data={"a": rows, "s": rows @ x, "t": target},
+        subject_to="sum(a[k,i]*x[i] for i in range(n)) <= s[k] for k in range(m)",
+    )
+    found, asked = minimum_and_whether_others_were_looked_for(
+        objective, rng.normal(size=3)
+    )
+    np.testing.assert_allclose(found, x, atol=1e-6)
+    assert asked

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from symgd import Objective, minimize, minimize_many
 from symgd.descent.many_digits import ManyDigits
-from symgd.descent.newton_in_digits import never_arrives
+from symgd.descent.newton_in_digits import is_at_minimum, never_arrives
 
 INF = math.inf
 
@@ -19,6 +19,9 @@ TAILS = {
     "a power's": ("1/(1 + x**2)", [1e9]),
     "along a hyperbola": ("(x*y - 1)**2 + x**2", [1e-5, 1e5]),
     "along a parabola": ("cosh(y - x**2) + tanh(x)", [-20.0, 400.0]),
+    "steeper and steeper": ("exp(-x**4)", [3.0]),
+    "slower than any power": ("1/log(2 + x**2)", [1e6]),
+    "along a parabola, a hill's": ("exp(-x**2) + (y - x**2)**2", [6.0, 36.0]),
     "of two": ("1/(1 + exp(x)) + exp(-y)", [50.0, 60.0]),
 }
 MINIMA = {
@@ -27,6 +30,8 @@ MINIMA = {
     "flatter than any power": ("exp(-1/x**2)", [0.12]),
     "a valley of them": ("(x*y - 1)**2", [2.0, 0.5000001]),
     "flat along a parabola": ("(y - x**2)**2 + (x - 1)**4", [1.0001, 1.00021]),
+    "of a high power": ("(x - 1)**100", [0.3]),
+    "of a high power times a wave": ("(x - 1)**100*(2 + sin(x))", [0.3]),
     "a ratio": ("(x**2 + 2*y**2)/(x**2 + y**2)", [1.0, 1e-9]),
 }
 
@@ -45,6 +50,42 @@ def test_in_a_tail_it_goes_on(name):
 @pytest.mark.parametrize("name", MINIMA)
 def test_at_a_minimum_it_arrives(name):
     assert not goes_on(*MINIMA[name])
+
+
+VALLEYS = {
+    "along a parabola, written out": ("x**4 - 2*x**2*y + y**2", [1.0917879, 1.192001]),
+    "along a ray": ("y*log(y/x) - y + x", [3.0971134, 3.0971134]),
+    "a limit's": ("sinh(x)/x", [-1.6e-24]),
+    "along a circle": ("(x**2 + y**2 - 1)**2*exp(x)", [0.6, 0.8000001]),
+}
+NO_MINIMA = {
+    **TAILS,
+    "beyond its digits": ("exp(-x) + (y - 1)**2", [2000.0, 1.0]),
+    "nearly so": ("exp(-x) + (y - 1)**2", [300.0, 1.0]),
+    "a quotient's": ("1/x + (y - 2)**2", [1e60, 2.0]),
+    "with no digits left": ("tanh(x) + y**2", [-400.0, 0.0]),
+    "an inflection": ("x**3 + y**2", [1e-300, 0.0]),
+    "a level saddle": ("x**4 - 2*y**2*x**2", [1e-10, 1.0]),
+}
+
+
+@pytest.mark.parametrize("name", VALLEYS)
+def test_a_level_valley_has_its_minimum(name):
+    formula, x = VALLEYS[name]
+    sizes = [max(abs(each), 1e-3) for each in x]
+    assert is_at_minimum(ManyDigits(Objective(formula), x, sizes, 1.0))
+
+
+@pytest.mark.parametrize("name", NO_MINIMA)
+def test_what_is_no_minimum_is_none_in_digits(name):
+    formula, x = NO_MINIMA[name]
+    sizes = [max(abs(each), 1e-3) for each in x]
+    assert not is_at_minimum(ManyDigits(Objective(formula), x, sizes, 1.0))
+
+
+def test_ends_in_level_valleys_are_minima():
+    assert minimize("x**4 - 2*x**2*y + y**2", [100, -2]).success
+    assert minimize("sinh(x)/x", 1e-8).success
 
 
 def test_at_a_bound_it_arrives():

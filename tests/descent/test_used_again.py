@@ -1,6 +1,7 @@
 """A ready objective that is minimised often: runs are used again, and nothing of one
 is in the next."""
 
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -91,3 +92,12 @@ def test_a_callback_may_minimise_the_same_objective():
     outer = minimize(objective, [-1.2, 1.0], callback=callback, callback_every=5)
     assert facts(outer) == facts(minimize(made("valley"), [-1.2, 1.0]))
     assert set(inner) == {facts(minimize(made("valley"), [3.0, -2.0]))}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_a_message_that_is_asked_for_later_is_of_its_own_run(name):
+    often = made(name)
+    results = [minimize(often, start) for start in STARTS]
+    carried = [pickle.loads(pickle.dumps(result)).message for result in results]
+    alone = [minimize(made(name), start).message for start in STARTS]
+    assert [result.message for result in results] == carried == alone

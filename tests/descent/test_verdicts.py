@@ -854,3 +854,40 @@ def test_many_variables_may_be_in_any_unit(unit, bounded):
     result = minimize(formula, [0.0] * n, bounds=bounds)
     assert result.success, result.message
     assert result.x == pytest.approx(np.full(n, 1.0 / unit), rel=1e-7)
+
+
+@pytest.mark.parametrize("method", ["auto", "gd"])
+@pytest.mark.parametrize(
+    ("formula", "start"),
+    [
+        ("sum(exp(-x[i]**2) for i in range(60))", [30.0] * 60),
+        ("prod(exp(-x[i]) for i in range(60))", [20.0] * 60),
+        ("sum((x[i] - 1)**2 for i in range(59)) + exp(-x[59]**2)", [1.0] * 59 + [40.0]),
+    ],
+)
+def test_many_variables_on_a_plateau_are_at_no_minimum(formula, start, method):
+    for result in (
+        minimize(formula, start, method=method),
+        minimize_many(formula, np.array([start] * 2), method=method)[0],
+    ):
+        assert result.status == Status.STATIONARY
+
+
+@pytest.mark.parametrize("n", [5, 60])
+@pytest.mark.parametrize("term", ["q[:-1]**2", "(q[:-1] - 1)**2 + 0.1*q[:-1]**4"])
+def test_a_variable_in_no_term_stays_where_it_is(n, term):
+    start = [3.0] * (n - 1) + [7.0]
+    result = minimize(f"sum({term})", start)
+    plain = minimize(f"sum({term.replace('[:-1]', '')})", start[:-1])
+    assert result.success
+    assert result.x[-1] == 7.0
+    assert result.nfev <= plain.nfev + 5
+
+
+@pytest.mark.parametrize("start", [0.01, 10.0, 500.0, 1e6])
+def test_no_step_leaps_over_a_pole(start):
+    assert minimize("log(gamma(x)) - 3*x", start).x == pytest.approx(20.5834630)
+    assert minimize("log(gamma(x + 2)) - 3*x", start).x == pytest.approx(18.5834630)
+    assert minimize("-gamma(x)", -0.5).x == pytest.approx(-0.50408301)
+    many = minimize_many("log(gamma(x)) - 3*x", [[start], [start + 1.0]])
+    assert many.x == pytest.approx(20.5834630)

@@ -192,7 +192,7 @@ def test_what_is_0_is_equal_or_is_not_a_number_is_so_in_c(library):
 
 
 @needs_cc
-@pytest.mark.parametrize("method", ["gd", "adam", OWN["staged"]])
+@pytest.mark.parametrize("method", ["gd", "adam", *OWN.values()])
 @pytest.mark.parametrize("bounds", [None, [(-0.1, 0.1), (None, None), (0.2, 1)]])
 def test_a_rule_runs_on_data(tmp_path, method, bounds):
     f = made("huber", 500).dense()

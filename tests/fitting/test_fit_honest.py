@@ -8,7 +8,7 @@ import pytest
 from scipy import optimize
 
 from symgd import InputError, Status
-from symgd.fitting import regression
+from symgd.fitting import goodness, regression
 from symgd.fitting.curve_fit import fit
 from symgd.native import compiled
 from symgd.sklearn import FormulaRegressor
@@ -436,3 +436,11 @@ def test_an_outlier_leads_no_robust_loss_away(loss, outlier, start):
     assert found.success, found.message
     # The typical residual, which the loss's scale may make it let the outlier touch.
     assert np.median(abs(found.residuals)) < 0.03
+
+
+@pytest.mark.parametrize("count", range(1, 10))
+def test_medians_are_numpys_bit_by_bit(count):
+    numbers = np.random.default_rng(count).standard_normal(count) * 1e3
+    assert goodness.median(numbers) == np.median(numbers)
+    numbers[count // 2] = np.nan
+    assert np.isnan(goodness.median(numbers))

@@ -199,7 +199,7 @@ def test_what_the_data_do_not_determine_is_not_derived(data):
         ("a*t", "'t' is no parameter of this fit, but a column: predict"),
         ("log(-a)", "no value, or no slope, at a = "),
         ("sqrt(a - a)*b", ""),
-        ("a +", "syntax"),
+        ("a +", "something is missing"),
     ],
 )
 def test_what_can_not_be_derived_is_said(whole, quantity, problem):

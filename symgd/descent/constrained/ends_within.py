@@ -16,6 +16,7 @@ from symgd.descent.ends import is_level
 from symgd.descent.run import floats
 from symgd.native.machine import address
 from symgd.native.status import Status
+from symgd.objectives.bound_rows import BoundBox
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +28,6 @@ LOOKED_AT = 10**6  # entries of a Jacobian, at most, to look for lower points
 FOLLOWED = 1000  # likewise, where it is found anew at each of them
 AWAY = 1e6  # from the start, in sizes of it
 REST = 1e-6  # of the size of x: a step that is none, at a minimum
-WEAK = 1e-3  # a multiplier and a distance, scaled: of a side that may not hold
 OWN = 1e-9  # of what is left by the barrier, in the end's own units: nothing
 
 
@@ -40,6 +40,7 @@ class EndsWithin(TriedRun):
     functions: Any
     pattern: Any
     v_sides: tuple[array[float], array[float]]
+    box: BoundBox
 
     def certificate(self) -> Certificate:
         """Return what shows that the end is a minimum, or how far it is from one."""
@@ -210,6 +211,7 @@ class EndsWithin(TriedRun):
         state.norm = float(np.abs(rest[free]).max(initial=0.0))
         state.violation = float(np.abs(found.c - inside_).max(initial=0.0))
         state.visible, state.complementarity = 0.0, 0.0
+        state.dependent = 1  # it isn't known there
 
     # ---------------------------------------------------------------- what is lower
 
@@ -222,17 +224,14 @@ class EndsWithin(TriedRun):
             return False
         if self.left > 0:  # what f changed by since then is no measure of curvature
             return True
-        return self._is_weakly_held() or self.certificate().may_be_others
+        state = self.conditions
+        return state.weak > 0 or (self._may_depend and self.certificate().may_be_others)
 
-    def _is_weakly_held(self) -> bool:
-        """Return whether a side is near whose multiplier is next to nothing."""
-        size = self.counts["unknowns"]
-        v, low, high = self.part("v", size), *self.v_sides
-        pulls = self.part("z_low", size), self.part("z_high", size)
-        for at, a, b, up, down in zip(v, low, high, *pulls, strict=True):
-            if (at - a < WEAK and up < WEAK) or (b - at < WEAK and down < WEAK):
-                return True
-        return False
+    @property
+    def _may_depend(self) -> bool:
+        """Whether gradients of what holds the end may depend on each other."""
+        rows = self.box.rows  # that are bounds: two of them may be the same one
+        return self.conditions.dependent > 0 or len(rows) > 1
 
     def _lower_nearby(self) -> array[float] | None:
         """Return a lower point close by that satisfies the constraints, or None.

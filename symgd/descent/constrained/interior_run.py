@@ -30,7 +30,7 @@ RESISTING, NAMED = 1e-2, 4  # of the largest violation; so many names
 
 UNKNOWNS = (
     *("v", "z_low", "z_high", "whole_slope", "barrier_slope", "trial", "begun"),
-    *("dz_low", "dz_high"),
+    *("dz_low", "dz_high", "bent_low", "bent_high"),
 )
 ROWS = ("scales", "units", "y", "h", "h_trial", "h_more")
 BOTH = ("right", "step", "other_step")
@@ -172,17 +172,22 @@ class InteriorRun(EndsWithin):
         """Evaluate the start, or a point beside it where all is finite."""
         self.deadline = time.perf_counter() + self.settings.time_limit
         status = self._begin_at(x)
-        rng = random.Random(0)
-        for _ in range(NUDGES):
-            if status != Status.DIVERGED:
-                break
-            sizes = (0.1 * max(1.0, abs(a)) * rng.random() for a in self.slots)
-            moved = [a + size for a, size in zip(self.slots, sizes, strict=True)]
-            status = self._begin_at(moved)
+        if status == Status.DIVERGED:
+            status = self._begin_nearby()
         if status == Status.DIVERGED:
             self.record.value = math.nan
         self.first_violation = self.conditions.violation
         return status
+
+    def _begin_nearby(self) -> int:
+        """Begin at random points, each beside the one before."""
+        rng = random.Random(0)
+        for _ in range(NUDGES):
+            sizes = (0.1 * max(1.0, abs(a)) * rng.random() for a in self.slots)
+            moved = [a + size for a, size in zip(self.slots, sizes, strict=True)]
+            if (status := self._begin_at(moved)) != Status.DIVERGED:
+                return status
+        return int(Status.DIVERGED)
 
     def _begin_at(self, x: Sequence[float]) -> int:
         sides = zip(x, self.lower, self.upper, strict=True)
@@ -371,7 +376,8 @@ class InteriorRun(EndsWithin):
         rows = {"worst": (0, max(0, self.lagrangian.rows - 1))}
         rows |= {"filtered": (0, layout.FILTER), "curved": (0, FARTHEST)}
         rows |= {"level": (0, FARTHEST)}
-        rows |= {"started": (0, 1), "faint": (0, 1), "most_tried": (0, NO_END)}
+        rows |= dict.fromkeys(("started", "faint", "weak", "dependent"), (0, 1))
+        rows |= {"most_tried": (0, NO_END)}
         return super().possible() | same | counted | rows
 
     def _finite(self) -> Sequence[array[float]]:

@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.exported`` writes each formula as each kind of file, compares
 value and gradient with symgd's own, and measures an evaluation beside the compiled
-kernel, ``.o``, all in one run. It needs a C compiler, and node for JavaScript.
+kernel, ``.o``, all in one run. It needs a C compiler, and node for JavaScript. Sums
+over data, at last, are C and the kernel, by the row.
 """
 
 from __future__ import annotations
@@ -25,26 +26,31 @@ FORMULAS = {
     " for i in range(8))",
 }
 POINTS, CALLS, ROUNDS = 100_000, 2_000_000, 5
+SUMS = {
+    "ridge": "sum((A @ w - y)**2) + 0.1*sum(w**2)",
+    "logistic": "sum(log(1 + exp(-y*(A @ w)))) + 0.1*sum(w**2)",
+}
+ROWS, COLUMNS, SUM_POINTS, SUM_CALLS = 10_000, 8, 200, 200
 STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 FAST = ["-O2", "-march=native", "-ffp-contract=off"]
 MAIN = """
 #include <stdio.h>
 #include <time.h>
 #include "{name}.h"
-int main(void)
+{data}int main(void)
 {{
-  static double points[{points}][{n}];
+  {told}static double points[{points}][{n}];
   double g[{n}], sum = 0, best = 1e300;
   FILE *in = fopen("points.bin", "rb"), *out = fopen("got.bin", "wb");
   if (!in || !out || fread(points, sizeof points, 1, in) != 1) return 1;
   for (int i = 0; i < {points}; i++) {{
-    double f = {name}_gradient(points[i], g);
+    double f = {name}_gradient(points[i], {p}g);
     if (fwrite(&f, sizeof f, 1, out) != 1 || fwrite(g, sizeof g, 1, out) != 1) return 1;
   }}
   for (int round = 0; round < {rounds}; round++) {{
     clock_t begin = clock();
     for (int i = 0; i < {calls}; i++) {{
-      sum += {name}_gradient(points[i % 1000], g);
+      sum += {name}_gradient(points[i % 100], {p}g);
       sum += g[0];
     }}
     double seconds = (double)(clock() - begin)/CLOCKS_PER_SEC;
@@ -54,6 +60,13 @@ int main(void)
   return fclose(in) || fclose(out);
 }}
 """
+DATA = "static double A[{rows}][{columns}], y[{rows}];\n"
+TOLD = """FILE *data = fopen("data.bin", "rb");
+  double p[{NAME}_WORDS];
+  if (!data || fread(A, sizeof A, 1, data) != 1) return 1;
+  if (fread(y, sizeof y, 1, data) != 1 || fclose(data)) return 1;
+  {name}_bind(p, {rows}, A[0], y);
+  """
 SCRIPT = """
 import fs from "fs";
 const bytes = fs.readFileSync("points.bin"), n = {n};
@@ -67,7 +80,7 @@ fs.writeFileSync("got.bin", Buffer.from(got.buffer));
 let best = Infinity, sum = 0;
 for (let round = 0; round < {rounds}; round++) {{
   const begin = process.cpuUsage().user;
-  for (let i = 0; i < {calls}; i++) sum += f.gradient(at(i % 1000))[0];
+  for (let i = 0; i < {calls}; i++) sum += f.gradient(at(i % 100))[0];
   best = Math.min(best, process.cpuUsage().user - begin);
 }}
 console.log(1e3*best/{calls}, sum);
@@ -90,6 +103,14 @@ def in_c(folder: Path, name: str, suffix: str, f: Any, n: int) -> tuple[float, i
     more = {"cpu": "native"} if suffix == ".o" else {}
     file, _ = symgd.export(f, folder / f"{name}{suffix}", **more)
     words = {"name": name, "n": n, "points": POINTS, "calls": CALLS, "rounds": ROUNDS}
+    words |= dict.fromkeys(("data", "told", "p"), "")
+    if f.arrays is not None:
+        f.arrays.data["A"].tofile(folder / "data.bin")
+        with (folder / "data.bin").open("ab") as out:
+            f.arrays.data["y"].tofile(out)
+        more = {"name": name, "NAME": name.upper(), "rows": ROWS, "columns": COLUMNS}
+        words |= {"data": DATA.format(**more), "told": TOLD.format(**more), "p": "p, "}
+        words |= {"points": SUM_POINTS, "calls": SUM_CALLS}
     (folder / "time.c").write_text(MAIN.format(**words), "utf-8")
     cc = shutil.which("cc") or "cc"
     command = [cc, *STRICT, *FAST, "time.c", file.name, "-o", "time", "-lm"]
@@ -118,7 +139,7 @@ KINDS = {".o": in_c, ".c": in_c, ".wasm": in_node, ".mjs": in_node}
 
 def compared(folder: Path, f: symgd.Objective, points: np.ndarray) -> int:
     """Return at how many points a number has other bits than symgd's."""
-    got = np.fromfile(folder / "got.bin").reshape(POINTS, -1)
+    got = np.fromfile(folder / "got.bin").reshape(len(points), -1)
     told = np.array([[f.value(x), *f.grad(x)] for x in points])
     same = (got.view(np.int64) == told.view(np.int64)) | (
         np.isnan(got) & np.isnan(told)
@@ -132,19 +153,29 @@ def main() -> None:
         f"{'formula':8} {'file':6} {'bytes':>8} {'warnings':>8} {'other bits':>18} ns"
     )
     for name, text in FORMULAS.items():
-        f = symgd.Objective(written_out(text))
-        n = len(f.variables)
-        points = np.random.default_rng(0).normal(0, 2, (POINTS, n))
-        kernel = 0.0
-        for suffix, measured in KINDS.items():
-            with tempfile.TemporaryDirectory() as place:
-                folder = Path(place)
-                points.tofile(folder / "points.bin")
-                nanoseconds, size = measured(folder, name, suffix, f, n)
-                other = compared(folder, f, points)
-            row = f"{name:8} {suffix:6} {size:8} {0:8} {other:8} of {POINTS}"
-            kernel = kernel or nanoseconds
-            print(f"{row} {nanoseconds:8.1f} {nanoseconds / kernel:6.2f}")
+        rows_of(name, symgd.Objective(written_out(text)), KINDS, POINTS)
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((ROWS, COLUMNS))
+    data = {"A": A, "y": np.sign(A[:, 0] + rng.standard_normal(ROWS))}
+    for name, text in SUMS.items():
+        f = symgd.Objective(text, data=data)
+        rows_of(name, f, {".o": in_c, ".c": in_c}, SUM_POINTS, ROWS)
+
+
+def rows_of(name: str, f: Any, kinds: Any, count: int, per: int = 1) -> None:
+    """Print the rows of a formula; of sums, nanoseconds are those of a row of data."""
+    n = len(f.space)
+    points = np.random.default_rng(0).normal(0, 2, (count, n))
+    kernel = 0.0
+    for suffix, measured in kinds.items():
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            points.tofile(folder / "points.bin")
+            nanoseconds, size = measured(folder, name, suffix, f, n)
+            other = compared(folder, f, points)
+        row = f"{name:8} {suffix:6} {size:8} {0:8} {other:8} of {count}"
+        kernel = kernel or nanoseconds
+        print(f"{row} {nanoseconds / per:8.1f} {nanoseconds / kernel:6.2f}")
 
 
 if __name__ == "__main__":

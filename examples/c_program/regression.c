@@ -4,6 +4,9 @@
        --parameter lam=0.1 --method auto -o ridge.o
    cc -std=c99 -O2 regression.c ridge.o -o regression -lm && ./regression
 
+   ridge.c has the same loops as C, with --method gd, say, of which ridge_minimize takes the
+   hyperparameters in the place of bounds: ridge_minimize(&run, start, p, h, 1e-8, 100000).
+
    points.npz has the kinds of the data, y[i] and A[i, 2]; rows are counted here. */
 
 #include <math.h>

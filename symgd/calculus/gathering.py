@@ -30,6 +30,7 @@ from symgd.calculus.program import (
     Total,
     index_at,
 )
+from symgd.calculus.unread import symbols_read, without_unread
 from symgd.language.nodes import replaced
 
 FARTHEST = 2**48  # of a shift, so that 64 bits hold its sum with the end of a range
@@ -41,7 +42,7 @@ def quickened(program: Program) -> Program:
     arrays = dict.fromkeys(a.array for s in steps for a in _all_adds(s) if a.indices)
     for array in arrays:
         steps = _gathered(array, steps)
-    return dataclasses.replace(program, steps=merged(steps))
+    return without_unread(dataclasses.replace(program, steps=merged(steps)))
 
 
 # ---------------------------------------------------------------- loops in common
@@ -64,7 +65,7 @@ def merged(steps: Iterable[Step]) -> tuple[Step, ...]:
 
 def _partner(nest: Nest, earlier: Sequence[Step]) -> int | None:
     """Return the place of the earliest loop that a loop can join."""
-    needed, place = _symbols(nest), None
+    needed, place = symbols_read(nest), None
     for k in range(len(earlier) - 1, -1, -1):
         step = earlier[k]
         if _names(step) & needed:
@@ -82,20 +83,6 @@ def _joined(a: Step, b: Step) -> Nest:
 
 def _names(step: Step) -> set[sp.Symbol]:
     return {step.name} if isinstance(step, Let) else {t.name for t in step.totals}
-
-
-def _symbols(step: Step) -> set[sp.Symbol]:
-    """Return all symbols that a step reads."""
-    if isinstance(step, Let):
-        return step.value.atoms(sp.Symbol)
-    if isinstance(step, Gather):
-        parts = [r.slope for r in step.regions] + [t.value for t in step.totals]
-        parts += [let.value for r in step.regions for let in r.lets]
-        return {s for part in parts for s in part.atoms(sp.Symbol)}
-    values = [step.loop.start, step.loop.stop, *(t.value for t in step.totals)]
-    values += [part for add in step.adds for part in (add.value, *add.indices)]
-    symbols = {s for value in values for s in value.atoms(sp.Symbol)}
-    return symbols.union(*map(_symbols, step.steps))
 
 
 # --------------------------------------------------------------------- gathering
@@ -122,7 +109,7 @@ def _gathered(array: str, steps: tuple[Step, ...]) -> tuple[Step, ...]:
         regions += loops.regions()
         rest[k] = loops.without()
         # Totals move along where nothing waits for them.
-        later = [_symbols(step) for step in steps[k + 1 : last + 1]]
+        later = [symbols_read(step) for step in steps[k + 1 : last + 1]]
         if loops.is_alone and not _names(steps[k]) & set().union(*later):
             regions.append(loops.counted())
             rest[k] = None

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import sympy as sp
 
 from symgd.calculus import structure
+from symgd.calculus.program import Nest, Step
 from symgd.calculus.sizes import inferred_sizes
 from symgd.errors import InputError
 from symgd.lowering.array_words import ArrayWords
+from symgd.lowering.made_up import MadeUp
 from symgd.objectives.arrays import Arrays
 from symgd.objectives.objective import Objective
 
-LOOPS = (".o", ".so", ".wasm")  # suffixes of what has loops over data
+LOOPS = (".c", ".o", ".so", ".wasm")  # suffixes of what has loops over data
+ROWS = (2 * 2048 + 11, 2 * 16 + 11, 11)  # of data that are made up, by nested loops
 MOST = 10_000  # coordinates: all are on the stack
 
 
@@ -29,7 +33,7 @@ def travelling_arrays(objective: Objective, path: Path) -> Objective:
     assert arrays is not None
     if path.suffix.lower() not in LOOPS:
         known = ", ".join(LOOPS)
-        problem = f"sums over arrays are written as machine code only, {known}"
+        problem = f"sums over arrays are written as C and machine code only, {known}"
         raise InputError(f"{problem}: or write out a formula of single numbers")
     if arrays.shapes is None:
         raise arrays.unknown_sizes()
@@ -52,6 +56,33 @@ def words_of(arrays: Arrays) -> ArrayWords:
     assert arrays.shapes is not None
     shapes = {**arrays.shapes, **{k: a.shape for k, a in arrays.data.items()}}
     return ArrayWords(arrays.layout, arrays.sizes, _rows(arrays), shapes)
+
+
+def made_up(objective: Objective) -> tuple[Objective, Mapping[str, MadeUp]]:
+    """Return an objective of data that are made up, and these, to check a file with.
+
+    Rows are enough for several blocks of each loop, and for some that remain.
+    """
+    arrays = objective.arrays
+    assert arrays is not None
+    counted = _rows(arrays)
+    steps = arrays.program().steps
+    rows = ROWS[min(max(map(_depth, steps), default=0), len(ROWS) - 1)]
+    many = {name for data in counted.values() for name in data}
+    columns = {}
+    for k, (name, array) in enumerate(sorted(arrays.data.items())):
+        shape = (rows, *array.shape[1:]) if name in many else array.shape
+        columns[name] = MadeUp.like(array, shape, 11 * k)
+    data = {name: column.array() for name, column in columns.items()}
+    sizes = {**arrays.sizes, **dict.fromkeys(counted, rows)}
+    return objective.with_columns(data, sizes), columns
+
+
+def _depth(step: Step) -> int:
+    """Return how many loops are inside of the outermost one."""
+    inner = step.steps if isinstance(step, Nest) else ()
+    depths = (1 + _depth(each) for each in inner if isinstance(each, Nest))
+    return max(depths, default=0)
 
 
 def _rows(arrays: Arrays) -> dict[str, list[str]]:

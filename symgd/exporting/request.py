@@ -13,7 +13,7 @@ import numpy as np
 from symgd.descent.optimize import minimize
 from symgd.descent.settings import needs_a_rule, refuse_constraints
 from symgd.errors import FormulaError, InputError
-from symgd.exporting.arrays_out import travelling_arrays, words_of
+from symgd.exporting.arrays_out import made_up, travelling_arrays, words_of
 from symgd.language.formula import text_of
 from symgd.lowering.projection import Pairs
 from symgd.lowering.travelling import (
@@ -29,6 +29,7 @@ from symgd.rules.equations import OF_ARRAYS
 from symgd.rules.rule import Rule
 
 POINTS = 8  # at which a file can check itself
+MOST_NUMBERS = 1000  # of such points where they have many coordinates
 TRIED = 100  # to find as many where all is finite
 LARGEST = 30  # variables of which a Hessian is checked, too
 UPDATES = 100  # of the descent with which it does
@@ -70,7 +71,8 @@ class Request:
         text = text_of(f.expression)
         if f.arrays is not None:
             named = text, list(f.space), f.parameters
-            return TravellingFormula(*named, None, None, [], words_of(f.arrays))
+            loops = words_of(f.arrays), f.arrays.program()
+            return TravellingFormula(*named, None, None, [], *loops)
         return TravellingFormula.of(f.native, text, f.variables, f.parameters)
 
     @property
@@ -83,17 +85,13 @@ class Request:
 
     def checks(self) -> Checks:
         """Return what symgd's own code gives, at some points and for a descent."""
-        f, rng = self.objective, np.random.default_rng(0)
-        tried = (_at(f, rng.normal(0.0, 2.0, len(f.variables))) for _ in range(TRIED))
-        found: list[Any] = []
-        others: list[Any] = []
-        for point in tried:
-            numbers = np.concatenate([np.ravel(part) for part in point])
-            (found if np.isfinite(numbers).all() else others).append(point)
-            if len(found) == POINTS:
-                break
-        points = (found + others)[:POINTS]
-        return Checks(points, self._run(points[0][0]))
+        if self.objective.arrays is None:
+            points = _points(self.objective, POINTS)
+            return Checks(points, self._run(points[0][0]))
+        f, data = made_up(self.objective)
+        assert f.arrays is not None
+        count = max(1, min(POINTS, MOST_NUMBERS // len(f.space)))
+        return Checks(_points(f, count), None, data, f.arrays.sizes)
 
     def _run(self, start: Any) -> Any:
         """Return a descent: (start, updates, x, f); None where it can't begin."""
@@ -111,9 +109,23 @@ class Request:
         return list(start), end.nit, end.x.tolist(), end.fun
 
 
+def _points(f: Objective, count: int) -> list[Any]:
+    """Return points, those first where all is finite."""
+    rng = np.random.default_rng(0)
+    tried = (_at(f, rng.normal(0.0, 2.0, len(f.space))) for _ in range(TRIED))
+    found: list[Any] = []
+    others: list[Any] = []
+    for point in tried:
+        numbers = np.concatenate([np.ravel(part) for part in point])
+        (found if np.isfinite(numbers).all() else others).append(point)
+        if len(found) == count:
+            break
+    return (found + others)[:count]
+
+
 def _at(f: Objective, x: Any) -> tuple[Any, float, Any, Any]:
     """Return a point with value, gradient, and Hessian: [] if it is large, or none."""
-    if len(x) > LARGEST:
+    if len(x) > LARGEST or f.arrays is not None:
         return x.tolist(), f.value(x), f.grad(x).tolist(), []
     try:
         hessian = f.hess(x).ravel().tolist()

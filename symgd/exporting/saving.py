@@ -44,7 +44,7 @@ def export(
     Parameters
     ----------
     objective : str, SymPy expression or Objective
-        Of arrays there is machine code only; its data aren't written, but told of in C.
+        Of arrays there are C and machine code only; data aren't written, but told of.
     path : str or Path
     method : str or Rule, optional
         An update rule, whose hyperparameters follow as keywords. Of machine code also

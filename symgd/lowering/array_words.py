@@ -69,17 +69,19 @@ class ArrayWords:
         """What parameters, numbers of rows and data are called in C."""
         return _identifiers([*self.layout.parameters, *self.rows, *self.columns])
 
+    @property
+    def offsets(self) -> dict[str, int]:
+        """Where each variable begins in ``x``."""
+        names = [name for name, _ in self.layout.variables]
+        ends = itertools.accumulate(math.prod(self.shapes[name]) for name in names)
+        return dict(zip(names, itertools.chain([0], ends), strict=False))
+
     def filled(self) -> dict[int, int | tuple[str, str]]:
         """Return what is in each word beside parameters.
 
         A number; or ("rows", a size), ("address", of data), ("stop", "").
         """
-        ends = itertools.accumulate(
-            math.prod(self.shapes[name]) for name, _ in self.layout.variables
-        )
-        starts = itertools.chain([0], ends)
-        names = (name for name, _ in self.layout.variables)
-        offsets = dict(zip(names, starts, strict=False))
+        offsets = self.offsets
         found: dict[int, int | tuple[str, str]] = {}
         for (kind, *of), place in self.layout.words.items():
             name = of[0] if of else ""

@@ -7,9 +7,15 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from symgd.calculus.program import Program
+from symgd.lowering import c_loop_templates as loop_templates
 from symgd.lowering import c_templates as templates
+from symgd.lowering.array_objective import BLOCK, OUTER_BLOCK
 from symgd.lowering.array_words import ArrayWords
+from symgd.lowering.c_comments import comment
 from symgd.lowering.c_language import HELPERS, c_language
+from symgd.lowering.c_loops import loops_in_c
+from symgd.lowering.places import LANES
 from symgd.lowering.projection import projected, projected_gradient
 from symgd.lowering.rule_functions import ScalarUpdate
 from symgd.lowering.textual import Written
@@ -18,13 +24,15 @@ from symgd.lowering.travelling import (
     TravellingFormula,
     TravellingRule,
     described,
-    wrapped,
 )
 from symgd.native.status import RUNNING, Status
 from symgd.native.version import __version__
 
 # What of the C library a file may call: what is rounded correctly, or exact; the rest.
-_ROUNDED = ("fma", "sqrt", "rint", "floor", "copysign", "fabs", "fmod", "memcpy")
+_ROUNDED = (
+    *("fma", "sqrt", "rint", "floor", "copysign", "fabs", "fmod", "memcpy"),
+    "strlen",
+)
 _OTHERS = ("sin", "cos", "tan", "tgamma", "lgamma")
 
 # Where something has parameters, or a rule hyperparameters; without them all is empty.
@@ -74,7 +82,7 @@ class CWriter:
     ) -> None:
         self.formula, self.rule, self.libm = formula, rule, libm
         self.prefix, self.program = prefix, Written(c_language(prefix, libm))
-        self.has_p = formula.constants > 0
+        self.has_p = self._takes_p()
         self.has_h = rule is not None and bool(rule.hyperparameters)
         n, width = len(formula.variables), 1 + len(rule.state) if rule else 1
         has = {"p": self.has_p, "h": self.has_h}
@@ -83,11 +91,12 @@ class CWriter:
             "U": prefix.upper(),
             "n": str(n),
             "width": str(width),
+            "lanes": str(LANES),
             "hyper": str(len(rule.hyperparameters)) if rule else "0",
             "h_now": "now, " if self.has_h else "",
             "place": "(double)k, " if rule is not None and rule.draws else "",
             "scope": "",  # of the functions that a header declares
-            "includes": "",
+            "includes": "#include <string.h>\n" if formula.words else "",
             "kernels": "",
             "inline": "",
         } | {
@@ -106,6 +115,11 @@ class CWriter:
             self.words[name] = self.filled(template)
         self.words["slope"] = "slopes" if bounded else "run->g"
 
+    def _takes_p(self) -> bool:
+        """Return whether functions are told anything beside x."""
+        words = self.formula.words
+        return bool(self.formula.parameters if words is None else words.names)
+
     def filled(self, template: str, **parts: str) -> str:
         """Return a template with names, and what depends on the formula, put in."""
         words = {**self.words, **parts}
@@ -117,21 +131,28 @@ class CWriter:
         """Return the text of the file."""
         self._write_formula()
         code = self._functions_and_loop()
-        helpers = (
-            self.filled(text)
-            for name, text in HELPERS.items()
-            if f"{self.prefix}_{name}(" in code
-        )
+        helpers = self._helpers(code)
         evaluated = "" if self.libm else templates.EVALUATED
-        told = self._told(code)
+        told = self._told(helpers + code)
         opening = self.filled(
             templates.OPENING, told=told, header=header, evaluated=evaluated
         )
-        return "".join((opening, *helpers, code, self._self_test(checks)))
+        return "".join((opening, helpers, code, self._self_test(checks)))
+
+    def _helpers(self, code: str) -> str:
+        """Return the helpers that code calls, and those that these call."""
+        called = ""
+        for name, text in reversed((HELPERS | loop_templates.HELPERS).items()):
+            if f"{self.prefix}_{name}(" in called + code:
+                called = self.filled(text) + called
+        return called
 
     def _write_formula(self) -> None:
+        if self.formula.program is not None:
+            self._write_loops(self.formula.program)
+            return
         own, second = self.formula.evaluate, self.formula.curvature
-        assert own is not None  # arrays have no text
+        assert own is not None
         self._add("value", own, out="")
         self._add("gradient", own, out="g", places=range(len(self.formula.variables)))
         if second is not None:
@@ -139,6 +160,19 @@ class CWriter:
             self._add("second", second, out="h", places=places, scope="static ")
             hessian = self.filled(templates.HESSIAN)
             self.program.parts[f"{self.prefix}_hessian"] = hessian
+
+    def _write_loops(self, program: Program) -> None:
+        """Write a formula of arrays."""
+        words = self.formula.words
+        assert words is not None
+        lines = loops_in_c(program, words, self.program, self.prefix)
+        self.program.parts[f"{self.prefix}_gradient"] = self.filled(
+            loop_templates.GRADIENT,
+            data=self.filled(loop_templates.TOLD) if self.has_p else "",
+            lines="".join(f"{line}\n" for line in lines),
+        )
+        value = self.filled(loop_templates.VALUE)
+        self.program.parts[f"{self.prefix}_value"] = value
 
     def _add(self, name: str, function: Callable[..., Any], **more: Any) -> None:
         """Write a function of a point."""
@@ -230,6 +264,8 @@ class CWriter:
             others = [name for name in _OTHERS if name in called]
             names = ", ".join((*exact, *others)) or "nothing"
             lines += [templates.EXACT, f"Of the C library it calls {names}."]
+            if self.formula.program is not None:
+                lines.append(loop_templates.ORDER.format(LANES, BLOCK, OUTER_BLOCK))
             if others:
                 last = f"The last digits of {', '.join(others)} are the library's"
                 far = {"sin", "cos", "tan"} & {*others}
@@ -253,9 +289,27 @@ class CWriter:
             count=str(len(expected[0])),
             and_hessian=" and its Hessian" if has_hessian else "",
             same=templates.NEAR if self.libm else templates.SAME,
-            with_p=self.filled(templates.WITH_P) if self.has_p else "",
+            with_p=self._with_p(checks),
             got_hessian=got,
             run=self._run_test(checks),
+        )
+
+    def _with_p(self, checks: Checks) -> str:
+        """Return what declares p for the test."""
+        if not self.has_p:
+            return ""
+        words = self.formula.words
+        if words is None:
+            return self.filled(templates.WITH_P)
+        names = {name: f"made{k}" for k, name in enumerate(words.columns)}
+        filled = [s for k, v in names.items() for s in checks.data[k].in_c(v)]
+        parameters = self.formula.parameters
+        given = [_literal(parameters[name]) for name in words.layout.parameters]
+        given += [str(checks.rows[name]) for name in words.rows]
+        return self.filled(
+            loop_templates.WITH_P,
+            filled="".join(f"  {line}\n" for line in filled),
+            given=", ".join(["p", *given, *names.values()]),
         )
 
     def _run_test(self, checks: Checks) -> str:
@@ -301,13 +355,16 @@ class CWriter:
         )
 
     def _bound(self, words: ArrayWords) -> str:
-        """Return what fills p with where the data are."""
+        """Return what p is made of: a structure that knows where the data are."""
+        if not self.has_p:
+            return ""
+        arguments = words.arguments()
         return self.filled(
-            templates.BIND,
+            loop_templates.DATA,
             comment=comment(["Tell where the data are.", *words.told()]),
-            count=str(words.count),
-            arguments=",\n    ".join(["double *p", *words.arguments()]),
-            assigned="".join(f"  {each}\n" for each in words.assignments()),
+            fields="".join(f"  {each};\n" for each in arguments),
+            names=", ".join(words.names.values()),
+            arguments=",\n    ".join(["double *p", *arguments]),
         )
 
     def _loop_declared(self, rule: TravellingRule) -> str:
@@ -350,21 +407,6 @@ def _of_what_there_is(
     if has_r:
         return lambda t, g, f, s, r: function(t, g, f, s, 0.0, (), r)
     return lambda t, g, f, s: function(t, g, f, s, 0.0, (), ())
-
-
-def comment(lines: Iterable[str]) -> str:
-    """Return lines as a comment of C."""
-    return "/* " + "\n   ".join(wrapped(map(_safe, lines))).rstrip() + " */\n"
-
-
-def _safe(text: str) -> str:
-    r"""Return a text that neither ends a comment nor means something else in C.
-
-    >>> print(_safe("x*/y ??/ \\u0041"))
-    x* /y ? ?/ /u0041
-    """
-    text = text.replace("\\", "/").replace("??", "? ?")
-    return text.replace("*/", "* /").replace("/*", "/ *")
 
 
 def _rows(rows: Iterable[Sequence[float]]) -> str:

@@ -58,18 +58,6 @@ PARAMETERS = """
 @comment@#define @U@_PARAMETERS {@numbers@}
 """
 
-BIND = """
-/* double p[@U@_WORDS]; it is valid as long as the data stay where they are. */
-#define @U@_WORDS @count@
-
-@comment@static inline void @p@_bind(@arguments@)
-{
-  static const int64_t never = 0;
-  int64_t words[@U@_WORDS];
-  memset(words, 0, sizeof words);
-@assigned@}
-"""
-
 HESSIAN_DECLARED = """
 /* Write the Hessian to h, row by row. */
 @scope@void @p@_hessian(const double *x, @p_take@double *h);

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from symgd.lowering import object_templates as templates
+from symgd.lowering.array_words import ArrayWords
+from symgd.lowering.c_comments import comment
 from symgd.lowering.c_file import CWriter, numbers
 from symgd.lowering.travelling import TravellingFormula, TravellingRule
 from symgd.native import records
@@ -74,6 +76,19 @@ class _ObjectWriter(CWriter):
         if stages:
             inline += self._solver()
         self.words |= {"kernels": kernels, "inline": inline}
+
+    def _takes_p(self) -> bool:
+        return self.formula.constants > 0
+
+    def _bound(self, words: ArrayWords) -> str:
+        """Return what fills p with where the data are."""
+        return self.filled(
+            templates.BIND,
+            comment=comment(["Tell where the data are.", *words.told()]),
+            count=str(words.count),
+            arguments=",\n    ".join(["double *p", *words.arguments()]),
+            assigned="".join(f"  {each}\n" for each in words.assignments()),
+        )
 
     def _rule_kernels(self, rule: TravellingRule) -> str:
         initial = "" if rule.first is None else self.filled(templates.INITIAL)

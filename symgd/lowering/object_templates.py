@@ -10,6 +10,18 @@ double @p@_evaluation(const double *x, const double *p, double *g);
 @second@"""
 SECOND = "double @p@_second(const double *x, const double *p, double *h);\n"
 
+BIND = """
+/* double p[@U@_WORDS]; it is valid as long as the data stay where they are. */
+#define @U@_WORDS @count@
+
+@comment@static inline void @p@_bind(@arguments@)
+{
+  static const int64_t never = 0;
+  int64_t words[@U@_WORDS];
+  memset(words, 0, sizeof words);
+@assigned@}
+"""
+
 FUNCTIONS = """
 static inline double @p@_value(const double *x@p_last@)
 {

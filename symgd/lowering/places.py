@@ -331,7 +331,7 @@ class Places:
 
     def computed(self, outputs: Sequence[sp.Expr], here: Here) -> list[Value]:
         """Return the values of expressions, as numbers or packs."""
-        function, accesses, symbols = _straight(tuple(outputs))
+        function, accesses, symbols = straight(tuple(outputs))
         values = self.loaded(accesses, here)
         values += [self._symbol(symbol, here) for symbol in symbols]
         if not values:
@@ -403,7 +403,7 @@ def _neighbours(
 
 
 @functools.lru_cache(maxsize=1024)
-def _straight(
+def straight(
     outputs: tuple[sp.Expr, ...],
 ) -> tuple[Any, list[sp.Indexed], list[sp.Symbol]]:
     """Return the function of some expressions, and what it takes."""

@@ -142,6 +142,33 @@ class Written:
             name, kinds, [*needed, *lines], bool(returned), scope
         )
 
+    def statements(
+        self, function: Callable[..., Any], given: Iterable[str], first: int = 0
+    ) -> tuple[list[str], list[str], int]:
+        """Write a function of an array of numbers into the code of another one.
+
+        Parameters
+        ----------
+        function : straight-line function
+        given : iterable of str
+            The numbers, as they stand in the code around.
+        first : int
+            From which on names are numbered.
+
+        Returns
+        -------
+        statements, results : lists of str
+        first : int
+            The next number.
+        """
+        body = _Body(self, first)
+        numbers = tuple(
+            Text(body, code) if code.isidentifier() else body.written(DOUBLE, code)
+            for code in given
+        )
+        results = [body.text(value) for value in body.twin(function)(numbers)]
+        return body.needed(results), results, body.next
+
     def shared(self, function: types.FunctionType) -> str:
         """Return the name of an elementary function, which is written if need be."""
         name = f"{self.language.own}{function.__name__}"
@@ -287,8 +314,9 @@ class _Library:
 class _Body:
     """The statements of one function."""
 
-    def __init__(self, program: Written) -> None:
+    def __init__(self, program: Written, first: int = 0) -> None:
         self.program, self.language = program, program.language
+        self.next = first
         self._statements: dict[str, tuple[str, list[str]]] = {}  # what uses which
         self._known: dict[str, Text] = {}
         self._twins: dict[Any, Any] = {}
@@ -300,7 +328,8 @@ class _Body:
         texts = [self.text(each, of) for each in operands]
         code = template.format(*texts)
         if code not in self._known:
-            name = f"t{len(self._statements)}"
+            name = f"t{self.next}"
+            self.next += 1
             used = [each.name for each in operands if isinstance(each, Text)]
             line = f"{self.language.declared[kind]}{name} = {code}{self.language.end}"
             self._statements[name] = line, used

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from symgd.calculus.program import Program
 from symgd.errors import FormulaError, InputError
 from symgd.lowering.array_words import ArrayWords
 from symgd.lowering.code_printer import Style
+from symgd.lowering.made_up import MadeUp
 from symgd.lowering.projection import Pairs
 from symgd.lowering.rule_functions import (
     ScalarUpdate,
@@ -47,7 +49,9 @@ class TravellingFormula:
     places : sequence of int
         Of the entries, row by row.
     words : ArrayWords or None
-        Of a formula of arrays, of which there is only machine code.
+        Of a formula of arrays.
+    program : Program or None
+        Its loops.
     """
 
     text: str
@@ -57,6 +61,7 @@ class TravellingFormula:
     curvature: Callable[..., Any] | None
     places: Sequence[int]
     words: ArrayWords | None = None
+    program: Program | None = None
 
     @property
     def constants(self) -> int:
@@ -217,7 +222,13 @@ class Checks:
         h is empty where there is no Hessian, or a large one.
     run : (start, updates, x, f) or None
         A descent by the rule.
+    data : mapping of str to MadeUp
+        What arrays had there.
+    rows : mapping of str to int
+        The sizes that count their rows.
     """
 
     points: Sequence[tuple[Sequence[float], float, Sequence[float], Sequence[float]]]
     run: tuple[Sequence[float], int, Sequence[float], float] | None
+    data: Mapping[str, MadeUp] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)

@@ -440,6 +440,13 @@ class Objective:
             return self
         return self._copied(arrays=self.arrays.dense())
 
+    def with_columns(
+        self, data: Mapping[str, Any], sizes: Mapping[str, int]
+    ) -> Objective:
+        """Return the same with other data of the same kinds, of other sizes."""
+        assert self.arrays is not None
+        return self._copied(arrays=self.arrays.replaced(data=data, sizes=sizes))
+
     def _copied(
         self,
         forms: Forms | None = None,

@@ -212,7 +212,7 @@ SUM = "sum(x[i]**2 for i in range(n))"
             *(VALLEY, "f.c", {"method": "gd", "step_size": "auto"}),
             "step_size='auto' can't be exported",
         ),
-        (SUM, "f.c", {}, "machine code only"),
+        (SUM, "f.c", {}, "the size n .* can.t be known"),
         (
             *(symgd.Objective("x**2*t", iteration="t"), "f.c", {"method": "gd"}),
             "it can be exported without a method only",

@@ -12,6 +12,7 @@ from tests.exporting.compiled import built, needs_cc, ran
 PROGRAMS = Path(__file__).parents[2] / "examples" / "c_program"
 MAIN, DEFAULT = PROGRAMS / "main.c", PROGRAMS / "default.c"
 REGRESSION = PROGRAMS / "regression.c"
+SAID = "ridge_minimize(&run, start, p, h, 1e-8, 100000)"
 VALLEY = "(1 - x)**2 + 100*(y - x**2)**2"
 
 
@@ -47,7 +48,8 @@ def test_the_default_method_finds_the_minimum_in_bounds_and_without(tmp_path):
 
 @needs_cc
 def test_a_regression_has_more_rows_than_the_data_it_was_written_for(tmp_path):
-    formula = re.search('"(mean.*?)"', REGRESSION.read_text())[1]
+    text = REGRESSION.read_text()
+    formula = re.search('"(mean.*?)"', text)[1]
 
     def ridge(rows):
         i = np.arange(float(rows))
@@ -61,3 +63,14 @@ def test_a_regression_has_more_rows_than_the_data_it_was_written_for(tmp_path):
     assert status == 0
     found = [float(v) for v in re.findall(r"] = (\S+)", printed)]
     assert found == pytest.approx(symgd.minimize(ridge(1000)).x, abs=1e-8)
+    # The same in C, with a rule, called as the comment says.
+    symgd.export(ridge(5), tmp_path / "ridge.c", method="gd")
+    call, other = re.search(r"ridge_minimize\(&run, start, p, 0, .*?\)", text)[0], SAID
+    assert other in text
+    main = tmp_path / "own.c"
+    h = "const double h[] = RIDGE_HYPERPARAMETERS;\n  int status = "
+    main.write_text(text.replace(f"int status = {call}", h + other))
+    status, printed = ran(built([main, tmp_path / "ridge.c"], tmp_path / "own"))
+    assert status == 0
+    own = [float(v) for v in re.findall(r"] = (\S+)", printed)]
+    assert own == pytest.approx(found, abs=1e-6)

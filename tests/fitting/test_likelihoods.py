@@ -285,7 +285,11 @@ def test_a_target_below_0_is_no_count(counts):
     rows = {**counts, "y": counts["y"] - 9}
     with pytest.raises(InputError, match=r"'poisson' needs a target 0 or more: 'y' is"):
         fit(DECAY, rows, "y", loss="poisson")
-    with pytest.raises(FormulaError, match="invalid syntax"):
+
+
+def test_a_loss_that_ends_too_soon_is_told(counts):
+    rows = {**counts, "y": counts["y"] - 9}
+    with pytest.raises(FormulaError, match="something is missing after it"):
         fit(DECAY, rows, "y", loss="(y - f)**2/f +")
 
 

@@ -242,8 +242,7 @@ def test_whole_weights_are_repeated_rows(loss, model):
 
 def test_a_start_that_is_not_finite_names_the_row_of_the_table():
     data = {"t": np.arange(4.0), "y": np.ones(4), "w": [1.0, 0.0, 1.0, 1.0]}
-    with pytest.raises(InputError, match=r"in row 2 \(t = 2.0\)"):
-        fit("a/(t - b)", data, "y", [1, 2], weights="w")
+    assert "in row 2 (t = 2.0)" in fit("a/(t - b)", data, "y", [1, 2], weights="w").note
     assert fit("a/(t - b)", data, "y", [1, 1], weights="w").regression.count == 4
 
 

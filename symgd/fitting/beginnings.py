@@ -62,9 +62,7 @@ def placed(
 ) -> tuple[array[float], str]:
     """Return where a run begins, of which perhaps something is known, and why there."""
     regression, found, start = run.regression, "given", known
-    if not any(map(math.isnan, known.tolist())):
-        _check_finite(run.whole, known)
-    else:
+    if any(map(math.isnan, known.tolist())):
         source = arguments.generator(rng)
         near = _near(pool, known, *run.sides, source)
         search = Search(regression, known, *run.sides, source, near)
@@ -126,13 +124,17 @@ def described(search: Search, rng: Seed) -> str:
     return ", ".join(parts)
 
 
-def _check_finite(regression: Regression, x: np.ndarray) -> None:
-    if regression.counted.gauss_newton(x).finite:
-        return
+def unusable(regression: Regression, x: np.ndarray) -> str:
+    """Say why a start can't be used, and in which row; nothing where it can.
+
+    One of which only a part is given is of no use yet, nor of none.
+    """
+    if any(map(math.isnan, x.tolist())) or regression.counted.gauss_newton(x).finite:
+        return ""
     names = [each.name for each in regression.parameters]
     where = ", ".join(f"{n} = {v!r}" for n, v in zip(names, x.tolist(), strict=True))
     row = regression.problem(_lost_at, x) or "the sum over rows is not finite"
-    raise InputError(f"the start can't be used: at {where}, {row}")
+    return f"the start can't be used: at {where}, {row}"
 
 
 def _lost_at(regression: Regression, x: np.ndarray) -> str:

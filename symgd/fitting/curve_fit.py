@@ -105,8 +105,8 @@ def fit(
         which the model is linear by least squares, the others by trying values on
         the scales of the columns. Where a given start ends poorly (without success, no
         better than a constant, undetermined, or with residuals that follow a line), a
-        start is searched all the same, and if that ends lower, it is taken, and
-        ``fit.note`` says so.
+        start is searched all the same, and if that ends lower, it is taken. Where the
+        model isn't finite at a start, another is searched. ``fit.note`` says so.
     bounds : mapping of name to pair, or sequence of pairs, optional
     fixed : mapping of name to number, optional
         Parameters that are known: ``{"c": 0}``. They are not fitted, and have no error.
@@ -172,7 +172,7 @@ def fit(
     FormulaError
         If a formula can't be read or differentiated.
     InputError
-        If another argument can't be used, or the model isn't finite at ``x0``.
+        If another argument can't be used, or the model is finite at no start.
 
     References
     ----------
@@ -223,12 +223,15 @@ def fit(
     space = regression.space
     limits = points.read_bounds(bounds, space)
     known = beginnings.given(x0, space, limits)
+    note = ""
+    if problem := beginnings.unusable(regression, known):
+        known, note = np.full_like(known, math.nan), f"{problem}: another was searched"
     stops = {"maxiter": maxiter, "gtol": gtol, "time_limit": time_limit}
     stops |= {"trace": trace, "progress": progress}
     settings = _settings(**stops)
     scaled = cost.name in losses.SCALED and sigma is None
     another = functools.partial(beginnings.another, limits, rng, pool)
-    search = None if x0 is None else another
+    search = None if x0 is None or note else another
     run = FitRun(regression, limits, settings, search)
     place = functools.partial(beginnings.placed, run, known, rng, scaled, pool)
     facts: dict[str, Any] = {"source": source, "absolute_sigma": bool(absolute_sigma)}
@@ -247,6 +250,7 @@ def fit(
         start, found = place()
         if run.cut:
             raise KeyboardInterrupt
+        facts["note"] = note
         return fitted(run, start, found, method, {**stops, **watched, **rest}, facts)
     every = count("callback_every", callback_every)
     saved = (
@@ -266,7 +270,7 @@ def fit(
         **facts,
         start=x,
         start_source=found,
-        note=run.note,
+        note=note or run.note,
         bounds=run.bounds,
         seconds=run.seconds,
         trace=run.trace() if settings.every else None,

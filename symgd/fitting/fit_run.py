@@ -268,7 +268,7 @@ class FitRun(Run):
         ended = yield from self.regression.path(found, *self.sides, self.limits)
         lower, turn = self._ended(ended), self._turn * self.columns
         self._turn = 0
-        if _is_lower(lower.fun, end.fun):
+        if _is_better(lower, end):
             self.elsewhere, self.recorded = (search, found), self.recorded[turn:]
             self.note = (
                 f"the given start led to a sum of {number(end.fun)} "
@@ -470,9 +470,14 @@ class FitRun(Run):
             self._enter()
 
 
-def _is_lower(fun: float, other: float) -> bool:
-    """Return whether a sum is worth another end; any is where one isn't finite."""
-    return fun < LOWER * other or (math.isfinite(fun) and not math.isfinite(other))
+def _is_better(end: End, other: End) -> bool:
+    """Return whether an end is worth more than another; any is where that isn't finite.
+
+    Where outliers make up the sums none is much lower, but one may be a minimum.
+    """
+    least = end.status.success and not other.status.success
+    lower = end.fun < (other.fun if least else LOWER * other.fun)
+    return lower or (math.isfinite(end.fun) and not math.isfinite(other.fun))
 
 
 def _angle(offset: float, smoothed: bool) -> str:

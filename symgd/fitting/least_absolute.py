@@ -23,7 +23,8 @@ from symgd.native.status import Status
 
 Regression: TypeAlias = Any  # it stands above
 DIGITS = 12  # to which the absolute value is approached, in units of its mean
-LOWER = 1.0 - 1e-6  # of a sum: what is lower
+OUTLYING = 0.1  # of the mean residual: a typical one, where outliers make up the mean
+STEPS = 3  # of Newton's method
 LEAST = 1e-9  # of the mean residual: what is still a size of residuals
 UNBALANCED = 1e-10  # a share of the rows that is rounding
 RESOLVED = 1e-8  # a share of the sum that rounding may leave
@@ -37,29 +38,30 @@ def least_absolute(bounded: BoundedSum, x: np.ndarray, limits: Limits) -> Path:
     estimation, SIAM J. Optimization 3 (1993), follow the same path.
     """
     regression = bounded.regression
-    first = _total(regression, x)
     regression.constants[SMOOTHING] = mean = _mean_residual(regression, x)
     point = yield from roughly(bounded, x, limits)
     if _is_met(regression, point.x):
         return Ended(_unsmoothed(regression, point), 0.0, Status.CONVERGED)
     mean = min(mean, _mean_residual(regression, point.x))
-    ended = yield from _followed(bounded, point.x, mean, limits)
-    stopped = ended.status not in (*ENDED, Status.ABNORMAL)
-    if stopped or ended.point.fun <= first / LOWER:
+    typical = _typical_residual(regression, x)
+    if typical > OUTLYING * mean:
+        return (yield from _followed(bounded, point.x, mean, limits))
+    # Outliers make up the mean, and they may lead squares away.
+    ended = yield from _followed(bounded, x, typical, limits)
+    if ended.status != Status.ABNORMAL:
         return ended
-    # An outlier among the squares led away: what most residuals are is no guide to it.
-    typical = max(_typical_residual(regression, x), LEAST * mean)
-    other = yield from _followed(bounded, x, typical, limits)
-    return other if other.point.fun < LOWER * ended.point.fun else ended
+    other = yield from _followed(bounded, point.x, mean, limits)
+    return min(ended, other, key=_sum)
 
 
 def _followed(bounded: BoundedSum, x: np.ndarray, size: float, limits: Limits) -> Path:
     """Follow the minimum from x, from an s somewhat below a size of residuals on."""
     regression = bounded.regression
+    rough = _roughly(regression, x)
     for power in range(1, DIGITS + 1):
         regression.constants[SMOOTHING] = size * 10.0**-power
         last = power == DIGITS or 10.0**-power <= 10.0 * limits.gtol
-        stage = dataclasses.replace(limits, gtol=limits.gtol if last else ROUGHLY)
+        stage = dataclasses.replace(limits, gtol=limits.gtol if last else rough)
         point, _, status = yield by_hessians(bounded, x, stage)
         x, limits.nit, limits.nfev = point.x, stage.nit, stage.nfev
         # At kinks, where the optimum of this loss is, steps may be in vain.
@@ -69,9 +71,46 @@ def _followed(bounded: BoundedSum, x: np.ndarray, size: float, limits: Limits) -
             if stopped or gap <= limits.gtol:
                 break
     if not stopped:
-        rough = Status.STALLED if gap <= RESOLVED else Status.ABNORMAL
-        status = Status.CONVERGED if gap <= limits.gtol else rough
+        if gap > limits.gtol:
+            point, gap = _at_rows(bounded, point, gap)
+        almost = Status.STALLED if gap <= RESOLVED else Status.ABNORMAL
+        status = Status.CONVERGED if gap <= limits.gtol else almost
     return Ended(_unsmoothed(regression, point), gap, status)
+
+
+def _roughly(regression: Regression, x: np.ndarray) -> float:
+    """Return the offset from which a smaller s takes over.
+
+    It is a share of all residuals, of which outliers may be the most.
+    """
+    typical, mean = _typical_residual(regression, x), _mean_residual(regression, x)
+    return ROUGHLY * math.sqrt(min(1.0, typical / mean))
+
+
+def _at_rows(bounded: BoundedSum, point: Point, gap: float) -> tuple[Point, float]:
+    """Return the point nearby that meets as many rows as there are parameters.
+
+    A linear model has a minimum there, beside outliers lower by less than the sum can
+    tell. Where it is higher, return the point that is known.
+    """
+    (regression, lower, upper), x = bounded, point.x.copy()
+    free = (x > lower) & (x < upper)
+    sizes = np.where(regression.weight > 0.0, abs(regression.residuals(x)), math.inf)
+    rows = np.argsort(sizes)[: np.count_nonzero(free)]
+    for _ in range(STEPS):
+        predicted, jacobian = regression.curve(x)
+        if not (len(rows) and np.isfinite(jacobian).all()):
+            return point, gap
+        left = (regression.target - predicted)[rows]
+        x[free] += np.linalg.lstsq(jacobian[np.ix_(rows, free)], left, rcond=None)[0]
+        x = np.clip(x, lower, upper)
+    if _total(regression, x) <= _total(regression, point.x):
+        return regression.newton(x), _gap(bounded, x)
+    return point, gap
+
+
+def _sum(ended: Ended) -> float:
+    return ended.point.fun
 
 
 def _unsmoothed(regression: Regression, point: Point) -> Point:
@@ -126,8 +165,9 @@ def _gap(bounded: BoundedSum, x: np.ndarray) -> float:
 
 
 def _typical_residual(regression: Regression, x: np.ndarray) -> float:
-    """Return the median of |r|, which outliers don't change."""
-    return float(np.median(abs(regression.residuals(x))[regression.weight > 0.0]))
+    """Return the median of |r|, which outliers don't change; it may be small, not 0."""
+    typical = np.median(abs(regression.residuals(x))[regression.weight > 0.0])
+    return max(float(typical), LEAST * _mean_residual(regression, x))
 
 
 def _mean_residual(regression: Regression, x: np.ndarray) -> float:

@@ -395,8 +395,26 @@ def test_formulas_that_are_none(data):
 
 def test_a_start_that_is_not_finite_names_the_first_row():
     data = {"t": [1.0, 2.0, 3.0], "y": [1.0, 1.0, 1.0]}
-    with pytest.raises(InputError, match=r"in row 1 \(t = 2.0\)"):
-        fit("a/(t - b)", data, "y", [1, 2])
+    found = fit("a/(t - b)", data, "y", [1, 2])
+    told = "the start can't be used: at a = 1.0, b = 2.0, the model is inf in row 1"
+    assert found.note.startswith(f"{told} (t = 2.0): another was searched")
+    assert np.isfinite(found.fun)
+
+
+@pytest.mark.parametrize("method", ["auto", "lbfgs"])
+def test_a_start_where_the_model_is_infinite_is_replaced(method):
+    t = np.linspace(300.0, 900.0, 30)
+    data = {"t": t, "y": 5.0 * np.exp(-0.004 * t)}
+    found = fit("a*exp(b*t)", data, "y", {"a": 1, "b": 3}, method=method)
+    assert "the model is inf in row 0 (t = 300.0)" in found.note
+    assert found.success
+    np.testing.assert_allclose(found.x, [5.0, -0.004], rtol=1e-5)
+
+
+def test_where_no_start_is_finite_there_is_no_fit():
+    data = {"t": [0.0, 2.0, 3.0], "y": [1.0, 1.0, 1.0]}
+    with pytest.raises(InputError, match=r"finite: it is inf in row 0 \(t = 0.0\)"):
+        fit("exp(a) + exp(b)/t", data, "y", [1, 2])
 
 
 def test_missing_rows(data):

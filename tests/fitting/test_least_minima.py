@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from symgd.fitting.curve_fit import fit
-from symgd.fitting.fit_run import _is_lower
+from symgd.fitting.fit_run import _is_better
 from symgd.fitting.goodness import CERTAIN, LIKELY, _slowness
+from symgd.fitting.levenberg_marquardt import End
+from symgd.native.status import Status
 
 GAUSS, LORENTZ = "a{0}*exp(-((x - m{0})/s{0})**2)", "a{0}/(1 + ((x - m{0})/s{0})**2)"
 POWER = "a*x**b*(1 - exp(-x/k))"
@@ -92,11 +94,22 @@ def test_terms_that_begin_alike_are_told_apart():
     assert "the given start led to" in found.note
 
 
+def ended(fun, status=Status.CONVERGED):
+    return End(np.zeros(1), fun, status, "", 0, 1, 0.0, "")
+
+
 def test_any_sum_is_lower_than_none():
-    assert _is_lower(1.0, 2.0)
-    assert _is_lower(1.0, np.nan)
-    assert not _is_lower(1.0, 1.0)
-    assert not _is_lower(np.nan, np.nan)
+    assert _is_better(ended(1.0), ended(2.0))
+    assert _is_better(ended(1.0), ended(np.nan))
+    assert not _is_better(ended(1.0), ended(1.0))
+    assert not _is_better(ended(np.nan), ended(np.nan))
+
+
+def test_a_minimum_that_is_hardly_lower_is_better_than_none():
+    minimum, none = ended(0.9999), ended(1.0, Status.ABNORMAL)
+    assert _is_better(minimum, none)
+    assert not _is_better(minimum, ended(1.0))
+    assert not _is_better(minimum._replace(fun=1.1), none)
 
 
 def test_slow_waves_that_noise_hides_are_told():

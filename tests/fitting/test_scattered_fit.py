@@ -195,10 +195,6 @@ WRONG = {
     "the sum jumps with c, whose place is searched": {"model": "a if t > c else b"},
     r"partition 2: sigma must be above 0; in row 0": {"sigma": "bad"},
     "all weights are 0": {"weights": "none"},
-    r"the model is nan in row 0 \(t = 0.0\), of partition 0": {
-        "model": "a*log(t - c)",
-        "x0": [1, 1],
-    },
     "no start was found where the model is finite: it is nan in row 0": {
         "model": "a*log(t - 5) + b"
     },
@@ -212,6 +208,11 @@ def test_what_is_refused(files, problem):
     given = {"model": MODEL, "target": "y", **WRONG[problem]}
     with pytest.raises(symgd.SymgdError, match=problem):
         symgd.fit(given.pop("model"), paths, given.pop("target"), **given)
+
+
+def test_the_row_where_a_start_is_not_finite_is_told(files):
+    found = symgd.fit("a*log(t - c)", files(DATA), "y", [1, 1])
+    assert "the model is nan in row 0 (t = 0.0), of partition 0" in found.note
 
 
 def test_what_needs_rows_here_says_so(files):

@@ -233,17 +233,17 @@ class EndsWithin(TriedRun):
     @property
     def _may_fall(self) -> bool:
         """Whether curvature and multipliers leave open whether f falls nearby."""
-        if self.conditions.level > 0 or not self.lagrangian.function.is_smooth:
+        state, function = self.conditions, self.lagrangian.function
+        if state.level > 0 or not function.is_analytic:
             return True
         if self.n + self.lagrangian.rows > MANY:
-            return False
+            return not function.is_smooth
         if self.left > 0:  # what f changed by since then is no measure of curvature
             return True
-        state = self.conditions
-        if state.weak > 0:
-            return True
-        depends = self._may_depend and self.certificate().may_be_others
-        return depends and not self._is_strict()
+        known = function.is_smooth and state.weak == 0
+        if known and not (self._may_depend and self.certificate().may_be_others):
+            return False
+        return not self._is_strict()
 
     def _is_strict(self) -> bool:
         """Return whether one set of multipliers is enough to show a strict minimum."""
@@ -258,7 +258,7 @@ class EndsWithin(TriedRun):
             return False
         sizes, largest = sizes_of(x, np.array(self.origin or self.start))
         moves = np.array(self.lower) < np.array(self.upper)
-        sizes = np.maximum(sizes, LEAST_SIZE * largest) * moves
+        sizes = np.where(sizes < LEAST_SIZE * largest, largest, sizes) * moves
         equal = np.arange(len(y)) < self.lagrangian.equalities
         return is_strict(known, second, y, self._pulls(), sizes, equal)
 

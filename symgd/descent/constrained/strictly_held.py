@@ -16,9 +16,10 @@ from symgd.descent.constrained.surroundings import FirstOrder, null_space
 
 PRICED = 1e-4  # of what f's terms change by: a side that holds
 BALANCED = 1e3  # times that: what is worth more only balances another price
-LEFT = 1e-8  # of the terms of the gradient of the Lagrangian
+LEFT = 1e-8  # of f's terms, or of those of the gradient of the Lagrangian
 SAME = 1e-6  # of the largest singular value: gradients that depend on each other
-CURVED = 1e-4  # of the largest curvature: one that shows
+CURVED = 1e-4  # of the largest curvature along the sides: one that shows
+ROUNDED = 1e-8  # of the largest curvature at all, and of f's terms
 
 
 def is_strict(
@@ -59,7 +60,7 @@ def is_strict(
     worth, prices = np.abs(slope).sum(), np.abs(y) * units
     terms = np.abs(slope) + np.abs(y) @ np.abs(rows) + np.abs(z)
     rest = np.abs(slope + y @ rows - z)
-    if not (worth > 0.0 and (rest <= LEFT * terms).all()):
+    if not (worth > 0.0 and (rest <= LEFT * np.maximum(terms, worth)).all()):
         return False
     if max(prices.max(initial=0.0), np.abs(z).max()) > BALANCED * worth:
         return False
@@ -73,4 +74,5 @@ def is_strict(
         return True
     scaled = (second * sizes * sizes[:, None])[np.ix_(~fixed, ~fixed)]
     bends = np.linalg.eigvalsh(along @ scaled @ along.T)
-    return bool(bends[0] > CURVED * max(np.abs(scaled).max(), LEFT * worth))
+    rounded = ROUNDED * max(np.abs(scaled).max(), worth)
+    return bool(bends[0] > max(CURVED * bends[-1], rounded))

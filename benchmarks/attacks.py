@@ -104,6 +104,9 @@ def _slopes(expression: Any, symbols: Any, a: Any, one: Any, two: Any) -> str:
             change = [u - v for u, v in zip(g(*p), g(*q), strict=True)]
         except (ZeroDivisionError, ValueError, TypeError, NameError):
             return ""
+        if any(mpmath.im(each) for each in change):
+            return f"L <= {largest}, mu >= {least}, and no gradient at {p} or {q}"
+        change = [mpmath.re(each) for each in change]
         apart = [u - v for u, v in zip(p, q, strict=True)]
         length = mpmath.norm(apart)
         rise = sum(u * v for u, v in zip(change, apart, strict=True))

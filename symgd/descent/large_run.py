@@ -40,6 +40,7 @@ class LargeRun(UpdateRun):
     def _allocate(self, slots: int) -> None:
         self.rest = floats((slots - 1) * self.n + 1)  # of the slots
         self.room = floats(exchange.ROOM)
+        self.ends, self.each = array("q", [0]), floats(1)  # where arrays are summed
         self._gradient, self._gradient_of = floats(0), -1
 
     def _sides(self) -> tuple[array[float], array[float]]:
@@ -48,38 +49,51 @@ class LargeRun(UpdateRun):
     def _prepare(self) -> None:
         """Compile what the loop calls."""
         update = self._update(tuple(self.rule.updates.values()))
-        totals, constants = len(update.parts.totals), len(self.constants)
+        parts = update.parts
+        totals = len(parts.totals) + len(parts.values)
+        constants = len(self.constants)
         if totals > exchange.MOST_TOTALS or constants > exchange.MOST_HYPERPARAMETERS:
             problem = f"rule {self.name!r} has {totals} reductions and {constants}"
             raise InputError(f"{problem} hyperparameters, too many with arrays")
         gathers = self._gathers(update)
-        derivatives = len(update.parts.derivatives)
-        self.rest = floats((len(self.state) + derivatives) * self.n + 1)
+        rows = len(self.state) + len(parts.derivatives) + (parts.probes != 0)
+        self.rest = floats(rows * self.n + 1)
         self.iterates = floats((4 if gathers else 3) * self.n)
         self.kept = floats(len(self.rest) if gathers else 1)
         if not gathers:
             self._gradient = floats(self.n)
         step = self._gathered(update) if gathers else self._kernel("moved", update)
-        stages = update.parts.stages
-        sums = self._kernel("summed_up", update) if stages else step
-        self._used = [step, sums, self.function, look_kernel(self.bounded)]
+        self._used: list[Kernel] = []
+        self._steepness = look_kernel(self.bounded)
         self.descend = shared("large")
+        self._tell(self.facts, update, step)
         self.facts.function = self.function.address
-        self.facts.step, self.facts.sums = (
-            step.address,
-            sums.address,
-        )
-        self.facts.look = self._used[-1].address
-        self.facts.stages, self.facts.derivatives = stages, derivatives
-        self.facts.evaluates = update.parts.evaluates
-        self.facts.multiplies = update.parts.multiplies
-        if update.parts.multiplies:
+        self.facts.look = self._steepness.address
+        if parts.multiplies:
             self.product = self._product()
             self.facts.product = self.product.address
         self.gathers = self.facts.gathers = int(gathers)
-        self.facts.width = 1 + len(self.state)
-        self.facts.constants = len(self.constants)
         self.facts.online = self._iteration_place()
+
+    def _tell(
+        self, facts: exchange.ArrayFacts, update: ArrayUpdate, step: Kernel
+    ) -> None:
+        """Tell the loop what an update is like, which a kernel does."""
+        parts = update.parts
+        sums = self._kernel("summed_up", update) if parts.stages else step
+        self._used += [step, sums]  # they live as long as the run
+        facts.step, facts.sums, facts.stages = step.address, sums.address, parts.stages
+        facts.totals, facts.of_arrays = len(parts.totals), parts.of_arrays
+        facts.values, facts.places = len(parts.values), len(parts.places)
+        facts.derivatives, facts.evaluates = len(parts.derivatives), parts.evaluates
+        facts.multiplies, facts.probes = parts.multiplies, parts.probes
+        facts.width = 1 + len(self.state)
+        facts.constants = len(self.constants)
+        if parts.of_arrays:
+            space = self.objective.space
+            self.ends = array("q", [*space.offsets[1:], space.size])
+            facts.arrays = len(self.ends)
+            self.each = floats(max(len(self.each), facts.arrays * facts.totals))
 
     def _iteration_place(self) -> int:
         name = self.objective.iteration
@@ -190,23 +204,35 @@ class LargeRun(UpdateRun):
         from symgd.language.formula import symbol
 
         update = self._update((symbol("x"), *self.rule.initial.values()))
-        gradient, new, room = floats(self.n), floats(self.n), floats(exchange.ROOM)
+        gradient, room = floats(self.n), floats(exchange.ROOM)
         head = exchange.Room.from_address(address(room))
         head.update, head.value = 1.0, self.evaluated(x, gradient)
-        arrays = [x, new, gradient, self.parameters, self.rest, self.hyper]
-        places = [*map(address, [*arrays, self.lower, self.upper, room]), self.n]
-        for _ in range(update.parts.stages):
-            self._kernel("summed_up", update)(*places)
-        self._kernel("moved", update)(*places)
+        facts = exchange.ArrayFacts(begins=1, online=-1)
+        self._tell(facts, update, self._kernel("moved", update))
+        begun = layout.RunState(variables=self.n)
+        self._looped(facts, begun, x + x, gradient, room)
 
     def _continue(self) -> int:
         self.facts.words = len(self.parameters)
-        arrays: list[Any] = [self.iterates, self._gradient, self.parameters, self.rest]
-        arrays += [self.hyper, self.lower, self.upper, self.room, self.rows]
-        places = exchange.ArrayPlaces(*map(address, [*arrays, self.order, self.kept]))
-        status = self.descend(*map(address, (self.facts, self.record, places)))
+        given = self.iterates, self._gradient, self.room
+        status = self._looped(self.facts, self.record, *given)
         self._gradient_of = self.t if not self._is_computed else -1
         return status
+
+    def _looped(
+        self,
+        facts: exchange.ArrayFacts,
+        record: layout.RunState,
+        iterates: array[float],
+        gradient: array[float],
+        room: array[float],
+    ) -> int:
+        """Call the loop."""
+        arrays: list[Any] = [iterates, gradient, self.parameters, self.rest]
+        arrays += [self.hyper, self.lower, self.upper, room, self.rows]
+        arrays += [self.order, self.kept, self.ends, self.each]
+        places = exchange.ArrayPlaces(*map(address, arrays))
+        return self.descend(*map(address, (facts, record, places)))
 
     def _be_at(self, x: array[float], gradient: array[float]) -> None:
         self.record.place = 0
@@ -218,7 +244,7 @@ class LargeRun(UpdateRun):
         room, unused = floats(exchange.ROOM), floats(1)
         arrays = [x, unused, gradient, self.parameters, unused, unused]
         places = map(address, [*arrays, self.lower, self.upper, room])
-        self._used[-1](*places, self.n)
+        self._steepness(*places, self.n)
         return float(exchange.Room.from_address(address(room)).norm)
 
     def arrays(self) -> dict[str, array[Any]]:

@@ -181,9 +181,12 @@ class _Parts:
             online=int(self.objective.iteration is not None),
             gradient=int(watched.gradient),
             slots=sum(1 << j for j in watched.slots),
+            places=code.update.places,
+            values=code.update.values,
             derivatives=code.update.derivatives,
             evaluates=code.update.evaluates,
             multiplies=code.update.multiplies,
+            probes=code.update.probes,
             **functions,
         )
 

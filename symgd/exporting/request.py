@@ -20,11 +20,12 @@ from symgd.lowering.travelling import (
     Checks,
     TravellingFormula,
     TravellingRule,
-    refuse_derivatives,
+    refuse_calls,
 )
 from symgd.objectives.objective import Objective
 from symgd.objectives.points import read_bounds
 from symgd.rules import family
+from symgd.rules.equations import OF_ARRAYS
 from symgd.rules.rule import Rule
 
 POINTS = 8  # at which a file can check itself
@@ -161,6 +162,10 @@ def request(
             raise needs_a_rule(objective.iteration)
         return Request(objective, path, None, {}, _name(name, path), is_auto=True)
     rule, values = _rule_of(method, hyperparameters)
+    if path.suffix.lower() not in MACHINE:
+        refuse_calls(rule, "such a file", "hvp")
+    if not objective.space.is_plain:  # here a coordinate is an array of its own
+        refuse_calls(rule, "a file with arrays", *OF_ARRAYS)
     if objective.iteration is not None:
         raise InputError(
             f"the objective changes with {objective.iteration}: it can be exported "
@@ -179,7 +184,6 @@ def _rule_of(method: Any, given: Mapping[str, Any]) -> tuple[Rule, dict[str, Any
             f"{', '.join(MACHINE)}: choose a rule (see symgd rules)"
         )
     rule = family.find(method)
-    refuse_derivatives(rule, "an exported file")
     if rule.name == "gd" and given.get("step_size") == "auto":
         raise InputError(
             "step_size='auto' can't be exported: give a number, or a formula in t"

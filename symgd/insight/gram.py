@@ -40,6 +40,8 @@ class Gram:
         self, a: Rough, middle: np.ndarray, radius: np.ndarray, size: np.ndarray
     ) -> None:
         whole, squares = np.abs(middle) + radius, size**2
+        if not whole.any():
+            return
         sides = np.sqrt(whole @ squares)
         lost = lost_in_sum(len(size)) * np.outer(sides, sides)
         if radius.any():

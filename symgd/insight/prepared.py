@@ -12,8 +12,9 @@ import sympy as sp
 from symgd.errors import InputError
 from symgd.insight.exact import is_affine, rational
 from symgd.insight.written_out import written_out
+from symgd.language.as_written import made
 from symgd.language.functions import log_cosh, sigmoid, softplus
-from symgd.language.nodes import symbol
+from symgd.language.nodes import CONDITIONS, symbol
 from symgd.objectives.objective import Objective
 
 MOST_PARTS = 1000  # of which an exponent is so many
@@ -71,10 +72,16 @@ def _in_fractions(expression: sp.Expr, values: Mapping[str, float]) -> sp.Expr:
             if node.is_Pow:
                 inner = (inner[0], _short_exponent(inner[1]))
             same = all(a is b for a, b in zip(inner, node.args, strict=True))
-            done[node] = _stable(node if same else node.func(*inner))
+            done[node] = _stable(node if same else _rebuilt(node, inner))
         return done[node]
 
     return renewed(expression)
+
+
+def _rebuilt(node: Any, inner: tuple[Any, ...]) -> Any:
+    """Return a node with other parts; extremes and choices as they are written."""
+    written = isinstance(node, (sp.Max, sp.Min, sp.Piecewise, *CONDITIONS))
+    return made(node.func, inner) if written else node.func(*inner)
 
 
 def _short_exponent(exponent: sp.Expr) -> sp.Expr:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import math
@@ -77,12 +78,12 @@ class RowFunction:
         return Rough.between(found.low[0], found.high[0])
 
     @functools.cached_property
-    def _tape(self) -> Tape:
-        """The function, and its second derivative if it can be enclosed."""
-        try:
-            return Tape([self.phi, self._derivatives[1]], self.symbols)
-        except (NotEnclosed, FormulaError):
-            return Tape([self.phi], self.symbols)
+    def _tape(self) -> Tape | None:
+        """The function, and its second derivative, as far as they can be enclosed."""
+        for outputs in (lambda: [self.phi, self._derivatives[1]], lambda: [self.phi]):
+            with contextlib.suppress(NotEnclosed, FormulaError):
+                return Tape(outputs(), self.symbols)
+        return None
 
     @functools.cached_property
     def bends_alike(self) -> bool:
@@ -136,6 +137,9 @@ class RowFunction:
         self, low: np.ndarray, high: np.ndarray, facts: Sequence[Rough] = ()
     ) -> RowBends:
         rows = low.shape[1]
+        if self._tape is None:
+            unknown = np.full(rows, np.inf)
+            return RowBends(-unknown, unknown, -unknown, np.zeros(rows, bool))
         more_low, more_high = columns_of(facts, rows)
         sides = np.vstack([low, more_low]), np.vstack([high, more_high])
         found: Enclosed = self._tape(*map(np.ascontiguousarray, sides))

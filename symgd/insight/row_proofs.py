@@ -249,7 +249,7 @@ class RowProofs:
         fallen = [gram.along(-1)[2] for gram in known]
         return Curvatures(
             Enclosure(low, max(low, min(fallen, default=math.inf))),
-            Enclosure(min(high, max(reached, default=-math.inf)), high),
+            Enclosure(min(high, max(reached, default=-math.inf)), high + 0.0),
         )
 
     def per_coordinate(self) -> dict[str, float]:

@@ -17,7 +17,7 @@ from symgd.errors import InputError
 from symgd.insight.univariate import T
 from symgd.language.as_written import made
 from symgd.language.formula import text_of
-from symgd.language.nodes import kept
+from symgd.language.nodes import REPEATED, kept
 
 
 class NotOfRows(InputError):
@@ -132,7 +132,7 @@ class _Splitter:
             return node
         if self.is_affine(node):
             return self._in_t(node, forms, with_constants)
-        if isinstance(node, (sp.Indexed, sp.Sum)):
+        if isinstance(node, (sp.Indexed, *REPEATED)):
             raise _Other
         arguments = list(node.args)
         if node.is_Add:

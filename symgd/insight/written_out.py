@@ -19,7 +19,7 @@ from symgd.language.nodes import REPEATED, Maximum, Product, Sum, symbol
 from symgd.objectives.arrays import Arrays
 
 SHORT = 64  # terms, of which all can be looked at
-LONGEST = 2000  # terms that are written out where nothing else can be said
+LONGEST = 200  # terms that are written out where nothing else can be said
 
 _WRITTEN = {Sum: sp.Add, Product: sp.Mul, Maximum: sp.Max}
 
@@ -75,10 +75,17 @@ class _Writer:
                 for k in itertools.islice(range(first, last + 1), self.most + 1)
             ]
             if self.terms + len(around) > self.most:
-                problem = "formulas with sums of many terms can't be analysed"
-                raise TooLong(f"{problem}: there are more than {self.most:,} terms")
-        self.terms += len(around)
+                raise self._too_long()
+        # Derivatives of products and extremes are as long as the square of theirs.
+        count = len(around)
+        self.terms += count if isinstance(node, sp.Sum) else count * count
+        if self.terms > self.most:
+            raise self._too_long()
         yield from around
+
+    def _too_long(self) -> TooLong:
+        problem = "formulas with sums of many terms can't be analysed"
+        return TooLong(f"{problem}: there are more than {self.most:,} terms")
 
     def _range(self, low: sp.Expr, high: sp.Expr, at: Mapping[sp.Basic, Any]) -> range:
         return range(int(self(low, at)), int(self(high, at)) + 1)

@@ -28,7 +28,7 @@ def entry(
     """
     form = integers(form, (TRAJECTORY_FORM,))
     n, width, n_h, totals, stages = form[0], form[1], form[2], form[4], form[5]
-    schedule_at, summands_at, update_at = form[15], form[16], form[17]
+    schedule_at, summands_at, update_at = form[18], form[19], form[20]
     h, hyper = local(1, n_h)[0], local(1, n_h)[0]
     s, stepped = local(width, n), local(1, width)[0]
     sums, r, parts = local(1, totals)[0], local(1, totals)[0], local(1, totals)[0]

@@ -28,6 +28,8 @@ from symgd.lowering.jitting import jit
 from symgd.native.exchange import (
     HYPERPARAMETERS,
     KEEP,
+    MOST_TOTALS,
+    TOTALS,
     ArrayFacts,
     ArrayPlaces,
     Room,
@@ -49,6 +51,9 @@ class Working(NamedTuple):
     lower: Any
     upper: Any
     room: Any  # what the kernels share with the loop
+    totals: Any  # that stand behind it
+    each: Any  # all totals as each array sees them, where there are some of each
+    ends: Any  # of the arrays among the coordinates
 
 
 facts_at, places_at = record_at(ArrayFacts), record_at(ArrayPlaces)
@@ -116,6 +121,37 @@ def _called(kernel: int, x: Any, new: Any, working: Any) -> None:
 
 
 @jit
+def _in_all_arrays(facts: Any, kernel: int, x: Any, new: Any, working: Any) -> None:
+    """Call a kernel of a rule for all coordinates, or for one array after the other."""
+    if facts.of_arrays == 0:
+        _called(kernel, x, new, working)
+        return
+    room, first, bad = working.room, 0, 0.0
+    for a in range(facts.arrays):
+        room.first, room.last = first, working.ends[a]
+        first = room.last
+        for j in range(facts.totals):
+            working.totals[j] = working.each[a, j]
+        _called(kernel, x, new, working)
+        bad += room.next_bad
+        for j in range(facts.totals):
+            working.each[a, j] = working.totals[j]
+    room.next_bad = bad
+
+
+@jit
+def _summed(facts: Any, x: Any, new: Any, working: Any) -> None:
+    """Form totals over coordinates, and a point or a vector."""
+    _in_all_arrays(facts, facts.sums, x, new, working)
+    for j in range(facts.totals - facts.of_arrays if facts.of_arrays != 0 else 0):
+        total = 0.0
+        for a in range(facts.arrays):
+            total += working.each[a, j]
+        for a in range(facts.arrays):
+            working.each[a, j] = total
+
+
+@jit
 def staged(
     facts: Any,
     run: Any,
@@ -125,24 +161,31 @@ def staged(
     words: Any,
     slopes: Any,
 ) -> None:
-    """Form totals over coordinates, and derivatives: all that an update reads."""
-    n, p, done = x.shape[0], working.p, 0
-    if facts.derivatives != 0 and facts.online >= 0:
+    """Form totals, values and derivatives: all that an update reads."""
+    p, points, derived = working.p, 0, 0
+    working.room.place = 0.0
+    if facts.places != 0 and facts.online >= 0:
         p[facts.online] = run.t + 1.0
-    if facts.derivatives != 0 and facts.batch != 0:
+    if facts.places != 0 and facts.batch != 0:
         same_batch(facts, run, p, words)
     for stage in range(facts.stages):
-        working.room.derivative = done
-        _called(facts.sums, x, new, working)
-        if ((facts.evaluates | facts.multiplies) >> stage) & 1:
-            if (facts.multiplies >> stage) & 1:
-                value = multiply(facts.product, x, p, slopes[done], new)
-            else:
-                value = evaluate(facts.function, new, p, slopes[done])
-                run.evaluations += 1
-            for k in range(n):  # a value that isn't finite spoils the gradient
-                slopes[done, k] += value - value
-            done += 1
+        _summed(facts, x, new, working)
+        derives = ((facts.evaluates | facts.multiplies) >> stage) & 1
+        if derives == 0 and ((facts.probes >> stage) & 1) == 0:
+            continue
+        working.room.place += 1.0
+        found = slopes[derived if derives != 0 else facts.derivatives]
+        if (facts.multiplies >> stage) & 1:
+            value = multiply(facts.product, x, p, found, new)
+        else:
+            value = evaluate(facts.function, new, p, found)
+            run.evaluations += 1
+            if facts.values != 0:
+                working.totals[facts.totals + points] = value
+                points += 1
+        for k in range(x.shape[0]):  # a value that isn't finite spoils the gradient
+            found[k] += value - value
+        derived += derives
 
 
 @jit
@@ -151,7 +194,7 @@ def _step(facts: Any, x: Any, new: Any, working: Any, update: int) -> None:
     working.room.update = update
     if facts.gathers != 0 and facts.online >= 0:
         working.p[facts.online] = update
-    _called(facts.step, x, new, working)
+    _in_all_arrays(facts, facts.step, x, new, working)
 
 
 @jit
@@ -241,7 +284,7 @@ def descend(
     kept: Any,
     slopes: Any,
 ) -> int:
-    """Continue a run, at most to iteration ``run.last``.
+    """Continue a run, at most to iteration ``run.last``; or set its first state.
 
     Parameters
     ----------
@@ -262,8 +305,13 @@ def descend(
     kept : array
         A copy of the state, to come back to.
     slopes : array
-        The derivatives that an update asks for; they stand behind the state.
+        The derivatives that an update asks for, and room for those that it doesn't;
+        they stand behind the state.
     """
+    if facts.begins != 0:
+        staged(facts, run, iterates[0], iterates[1], working, words, slopes)
+        _step(facts, iterates[0], iterates[1], working, 1)
+        return RUNNING
     while run.t < run.last:
         if run.ahead < 0:  # the state, or an iterate, is no longer finite
             return DIVERGED
@@ -292,7 +340,7 @@ def entry(facts: Any, run: Any, places: Any) -> int:
     known, state, at = facts_at(facts), run_at(run), places_at(places)
     n, size = state.variables, known.width - 1
     used = at.room + WORD * HYPERPARAMETERS
-    rows = floats(at.state, ((size + known.derivatives) * n,))
+    rows = floats(at.state, ((size + known.derivatives + 1) * n,))
     working = Working(
         floats(at.gradient, (n,)),
         floats(at.constants, (known.words,)),
@@ -301,6 +349,9 @@ def entry(facts: Any, run: Any, places: Any) -> int:
         floats(at.lower, (n,)),
         floats(at.upper, (n,)),
         room_at(at.room),
+        floats(at.room + WORD * TOTALS, (MOST_TOTALS,)),
+        floats(at.each, (known.arrays, known.totals)),
+        integers(at.ends, (known.arrays,)),
     )
     return descend(
         known,
@@ -312,5 +363,5 @@ def entry(facts: Any, run: Any, places: Any) -> int:
         integers(at.order, (known.data_rows,)),
         integers(at.constants, (known.words,)),
         floats(at.kept, (size * n,)),
-        floats(at.state + WORD * size * n, (known.derivatives, n)),
+        floats(at.state + WORD * size * n, (known.derivatives + 1, n)),
     )

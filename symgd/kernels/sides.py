@@ -13,6 +13,7 @@ from symgd.lowering.intrinsics import floats
 from symgd.lowering.jitting import jit
 
 PUSHED = 1e-2  # from the sides, as a part of them
+MOST_BENT = 10.0  # of the barrier parameter, that products are moved by
 LARGE_MULTIPLIER = 1e3  # at first: such an estimate is dropped
 TO_BOUNDARY = 0.99  # of the way to a side, at most
 CLOSEST = 4.0 * EPS  # of a side, to itself: nearer, a gap has no digits
@@ -133,7 +134,7 @@ def bend(run: Any, at: Any, step: Any, weight: float) -> None:
 
     It is to be made up for by the multipliers; so much of it as the weight says.
     """
-    size = run.unknowns
+    size, most = run.unknowns, MOST_BENT * run.barrier
     v = floats(at.v, (size,))
     low, high = floats(at.v_low, (size,)), floats(at.v_high, (size,))
     dz_low, dz_high = floats(at.dz_low, (size,)), floats(at.dz_high, (size,))
@@ -141,9 +142,11 @@ def bend(run: Any, at: Any, step: Any, weight: float) -> None:
     for i in range(size):
         bent_low[i] = bent_high[i] = 0.0
         if weight > 0.0 and low[i] > -inf:
-            bent_low[i] = weight * step[i] * dz_low[i] / (v[i] - low[i])
+            product = weight * step[i] * dz_low[i]
+            bent_low[i] = max(-most, min(most, product)) / (v[i] - low[i])
         if weight > 0.0 and high[i] < inf:
-            bent_high[i] = weight * step[i] * dz_high[i] / (high[i] - v[i])
+            product = weight * step[i] * dz_high[i]
+            bent_high[i] = max(-most, min(most, product)) / (high[i] - v[i])
 
 
 @jit

@@ -109,9 +109,10 @@ def entry(
     n, width, n_h, n_p = form[0], form[1], form[2], form[3]
     totals, stages, bounded, online = form[4], form[5], form[6], form[7]
     gradient_watched, slots_watched = form[8], form[9]
-    derivatives, evaluates, multiplies = form[10], form[11], form[12]
+    places, values, derivatives = form[10], form[11], form[12]
+    evaluates, multiplies, probes = form[13], form[14], form[15]
     value_at, product_at, schedule_at, summands_at, update_at = (
-        *(form[13], form[14], form[15], form[16], form[17]),
+        *(form[16], form[17], form[18], form[19], form[20]),
     )
     rows_now = width + derivatives
     # Of its own, so that what depends only on them is computed before the loop.
@@ -119,8 +120,8 @@ def entry(
     now, g, there = local(rows_now, n), local(1, n), local(1, n)
     kept, kept_g = local(rows_now, n), local(1, n)
     hyper, stepped = local(1, n_h)[0], local(1, width)[0]
-    sums, r = local(1, totals)[0], local(1, totals)[0]
-    parts = local(1, totals + derivatives)[0]
+    sums, r = local(1, totals)[0], local(1, totals + values)[0]
+    parts, aside = local(1, totals + places)[0], local(1, n)[0]
 
     run = run_at(run)
     slots, gradient = floats(slots, (width, n)), floats(gradient, (1, n))
@@ -139,7 +140,7 @@ def entry(
     # Above every sum of magnitudes of which none is above gtol, rounding included.
     small = max(5e-324, n * gtol * (1.0 + 1e-12)) if gtol >= 0.0 else -1.0
     watched = every != 0 or patience != 0 or target > -inf
-    for j in range(totals):
+    for j in range(totals + values):
         r[j] = 0.0
     pending = run.pending
     close = t  # up to here, a step at a time
@@ -156,9 +157,9 @@ def entry(
             else:
                 u = t + i + 1.0
                 call_at(schedule_at, (u, h, hyper))
-                if online != 0 and derivatives != 0:
+                if online != 0 and places != 0:
                     p[0, n_p - 1] = u
-                done = 0
+                place, derived, points = 0, 0, 0
                 for stage in range(stages):
                     for j in range(totals):
                         sums[j] = 0.0
@@ -167,21 +168,27 @@ def entry(
                         for j in range(totals):
                             sums[j] += parts[j]
                         if (multiplies >> stage) & 1:
-                            there[0, k] = parts[totals + done]
-                        if (evaluates >> stage) & 1:
-                            x = parts[totals + done]
+                            there[0, k] = parts[totals + place]
+                        if ((evaluates | probes) >> stage) & 1:
+                            x = parts[totals + place]
                             there[0, k] = _within(x, lower[k], upper[k], bounded)
                     for j in range(totals):
                         r[j] = sums[j]
-                    if ((evaluates | multiplies) >> stage) & 1:
-                        found = now[width + done]
+                    if ((evaluates | multiplies | probes) >> stage) & 1:
+                        place += 1
+                        found = aside
+                        if ((evaluates | multiplies) >> stage) & 1:
+                            found = now[width + derived]
+                            derived += 1
                         if (multiplies >> stage) & 1:
                             value = multiply(product_at, now, p, found, there)
                         else:
                             value = evaluate(value_at, there, p, found)
+                            if values != 0:
+                                r[totals + points] = value
+                                points += 1
                         for k in range(n):  # one that isn't finite spoils the gradient
                             found[k] += value - value
-                        done += 1
                 for k in range(n):
                     call_at(update_at, (u, g[0, k], f, now, k, hyper, r, stepped))
                     x = stepped[0]
@@ -260,7 +267,7 @@ def entry(
     updates = t + (status == DIVERGED)
     each = 1
     for stage in range(stages):
-        each += (evaluates >> stage) & 1
+        each += ((evaluates | probes) >> stage) & 1
     run.evaluations = 1 + updates * each
     run.t, run.rows, run.waited = t, row, waited
     run.pending = pending

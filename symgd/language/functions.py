@@ -14,6 +14,7 @@ from typing import Any
 import sympy as sp
 from sympy.codegen.cfunctions import expm1, log1p
 
+from symgd.arithmetic import counter_based
 from symgd.arithmetic import elementary as vectormath
 from symgd.arithmetic import special as numeric
 from symgd.language import as_written
@@ -65,6 +66,12 @@ class held(sp.Function):
 
     def _sympystr(self, printer: Any) -> str:
         return f"({printer._print(self.args[0])})"
+
+
+class standard_normal(sp.Function):
+    """A random number: of a seed, an update, a coordinate, and a number of its own."""
+
+    is_extended_real = True
 
 
 class exp_less(sp.Function):
@@ -383,6 +390,10 @@ NODES |= {
     log_cosh: _row("log_cosh", log_cosh, vectormath.log_cosh),
     log_erfc: _row("log_erfc", log_erfc, vectormath.log_erfc),
     erfcx: _row("erfcx", erfcx, vectormath.erfcx),
+    standard_normal: _row(
+        *("standard_normal", standard_normal, counter_based.standard_normal),
+        arity=(4, 4),
+    ),
 }
 ORDERS = {  # that functions have whose first argument is one
     sp.polygamma: range(21),

@@ -514,7 +514,8 @@ class Reader:
             return self._power(node, *arguments)
         if row.build is sp.exp:
             self._bound_powers_in_exponent(node, arguments[0])
-        if arguments[0] not in ORDERS.get(row.node, arguments):
+        orders = ORDERS.get(row.node)
+        if orders is not None and arguments[0] not in orders:
             raise self._error(node, mistakes.whole_order(name))
         if all(argument.is_number for argument in arguments):
             return self._sized(

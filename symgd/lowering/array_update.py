@@ -42,11 +42,12 @@ from symgd.lowering.watching import steepness
 from symgd.native import exchange
 from symgd.native.layout import Layout
 from symgd.native.machine import ENTRY
+from symgd.rules.random_numbers import COORDINATE
 from symgd.rules.rule import Rule
 from symgd.rules.staging import Staged, staged
 
 NO_ARRAYS = Layout((), (), (), ())
-_DERIVATIVE = sp.Symbol("[derivative]", real=True)
+_PLACE = sp.Symbol("[place]", real=True)
 _COUNT = sp.Symbol("[n]", real=True)
 _NORM = Total(sp.Symbol("[norm]", real=True), sp.S.Zero, LARGEST)
 _WORD = exchange.Room.word_of
@@ -76,7 +77,7 @@ class ArrayUpdate:
     @functools.cached_property
     def parts(self) -> Staged:
         """What the update reads of all coordinates, and what is left of it."""
-        return staged(self.expressions, _COUNT)
+        return staged(self.expressions, _COUNT, alone=False)
 
 
 def fits(
@@ -124,7 +125,7 @@ def moved(update: ArrayUpdate) -> str:
         place = here.indices[index_at(0)]
         move.at(place, writer.number_at(move.gradient, place, here), here)
 
-    writer.side_by_side(index_at(0), WORD(0), move.count, Here({}, {}), body)
+    writer.side_by_side(index_at(0), *move.ends, Here({}, {}), body)
     move.ended()
     return str(function.module)
 
@@ -152,9 +153,8 @@ def summed_up(update: ArrayUpdate) -> str:
         writer.side_by_side(index_at(0), low, high, Here({}, {}), one)
         return sums.ended()
 
-    which = WORD(0), count_of(writer, WORD(0), move.count, BLOCK)
-    ends = WORD(0), move.count
-    for k, value in enumerate(in_blocks(writer, totals, BLOCK, ends, which, body)):
+    which = WORD(0), count_of(writer, *move.ends, BLOCK)
+    for k, value in enumerate(in_blocks(writer, totals, BLOCK, move.ends, which, body)):
         move.room(exchange.TOTALS + k, value)
     writer.builder.ret(WORD(0))
     return str(function.module)
@@ -202,6 +202,9 @@ class _Move:
             function.args
         )
         self.lower, self.upper, self.count, self._room = low, high, count, room
+        self.ends = WORD(0), count
+        if self.parts.of_arrays:
+            self.ends = self._whole("first"), self._whole("last")
         self.common = self._common(h)
         self.looks = [_NORM, _BAD, _NEXT]
         self.sums = Totals(writer, self.looks)
@@ -210,6 +213,12 @@ class _Move:
         """Write a number for the loop around it to read."""
         target = self.writer.element(self._room, WORD(place))
         self.writer.builder.store(value.value, target)
+
+    def _whole(self, name: str) -> Any:
+        """Return an integer that the loop around it has written."""
+        build = self.writer.builder
+        place = self.writer.element(self._room, WORD(_WORD(name)))
+        return build.load(build.bitcast(place, WORD.as_pointer()))
 
     def _common(self, h: Any) -> dict[sp.Symbol, Value]:
         """Return what is the same for all coordinates, by the rule's names."""
@@ -227,10 +236,10 @@ class _Move:
         values = {
             symbol("t"): known[symbol("t")],
             symbol("f"): read_at(self._room, _WORD("value")),
-            _DERIVATIVE: read_at(self._room, _WORD("derivative")),
+            _PLACE: read_at(self._room, _WORD("place")),
         }
         values[_COUNT] = Value(build, build.sitofp(self.count, DOUBLE))
-        for k, name in enumerate(self.parts.totals):
+        for k, name in enumerate((*self.parts.totals, *self.parts.values)):
             values[name] = read_at(self._room, exchange.TOTALS + k)
         pairs = zip(update.rule.hyperparameters, update.schedules, strict=True)
         for k, (name, schedule) in enumerate(pairs):
@@ -248,6 +257,7 @@ class _Move:
         writer, values = self.writer, dict(self.common)
         values[symbol("x")] = writer.number_at(self.x, place, here)
         values[symbol("g")] = slope
+        values[COORDINATE] = writer.number_of(place, here)
         rows = (*map(symbol, self.update.rule.state), *self.parts.derivatives)
         for row, name in enumerate(rows):
             values[name] = writer.number_at(
@@ -262,7 +272,7 @@ class _Move:
         ends = [self._within(e, place, here) if point else e for point, e in kinds]
         new = ends[0]
         for number, end in enumerate(ends):
-            new = _CHOSEN(here.values[_DERIVATIVE] > number - 0.5, end, new)
+            new = _CHOSEN(here.values[_PLACE] > number - 0.5, end, new)
         self.writer.store(self.writer.element(self.new, place), new, here)
 
     def _within(self, number: Value, place: Any, here: Here) -> Value:

@@ -85,6 +85,7 @@ class CWriter:
             "width": str(width),
             "hyper": str(len(rule.hyperparameters)) if rule else "0",
             "h_now": "now, " if self.has_h else "",
+            "place": "(double)k, " if rule is not None and rule.draws else "",
             "scope": "",  # of the functions that a header declares
             "includes": "",
             "kernels": "",
@@ -97,6 +98,8 @@ class CWriter:
         for name in ("load", "store", "summed", "zero"):
             template = getattr(templates, name.upper()) if width > 1 else ""
             self.words[name] = self.filled(template)
+        points = rule is not None and rule.step.places > 0
+        self.words["p_points_pass"] = self.words["p_pass"] if points else ""
         bounded = rule is not None and rule.bounds is not None
         for name in ("inside", "slopes"):
             template = getattr(templates, name.upper()) if bounded else ""
@@ -179,13 +182,16 @@ class CWriter:
     def _moving(self, name: str, part: ScalarUpdate) -> str:
         """Write what a coordinate becomes; return the loop over all of them."""
         reduces = part.stages > 0
+        assert self.rule is not None
+        draws = self.rule.draws
         kinds = {"t": "double", "g": "double", "f": "double", "s": "numbers"}
+        kinds |= {"k": "double"} if draws else {}
         kinds |= {"h": "numbers"} if self.has_h else {}
         kinds |= {"r": "numbers"} if reduces else {}
         written = {"of_one": part.slots}
         written |= {"summands": part.summands} if reduces else {}
         for what, function in written.items():
-            own = _of_what_there_is(function, self.has_h, reduces)
+            own = _of_what_there_is(function, self.has_h, reduces, draws)
             full_name = f"{self.prefix}_{name}_{what}"
             self.program.add(full_name, own, kinds, scope="static ")
         words = {
@@ -193,7 +199,22 @@ class CWriter:
             "r": "r, " if reduces else "",
             "totals": str(part.totals),
             "stages": str(part.stages),
+            "all": str(1 + len(self.rule.state) + part.derivatives),
+            "known": str(part.totals + part.values),
+            "parts": str(part.totals + part.places),
+            "places": str(part.places),
+            "ends": ", ".join(map(str, part.ends)),
+            "p_points": self.words["p_take"] if part.places else "",
+            "confine": "",
+            "kept": "",
         }
+        if part.values:
+            words["kept"] = self.filled(templates.KEPT, **words)
+        if self.rule.bounds is not None:
+            words["confine"] = self.filled(templates.CONFINE, **words)
+        for each in ("points", "fresh", "derived", "there", "at_point", "spoilt"):
+            text = getattr(templates, each.upper()) if part.places else ""
+            words[each] = self.filled(text, **words)
         sums = self.filled(templates.SUMS, **words) if reduces else ""
         schedule = self.filled(templates.SCHEDULE) if self.has_h else ""
         return self.filled(templates.MOVE, sums=sums, schedule=schedule, **words)
@@ -315,9 +336,13 @@ def _without_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _of_what_there_is(
-    function: Callable[..., Any], has_h: bool, has_r: bool
+    function: Callable[..., Any], has_h: bool, has_r: bool, draws: bool
 ) -> Callable[..., Any]:
     """Return a part of an update that takes only what there is."""
+    if draws and has_r:
+        return function
+    if draws:
+        return lambda t, g, f, s, k, h: function(t, g, f, s, k, h, ())
     if has_h and has_r:
         return lambda t, g, f, s, h, r: function(t, g, f, s, 0.0, h, r)
     if has_h:

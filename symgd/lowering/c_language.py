@@ -80,7 +80,7 @@ def _number(value: float) -> str:
 
 def _operation(sign: str, kind: str) -> str:
     """Return how an operator is written; what wraps is unsigned in between."""
-    if kind == WORD and sign in ("+", "-"):
+    if kind == WORD and sign in ("+", "-", "*"):
         return f"(int64_t)((uint64_t){{0}} {sign} (uint64_t){{1}})"
     if kind == WORD and sign == "<<":
         return "(int64_t)((uint64_t){0} << {1})"

@@ -116,14 +116,14 @@ HYPERPARAMETERS = """
 """
 
 MOVE = """\
-static void @p@_@name@_all(@p@_run *run, @h_take@double t)
+static void @p@_@name@_all(@p@_run *run, @p_points@@h_take@double t)
 {
-  double own[@width@], next[@width@];
-@schedule@@sums@  for (int k = 0; k < @n@; k++) {
+  double own[@all@], next[@width@];
+@fresh@@schedule@@sums@  for (int k = 0; k < @n@; k++) {
     own[0] = run->x[k];
-@load@    @p@_@name@_of_one(t, run->g[k], run->f, own, @h_now@@r@next);
+@load@@derived@    @p@_@name@_of_one(t, run->g[k], run->f, own, @place@@h_now@@r@next);
     run->x[k] = next[0];
-@store@  }
+@spoilt@@store@  }
 }
 
 """
@@ -137,17 +137,42 @@ LOAD = "    for (int j = 1; j < @width@; j++) own[j] = run->state[j - 1][k];\n"
 STORE = "    for (int j = 1; j < @width@; j++) run->state[j - 1][k] = next[j];\n"
 
 SUMS = """\
-  double r[@totals@] = {0.0}, sums[@totals@], parts[@totals@];
-  for (int stage = 0; stage < @stages@; stage++) {
+  double r[@known@] = {0.0}, sums[@totals@], parts[@parts@];
+@points@  for (int stage = 0; stage < @stages@; stage++) {
     for (int i = 0; i < @totals@; i++) sums[i] = 0.0;
     for (int k = 0; k < @n@; k++) {
       own[0] = run->x[k];
-  @load@      @p@_@name@_summands(t, run->g[k], run->f, own, @h_now@r, parts);
+  @load@@derived@      @p@_@name@_summands(t, run->g[k], run->f, own,
+          @place@@h_now@r, parts);
       for (int i = 0; i < @totals@; i++) sums[i] += parts[i];
-    }
+@there@    }
     for (int i = 0; i < @totals@; i++) r[i] = sums[i];
-  }
+@at_point@  }
 """
+
+# Of updates that evaluate at points; they end a stage.
+POINTS = """\
+  static const int ends[@stages@] = {@ends@};  /* 1: a gradient, 2: a value alone */
+  double there[@n@], ahead[@places@][@n@], slope[@n@];
+  int place = 0, row = 0;
+"""
+FRESH = "  for (int j = @width@; j < @all@; j++) own[j] = 0.0;\n"
+DERIVED = "    for (int j = 0; j < row; j++) own[@width@ + j] = ahead[j][k];\n"
+THERE = "      there[k] = place < @places@ ? parts[@totals@ + place] : 0.0;\n"
+AT_POINT = """\
+    if (ends[stage] != 0) {
+@confine@      const double value = @p@_gradient(there, @p_pass@slope);
+@kept@      place++;
+      if (ends[stage] == 1) {
+        /* a value that isn't finite spoils the gradient */
+        for (int k = 0; k < @n@; k++) ahead[row][k] = slope[k] + (value - value);
+        row++;
+      }
+    }
+"""
+CONFINE = "      @p@_inside(there, there);\n"
+KEPT = "      r[@totals@ + place] = value;\n"
+SPOILT = "    for (int j = 0; j < row; j++) run->x[k] += ahead[j][k] - ahead[j][k];\n"
 
 LOOP = """\
 static int @p@_look(@p@_run *run, @p_take@double gtol)
@@ -176,7 +201,7 @@ int @p@_update(@p@_run *run, @p_take@@h_take@double gtol)
 {
   const @p@_run before = *run;
   int status;
-  @p@_update_all(run, @h_pass@(double)run->t + 1.0);
+  @p@_update_all(run, @p_points_pass@@h_pass@(double)run->t + 1.0);
 @inside@  run->t++;
   status = @p@_look(run, @p_pass@gtol);
   if (status == @U@_DIVERGED) *run = before;

@@ -29,7 +29,7 @@ def _operation(sign: str, kind: str) -> str:
 
 
 _SIGNS = {"==": "===", "!=": "!=="}
-_OF_WORDS = ("+", "-", "<<", ">>", "&", "|", "^")
+_OF_WORDS = ("+", "-", "*", "<<", ">>", "&", "|", "^")
 
 JAVASCRIPT = Language(
     declared=dict.fromkeys((DOUBLE, WORD, TRUTH), "const "),

@@ -91,6 +91,30 @@ _PARTS = {
       this.look();
     }
 """,
+    "ends": ", ends = []",
+    "more": ", update_ends",
+    "points": """\
+    const n = this.x.length, there = new Float64Array(n), ahead = [];
+    let place = totals;
+""",
+    "wider": " + points",
+    "derived": """\
+      ahead.forEach((slopes, row) => { own[width + row] = slopes[k]; });
+""",
+    "there": "        there[k] = parts[place];\n",
+    "evaluated": """\
+      if (ends[stage]) {
+@confine@        const out = new Float64Array(n + 1);
+        evaluate(there, this.p, out);
+        r[place++] = out[0];
+        // A value that isn't finite spoils the gradient.
+        if (ends[stage] === 1) ahead.push(out.slice(1).map(g => g + (out[0] - out[0])));
+      }
+""",
+    "confine": "        inside(there, there);\n",
+    "spoilt": """\
+      for (const slopes of ahead) this.x[k] += slopes[k] - slopes[k];
+""",
 }
 _LOOP = """\
 // A descent from x. Its x, f, gradient, norm (the gradient's largest component), state
@@ -124,29 +148,29 @@ class Run {
     this.status = this.norm <= this.gtol ? "CONVERGED" : "RUNNING";
     if (!(Math.abs(everything) < Infinity)) this.status = "DIVERGED";
   }
-  move(slots, summands, totals, stages, t) {
-    const own = new Float64Array(width), next = new Float64Array(width);
-    const h = new Float64Array(this.h.length), parts = new Float64Array(totals);
-    let r = new Float64Array(totals);
-    schedule(t, this.h, h);
+  move(slots, summands, totals, stages, t@ends@) {
+    const own = new Float64Array(width@wider@), next = new Float64Array(width);
+    const h = new Float64Array(this.h.length), parts = new Float64Array(totals@wider@);
+    const r = new Float64Array(totals@wider@);
+@points@    schedule(t, this.h, h);
     const load = k => {
       own[0] = this.x[k];
       for (let j = 1; j < width; j++) own[j] = this.state[j - 1][k];
-    };
+@derived@    };
     for (let stage = 0; stage < stages; stage++) {
       const sums = new Float64Array(totals);
       for (let k = 0; k < this.x.length; k++) {
         load(k);
-        summands(t, this.gradient[k], this.f, own, 0, h, r, parts);
+        summands(t, this.gradient[k], this.f, own, k, h, r, parts);
         for (let i = 0; i < totals; i++) sums[i] += parts[i];
-      }
-      r = sums;
-    }
+@there@      }
+      r.set(sums);
+@evaluated@    }
     for (let k = 0; k < this.x.length; k++) {
       load(k);
-      slots(t, this.gradient[k], this.f, own, 0, h, r, next);
+      slots(t, this.gradient[k], this.f, own, k, h, r, next);
       this.x[k] = next[0];
-      for (let j = 1; j < width; j++) this.state[j - 1][k] = next[j];
+@spoilt@      for (let j = 1; j < width; j++) this.state[j - 1][k] = next[j];
     }
   }
   // Update once; return the status.
@@ -154,7 +178,7 @@ class Run {
     const before = {...this, status: "DIVERGED"}, t = this.t + 1;
     this.x = this.x.slice();
     this.state = this.state.map(row => row.slice());
-    this.move(update_slots, update_summands, update_totals, update_stages, t);
+    this.move(update_slots, update_summands, update_totals, update_stages, t@more@);
 @project@    this.t = t;
     this.look();
     if (this.status === "DIVERGED") Object.assign(this, before);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from symgd.lowering.projection import projected, projected_gradient
 from symgd.lowering.textual import Written
@@ -20,14 +21,14 @@ OF_STEP = {
 
 def functions_of(
     program: Written, formula: TravellingFormula, rule: TravellingRule | None
-) -> Mapping[str, int]:
+) -> Mapping[str, Any]:
     """Write ``evaluate``, ``second``, ``schedule``, ``update`` and ``first``.
 
     Where a rule has bounds, ``inside`` and ``slopes``, too.
 
     Returns
     -------
-    mapping of str to int
+    mapping of str to int or tuple of int
         What the loop around them must know of the rule.
     """
     assert formula.evaluate is not None  # arrays have no text
@@ -37,12 +38,14 @@ def functions_of(
     if rule is None:
         return {}
     program.add("schedule", rule.schedule, {"t": "double", "h": "numbers"})
-    about = {"width": 1 + len(rule.state)}
+    about: dict[str, Any] = {"width": 1 + len(rule.state)}
     for name, part in (("update", rule.step), ("first", rule.first)):
         if part is not None:
             program.add(f"{name}_slots", part.slots, OF_STEP)
             program.add(f"{name}_summands", part.summands, OF_STEP)
             about |= {f"{name}_totals": part.totals, f"{name}_stages": part.stages}
+    if rule.step.places:
+        about |= {"points": rule.step.places, "update_ends": rule.step.ends}
     if rule.bounds is not None:
         program.add("inside", projected(rule.bounds), {"x": "numbers"})
         kinds = dict.fromkeys("xg", "numbers")
@@ -58,10 +61,13 @@ def loop_of(template: str, rule: TravellingRule, parts: Mapping[str, str]) -> st
     template : str
     rule : TravellingRule
     parts : mapping of str to str
-        What stands for ``@first@`` where an initial state is computed, and for
-        ``@project@`` and ``@slopes@`` where there are bounds.
+        What stands for ``@first@`` where an initial state is computed, for
+        ``@project@``, ``@slopes@`` and ``@confine@`` where there are bounds, and for
+        the others where an update evaluates at points.
     """
+    needs = {"first": rule.first is not None}
+    needs |= dict.fromkeys(("project", "slopes", "confine"), rule.bounds is not None)
     for name, text in parts.items():
-        needed = rule.first if name == "first" else rule.bounds
-        template = template.replace(f"@{name}@", "" if needed is None else text)
+        needed = needs.get(name, rule.step.places > 0)
+        template = template.replace(f"@{name}@", text if needed else "")
     return template

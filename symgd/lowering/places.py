@@ -305,12 +305,8 @@ class Places:
         if symbol in here.values:
             return here.values[symbol]
         if symbol in here.indices:
-            first = build.sitofp(here.indices[symbol], DOUBLE)
-            if symbol != here.lanes:
-                return Value(build, first)
-            steps = ir.Constant(PACK, [float(lane) for lane in range(LANES)])
-            lanes = in_lanes(Value(build, first)).value
-            return Value(build, build.fadd(lanes, steps))
+            moves = symbol == here.lanes
+            return self._as_number(here.indices[symbol], moves)
         words = self.layout.words
         if ("size", symbol.name) in words:
             return Value(build, build.sitofp(self.word("size", symbol.name), DOUBLE))
@@ -320,6 +316,18 @@ class Places:
         base, name = self._vector(symbol.name)
         place = self.element(base, self.word("offset", name))
         return Value(build, self._unchanging(place, 8))
+
+    def number_of(self, place: Any, here: Here) -> Value:
+        """Return the number of a place, or of the places that follow it, in lanes."""
+        return self._as_number(place, here.lanes is not None)
+
+    def _as_number(self, whole: Any, moves: bool) -> Value:
+        build = self.builder
+        first = Value(build, build.sitofp(whole, DOUBLE))
+        if not moves:
+            return first
+        steps = ir.Constant(PACK, [float(lane) for lane in range(LANES)])
+        return Value(build, build.fadd(in_lanes(first).value, steps))
 
     def computed(self, outputs: Sequence[sp.Expr], here: Here) -> list[Value]:
         """Return the values of expressions, as numbers or packs."""

@@ -80,6 +80,32 @@ _PARTS = {
             self._move(first_slots, first_summands, FIRST_TOTALS, FIRST_STAGES, 1.0)
             self._look()
 """,
+    "ends": ", ends=()",
+    "more": ", UPDATE_ENDS",
+    "points": """\
+        there, more = [0.0] * n, [0.0] * POINTS
+        row, place = WIDTH, totals
+        r, parts, own = r + more, parts + more, [each + more for each in own]
+""",
+    "there": """\
+                there[k] = parts[place] if place < len(parts) else 0.0
+""",
+    "evaluated": """\
+            if ends and ends[stage]:
+@confine@                out = [0.0] * (1 + n)
+                evaluate(there, self.p, out)
+                r[place] = out[0]
+                place += 1
+                if ends[stage] == 1:  # a value that isn't finite spoils the gradient
+                    for k in range(n):
+                        own[k][row] = out[1 + k] + (out[0] - out[0])
+                    row += 1
+""",
+    "confine": "                inside(there, there)\n",
+    "spoilt": """\
+            for slope in own[k][WIDTH:]:
+                after[k][0] += slope - slope
+""",
 }
 _LOOP = '''\
 class Run:
@@ -116,28 +142,28 @@ class Run:
         if not abs(everything) < math.inf:
             self.status = "DIVERGED"
 
-    def _move(self, slots, summands, totals, stages, t):
+    def _move(self, slots, summands, totals, stages, t@ends@):
         n = len(self.x)
         h, r, parts = [0.0] * len(self.h), [0.0] * totals, [0.0] * totals
         schedule(t, self.h, h)
         own = [[self.x[k], *(row[k] for row in self.state)] for k in range(n)]
-        for _ in range(stages):
+@points@        for stage in range(stages):
             sums = [0.0] * totals
             for k, g in enumerate(self.gradient):
-                summands(t, g, self.f, own[k], 0.0, h, r, parts)
+                summands(t, g, self.f, own[k], float(k), h, r, parts)
                 sums = [a + b for a, b in zip(sums, parts)]
-            r = sums
-        after = [[0.0] * WIDTH for _ in range(n)]
+@there@            r[:totals] = sums
+@evaluated@        after = [[0.0] * WIDTH for _ in range(n)]
         for k, g in enumerate(self.gradient):
-            slots(t, g, self.f, own[k], 0.0, h, r, after[k])
-        self.x, *self.state = map(list, zip(*after))
+            slots(t, g, self.f, own[k], float(k), h, r, after[k])
+@spoilt@        self.x, *self.state = map(list, zip(*after))
 
     def update(self):
         """Update once; return the status."""
         before = dict(vars(self))
         self.t += 1
         t = float(self.t)
-        self._move(update_slots, update_summands, UPDATE_TOTALS, UPDATE_STAGES, t)
+        self._move(update_slots, update_summands, UPDATE_TOTALS, UPDATE_STAGES, t@more@)
 @project@        self._look()
         if self.status == "DIVERGED":
             vars(self).update(before, status="DIVERGED")

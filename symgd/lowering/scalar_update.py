@@ -62,10 +62,11 @@ class RuleCode:
         function = function_of(ENTRY, WORD, kinds)
         builder = ir.IRBuilder(function.append_basic_block())
         *numbers, slots, k, hyper, totals, out = function.args
-        given = [Value(builder, each) for each in (*numbers, k)]
+        place = builder.sitofp(k, DOUBLE)
+        t, g, f, number = (Value(builder, each) for each in (*numbers, place))
         h, r = Numbers(builder, hyper), Numbers(builder, totals)
-        rows = _Rows(builder, slots, self.n)
-        return _ended(builder, writing(part)(*given[:3], rows, given[3], h, r), out)
+        rows = _Rows(builder, slots, self.n, k)
+        return _ended(builder, writing(part)(t, g, f, rows, number, h, r), out)
 
     def interpreted(self) -> dict[str, Kernel]:
         """Return each function as a kernel in Python."""
@@ -73,8 +74,7 @@ class RuleCode:
         from symgd.lowering.intrinsics import floats
 
         n_h, n, totals = self.hyper, self.n, self.update.totals
-        derivatives = self.update.derivatives
-        rows = self.width + derivatives
+        known, rows = totals + self.update.values, self.width + self.update.derivatives
 
         def schedule(t: float, h: int, out: int) -> int:
             floats(out, (n_h,))[:] = self.schedule(t, floats(h, (n_h,)))
@@ -85,7 +85,7 @@ class RuleCode:
                 t: float, g: float, f: float, s: int, k: int, h: int, r: int, out: int
             ) -> int:
                 places = floats(s, (rows, n)), k, floats(h, (n_h,))
-                found = function(t, g, f, *places, floats(r, (totals,)))
+                found = function(t, g, f, *places, floats(r, (known,)))
                 floats(out, (size,))[:] = found
                 return 0
 
@@ -93,20 +93,20 @@ class RuleCode:
 
         return {
             "schedule": Interpreted(schedule, SCHEDULE),
-            "summands": part(self.update.summands, totals + derivatives),
+            "summands": part(self.update.summands, totals + self.update.places),
             "update": part(self.update.slots, self.width),
         }
 
 
 class _Rows:
-    """Rows of numbers at an address, in code that is being written."""
+    """Column k of rows of numbers at an address, in code that is being written."""
 
-    def __init__(self, builder: Any, address: Any, length: int) -> None:
-        self.builder, self.address, self.length = builder, address, length
+    def __init__(self, builder: Any, address: Any, length: int, k: Any) -> None:
+        self.builder, self.address, self.length, self.k = builder, address, length, k
 
     def __getitem__(self, place: tuple[int, Value]) -> Value:
-        row, k = place
-        word = self.builder.add(WORD(row * self.length), k.value)
+        row, _ = place
+        word = self.builder.add(WORD(row * self.length), self.k)
         at = self.builder.gep(self.address, [word], inbounds=True)
         return Value(self.builder, self.builder.load(at))
 

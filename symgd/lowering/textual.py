@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from symgd.arithmetic import primitives, special
+from symgd.arithmetic import counter_based, primitives, special
 from symgd.lowering.known import unless_known
 from symgd.lowering.source import HELPERS
 
@@ -410,5 +410,5 @@ def _call(name: str, count: int, first: int = 0) -> str:
 
 # The order of these is part of their code.
 _SHARED = {f for f in HELPERS.values() if f not in vars(primitives).values()}
-_SHARED -= {special.polygamma, special.besselj}
+_SHARED -= {special.polygamma, special.besselj, counter_based.standard_normal}
 _BUILTINS = {f.__name__: f for f in (abs, enumerate, int, len, range, tuple, zip)}

@@ -107,6 +107,8 @@ class TravellingRule:
         What sets the state before the first update; None where it is 0.
     bounds : sequence of (lower, upper) or None
         Of all coordinates, onto which each update is projected; None without any.
+    draws : bool
+        Whether it reads noise, and so where a coordinate stands among the others.
     """
 
     name: str
@@ -118,6 +120,7 @@ class TravellingRule:
     step: ScalarUpdate
     first: ScalarUpdate | None
     bounds: Pairs | None = None
+    draws: bool = False
 
     @classmethod
     def of(
@@ -144,6 +147,7 @@ class TravellingRule:
             part(False),
             None if rule.starts_at_zero else part(True),
             bounds,
+            rule.asks_for("noise"),
         )
 
     def sides(self, n: int) -> tuple[Sequence[float], Sequence[float]]:
@@ -154,11 +158,12 @@ class TravellingRule:
         return lower, upper
 
 
-def refuse_derivatives(rule: Rule, what: str) -> None:
-    """Raise InputError if a rule calls g or hvp, for which only symgd's loops are."""
-    if rule.asks_for("g", "hvp"):
-        problem = f"rule {rule.name!r} asks for g(...) or hvp(...), and {what}"
-        raise InputError(f"{problem} has no loop that computes them; minimize has")
+def refuse_calls(rule: Rule, what: str, *names: str) -> None:
+    """Raise InputError if a rule calls what the loop of something doesn't compute."""
+    for name in names:
+        if rule.asks_for(name):
+            problem = f"rule {rule.name!r} asks for {name}(...), and {what}"
+            raise InputError(f"{problem} has no loop that computes it; minimize has")
 
 
 def described(formula: TravellingFormula, rule: TravellingRule | None) -> list[str]:

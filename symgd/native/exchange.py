@@ -18,9 +18,16 @@ class ArrayFacts(Record):
     look: int  # of a look at an iterate
     stages: int  # how often totals are to be formed before an update
     product: int  # likewise of the Hessian's product with a vector, if it is needed
-    derivatives: int  # that an update asks for
+    totals: int  # that are formed
+    of_arrays: int  # of these, the last, those of each array alone
+    arrays: int  # that there are, if there are such totals
+    values: int  # at points, that are kept behind the totals: those of all, or none
+    places: int  # points and vectors that an update asks for
+    derivatives: int  # gradients and products of these
     evaluates: int  # the stages that end with a gradient elsewhere, as bits
     multiplies: int  # likewise with a product
+    probes: int  # likewise with a value alone
+    begins: int  # whether the update is the state before the first
     gathers: int  # whether the update is part of the pass that evaluates
     width: int  # slots of a variable
     constants: int  # hyperparameters
@@ -47,14 +54,16 @@ class ArrayPlaces(Record):
     trace: int
     order: int  # of the rows of data, where there are batches
     kept: int  # a copy of the state to come back to
+    ends: int  # of the arrays among the coordinates, where there are totals of each
+    each: int  # all totals as each of them sees them
 
 
 @record
 class Room(Record):
     """What an update, totals and a look share with the loop that calls them.
 
-    Behind it stand totals over coordinates, then hyperparameters as the last update
-    used them.
+    Behind it stand totals over coordinates and values at points, then hyperparameters
+    as the last update used them.
     """
 
     value: float
@@ -63,7 +72,9 @@ class Room(Record):
     norm: float  # the gradient's
     bad: float  # not 0 if the iterate isn't finite
     next_bad: float  # likewise the next one
-    derivative: float  # the number of the one that is next
+    place: float  # the number of the point or vector that is next
+    first: int  # where the array begins that is worked on
+    last: int  # where it ends
 
 
 MOST_TOTALS, MOST_HYPERPARAMETERS = 32, 88

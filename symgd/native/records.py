@@ -349,7 +349,7 @@ class EndArrays(Record):
 END_ROWS = 16
 
 
-TRAJECTORY_FORM = 18  # integers, see ``TrajectoryForm``
+TRAJECTORY_FORM = 21  # integers, see ``TrajectoryForm``
 
 
 class TrajectoryForm(NamedTuple):
@@ -358,9 +358,9 @@ class TrajectoryForm(NamedTuple):
     Numbers of variables, of slots of each, of hyperparameters and parameters; of totals
     over coordinates, and how often they are to be formed before an update; whether
     there are bounds; whether the last parameter is the number of the update; whether
-    the gradient is watched, and which slots, as bits; derivatives that an update asks
-    for, and the stages that end with a gradient, or a product, as bits; then addresses
-    of functions.
+    the gradient is watched, and which slots, as bits; points and vectors of an update,
+    values at points that it reads, and derivatives, and the stages that end with a
+    gradient, a product, or a value alone, as bits; then addresses of functions.
     """
 
     variables: int
@@ -373,9 +373,12 @@ class TrajectoryForm(NamedTuple):
     online: int
     gradient: int
     slots: int
+    places: int
+    values: int
     derivatives: int
     evaluates: int
     multiplies: int
+    probes: int
     value: Any
     product: Any
     schedule: Any

@@ -51,11 +51,12 @@ def program(objective: Objective, methods: Sequence[Scheduled]) -> str:
             n = len(objective.variables)
             update = lowered_update(method.rule, slots, n, "s[{j}]", Style.LATENCY)
             functions[f"{part}_{place}"] = (update.slots, OF_STEP)
-            about = f"slots: {part}_{place}, totals: {update.totals}, stages: "
+            about = f"slots: {part}_{place}, totals: {update.totals}, "
+            about += f"places: {update.places}, ends: {list(update.ends)}"
             if update.stages:
                 functions[f"{part}_sums_{place}"] = (update.summands, OF_STEP)
                 about = f"summands: {part}_sums_{place}, {about}"
-            parts[part] = f"{{{about}{update.stages}}}"
+            parts[part] = f"{{{about}}}"
         rules.append(f"{{{', '.join(f'{k}: {v}' for k, v in parts.items())}}}")
     curved = "curvature" if "curvature" in functions else "null"
     return (

@@ -12,7 +12,10 @@ from symgd.errors import FormulaError
 from symgd.language.plain import plain_number
 
 REDUCTIONS = ("dot", "norm", "mean")
+OF_ARRAYS = ("array_dot", "array_norm", "array_mean")
 DERIVATIVES = ("g", "hvp")  # that are called
+ELSEWHERE = ("f", *DERIVATIVES)
+NOISE = "noise"
 
 
 def assignment(line: str) -> tuple[str, str]:
@@ -72,15 +75,17 @@ def calls_in(formula: str) -> list[Any]:
 def names_in(formula: str, reduced: bool = True) -> set[str]:
     """Return the names that a formula reads, as far as it can be read.
 
-    A derivative that is called reads the gradient. Without ``reduced``, names that are
-    only read inside of reductions don't count.
+    A derivative that is called reads the gradient, and so does noise: what differs
+    between coordinates. Without ``reduced``, names don't count that are only read
+    inside of what is the same for all coordinates: reductions, and values at points.
     """
     nodes, hidden, evaluated = _nodes(formula), set[int](), set[int]()
     for node in nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            inner = not reduced and node.func.id in REDUCTIONS
+            inner = not reduced and node.func.id in (*REDUCTIONS, "f")
             hidden |= {id(part) for part in (ast.walk(node) if inner else [node.func])}
-            evaluated |= {id(node)} if node.func.id in DERIVATIVES else set()
+            varies = node.func.id in (*DERIVATIVES, NOISE)
+            evaluated |= {id(node)} if varies else set()
     names = (node for node in nodes if isinstance(node, ast.Name))
     read = {node.id for node in names if id(node) not in hidden}
     return read | ({"g"} if evaluated - hidden else set())

@@ -1,7 +1,7 @@
-"""Derivatives that a rule asks for beside ``g``: elsewhere, or of second order.
+"""What a rule asks for beside ``f`` and ``g``: both elsewhere, and second derivatives.
 
-A rule's equations are for one coordinate; the point of ``g(point)``, or the vector of
-``hvp(vector)``, is made of all of them.
+A rule's equations are for one coordinate; the point of ``f(point)`` and ``g(point)``,
+or the vector of ``hvp(vector)``, is made of all of them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import sympy as sp
 from symgd.language.functions import Function
 
 
-class g(sp.Function):
-    """The gradient's coordinate at a point."""
+class _AtPoint(sp.Function):
+    """What is the objective's at a point."""
 
     nargs = 1
     is_extended_real = True
@@ -23,7 +23,15 @@ class g(sp.Function):
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         inner = printer._print(self.args[0])
         power = "" if exp is None else f"^{{{exp}}}"
-        return rf"g{power}\left({inner}\right)"
+        return rf"{type(self).__name__}{power}\left({inner}\right)"
+
+
+class f(_AtPoint):
+    """The value at a point, the same for all coordinates."""
+
+
+class g(_AtPoint):
+    """The gradient's coordinate at a point."""
 
 
 class hvp(sp.Function):
@@ -38,7 +46,7 @@ class hvp(sp.Function):
         return product if exp is None else f"{product}^{{{exp}}}"
 
 
-KINDS = (g, hvp)
+KINDS = (f, g, hvp)
 TABLE = {
     kind.__name__: Function(
         kind.__name__,

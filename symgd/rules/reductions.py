@@ -1,6 +1,8 @@
 """Reductions over coordinates, ``dot(a, b)``, ``norm(a)`` and ``mean(a)``, in rules.
 
-A rule's equations are for one coordinate; a reduction is the same number for all.
+A rule's equations are for one coordinate; a reduction is the same number for all. Those
+that begin with ``array_`` are over the array which the coordinate is in: layer-wise, as
+papers on neural networks call it.
 """
 
 from __future__ import annotations
@@ -47,18 +49,43 @@ class mean(sp.Function):
         return _to_power(rf"\operatorname{{mean}}\left({inner}\right)", exp)
 
 
+class array_dot(dot):
+    """The sum of products over the coordinates of an array."""
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        return _to_power(_of_array(super()._latex(printer)), exp)
+
+
+class array_norm(norm):
+    """The square root of the sum of squares over the coordinates of an array."""
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        return _to_power(_of_array(super()._latex(printer)), exp)
+
+
+class array_mean(mean):
+    """The sum over the coordinates of an array, divided by their number."""
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        return _to_power(_of_array(super()._latex(printer)), exp)
+
+
+def _of_array(base: str) -> str:
+    return rf"{base}_{{\mathrm{{array}}}}"
+
+
 def _to_power(base: str, exponent: str | None) -> str:
     return base if exponent is None else f"{base}^{{{exponent}}}"
 
 
-KINDS = (dot, norm, mean)
-TABLE = {
-    kind.__name__: Function(
-        kind.__name__,
-        kind,
-        lambda *_: math.nan,  # a constant is never reduced: see Rule
-        (count, count),
-        node=kind,
-    )
-    for kind, count in ((dot, 2), (norm, 1), (mean, 1))
-}
+OF_ARRAYS = (array_dot, array_norm, array_mean)
+KINDS = (dot, norm, mean, *OF_ARRAYS)
+
+
+def _row(kind: type[sp.Function], count: int) -> Function:
+    """Return a row of a table; a constant is never reduced: see Rule."""
+    name = kind.__name__
+    return Function(name, kind, lambda *_: math.nan, (count, count), node=kind)
+
+
+TABLE = {kind.__name__: _row(kind, 2 if issubclass(kind, dot) else 1) for kind in KINDS}

@@ -20,7 +20,9 @@ from symgd.language.plain import plain_number, split
 from symgd.native import compiled
 from symgd.native.criteria import MEANINGS
 from symgd.rules.equations import (
-    DERIVATIVES,
+    ELSEWHERE,
+    NOISE,
+    OF_ARRAYS,
     REDUCTIONS,
     assignment,
     calls_in,
@@ -45,6 +47,11 @@ GIVEN = {
 
 USUAL = {"lr": "step_size", "learning_rate": "step_size", "stepsize": "step_size"}
 
+SEARCHED = (
+    "a rule that searches says so in its lines, with f(point), or hvp(g); "
+    "gd has step_size='auto', and method='auto' searches along all its directions"
+)
+
 # Arguments of minimize and its relatives, and columns of every trace.
 RESERVED = (
     *("objective", "x0", "method", "bounds", *MEANINGS, "rng", "trace", "progress"),
@@ -66,9 +73,12 @@ class Rule:
         *state*. The equations may read ``x``, ``g`` (the gradient where the update
         began, however often x is assigned), ``f`` (the value there), ``t`` (1 at the
         first update), the state and the hyperparameters; they must assign ``x``.
-        ``dot(a, b)``, ``norm(a)`` and ``mean(a)`` reduce over coordinates;
-        ``g(a)`` is the gradient at the point a, which counts as an evaluation, and
-        ``hvp(a)`` the product of the Hessian, where g is, with the vector a.
+        ``dot(a, b)``, ``norm(a)`` and ``mean(a)`` reduce over all coordinates, and
+        with ``array_`` before their names over the array which the coordinate is in;
+        ``f(a)`` and ``g(a)`` are value and gradient at the point a, which counts as
+        an evaluation, and ``hvp(a)`` the product of the Hessian, where g is, with the
+        vector a. ``noise()`` is a standard normal number of the hyperparameter
+        ``seed``, 0 by default; ``noise(1)``, ``noise(2)``, ... are further ones.
         ``#`` starts a comment; comments above the equations are the rule's reference.
     initial : mapping of str to number or formula, optional
         The state before the first update; 0 if not given. A formula may read the
@@ -162,6 +172,11 @@ class Rule:
                 for key, value in hyperparameters.items()
             }
         )
+        if NOISE in self.equations and self.asks_for(NOISE):
+            seed = self.hyperparameters.get("seed", 0)
+            self.hyperparameters = MappingProxyType(
+                {**self.hyperparameters, "seed": seed}
+            )
         self._given_initial = dict(initial)
         self._check_names()
         self.state = self._remembered()
@@ -284,15 +299,15 @@ class Rule:
             now[symbol(name)] = expression.xreplace(now)
         return {name: now[symbol(name)] for name in ("x", *self.state)}
 
-    def asks_for(self, *derivatives: str) -> bool:
-        """Return whether an equation calls a derivative, ``g`` or ``hvp``."""
+    def asks_for(self, *names: str) -> bool:
+        """Return whether an equation calls one of ``f``, ``g``, ``hvp``, ``noise``."""
         calls = (call for _, formula in self.assignments for call in calls_in(formula))
-        return any(call.func.id in derivatives for call in calls)
+        return any(call.func.id in names for call in calls)
 
     @functools.cached_property
     def evaluations(self) -> int:
-        """How often an update evaluates the gradient elsewhere than at x."""
-        if not self.asks_for("g"):
+        """How often an update evaluates value or gradient elsewhere than at x."""
+        if not self.asks_for("f", "g"):
             return 0
         import sympy as sp
 
@@ -310,8 +325,9 @@ class Rule:
             if name not in self.state:
                 raise unknown_name(f"state of rule {self.name!r}", name, self.state)
             read_early = names_in(str(formula)) & {*self.state}
-            if any(call.func.id in DERIVATIVES for call in calls_in(str(formula))):
-                problem = "a start reads no derivative but g where it is"
+            asked = {call.func.id for call in calls_in(str(formula))}
+            if asked & {*ELSEWHERE, NOISE}:
+                problem = "a start reads f and g where it is, and no noise"
                 line = f"{name} starts at {formula}"
                 raise FormulaError(f"rule {self.name!r}: {problem}", line)
             if read_early:
@@ -329,9 +345,10 @@ class Rule:
         """Read the formula of a line; what is wrong is shown in the line."""
         from symgd.language.formula import read, symbol
         from symgd.language.functions import FUNCTIONS
-        from symgd.rules import evaluations, reductions
+        from symgd.rules import evaluations, random_numbers, reductions
 
         functions = FUNCTIONS | reductions.TABLE | evaluations.TABLE
+        functions |= random_numbers.TABLE
         names = {name: symbol(name) for name in known}
         try:
             if isinstance(formula, str):
@@ -354,25 +371,18 @@ class Rule:
         """Refuse reductions, and points, of what is the same for all coordinates."""
         varied = {"x", "g", *(name for name, _ in self.assignments)} - self.scalars
         for call in calls_in(formula):
-            name = call.func.id
-            if name in (*REDUCTIONS, *DERIVATIVES) and call.args:
+            name, problem = call.func.id, ""
+            if name == NOISE:
+                problem = _problem_of_noise(call)
+            elif name in (*REDUCTIONS, *OF_ARRAYS, *ELSEWHERE) and call.args:
                 inside = [names_in(ast.unparse(a), reduced=False) for a in call.args]
                 if not set().union(*inside) & varied:
-                    margin = len(formula) - len(formula.lstrip())
-                    letters = formula.strip().encode()  # ast counts in bytes
-                    start, end = (
-                        margin + len(letters[:offset].decode(errors="ignore"))
-                        for offset in (call.col_offset, call.end_col_offset)
-                    )
-                    so = "there is nothing to reduce"
-                    if name in DERIVATIVES:
-                        kind = "point" if name == "g" else "vector"
-                        so = f"there is no {kind} to compute"
-                    raise FormulaError(
-                        f"{formula[start:end]}: nothing in it differs from coordinate "
-                        f"to coordinate, so {so}",
-                        *(formula, start, end),
-                    )
+                    problem = "nothing in it differs from coordinate to coordinate, so "
+                    problem += f"there is {_lacks(name)}"
+            if problem:
+                start, end = _place_of(call, formula)
+                problem = f"{formula[start:end]}: {problem}"
+                raise FormulaError(problem, formula, start, end)
 
     @property
     def starts_at_zero(self) -> bool:
@@ -410,7 +420,8 @@ class Rule:
             expression = read(value, names, closed=True)
         except FormulaError as error:
             problem = f"{name}: a number or a formula in t is expected; {error.problem}"
-            place = (error.formula, error.start, error.end, error.suggestion)
+            how = SEARCHED if _is_search(value) else error.suggestion
+            place = (error.formula, error.start, error.end, how)
             raise FormulaError(problem, *place) from None
         return expression if expression.free_symbols else float(expression)
 
@@ -508,6 +519,38 @@ def _rule(
     name: str, equations: str, initial: dict[str, Any], hyperparameters: dict[str, Any]
 ) -> Rule:
     return Rule(name, equations, initial=initial, **hyperparameters)
+
+
+def _is_search(value: Formula) -> bool:
+    """Return whether a value is a word for a step that is searched for."""
+    words = ("exact", "search", "armijo", "wolfe", "backtrack")
+    return isinstance(value, str) and any(word in value.lower() for word in words)
+
+
+def _lacks(name: str) -> str:
+    """Say what a function needs that there isn't."""
+    if name not in ELSEWHERE:
+        return "nothing to reduce"
+    return f"no {'vector' if name == 'hvp' else 'point'} to compute"
+
+
+def _problem_of_noise(call: Any) -> str:
+    """Say what is wrong with the argument of noise, if anything is."""
+    from symgd.arithmetic.counter_based import STREAMS
+
+    values = [getattr(each, "value", None) for each in call.args]
+    if all(type(each) is int and each < STREAMS for each in values):
+        return ""
+    return f"which of the numbers it is, is a whole number from 0 to {STREAMS - 1}"
+
+
+def _place_of(call: Any, formula: str) -> tuple[int, int]:
+    """Return where a call stands in a formula."""
+    margin = len(formula) - len(formula.lstrip())
+    letters = formula.strip().encode()  # ast counts in bytes
+    ends = call.col_offset, call.end_col_offset
+    start, end = (margin + len(letters[:k].decode(errors="ignore")) for k in ends)
+    return start, end
 
 
 def _builtin(value: Any) -> Any:

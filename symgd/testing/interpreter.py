@@ -10,10 +10,12 @@ from typing import Any, Protocol, TypeAlias
 
 import sympy as sp
 
+from symgd.arithmetic.counter_based import standard_normal
 from symgd.language.formula import symbol
 from symgd.rules.evaluations import KINDS as DERIVATIVES
-from symgd.rules.evaluations import g, hvp
-from symgd.rules.reductions import KINDS, dot, mean
+from symgd.rules.evaluations import f, g, hvp
+from symgd.rules.random_numbers import noise
+from symgd.rules.reductions import KINDS, OF_ARRAYS, dot, mean
 from symgd.rules.rule import Rule
 
 ExactNumbers: TypeAlias = list[Any]  # one SymPy number for each coordinate
@@ -95,9 +97,10 @@ def _at(
     n, known, reduced = len(known["x"]), dict(known), expression
     while inner := _innermost(reduced):
         for node in inner:
-            parts = [_at(each, known, digits, evaluation) for each in node.args]
+            read = () if isinstance(node, noise) else node.args
+            parts = [_at(each, known, digits, evaluation) for each in read]
             name = f"{node.func.__name__} {len(known)}"
-            known[name] = _over_all(node, parts, digits, evaluation, known[BEGUN])
+            known[name] = _over_all(node, parts, digits, evaluation, known)
             reduced = reduced.xreplace({node: symbol(name)})
     names = [each.name for each in reduced.free_symbols]
     return [
@@ -108,7 +111,7 @@ def _at(
 
 def _innermost(expression: sp.Expr) -> list[sp.Expr]:
     """Return the reductions and evaluations in which there is no other."""
-    kinds = (*KINDS, *DERIVATIVES)
+    kinds = (*KINDS, *DERIVATIVES, noise)
     found = expression.atoms(*kinds)
     return [e for e in found if not any(part.has(*kinds) for part in e.args)]
 
@@ -118,16 +121,31 @@ def _over_all(
     parts: list[ExactNumbers],
     digits: int,
     evaluation: ExactEvaluation,
-    begun: ExactNumbers,
+    known: Mapping[str, ExactNumbers],
 ) -> ExactNumbers:
-    """Return, for each coordinate, what all of them are needed for."""
-    n = len(parts[0])
+    """Return, for each coordinate, what all of them are needed for; or its noise."""
+    n = len(known["x"])
+    if isinstance(node, noise):
+        seed, t, stream = known["seed"][0], known["t"][0], node.stream
+        drawn = (standard_normal(*map(float, (seed, t, k, stream))) for k in range(n))
+        return [_exact(each, digits) for each in drawn]
+    if isinstance(node, f):
+        return [evaluation(parts[0])[0]] * n
     if isinstance(node, g):
         return evaluation(parts[0])[1]
     if isinstance(node, hvp):
-        return evaluation.product(begun, parts[0])
+        return evaluation.product(known[BEGUN], parts[0])
+    if isinstance(node, OF_ARRAYS):  # a variable is an array of its own
+        return [_over_one(node, each) for each in zip(*parts, strict=True)]
     if isinstance(node, mean):
         return [sp.Add(*parts[0]) / n] * n
     one, other = parts if isinstance(node, dot) else (parts[0], parts[0])
     total = sp.Add(*(a * b for a, b in zip(one, other, strict=True)))
     return [total if isinstance(node, dot) else sp.sqrt(total).evalf(digits)] * n
+
+
+def _over_one(node: sp.Expr, numbers: Sequence[Any]) -> Any:
+    """Return a reduction over an array of one number, or of two of them."""
+    if isinstance(node, dot):
+        return numbers[0] * numbers[1]
+    return numbers[0] if isinstance(node, mean) else abs(numbers[0])

@@ -38,7 +38,7 @@ def test_what_cannot_be_certified_is_an_error_without_a_traceback():
     for arguments, message in (
         (("minimize", "x**2 + y**2", "--certify"), "bounds of all variables"),
         (("maximize", "x**2", "--bounds", "x=0:1", "--certify"), "of minima"),
-        (("show", "sum(x[i]**2 for i in range(n))", "--bounds", "x=0:1"), "sum"),
+        (("show", "sum(x[i]**2 for i in range(n))", "--bounds", "x=0:1"), "the size n"),
     ):
         told = run(*arguments)
         assert told.exit_code == 2, told.output

@@ -55,7 +55,42 @@ OWN = {  # what the built-in rules lack: reductions in stages, a state that star
         step_size="0.01/sqrt(t)",
         beta=0.5,
     ),
+    "noisy": symgd.Rule(
+        "noisy",
+        "x = x - step_size*g + (noise(1) + norm(noise()))/(100*t)",
+        step_size=0.01,
+        seed=2,
+    ),
+    "ahead": symgd.Rule(
+        "ahead",
+        """
+        change = momentum*change - step_size*g(x + momentum*change)
+        x = x + change
+        """,
+        step_size=0.01,
+        momentum=0.5,
+    ),
+    "searching": symgd.Rule(  # values and gradients at points of totals and of points
+        "searching",
+        """
+        m = (m + g(x - step*g/(1 + norm(g))))/2
+        fell = 1 if f(x - step*m) <= f - step/9*dot(m, g(x - step*m/2)) else 0
+        x = x - fell*step*m
+        step = step*(1.25 if fell > 0 else 0.5)
+        """,
+        initial={"m": "g", "step": "first"},
+        first=0.01,
+    ),
     "plain": symgd.Rule("plain", "x = x - g/(1000 + t + f)"),
 }
 RULES = {**BUILT_IN, **OWN}
+COMPILED = {  # machine code has products of the Hessian, too
+    name: RULES[name] for name in ("gd", "amsgrad", "bb", *OWN)
+} | {
+    "products": symgd.Rule(
+        "products",
+        "x = x - step_size*(g + g(x - step_size*g))*dot(g, g)/(1 + dot(g, hvp(g)))",
+        step_size=0.1,
+    )
+}
 TRIG = "sin(x)**2 + (y - cos(x))**2 + a*x**2"

@@ -11,6 +11,7 @@ import symgd
 from symgd.errors import InputError
 from tests.exporting.compiled import Library, built, needs_cc, ran, same_bits
 from tests.exporting.node import in_node, needs_node
+from tests.exporting.table import COMPILED
 
 RNG = np.random.default_rng(3)
 A = RNG.standard_normal((300, 4))
@@ -35,6 +36,9 @@ BINDS = {
     "chain": (("y",), ()),
     "grid": (("grid",), ()),
 }
+
+
+MORE = {name: COMPILED[name] for name in ("noisy", "searching", "products")}
 
 
 def objective(name, rows=300):
@@ -78,7 +82,9 @@ def library(tmp_path_factory):
     for name in FORMULAS:
         files.append(symgd.export(objective(name), folder / f"{name}.o")[0])
         shim += filled(SHIM, name)
-    for name, method in (("logistic_auto", "auto"), ("logistic_adam", "adam")):
+    methods = {"logistic_auto": "auto", "logistic_adam": "adam"}
+    methods |= {f"logistic_{name}": rule for name, rule in MORE.items()}
+    for name, method in methods.items():
         f = objective("logistic")
         files.append(symgd.export(f, folder / f"{name}.o", method=method)[0])
         h = "" if method == "auto" else "const double *h, "
@@ -140,6 +146,21 @@ def test_the_default_method_and_rules_run_on_data_in_c(library):
     taken = (*given, np.ctypeslib.as_ctypes(np.array(h, float)), ctypes.c_int64(200))
     library.code.d_logistic_adam(ctypes.byref(run), start, *taken)
     assert np.array(run.x) == pytest.approx(told.x, rel=1e-13)  # other loops here
+    assert run.t == told.nit
+
+
+@needs_cc
+@pytest.mark.parametrize("name", MORE)
+def test_rules_that_draw_and_evaluate_elsewhere_run_on_data_in_c(library, name):
+    f, x, rule = objective("logistic").dense(), np.ones(4), MORE[name]
+    told = symgd.minimize(f, x, method=rule, maxiter=30)
+    kept = [("state", ctypes.c_double * (4 * len(rule.state)))] if rule.state else []
+    run, given = run_of(4, *kept), (ctypes.c_double(0.25), *given_in_c("logistic", f))
+    h = np.ctypeslib.as_ctypes(np.array([*told.hyperparameters.values()], float))
+    start = np.ctypeslib.as_ctypes(x)
+    descend = getattr(library.code, f"d_logistic_{name}")
+    descend(ctypes.byref(run), start, *given, h, ctypes.c_int64(30))
+    assert np.array(run.x) == pytest.approx(told.x, rel=1e-12)
     assert run.t == told.nit
 
 
@@ -215,6 +236,9 @@ def test_what_cannot_leave_says_why(tmp_path):
     for suffix in (".c", ".js", ".py", ".html"):
         with pytest.raises(InputError, match=r"machine code only, \.o, \.so, \.wasm"):
             symgd.export(f, tmp_path / f"f{suffix}")
+    layers = symgd.Rule("layers", "x = x - g*array_norm(x)/array_norm(g)")
+    with pytest.raises(InputError, match=r"array_norm\(...\), and a file with arrays"):
+        symgd.export(f, tmp_path / "f.o", method=layers)
     chosen = symgd.Objective(
         "sum((u[k[i]] - y[i])**2 for i in range(4))",
         data={"k": [0, 1, 1, 0], "y": [1.0, 2, 3, 4]},

@@ -9,10 +9,9 @@ import pytest
 import symgd
 from symgd.errors import InputError
 from tests.exporting.compiled import Library, native, needs_cc, same_bits
-from tests.exporting.table import RULES, TRIG
+from tests.exporting.table import COMPILED, TRIG
 
 VALLEY = "(1 - x)**2 + 100*(y - x**2)**2"
-NAMES = ("gd", "amsgrad", "nadam", "bb", "staged", "plain")
 ALLOWED = {"fma", "sqrt", "floor", "rint", "memset", "memcpy", "memmove", "sin", "cos"}
 ALLOWED |= {"sincos", "_GLOBAL_OFFSET_TABLE_"}
 
@@ -42,10 +41,10 @@ def objects(tmp_path_factory):
     folder = tmp_path_factory.mktemp("objects")
     f = symgd.Objective(TRIG, parameters={"a": 0.1})
     shim, files = "", []
-    for name in NAMES:
-        file, _ = symgd.export(f, folder / f"{name}.o", method=RULES[name])
+    for name in COMPILED:
+        file, _ = symgd.export(f, folder / f"{name}.o", method=COMPILED[name])
         files.append(file)
-        has_h = bool(RULES[name].hyperparameters)
+        has_h = bool(COMPILED[name].hyperparameters)
         h = (
             {"h": "const double *h, ", "pass_h": "h, "}
             if has_h
@@ -66,10 +65,10 @@ def test_values_have_symgds_bits(objects):
 
 
 @needs_cc
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMPILED)
 def test_a_rule_has_symgds_bits(objects, name):
     f, library, _ = objects
-    rule, x = RULES[name], [2.5, -3.0]
+    rule, x = COMPILED[name], [2.5, -3.0]
     h = [0.0 if isinstance(v, str) else v for v in rule.hyperparameters.values()]
     descent = library.descent(f"s_{name}", f, len(rule.state))
     for maxiter, gtol in ((1, 0.0), (333, 0.0), (2000, 1e-3)):

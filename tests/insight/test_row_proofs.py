@@ -148,6 +148,15 @@ def test_kinks_bend_but_have_no_L(text, curvature):
     assert analysis.steps == {}
 
 
+def test_what_has_no_operation_on_intervals_is_unknown():
+    for text in ("sum(gamma(A @ w + 5))", "sum((A @ w) % 2)"):
+        analysis = analyze(objective(text))
+        assert (analysis.curvature, analysis.lipschitz.upper) == ("unknown", math.inf)
+    affine = analyze(objective("3*b + sum(A @ w)"))
+    assert (affine.curvature, *affine.lipschitz) == ("affine", 0, 0)
+    assert "-0" not in str(affine)
+
+
 def test_what_is_too_large_is_unknown():
     f = objective("sum((A @ w - y)**2)", A=1e200 * A)
     assert analyze(f).lipschitz.upper == math.inf
@@ -325,6 +334,8 @@ REFUSED = [
     ("sum((y - a*exp(-b*k))**2)", "functions of one affine form.* is none"),
     ("sqrt(sum((A @ w - y)**2))", "functions of one affine form"),
     ("sum(exp(A @ w)*(A @ w - y)**2*w[0])", "functions of one affine form"),
+    ("prod(1 + (A @ w - y)**2)", "functions of one affine form.*prod.* is none"),
+    ("max((A @ w - y)**2)", "functions of one affine form.*max.* is none"),
 ]
 
 

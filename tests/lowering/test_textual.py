@@ -112,7 +112,8 @@ def test_numbers_that_javascript_writes_in_its_own_way():
 def test_every_elementary_function_can_be_written():
     program = Written(JAVASCRIPT)
     for name, function in HELPERS.items():
-        if function in vars(primitives).values() or name in ("polygamma", "besselj"):
+        constant = ("polygamma", "besselj", "standard_normal")  # one of the arguments
+        if function in vars(primitives).values() or name in constant:
             continue
         count = 1 if function is abs else function.__code__.co_argcount
         program.add(name, _of_numbers(function, count), {"x": "numbers"})

@@ -14,6 +14,7 @@ import symgd
 from symgd.pages.document import as_data, asset, page
 from symgd.pages.serving import Play
 from symgd.rules.family import BUILT_IN
+from tests.exporting.table import OWN
 
 pytest.importorskip(
     "playwright", reason='playwright is missing: pip install ".[browser]"'
@@ -165,6 +166,7 @@ def test_every_rule_walks_as_it_does_natively(opened):
     formula = "(x - 1)**2 + 3*(y + 2)**2 + sin(x*y)/4 + 1/(1 + x**2)"
     start, steps = [2.0, 0.5], 200
     methods = [(name, {"step_size": 0.002}) for name in BUILT_IN]
+    methods += [(rule, dict(rule.hyperparameters)) for rule in OWN.values()]
     tab = opened(page(formula, start, methods=methods))
     tab.locator("#steps").fill(str(steps))
     for k, (name, given) in enumerate(methods):

@@ -116,6 +116,53 @@ ADAHESSIAN = Rule(  # Yao et al. 2021, likewise, and at the point that is looked
     eps=1e-8,
 )
 
+ARMIJO = Rule(  # Armijo 1966, one trial an update
+    "armijo",
+    """
+    slope = dot(g, g)
+    fell = 1 if f(x - step*g) <= f - enough*step*slope else 0
+    x = x - fell*step*g
+    step = step*(grow if fell > 0 else shrink)
+    """,
+    initial={"step": "first"},
+    first=1.0,
+    enough=0.25,
+    grow=2.0,
+    shrink=0.5,
+)
+AVERAGED = Rule(  # Polyak and Juditsky 1992, Ruppert 1988
+    "averaged",
+    """
+    z = z - step_size*g(z)/sqrt(t)
+    x = x + (z - x)/t
+    """,
+    initial={"z": "x"},
+    step_size=STEP,
+)
+SWA = Rule(  # Izmailov et al. 2018: the average begins late, and is of every third
+    "swa",
+    """
+    z = z - step_size*g(z)
+    late = 1 if t > begins and Mod(t - begins, every) == 0 else 0
+    n = n + late
+    x = z if t <= begins else x + late*(z - x)/Max(n, 1)
+    """,
+    initial={"z": "x"},
+    step_size=STEP,
+    begins=9,
+    every=3,
+)
+SCHEDULE_FREE = Rule(  # Defazio et al. 2024
+    "schedule_free",
+    """
+    z = z - step_size*g((1 - beta)*z + beta*x)
+    x = x + (z - x)/(t + 1)
+    """,
+    initial={"z": "x"},
+    step_size=STEP,
+    beta=0.9,
+)
+
 
 def optimistic(gradient, _, x):
     last = gradient(x)
@@ -225,7 +272,57 @@ def adahessian(gradient, hessian, x):
         yield x
 
 
+def armijo(gradient, _, x):
+    def value(at):  # of a quadratic, but for a constant
+        return at @ (gradient(at) + gradient(0 * at)) / 2
+
+    step = 1.0
+    while True:
+        g = gradient(x)
+        trial = x - step * g
+        if value(trial) <= value(x) - 0.25 * step * (g @ g):
+            x, step = trial, 2 * step
+        else:
+            step = step / 2
+        yield x
+
+
+def averaged(gradient, _, x):
+    z, total, t = x, 0.0, 0
+    while True:
+        t += 1
+        z = z - STEP / np.sqrt(t) * gradient(z)
+        total = total + z
+        yield total / t
+
+
+def swa(gradient, _, x):
+    z, t = x, 0
+    kept = [z]
+    while True:
+        t += 1
+        z = z - STEP * gradient(z)
+        if t <= 9 or t == 12:
+            kept = [z]
+        elif t % 3 == 0:
+            kept.append(z)
+        yield np.mean(kept, axis=0)
+
+
+def schedule_free(gradient, _, x):
+    z, t = x, 0
+    while True:
+        t += 1
+        z = z - STEP * gradient((1 - 0.9) * z + 0.9 * x)
+        x = (1 - 1 / (t + 1)) * x + z / (t + 1)
+        yield x
+
+
 REFERENCES = {
+    ARMIJO: armijo,
+    AVERAGED: averaged,
+    SWA: swa,
+    SCHEDULE_FREE: schedule_free,
     CAUCHY: cauchy,
     SOPHIA: sophia,
     ADAHESSIAN: adahessian,
@@ -271,7 +368,7 @@ def test_over_arrays_a_rule_goes_there_too(rule):
     np.testing.assert_allclose(result.x, expected, rtol=1e-11, atol=1e-13)
 
 
-KEPT = [OPTIMISTIC, SHRUNK, LOOKING_AHEAD, NORMED, CAUCHY]
+KEPT = [OPTIMISTIC, SHRUNK, LOOKING_AHEAD, NORMED, CAUCHY, ARMIJO, SCHEDULE_FREE]
 
 
 @pytest.mark.parametrize("rule", KEPT, ids=lambda rule: rule.name)

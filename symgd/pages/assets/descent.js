@@ -24,23 +24,44 @@ function normOf(PROBLEM, x, fg) {
 }
 
 // Update all coordinates: their slots stand together in s, those after it in next.
-// Reductions are formed before, again where one holds another.
-function updated(part, t, fg, s, h, n, width, own, out, next) {
-  let totals = new Float64Array(part.totals);
-  for (let stage = 0; stage < part.stages; stage++) {
+// Reductions are formed before, again where one holds another; a stage may end with value
+// and gradient at a point (ends 1), or with a value alone (2).
+function updated(PROBLEM, part, room, t, fg, s, h, width, next) {
+  const {n, p} = PROBLEM, {totals, own, out, there, at} = room, ahead = [];
+  const load = k => {
+    for (let j = 0; j < width; j++) own[j] = s[k*width + j];
+    ahead.forEach((slopes, row) => { own[width + row] = slopes[k]; });
+  };
+  let place = part.totals;
+  for (const end of part.ends) {
     const sums = new Float64Array(part.totals);
     for (let k = 0; k < n; k++) {
-      for (let j = 0; j < width; j++) own[j] = s[k*width + j];
+      load(k);
       part.summands(t, fg[k + 1], fg[0], own, k, h, totals, out);
       for (let j = 0; j < part.totals; j++) sums[j] += out[j];
+      there[k] = out[place];
     }
-    totals = sums;
+    totals.set(sums);
+    if (!end) continue;
+    projected(PROBLEM, there);
+    evaluate(there, p, at);
+    totals[place++] = at[0];
+    // A value that isn't finite spoils the gradient.
+    if (end === 1) ahead.push(at.slice(1).map(g => g + (at[0] - at[0])));
   }
   for (let k = 0; k < n; k++) {
-    for (let j = 0; j < width; j++) own[j] = s[k*width + j];
+    load(k);
     part.slots(t, fg[k + 1], fg[0], own, k, h, totals, out);
     for (let j = 0; j < width; j++) next[k*width + j] = out[j];
+    for (const slopes of ahead) next[k*width] += slopes[k] - slopes[k];
   }
+}
+
+// What an update works with, that is made once.
+function roomFor(part, n, width) {
+  const known = part.totals + part.places, numbers = size => new Float64Array(size);
+  return {totals: numbers(known), own: numbers(width + part.places), out: numbers(Math.max(width, known)),
+    there: numbers(n), at: numbers(n + 1)};
 }
 
 // Descend by rule k, of `width` numbers for each coordinate, with hyperparameters h.
@@ -51,7 +72,7 @@ function descend(PROBLEM, k, width, start, h, steps) {
   const {n, p} = PROBLEM, rule = RULES[k], fg = new Float64Array(n + 1), hyper = new Float64Array(h.length);
   const xs = new Float64Array(n*(steps + 1)), values = new Float64Array(steps + 1), norms = new Float64Array(steps + 1);
   let s = new Float64Array(n*width), next = new Float64Array(n*width), end = "going on", count = 0;
-  const x = new Float64Array(start), own = new Float64Array(width), out = new Float64Array(Math.max(width, rule.step.totals, rule.first.totals));
+  const x = new Float64Array(start), room = roomFor(rule.step, n, width);
   projected(PROBLEM, x);
   const look = t => {
     evaluate(x, p, fg);
@@ -65,12 +86,12 @@ function descend(PROBLEM, k, width, start, h, steps) {
   if (!look(0)) return {xs, values, norms, count: 0, end: "undefined"};
   for (let i = 0; i < n; i++) s[i*width] = x[i];
   rule.schedule(1, h, hyper);
-  updated(rule.first, 1, fg, s, hyper, n, width, own, out, next); [s, next] = [next, s];
+  updated(PROBLEM, rule.first, roomFor(rule.first, n, width), 1, fg, s, hyper, width, next); [s, next] = [next, s];
   for (let i = 0; i < n; i++) s[i*width] = x[i];
   if (norms[0] <= GTOL) return {xs, values, norms, count, end: "converged"};
   for (let t = 1; t <= steps; t++) {
     rule.schedule(t, h, hyper);
-    updated(rule.step, t, fg, s, hyper, n, width, own, out, next);
+    updated(PROBLEM, rule.step, room, t, fg, s, hyper, width, next);
     [s, next] = [next, s];
     for (let i = 0; i < n; i++) x[i] = s[i*width];
     if (PROBLEM.bounds) { projected(PROBLEM, x); for (let i = 0; i < n; i++) s[i*width] = x[i]; }

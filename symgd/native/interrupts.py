@@ -79,6 +79,14 @@ class Interrupts:
             signal.default_int_handler(number, frame)
 
 
+def is_noted() -> bool:
+    """Return whether a run in this thread still has to answer Ctrl-C."""
+    noting = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+    if not (isinstance(noting, Interrupts) and noting.noted):
+        return False
+    return threading.current_thread() is threading.main_thread()
+
+
 @contextmanager
 def raised_at_once() -> Iterator[None]:
     """Let Ctrl-C stop what takes long and can be done again, such as compiling."""

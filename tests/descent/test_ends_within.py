@@ -1,14 +1,17 @@
 """Ends within constraints: no success where f falls on, and all digits in any units."""
 
 import math
+import signal
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symgd import Objective, minimize
+from symgd import Objective, Status, minimize
 from symgd.descent.certificate import Certificate
+from symgd.descent.constrained.beside import Nearby
+from symgd.descent.constrained.strictly_held import is_strict
 
 ANGLES, SEEDS = st.floats(0.0, 6.28), st.integers(0, 10**6)
 quick = settings(deadline=None, max_examples=20)
@@ -237,3 +240,96 @@ def test_that_gradients_depend_on_each_other_is_never_missed(seed):
     )
     np.testing.assert_allclose(found, x, atol=1e-6)
     assert asked
+
+
+# ------------------------------------------------------------- looking takes its time
+
+
+@pytest.mark.parametrize(
+    ("pressed", "status"), [(False, Status.TIME_LIMIT), (True, Status.INTERRUPTED)]
+)
+def test_the_time_limit_and_control_c_are_heard_around_ends(
+    monkeypatch, pressed, status
+):
+    def endless(nearby):
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+        while True:
+            nearby.evaluated(nearby.end)
+
+    monkeypatch.setattr(Nearby, "lower", endless)
+    limit = None if pressed else 0.2
+    result = minimize(
+        *("x + y", [3.0, 0.5]),
+        subject_to="x + y >= 2",
+        time_limit=limit,
+        callback=lambda state: None,
+    )
+    assert result.status == status
+    assert not result.success
+
+
+def test_dependent_gradients_take_no_look_around_a_strict_minimum():
+    """Bang-bang: more sides hold the point than it has coordinates."""
+    fastest = Objective(
+        "T",
+        sizes={"n": 6, "p": 7, "v": 7, "u": 6},
+        subject_to=[
+            "p[k+1] == p[k] + T/6*v[k] for k in range(n)",
+            "v[k+1] == v[k] + T/6*u[k] for k in range(n)",
+            *("p[0] == 0", "v[0] == 0", "p[6] == 1", "v[6] == 0"),
+        ],
+    )
+    start = {"T": 2.0, "p": np.linspace(0, 1, 7), "v": np.full(7, 0.5)}
+    start["u"] = np.zeros(6)
+    result = minimize(fastest, start, bounds={"u": (-1, 1), "T": (0.1, 10)})
+    assert result.success
+    assert np.abs(result.values["u"]) == pytest.approx(1.0)
+    assert result.nfev < 1000
+
+
+@quick
+@given(SEEDS)
+def test_a_strict_minimum_has_nothing_lower_beside_it(seed):
+    """Whatever rows are repeated: against what is found in their cone and its edges."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 4))
+    rows = rng.normal(size=(n, n))
+    rows = np.vstack([rows, rows[: rng.integers(1, n + 1)]])
+    y, second = -rng.uniform(-0.5, 2.0, len(rows)), rng.normal(size=(n, n))
+    free = np.zeros(n), np.ones(n), np.zeros(len(rows), bool)
+    second = second + second.T
+    y = np.where(y > 0.0, 0.0, y)  # of ``>=``
+    known = 0.0, -y @ rows, np.zeros(len(rows)), rows
+    if is_strict(known, second, y, *free):
+        within = rng.random((1000, n)) * (rng.random((1000, n)) < 0.5)
+        ways = within[within.any(axis=1)] @ np.linalg.inv(rows[:n]).T
+        ways *= 1e-7 / np.abs(ways).max(axis=1)[:, None]
+        rises = ways @ known[1] + 0.5 * ((ways @ second) * ways).sum(axis=1)
+        assert (rises > 0.0).all()
+
+
+# --------------------------------------------------------------- infinitely steep ends
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "relation", "x"),
+    [
+        ("sqrt(x - 1) + x", [3.0], "x >= 1", [1.0]),
+        ("sqrt(x) + (y - 2)**2", [0.3, 0.6], ["x + y >= 1", "x >= 0"], [0.0, 2.0]),
+        ("sqrt(x) + sqrt(y)", [0.3, 0.6], ["x + y == 1", "x >= 0", "y >= 0"], [0, 1]),
+        ("x**0.3 + y**2", [0.1, 0.6], ["y >= x + 1", "x >= 0"], [0.0, 1.0]),
+    ],
+)
+def test_off_a_bound_f_may_rise_infinitely_steeply(text, start, relation, x):
+    result = minimize(text, start, subject_to=relation)
+    assert result.status == Status.CONVERGED, result
+    assert result.x == pytest.approx(x, abs=1e-12)
+    assert "f rises infinitely steeply" in result.message
+    assert math.inf in result.multipliers.values()
+
+
+def test_where_it_falls_infinitely_steeply_is_no_end():
+    result = minimize("x - sqrt(x - 1)", [1.0], subject_to="x >= 1")
+    assert result.status == Status.CONVERGED
+    assert result.x[0] == pytest.approx(1.25)

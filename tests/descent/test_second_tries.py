@@ -137,6 +137,28 @@ def test_units_of_rows_are_what_they_change_by():
     assert units[3] == 1.0
 
 
+def test_units_of_differences_are_no_rounding():
+    """Probes that move both by the same would see nothing."""
+    bounds = np.full(100, -np.inf), np.full(100, np.inf)
+    rows = lambda x: (0.0, 1e-4 * np.diff(x))  # noqa: E731
+    units = units_of_rows(rows, np.linspace(0.0, 1.0, 100), bounds)
+    assert min(units) > 1e-6
+
+
+def test_increasing_sequences_are_found_in_small_units():
+    y = np.random.default_rng(7).normal(size=15)
+    fit = Objective(
+        "sum((u*x[i] - y[i])**2 for i in range(n))",
+        data={"y": y},
+        parameters={"u": 1e-4},
+        subject_to="u*x[i+1] - u*x[i] >= 0 for i in range(n - 1)",
+    )
+    small, large = minimize(fit), minimize(fit.with_parameters(u=1.0))
+    assert small.success
+    assert large.success
+    assert small.fun == pytest.approx(large.fun)
+
+
 def test_an_interrupt_on_another_way_is_heard(monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt

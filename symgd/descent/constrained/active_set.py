@@ -149,6 +149,8 @@ class ActiveSet:
         whole = np.block([[second / unit, first.T], [first, zero]])
         goals = np.where(self.of_rows < 0, *self.sides)
         right = np.concatenate([-slope[free] * sizes / unit, (goals - c)[at] / units])
+        if not (np.isfinite(whole).all() and np.isfinite(right).all()):
+            raise np.linalg.LinAlgError
         found = np.linalg.lstsq(whole, right, rcond=SINGULAR)[0]
         moved, x = x.copy(), x.copy()
         x[free] += sizes * found[:count]
@@ -173,7 +175,8 @@ class ActiveSet:
         rounded = ROUNDED * (np.abs(self.rows) @ np.abs(found.x) + np.abs(found.c))
         equal = low == high
         wrong = ~equal & (found.y * self.of_rows < 0.0)
-        pulled = found.z * self.of_x > ROUNDED * self.terms
+        pull = found.z * self.of_x
+        pulled = (pull > ROUNDED * self.terms) | (pull == np.inf)
         self.of_rows[wrong] = 0
         self.of_x[pulled & (self.bounds[0] < self.bounds[1])] = 0
         below, above = found.c < low - rounded, found.c > high + rounded
@@ -185,8 +188,13 @@ class ActiveSet:
         return any(each.any() for each in changed)
 
     def _is_minimum(self, found: OnSides) -> bool:
-        """Return whether nothing is left, and f curves upwards along the sides."""
+        """Return whether nothing is left, and f curves upwards along the sides.
+
+        Off a bound it may rise infinitely steeply, as a root does: that holds, too.
+        """
         if not (found.left <= LEFT and np.isfinite(found.f)):
+            return False
+        if np.isnan(found.z).any():
             return False
         at, free = self.of_rows != 0, self.of_x == 0
         sizes = self.sizes[free]

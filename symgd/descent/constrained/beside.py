@@ -27,7 +27,8 @@ DISTANCES = (1e-3, 1e-2, 1e-1, 1.0)  # sizes of x
 CORRECTIONS = 6  # back to the constraints that hold it
 STAGES, ACROSS = 40, 3  # steps along a valley, and to its bottom after each of them
 SHORTER, SHORTEST = 0.2, 1e-5  # sizes of x: a step along it
-HALF = 0.5  # of a step, which is to lead on
+HALF = 0.5  # of a step, which is to lead on; of what was missed, two corrections ago
+SLOW, TINY = 2, 1e-300
 LEAST = 1e-12  # of f, and of what it changed by: what isn't lower
 ROUNDED = 4e-15  # of what a constraint is made of: a violation that is none
 STEEP = 1e-4  # of the largest curvature: across a valley
@@ -85,6 +86,7 @@ class Nearby:
 
     def _lower(self) -> array[float] | None:
         self.f, slope, c, self.rows = self.around(self.end)
+        slope = np.where(np.isinf(slope), 0.0, slope)  # across a bound that holds it
         if not all(np.isfinite(each).all() for each in (self.f, slope, c, self.rows)):
             return None
         self.worth = np.abs(self.rows)
@@ -249,7 +251,7 @@ class Nearby:
         """
         start = np.clip(there, *self.bounds)  # nothing is evaluated beyond bounds
         for anew in (False, True) if self.bends else (False,):
-            there = start
+            there, before = start, [np.inf] * SLOW
             for _ in range(CORRECTIONS):
                 f, c = self.evaluated(there)
                 if not (np.isfinite(f) and np.isfinite(c).all()):
@@ -264,6 +266,10 @@ class Nearby:
                 which = kept if self.is_large else off | kept
                 if not np.isfinite(rows).all() or not (off & which).any():
                     return None
+                left = (np.abs(missed) / (rounded + TINY)).max()
+                if left > HALF * before[-SLOW]:
+                    break  # it doesn't lead there
+                before.append(left)
                 there = self._stepped_back(there, rows, missed, which)
         return None
 

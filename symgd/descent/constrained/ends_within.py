@@ -55,6 +55,7 @@ class EndsWithin(TriedRun):
         image = floats(n + m + 1)
         self.functions[0](*map(address, (point, self.words, image)))
         self.record.evaluations += 1
+        self.heed()
         return self.settings.sign * image[n + m], image[n : n + m]
 
     def _values_at(self, x: np.ndarray) -> tuple[float, np.ndarray]:
@@ -68,15 +69,26 @@ class EndsWithin(TriedRun):
         """Return f, its gradient, the constraints and theirs, at any point."""
         import numpy as np
 
-        n, m, images = self.n, self.lagrangian.rows, []
-        for multipliers in np.eye(m + 1):
-            point = array("d", [*x, *multipliers])
-            images.append(floats(n + m + 1))
-            self.functions[0](*map(address, (point, self.words, images[-1])))
-            self.record.evaluations += 1
-        image, sign = np.array(images), self.settings.sign
-        value = float(sign * image[-1, n + m])
-        return value, sign * image[-1, :n], image[-1, n : n + m], image[:-1, :n]
+        n, m, width = (
+            self.n,
+            self.lagrangian.rows,
+            8 * (self.n + self.lagrangian.rows + 1),
+        )
+        points, images = np.empty((m + 1, n + m + 1)), np.empty((m + 1, n + m + 1))
+        points[:, :n], points[:, n:] = x, np.eye(m + 1)
+        words, function = address(self.words), self.functions[0]
+        there, image = address(points), address(images)
+        for first in range(0, (m + 1) * width, width):
+            function(there + first, words, image + first)
+        self.record.evaluations += m + 1
+        self.heed()
+        sign = self.settings.sign
+        value, slope = float(sign * images[-1, n + m]), sign * images[-1, :n]
+        rows = images[:-1, :n]
+        if np.isinf(slope).any() and n + m <= MANY:  # and no number times 0
+            whole = self.lagrangian.function.hess([*points[0, : n + m], sign])
+            rows = np.asarray(whole)[n : n + m, :n]
+        return value, slope, images[-1, n : n + m], rows
 
     def _as_at_end(self) -> Any:
         """Return the same with derivatives as they are at the end, which costs less."""
@@ -114,6 +126,7 @@ class EndsWithin(TriedRun):
         n, sign = self.n, self.settings.sign
         whole = self.lagrangian.function.hess([*x, *y, sign])
         self.record.evaluations += 1
+        self.heed()
         return np.nan_to_num(np.asarray(whole)[:n, :n], nan=0.0, posinf=0.0, neginf=0.0)
 
     def _multipliers(self) -> np.ndarray:
@@ -140,16 +153,16 @@ class EndsWithin(TriedRun):
         lost = status == Status.ABNORMAL and state.started and state.visible <= CTOL
         if not (lost or (ended and self._is_left_inside())):
             return False
-        if self.n + self.lagrangian.rows > MANY or not function.is_smooth:
+        if self.n + self.lagrangian.rows > MANY or not function.is_analytic:
+            return False
+        if not (function.is_smooth or lost):
             return False
         import numpy as np
 
         from symgd.descent.constrained.active_set import ActiveSet
 
         bounds, sides = self._limits()
-        x, z = np.array(self.x), np.zeros(self.n)
-        low, high = (self.part(name, len(self.free)) for name in ("z_low", "z_high"))
-        z[np.array(self.free, dtype=int)] = np.array(low) - np.array(high)
+        x = np.array(self.x)
         far = np.abs(x - np.array(self.origin or self.start))
         found = ActiveSet(
             around=self._differentiated,
@@ -157,7 +170,7 @@ class EndsWithin(TriedRun):
             end=x,
             sizes=np.maximum(np.maximum(np.abs(x), far), 1e-300),
             y=self._multipliers(),
-            z=z / self.conditions.scale,
+            z=self._pulls(),
             bounds=bounds,
             sides=sides,
         ).exact()
@@ -199,6 +212,9 @@ class EndsWithin(TriedRun):
         slacks = (scales * inside_)[me:]
         free = np.array(self.free, dtype=int)
         pulls = found.z[free] * state.scale
+        steep = np.isinf(found.z)  # as a root is where it ends: the bound takes it all
+        own = np.where(steep, 0.0, found.slope) - np.where(steep, 0.0, found.z)
+        rest = own + found.y @ self._differentiated(found.x)[3] * ~steep
         self.slots[:] = x
         self.gradient[:] = array("d", (sign * found.slope).tolist())
         self.put("v", [*found.x[free], *slacks])
@@ -206,7 +222,6 @@ class EndsWithin(TriedRun):
         self.put("h", (scales * (found.c - inside_)).tolist())
         self.put("z_low", np.maximum(pulls, 0.0).tolist())
         self.put("z_high", np.maximum(-pulls, 0.0).tolist())
-        rest = found.slope - found.z + found.y @ self._differentiated(found.x)[3]
         state.value = found.f
         state.norm = float(np.abs(rest[free]).max(initial=0.0))
         state.violation = float(np.abs(found.c - inside_).max(initial=0.0))
@@ -218,14 +233,43 @@ class EndsWithin(TriedRun):
     @property
     def _may_fall(self) -> bool:
         """Whether curvature and multipliers leave open whether f falls nearby."""
-        if self.conditions.level > 0 or not self.lagrangian.function.is_smooth:
+        state, function = self.conditions, self.lagrangian.function
+        if state.level > 0 or not function.is_analytic:
             return True
         if self.n + self.lagrangian.rows > MANY:
-            return False
+            return not function.is_smooth
         if self.left > 0:  # what f changed by since then is no measure of curvature
             return True
-        state = self.conditions
-        return state.weak > 0 or (self._may_depend and self.certificate().may_be_others)
+        known = function.is_smooth and state.weak == 0
+        if known and not (self._may_depend and self.certificate().may_be_others):
+            return False
+        return not self._is_strict()
+
+    def _is_strict(self) -> bool:
+        """Return whether one set of multipliers is enough to show a strict minimum."""
+        import numpy as np
+
+        from symgd.descent.constrained.strictly_held import is_strict
+        from symgd.descent.constrained.surroundings import LEAST_SIZE, sizes_of
+
+        x, y = np.array(self.x), self._multipliers()
+        known, second = self._differentiated(x), self._curvature(x, y)
+        if not all(np.isfinite(each).all() for each in known):
+            return False
+        sizes, largest = sizes_of(x, np.array(self.origin or self.start))
+        moves = np.array(self.lower) < np.array(self.upper)
+        sizes = np.where(sizes < LEAST_SIZE * largest, largest, sizes) * moves
+        equal = np.arange(len(y)) < self.lagrangian.equalities
+        return is_strict(known, second, y, self._pulls(), sizes, equal)
+
+    def _pulls(self) -> np.ndarray:
+        """Return the multipliers of the bounds."""
+        import numpy as np
+
+        z, count = np.zeros(self.n), len(self.free)
+        low, high = (self.part(name, count) for name in ("z_low", "z_high"))
+        z[np.array(self.free, dtype=int)] = np.array(low) - np.array(high)
+        return z / self.conditions.scale
 
     @property
     def _may_depend(self) -> bool:

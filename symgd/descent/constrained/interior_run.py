@@ -284,7 +284,11 @@ class InteriorRun(EndsWithin):
         return f"{told}; {self._gradient_told()}" if reached else told
 
     def _gradient_told(self) -> str:
-        return self.residuals.told()
+        told = self.residuals.told()
+        if not any(map(math.isinf, self.gradient)):
+            return told
+        turns = "rises" if self.settings.sign > 0 else "falls"
+        return f"{told}; off a bound f {turns} infinitely steeply"
 
     def _stalled(self) -> str:
         return "no lower value was found that satisfies the constraints"

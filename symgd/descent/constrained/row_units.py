@@ -11,7 +11,8 @@ import random
 from array import array
 from collections.abc import Callable, Sequence
 
-PROBES, ASIDE = 3, 1e-3  # points beside, and how far, in sizes of x
+ASIDE = 1e-3  # how far points beside are, in sizes of x
+STEPS = 1.0, 1.0, 1.0, 0.5  # of that, at least: equal ones cancel in x[i+1] - x[i]
 
 
 def units_of_rows(
@@ -31,11 +32,11 @@ def units_of_rows(
     """
     rng, (_, rows) = random.Random(0), evaluated(x)
     units = [0.0] * len(rows)
-    for _ in range(PROBES):
+    for least in STEPS:
         aside = array(
             "d",
             (
-                _moved(a, low, high, rng.choice((-1.0, 1.0)))
+                _moved(a, low, high, rng.choice((-1.0, 1.0)) * rng.uniform(least, 1.0))
                 for a, low, high in zip(x, *bounds, strict=True)
             ),
         )

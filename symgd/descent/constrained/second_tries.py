@@ -18,9 +18,10 @@ from symgd.descent.constrained.row_units import units_of_rows
 from symgd.descent.constrained.unbounded import BOTTOM, lower_for_ever
 from symgd.descent.driving import SLICE_SECONDS
 from symgd.descent.run import Run
-from symgd.native.interrupts import Interrupts
+from symgd.native.interrupts import Interrupts, is_noted
 from symgd.native.machine import raise_pending
 from symgd.native.status import RUNNING, Status
+from symgd.native.stopping import flag
 
 PUSHED = (
     1e-2  # from bounds, at the start, as ``kernels.sides``, which needs numba, has it
@@ -47,6 +48,10 @@ AGAIN = (Status.ABNORMAL, Status.INFEASIBLE, Status.STATIONARY)
 Rank: TypeAlias = tuple[float, float]  # of failed ends: violation, f where it is 0
 
 
+class OutOfTime(Exception):
+    """The time limit was reached, or an evaluation was cut short."""
+
+
 class TriedRun(Run):
     """A run of ``kernels.interior`` that begins anew where it has found no minimum.
 
@@ -65,6 +70,7 @@ class TriedRun(Run):
     tail: float  # f where it falls for ever, by ever less
     below: float  # the lowest f for which an end was left
     deadline: float
+    heeds = False  # the deadline, and Ctrl-C: where an end is looked at
     conditions: Any  # the record
     lagrangian: Any
     start: array[float]
@@ -113,7 +119,31 @@ class TriedRun(Run):
         state.started, state.most_tried, self.missed = 0, TRIED, math.inf
 
     def judged(self, status: int) -> int:
-        """Say how a run has ended; RUNNING if it is to be tried again."""
+        """Say how a run has ended; RUNNING if it is to be tried again.
+
+        What is around an end may take longer to look at than the end took to find.
+        """
+        self.heeds = True
+        try:
+            return self._judged(status)
+        except OutOfTime:
+            return int(Status.TIME_LIMIT)
+        finally:
+            self.heeds = False
+
+    def heed(self) -> None:
+        """Stop looking around an end where time is over, or Ctrl-C was noted.
+
+        Called after each evaluation: one that was cut short says nothing.
+        """
+        if not self.heeds:
+            return
+        if is_noted():
+            raise KeyboardInterrupt
+        if flag()[0] or time.perf_counter() >= self.deadline:
+            raise OutOfTime
+
+    def _judged(self, status: int) -> int:
         if self.is_over:
             return status
         if status != RUNNING:

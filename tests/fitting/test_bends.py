@@ -58,7 +58,9 @@ def test_a_fit_of_two_lines_ends_at_the_least_sum(model, seed, unit):
     x, y = rows(seed, turn=-1.5 if rises is False else 1.5, unit=unit)
     found = fit(model, {"x": x, "y": y}, "y")
     least = least_squares_of_two_lines(x, y, rises)
-    assert 2.0 * found.fun <= 1.0001 * least
+    is_least = 2.0 * found.fun <= 1.0001 * least
+    # A bend hardly lower may be missed, but not in silence.
+    assert is_least or (found.note and 2.0 * found.fun <= 1.01 * least)
     assert found.success, found.message
 
 

@@ -152,6 +152,8 @@ class Point:
             vectors, least = rows.T, FINE_RESOLUTION
         else:
             block = self.curvature[np.ix_(free, free)] / np.outer(units, units)
+            if not np.isfinite(block).all():  # nothing is determined by it
+                return np.zeros(len(units)), np.eye(len(units))
             squares, vectors = np.linalg.eigh(block)
             least = RESOLUTION
         squares[abs(squares) < least * abs(squares).max(initial=0.0)] = 0.0

@@ -111,6 +111,8 @@ def at_optimum(
         point, meat = _of_the_median(regression, x)
     else:
         point, meat = regression.newton(x), regression.spread_of_scores(x)
+        if not np.isfinite(point.curvature).all():  # as of x**1.2 in a row where x is 0
+            point = regression.gauss_newton(x)
     norms = np.sqrt(abs(np.diag(point.curvature)))
     units = np.where(norms > 0.0, norms, 1.0)
     inverse, open = np.zeros((len(x), len(x))), np.zeros((0, len(x)))

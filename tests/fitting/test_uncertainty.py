@@ -228,3 +228,26 @@ def test_curve_fits_covariance_at_a_far_scale():
     )
     np.testing.assert_allclose(found.x, x, rtol=1e-7)
     np.testing.assert_allclose(found.covariance, covariance, rtol=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["huber", "log_cosh", "poisson"])
+def test_a_row_whose_second_derivatives_are_infinite_keeps_errors_finite(loss):
+    """Those of (b*x)**1.2 by b are, where x is 0; beside it errors are the same."""
+    x = np.linspace(0.0, 20.0, 21)
+    y = 5 * (0.4 * x) ** 1.2 / (1 + (0.4 * x) ** 1.2)
+    y = np.abs(y + 0.05 * np.random.default_rng(1).normal(size=21)) + 0.01
+    more = {} if loss == "poisson" else {"sigma": 0.05}
+    found, beside = (
+        fit(
+            "q*(b*x)**m/(1 + (b*x)**m) + 0.02",
+            *({"x": np.maximum(x, least), "y": y}, "y"),
+            {"q": 5, "b": 0.4, "m": 1.2},
+            loss=loss,
+            **more,
+        )
+        for least in (0.0, 1e-9)
+    )
+    known = np.array([*found.standard_errors.values()])
+    other = np.array([*beside.standard_errors.values()])
+    assert known == pytest.approx(other, rel=0.2)
+    assert "standard error" in str(found)

@@ -127,11 +127,7 @@ def as_options(message: str) -> str:
 
 
 def settings_as_options(message: str) -> str:
-    """Return a message with options for ``name=value``.
-
-    >>> settings_as_options("give patience=10, or sizes={'n': 5}; or callback=None")
-    'give --patience 10, or --size n=5'
-    """
+    """Return a message with options for ``name=value``; those that the command has."""
     clauses = [_clause(each) for each in message.split("; ")]
     return "; ".join(each for each in clauses if each is not None)
 

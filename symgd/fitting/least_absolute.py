@@ -24,6 +24,7 @@ from symgd.native.status import Status
 Regression: TypeAlias = Any  # it stands above
 DIGITS = 12  # to which the absolute value is approached, in units of its mean
 OUTLYING = 0.1  # of the mean residual: a typical one, where outliers make up the mean
+ALIKE = 1.0 - 1e-12  # of a sum: one that is no lower
 STEPS = 3  # of Newton's method
 LEAST = 1e-9  # of the mean residual: what is still a size of residuals
 UNBALANCED = 1e-10  # a share of the rows that is rounding
@@ -51,7 +52,9 @@ def least_absolute(bounded: BoundedSum, x: np.ndarray, limits: Limits) -> Path:
     if ended.status != Status.ABNORMAL:
         return ended
     other = yield from _followed(bounded, point.x, mean, limits)
-    return min(ended, other, key=_sum)
+    # A minimum is known to so many digits: what is lower by less is no other one.
+    open_ = other.offset if other.status.success else 0.0
+    return ended if ended.point.fun < (ALIKE - open_) * other.point.fun else other
 
 
 def _followed(bounded: BoundedSum, x: np.ndarray, size: float, limits: Limits) -> Path:
@@ -107,10 +110,6 @@ def _at_rows(bounded: BoundedSum, point: Point, gap: float) -> tuple[Point, floa
     if _total(regression, x) <= _total(regression, point.x):
         return regression.newton(x), _gap(bounded, x)
     return point, gap
-
-
-def _sum(ended: Ended) -> float:
-    return ended.point.fun
 
 
 def _unsmoothed(regression: Regression, point: Point) -> Point:

@@ -61,8 +61,8 @@ class Loss:
 
     Examples
     --------
-    >>> read("log(1 + (r/c)**2)", {"c": 2.0}).score
-    2*r/(c**2*(1 + r**2/c**2))
+    >>> read("sqrt(1 + (r/c)**2)", {"c": 2.0}).score
+    r/(c**2*sqrt(1 + r**2/c**2))
 
     References
     ----------

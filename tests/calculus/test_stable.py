@@ -468,7 +468,8 @@ def test_what_needs_nothing_stays_as_it_is():
     ],
 )
 @pytest.mark.parametrize("x", [1e-300, 1e-160, 1e-20, 0.3, 5.0, 1e3])
-def test_a_quotient_may_overflow_in_a_logarithm(formula, x):
+def test_a_quotient_may_overflow_in_a_logarithm(formula, x, monkeypatch):
+    monkeypatch.setattr("tests.calculus.digits.STEP", mpmath.mpf(10) ** -700)
     found, wanted = computed(formula, [x]), exact(formula, ["x"], [x])
     some = np.isfinite(wanted) & (np.abs(wanted) > 1e-290)
     np.testing.assert_allclose(found[some], wanted[some], rtol=1e-9)

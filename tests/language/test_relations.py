@@ -81,4 +81,4 @@ def test_what_is_no_constraint_is_refused_with_what_to_write(given, told):
 def test_several_relations_are_a_list_of_texts(text):
     with pytest.raises(FormulaError, match="a text is one relation") as caught:
         read_relation(text, {})
-    assert caught.value.suggestion == "give a list: ['x>=1', 'y>=2']"
+    assert caught.value.suggestion == "give subject_to=['x>=1', 'y>=2']"

@@ -164,7 +164,7 @@ def test_parameters():
         ("x + y", {"variables": ["x"]}, "unknown name 'y'; known: x"),
         ("x", {"variables": ["x", "x"]}, "'x' stands twice"),
         ("x", {"variables": ["x"], "parameters": {"x": 1}}, "both a variable"),
-        ("a*x", {"parameters": {"a": math.nan}}, "not a finite"),
+        ("a*x", {"parameters": {"a": math.nan}}, "a finite number"),
         ("a*x", {"parameters": {"a": "b"}}, "unknown name 'b'"),
     ],
 )

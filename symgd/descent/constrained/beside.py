@@ -221,6 +221,8 @@ class Nearby:
         rows = self.around(x)[3][kept] * self.sizes
         along = null_space(rows * (self.bounds[0] < self.bounds[1]))
         curvature = self.curvature(x) * self.sizes * self.sizes[:, None]
+        if not np.isfinite(curvature).all():
+            along = along[:0]
         bends, turned = np.linalg.eigh(along @ curvature @ along.T)
         along = turned.T @ along
         steep = bends > STEEP * np.abs(bends).max(initial=0.0)

@@ -49,6 +49,8 @@ def null_space(across: np.ndarray, least: float = 1e-10) -> np.ndarray:
     """
     if not len(across):
         return np.eye(across.shape[1])
+    if not np.isfinite(across).all():  # where a derivative isn't, no way is known
+        return np.zeros((0, across.shape[1]))
     _, strengths, ways = np.linalg.svd(across)
     rank = int((strengths > least * max(strengths.max(initial=0.0), 1e-300)).sum())
     return np.asarray(ways[rank:])

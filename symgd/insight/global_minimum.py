@@ -26,6 +26,7 @@ from symgd.language.drawing import card
 from symgd.language.nodes import symbol
 from symgd.language.plain import plain_number
 from symgd.language.text import number
+from symgd.native.threads import threads_of
 
 if TYPE_CHECKING:
     from symgd.language.formula import Formula
@@ -169,6 +170,7 @@ def minimize_global(
     gap: float = 1e-6,
     time_limit: float = 10.0,
     progress: bool = False,
+    workers: int | None = None,
 ) -> GlobalMinimum:
     """Find the global minimum within bounds, and prove that there is no lower value.
 
@@ -188,6 +190,9 @@ def minimize_global(
         the search, with what is proven by then: INTERRUPTED.
     progress : bool
         Whether to show a progress bar: the time, the enclosure, the number of boxes.
+    workers : int, optional
+        The number of threads; by default all cores. What is found does not depend on
+        it, unless the time is up.
 
     Returns
     -------
@@ -213,6 +218,7 @@ def minimize_global(
     width = plain_number(gap)
     if width is None or not 0 < width < math.inf:
         raise InputError(f"gap must be a positive number, not {gap!r}")
+    threads = threads_of(workers)
     problem = problem_of(f, bounds)
     _check(problem)
     shared("intervals")
@@ -221,7 +227,7 @@ def minimize_global(
     try:
         with search_bar(seconds) if progress else nullcontext() as tell:
             wide = width / max(1, len(parts))
-            found = _searched(parts, wide, begin + seconds, tell)
+            found = _searched(parts, wide, begin + seconds, threads, tell)
     except NotEnclosed as error:
         raise InputError(f"{error}: no minimum of it can be certified") from None
     return _joined(problem, parts, found, width, begin)
@@ -264,6 +270,7 @@ def _searched(
     parts: list[tuple[Derivatives, Box]],
     gap: float,
     deadline: float,
+    threads: int,
     tell: Tell | None,
 ) -> list[tuple[GlobalSearch, Found]]:
     """Search each part; those that differ in names only once."""
@@ -278,7 +285,7 @@ def _searched(
         form = derived.expression.xreplace(renamed)
         key = (form, box.lower.tobytes(), box.upper.tobytes())
         if key not in known:
-            search = GlobalSearch(derived, box, gap)
+            search = GlobalSearch(derived, box, gap, threads)
             left = max(0.01, deadline - time.monotonic()) / (len(parts) - k)
             known[key] = (search, search.run(time.monotonic() + left, tell))
             deadline = -math.inf if search.interrupted else deadline

@@ -54,7 +54,7 @@ def tree(rng: np.random.Generator, names: Sequence[str], depth: int) -> str:
 
 
 def attacked(text: str, rng: np.random.Generator) -> tuple[str, str]:
-    """Return what is said of a formula's curvature, and what is wrong, "" if nothing."""
+    """Return what is said of a curvature, and what is wrong, "" if nothing is."""
     objective = symgd.Objective(text)
     expression, symbols = objective.expression, objective.symbols
     sides = rng.choice([-3, -2, -1, -0.5, 0, 0.5, 1, 2, 3], (len(symbols), 2))

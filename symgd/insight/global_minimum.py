@@ -16,7 +16,7 @@ import sympy as sp
 from symgd.errors import InputError
 from symgd.insight import convexity
 from symgd.insight.bounded_formula import BoundedFormula, problem_of, seconds_of
-from symgd.insight.boxes import Box
+from symgd.insight.boxes import Box, touching_joined
 from symgd.insight.extremes import Enclosure
 from symgd.insight.global_search import Found, GlobalSearch, Tell, within_ball
 from symgd.insight.second_derivatives import Derivatives, range_of
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 MOST_VARIABLES = 12  # of one block
 MOST_MINIMISERS = 1000
-NEAR = 1e-9  # beside 1: boxes so close to each other are one
 
 
 @dataclass(frozen=True)
@@ -381,27 +380,3 @@ def _regions(
     low, high = touching_joined(low, high)
     low, high, unique = within_ball(search, low, high)
     return [(low[:, q], high[:, q], bool(unique[q])) for q in range(low.shape[1])]
-
-
-def touching_joined(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return boxes that hold all of those that touch each other."""
-    boxes = [(low[:, q], high[:, q]) for q in range(low.shape[1])]
-    joined = True
-    while joined:
-        joined = False
-        made: list[tuple[np.ndarray, np.ndarray]] = []
-        for a, b in boxes:
-            near = NEAR * (1 + np.maximum(np.abs(a), np.abs(b)))
-            for k, (c, d) in enumerate(made):
-                if ((a - near <= d) & (c <= b + near)).all():
-                    made[k] = (np.minimum(a, c), np.maximum(b, d))
-                    joined = True
-                    break
-            else:
-                made.append((a, b))
-        boxes = made
-    if not boxes:
-        return low, high
-    return np.array([a for a, _ in boxes]).T.copy(), np.array(
-        [b for _, b in boxes]
-    ).T.copy()

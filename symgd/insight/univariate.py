@@ -147,33 +147,55 @@ def _simplified(second: sp.Expr) -> sp.Expr:
 # ----------------------------------------------------------------------- ends
 
 
+class _Half(NamedTuple):
+    """A range up to an end, and how what is said there is written."""
+
+    written: Callable[[sp.Expr], sp.Expr]
+    box: Box
+
+
 def _between_ends(given: OfOne) -> int:
-    """Return what is proven of what is smooth between the ends, not at both of them.
+    """Return what is proven of what is smooth between the ends, not at both of them."""
+    if not (parts := _smooth_halves(given)):
+        return 0
+    second, bits = _second(given.phi), CONVEX | CONCAVE
+    for half in parts:
+        bits &= _bits_of_second(half.written(second), half.box)
+    return bits
+
+
+def is_smooth_between_ends(given: OfOne) -> bool:
+    """Return whether a function is proven to be smooth, but for the ends of its range.
 
     At an end what is elementary is the limit of what is beside it, or infinite, or not
-    defined; what has conditions may be anything.
+    defined; what has conditions may be anything, and isn't looked at.
     """
+    return bool(_smooth_halves(given))
+
+
+def _smooth_halves(given: OfOne) -> list[_Half]:
+    """Return the two halves of a range, that join; none if one may not be smooth."""
     if not all(isinstance(e, ELEMENTARY) for e in parts_of(given.phi) if e.args):
-        return 0
+        return []
     low, high = float(given.box.lower[0, 0]), float(given.box.upper[0, 0])
     middle = _between(low, high)
     if not low < middle < high:
-        return 0
-    second, bits = _second(given.phi), CONVEX | CONCAVE
+        return []
+    made = []
     for end, sign in ((low, 1), (high, -1)):
-        box = Box([min(end, middle)], [max(end, middle)])
-        near: Callable[[sp.Expr], sp.Expr] = lambda e: e  # noqa: E731
-        if not _is_smooth(given.phi, box):
+        half = _Half(lambda e: e, Box([min(end, middle)], [max(end, middle)]))
+        if not _is_smooth(given.phi, half.box):
             if math.isinf(end):
-                return 0
+                return []
             beside = rational(end) + sign * sp.exp(T)
-            near = functools.partial(_written, beside)
-            far = math.nextafter(math.log(abs(middle - end)), math.inf)
-            box = Box([-math.inf], [math.nextafter(far, math.inf)])
-            if not _is_smooth(near(given.phi), box):
-                return 0
-        bits &= _bits_of_second(near(second), box)
-    return bits
+            far = math.log(abs(middle - end))  # and a little beyond the middle
+            upper = far + 1e-14 * (1 + abs(far))
+            written = functools.partial(_written, beside)
+            half = _Half(written, Box([-math.inf], [upper]))
+            if not _is_smooth(written(given.phi), half.box):
+                return []
+        made.append(half)
+    return made
 
 
 def _between(low: float, high: float) -> float:

@@ -13,11 +13,11 @@ from symgd.lowering import c_templates as templates
 from symgd.lowering.array_objective import BLOCK, OUTER_BLOCK
 from symgd.lowering.array_words import ArrayWords
 from symgd.lowering.c_comments import comment
-from symgd.lowering.c_language import HELPERS, c_language
-from symgd.lowering.c_loops import loops_in_c
+from symgd.lowering.c_language import HELPERS, c_language, c_loop_syntax
 from symgd.lowering.places import LANES
 from symgd.lowering.projection import projected, projected_gradient
 from symgd.lowering.rule_functions import ScalarUpdate
+from symgd.lowering.text_loops import loops_in_text
 from symgd.lowering.textual import Written
 from symgd.lowering.travelling import (
     Checks,
@@ -165,7 +165,8 @@ class CWriter:
         """Write a formula of arrays."""
         words = self.formula.words
         assert words is not None
-        lines = loops_in_c(program, words, self.program, self.prefix)
+        syntax = c_loop_syntax(self.prefix)
+        lines = loops_in_text(program, words, self.program, syntax)
         self.program.parts[f"{self.prefix}_gradient"] = self.filled(
             loop_templates.GRADIENT,
             data=self.filled(loop_templates.TOLD) if self.has_p else "",

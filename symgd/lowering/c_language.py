@@ -12,6 +12,7 @@ import dataclasses
 import math
 
 from symgd.arithmetic import elementary, primitives, special
+from symgd.lowering.loop_numbers import LoopSyntax
 from symgd.lowering.textual import DOUBLE, TRUTH, WORD, Language
 
 _OF_MATH = {
@@ -68,6 +69,24 @@ def c_language(prefix: str, libm: bool = False) -> Language:
         primitives={**exact.primitives, **rounded_twice},
         functions=_OF_MATH | {special.mod: f"{prefix}_modulo"},
     )
+
+
+def c_loop_syntax(prefix: str) -> LoopSyntax:
+    """Return how C writes loops over arrays."""
+    return LoopSyntax(
+        helper=f"{prefix}_{{}}",
+        changing={DOUBLE: "double ", WORD: "int64_t "},
+        numbers=_numbers,
+        converted="(double){}",
+        large="INT64_C({})",
+    )
+
+
+def _numbers(name: str, count: int, value: str | None) -> str:
+    if value is None:
+        return f"double {name}[{count}];"
+    values = ["0.0"] if value == "0.0" else [value] * count
+    return f"double {name}[{count}] = {{{', '.join(values)}}};"
 
 
 def _number(value: float) -> str:

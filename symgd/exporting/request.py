@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from symgd.calculus.program import Program
 from symgd.descent.optimize import minimize
 from symgd.descent.settings import needs_a_rule, refuse_constraints
 from symgd.errors import FormulaError, InputError
@@ -72,8 +73,19 @@ class Request:
         if f.arrays is not None:
             named = text, list(f.space), f.parameters
             loops = words_of(f.arrays), f.arrays.program()
-            return TravellingFormula(*named, None, None, [], *loops)
-        return TravellingFormula.of(f.native, text, f.variables, f.parameters)
+            return TravellingFormula(*named, None, None, [], *loops, self._product)
+        multiplies = self.rule is not None and self.rule.asks_for("hvp")
+        known = text, f.variables, f.parameters, multiplies
+        return TravellingFormula.of(f.native, *known)
+
+    @property
+    def _product(self) -> Program | None:
+        """The loops of the Hessian's product; None where it isn't defined."""
+        assert self.objective.arrays is not None
+        try:
+            return self.objective.arrays.product_program()
+        except FormulaError:
+            return None
 
     @property
     def method(self) -> TravellingRule | None:
@@ -124,11 +136,14 @@ def _points(f: Objective, count: int) -> list[Any]:
 
 
 def _at(f: Objective, x: Any) -> tuple[Any, float, Any, Any]:
-    """Return a point with value, gradient, and Hessian: [] if it is large, or none."""
-    if len(x) > LARGEST or f.arrays is not None:
+    """Return a point with value, gradient, and Hessian: [] if it is large, or none.
+
+    With arrays it is the Hessian's product with the point.
+    """
+    if len(x) > LARGEST and f.arrays is None:
         return x.tolist(), f.value(x), f.grad(x).tolist(), []
     try:
-        hessian = f.hess(x).ravel().tolist()
+        hessian = (f.hess(x).ravel() if f.arrays is None else f.hessp(x, x)).tolist()
     except FormulaError:
         hessian = []
     return x.tolist(), f.value(x), f.grad(x).tolist(), hessian
@@ -174,8 +189,6 @@ def request(
             raise needs_a_rule(objective.iteration)
         return Request(objective, path, None, {}, _name(name, path), is_auto=True)
     rule, values = _rule_of(method, hyperparameters)
-    if path.suffix.lower() not in MACHINE:
-        refuse_calls(rule, "such a file", "hvp")
     if not objective.space.is_plain:  # here a coordinate is an array of its own
         refuse_calls(rule, "a file with arrays", *OF_ARRAYS)
     if objective.iteration is not None:

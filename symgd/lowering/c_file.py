@@ -160,27 +160,41 @@ class CWriter:
             self._add("second", second, out="h", places=places, scope="static ")
             hessian = self.filled(templates.HESSIAN)
             self.program.parts[f"{self.prefix}_hessian"] = hessian
+        product = self.formula.product
+        if product is not None:
+            assert not isinstance(product, Program)
+            places = range(len(self.formula.variables))
+            self._add("hessp", product, "xv", out="g", places=places)
 
     def _write_loops(self, program: Program) -> None:
         """Write a formula of arrays."""
-        words = self.formula.words
+        self._add_loops("gradient", program)
+        value = self.filled(loop_templates.VALUE)
+        self.program.parts[f"{self.prefix}_value"] = value
+        if isinstance(self.formula.product, Program):
+            self._add_loops("hessp", self.formula.product, "const double *v, ")
+
+    def _add_loops(self, name: str, program: Program, vector: str = "") -> None:
+        words, syntax = self.formula.words, c_loop_syntax(self.prefix)
         assert words is not None
-        syntax = c_loop_syntax(self.prefix)
         lines = loops_in_text(program, words, self.program, syntax)
-        self.program.parts[f"{self.prefix}_gradient"] = self.filled(
-            loop_templates.GRADIENT,
+        self.program.parts[f"{self.prefix}_{name}"] = self.filled(
+            loop_templates.LOOPS,
+            name=name,
+            v_take=vector,
             data=self.filled(loop_templates.TOLD) if self.has_p else "",
             lines="".join(f"{line}\n" for line in lines),
         )
-        value = self.filled(loop_templates.VALUE)
-        self.program.parts[f"{self.prefix}_value"] = value
 
-    def _add(self, name: str, function: Callable[..., Any], **more: Any) -> None:
-        """Write a function of a point."""
+    def _add(
+        self, name: str, function: Callable[..., Any], of: str = "x", **more: Any
+    ) -> None:
+        """Write a function of a point, or of a point and a vector."""
+        kinds = dict.fromkeys(of, "numbers")
         if self.has_p:
-            kinds = {"x": "numbers", "p": "numbers"}
+            kinds["p"] = "numbers"
         else:
-            kinds, function = {"x": "numbers"}, _without_parameters(function)
+            function = _without_parameters(function)
         self.program.add(f"{self.prefix}_{name}", function, kinds, **more)
 
     def _functions_and_loop(self) -> str:
@@ -240,13 +254,17 @@ class CWriter:
             "places": str(part.places),
             "ends": ", ".join(map(str, part.ends)),
             "p_points": self.words["p_take"] if part.places else "",
+            "point": ", point = 0" if part.values else "",
             "confine": "",
             "kept": "",
+            "multiplied": "",
         }
         if part.values:
             words["kept"] = self.filled(templates.KEPT, **words)
         if self.rule.bounds is not None:
             words["confine"] = self.filled(templates.CONFINE, **words)
+        if part.multiplies:
+            words["multiplied"] = self.filled(templates.MULTIPLIED)
         for each in ("points", "fresh", "derived", "there", "at_point", "spoilt"):
             text = getattr(templates, each.upper()) if part.places else ""
             words[each] = self.filled(text, **words)
@@ -278,22 +296,28 @@ class CWriter:
     # ----------------------------------------------------------- the self-test
 
     def _self_test(self, checks: Checks) -> str:
-        has_hessian = self.formula.curvature is not None and bool(checks.points[0][3])
-        expected = [
-            (f, *g, *(h if has_hessian else ())) for _, f, g, h in checks.points
-        ]
-        got = self.filled(templates.GOT_HESSIAN) if has_hessian else ""
+        got, told = self._got_second() if checks.points[0][3] else ("", "")
+        expected = [(f, *g, *(h if got else ())) for _, f, g, h in checks.points]
         return self.filled(
             templates.SELF_TEST,
             points=_rows(x for x, *_ in checks.points),
             expected=_rows(expected),
             count=str(len(expected[0])),
-            and_hessian=" and its Hessian" if has_hessian else "",
+            and_hessian=told,
             same=templates.NEAR if self.libm else templates.SAME,
             with_p=self._with_p(checks),
             got_hessian=got,
             run=self._run_test(checks),
         )
+
+    def _got_second(self) -> tuple[str, str]:
+        """Return what a test computes of second derivatives, and how it says so."""
+        if isinstance(self.formula.product, Program):
+            told = " and its Hessian's product with x"
+            return self.filled(templates.GOT_PRODUCT), told
+        if self.formula.curvature is None:
+            return "", ""
+        return self.filled(templates.GOT_HESSIAN), " and its Hessian"
 
     def _with_p(self, checks: Checks) -> str:
         """Return what declares p for the test."""
@@ -352,8 +376,15 @@ class CWriter:
             told=comment(lines),
             parameters=parameters,
             hessian=hessian,
+            product=self._product_declared(),
             loop="" if rule is None else self._loop_declared(rule),
         )
+
+    def _product_declared(self) -> str:
+        if self.formula.product is None:
+            return ""
+        returned = "0" if self.formula.words is None else "f's derivative along v"
+        return self.filled(templates.PRODUCT_DECLARED, returned=returned)
 
     def _bound(self, words: ArrayWords) -> str:
         """Return what p is made of: a structure that knows where the data are."""
@@ -390,7 +421,7 @@ class CWriter:
 
 
 def _without_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x: function(x, ())
+    return lambda *x: function(*x, ())
 
 
 def _of_what_there_is(

@@ -27,8 +27,8 @@ double @p@_value(const double *x@p_last@)
 
 """
 
-GRADIENT = """\
-double @p@_gradient(const double *x, @p_take@double *g)
+LOOPS = """\
+double @p@_@name@(const double *x, @v_take@@p_take@double *g)
 {
 @data@@lines@}
 

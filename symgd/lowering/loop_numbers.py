@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import sympy as sp
 from sympy.printing.str import StrPrinter
 
+from symgd.calculus.elements import DIRECTION
 from symgd.calculus.program import Add
 from symgd.calculus.whole import operands
 from symgd.errors import FormulaError
@@ -58,15 +59,18 @@ class LoopNumbers:
         self.lines: list[str] = []
         self.numbered: dict[sp.Symbol, int] = {}
         self.named = 0  # how many numbers in between have names
+        self.bounds: dict[str, str] = {}  # what symbols in indices are called
 
     def name_of(self, own: sp.Symbol) -> str:
         """Return what one of the program's own names is called."""
         return index_of(own) if is_index(own) else f"s{self.number_of(own)}"
 
     def number_of(self, own: sp.Symbol) -> int:
+        """Return the number in such a name."""
         return self.numbered.setdefault(own, 1 + len(self.numbered))
 
     def line(self, text: str) -> None:
+        """Write a line."""
         self.lines.append(text)
 
     def computed(self, outputs: Sequence[sp.Expr]) -> list[str]:
@@ -82,7 +86,7 @@ class LoopNumbers:
     def _number(self, name: sp.Symbol) -> str:
         """Return the number that a name stands for."""
         layout, text = self.words.layout, name.name
-        if text.startswith("["):
+        if text.startswith("[") and not text.startswith(DIRECTION):
             known = self.name_of(name)
             return self.syntax.converted.format(known) if is_index(name) else known
         if text in layout.sizes:
@@ -91,14 +95,16 @@ class LoopNumbers:
             return self.syntax.converted.format(size) if counts else f"{size}.0"
         if text in layout.parameters:
             return f"d.{self.words.names[text]}"
-        return f"x[{self.words.offsets[text]}]"
+        base, own = vector_of(text)
+        return f"{base}[{self.words.offsets[own]}]"
 
     def element(self, access: sp.Indexed) -> str:
         """Return an element of an array."""
         name = str(access.base.label)
         kind = self.words.columns.get(name)
         if kind is None:
-            return f"x[{self.place(name, access.indices)}]"
+            base, own = vector_of(name)
+            return f"{base}[{self.place(own, access.indices)}]"
         number = f"d.{self.words.names[name]}[{self.place(name, access.indices)}]"
         return number if kind == "f8" else self.syntax.converted.format(number)
 
@@ -126,16 +132,17 @@ class LoopNumbers:
 
     def integer(self, expression: sp.Expr) -> str:
         """Return an index or a bound."""
-        rows = {name: f"d.{self.words.names[name]}" for name in self.words.rows}
-        return _Integers(self.syntax, rows).doprint(self.sized(expression))
+        known = {name: f"d.{self.words.names[name]}" for name in self.words.rows}
+        known |= self.bounds
+        return _Integers(self.syntax, known).doprint(self.sized(expression))
 
 
 class _Integers(StrPrinter):
     """Writes whole numbers; their divisions round down."""
 
-    def __init__(self, syntax: LoopSyntax, rows: dict[str, str]) -> None:
+    def __init__(self, syntax: LoopSyntax, known: dict[str, str]) -> None:
         super().__init__()
-        self.syntax, self.rows = syntax, rows
+        self.syntax, self.known = syntax, known
 
     def emptyPrinter(self, expr: sp.Expr) -> str:
         raise FormulaError(f"{text_of(expr)} can't be an index")
@@ -150,7 +157,7 @@ class _Integers(StrPrinter):
         return self.emptyPrinter(expr)
 
     def _print_Symbol(self, expr: sp.Symbol) -> str:
-        return self.rows.get(expr.name) or index_of(expr)
+        return self.known.get(expr.name) or index_of(expr)
 
     def _print_floor(self, expr: sp.floor) -> str:
         whole, above, below = operands(expr)
@@ -188,11 +195,20 @@ class _Integers(StrPrinter):
 setattr(_Integers, f"_print_{real_abs.__name__}", _Integers._print_Abs)
 
 
+def vector_of(name: str) -> tuple[str, str]:
+    """Return where a variable is: in x, or in v, the direction; and its name."""
+    if name.startswith(DIRECTION):
+        return "v", name.removeprefix(DIRECTION)
+    return "x", name
+
+
 def index_name(depth: int) -> str:
+    """Return what the index of the loops at a depth is called."""
     return _INDICES[depth] if depth < len(_INDICES) else f"i{depth}"
 
 
 def index_of(own: sp.Symbol) -> str:
+    """Return what one of the program's own indices is called."""
     return index_name(int(own.name[2:-1]))
 
 

@@ -89,7 +89,7 @@ class _TextLoops(LoopNumbers):
     def _constant(self, kind: str, name: str, value: str) -> None:
         self.line(f"{self.written.language.declared[kind]}{name} = {value};")
 
-    def _loop(self, index: str, low: str, high: str) -> str:
+    def _loop(self, index: str, low: Any, high: Any) -> str:
         """Return the head of a loop."""
         begun = f"{self.syntax.changing[WORD]}{index} = {low}"
         return f"for ({begun}; {index} < {high}; {index}++)"
@@ -226,7 +226,10 @@ class _TextLoops(LoopNumbers):
         Contributions to the same place are so added in the order of LLVM's loops.
         """
         i = index_of(nest.loop.index)
-        each, whole = self._loop(i, "first", "first + width"), self.syntax.changing[WORD]
+        each, whole = (
+            self._loop(i, "first", "first + width"),
+            self.syntax.changing[WORD],
+        )
         slopes = [f"slopes{k}" for k in range(len(nest.adds))]
         self.lines += [
             f"for ({whole}first = {low}, width; first < {high}; first += width) {{",
@@ -296,11 +299,11 @@ class _TextLoops(LoopNumbers):
         self.line("{")
         self._constant(WORD, "begin", begin)
         self._constant(WORD, "stop", stop)
-        self._constant(WORD, "whole", f"{inside} ? {width} : 0")
+        self._constant(WORD, "full", f"{inside} ? {width} : 0")
         self.lines += [
             f"{self._loop(i, first, end)} {{",
             f"{self.syntax.changing[DOUBLE]}slope = 0.0;",
-            f"if (begin <= {i} && {i} < begin + whole) {{",
+            f"if (begin <= {i} && {i} < begin + full) {{",
         ]
         self._side_by_side(gather, f"({i} - begin)%{LANES}")
         self.line("} else {")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
 from symgd.calculus.program import Program
 from symgd.descent.optimize import minimize
-from symgd.descent.settings import needs_a_rule, refuse_constraints
+from symgd.descent.settings import needs_a_rule
 from symgd.errors import FormulaError, InputError
 from symgd.exporting.arrays_out import made_up, travelling_arrays, words_of
 from symgd.language.formula import text_of
@@ -55,6 +57,8 @@ class Request:
         Whether the default method is asked for.
     bounds : sequence of (lower, upper) or None
         Of all variables, for the rule; None without any.
+    single : bool
+        Whether numbers are floats of single precision.
     """
 
     objective: Objective
@@ -64,6 +68,7 @@ class Request:
     name: str
     is_auto: bool = False
     bounds: Pairs | None = None
+    single: bool = False
 
     @property
     def formula(self) -> TravellingFormula:
@@ -98,7 +103,7 @@ class Request:
     def checks(self) -> Checks:
         """Return what symgd's own code gives, at some points and for a descent."""
         if self.objective.arrays is None:
-            points = _points(self.objective, POINTS)
+            points = _points(self.objective, POINTS, self.single)
             return Checks(points, self._run(points[0][0]))
         f, data = made_up(self.objective)
         assert f.arrays is not None
@@ -121,10 +126,11 @@ class Request:
         return list(start), end.nit, end.x.tolist(), end.fun
 
 
-def _points(f: Objective, count: int) -> list[Any]:
-    """Return points, those first where all is finite."""
-    rng = np.random.default_rng(0)
-    tried = (_at(f, rng.normal(0.0, 2.0, len(f.space))) for _ in range(TRIED))
+def _points(f: Objective, count: int, single: bool = False) -> list[Any]:
+    """Return points, those first where all is finite; of floats if they are single."""
+    rng, kind = np.random.default_rng(0), np.float32 if single else np.float64
+    drawn = (rng.normal(0.0, 2.0, len(f.space)) for _ in range(TRIED))
+    tried = (_at(f, x.astype(kind).astype(float)) for x in drawn)
     found: list[Any] = []
     others: list[Any] = []
     for point in tried:
@@ -164,7 +170,12 @@ def request(
     InputError
         If it can't be written.
     """
-    refuse_constraints(objective, "an exported file")
+    if objective.constraints is not None:
+        raise InputError(
+            "an exported file can't keep to constraints: of one variable they are "
+            "bounds=, others may be penalties in the formula, 1e3*(x + y - 10)**2; or "
+            "call minimize"
+        )
     if objective.arrays is not None:
         objective = travelling_arrays(objective, path)
     if method is None:
@@ -200,6 +211,29 @@ def request(
     pairs = list(zip(limits.lower, limits.upper, strict=True))
     within = pairs if limits.finite else None
     return Request(objective, path, rule, values, _name(name, path), bounds=within)
+
+
+def in_single(asked: Request) -> Request:
+    """Return the same in single precision.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if asked.path.suffix.lower() != ".c":
+        raise InputError(
+            "float32 is about .c only: machine code, .js and .py compute in float64"
+        )
+    if asked.objective.arrays is not None:
+        raise InputError("float32 is for formulas of single numbers: sums are float64")
+    if asked.objective.expression.has(sp.besselj):
+        problem = "Bessel functions aren't written in float32"
+        raise InputError(f"{problem}: their recurrence leaves its range")
+    if asked.rule is not None and asked.rule.asks_for("noise"):
+        problem = f"rule {asked.rule.name!r} draws noise(), which isn't written in"
+        raise InputError(f"{problem} float32: it is made of words of 64 bits")
+    return dataclasses.replace(asked, single=True)
 
 
 def _rule_of(method: Any, given: Mapping[str, Any]) -> tuple[Rule, dict[str, Any]]:

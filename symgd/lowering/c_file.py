@@ -13,10 +13,18 @@ from symgd.lowering import c_templates as templates
 from symgd.lowering.array_objective import BLOCK, OUTER_BLOCK
 from symgd.lowering.array_words import ArrayWords
 from symgd.lowering.c_comments import comment
-from symgd.lowering.c_language import HELPERS, c_language, c_loop_syntax
+from symgd.lowering.c_language import (
+    HELPERS,
+    c_language,
+    c_loop_syntax,
+    c_single,
+    in_floats,
+    single_number,
+)
 from symgd.lowering.places import LANES
 from symgd.lowering.projection import projected, projected_gradient
 from symgd.lowering.rule_functions import ScalarUpdate
+from symgd.lowering.single import errors_of
 from symgd.lowering.text_loops import loops_in_text
 from symgd.lowering.textual import Written
 from symgd.lowering.travelling import (
@@ -51,6 +59,7 @@ def c_file(
     prefix: str,
     header: str,
     libm: bool = False,
+    single: bool = False,
 ) -> tuple[str, str]:
     """Return a formula and a rule as C: the text of the file, and of its header.
 
@@ -65,8 +74,10 @@ def c_file(
         What the header is called.
     libm : bool
         Whether elementary functions are the C library's, and nothing is fused.
+    single : bool
+        Whether all numbers are floats, and elementary functions the C library's.
     """
-    writer = CWriter(formula, rule, prefix, libm)
+    writer = CWriter(formula, rule, prefix, libm, single)
     return writer.source(checks, header), writer.header()
 
 
@@ -79,9 +90,12 @@ class CWriter:
         rule: TravellingRule | None,
         prefix: str,
         libm: bool,
+        single: bool = False,
     ) -> None:
-        self.formula, self.rule, self.libm = formula, rule, libm
-        self.prefix, self.program = prefix, Written(c_language(prefix, libm))
+        self.formula, self.rule = formula, rule
+        self.libm, self.single = libm or single, single
+        language = c_single(prefix) if single else c_language(prefix, libm)
+        self.prefix, self.program = prefix, Written(language)
         self.has_p = self._takes_p()
         self.has_h = rule is not None and bool(rule.hyperparameters)
         n, width = len(formula.variables), 1 + len(rule.state) if rule else 1
@@ -94,13 +108,14 @@ class CWriter:
             "lanes": str(LANES),
             "hyper": str(len(rule.hyperparameters)) if rule else "0",
             "h_now": "now, " if self.has_h else "",
+            "wide": "(double)",
             "place": "(double)k, " if rule is not None and rule.draws else "",
             "scope": "",  # of the functions that a header declares
             "includes": "#include <string.h>\n" if formula.words else "",
             "kernels": "",
             "inline": "",
         } | {
-            f"{name}_{place}": text.format(name) if there else ""
+            f"{name}_{place}": self._c(text).format(name) if there else ""
             for name, there in has.items()
             for place, text in _OPTIONAL.items()
         }
@@ -120,9 +135,13 @@ class CWriter:
         words = self.formula.words
         return bool(self.formula.parameters if words is None else words.names)
 
+    def _c(self, text: str) -> str:
+        """Return C with numbers of the precision that this file has."""
+        return in_floats(text) if self.single else text
+
     def filled(self, template: str, **parts: str) -> str:
         """Return a template with names, and what depends on the formula, put in."""
-        words = {**self.words, **parts}
+        words, template = {**self.words, **parts}, self._c(template)
         return re.sub(r"@(\w+)@", lambda match: words[match[1]], template)
 
     # -------------------------------------------------------------- the source
@@ -276,7 +295,8 @@ class CWriter:
         """Return the comment above the file."""
         lines = [*described(self.formula, self.rule), ""]
         if self.libm:
-            lines.append(templates.LIBRARYS)
+            told = templates.SINGLE if self.single else templates.LIBRARYS
+            lines.append(told)
         else:
             called = {*re.findall(r"\b[a-z]\w*(?=\()", code)}
             exact = [name for name in _ROUNDED if name in called]
@@ -300,15 +320,50 @@ class CWriter:
         expected = [(f, *g, *(h if got else ())) for _, f, g, h in checks.points]
         return self.filled(
             templates.SELF_TEST,
-            points=_rows(x for x, *_ in checks.points),
-            expected=_rows(expected),
+            points=self._rows(x for x, *_ in checks.points),
+            expected=self._rows(self._with_tolerances(checks, expected)),
+            row=str(len(expected[0]) * (2 if self.single else 1)),
+            tolerances=", then how far they may be off" if self.single else "",
             count=str(len(expected[0])),
             and_hessian=told,
-            same=templates.NEAR if self.libm else templates.SAME,
+            same=self._same(str(len(expected[0]))),
             with_p=self._with_p(checks),
             got_hessian=got,
             run=self._run_test(checks),
         )
+
+    def _rows(self, rows: Iterable[Sequence[float]]) -> str:
+        return "".join(f"  {{{self.numbers(row)}}},\n" for row in rows)
+
+    def numbers(self, values: Iterable[float]) -> str:
+        """Return numbers as C lists them."""
+        return ", ".join(map(single_number if self.single else _literal, values))
+
+    def _same(self, count: str) -> str:
+        """Return the test that two numbers are as they should be."""
+        if self.single:
+            return templates.WITHIN.replace("@count@", count)
+        return templates.NEAR if self.libm else templates.SAME
+
+    def _with_tolerances(
+        self, checks: Checks, expected: Sequence[Sequence[float]]
+    ) -> Sequence[Sequence[float]]:
+        """Return expected numbers, in single precision with tolerances after them."""
+        if not self.single:
+            return expected
+        formula = self.formula
+        n, p = len(formula.variables), list(formula.parameters.values())
+        rows = []
+        for (x, *_), told in zip(checks.points, expected, strict=True):
+            errors = errors_of(formula.evaluate, x, p)
+            if len(told) > 1 + n:
+                flat = [0.0] * (n * n)
+                second = errors_of(formula.curvature, x, p)[1:]
+                for place, error in zip(formula.places, second, strict=True):
+                    flat[place] = error
+                errors += flat
+            rows.append([*told, *errors])
+        return rows
 
     def _got_second(self) -> tuple[str, str]:
         """Return what a test computes of second derivatives, and how it says so."""
@@ -364,7 +419,7 @@ class CWriter:
             parameters = self.filled(
                 templates.PARAMETERS,
                 comment=comment([f"p: {', '.join(formula.parameters)}."]),
-                numbers=numbers(formula.parameters.values()),
+                numbers=self.numbers(formula.parameters.values()),
             )
         lines = [
             *described(self.formula, self.rule),
@@ -407,12 +462,12 @@ class CWriter:
             hyper = self.filled(
                 templates.HYPERPARAMETERS,
                 comment=comment(lines),
-                numbers=numbers(rule.hyperparameters.values()),
+                numbers=self.numbers(rule.hyperparameters.values()),
             )
         if rule.state:
             size = f"{len(rule.state)}][{len(self.formula.variables)}"
             kept = comment([", ".join(rule.state)])
-            state = f"  double state[{size}]; {kept}"
+            state = f"  {self._c('double')} state[{size}]; {kept}"
         known = {"RUNNING": RUNNING} | {name: int(Status[name]) for name in names}
         enum = (f"{self.prefix.upper()}_{name} = {v}" for name, v in known.items())
         return self.filled(
@@ -439,10 +494,6 @@ def _of_what_there_is(
     if has_r:
         return lambda t, g, f, s, r: function(t, g, f, s, 0.0, (), r)
     return lambda t, g, f, s: function(t, g, f, s, 0.0, (), ())
-
-
-def _rows(rows: Iterable[Sequence[float]]) -> str:
-    return "".join(f"  {{{numbers(row)}}},\n" for row in rows)
 
 
 def numbers(values: Iterable[float]) -> str:

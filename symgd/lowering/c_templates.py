@@ -247,8 +247,8 @@ SELF_TEST = """\
 
 static const double @p@_points[][@n@] = {
 @points@};
-/* f, its gradient@and_hessian@, as symgd has them. */
-static const double @p@_expected[][@count@] = {
+/* f, its gradient@and_hessian@, as symgd has them@tolerances@. */
+static const double @p@_expected[][@row@] = {
 @expected@};
 
 static int @p@_wrong(const double *got, const double *expected, int count)
@@ -257,7 +257,7 @@ static int @p@_wrong(const double *got, const double *expected, int count)
   for (int k = 0; k < count; k++) {
     const double a = got[k], b = expected[k];
     if (@same@ || (a != a && b != b)) continue;
-    printf("%.17g is not %.17g\\n", a, b);
+    printf("%.17g is not %.17g\\n", @wide@a, @wide@b);
     wrong++;
   }
   return wrong;
@@ -281,6 +281,7 @@ int main(void)
 #endif
 """
 SAME = "memcmp(&a, &b, sizeof a) == 0"
+WITHIN = "a == b || fabsf(a - b) <= expected[k + @count@]"
 NEAR = "a == b || fabs(a - b) <= 1e-6*(1.0 + fabs(b))"
 WITH_P = "  const double p[] = @U@_PARAMETERS;\n"
 GOT_HESSIAN = "    @p@_hessian(x, @p_pass@got + 1 + @n@);\n"
@@ -301,6 +302,11 @@ WITH_H = "    const double h[] = @U@_HYPERPARAMETERS;\n"
 EXACT = """\
 The bits are symgd's where the compiler neither fuses nor reorders what stands here: \
 -std=c99 or -ffp-contract=off, and no -ffast-math. Link with -lm."""
+SINGLE = """\
+Single precision: there is no double in it, for processors whose unit for floats has \
+none. Elementary functions are the C library's (expf, sinf, ...). The self-test allows \
+what rounding each operation to a float can come to, and 8 ulps for functions of the \
+library. Link with -lm."""
 LIBRARYS = """\
 Plain C for machines without a fused multiply-add: elementary functions are the C \
 library's, so that the last digits aren't symgd's. Link with -lm."""

@@ -352,11 +352,12 @@ class CWriter:
         if not self.single:
             return expected
         formula = self.formula
+        assert formula.evaluate is not None
         n, p = len(formula.variables), list(formula.parameters.values())
         rows = []
         for (x, *_), told in zip(checks.points, expected, strict=True):
             errors = errors_of(formula.evaluate, x, p)
-            if len(told) > 1 + n:
+            if len(told) > 1 + n and formula.curvature is not None:
                 flat = [0.0] * (n * n)
                 second = errors_of(formula.curvature, x, p)[1:]
                 for place, error in zip(formula.places, second, strict=True):

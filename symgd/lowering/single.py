@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from symgd.arithmetic import primitives
+from symgd.arithmetic import primitives, special
 from symgd.lowering.c_language import OF_MATH
 
 HALF_ULP = 2.0**-24  # of a float, relative
@@ -180,7 +180,7 @@ def _twin(function: Any) -> Any:
         return _repaired
     if function in _EXACT:
         return functools.partial(_computed, function, ulps=0.0)
-    if function in (primitives.square_root,):
+    if function in (primitives.square_root, special.mod):
         return functools.partial(_computed, function)
     if function is primitives.fma:
         return lambda a, b, c: _bounded(a) * b + c

@@ -45,7 +45,8 @@ MAIN = """
 {data}int main(void)
 {{
   {told}static double points[{points}][{n}];
-  double g[{n}], sum = 0, best = 1e300;
+  double g[{n}];
+  double sum = 0, best = 1e300;
   FILE *in = fopen("points.bin", "rb"), *out = fopen("got.bin", "wb");
   if (!in || !out || fread(points, sizeof points, 1, in) != 1) return 1;
   for (int i = 0; i < {points}; i++) {{

@@ -45,7 +45,7 @@ def export(
     Parameters
     ----------
     objective : str, SymPy expression or Objective
-        Of arrays there are C and machine code only; data aren't written, but told of.
+        Data of sums aren't written, but given to what is.
     path : str or Path
     method : str or Rule, optional
         An update rule, whose hyperparameters follow as keywords. Of machine code also

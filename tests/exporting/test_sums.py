@@ -71,6 +71,29 @@ def test_values_and_derivatives_are_symgds_but_for_the_last_digits(
         near(module.call("hessp", x, v, data=given(f)), f.hessp(x, v))
 
 
+SPECIAL = [
+    "gamma(a + y) + erf(a*y) + loggamma(1 + a**2*y) + lambertw(a**2 + y)",
+    "jn(2, a*y) + erfc(a*y) + sigmoid(a - y) + cbrt(a*y) + asinh(a*y) + mod(y, c)",
+    "log(erfc(a*y)) + xlogy(a**2, y) + polygamma(1, a**2 + y) + abs(a - y)**1.5",
+    "log(cosh(a*y)) + atan2(a, y) + tanh(a*y)*sign(y - 1) + min(a, y) + floor(3*y)",
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("body", SPECIAL)
+def test_all_kinds_of_functions_are_in_sums(tmp_path, body, kind):
+    rng = np.random.default_rng(2)
+    more = {"parameters": {"c": 0.3}} if "c)" in body else {}
+    f = symgd.Objective(f"sum({body})", data={"y": rng.random(50) + 0.5}, **more)
+    module = Module(kind, f.dense(), tmp_path)
+    for x, v in rng.normal(0, 1, (3, 2, 1)):
+        x = np.abs(x)
+        for name, *taken in (("value", x), ("gradient", x), ("hessp", x, v)):
+            told = {"value": f.value, "gradient": f.grad, "hessp": f.hessp}[name]
+            got = numbers(module.call(name, *taken, data=given(f)))
+            np.testing.assert_allclose(got, np.ravel(told(*taken)), rtol=1e-9)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rule", ["adam", *map(OWN.get, RULES)])
 @pytest.mark.parametrize("bounds", [None, [(-0.1, 0.1), (None, None), (0.2, 1)]])

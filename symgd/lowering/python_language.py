@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -113,7 +114,10 @@ HELPERS |= {
 }
 
 
-def helpers_of(code: str, more: Mapping[str, str]) -> str:
+_NONE: Mapping[str, str] = types.MappingProxyType({})
+
+
+def helpers_of(code: str, more: Mapping[str, str] = _NONE) -> str:
     """Return the functions that code needs beside, those only that it calls.
 
     ``more`` are those of arrays, which may call others.

@@ -27,6 +27,7 @@ from symgd.descent.run import (
     NOISE,
     TIGHTER,
     Run,
+    all_finite,
     floats,
     gradient_told,
     is_held,
@@ -144,7 +145,7 @@ class SearchRun(Run):
         status = self._by_what_it_is(status)
         if not self.bounded or status not in ENDS:
             return status
-        if (lower := self._on_bounds()) is None and status in LOST:
+        if (lower := self._on_bounds(status)) is None and status in LOST:
             lower = self._beside_bounds()
         if self._leaves_for(lower):
             return self._goes_on(self.settings.gtol)
@@ -179,10 +180,11 @@ class SearchRun(Run):
             return self._converged(end)
         return self._out_of_steps(status, end)
 
-    def _on_bounds(self) -> LowerPoint | None:
+    def _on_bounds(self, status: int) -> LowerPoint | None:
         """Return the point on bounds that are as near as rounding, if f is lower there.
 
-        Where its slope is infinite, f falls by much on the last bit of the way.
+        Where its slope is infinite, f falls by much on the last bit of the way. What is
+        lost beside them needn't be higher.
         """
         there, each = self.x, zip(self.x, self.lower, self.upper, strict=True)
         for k, (x, low, high) in enumerate(each):
@@ -191,7 +193,7 @@ class SearchRun(Run):
                 there[k] = low
             elif 0.0 < high - x <= near:
                 there[k] = high
-        return self._if_lower(there)
+        return self._if_lower(there, status in LOST)
 
     def _beside_bounds(self) -> LowerPoint | None:
         """Return a point off bounds at which f falls steeply, if it is lower there.
@@ -221,19 +223,34 @@ class SearchRun(Run):
                     return lower
         return None
 
-    def _if_lower(self, there: array[float]) -> LowerPoint | None:
+    def _if_lower(
+        self, there: array[float], or_equal: bool = False
+    ) -> LowerPoint | None:
         """Return f, a point, and slopes if they are numbers; None if f isn't lower."""
         if there == self.x:
             return None
-        slopes = floats(self.n)
-        kernel = self.objective.kernel("evaluation")
-        f = kernel(*map(address, (there, self.parameters, slopes)))
-        self.record.evaluations += 1
-        if not f < self.fun - NOISE * abs(self.fun):
+        f, slopes = self._known_at(there)
+        lower = f < self.fun - NOISE * abs(self.fun)
+        if not (lower or (or_equal and f == self.fun)):
             return None
         ends = zip(there, slopes, self.lower, self.upper, strict=True)
         usable = all(math.isfinite(end[1]) or is_held(*end) for end in ends)
         return f, there, slopes if usable else None
+
+    def _known_at(self, there: array[float]) -> tuple[float, array[float]]:
+        """Return value and slopes at a point, which may be limits."""
+        slopes = floats(self.n)
+        kernel = self.objective.kernel("evaluation")
+        f = float(kernel(*map(address, (there, self.parameters, slopes))))
+        self.record.evaluations += 1
+        if self.objective.arrays is None and not all_finite(array("d", [f, *slopes])):
+            import numpy as np
+
+            from symgd.objectives.beyond_float64 import mended
+
+            numbers = np.array(there), f, np.asarray(slopes)
+            f = mended(self.objective, "evaluation", *numbers)
+        return f, slopes
 
     def _is_a_ratio(self) -> bool:
         """Return whether f is the same along the ray through the point, and not beside.

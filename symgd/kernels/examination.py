@@ -64,6 +64,7 @@ HARDLY = 1e-5  # of what f fell: what rises by less may be a tail of no minimum;
 SPENT = 1e-20  # of what f fell: what promises less has nothing left to gain
 UNSEEN = 1e-16  # of what f fell: a lower value isn't lower by less than that
 TINY = 1e-150
+BESIDES = 1e3  # times f, and what it rises by around an end: more it fell by elsewhere
 NONE = 1e-10  # of the largest curvature: below, it is that of a singular Hessian
 EXACTLY = 1e-28  # of f: what promises less is the rounding of a gradient
 BEYOND_MEASURE = 4e-12  # of f, which may have lost digits on the way
@@ -221,7 +222,7 @@ def examine(
     largest = 0.0
     for i in range(n):
         largest = max(largest, abs(a[i, i]))
-    endless, singular, lowest, highest = False, False, 0.0, fallen
+    endless, singular, lowest, highest = False, False, 0.0, 0.0
     for i in range(n):
         curvature, slope, farthest = a[i, i], 0.0, 0.0
         for k in range(n):
@@ -267,6 +268,10 @@ def examine(
             *(function, p, end, least, known, x, lower, upper, work),
             *(a, v, NONE * largest),
         )
+    around = max(highest, abs(f))
+    if BESIDES * around < fallen and abs(f) > highest / BESIDES:
+        fallen = BESIDES * around  # it began where f was of another size
+    highest = max(highest, fallen)
     farthest, far = 0.0, 0.0
     for k in range(n):
         farthest = max(farthest, units[k])

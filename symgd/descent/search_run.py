@@ -255,8 +255,9 @@ class SearchRun(Run):
     def _is_a_ratio(self) -> bool:
         """Return whether f is the same along the ray through the point, and not beside.
 
-        Rayleigh's quotient and Sharpe's ratio depend on directions only. Beside the ray
-        of their minimum they fall along it, by ever less: that is no tail. On a
+        Rayleigh's quotient and Sharpe's ratio depend on directions only, and so does
+        where ``sqrt(x**2 + y**2) - x`` is least, whose rounding grows with x. Beside
+        that ray they fall along it, by ever less: that is no tail. On a
         plateau f is the same beside the ray, too; in a tail it is higher where the run
         began.
         """
@@ -267,9 +268,10 @@ class SearchRun(Run):
         noise = NOISE * (abs(self.fun) + fallen)
         begun = sum(a * b for a, b in zip(x, self.origin, strict=True)) / square
         sizes = (*SIZES, *(part * begun for part in PARTS), (1.0 + begun) / 2.0)
-        ray = (array("d", (size * each for each in x)) for size in sizes if size > 0.0)
-        if not all(abs(self._value_at(there) - self.fun) <= noise for there in ray):
-            return False
+        for size in (each for each in sizes if each > 0.0):
+            change = self._value_at(array("d", (size * e for e in x))) - self.fun
+            if not abs(change) <= noise * max(1.0, size):
+                return False
         largest = max(map(abs, x))
         for k in range(self.n):
             beside = array("d", x)
@@ -324,7 +326,9 @@ class SearchRun(Run):
         lower = self._lower_on_the_way() if self._ran_away else None
         if lower is not None and self._leaves(*lower):
             return self._goes_on(self.settings.gtol)
-        if lower is not None or self._falls_on(surfaces) or self._is_lost(end):
+        falls = lower is not None or self._falls_on(surfaces) or self._is_lost(end)
+        # Beside a level ray f falls along it, in digits that float64 doesn't have.
+        if falls and (lower is not None or not self._is_a_ratio()):
             return self._in_tail(end)
         return int(status)
 

@@ -975,3 +975,46 @@ def test_a_bound_may_be_where_only_a_limit_is(formula, least, start):
     result = minimize(formula, [start], bounds=[(0, 1)])
     assert result.success
     assert result.fun == pytest.approx(least, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("formula", "start", "least"),
+    [
+        ("50*log(x) + 2.1e9/x", 1e-9, 50 * (math.log(4.2e7) + 1)),
+        ("7*log(x) + 8e10/x", 1e-12, 7 * (math.log(8e10 / 7) + 1)),
+        ("1e9/x + 1e-9*x", 1e-9, 2.0),
+        ("3*log(x) + 1e12/x**2", 1e-6, 1.5 * (math.log(2e12 / 3) + 1)),
+    ],
+)
+def test_a_start_may_be_where_f_is_of_another_size(formula, start, least):
+    result = minimize(formula, [start], bounds=[(1e-15, None)])
+    assert result.success
+    assert result.fun == pytest.approx(least, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("formula", "start", "bounds"),
+    [
+        ("sqrt(x**2 + y**2) - x", [-2.0, 1.0], None),
+        ("sqrt(x**2 + 4*y**2) - x", [-1.0, 1.0], None),
+        ("sqrt(x**2 + y**2 + z**2) - z", [1.0, 2.0, -3.0], None),
+        ("x + y - 2*sqrt(x*y)", [1.0, 3.0], [(0, None)] * 2),
+    ],
+)
+def test_a_level_ray_is_a_minimum(formula, start, bounds):
+    result = minimize(formula, start, bounds=bounds)
+    assert result.success
+    assert result.fun == pytest.approx(0.0, abs=1e-13)
+
+
+@pytest.mark.parametrize(
+    "formula", ["sqrt(x**2 + y**2 + 1) - x", "sqrt(x**2 + y**2) - x + exp(-x)"]
+)
+def test_what_only_tends_to_a_level_ray_has_no_minimum(formula):
+    assert not minimize(formula, [-2.0, 1.0]).success
+
+
+def test_a_logarithm_of_gamma_has_no_kink():
+    result = minimize("loggamma(x) - 3*x", [1e6], bounds=[(1e-9, None)])
+    assert result.success
+    assert "kink" not in result.message

@@ -188,7 +188,9 @@ class SearchRun(Run):
         """
         there, each = self.x, zip(self.x, self.lower, self.upper, strict=True)
         for k, (x, low, high) in enumerate(each):
-            near = AT_BOUND * max(abs(x), abs(x - self.origin[k])) if self.origin else 0
+            width = min(1.0, high - low) if status in LOST else 0.0
+            size = max(abs(x), abs(x - self.origin[k]), width) if self.origin else 0.0
+            near = AT_BOUND * size
             if 0.0 < x - low <= near:
                 there[k] = low
             elif 0.0 < high - x <= near:

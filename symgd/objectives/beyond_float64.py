@@ -166,7 +166,9 @@ def starts_near(
         parts[1:1] = _derivatives(objective, "evaluation")
     except FormulaError:
         return
-    if math.isnan(numbers_at(objective, parts[:1], x)[0]):
+    value, *slopes = numbers_at(objective, parts[: 1 + len(x)], x)
+    steep = not all(map(math.isfinite, slopes))  # and so it is, where f has its number
+    if math.isnan(value) or (steep and math.isfinite(_value_at(objective, x))):
         return
     points = [[10.0**-k * each for each in x] for k in range(1, TENS)]
     points += [
@@ -179,6 +181,12 @@ def starts_near(
         inside = [min(max(value, low), high) for low, value, high in each]
         if inside != list(x) and _is_computed(objective, parts, inside):
             yield inside
+
+
+def _value_at(objective: Any, x: Sequence[float]) -> float:
+    """Return the value that compiled code has."""
+    here, slopes, p = np.array(x), np.zeros(len(x)), objective.parameter_values()
+    return float(objective.kernel("evaluation")(*map(address, (here, p, slopes))))
 
 
 def _is_computed(objective: Any, parts: Sequence[sp.Expr], x: Sequence[float]) -> bool:

@@ -43,6 +43,7 @@ FARTHEST = 2**53  # iterations that a run can have come
 NOISE = 4e-15  # a part of f that can't be measured
 TIGHTER = 1e-3  # of the norm, asked for where more is left to gain
 SETTLED = 0.1  # of the norm at the start
+WITHOUT_CURVATURE = 1e100  # what a step promises where no curvature limits it
 LEFT = 10.0  # times what counts as an improvement, where patience is lost
 REMEMBERED = 2**20  # variables of an iterate that is kept, at most
 
@@ -593,7 +594,8 @@ def gradient_told(norm: float, gtol: float, bounded: bool) -> str:
 
 def left_told(end: Ending | None, settings: Settings) -> str:
     """Say what is left to gain, where that decided."""
-    if end is None or not settings.relative or math.isnan(end.promised):
+    known = end is not None and end.promised < WITHOUT_CURVATURE
+    if end is None or not (settings.relative and known):
         return ""
     changes = "lowers" if settings.sign > 0 else "raises"
     gain = f"{changes} f by {end.promised:.1g}"

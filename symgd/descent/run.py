@@ -86,7 +86,9 @@ class Run:
         self.seconds = 0.0  # spent in it, compilation excluded
         self.excused = 0.0  # likewise on what no limit counts
         self.stopped_by = "interrupted"
-        self.origin = floats(n if n <= QUICK_VARIABLES else 0)
+        few = n <= QUICK_VARIABLES
+        self.origin = floats(n if few else 0)
+        self.far_origin = floats(0 if few or n > REMEMBERED else n)  # of many variables
         self.begun = floats(3)  # value, norm and sum of sizes at the start
         self.ending: Ending | None = None
         self.examiner: Examiner | None = None  # where ends have been looked at
@@ -173,8 +175,8 @@ class Run:
         record.every = settings.every
         settings.put_into(record)
         record.best, record.reach = math.inf, 1.0
-        if self.origin:
-            self.origin[:] = array("d", x)
+        if kept := self.origin or self.far_origin:
+            kept[:] = array("d", x)
         self.begun[0] = math.nan
         return self.advance(0)
 
@@ -340,8 +342,8 @@ class Run:
         sides = self.bounds.lower, self.bounds.upper
         first_norm = projected_norm(origin, slope, *sides)
         self.begun[:] = array("d", [first, first_norm, size_of(origin)])
-        if self.origin:
-            self.origin[:] = origin
+        if kept := self.origin or self.far_origin:
+            kept[:] = origin
         if self.remembers and first < fun:
             self.lowest = Seen(origin, first, 0)
         self.record.gtol = self.settings.gtol
@@ -370,7 +372,7 @@ class Run:
             "slots": self.slots,
             "gradient": self.gradient,
             "recorded": self.recorded,
-            "origin": self.origin,
+            "origin": self.origin or self.far_origin,
             "begun": self.begun,
         }
 

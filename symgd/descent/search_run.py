@@ -164,7 +164,7 @@ class SearchRun(Run):
         close = self.close if status == Status.CONVERGED else AT_ROUNDING
         end = examined(self, close)
         seen = BEYOND_MEASURE * (abs(self.fun) + max(0.0, self.first - self.fun))
-        spent = end.promised <= seen
+        spent = not end.promised > seen
         if end.verdict == layout.FLAT and spent and self._is_a_ratio():
             end = end._replace(verdict=layout.EXACT)
         self.ending = end
@@ -268,7 +268,8 @@ class SearchRun(Run):
         if self.n == 1 or not (fallen > BEYOND_MEASURE * abs(self.fun) and square):
             return False
         noise = NOISE * (abs(self.fun) + fallen)
-        begun = sum(a * b for a, b in zip(x, self.origin, strict=True)) / square
+        origin = self.origin or self.far_origin or x
+        begun = sum(a * b for a, b in zip(x, origin, strict=True)) / square
         sizes = (*SIZES, *(part * begun for part in PARTS), (1.0 + begun) / 2.0)
         for size in (each for each in sizes if each > 0.0):
             change = self._value_at(array("d", (size * e for e in x))) - self.fun
@@ -309,7 +310,7 @@ class SearchRun(Run):
         kernel, parameters, point, sides = self._around()
         around = kernel, parameters, point, sides, self.first - self.fun
         tail = not self.origin and falls_outward(*around)
-        return self._in_tail(end) if tail else int(status)
+        return self._in_tail(end) if tail and not self._is_a_ratio() else int(status)
 
     def _unless_it_falls_on(
         self, status: Status, end: Ending, surfaces: Sequence[Surface] = ()
@@ -562,6 +563,7 @@ class SearchRun(Run):
             smooth = status == Status.STALLED and reach <= SMOOTH * abs(self.fun)
             small = min(self.settings.gtol, SMALL * self.steepest)
             smooth = smooth or self.norm <= small
+            smooth = smooth or end.at_most <= max(BEYOND_MEASURE * abs(self.fun), spent)
             smooth = smooth or promised_by_products(self) <= spent
         elif end.promised == 0.0 and self._is_steep:
             smooth = False  # second derivatives have left float64

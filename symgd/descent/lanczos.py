@@ -21,7 +21,7 @@ import numpy as np
 
 SPENT = 1e-7  # of the largest curvature: what is left is the rounding of products
 SURE = 0.1  # of the least: nearer to an eigenvalue, it is known
-FIRST, LATER = 2, 1.6  # products before it is looked at, and times as many
+FIRST, LATER = 12, 1.6  # products before it is looked at, and times as many
 ROWS = 1000  # variables of directions that are kept orthogonal to all before
 HALVINGS = 45
 ENOUGH = 1e-4  # of an eigenvalue

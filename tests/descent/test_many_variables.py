@@ -42,6 +42,14 @@ def test_a_saddle_beside_a_bowl_is_left(name, n, first):
     assert result.success
 
 
+@pytest.mark.parametrize("n", [81, 90])
+def test_another_eigenvalue_than_the_least_one_is_not_taken_for_it(n):
+    """By chance the first directions lie across the one that curves downwards."""
+    objective = Objective("sum(x**2) + y*z + y**4 + z**4", sizes={"x": n})
+    result = minimize(objective, {"x": [2.0] * n, "y": 0, "z": 0})
+    assert result.fun == pytest.approx(-0.125)
+
+
 def rotation(n, seed):
     return np.linalg.qr(np.random.default_rng(seed).standard_normal((n, n)))[0]
 

@@ -377,6 +377,8 @@ def test_a_kink_that_is_no_optimum_is_no_success():
         ({"weights": -1.0}, "weights must be 0 or more"),
         ({"weights": np.ones(3)}, "the columns have different lengths"),
         ({"loss": "hubber"}, "did you mean 'huber'"),
+        ({"loss": "cauchy"}, r"give the formula 'log\(1 \+ r\*\*2\)/2'"),
+        ({"loss": "linear"}, "give 'squared'"),
         ({"loss": "c*r**2"}, "the loss has a constant 'c'"),
         ({"loss": "huber", "huber_delta": -1}, "huber_delta must be above 0"),
         ({"step_size": 1}, "unknown argument 'step_size'"),

@@ -15,7 +15,8 @@ from symgd.native.stopping import stoppable
 from symgd.objectives.numbers_given import as_array, named, shape_of
 
 FLOAT = np.dtype(np.float64)
-FAR = 1e100  # the square of how far a point is whose sixth powers are in range
+FAR = 1e50  # how far a point may be, so that sixth powers are in range
+FEW = 20  # variables of what is computed again in more digits
 MATRIX = 10_000  # rows of a Hessian at most: 800 MB
 
 
@@ -125,10 +126,11 @@ class Evaluation:
             self._quick = self._kernel_now(), self.objective.parameter_values()
         call, p = self._quick
         value = call(address(x), address(p), address(out))
-        if alone:  # what isn't finite, or 0, and what is far away, may be wrong
-            slopes = out.reshape(-1) if hessian else out
-            size = float(slopes.dot(slopes)) * (1.0 if hessian else value)
-            if not (size and -math.inf < size < math.inf and x.dot(x) < FAR):
+        if alone and n <= FEW:
+            # What isn't finite, or 0, and what is far away, may be wrong.
+            slopes, far = math.hypot(*out.ravel().tolist()), math.hypot(*x.tolist())
+            told = hessian or (value and -math.inf < value < math.inf)
+            if not (told and 0.0 < slopes < math.inf and far < FAR):
                 value = self._mended(x, value, out)
         return self._told(value, out)
 

@@ -167,8 +167,12 @@ _PREFIXED = {  # of NumPy and others, without parentheses
         "what is computed step by step is no formula; a solution that is one may be",
     ),
     **dict.fromkeys(
-        ("eig", "eigh", "eigvals", "eigvalsh", "svd", "qr", "cholesky", "lstsq"),
+        ("eig", "eigh", "eigvals", "eigvalsh", "svd", "qr", "lstsq", "pinv"),
         "let NumPy factor what is constant, and give that as data",
+    ),
+    **dict.fromkeys(
+        ("cholesky", "cho_factor", "cho_solve", "solve_triangular", "lu"),
+        "write logdet(K) and solve(K, y): symgd factors K itself",
     ),
     **dict.fromkeys(
         ("concatenate", "hstack", "vstack", "stack", "append"),
@@ -178,7 +182,6 @@ _PREFIXED = {  # of NumPy and others, without parentheses
         ("random", "randn", "rand", "normal", "uniform"),
         "a formula has no random numbers: draw them before, as data",
     ),
-    "slogdet": "write log(det(A)), of at most 4 rows",
     "einsum": "write the sum: sum(A[i, j]*x[j] for i in range(n) for j in range(m))",
     "print": "a formula is computed as machine code: trace=True shows each iterate",
     "float": "leave it out: all numbers are float64",

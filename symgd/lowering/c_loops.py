@@ -19,6 +19,7 @@ from symgd.calculus.program import (
     PRODUCT,
     SUM,
     Add,
+    Dense,
     Gather,
     Let,
     Nest,
@@ -81,7 +82,7 @@ class _LoopsInC:
         for step in program.steps:
             if isinstance(step, Let):
                 self._step(step)
-            else:
+            elif not isinstance(step, Dense):  # which isn't exported
                 self._outermost(step)
         values = [program.value, *(add.value for add in program.adds)]
         value, *numbers = self._computed(values)
@@ -254,7 +255,7 @@ class _LoopsInC:
         if isinstance(step, Let):
             (number,) = self._computed([step.value])
             self._line(f"const double {self._name(step.name)} = {number};")
-        else:
+        elif not isinstance(step, Dense):
             self._within(step, *map(self._integer, self._range(step)))
 
     def _enter(

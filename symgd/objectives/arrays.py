@@ -27,6 +27,7 @@ from symgd.calculus.sizes import (
 )
 from symgd.calculus.stable import stable
 from symgd.errors import FormulaError, InputError, guess, unknown_name
+from symgd.kernels.shared import shared
 from symgd.language.formula import (
     Measured,
     names_in,
@@ -35,7 +36,10 @@ from symgd.language.formula import (
     text_of,
 )
 from symgd.language.mistakes import unbound_index
+from symgd.language.nodes import is_factored
+from symgd.native import compiled
 from symgd.native.layout import Layout, column_of, size_of
+from symgd.native.machine import Kernel, PythonKernel
 from symgd.native.room import memory
 from symgd.objectives.data import DataTable, digest_of
 from symgd.objectives.mapped import check_file
@@ -170,6 +174,9 @@ class Arrays:
         if self.size_names - set(self.sizes):
             return
         reach = ranges.Reach(self.expression, self.sizes, self.data, self.formula)
+        ranges.check_systems(
+            *(self.expression, self.sizes, self.data, self.formula), room=memory()
+        )
         least = reach.shapes(self.ranks)
         whole = lengths_of(self.measured, exact, self.ranks)
         known = {**least, **whole, **{name: tuple(shapes[name]) for name in shapes}}
@@ -323,6 +330,7 @@ class Arrays:
             tuple(sorted({*self.size_names, *self.ends})),
             tuple(self.ranks.items()),
             tuple((name, column_of(column)) for name, column in self.data.items()),
+            is_factored(self.expression),
         )
 
     def words(self, parameters: Mapping[str, float]) -> array[float]:
@@ -334,7 +342,8 @@ class Arrays:
         for name, column in self.data.items():
             check_file(name, column)
         sizes = {**self.sizes, **self.ends}
-        return self.layout.filled(parameters, sizes, self.shapes, self.data)
+        factors = factoring().address if self.layout.factors else 0
+        return self.layout.filled(parameters, sizes, self.shapes, self.data, factors)
 
     @property
     def static(self) -> dict[str, int]:
@@ -394,6 +403,15 @@ class Arrays:
 
     def __repr__(self) -> str:
         return f"<Arrays of {text_of(self.expression)}>"
+
+
+@functools.cache
+def factoring() -> Kernel:
+    """Return what factors matrices, as other machine code calls it."""
+    kernel = shared("dense")
+    if compiled.interpreted():
+        return PythonKernel(kernel.call, kernel.signature)
+    return kernel
 
 
 @functools.lru_cache(maxsize=64)

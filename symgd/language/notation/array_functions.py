@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import sympy as sp
 
-from symgd.language.notation import slices, small_matrices
+from symgd.language.notation import slices, square_matrices
 from symgd.language.notation.array_values import Indices, Rewriting, Whole
 from symgd.language.notation.ranks import called
 
@@ -246,20 +246,30 @@ def _softmax(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
     return form.elementwise(node, [whole, whole_total], made)
 
 
-def _determinant(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
+def _determinant(*outer: str) -> ArrayFunction:
+    def made(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
+        (inner,), _ = _options(form, node, given, 1, "")
+        whole = form.array(inner, "a determinant")
+        return square_matrices.determinant(form, node, whole, outer)
+
+    return made
+
+
+def _slogdet(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
     (inner,), _ = _options(form, node, given, 1, "")
-    return small_matrices.determinant(form, node, form.array(inner, "det"))
+    whole = form.array(inner, "slogdet")
+    return square_matrices.sign_and_logarithm(form, node, whole)
 
 
 def _inverse(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
     (inner,), _ = _options(form, node, given, 1, "")
-    return small_matrices.inverse(form, node, form.array(inner, "inv"))
+    return square_matrices.inverse(form, node, form.array(inner, "inv"))
 
 
 def _solution(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
     (left, right), _ = _options(form, node, given, 2, "")
     matrix, side = form.array(left, "solve"), form.array(right, "solve")
-    return form.product(node, small_matrices.inverse(form, node, matrix), side)
+    return square_matrices.solution(form, node, matrix, side)
 
 
 def _transposed(form: Rewriting, node: ast.expr, inner: ast.expr) -> Whole:
@@ -315,6 +325,22 @@ def _identity(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
     return Whole((size, size), at, node)
 
 
+def _diagonal(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
+    """Return the matrix of a diagonal, or the diagonal of a matrix, as NumPy does."""
+    (inner,), _ = _options(form, node, given, 1, "")
+    if form.array(inner, "diag").rank == 2:
+        whole = _square(form, node, inner, "diag")
+        return Whole(whole.shape[:1], lambda each: whole.at((*each, *each)), node)
+    whole, write = form.array(inner, "diag"), form.write
+
+    def at(indices: Indices) -> ast.expr:
+        same = write.like(node, ast.Compare(indices[0], [ast.Eq()], [indices[1]]))
+        entry = whole.at(indices[:1])
+        return write.like(node, ast.IfExp(same, entry, write.number(node, 0)))
+
+    return Whole((*whole.shape, *whole.shape), at, node)
+
+
 def _counting(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
     ends = [slices.whole_number(form, each) for each in given]
     if not 1 <= len(ends) <= 2 or node.keywords:
@@ -359,7 +385,10 @@ TABLE: dict[str, ArrayFunction] = {
     "softmax": _softmax,
     "log_softmax": _softmax,
     "transpose": _transpose,
-    "det": _determinant,
+    "det": _determinant(),
+    "logdet": _determinant(*square_matrices.LOG),
+    "logabsdet": _determinant(*square_matrices.LOG_ABS),
+    "slogdet": _slogdet,
     "inv": _inverse,
     "solve": _solution,
     "diff": _difference,
@@ -368,6 +397,7 @@ TABLE: dict[str, ArrayFunction] = {
     "tensor": _as_given,
     "ones": _filled(1),
     "zeros": _filled(0),
+    "diag": _diagonal,
     "eye": _identity,
     "identity": _identity,
     "arange": _counting,

@@ -17,7 +17,7 @@ import sympy as sp
 from symgd.errors import FormulaError
 from symgd.language import mistakes
 from symgd.language.functions import FUNCTIONS
-from symgd.language.notation import array_functions, iterating, slices
+from symgd.language.notation import array_functions, iterating, slices, square_matrices
 from symgd.language.notation.array_values import (
     Element,
     Indices,
@@ -32,10 +32,11 @@ from symgd.language.notation.recognition import (
     arrayed,
     is_of_numbers,
     may_have_arrays,
+    rank_of_elements,
     without_index,
 )
-from symgd.language.notation.small_matrices import chosen
 from symgd.language.notation.spellings import MODULES, root_of
+from symgd.language.notation.square_matrices import chosen
 
 _JOINED = {ast.BitAnd: ast.And, ast.BitOr: ast.Or}
 
@@ -387,6 +388,12 @@ class _IndexedForm(Rewriting):
         inner = one.shape[-1]
         if not self.extents.equal(inner, other.shape[0]):
             raise self.mismatch(node, [one, other])
+        if called(one.node) == "inv" and isinstance(one.node, ast.Call):
+            matrix = self.array(arguments(one.node)[0], "inv")
+            if (
+                solved := square_matrices.factored_solution(self, node, matrix, other)
+            ) is not None:
+                return solved
         rows, columns = one.shape[:-1], other.shape[1:]
 
         def at(indices: Indices) -> ast.expr:
@@ -456,8 +463,10 @@ _ELEMENTWISE_METHODS = frozenset(
 
 
 def _is_listed(node: ast.AST) -> bool:
-    """Return whether elements are written one by one."""
-    return isinstance(node, ast.List) or called(node) in ("inv", "solve")
+    """Return whether elements may be written one by one."""
+    if isinstance(node, ast.Call) and called(node) in ("inv", "solve"):
+        return rank_of_elements(node) is None
+    return isinstance(node, ast.List)
 
 
 def _is_product(node: ast.BinOp) -> bool:

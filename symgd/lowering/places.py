@@ -58,7 +58,7 @@ class Here:
         return Here(self.indices, {**self.values, **values}, self.lanes)
 
 
-class Room(NamedTuple):
+class OwnMatrix(NamedTuple):
     """A matrix of a program's own: where it begins, and how many columns it has."""
 
     first: Any
@@ -93,7 +93,7 @@ class Places:
         self.direction = direction
         self.variables = dict(layout.variables)
         self.data = dict(layout.data)
-        self.rooms: dict[str, Room] = {}
+        self.rooms: dict[str, OwnMatrix] = {}
 
     # ------------------------------------------------------------ words and places
 

@@ -16,7 +16,7 @@ from symgd.calculus.lifting import System, slopes_of
 from symgd.calculus.program import FACTOR_BACK, Dense, Program
 from symgd.lowering.building import POINTER, WORD, declared
 from symgd.lowering.loops import Writer
-from symgd.lowering.places import Here, Room
+from symgd.lowering.places import Here, OwnMatrix
 
 _BYTES = ir.IntType(8).as_pointer()
 _TOLD = 4  # numbers about a matrix
@@ -41,7 +41,7 @@ def roomed(writer: Writer, program: Program) -> Iterator[None]:
     memory = build.call(calloc, [total, WORD(8)])
     first = build.bitcast(memory, POINTER)
     for name, (_, columns) in sizes.items():
-        writer.rooms[name] = Room(writer.element(first, starts[name]), columns)
+        writer.rooms[name] = OwnMatrix(writer.element(first, starts[name]), columns)
     yield
     build.call(free, [memory])
 

@@ -27,7 +27,6 @@ from symgd.calculus.sizes import (
 )
 from symgd.calculus.stable import stable
 from symgd.errors import FormulaError, InputError, guess, unknown_name
-from symgd.kernels.shared import shared
 from symgd.language.formula import (
     Measured,
     names_in,
@@ -37,9 +36,8 @@ from symgd.language.formula import (
 )
 from symgd.language.mistakes import unbound_index
 from symgd.language.nodes import is_factored
-from symgd.native import compiled
+from symgd.native.by_name import loop_for_code
 from symgd.native.layout import Layout, column_of, size_of
-from symgd.native.machine import Kernel, PythonKernel
 from symgd.native.room import memory
 from symgd.objectives.data import DataTable, digest_of
 from symgd.objectives.mapped import check_file
@@ -342,7 +340,7 @@ class Arrays:
         for name, column in self.data.items():
             check_file(name, column)
         sizes = {**self.sizes, **self.ends}
-        factors = factoring().address if self.layout.factors else 0
+        factors = loop_for_code("dense").address if self.layout.factors else 0
         return self.layout.filled(parameters, sizes, self.shapes, self.data, factors)
 
     @property
@@ -403,15 +401,6 @@ class Arrays:
 
     def __repr__(self) -> str:
         return f"<Arrays of {text_of(self.expression)}>"
-
-
-@functools.cache
-def factoring() -> Kernel:
-    """Return what factors matrices, as other machine code calls it."""
-    kernel = shared("dense")
-    if compiled.interpreted():
-        return PythonKernel(kernel.call, kernel.signature)
-    return kernel
 
 
 @functools.lru_cache(maxsize=64)

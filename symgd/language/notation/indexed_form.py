@@ -32,7 +32,6 @@ from symgd.language.notation.recognition import (
     arrayed,
     is_of_numbers,
     may_have_arrays,
-    rank_of_elements,
     without_index,
 )
 from symgd.language.notation.spellings import MODULES, root_of
@@ -108,7 +107,7 @@ class _IndexedForm(Rewriting):
         self.source, self.refuse = source, refuse
         self.bound: Mapping[str, Whole] = {}
         self._known: dict[tuple[int, int], tuple[Whole, Mapping[str, Whole]]] = {}
-        self.has_lists = any(map(_is_listed, ast.walk(tree)))
+        self.written_out = any(isinstance(n, ast.List) for n in ast.walk(tree))
         self.arrayed = arrayed(tree, ranks)
 
     def written(self) -> ast.expr:
@@ -430,7 +429,7 @@ class _IndexedForm(Rewriting):
         """Return lengths as numbers, if there is to be a term for each element."""
         resolved = [self.extents.resolved(n) for n in lengths]
         short = all(n.is_Integer and 0 < n <= SHORT for n in resolved)
-        return list(map(int, resolved)) if short and self.has_lists else None
+        return list(map(int, resolved)) if short and self.written_out else None
 
 
 SHORT = 16  # elements of a list
@@ -460,13 +459,6 @@ def _has_index(node: ast.AST) -> bool:
 _ELEMENTWISE_METHODS = frozenset(
     {"abs", "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "square", "pow"}
 )
-
-
-def _is_listed(node: ast.AST) -> bool:
-    """Return whether elements may be written one by one."""
-    if isinstance(node, ast.Call) and called(node) in ("inv", "solve"):
-        return rank_of_elements(node) is None
-    return isinstance(node, ast.List)
 
 
 def _is_product(node: ast.BinOp) -> bool:

@@ -115,6 +115,7 @@ def inverse(form: Rewriting, node: ast.expr, whole: Whole) -> Whole:
             return _element(form, node, call, indices)
 
         return Whole(whole.shape, element, node)
+    form.written_out = True  # elements are chosen among
     elements = _Elements(form, node, whole)
 
     def entry(row: int, column: int) -> ast.expr:

@@ -405,7 +405,7 @@ CONSTANTS = {name: sp.E if name == "E" else sp.pi for name in CONSTANT_NAMES}
 REDUCING = frozenset(
     {
         *("sum", "prod", "mean", "max", "min", "norm", "logsumexp", "len", "any"),
-        *("all", "average", "trace", "dot", "matmul", "inner"),
+        *("all", "average", "var", "std", "trace", "dot", "matmul", "inner"),
         *("det", "logdet", "logabsdet", "solve"),
     }
 )

@@ -18,6 +18,7 @@ _MEANT_BY = {
     **dict.fromkeys(
         "∂∇", "derivatives are taken for you: write what is differentiated"
     ),
+    **dict.fromkeys("Σ∑", "write sum(x[i]**2 for i in range(n)), or sum(x**2)"),
     "∞": "a formula has no infinity: leave that side of a bound open",
 }
 
@@ -132,8 +133,6 @@ _PREFIXED = {  # of NumPy and others, without parentheses
     "where": "write a if condition else b",
     "select": "write a if condition else b if other else c",
     "logsumexp": "write log(sum(exp(x[i]) for i in range(n)))",
-    "std": "write sqrt(mean((x - mean(x))**2)), or with sum and len(x) - 1",
-    "var": "write mean((x - mean(x))**2), or with sum and len(x) - 1",
     **dict.fromkeys(
         (
             "sort",

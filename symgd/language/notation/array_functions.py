@@ -108,6 +108,30 @@ def _mean(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
     return _reduced(form, node, whole, options, made)
 
 
+def _variance(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
+    """Return the mean square of what is left beside the mean; std is its root."""
+    (inner,), options = _options(form, node, given, 1, "axis ddof correction keepdims")
+    whole, write = form.array(inner, "var"), form.write
+    less = options.pop("correction", options.pop("ddof", None))
+    less = write.number(node, 0) if less is None else less
+
+    def made(lengths: list[sp.Expr], body: Callable[..., Any]) -> ast.expr:
+        count = _number_of(form, node, lengths)
+
+        def square(indices: Indices) -> ast.expr:
+            total = form.over("sum", node, lengths, body)
+            mean = write.binary(node, total, ast.Div(), count)
+            apart = write.binary(node, body(indices), ast.Sub(), mean)
+            return write.binary(node, apart, ast.Pow(), write.number(node, 2))
+
+        total = form.over("sum", node, lengths, square)
+        counted = write.binary(node, count, ast.Sub(), less)
+        result = write.binary(node, total, ast.Div(), counted)
+        return write.call(node, "sqrt", result) if called(node) == "std" else result
+
+    return _reduced(form, node, whole, options, made)
+
+
 def _number_of(form: Rewriting, node: ast.expr, lengths: Sequence[sp.Expr]) -> ast.expr:
     return form.write.length(node, sp.Mul(*map(form.extents.resolved, lengths)))
 
@@ -303,6 +327,39 @@ def _difference(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole
     return Whole((whole.shape[0] - 1,), at, node)
 
 
+def _rolled(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
+    """Return a vector whose elements have moved on, the last ones to the front."""
+    (inner, by), _ = _options(form, node, given, 2, "")
+    whole, write = form.array(inner, "roll"), form.write
+    if whole.rank != 1:
+        raise form.refuse(node, "roll is of a vector", None)
+    steps = slices.whole_number(form, by)
+
+    def at(indices: Indices) -> ast.expr:
+        back = write.binary(node, indices[0], ast.Sub(), write.length(node, steps))
+        end = write.length(node, whole.shape[0])
+        return whole.at((write.binary(node, back, ast.Mod(), end),))
+
+    return Whole(whole.shape, at, node)
+
+
+def _triangle(op: type[ast.cmpop]) -> ArrayFunction:
+    def made(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
+        (inner,), _ = _options(form, node, given, 1, "")
+        whole, write = form.array(inner, "a triangle"), form.write
+        if whole.rank != 2:
+            raise form.refuse(node, "a triangle is of a matrix", None)
+
+        def at(indices: Indices) -> ast.expr:
+            inside = write.like(node, ast.Compare(indices[1], [op()], [indices[0]]))
+            none = write.number(node, 0)
+            return write.like(node, ast.IfExp(inside, whole.at(indices), none))
+
+        return Whole(whole.shape, at, node)
+
+    return made
+
+
 def _filled(number: int) -> ArrayFunction:
     def filled(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
         (inner,), _ = _options(form, node, given, 1, "")
@@ -374,6 +431,8 @@ TABLE: dict[str, ArrayFunction] = {
     "min": _of_kind("min"),
     "mean": _mean,
     "average": _mean,
+    "var": _variance,
+    "std": _variance,
     "norm": _norm,
     "dot": _dot,
     "matmul": _dot,
@@ -392,6 +451,9 @@ TABLE: dict[str, ArrayFunction] = {
     "inv": _inverse,
     "solve": _solution,
     "diff": _difference,
+    "roll": _rolled,
+    "tril": _triangle(ast.LtE),
+    "triu": _triangle(ast.GtE),
     "array": _as_given,
     "asarray": _as_given,
     "tensor": _as_given,

@@ -12,9 +12,17 @@ from collections.abc import Callable, Iterator, Mapping
 from symgd.errors import FormulaError
 from symgd.language.functions import REDUCING
 
-_OF_VECTORS = REDUCING | {"softmax", "log_softmax", "flip", "diff", "diag", "cumsum"}
+_OF_VECTORS = REDUCING | {
+    "softmax",
+    "log_softmax",
+    "flip",
+    "diff",
+    "diag",
+    "roll",
+    "cumsum",
+}
 _OF_MATRICES = dict.fromkeys(
-    ("trace", "det", "logdet", "logabsdet", "slogdet", "inv"), 2
+    ("trace", "det", "logdet", "logabsdet", "slogdet", "inv", "tril", "triu"), 2
 )
 _BUILT = {"eye": 2, "identity": 2, "outer": 2, "arange": 1, "ones": 1, "zeros": 1}
 _CLOSED = REDUCING | _BUILT.keys()  # of which no argument is as large as they are
@@ -243,6 +251,8 @@ def _wanted(node: ast.AST) -> Iterator[tuple[ast.expr, int]]:
                 yield parts[0], _OF_MATRICES[name]
             elif name == "solve":
                 yield from zip(parts, (2, 1), strict=False)
+            elif name == "outer":
+                yield from ((part, 1) for part in parts)
             elif name in _OF_VECTORS and name not in _PRODUCTS:
                 yield parts[0], 1
     elif isinstance(node, ast.Attribute) and node.attr in _METHODS_OF_VECTORS:

@@ -114,14 +114,17 @@ def numbers_at(
 
 
 def _beside(x: Sequence[Any], apart: int) -> Iterator[list[Any]]:
-    """Yield points beside another, on all sides of it if there are few variables."""
+    """Yield points beside another, on all sides of it if there are few variables.
+
+    Each side in several ways, as x/y tends to anything where both are 0.
+    """
     n, step = len(x), mpmath.mpf(10) ** -apart
+    rising = [step * (1 + k) for k in range(n)]
+    slower = [step if k % 2 else step**2 for k in range(n)]
     few = itertools.product((1, -1), repeat=n)
     for signs in few if n <= SIGNS else ((1,) * n, (-1,) * n):
-        yield [
-            a + s * (1 + k) * step
-            for k, (a, s) in enumerate(zip(x, signs, strict=True))
-        ]
+        for far in (rising, rising[::-1], slower) if n > 1 else (rising,):
+            yield [a + s * d for a, s, d in zip(x, signs, far, strict=True)]
 
 
 def _limit(near: Sequence[Any], nearer: Sequence[Any]) -> float:
@@ -152,7 +155,7 @@ def starts_near(
     """Yield points at which to begin instead of one with which float64 can't compute.
 
     From far away they are nearer to the origin, by tens; else beside the point. None,
-    where f has no number at the point, nor a limit.
+    where f has no number at the point, nor a limit, or is -inf.
 
     Parameters
     ----------
@@ -168,7 +171,11 @@ def starts_near(
         return
     value, *slopes = numbers_at(objective, parts[: 1 + len(x)], x)
     steep = not all(map(math.isfinite, slopes))  # and so it is, where f has its number
-    if math.isnan(value) or (steep and math.isfinite(_value_at(objective, x))):
+    if (
+        math.isnan(value)
+        or value == -math.inf
+        or (steep and math.isfinite(_value_at(objective, x)))
+    ):
         return
     points = [[10.0**-k * each for each in x] for k in range(1, TENS)]
     points += [

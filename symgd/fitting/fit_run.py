@@ -294,6 +294,8 @@ class FitRun(Run):
         if (offset := bends.offset(end.x)) is None:
             return end
         least = offset <= self.settings.gtol
+        if least and end.status == Status.CONVERGED:
+            return end
         status = Status.CONVERGED if least else Status.ABNORMAL
         message = functools.partial(_at_a_row, offset, self.settings.gtol)
         return end._replace(status=status, offset=offset, message=message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from symgd.fitting import shares
+from symgd.fitting.losses import NAMED
 from symgd.fitting.regression import Regression
 from symgd.fitting.spectrum import has_wave
 
@@ -24,6 +25,9 @@ def is_met(regression: Regression, x: np.ndarray, fun: float) -> bool:
     """Return whether what is left is rounding."""
     if regression.loss.squares:
         return 2.0 * fun <= ROUNDING * regression.gauss_newton(x).floor
+    if regression.loss.name in NAMED:
+        target = regression.summed(shares.squares_about, 0.0)
+        return regression.squares_left(x) <= ROUNDING * EPSILON**2 * target
     if not attains_zero(regression):
         return fun == 0.0
     rows, largest = regression.extent.rows, regression.extent.largest

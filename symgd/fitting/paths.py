@@ -37,9 +37,11 @@ def path(bounded: BoundedSum, x: np.ndarray, limits: Limits) -> Path:
     if ended.status == Status.ABNORMAL:
         # Where a loss is straight it has no curvature, but rows have weights.
         some = dataclasses.replace(limits, maxiter=limits.nit + MORE)
-        point, _, _ = yield from by_products(bounded, ended.point.x, some)
+        other = yield from by_products(bounded, ended.point.x, some)
         limits.nit, limits.nfev = some.nit, some.nfev
-        ended = yield by_hessians(bounded, point.x, limits, point.floor)
+        if ended.offset == math.inf:  # as of x**1.2 in a row where x is 0
+            return other
+        ended = yield by_hessians(bounded, other.point.x, limits, point.floor)
     return ended
 
 

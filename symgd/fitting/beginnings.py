@@ -13,6 +13,7 @@ from symgd.descent import settings as arguments
 from symgd.descent.settings import Seed
 from symgd.errors import InputError, unknown_name
 from symgd.fitting import losses
+from symgd.fitting.dips import Dips
 from symgd.fitting.fit_run import FitRun
 from symgd.fitting.levenberg_marquardt import End, Limits, Point
 from symgd.fitting.likelihoods import forbidden
@@ -109,8 +110,10 @@ def _row(regression: Regression, row: int) -> str:
     return ", ".join(at)
 
 
-def described(search: Search, rng: Seed) -> str:
+def described(search: Search | Dips, rng: Seed) -> str:
     """Say how a start was found."""
+    if isinstance(search, Dips):
+        return "along one parameter after the other"
     names = search.whole.variables
     linear = ", ".join(names[p] for p in search.linear)
     jumps = ", ".join(names[p] for p in search.jumps)

@@ -26,6 +26,7 @@ from symgd.fitting import scales, trials
 from symgd.fitting.aims import Aims
 from symgd.fitting.break_search import Jumps
 from symgd.fitting.candidates import ITERATIONS, Candidates, terms_of
+from symgd.fitting.dips import Dips
 from symgd.fitting.draws import Draws
 from symgd.fitting.goodness import (
     LIKELY,
@@ -160,6 +161,10 @@ class Search:
                 break
         if (best := self._least(ends)) is not None:
             for x in self._promising(list(self.candidates.exchanged(best))):
+                ends.append(self._refined(x))
+            dips = Dips(self.regression, self.solver, self.other, best)
+            met = self._is_met(self.regression.gauss_newton(best).fun, best)
+            for x in dips.points() if dips.is_possible and not met else ():
                 ends.append(self._refined(x))
 
     def _with_higher(

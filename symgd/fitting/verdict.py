@@ -70,6 +70,13 @@ def is_poor(regression: Regression, end: End, free: np.ndarray) -> bool:
     return not _is_linear(regression) and _might_be_lower(regression, end, free)
 
 
+def has_noise(regression: Regression, end: End) -> bool:
+    """Return whether there is more than one can be sure to be little, by chance."""
+    if _is_linear(regression) or is_met(regression, end.x, end.fun):
+        return False
+    return beside_a_constant(regression, end.x, end.fun) > GOOD
+
+
 def _might_be_lower(regression: Regression, end: End, free: np.ndarray) -> bool:
     if is_met(regression, end.x, end.fun):
         return False

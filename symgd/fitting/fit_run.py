@@ -495,6 +495,8 @@ def _is_better(end: End, other: End) -> bool:
 def _angle(offset: float, smoothed: bool) -> str:
     if smoothed:
         return f"the sum is at most {number(offset)} of itself above its least"
+    if offset >= 1.0:  # the sum bends down there, or isn't finite beside it
+        return "the residuals are far from orthogonal"
     return f"the residuals are at {number(offset)} (a cosine) from orthogonal"
 
 

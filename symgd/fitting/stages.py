@@ -66,7 +66,8 @@ def roughly(
     squares = regression.with_loss(read("squared", {}), regression.scale)
     rough = dataclasses.replace(limits, gtol=max(ROUGHLY, limits.gtol))
     # Outliers may lead squares ever farther away, on all the iterations that there are.
-    rough.maxiter = min(limits.maxiter, rough.nit + DETOUR)
+    some = min(DETOUR, limits.maxiter // 4)
+    rough.maxiter = min(limits.maxiter, rough.nit + some)
     detour, _, _ = yield from by_products(
         bounded._replace(regression=squares), x, rough
     )
@@ -74,7 +75,7 @@ def roughly(
     for start in (x, detour.x):
         if not regression.gauss_newton(start).finite:  # a likelihood ends somewhere
             continue
-        rough.maxiter = min(limits.maxiter, rough.nit + DETOUR)
+        rough.maxiter = min(limits.maxiter, rough.nit + some)
         ended = yield from by_products(bounded, start, rough)
         ends.append(ended.point)
     limits.nit, limits.nfev = rough.nit, rough.nfev

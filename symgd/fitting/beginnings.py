@@ -205,7 +205,7 @@ def _best(
 def _least(
     absolute: Regression, x: np.ndarray, lower: np.ndarray, upper: np.ndarray
 ) -> Point:
-    return absolute.minimize(x, lower, upper, Limits(1e-8, 1000)).point
+    return absolute.minimize(x, lower, upper, Limits(1e-8, 5000)).point
 
 
 def _scale(absolute: Regression, x: np.ndarray) -> float:

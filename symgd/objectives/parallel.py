@@ -35,13 +35,6 @@ PIECES = "i:ippppiip"  # how a kernel of pieces is called
 CHUNKS = 8  # for each worker
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @functools.cache
 def _pool(workers: int, _process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, thread_name_prefix="symgd")

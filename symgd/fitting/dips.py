@@ -10,6 +10,7 @@ and Its Applications, 1988, section 6.1).
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -19,8 +20,8 @@ from symgd.fitting.regression import Regression
 from symgd.fitting.trials import Solver
 
 STEPS = 2.0 ** np.arange(0.0, 5.5, 0.5)  # in standard errors
-ONE = np.array([4.0])  # of them, which tells whether the sum is as a bowl there
-BOWL = 0.5, 2.0  # times what a bowl rises
+FAR = 4.0  # of them, where it is seen whether the sum is as a bowl
+BOWL = 0.8, 1.25  # times what a bowl rises
 FALLS = 1.0 - 1e-6  # of a sum
 LOWER = 1.0 - 1e-3  # of a sum: what is worth another end
 MOST = 3  # dips that are descended into
@@ -72,7 +73,7 @@ class Dips:
 
     @np.errstate(all="ignore")
     def best(self) -> np.ndarray | None:
-        """Return a point that is lower; None if there is none, as in a bowl."""
+        """Return a point that is lower; None if there is none."""
         if self.regression.loss.squares and self._is_bowl():
             return None
         fun, found = LOWER * self.regression.gauss_newton(self.x).fun, None
@@ -87,7 +88,7 @@ class Dips:
     def points(self) -> list[np.ndarray]:
         """Return where the sum is least after it has risen, the lowest first."""
         found: list[tuple[float, np.ndarray]] = []
-        for costs, points in self._traces(STEPS):
+        for costs, points in self._traces():
             before, after = costs[:-1], np.append(costs[2:], math.inf)
             dips = (costs[1:] < FALLS * before) & (costs[1:] <= after)
             found += [(costs[1 + k], points[k]) for k in np.flatnonzero(dips)]
@@ -97,18 +98,29 @@ class Dips:
 
     def _is_bowl(self) -> bool:
         """Return whether the sum rises to all sides about as its curvature says."""
-        freedom = max(1, self.regression.extent.rows - len(self.x))
-        low, high = (share * ONE[0] ** 2 / freedom for share in BOWL)
-        rises = [costs[1] / costs[0] - 1.0 for costs, _ in self._traces(ONE)]
-        return all(low < rise < high for rise in rises)
+        ways = self._ways
+        if ways is None:
+            return False
+        fun = self.regression.gauss_newton(self.x).fun
+        low, high = (share * FAR**2 * fun / self._freedom for share in BOWL)
+        for way in (FAR * ways).tolist():
+            for side in (np.array(way), -np.array(way)):
+                there = self.regression.gauss_newton(self.x + side).fun
+                if not low < there - fun < high:
+                    return False
+        return True
 
-    def _traces(self, steps: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    @property
+    def _freedom(self) -> int:
+        return max(1, self.regression.extent.rows - len(self.x))
+
+    def _traces(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return sums from x on to each side of each parameter, and where they are."""
-        ways = self._ways()
+        ways = self._ways
         if ways is None:
             return []
         both = np.concatenate((ways, -ways))
-        points = self.x + steps[:, None] * both[:, None, :]
+        points = self.x + STEPS[:, None] * both[:, None, :]
         points = np.clip(points, self.lower, self.upper)
         every = np.concatenate((self.x[None], points.reshape(-1, len(self.x))))
         tried = self.solver.solved(every, self.solver.linear)
@@ -124,12 +136,11 @@ class Dips:
             for each, at in zip(along, places, strict=True)
         ]
 
+    @functools.cached_property
     def _ways(self) -> np.ndarray | None:
         """Return a standard error of each parameter, and how the others follow."""
-        point, free = (
-            self.regression.gauss_newton(self.x),
-            [*self.solver.linear, *self.other],
-        )
+        point = self.regression.gauss_newton(self.x)
+        free = [*self.solver.linear, *self.other]
         curvature = point.curvature[np.ix_(free, free)]
         units = np.sqrt(np.diag(curvature))
         if not (np.isfinite(curvature).all() and (units > 0.0).all()):
@@ -137,11 +148,10 @@ class Dips:
         scaled = curvature / np.outer(units, units)
         inverse = np.linalg.pinv(scaled, SMALLEST, hermitian=True)
         inverse /= np.outer(units, units)
-        freedom = max(1, self.regression.extent.rows - len(self.x))
         moved = inverse[len(self.solver.linear) :]
         own = np.sqrt(np.diag(inverse)[len(self.solver.linear) :])
         if not (own > 0.0).all():
             return None
         ways = np.zeros((len(self.other), len(self.x)))
-        ways[:, free] = moved / own[:, None] * math.sqrt(point.size / freedom)
+        ways[:, free] = moved / own[:, None] * math.sqrt(point.size / self._freedom)
         return ways

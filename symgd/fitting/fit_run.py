@@ -175,7 +175,8 @@ class FitRun(Run):
         self.origin = array("d", x.tolist())
         self.end = self.elsewhere = self._kept = self.descent = None
         self.note, self._turn = "", 0
-        self.limits = Limits(self.settings.gtol, self.settings.maxiter)
+        given = self.settings
+        self.limits = Limits(given.gtol, given.maxiter, thorough=True)
         self.way = Way(self._steps(x), known)
         self._enter()
 
@@ -308,8 +309,6 @@ class FitRun(Run):
         if (offset := bends.offset(end.x)) is None:
             return end
         least = offset <= self.settings.gtol
-        if least and end.status == Status.CONVERGED:
-            return end
         status = Status.CONVERGED if least else Status.ABNORMAL
         message = functools.partial(_at_a_row, offset, self.settings.gtol)
         return end._replace(status=status, offset=offset, message=message)

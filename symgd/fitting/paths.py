@@ -67,9 +67,9 @@ def _by_either(bounded: BoundedSum, x: np.ndarray, limits: Limits) -> Path:
     ended = yield from by_products(bounded, x, soon)
     limits.nit, limits.nfev = soon.nit, soon.nfev
     slow = ended.status == Status.MAXITER and limits.nit < limits.maxiter
-    possible = limits.nit + SLOW <= limits.maxiter and not bounded.regression.has_many
+    possible = limits.thorough and not bounded.regression.has_many
     if possible and (slow or ended.status == Status.ABNORMAL):
-        soon.maxiter, point = limits.nit + SLOW, ended.point
+        soon.maxiter, point = min(limits.maxiter, limits.nit + SLOW), ended.point
         other = yield by_hessians(bounded, point.x, soon, point.floor)
         limits.nit, limits.nfev = soon.nit, soon.nfev
         ended = other if slow or other.status in ENDED else ended

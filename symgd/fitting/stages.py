@@ -20,7 +20,7 @@ from symgd.fitting.levenberg_marquardt import (
 )
 from symgd.fitting.losses import read
 
-DETOUR = 200  # iterations
+DETOUR = 20  # iterations
 
 
 class BoundedSum(NamedTuple):
@@ -66,8 +66,7 @@ def roughly(
     squares = regression.with_loss(read("squared", {}), regression.scale)
     rough = dataclasses.replace(limits, gtol=max(ROUGHLY, limits.gtol))
     # Outliers may lead squares ever farther away, on all the iterations that there are.
-    some = min(DETOUR, limits.maxiter // 4)
-    rough.maxiter = min(limits.maxiter, rough.nit + some)
+    rough.maxiter = min(limits.maxiter, rough.nit + DETOUR)
     detour, _, _ = yield from by_products(
         bounded._replace(regression=squares), x, rough
     )
@@ -75,7 +74,7 @@ def roughly(
     for start in (x, detour.x):
         if not regression.gauss_newton(start).finite:  # a likelihood ends somewhere
             continue
-        rough.maxiter = min(limits.maxiter, rough.nit + some)
+        rough.maxiter = min(limits.maxiter, rough.nit + DETOUR)
         ended = yield from by_products(bounded, start, rough)
         ends.append(ended.point)
     limits.nit, limits.nfev = rough.nit, rough.nfev

@@ -272,7 +272,9 @@ class Search:
         return bool(len(self.linear) > 1 and (abs(terms) > largest).any())
 
     def _refined(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        limits = Limits(1e-3, ITERATIONS)
+        # Of other losses there are several descents, one after the other.
+        times = 1 if self.regression.loss.squares else 2
+        limits = Limits(1e-3, times * ITERATIONS)
         point, _, _ = self.regression.minimize(x, self.lower, self.upper, limits)
         x = self._turned_back(point.x)
         return (point.fun if self._is_finite(x) else math.inf), x

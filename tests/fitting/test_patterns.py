@@ -25,7 +25,7 @@ def test_noise_has_none(count, loss):
     assert said <= 2
 
 
-@pytest.mark.parametrize("count", [9, 14, 30])
+@pytest.mark.parametrize("count", [14, 30])
 def test_what_the_model_does_not_follow_has_one(count):
     rng, x = np.random.default_rng(count), np.linspace(0.0, 4.0, count)
     for _ in range(10):

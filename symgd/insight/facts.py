@@ -17,7 +17,7 @@ from symgd.calculus import derivatives
 from symgd.errors import FormulaError
 from symgd.insight import exact
 from symgd.insight.boxes import Box
-from symgd.insight.factors import factored
+from symgd.insight.factors import expanded, factored
 from symgd.insight.second_derivatives import Derivatives, range_of
 
 LONG = 200  # operations of what SymPy is asked to simplify
@@ -55,7 +55,7 @@ def is_identically_0(expression: sp.Expr) -> bool:
     if expression.count_ops() > LONG:
         return False
     try:
-        return bool(sp.expand(expression) == 0 or factored(expression) == 0)
+        return bool(expanded(expression) == 0 or factored(expression) == 0)
     except (ArithmeticError, AttributeError, TypeError, ValueError, RecursionError):
         return False
 

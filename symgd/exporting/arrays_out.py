@@ -43,6 +43,9 @@ def travelling_arrays(objective: Objective, path: Path) -> Objective:
     if chosen := sorted(structure.index_arrays(arrays.expression)):
         problem = f"{chosen[0]!r} holds indices, and in an exported file nothing"
         raise InputError(f"{problem} would check them")
+    if arrays.layout.factors:
+        problem = "det, inv and solve of more than 4 rows can't be exported"
+        raise InputError(f"{problem}: what factors the matrix is part of symgd")
     if arrays.ends:
         problem = "an index that only a condition keeps inside of its array can't be"
         raise InputError(f"{problem} exported: give the sum the range in which it is")

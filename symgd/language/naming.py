@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 
-from symgd.language.text import CONSTANT_NAMES
+from symgd.language.text import CONSTANT_NAMES, COUNTING
 
 # Names that hardly anybody means as a variable, and what is meant.
 _MEANT = {
@@ -134,11 +134,11 @@ def names_of_sizes(text: str) -> set[str]:
     with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
         for node in ast.walk(_tree(text)):
             called = node.func if isinstance(node, ast.Call) else None
-            if isinstance(called, ast.Name) and called.id == "range":
+            if getattr(called, "id", getattr(called, "attr", "")) in COUNTING:
                 found |= _without_arrays(node)
             elif isinstance(node, ast.Subscript):
                 found |= _without_arrays(node.slice)
-    return found - {"range"}
+    return found - COUNTING
 
 
 def _without_arrays(tree: ast.AST) -> set[str]:

@@ -85,7 +85,7 @@ class _NumpyLoops(LoopNumbers):
                     self._outermost(_nest_of(step, region))
             elif isinstance(step, Nest):
                 self._outermost(step)
-            else:
+            elif isinstance(step, Let):
                 self._let(step)
         values = [program.value, *(add.value for add in program.adds)]
         value, *numbers = self.computed(values)

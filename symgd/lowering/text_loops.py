@@ -22,6 +22,7 @@ from symgd.calculus.program import (
     PRODUCT,
     SUM,
     Add,
+    Dense,
     Gather,
     Let,
     Nest,
@@ -77,7 +78,7 @@ class _TextLoops(LoopNumbers):
         for step in program.steps:
             if isinstance(step, Let):
                 self._step(step)
-            else:
+            elif not isinstance(step, Dense):  # which isn't exported
                 self._outermost(step)
         values = [program.value, *(add.value for add in program.adds)]
         value, *numbers = self.computed(values)
@@ -262,7 +263,7 @@ class _TextLoops(LoopNumbers):
         if isinstance(step, Let):
             (number,) = self.computed([step.value])
             self._constant(DOUBLE, self.name_of(step.name), number)
-        else:
+        elif not isinstance(step, Dense):
             self._within(step, *map(self.integer, self._range(step)))
 
     def _enter(

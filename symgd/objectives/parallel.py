@@ -21,6 +21,7 @@ from symgd.calculus.program import (
     MAXIMUM,
     PRODUCT,
     SUM,
+    Dense,
     Gather,
     Let,
     Nest,
@@ -77,6 +78,7 @@ class Steps:
         width = _width(step)
         if isinstance(step, Let):
             return self._part(where, 0, 1, width)
+        assert not isinstance(step, Dense)  # those programs have one thread
         nowhere = array("d", bytes(8 * (width + 1)))
         count = self.pieces(*where, 0, 0, address(nowhere))
         if self.workers == 1 or count < 2 or not _can_be_shared(step):
@@ -120,7 +122,7 @@ def _can_be_shared(step: Nest | Gather) -> bool:
     """Return whether no two iterations write to the same place."""
     if isinstance(step, Gather):
         return True
-    inner = (s for s in step.steps if not isinstance(s, Let))
+    inner = (s for s in step.steps if isinstance(s, (Nest, Gather)))
     return not step.adds and all(map(_can_be_shared, inner))
 
 

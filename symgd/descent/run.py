@@ -85,6 +85,7 @@ class Run:
         self.seconds = 0.0  # spent in it, compilation excluded
         self.excused = 0.0  # likewise on what no limit counts
         self.stopped_by = "interrupted"
+        self.is_torn = False  # in the middle of an iteration, as one was cut short
         self.origin = floats(n if n <= QUICK_VARIABLES else 0)
         self.begun = floats(3)  # value, norm and sum of sizes at the start
         self.ending: Ending | None = None
@@ -190,6 +191,7 @@ class Run:
             if not cut[0] or status != Status.DIVERGED:
                 return status
         self.be_unknown_at(x)
+        self.is_torn = True
         return int(Status.TIME_LIMIT)
 
     def be_unknown_at(self, x: Sequence[float]) -> None:

@@ -13,11 +13,13 @@ from symgd.errors import InputError
 from symgd.native import records as layout
 from symgd.native.machine import Kernel, address
 from symgd.native.status import Status
-from symgd.objectives.batches import FIRST, ORDER, SCALE, Batched
+from symgd.objectives.batches import FIRST, SCALE, Batched
 from symgd.objectives.objective import Objective
 
 if TYPE_CHECKING:
     from symgd.lowering.array_update import ArrayUpdate
+    from symgd.objectives.arrays import Arrays
+    from symgd.objectives.scattered.far_batches import ScatteredBatches
 
 LARGEST_SEED = 2_147_483_398
 
@@ -40,7 +42,7 @@ class BatchRun(LargeRun):
     ) -> None:
         if objective.arrays is None:
             raise InputError("batch_size needs an objective with a sum over data")
-        self.batched = Batched(objective.arrays)
+        self.batched = self._batched(objective.arrays, batch_size)
         self.batch_size = min(batch_size, self.batched.rows)
         draw = getattr(source := generator(rng), "integers", None) or source.randint
         self.seeds = [int(draw(1, LARGEST_SEED)) for _ in range(2)]
@@ -49,6 +51,9 @@ class BatchRun(LargeRun):
         self.parameters = self.batched.arrays.words(names)
         self.whole = objective.kernel("evaluation")
         self.remembers = False  # f is of a batch
+
+    def _batched(self, arrays: Arrays, batch_size: int) -> Batched | ScatteredBatches:
+        return Batched(arrays)
 
     def _prepare(self) -> None:
         super()._prepare()
@@ -88,7 +93,7 @@ class BatchRun(LargeRun):
     @property
     def order(self) -> Any:
         """The order of the rows."""
-        return self.batched.arrays.data[ORDER]
+        return self.batched.order
 
     def _reset(self) -> None:
         super()._reset()
@@ -129,3 +134,33 @@ class BatchRun(LargeRun):
         if sorted(rows.tolist()) != list(range(self.batched.rows)):
             raise ValueError("that is no order of the rows")
         self.order[:] = rows
+
+
+class FarBatchRun(BatchRun):
+    """A run on mini-batches of rows that are in partitions.
+
+    The loop counts batches; which rows they have is known where those are.
+    """
+
+    def __init__(
+        self, objective: Objective, *given: Any, batch_size: int, rng: Seed
+    ) -> None:
+        self.rows_of_batch = batch_size
+        super().__init__(objective, *given, batch_size=1, rng=rng)
+
+    def _batched(self, arrays: Arrays, batch_size: int) -> ScatteredBatches:
+        from symgd.objectives.scattered.far_batches import ScatteredBatches
+
+        self.far = ScatteredBatches(arrays, self.rows_of_batch)
+        self.far.seeds = self._seeds
+        return self.far
+
+    def _seeds(self) -> tuple[int, ...]:
+        """Return where the shuffling is, which goes on with each epoch."""
+        return self.record.first_random, self.record.second_random
+
+    def _evaluation(self) -> Kernel:
+        return self.far.kernel("evaluation")
+
+    def _product(self) -> Kernel:
+        return self.far.kernel("product")

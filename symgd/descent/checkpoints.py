@@ -3,12 +3,17 @@
 A file is replaced only by a whole one, and the one before is kept until then. What is
 in it is checked by a digest, compared with what is asked to go on, and must be what a
 run can be: no file makes a loop read or write outside of its arrays, or run for ever.
+
+An evaluation that is cut short leaves a loop in the middle of an iteration, with values
+that say nothing. So there is a copy of where it was before, which is stored then.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
+import math
 import os
 import shutil
 import stat
@@ -25,6 +30,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from symgd.descent.run import Run, all_finite, floats
 from symgd.errors import InputError
 from symgd.native.status import RUNNING, Status
+from symgd.native.stopping import flag
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,8 +39,8 @@ if TYPE_CHECKING:
 Expected: TypeAlias = Callable[[dict[str, Any]], Mapping[str, Any]]
 
 SECONDS = 2.0  # from one checkpoint to the next
-SHARE = 0.02  # of a run's time may be spent on them
-FORMAT = 5
+SHARE = 0.02  # of a run's time may be spent on them, and on copies
+FORMAT = 6
 LONGEST_FACTS, HEADER = 2**24, 4096  # bytes; of what is before an array
 _BINARY = getattr(os, "O_BINARY", 0)
 _DAMAGE = (
@@ -58,6 +64,8 @@ class Checkpoint:
         self.start = array("d")
         self.source = ""  # how the start was chosen
         self._next = time.perf_counter() + SECONDS
+        self._whole: tuple[dict[str, array[Any]], dict[str, Any]] | None = None
+        self._next_copy = -math.inf
 
     def _problem(self) -> str:
         """Say why there can be no such file, if so."""
@@ -80,6 +88,7 @@ class Checkpoint:
 
     def __call__(self, run: Run) -> str:
         """Write a checkpoint if it is time to; a run goes on, whatever happens."""
+        self._copy(run)
         begun = time.perf_counter()
         if begun >= self._next:
             self.write(run, RUNNING)
@@ -87,9 +96,25 @@ class Checkpoint:
             self._next = begun + max(SECONDS, spent / SHARE)
         return ""
 
+    def _copy(self, run: Run) -> None:
+        """Keep a copy of where a run is, if an evaluation of it may be cut."""
+        begun = time.perf_counter()
+        if run.objective.arrays is None or run.is_torn or begun < self._next_copy:
+            return
+        try:
+            arrays = {name: numbers[:] for name, numbers in run.arrays().items()}
+            if not flag()[0]:  # some are evaluated for it
+                self._whole = arrays, copy.deepcopy(run.plan())
+        except MemoryError:  # then what is in the file stays
+            self._whole = None
+        self._next_copy = begun + (time.perf_counter() - begun) / SHARE
+
     def write(self, run: Run, status: int) -> bool:
         """Write a checkpoint now; return whether that was possible."""
-        arrays, plan = run.arrays() | {"start": self.start}, run.plan()
+        stored = self._whole if run.is_torn else (run.arrays(), run.plan())
+        if stored is None:
+            return False
+        arrays, plan = stored[0] | {"start": self.start}, stored[1]
         facts = {"format": FORMAT, "status": int(status), "plan": plan}
         facts |= {"source": self.source, "identity": self.identity}
         part = self.path.with_name(f".{self.path.name}.part")

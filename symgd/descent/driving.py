@@ -53,7 +53,7 @@ def drive(
             try:
                 ended = _slices(run, status, watchers, every, interrupts, cut)
             except KeyboardInterrupt:
-                ended = Status.INTERRUPTED
+                run.is_torn, ended = True, Status.INTERRUPTED
             interrupts.answered = ended == Status.INTERRUPTED
         return ended
     finally:
@@ -87,6 +87,7 @@ def _slices(
         status = run.advance(last)
         if cut[0] and status not in (Status.CONVERGED, Status.TARGET_REACHED):
             # An evaluation was cut short; what the kernel made of it says nothing.
+            run.is_torn = True
             interrupted = stop.noted or cut[0] == SIGNAL  # heard in another thread
             return Status.INTERRUPTED if interrupted else Status.TIME_LIMIT
         elapsed = max(time.perf_counter() - before, 1e-7)

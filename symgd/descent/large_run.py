@@ -258,6 +258,8 @@ class LargeRun(UpdateRun):
             "gradient": self.gradient,
             "room": self.room,
             "recorded": self.recorded,
+            "origin": self.origin,
+            "begun": self.begun,
         }
 
     def possible(self) -> dict[str, tuple[int, int]]:

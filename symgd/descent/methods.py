@@ -147,9 +147,10 @@ def run_of(
     rule = family.find(method)
     way = (objective, bounds, settings, rule, hyperparameters)
     if batch_size:
-        from symgd.descent.batch_run import BatchRun
+        from symgd.descent.batch_run import BatchRun, FarBatchRun
 
-        return BatchRun(*way, batch_size=batch_size, rng=rng)
+        far = objective.arrays is not None and objective.arrays.partitions is not None
+        return (FarBatchRun if far else BatchRun)(*way, batch_size=batch_size, rng=rng)
     if has_automatic_steps(objective, rule, hyperparameters):
         from symgd.descent.spectral_run import SpectralRun
 

@@ -113,7 +113,8 @@ def minimize(
         Each update of a rule sees only so many rows of the data, and scales its sum to
         all rows. Rows are shuffled in each epoch, in an order that ``rng`` decides;
         schedules may use ``epoch`` (from 1). The run goes on to ``maxiter``, and
-        reports value and gradient over all rows.
+        reports value and gradient over all rows. Of rows in partitions, each brings
+        its share of a batch, more or less by less than a row.
     subject_to : str, relation, sequence of these, or mapping by name, optional
         What the point is to satisfy: ``"x + y == 10"``, ``"1 <= x*y <= 2"``, or
         ``"x[i+1] - x[i] <= r for i in range(n - 1)"``. The default method then is an

@@ -86,6 +86,7 @@ class Run:
         self.seconds = 0.0  # spent in it, compilation excluded
         self.excused = 0.0  # likewise on what no limit counts
         self.stopped_by = "interrupted"
+        self.is_torn = False  # in the middle of an iteration, as one was cut short
         few = n <= QUICK_VARIABLES
         self.origin = floats(n if few else 0)
         self.far_origin = floats(0 if few or n > REMEMBERED else n)  # of many variables
@@ -193,6 +194,7 @@ class Run:
             if not cut[0] or status != Status.DIVERGED:
                 return status
         self.be_unknown_at(x)
+        self.is_torn = True
         return int(Status.TIME_LIMIT)
 
     def be_unknown_at(self, x: Sequence[float]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import numpy as np
 import sympy as sp
@@ -94,9 +94,10 @@ class FitTask:
     formulas: RowFormulas
     constants: Mapping[sp.Symbol, float]
     scale: float
+    bytes_of_row: ClassVar[int] = 0
 
     def begun(
-        self, columns: Mapping[str, np.ndarray], threads: int
+        self, columns: Mapping[str, np.ndarray], threads: int, number: int
     ) -> Callable[..., Any]:
         """Return what applies a function to the regression of a partition."""
         try:

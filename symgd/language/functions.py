@@ -261,8 +261,21 @@ def _clip(x: sp.Expr, low: sp.Expr, high: sp.Expr) -> sp.Expr:
     return as_written.smallest(as_written.largest(x, low), high)
 
 
+def _gamma(x: sp.Expr) -> sp.Expr:
+    """Return gamma(x); not of numbers of which SymPy would write out all digits.
+
+    Raises
+    ------
+    OverflowError
+        If it is a number that is too large for float64.
+    """
+    if x.is_Rational and abs(x) > WRITTEN_OUT and not (x.is_Integer and x < 0):
+        return sp.Float(math.gamma(float(x)))
+    return applied(sp.gamma, x)
+
+
 def _binomial(n: sp.Expr, k: sp.Expr) -> sp.Expr:
-    return sp.gamma(n + 1) / (sp.gamma(k + 1) * sp.gamma(n - k + 1))
+    return _gamma(n + 1) / (_gamma(k + 1) * _gamma(n - k + 1))
 
 
 def _ways(n: float, k: float) -> float:
@@ -295,6 +308,7 @@ def _below(x: float, mean: float = 0.0, deviation: float = 1.0) -> float:
     return math.erfc((mean - x) / (deviation * math.sqrt(2))) / 2
 
 
+WRITTEN_OUT = 171  # up to which numbers, and down to, gamma has digits in float64
 TABLE = (
     _row("exp", sp.exp, math.exp),
     _row("log", sp.log, math.log, "ln", arity=(1, 2)),
@@ -340,7 +354,7 @@ TABLE = (
     Function("Mod", as_written.remainder, numeric.mod, (2, 2), ("mod",), sp.Mod),
     _row("erf", sp.erf, math.erf),
     _row("erfc", sp.erfc, math.erfc),
-    _row("gamma", sp.gamma, math.gamma),
+    Function("gamma", _gamma, math.gamma, node=sp.gamma),
     _row("loggamma", sp.loggamma, numeric.loggamma, "lgamma", "gammaln"),
     _row("polygamma", sp.polygamma, numeric.polygamma, arity=(2, 2)),
     _rewritten(
@@ -348,7 +362,7 @@ TABLE = (
         lambda x: sp.polygamma(0, x),
         lambda x: numeric.polygamma(0.0, x),
     ),
-    _rewritten("factorial", lambda x: sp.gamma(x + 1), lambda x: math.gamma(x + 1.0)),
+    _rewritten("factorial", lambda x: _gamma(x + 1), lambda x: math.gamma(x + 1.0)),
     _row("besselj", sp.besselj, numeric.besselj, "jn", "jv", arity=(2, 2)),
     _rewritten("j0", lambda x: sp.besselj(0, x), lambda x: numeric.besselj(0.0, x)),
     _rewritten("j1", lambda x: sp.besselj(1, x), lambda x: numeric.besselj(1.0, x)),

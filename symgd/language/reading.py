@@ -597,7 +597,12 @@ class Reader:
                 lambda: numeric(row, [float(argument) for argument in arguments]),
                 lambda: row.build(*_unexpanded(row.name, arguments)),
             )
-        return applied(row.build, *arguments)
+        try:
+            return applied(row.build, *arguments)
+        except OverflowError:
+            place = shortened(self._source(node))
+            problem = f"{place} has a factor that is too large for float64"
+            raise self._error(node, problem) from None
 
     def _bound_powers_in_exponent(self, node: ast.expr, exponent: sp.Expr) -> None:
         for term in sp.Add.make_args(exponent):

@@ -93,7 +93,6 @@ class Arrays:
         measured: Measured,
     ) -> None:
         self.measured = measured
-        self.partitions = table.partitions
         self.expression = expression = structure.narrowed(expression)
         self.parameters = tuple(parameters)
         self.formula = formula
@@ -112,6 +111,9 @@ class Arrays:
                 known = natural_order(self.size_names)
                 raise unknown_name("size", name, known, none="none in this formula")
         self.data = self._read(table, ranks)
+        far = table.partitions
+        read = far is not None and not self.data.keys().isdisjoint(far.scattered)
+        self.partitions = far if read else None
         for name, rank in ranks.items():
             if name in self.data and self.data[name].ndim != rank:
                 dimensions = self.data[name].ndim

@@ -10,6 +10,7 @@ With them, an update rule is a stochastic gradient method (SGD).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -53,14 +54,13 @@ class Batched:
     def __init__(self, arrays: Arrays) -> None:
         import numpy as np
 
-        if arrays.partitions is not None:
-            problem = "batches are of rows that one machine holds; these are in"
-            raise InputError(f"{problem} partitions")
         arrays = arrays.replaced(expression=arrays.safe, guarded={})
         sums = _over_rows(arrays)
         self.rows = _length(sums[0], arrays)
         self.order: np.ndarray = np.arange(self.rows, dtype=np.int64)
-        expression = replaced(arrays.expression, {node: _batch(node) for node in sums})
+        expression = replaced(
+            arrays.expression, {node: symbol(SCALE) * batch_of(node) for node in sums}
+        )
         self.arrays = arrays.replaced(
             expression=expression,
             parameters=(*arrays.parameters, SCALE),
@@ -82,14 +82,18 @@ def _over_rows(arrays: Arrays) -> list[sp.Expr]:
     if len({node.limits[-1][1:] for node in sums}) > 1:
         raise FormulaError("there are sums over different rows: no batches", formula)
     names = {node: sp.Symbol(f"[s{k}]", real=True) for k, node in enumerate(sums)}
-    rest = replaced(expression, names)
+    check_unbiased(replaced(expression, names), names.values(), arrays)
+    return sums
+
+
+def check_unbiased(rest: sp.Expr, names: Iterable[sp.Symbol], arrays: Arrays) -> None:
+    """Refuse what isn't linear in the sums over rows, which have these names."""
     fixed = {*arrays.parameters, *arrays.size_names}
-    for name in names.values():
+    for name in names:
         slope = sp.diff(rest, name)
         if not {s.name for s in slope.atoms(sp.Symbol)} <= fixed:
             problem = "the sum over rows is inside of another function, so a batch"
-            raise FormulaError(f"{problem} gives no unbiased estimate", formula)
-    return sums
+            raise FormulaError(f"{problem} gives no unbiased estimate", arrays.formula)
 
 
 def _length(node: sp.Expr, arrays: Arrays) -> int:
@@ -108,11 +112,11 @@ def _reads_rows(node: sp.Expr, arrays: Arrays) -> bool:
     )
 
 
-def _batch(node: sp.Expr) -> sp.Expr:
+def batch_of(node: sp.Expr) -> sp.Expr:
     """Return a sum over the rows of a batch."""
     *inner, (index, low, _) = node.limits
     row = {index: low + array(ORDER)[index]}
     body = replaced(node.function, row)
     limits = [tuple(part.xreplace(row) for part in limit) for limit in inner]
     batch = (index, symbol(FIRST), symbol(LAST) - 1)
-    return symbol(SCALE) * node.func(body, *limits, batch)
+    return node.func(body, *limits, batch)

@@ -222,6 +222,7 @@ def test_sympy_expressions_pass_the_same_list():
         (sp.Symbol("x") < 1, "an expression is expected"),
         (sp.Symbol("x", imaginary=True) ** 2, "not real"),
         (sp.Symbol("x") + sp.Symbol("x", positive=True), "two different symbols"),
+        ("binomial(10**9, k)", "has a factor that is too large for float64"),
         (sp.Integer(10) ** 400 * sp.Symbol("x"), "too large for float64"),
         ([1, 2], "text or a SymPy expression, not list"),
         (None, "not NoneType"),

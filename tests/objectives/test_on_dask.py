@@ -45,8 +45,11 @@ def assert_same(one, other):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
 
 
+BATCHES = {"method": "adam", "batch_size": 50, "maxiter": 150, "rng": 3}
+
+
 @pytest.mark.parametrize(
-    "how", [{}, {"method": "momentum", "step_size": 1e-4, "maxiter": 30}]
+    "how", [{}, {"method": "momentum", "step_size": 1e-4, "maxiter": 30}, BATCHES]
 )
 def test_a_cluster_has_the_bits_of_files_that_are_read_here(client, tmp_path, how):
     here = symgd.minimize(symgd.Objective(LOGISTIC, data=files(tmp_path)), **how)
@@ -67,11 +70,14 @@ def test_a_dataframe(client):
 
 
 def test_bits_are_those_of_one_worker_and_of_three():
-    values = []
+    whole, batches = [], []
     for workers in (1, 3):
         with cluster_of(workers) as cluster, distributed.Client(cluster):
-            values.append(symgd.minimize(symgd.Objective(LOGISTIC, data=blocks())))
-    assert_same(*values)
+            objective = symgd.Objective(LOGISTIC, data=blocks())
+            whole.append(symgd.minimize(objective))
+            batches.append(symgd.minimize(objective, **BATCHES))
+    assert_same(*whole)
+    assert_same(*batches)
 
 
 def test_a_worker_that_is_killed_loses_nothing(client):

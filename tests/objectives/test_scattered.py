@@ -84,12 +84,6 @@ def test_what_is_no_sum_over_all_rows_is_refused(files, text):
         objective.value([1.0])
 
 
-def test_batches_are_refused(files):
-    objective = symgd.Objective(SAME["whole arrays"], data=files(DATA))
-    with pytest.raises(InputError, match="partitions"):
-        symgd.minimize(objective, method="gd", batch_size=4)
-
-
 def test_rows_that_are_missing_are_left_out_partition_by_partition(files):
     column = DATA["y"].copy()
     column[[3, 7, 40]] = np.nan  # 7 is a partition of its own

@@ -127,6 +127,7 @@ class Keepers:
                 Keeper,
                 self.task,
                 [self.parts[place] for place in places],
+                places,
                 threads.get(worker, 1),
                 workers=[worker],
                 allow_other_workers=True,
@@ -191,8 +192,13 @@ class Keeper:
     It is sent bytes, and sends such: Dask would look at each array for itself.
     """
 
-    def __init__(self, task: Task, parts: Sequence[Any], threads: int) -> None:
-        self.passes = [task.begun(columns, threads) for _, columns in parts]
+    def __init__(
+        self, task: Task, parts: Sequence[Any], numbers: Sequence[int], threads: int
+    ) -> None:
+        self.passes = [
+            task.begun(columns, threads, number)
+            for (_, columns), number in zip(parts, numbers, strict=True)
+        ]
 
     def passed(self, sent: bytes) -> bytes:
         """Return what is found in each of them."""

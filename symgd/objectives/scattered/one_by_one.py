@@ -43,13 +43,14 @@ class OneByOne:
         """Return what does a task with some partitions, in order."""
         begun: dict[int, Passing] = {}  # of what is kept
 
-        def passing(place: int) -> Passing:
+        def passing(number: int, place: int) -> Passing:
             if place in begun:
                 return begun[place]
             key = place, names, missing
             columns = self._kept.get(key) or self._read(place, names, missing)[1]
-            made = task.begun(columns, cores())
+            made = task.begun(columns, cores(), number)
             needed = 0 if key in self._kept else sum(map(_needed, columns.values()))
+            needed += task.bytes_of_row * len(next(iter(columns.values())))
             if needed <= self.room:
                 self.room -= needed
                 self._kept[key], begun[place] = columns, made
@@ -58,8 +59,8 @@ class OneByOne:
         def passed(*given: Any) -> list[Any]:
             found: list[Any] = []
             stop = flag()
-            for place in used:
-                found.append(passing(place)(*given))
+            for number, place in enumerate(used):
+                found.append(passing(number, place)(*given))
                 if stop[0]:
                     raise Stopped
             return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -141,8 +141,10 @@ class Partitions(Mapping[str, np.ndarray]):
 class _Digest:
     """What tells the rows of a partition from others."""
 
+    bytes_of_row: ClassVar[int] = 0
+
     def begun(
-        self, columns: Mapping[str, np.ndarray], threads: int
+        self, columns: Mapping[str, np.ndarray], threads: int, number: int
     ) -> Callable[[], list[str]]:
         """Return what says it."""
         return functools.partial(digest_of, columns)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import ctypes
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from symgd.objectives.kernels import Kernels
 from symgd.objectives.parallel import ENOUGH
 from symgd.objectives.scattered.partitions import ROWS_STAY, added
 from symgd.objectives.scattered.rows_read import Stopped
-from symgd.objectives.scattered.split_sums import ROWS, split
+from symgd.objectives.scattered.split_sums import ROWS, Split, split
 
 
 class RowSums:
@@ -45,12 +45,16 @@ class RowSums:
         The data, in order.
     """
 
+    bytes_of_row: ClassVar[int] = 0
+
     def __init__(
         self, arrays: Arrays, sums: Sequence[Any], columns: Sequence[str]
     ) -> None:
         self.arrays, self.sums, self.columns = arrays, tuple(sums), tuple(columns)
 
-    def begun(self, columns: Mapping[str, np.ndarray], threads: int) -> SumsOfPart:
+    def begun(
+        self, columns: Mapping[str, np.ndarray], threads: int, number: int
+    ) -> SumsOfPart:
         """Return what sums over the rows of a partition."""
         return SumsOfPart(self.kernels(columns), threads)
 
@@ -67,7 +71,15 @@ class RowSums:
 
 
 class SumsOfPart:
-    """The sums over the rows of a partition."""
+    """The sums over the rows of a partition.
+
+    Attributes
+    ----------
+    share : float
+        Of the rows, that is summed over.
+    """
+
+    share = 1.0
 
     def __init__(self, kernels: Sequence[Kernels], threads: int) -> None:
         self.kernels, self.threads = kernels, threads
@@ -83,7 +95,7 @@ class SumsOfPart:
                 dict(zip(kernels.arrays.parameters, p, strict=True))
             )
             place, at = address(rows), (address(x), address(words))
-            enough = kernels.arrays.work >= ENOUGH
+            enough = kernels.arrays.work * self.share >= ENOUGH
             evaluate = kernels.get("evaluation", self.threads if enough else 1)
             rows[0, 0] = evaluate(*at, place + 8)
             for direction, row in zip(directions, rows[1:], strict=True):
@@ -123,8 +135,8 @@ class Chained:
         partitions = arrays.partitions
         assert partitions is not None
         rows = [name for name in arrays.data if name in partitions.scattered]
-        count = len(arrays.data[rows[0]])
-        parts = split(arrays.safe, rows, count, arrays.sizes)
+        self.length = len(arrays.data[rows[0]])  # rows in all
+        parts = split(arrays.safe, rows, self.length, arrays.sizes)
         beside = {n: each for n, each in arrays.data.items() if n not in rows}
         plain = arrays.replaced(data=beside, guarded={}, partitions=None)
         self.n, self.parameters = arrays.space.size, arrays.parameters
@@ -137,8 +149,11 @@ class Chained:
             ranks=scalars | arrays.ranks,
             shapes=dict.fromkeys(parts.names, ()) | (arrays.shapes or {}),
         )
-        task = RowSums(plain, parts.sums, tuple(arrays.data))
-        self._passes = partitions.passes(rows, task)
+        self._passes = partitions.passes(rows, self._task(plain, parts, arrays))
+
+    def _task(self, plain: Arrays, parts: Split, arrays: Arrays) -> RowSums:
+        """Return what is done with the rows of each partition."""
+        return RowSums(plain, parts.sums, tuple(arrays.data))
 
     def kernel(self, kind: str) -> Kernel:
         """Return one of the functions of every objective: see ``Objective.kernel``."""
@@ -164,6 +179,11 @@ class Chained:
         _numbers(out, n * n)[:] = products.ravel()
         return value
 
+    def _total(self, p: int, *given: Any) -> np.ndarray:
+        """Return of each sum over all rows its value, its gradient and products."""
+        total: np.ndarray = added(self._passes(*given))
+        return total
+
     @np.errstate(all="ignore")  # what isn't finite is seen by who asked
     def _at(
         self, x: int, p: int, directions: np.ndarray
@@ -172,11 +192,10 @@ class Chained:
         k, point = self.count, _numbers(x, self.n).copy()
         parameters = _numbers(p, len(self.parameters)).tolist()
         try:
-            shares = self._passes(point, parameters, directions.copy())
+            total = self._total(p, point, parameters, directions.copy())
         except Stopped:
             nothing = np.full((1 + len(directions), self.n), np.nan)
             return np.nan, nothing[0], nothing[1:]
-        total = added(shares)
         sums, slopes = total[:, 0, 0], total[:, 0, 1:]
         at = np.concatenate([sums, point])
         arrays = self.whole.arrays

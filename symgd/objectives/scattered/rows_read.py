@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -28,10 +28,23 @@ class Facts(NamedTuple):
 
 
 class Task(Protocol):
-    """What is done with the rows of a partition, again and again."""
+    """What is done with the rows of a partition, again and again.
 
-    def begun(self, columns: Mapping[str, np.ndarray], threads: int) -> Passing:
-        """Return what does it, with so many threads, and what it keeps."""
+    Attributes
+    ----------
+    bytes_of_row : int
+        Of memory, that it keeps for each row.
+    """
+
+    bytes_of_row: ClassVar[int]
+
+    def begun(
+        self, columns: Mapping[str, np.ndarray], threads: int, number: int
+    ) -> Passing:
+        """Return what does it, with so many threads, and what it keeps.
+
+        The number is the partition's, among those that have rows.
+        """
 
 
 class Engine(Protocol):

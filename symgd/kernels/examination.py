@@ -21,10 +21,12 @@ from symgd.kernels.eigenvalues import diagonalise
 from symgd.kernels.probing import (
     STRAIGHT,
     is_open,
+    keep,
     leave_lost,
     leave_top,
     mixed,
     outward,
+    placed,
     probe,
     set_equal_units,
     set_lost,
@@ -67,6 +69,8 @@ TINY = 1e-150
 BESIDES = 1e3  # times f, and what it rises by around an end: more it fell by elsewhere
 NONE = 1e-10  # of the largest curvature: below, it is that of a singular Hessian
 EXACTLY = 1e-28  # of f: what promises less is the rounding of a gradient
+MOST_OF_IT = 0.5  # of f: where Newton's step promises that it is tried, far as it leads
+LITTLE_OF_IT = 0.1  # of f, at most, that is left by then
 BEYOND_MEASURE = 4e-12  # of f, which may have lost digits on the way
 BESIDE = 1e-2  # of x: where a plateau is level
 TIGHT = 1e-8  # of the gradient at the start, where no curvature is known
@@ -285,6 +289,14 @@ def examine(
         return LOWER
     inexact = False
     if not end.moved <= end.close:
+        if end.promised > MOST_OF_IT * abs(f):
+            trial = floats(work.trial, (n,))
+            placed(x, 1.0, step, lower, upper, trial)
+            value = evaluate(function, trial, p, floats(work.trial_g, (n,)))
+            end.evaluations += 1
+            keep(end, value, LITTLE_OF_IT * f, work)
+            if end.lower_value < inf:
+                return LOWER
         spent = end.promised <= BEYOND_MEASURE * max(fallen, abs(f))
         if spent and ran_away(function, p, end, x, g, origin, work):
             return FLAT

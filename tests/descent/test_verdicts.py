@@ -588,6 +588,17 @@ def test_a_minimum_of_many_variables_costs_few_gradients_more():
     assert result.nfev <= 60  # most of them for the least curvature
 
 
+@pytest.mark.parametrize("apart", [1e9, 1e18, 1e24, 1e40])
+@pytest.mark.parametrize("turned", [0.0, 1e-30])
+def test_what_is_left_of_f_is_a_variable_of_another_unit(apart, turned):
+    """Beside what f fell by at first it is nothing; of what is left it is all."""
+    small, large = apart**-0.5, apart**0.5
+    text = f"{small!r}*(a - 3)**2 + {large!r}*(b - 2 + {turned!r}*a)**2"
+    result = minimize(text, [0, 0])
+    assert result.success
+    assert result.x == pytest.approx([3, 2])
+
+
 @pytest.mark.parametrize("unit", [1e-12, 1e-9, 1.0, 1e12])
 def test_the_units_of_one_variable_make_no_kink(unit):
     x = np.linspace(0, 9, 30)

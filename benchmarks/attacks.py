@@ -2,7 +2,7 @@
 
 Random formulas within random bounds; of each, what is said is tried at random pairs of
 points: chords against convexity, differences of gradients against L and mu. What is
-found is computed again with 50 digits before it counts.
+found is computed again with more digits before it counts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import symgd
 from symgd.errors import SymgdError
 
 PAIRS = 400
-DIGITS = 50
+DIGITS, MORE_DIGITS = 50, 1000
 SLACK = 1e-9
 NAMES = ("x", "y", "z")
 MORE = {"real_abs": abs, "softplus": lambda u: mpmath.log1p(mpmath.exp(u))}
@@ -53,8 +53,8 @@ def tree(rng: np.random.Generator, names: Sequence[str], depth: int) -> str:
     return f"max({a}, {b})" if kind < 0.98 else f"({a} - 2*{b})"
 
 
-def attacked(text: str, rng: np.random.Generator) -> str:
-    """Return what is wrong about a formula, "" if nothing was found."""
+def attacked(text: str, rng: np.random.Generator) -> tuple[str, str]:
+    """Return what is said of a curvature, and what is wrong, "" if nothing is."""
     objective = symgd.Objective(text)
     expression, symbols = objective.expression, objective.symbols
     sides = rng.choice([-3, -2, -1, -0.5, 0, 0.5, 1, 2, 3], (len(symbols), 2))
@@ -65,7 +65,7 @@ def attacked(text: str, rng: np.random.Generator) -> str:
     near = rng.random(PAIRS) < 0.5
     two[:, near] = one[:, near] + (two - one)[:, near] * 1e-3
     found = _chords(expression, symbols, a, one, two)
-    return found or _slopes(expression, symbols, a, one, two)
+    return a.curvature, found or _slopes(expression, symbols, a, one, two)
 
 
 def _chords(expression: Any, symbols: Any, a: Any, one: Any, two: Any) -> str:
@@ -96,24 +96,38 @@ def _slopes(expression: Any, symbols: Any, a: Any, one: Any, two: Any) -> str:
     largest, least = a.lipschitz.upper, a.convexity.lower
     if math.isinf(largest) and math.isinf(least):
         return ""
-    gradient = [sp.diff(expression, s) for s in symbols]
-    g = sp.lambdify(symbols, gradient, IN_DIGITS)
+    try:
+        gradient = [sp.diff(expression, s) for s in symbols]
+        g = sp.lambdify(symbols, gradient, IN_DIGITS)
+    except TypeError:  # SymPy's derivative of what is infinite
+        return ""
     for k in range(0, PAIRS, 16):
-        p, q = ([mpmath.mpf(float(v)) for v in side[:, k]] for side in (one, two))
+        pair = [[mpmath.mpf(float(v)) for v in side[:, k]] for side in (one, two)]
         try:
-            change = [u - v for u, v in zip(g(*p), g(*q), strict=True)]
+            found = _between(g, *pair, largest, least)
+            with mpmath.workdps(MORE_DIGITS):
+                found = found and _between(g, *pair, largest, least)
         except (ZeroDivisionError, ValueError, TypeError, NameError):
             return ""
-        if any(mpmath.im(each) for each in change):
-            return f"L <= {largest}, mu >= {least}, and no gradient at {p} or {q}"
-        change = [mpmath.re(each) for each in change]
-        apart = [u - v for u, v in zip(p, q, strict=True)]
-        length = mpmath.norm(apart)
-        rise = sum(u * v for u, v in zip(change, apart, strict=True))
-        if mpmath.norm(change) > largest * length * (1 + mpmath.mpf(10) ** -40):
-            return f"L <= {largest} between {p} and {q}"
-        if rise < least * length**2 - mpmath.mpf(10) ** -40:
-            return f"mu >= {least} between {p} and {q}"
+        if found:
+            return f"{found} between {pair[0]} and {pair[1]}"
+    return ""
+
+
+def _between(g: Any, p: Any, q: Any, largest: float, least: float) -> str:
+    """Return what two gradients contradict."""
+    change = [u - v for u, v in zip(g(*p), g(*q), strict=True)]
+    if any(mpmath.im(each) for each in change):
+        return f"L <= {largest}, mu >= {least}, and no gradient"
+    change = [mpmath.re(each) for each in change]
+    apart = [u - v for u, v in zip(p, q, strict=True)]
+    length = mpmath.norm(apart)
+    rise = sum(u * v for u, v in zip(change, apart, strict=True))
+    rounded = mpmath.mpf(10) ** (10 - mpmath.mp.dps) * (mpmath.norm(g(*p)) + 1)
+    if mpmath.norm(change) > largest * length * (1 + mpmath.mpf(10) ** -40) + rounded:
+        return f"L <= {largest}"
+    if rise < least * length**2 - rounded * length:
+        return f"mu >= {least}"
     return ""
 
 
@@ -130,11 +144,12 @@ def main() -> None:
         rng = np.random.default_rng((given.seed, k))
         text = tree(rng, NAMES[: rng.integers(1, 4)], int(rng.integers(2, 5)))
         try:
-            wrong = attacked(text, rng)
+            curvature, wrong = attacked(text, rng)
         except (SymgdError, NameError) as error:
             counts[type(error).__name__] += 1
             continue
         counts["wrong" if wrong else "nothing found"] += 1
+        counts[f"({curvature})"] += 1
         if wrong:
             print(f"{text}: {wrong}", flush=True)
     print(dict(counts), f"{time.monotonic() - begin:.0f} s")

@@ -3,14 +3,18 @@
 ``python -m benchmarks.exported`` writes each formula as each kind of file, compares
 value and gradient with symgd's own, and measures an evaluation beside the compiled
 kernel, ``.o``, all in one run. It needs a C compiler, and node for JavaScript. Sums
-over data, at last, are C and the kernel, by the row.
+over data, at last, are measured by the row. C in single precision, ``.c float``, is
+given points of single precision. "off" is the largest difference of a number, beside
+the largest number at the point.
 """
 
 from __future__ import annotations
 
+import runpy
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,7 @@ FORMULAS = {
     " for i in range(8))",
 }
 POINTS, CALLS, ROUNDS = 100_000, 2_000_000, 5
+IN_PYTHON = 1_000  # points
 SUMS = {
     "ridge": "sum((A @ w - y)**2) + 0.1*sum(w**2)",
     "logistic": "sum(log(1 + exp(-y*(A @ w)))) + 0.1*sum(w**2)",
@@ -40,7 +45,8 @@ MAIN = """
 {data}int main(void)
 {{
   {told}static double points[{points}][{n}];
-  double g[{n}], sum = 0, best = 1e300;
+  double g[{n}];
+  double sum = 0, best = 1e300;
   FILE *in = fopen("points.bin", "rb"), *out = fopen("got.bin", "wb");
   if (!in || !out || fread(points, sizeof points, 1, in) != 1) return 1;
   for (int i = 0; i < {points}; i++) {{
@@ -72,15 +78,18 @@ import fs from "fs";
 const bytes = fs.readFileSync("points.bin"), n = {n};
 const points = new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length/8);
 const at = i => points.subarray(n*i, n*(i + 1));
+const rows = {rows}, read = rows ? fs.readFileSync("data.bin") : [];
+const held = new Float64Array(Uint8Array.from(read).buffer);
+const data = rows ? {{A: held.slice(0, -rows), y: held.slice(-rows)}} : {{}};
 {load}
 const got = new Float64Array({points}*(n + 1));
 for (let i = 0; i < {points}; i++)
-  got.set([f.value(at(i)), ...f.gradient(at(i))], i*(n + 1));
+  got.set([f.value(at(i){d}), ...f.gradient(at(i){d})], i*(n + 1));
 fs.writeFileSync("got.bin", Buffer.from(got.buffer));
 let best = Infinity, sum = 0;
 for (let round = 0; round < {rounds}; round++) {{
   const begin = process.cpuUsage().user;
-  for (let i = 0; i < {calls}; i++) sum += f.gradient(at(i % 100))[0];
+  for (let i = 0; i < {calls}; i++) sum += f.gradient(at(i % 100){d})[0];
   best = Math.min(best, process.cpuUsage().user - begin);
 }}
 console.log(1e3*best/{calls}, sum);
@@ -100,18 +109,22 @@ def written_out(text: str) -> Any:
 
 def in_c(folder: Path, name: str, suffix: str, f: Any, n: int) -> tuple[float, int]:
     """Return the nanoseconds of an evaluation, and the size of what is linked."""
-    more = {"cpu": "native"} if suffix == ".o" else {}
+    suffix, _, kind = suffix.partition(" ")
+    more: dict[str, Any] = {"cpu": "native"} if suffix == ".o" else {}
+    more |= {"float32": True} if kind else {}
     file, _ = symgd.export(f, folder / f"{name}{suffix}", **more)
     words = {"name": name, "n": n, "points": POINTS, "calls": CALLS, "rounds": ROUNDS}
     words |= dict.fromkeys(("data", "told", "p"), "")
     if f.arrays is not None:
-        f.arrays.data["A"].tofile(folder / "data.bin")
-        with (folder / "data.bin").open("ab") as out:
-            f.arrays.data["y"].tofile(out)
+        write_data(folder, f)
         more = {"name": name, "NAME": name.upper(), "rows": ROWS, "columns": COLUMNS}
         words |= {"data": DATA.format(**more), "told": TOLD.format(**more), "p": "p, "}
         words |= {"points": SUM_POINTS, "calls": SUM_CALLS}
-    (folder / "time.c").write_text(MAIN.format(**words), "utf-8")
+    text = MAIN.format(**words)
+    if kind:
+        text = text.replace("double points", "float points")
+        text = text.replace("double g[", "float g[").replace("double f ", "float f ")
+    (folder / "time.c").write_text(text, "utf-8")
     cc = shutil.which("cc") or "cc"
     command = [cc, *STRICT, *FAST, "time.c", file.name, "-o", "time", "-lm"]
     subprocess.run(command, cwd=folder, check=True)
@@ -125,32 +138,75 @@ def in_node(folder: Path, name: str, suffix: str, f: Any, n: int) -> tuple[float
     load = f'import * as f from "./{name}.mjs";'
     if suffix == ".wasm":
         load = f'import {{load}} from "./{name}.mjs";\n'
-        load += f'const f = await load(fs.readFileSync("{name}.wasm"));'
-    calls = CALLS // 20
-    words = {"n": n, "points": POINTS, "calls": calls, "rounds": ROUNDS, "load": load}
+        load += f'const f = await load(fs.readFileSync("{name}.wasm"), data);'
+    words: dict[str, Any] = {"n": n, "rounds": ROUNDS, "load": load, "rows": 0}
+    words |= {"points": POINTS, "calls": CALLS // 20, "d": ""}
+    if f.arrays is not None:
+        write_data(folder, f)
+        words |= {"points": SUM_POINTS, "calls": SUM_CALLS // 4, "rows": ROWS}
+        words["d"] = "" if suffix == ".wasm" else ", data"
     (folder / "time.mjs").write_text(SCRIPT.format(**words), "utf-8")
     command = [shutil.which("node") or "node", "time.mjs"]
     done = subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return float(done.stdout.split()[0]), file.stat().st_size
 
 
-KINDS = {".o": in_c, ".c": in_c, ".wasm": in_node, ".mjs": in_node}
+def in_python(
+    folder: Path, name: str, suffix: str, f: Any, n: int
+) -> tuple[float, int]:
+    """Return the same of a module of Python."""
+    file = symgd.export(f, folder / f"{name}{suffix}")[0]
+    module = runpy.run_path(str(file))
+    given = {} if f.arrays is None else dict(f.arrays.data)
+    points = np.fromfile(folder / "points.bin").reshape(-1, n)[:IN_PYTHON]
+    got = [[module["value"](x, given), *module["gradient"](x, given)] for x in points]
+    np.array(got).tofile(folder / "got.bin")
+    best = np.inf
+    for _ in range(ROUNDS):
+        begin = time.process_time()
+        for x in points[:100]:
+            module["gradient"](x, given)
+        best = min(best, time.process_time() - begin)
+    return 1e9 * best / 100, file.stat().st_size
 
 
-def compared(folder: Path, f: symgd.Objective, points: np.ndarray) -> int:
-    """Return at how many points a number has other bits than symgd's."""
-    got = np.fromfile(folder / "got.bin").reshape(len(points), -1)
-    told = np.array([[f.value(x), *f.grad(x)] for x in points])
-    same = (got.view(np.int64) == told.view(np.int64)) | (
+def write_data(folder: Path, f: Any) -> None:
+    """Write the data of a sum, one array after the other."""
+    with (folder / "data.bin").open("wb") as out:
+        for name in "Ay":
+            f.arrays.data[name].tofile(out)
+
+
+KINDS = {
+    **dict.fromkeys((".o", ".c", ".c float"), in_c),
+    **dict.fromkeys((".wasm", ".mjs"), in_node),
+    ".py": in_python,
+}
+
+
+def compared(
+    folder: Path, f: symgd.Objective, points: np.ndarray
+) -> tuple[int, int, float]:
+    """Return at how many points a number has other bits, of how many; how far off."""
+    single = points.dtype == np.float32
+    got = np.fromfile(folder / "got.bin", points.dtype).astype(float)
+    got = got.reshape(-1, 1 + points.shape[1])
+    told = np.array(
+        [[f.value(x), *f.grad(x)] for x in points[: len(got)].astype(float)]
+    )
+    other = told.astype(np.float32).astype(float) if single else told
+    same = (got.view(np.int64) == other.view(np.int64)) | (
         np.isnan(got) & np.isnan(told)
     )
-    return int((~same.all(1)).sum())
+    off = np.abs(got - told).max(1) / np.abs(told).max(1)
+    return int((~same.all(1)).sum()), len(got), float(off.max())
 
 
 def main() -> None:
     """Print the table."""
     print(
-        f"{'formula':8} {'file':6} {'bytes':>8} {'warnings':>8} {'other bits':>18} ns"
+        f"{'formula':8} {'file':8} {'bytes':>8} {'warnings':>8} {'other bits':>18}"
+        f" {'off':>7} {'ns':>8} / .o"
     )
     for name, text in FORMULAS.items():
         rows_of(name, symgd.Objective(written_out(text)), KINDS, POINTS)
@@ -159,7 +215,8 @@ def main() -> None:
     data = {"A": A, "y": np.sign(A[:, 0] + rng.standard_normal(ROWS))}
     for name, text in SUMS.items():
         f = symgd.Objective(text, data=data)
-        rows_of(name, f, {".o": in_c, ".c": in_c}, SUM_POINTS, ROWS)
+        kinds = {kind: how for kind, how in KINDS.items() if kind != ".c float"}
+        rows_of(name, f, kinds, SUM_POINTS, ROWS)
 
 
 def rows_of(name: str, f: Any, kinds: Any, count: int, per: int = 1) -> None:
@@ -170,10 +227,11 @@ def rows_of(name: str, f: Any, kinds: Any, count: int, per: int = 1) -> None:
     for suffix, measured in kinds.items():
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
-            points.tofile(folder / "points.bin")
+            own = points.astype(np.float32) if "float" in suffix else points
+            own.tofile(folder / "points.bin")
             nanoseconds, size = measured(folder, name, suffix, f, n)
-            other = compared(folder, f, points)
-        row = f"{name:8} {suffix:6} {size:8} {0:8} {other:8} of {count}"
+            other, of, off = compared(folder, f, own)
+        row = f"{name:8} {suffix:8} {size:8} {0:8} {other:8} of {of:6} {off:7.1e}"
         kernel = kernel or nanoseconds
         print(f"{row} {nanoseconds / per:8.1f} {nanoseconds / kernel:6.2f}")
 

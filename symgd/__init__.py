@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from symgd.language.drawing import DRAWN_IN
+from symgd.native.by_name import LOOPS_IN
 from symgd.native.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 
 # What has a picture asks for it by these, from rooms that stand below.
 DRAWN_IN.update(pictures="symgd.plotting", pages="symgd.pages")
+
+# Likewise loops, whose addresses code is told.
+LOOPS_IN.append("symgd.kernels.shared")
 
 _HOMES = {
     "Analysis": "insight.analysis",

@@ -21,7 +21,7 @@ from symgd.language.quick import applied, direction, power, product, slope, tota
 from symgd.language.signs import reaches_0
 
 MOST_FACTORS = 8  # of a product that is differentiated factor by factor
-HUGE = 1e100  # a coefficient whose powers may be beyond float64
+HUGE = 1e100  # a coefficient whose powers may be beyond float64; likewise 1/HUGE
 MOST_TERMS = 8  # of a sum that is written out in others, or multiplied by numbers
 
 
@@ -316,20 +316,20 @@ class _NoDerivative(Exception):
 
 
 def _whole(node: sp.Expr) -> sp.Expr:
-    """Return a sum as one that stays whole, if it is long or has huge coefficients.
+    """Return a sum as one that stays whole, if it is long or has extreme coefficients.
 
     Each of n variables of ``(x1 + x2 + ...)**2`` would have n terms; and 2e200 times
-    the terms of ``1e200*x - 3`` is beyond float64.
+    the terms of ``1e200*x - 3`` is beyond float64, as 2e-200 times ``1e-200*x`` is.
     """
     if not isinstance(node, sp.Add):
         return node
     is_long = len(node.args) > MOST_TERMS
-    return kept(node) if is_long or any(map(_is_huge, node.args)) else node
+    return kept(node) if is_long or any(map(_is_extreme, node.args)) else node
 
 
-def _is_huge(term: sp.Expr) -> bool:
+def _is_extreme(term: sp.Expr) -> bool:
     number = term.as_coeff_Mul()[0]
-    return bool(number.is_Float and abs(number) > HUGE)
+    return bool(number.is_Float and number and not 1.0 / HUGE < abs(number) < HUGE)
 
 
 def _product(factors: Iterable[sp.Expr]) -> sp.Expr:

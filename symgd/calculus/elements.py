@@ -10,7 +10,8 @@ Symbolic differentiation of indexed sums; a Jacobian-vector product is here
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,19 @@ from symgd.calculus.largest import reached, share, ties
 from symgd.calculus.program import named_as, outermost, place_of, slopes
 from symgd.language.as_written import made
 from symgd.language.formula import array, symbol
-from symgd.language.nodes import REPEATED, Maximum, Product, Sum, replaced
+from symgd.language.nodes import (
+    DETERMINANTS,
+    FACTORED,
+    REPEATED,
+    Determinant,
+    Maximum,
+    Product,
+    Solution,
+    Sum,
+    Table,
+    inverse,
+    replaced,
+)
 
 DIRECTION = "[v]"  # before a variable's name: its part of a direction
 
@@ -33,7 +46,7 @@ def directional(expression: sp.Expr, variables: Iterable[str]) -> sp.Expr:
     variables = frozenset(variables)
 
     def along(node: sp.Expr) -> sp.Expr:
-        sums = outermost(node, *REPEATED)
+        sums = outermost(node, *REPEATED, *FACTORED)
         named = {each: named_as(f"[s{k}]", each) for k, each in enumerate(sums)}
         back = {name: each for each, name in named.items()}
         flat = replaced(node, named)
@@ -48,6 +61,14 @@ def directional(expression: sp.Expr, variables: Iterable[str]) -> sp.Expr:
         return replaced(sp.Add(*terms), back)
 
     def inside(node: sp.Expr) -> sp.Expr:
+        if isinstance(node, DETERMINANTS):
+            (matrix,) = node.args
+            (column, *_), (row, *_) = matrix.limits
+            slope = along(matrix.function) * inverse(matrix, column, row)
+            weight = node if type(node) is Determinant else sp.S.One
+            return weight * Sum(slope, *matrix.limits)
+        if isinstance(node, Solution):
+            return _solution_along(node, along)
         if isinstance(node, sp.Sum):
             return node.func(along(node.function), *node.limits)
         if isinstance(node, Maximum):
@@ -56,6 +77,19 @@ def directional(expression: sp.Expr, variables: Iterable[str]) -> sp.Expr:
         return Sum(along(node.function) * _others(node), *node.limits)
 
     return along(expression)
+
+
+def _solution_along(node: Solution, along: Callable[[sp.Expr], sp.Expr]) -> Solution:
+    """Return A^-1 (dB - dA X) for what solves A X = B, likewise an element."""
+    matrix, right, *places = node.args
+    own = right.limits[-1][0]
+    (column, *ends), (row, *_) = matrix.limits
+    inner = sp.Symbol(f"{column.name}_", real=True)
+    change = replaced(along(matrix.function), {row: own, column: inner})
+    across = [limit[0] for limit in right.limits[:-1]]
+    known = Solution(matrix, right, inner, *across)
+    rest = along(right.function) - Sum(change * known, (inner, *ends))
+    return Solution(matrix, Table(rest, *right.limits), *places)
 
 
 def _others(node: sp.Expr) -> sp.Expr:
@@ -102,7 +136,7 @@ def gradient_entry(
 def _terms(
     node: sp.Expr, variable: str, factor: sp.Expr, limits: tuple[Any, ...]
 ) -> list[_Term]:
-    sums = outermost(node, *REPEATED)
+    sums = outermost(node, *REPEATED, *FACTORED)
     named = {each: named_as(f"[s{k}]", each) for k, each in enumerate(sums)}
     back = {name: each for each, name in named.items()}
     terms = []
@@ -113,11 +147,43 @@ def _terms(
             terms.append(_Term(value, limits, place_of(access)[1]))
             continue
         inner = back[access]
+        if isinstance(inner, FACTORED):
+            for table, weight in _weighted(inner, limits):
+                around = (*table.limits, *limits)
+                terms += _terms(table.function, variable, value * weight, around)
+            continue
         others = _others(inner) if isinstance(inner, sp.Product) else sp.S.One
         others = share(inner) if isinstance(inner, Maximum) else others
         around = (*inner.limits, *limits)
         terms += _terms(inner.function, variable, value * others, around)
     return terms
+
+
+def _weighted(node: sp.Expr, limits: Iterable[Any]) -> Iterator[tuple[Table, sp.Expr]]:
+    """Yield the matrices of which a node is made, and its slope by their elements."""
+    taken = {s.name for s in node.atoms(sp.Symbol)} | {str(each[0]) for each in limits}
+    matrix, *others = node.args
+    every = _renamed(matrix, taken)
+    (column, *_), (row, *_) = every.limits
+    if isinstance(node, DETERMINANTS):
+        slope = inverse(matrix, column, row)
+        yield every, node * slope if type(node) is Determinant else slope
+        return
+    right, *places = others
+    known = Solution(matrix, right, column, *places[1:])
+    yield every, -inverse(matrix, places[0], row) * known
+    *across, _ = right.limits
+    side = {limit[0]: place for limit, place in zip(across, places[1:], strict=True)}
+    one = Table(replaced(right.function, side), right.limits[-1])
+    each = _renamed(one, taken)
+    yield each, inverse(matrix, places[0], each.limits[0][0])
+
+
+def _renamed(table: Table, taken: Iterable[str]) -> Table:
+    """Return the same with indices that have no name that is taken."""
+    free = free_indices(len(table.limits), taken)
+    names = {limit[0]: new for limit, new in zip(table.limits, free, strict=True)}
+    return replaced(table, names)
 
 
 def _solved(term: _Term, free: Sequence[sp.Symbol], ends: Sequence[Any]) -> sp.Expr:
@@ -183,5 +249,7 @@ def _between(
 def free_indices(rank: int, taken: Iterable[str]) -> list[sp.Symbol]:
     """Return names for the indices of an element that a formula doesn't use."""
     used = set(taken)
-    names = [name for name in ("k", "l", "m", "p", "q", "r") if name not in used]
-    return [symbol(name) for name in names[:rank]]
+    letters = ("k", "l", "m", "p", "q", "r")
+    more = (f"{letter}{k}" for k in itertools.count(1) for letter in letters)
+    names = (name for name in (*letters, *itertools.islice(more, len(used) + rank)))
+    return [symbol(name) for name in names if name not in used][:rank]

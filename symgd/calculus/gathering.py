@@ -17,9 +17,11 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from symgd.calculus.lifting import ROOM, SLOPE
 from symgd.calculus.program import (
     SUM,
     Add,
+    Dense,
     Gather,
     Let,
     Loop,
@@ -41,7 +43,8 @@ def quickened(program: Program) -> Program:
     steps = program.steps
     arrays = dict.fromkeys(a.array for s in steps for a in _all_adds(s) if a.indices)
     for array in arrays:
-        steps = _gathered(array, steps)
+        if not array.startswith((ROOM, SLOPE)):
+            steps = _gathered(array, steps)
     return without_unread(dataclasses.replace(program, steps=merged(steps)))
 
 
@@ -68,7 +71,7 @@ def _partner(nest: Nest, earlier: Sequence[Step]) -> int | None:
     needed, place = symbols_read(nest), None
     for k in range(len(earlier) - 1, -1, -1):
         step = earlier[k]
-        if _names(step) & needed:
+        if _names(step) & needed or isinstance(step, Dense):
             break
         if isinstance(step, Nest) and step.loop == nest.loop:
             place = k

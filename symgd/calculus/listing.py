@@ -10,11 +10,16 @@ from collections.abc import Iterable
 import sympy as sp
 
 from symgd.calculus.guarding import END
+from symgd.calculus.lifting import ROOM, SLOPE, System
 from symgd.calculus.program import (
+    FACTOR,
     MAXIMUM,
     PRODUCT,
+    SOLVE,
+    SOLVE_BACK,
     SUM,
     Add,
+    Dense,
     Gather,
     Let,
     Loop,
@@ -42,6 +47,8 @@ def listing(program: Program, arguments: Iterable[str], arrays: Iterable[str]) -
     for array in arrays:
         kind = "empty" if array in gathered else "zeros"
         lines.append(f"    {slope_name(array)} = {kind}(shape({array}))")
+    for system in program.systems:
+        lines += shown.rooms(system)
     for step in program.steps:
         lines += shown.step(step, 1)
     lines += [shown.add(add, 1) for add in program.adds]
@@ -73,6 +80,10 @@ class _Names:
         if own.startswith(END):
             array, axis = own.removeprefix(END).split()
             return f"shape({array})[{axis}] - 1"
+        if own.startswith((ROOM, SLOPE)):
+            plain = own.removeprefix(SLOPE).removeprefix(ROOM)
+            plain = f"d{plain[:-1]}" if plain.endswith("d") else f"m{plain}"
+            return slope_name(plain) if own.startswith(SLOPE) else plain
         kind, number = own[1], own[2:].replace("]", "")
         free = [name for name in INDICES if name not in self.taken]
         if kind == "i" and int(number) < len(free):
@@ -83,6 +94,8 @@ class _Names:
         space = "    " * depth
         if isinstance(step, Let):
             return [f"{space}{self.text(step.name)} = {self.text(step.value)}"]
+        if isinstance(step, Dense):
+            return [space + self._dense(step)]
         starts = {SUM: "0.0", PRODUCT: "1.0", MAXIMUM: "-inf"}
         lines = [f"{space}{self.text(t.name)} = {starts[t.kind]}" for t in step.totals]
         if isinstance(step, Gather):
@@ -91,6 +104,34 @@ class _Names:
         for inner in step.steps:
             lines += self.step(inner, depth + 1)
         return lines + self._iteration(step, depth + 1)
+
+    def rooms(self, system: System) -> list[str]:
+        """Return the lines that make a program's own arrays."""
+        rows, columns = self.text(system.rows), self.text(system.columns)
+        name = self._name(system.name)
+        shapes = {name: f"({rows}, {columns})"}
+        if not system.matrix:
+            shapes[self._name(system.told)] = "(1, 3)"
+        return [
+            f"    {made} = zeros({shape})"
+            for array, shape in shapes.items()
+            for made in (array, slope_name(array))
+        ]
+
+    def _dense(self, step: Dense) -> str:
+        matrix, right = self._name(step.matrix.name), self._name(step.right.name)
+        told = self._name(step.matrix.told)
+        slopes = slope_name(matrix)
+        if step.kind == FACTOR:
+            return f"{matrix}, {told} = factors({matrix})  # det, logdet, logabsdet"
+        if step.kind == SOLVE:
+            return f"{right} = solve({matrix}, {right})"
+        if step.kind == SOLVE_BACK:
+            back = f"solve({matrix}.T, {slope_name(right)})"
+            other = f"{slopes} -= {slope_name(right)} @ {right}.T"
+            return f"{slope_name(right)} = {back}; {other}"
+        weight = f"{slope_name(told)} @ (det, 1, 1)"
+        return f"{slopes} += {weight}*inv({matrix}).T"
 
     def _loop(self, loop: Loop) -> str:
         start, stop = self.text(loop.start), self.text(loop.stop)
@@ -111,7 +152,9 @@ class _Names:
     def add(self, add: Add, depth: int) -> str:
         """Return the line that adds to the gradient."""
         place = ", ".join(map(self.text, add.indices))
-        target = slope_name(add.array) + (f"[{place}]" if place else "")
+        own = add.array.startswith((ROOM, SLOPE))
+        array = self._name(add.array) if own else slope_name(add.array)
+        target = array + (f"[{place}]" if place else "")
         return f"{'    ' * depth}{target} += {self.text(add.value)}"
 
     def _gather(self, gather: Gather, depth: int) -> list[str]:

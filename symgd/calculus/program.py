@@ -13,15 +13,16 @@ differentiation (backpropagation, adjoints) of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import sympy as sp
 
 from symgd.calculus import derivatives
 from symgd.calculus.largest import reached, ties, where_reached
+from symgd.calculus.lifting import Lifted, System, element, is_own, slopes_of
 from symgd.calculus.unmoved import Unmoved
-from symgd.language.nodes import Maximum, replaced
+from symgd.language.nodes import Maximum, Sum, replaced
 from symgd.language.signs import is_nonnegative
 
 SUM, PRODUCT, MAXIMUM = "sum", "product", "maximum"
@@ -106,16 +107,41 @@ class Gather:
         return tuple(t for region in self.regions for t in region.totals)
 
 
-Step: TypeAlias = Nest | Let | Gather
+FACTOR, SOLVE, SOLVE_BACK, FACTOR_BACK = range(4)  # as ``kernels.dense`` has them
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A matrix is factored, a system solved, or the way back of these.
+
+    Attributes
+    ----------
+    kind : int
+        One of the above.
+    matrix, right : System
+        ``right`` is the matrix itself where there is no other side.
+    """
+
+    kind: int
+    matrix: System
+    right: System
+    totals: tuple[Total, ...] = ()  # what it gives is in arrays
+
+
+Step: TypeAlias = Nest | Let | Gather | Dense
 
 
 @dataclass(frozen=True)
 class Program:
-    """Steps, then a value and the last contributions to the gradient."""
+    """Steps, then a value and the last contributions to the gradient.
+
+    ``systems`` tell of the arrays of its own.
+    """
 
     steps: tuple[Step, ...]
     value: sp.Expr
     adds: tuple[Add, ...]
+    systems: tuple[System, ...] = ()
 
 
 def value_program(expression: sp.Expr) -> Program:
@@ -134,9 +160,15 @@ def gradient_program(expression: sp.Expr, variables: Iterable[str]) -> Program:
     variables : iterable of str
         The names of scalars and arrays by which it is differentiated.
     """
-    writer = _Writer(variables)
-    steps, value, adds = writer.scope(expression, 0, lambda _: sp.S.One)
-    return Program(steps, value, _collected(adds))
+    lifted = Lifted(expression)
+    writer = _Writer((*variables, *lifted.results))
+    steps, value, adds = writer.scope(lifted.rest, 0, lambda _: sp.S.One)
+    if not lifted.systems:
+        return Program(steps, value, _collected(adds))
+    first = [step for each in lifted.systems for step in writer.computed(each)]
+    back, adds = writer.led_back(lifted, adds)
+    whole = (*first, *_of_slopes(steps), *back)
+    return Program(whole, value, _collected(adds), tuple(lifted.systems))
 
 
 def outermost(expression: sp.Basic, *kinds: type) -> list[sp.Basic]:
@@ -175,6 +207,7 @@ class _Writer:
     def __init__(self, variables: Iterable[str]) -> None:
         self.variables = frozenset(variables)
         self.names = 0
+        self.systems: dict[str, System] = {}
 
     def name(self, meaning: sp.Expr = sp.S.NegativeOne) -> sp.Symbol:
         self.names += 1
@@ -291,6 +324,38 @@ class _Writer:
         adds += outer
         return [*steps, nest]
 
+    def computed(self, system: System) -> list[Step]:
+        """Return the steps that write a matrix and factor it, or solve its system."""
+        (column, low, last), (row, first, end) = system.table.limits
+        steps, value, _ = self.scope(system.table.function, 2)
+        add = Add(system.name, (row, column), value)
+        inner = Nest(Loop(column, low, last + 1), tuple(steps), (), (add,))
+        filled = Nest(Loop(row, first, end + 1), (inner,), ())
+        self.systems[system.name] = system
+        matrix = self.systems[system.matrix or system.name]
+        return [filled, Dense(SOLVE if system.matrix else FACTOR, matrix, system)]
+
+    def led_back(self, lifted: Lifted, adds: list[Add]) -> tuple[list[Step], list[Add]]:
+        """Return what leads slopes back from systems to variables, the last first."""
+        names, steps = {*lifted.results}, list[Step]()
+        for system in reversed(lifted.systems):
+            own = [add for add in adds if add.array in names]
+            adds = [add for add in adds if add.array not in names]
+            if own:
+                once = Loop(index_at(0), sp.S.Zero, sp.S.One)
+                steps.append(Nest(once, (), (), _collected(own)))
+            matrix = self.systems[system.matrix or system.name]
+            kind = SOLVE_BACK if system.matrix else FACTOR_BACK
+            steps.append(Dense(kind, matrix, system))
+            (column, *_), (row, *_) = system.table.limits
+            slope = element(slopes_of(system.name), row, column)
+            every = Sum(system.table.function, *system.table.limits)
+            nest, outer = self.loops(every, 0, [], _of_term(slope))
+            if outer or _adds_something(nest):
+                steps.append(nest)
+            adds += outer
+        return list(_of_slopes(steps)), adds
+
     def loops(
         self,
         node: sp.Expr,
@@ -373,6 +438,30 @@ def slopes(
     back = {place: access for access, place in places.items()}
     pairs = zip(by.values(), column, strict=True)
     return {access: replaced(d, back) for access, d in pairs if d != 0}
+
+
+def _of_slopes(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Return steps that add to the slopes of a program's own arrays, not to these."""
+    return tuple(
+        replace(
+            step,
+            steps=_of_slopes(step.steps),
+            adds=tuple(
+                replace(add, array=slopes_of(add.array)) if is_own(add.array) else add
+                for add in step.adds
+            ),
+        )
+        if isinstance(step, Nest)
+        else step
+        for step in steps
+    )
+
+
+def _adds_something(step: Step) -> bool:
+    """Return whether a loop contributes to anything."""
+    return isinstance(step, Nest) and bool(
+        step.adds or step.totals or any(map(_adds_something, step.steps))
+    )
 
 
 def _of_term(slope: sp.Expr) -> _Adjoint:

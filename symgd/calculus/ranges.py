@@ -7,6 +7,7 @@ Shape inference and bounds checking, by interval arithmetic.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -20,11 +21,13 @@ from symgd.calculus.structure import (
     accesses,
     all_ranges,
     numbers_of,
+    ranges_of,
     within,
 )
 from symgd.calculus.whole import Span, Spans
-from symgd.errors import FormulaError, shortened
+from symgd.errors import FormulaError, InputError, shortened
 from symgd.language.formula import text_of
+from symgd.language.nodes import REPEATED, Solution, Table, values_of
 
 LONGEST = 2**48  # iterations of a sum
 
@@ -272,3 +275,51 @@ def _not_empty(
             else:
                 known[place] = name, low, sp.Min(high, sp.floor(rest / -slope))
     return known
+
+
+def check_systems(
+    expression: sp.Expr,
+    sizes: Mapping[str, int],
+    arrays: Mapping[str, Any],
+    formula: str,
+    room: float,
+) -> None:
+    """Refuse elements that solutions of linear systems don't have.
+
+    Parameters
+    ----------
+    expression, sizes, arrays, formula
+        As of :class:`Reach`.
+    room : float
+        The bytes that matrices may have.
+    """
+    numbers, needed = numbers_of(sizes), 0
+
+    def visit(node: sp.Basic, around: tuple[Range, ...]) -> None:
+        if isinstance(node, REPEATED):
+            visit(node.function, (*around, *ranges_of(node)))
+            return
+        if isinstance(node, Solution):
+            lengths = [values_of(each) for each in reversed(node.args[1].limits)]
+            for index, end in zip(node.args[2:], lengths, strict=True):
+                low, high = Spans(sizes, arrays, around, tight=True).of(index)
+                count = int(end.xreplace(numbers))
+                if low < 0 or high >= count:
+                    place = text_of(index)
+                    problem = f"the index {place} of a solution of {count} elements"
+                    raise FormulaError(f"{problem} goes from {low} to {high}", formula)
+        for part in node.args:
+            visit(part, around)
+
+    for table in expression.atoms(Table):
+        needed += math.prod(
+            int(values_of(each).xreplace(numbers)) for each in table.limits
+        )
+    if _COPIES * 8 * needed > room:
+        problem = f"matrices of {needed:,} elements are more than this process can have"
+        raise InputError(problem)
+    if needed:
+        visit(expression, ())
+
+
+_COPIES = 3  # of a matrix: its slopes, and room to work in

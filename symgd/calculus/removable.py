@@ -196,20 +196,23 @@ def _candidates(node: sp.Expr) -> Iterator[sp.Expr]:
     for power in sorted(node.atoms(sp.Pow), key=sp.default_sort_key):
         if not (power.exp.is_number or power.base.is_number):
             yield power.exp * sp.log(power.base)
+        elif power.base.is_Add and power.exp.is_Rational and power.exp.q > 1:
+            yield power.base.as_coeff_Add()[1]
 
 
 def _split(kind: Any, parts: Sequence[sp.Expr], u: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     """Return factors or terms as functions of an expression, and the others."""
     inside, rest = [], []
+    powers = u.as_powers_dict() if isinstance(u, sp.Mul) else {}
     times = 0  # what power of the expression its factors divide by
     for part in parts:
         if (known := _in_terms_of(part, u)) is not None:
             inside.append(known)
             continue
         base, exponent = part.as_base_exp()
-        divides = isinstance(u, sp.Mul) and base in u.args
-        if kind is sp.Mul and divides and exponent.is_Integer:
-            times = max(times, -int(exponent))
+        times_by = -exponent / powers[base] if base in powers else sp.S.Zero
+        if kind is sp.Mul and times_by.is_Integer:
+            times = max(times, int(times_by))
         rest.append(part)
     if times:
         inside.append(T**-times)
@@ -223,6 +226,8 @@ def _in_terms_of(node: sp.Expr, u: sp.Expr) -> sp.Expr | None:
         return node
     if (linear := _linear(node, u)) is not None:
         return linear
+    if (power := _power(node, u)) is not None:
+        return power
     if isinstance(node, sp.Pow):
         base, exponent = node.args
         if isinstance(u, sp.Mul) and exponent * sp.log(base) == u:
@@ -236,10 +241,14 @@ def _in_terms_of(node: sp.Expr, u: sp.Expr) -> sp.Expr | None:
         known = _in_terms_of(inner, u)
         return None if known is None else node.xreplace({inner: known})
     if isinstance(node, (sp.Add, sp.Mul, *_ANALYTIC)):
-        found = [_in_terms_of(part, u) for part in node.args]
-        parts = [part for part in found if part is not None]
-        if len(parts) < len(found):
-            return None
+        found = {part: _in_terms_of(part, u) for part in node.args}
+        parts = [part for part in found.values() if part is not None]
+        if left := [part for part, known in found.items() if known is None]:
+            # As of u = k*x in k*x*cos(k*x).
+            power = _power(sp.Mul(*left), u) if node.is_Mul else None
+            if power is None:
+                return None
+            parts.append(power)
         if isinstance(node, expm1):
             return sp.exp(parts[0]) - 1
         if isinstance(node, log1p):
@@ -258,6 +267,21 @@ def _linear(node: sp.Expr, u: sp.Expr) -> sp.Expr | None:
     if any(mine[name] != slope * other[name] for name in names):
         return None
     return slope * T + mine.get(sp.S.One, 0) - slope * other.get(sp.S.One, 0)
+
+
+def _power(node: sp.Expr, u: sp.Expr) -> sp.Expr | None:
+    """Return a*T**p where a node is a*u**p, and u a product."""
+    if not (isinstance(u, sp.Mul) and isinstance(node, (sp.Mul, sp.Pow))):
+        return None
+    (a, mine), (b, other) = node.as_coeff_Mul(), u.as_coeff_Mul()
+    powers, units = mine.as_powers_dict(), other.as_powers_dict()
+    if set(powers) != set(units):
+        return None
+    exponents = {powers[base] / units[base] for base in units}
+    exponent = exponents.pop()
+    if exponents or not exponent.is_Integer:
+        return None
+    return a / b**exponent * T**exponent
 
 
 def _is_undefined(template: sp.Expr) -> bool:

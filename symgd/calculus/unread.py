@@ -10,7 +10,7 @@ from collections.abc import Iterable, Set
 
 import sympy as sp
 
-from symgd.calculus.program import Gather, Let, Nest, Program, Region, Step
+from symgd.calculus.program import Dense, Gather, Let, Nest, Program, Region, Step
 
 
 def without_unread(program: Program) -> Program:
@@ -26,6 +26,8 @@ def without_unread(program: Program) -> Program:
 
 def symbols_read(step: Step) -> set[sp.Symbol]:
     """Return all symbols that a step reads."""
+    if isinstance(step, Dense):
+        return set()
     if isinstance(step, Let):
         return symbols_of([step.value])
     if isinstance(step, Gather):
@@ -48,6 +50,8 @@ def _kept(steps: Iterable[Step], read: Set[sp.Symbol]) -> tuple[Step, ...]:
 
 def _narrowed(step: Step, read: Set[sp.Symbol]) -> Step | None:
     """Return what of a step is read; None if nothing is."""
+    if isinstance(step, Dense):
+        return step
     if isinstance(step, Let):
         return step if step.name in read else None
     if isinstance(step, Gather):

@@ -36,6 +36,13 @@ Math = Annotated[
         "without a fused multiply-add."
     ),
 ]
+Float32 = Annotated[
+    bool,
+    typer.Option(
+        "--float32",
+        help="In C, all numbers are float, for processors without double precision.",
+    ),
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option(
@@ -76,6 +83,7 @@ class ExportOptions(MethodOptions):
     bounds: Bounds = None
     name: Name = None
     math: Math = "own"
+    float32: Float32 = False
     target: Target = None
     cpu: Cpu = None
 
@@ -103,6 +111,7 @@ def export(options: ExportOptions) -> None:
         bounds=option_texts.bounds(options.bounds),
         name=options.name,
         math=options.math,
+        float32=options.float32,
         target=options.target,
         cpu=options.cpu,
         **values,

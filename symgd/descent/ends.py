@@ -54,6 +54,8 @@ class Ending(NamedTuple):
         Newton's step, if there is any, leads on.
     least : bool
         Whether f is as low there as its squares allow.
+    at_most : float
+        What Newton's step would lower f by at most, where only that is known.
     """
 
     verdict: int
@@ -65,6 +67,7 @@ class Ending(NamedTuple):
     evaluations: int = 0
     weak: bool = False
     least: bool = False
+    at_most: float = math.nan
 
 
 def examined(run: Run, close: float) -> Ending:
@@ -354,7 +357,11 @@ def _by_curvature(run: Run, close: float) -> Ending:
     hessian = run.objective.quick_hessian()
     if hessian is None:
         steep = run.norm > TIGHT * min(1.0, run.steepest) and math.isfinite(close)
-        return Ending(layout.INEXACT) if steep else _felt(run)
+        if steep and close != AT_ROUNDING:
+            return Ending(layout.INEXACT)
+        felt = _felt(run)
+        inexact = steep and felt.verdict == layout.UNKNOWN
+        return felt._replace(verdict=layout.INEXACT) if inexact else felt
     if run.examiner is None or run.examiner.hessian is not hessian:
         run.examiner = Examiner(run, hessian)
     end: Ending = run.examiner.of(run, close)
@@ -368,9 +375,14 @@ def _felt(run: Run) -> Ending:
     point = run.x, run.fun, run.gradient[:]
     sides = run.bounds.lower, run.bounds.upper
     kernel = run.objective.kernel("evaluation")
-    ways = kernel, run.parameters, point, sides
-    found = lower_nearby(*ways, run.first, run.settings.slope)
-    verdict = layout.LOWER if found.fun < math.inf else layout.UNKNOWN
+    found = lower_nearby(
+        *(kernel, run.parameters, point, sides, run.origin or run.far_origin),
+        *(run.first, run.settings.slope, run.objective.is_smooth, run.evaluations),
+    )
+    verdict = layout.SADDLE if found.saddle else layout.UNKNOWN
+    if found.fun < math.inf:
+        verdict = layout.LOWER
     if verdict == layout.UNKNOWN and is_on_plateau(run):
         verdict = layout.FLAT
-    return Ending(verdict, math.nan, math.nan, *found)
+    lower = found.fun, found.x, found.gradient, found.evaluations
+    return Ending(verdict, math.nan, math.nan, *lower, at_most=found.promised)

@@ -391,6 +391,21 @@ def begun_at(run: Run, x: array[float], limits: Bounds) -> tuple[int, array[floa
     return status, x
 
 
+def _begun_near(run: Run, x: array[float]) -> tuple[int, array[float], str] | None:
+    """Begin a run where float64 can compute f, near a start where only digits can."""
+    from symgd.objectives.beyond_float64 import starts_near
+
+    if run.objective.constraints is not None:
+        return None
+    blame = run.blame()
+    for point in starts_near(run.objective, x, (run.lower, run.upper)):
+        there = array("d", point)
+        if there != x and (status := run.begin_in_time(there)) != Status.DIVERGED:
+            return status, there, f"near the one given, at which {blame} in float64"
+    run.begin_in_time(x)
+    return None
+
+
 def find_start(
     run: Run, x0: Any, limits: Bounds, rng: Seed
 ) -> tuple[int, array[float], str]:
@@ -416,7 +431,10 @@ def find_start(
             arguments.generator(rng)  # which it doesn't take; but it must be one
         x, source = _read_start(run, x0)
         status, x = begun_at(run, x, limits)
-        if status == Status.DIVERGED:
+        refused = status == Status.DIVERGED and run.t <= 0  # else it has come that far
+        if refused and (near := _begun_near(run, x)) is not None:
+            return near
+        if refused:
             shown = range(min(len(x), 10))
             where = ", ".join(f"{space[k]} = {x[k]!r}" for k in shown)
             where += ", ..." if len(x) > 10 else ""

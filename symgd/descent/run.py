@@ -43,6 +43,7 @@ FARTHEST = 2**53  # iterations that a run can have come
 NOISE = 4e-15  # a part of f that can't be measured
 TIGHTER = 1e-3  # of the norm, asked for where more is left to gain
 SETTLED = 0.1  # of the norm at the start
+WITHOUT_CURVATURE = 1e100  # what a step promises where no curvature limits it
 LEFT = 10.0  # times what counts as an improvement, where patience is lost
 REMEMBERED = 2**20  # variables of an iterate that is kept, at most
 
@@ -86,7 +87,9 @@ class Run:
         self.excused = 0.0  # likewise on what no limit counts
         self.stopped_by = "interrupted"
         self.is_torn = False  # in the middle of an iteration, as one was cut short
-        self.origin = floats(n if n <= QUICK_VARIABLES else 0)
+        few = n <= QUICK_VARIABLES
+        self.origin = floats(n if few else 0)
+        self.far_origin = floats(0 if few or n > REMEMBERED else n)  # of many variables
         self.begun = floats(3)  # value, norm and sum of sizes at the start
         self.ending: Ending | None = None
         self.examiner: Examiner | None = None  # where ends have been looked at
@@ -173,8 +176,8 @@ class Run:
         record.every = settings.every
         settings.put_into(record)
         record.best, record.reach = math.inf, 1.0
-        if self.origin:
-            self.origin[:] = array("d", x)
+        if kept := self.origin or self.far_origin:
+            kept[:] = array("d", x)
         self.begun[0] = math.nan
         return self.advance(0)
 
@@ -341,8 +344,8 @@ class Run:
         sides = self.bounds.lower, self.bounds.upper
         first_norm = projected_norm(origin, slope, *sides)
         self.begun[:] = array("d", [first, first_norm, size_of(origin)])
-        if self.origin:
-            self.origin[:] = origin
+        if kept := self.origin or self.far_origin:
+            kept[:] = origin
         if self.remembers and first < fun:
             self.lowest = Seen(origin, first, 0)
         self.record.gtol = self.settings.gtol
@@ -371,7 +374,7 @@ class Run:
             "slots": self.slots,
             "gradient": self.gradient,
             "recorded": self.recorded,
-            "origin": self.origin,
+            "origin": self.origin or self.far_origin,
             "begun": self.begun,
         }
 
@@ -595,7 +598,8 @@ def gradient_told(norm: float, gtol: float, bounded: bool) -> str:
 
 def left_told(end: Ending | None, settings: Settings) -> str:
     """Say what is left to gain, where that decided."""
-    if end is None or not settings.relative or math.isnan(end.promised):
+    known = end is not None and end.promised < WITHOUT_CURVATURE
+    if end is None or not (settings.relative and known):
         return ""
     changes = "lowers" if settings.sign > 0 else "raises"
     gain = f"{changes} f by {end.promised:.1g}"

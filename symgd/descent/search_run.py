@@ -27,6 +27,7 @@ from symgd.descent.run import (
     NOISE,
     TIGHTER,
     Run,
+    all_finite,
     floats,
     gradient_told,
     is_held,
@@ -144,7 +145,7 @@ class SearchRun(Run):
         status = self._by_what_it_is(status)
         if not self.bounded or status not in ENDS:
             return status
-        if (lower := self._on_bounds()) is None and status in LOST:
+        if (lower := self._on_bounds(status)) is None and status in LOST:
             lower = self._beside_bounds()
         if self._leaves_for(lower):
             return self._goes_on(self.settings.gtol)
@@ -163,7 +164,7 @@ class SearchRun(Run):
         close = self.close if status == Status.CONVERGED else AT_ROUNDING
         end = examined(self, close)
         seen = BEYOND_MEASURE * (abs(self.fun) + max(0.0, self.first - self.fun))
-        spent = end.promised <= seen
+        spent = not end.promised > seen
         if end.verdict == layout.FLAT and spent and self._is_a_ratio():
             end = end._replace(verdict=layout.EXACT)
         self.ending = end
@@ -179,19 +180,22 @@ class SearchRun(Run):
             return self._converged(end)
         return self._out_of_steps(status, end)
 
-    def _on_bounds(self) -> LowerPoint | None:
+    def _on_bounds(self, status: int) -> LowerPoint | None:
         """Return the point on bounds that are as near as rounding, if f is lower there.
 
-        Where its slope is infinite, f falls by much on the last bit of the way.
+        Where its slope is infinite, f falls by much on the last bit of the way. What is
+        lost beside them needn't be higher.
         """
         there, each = self.x, zip(self.x, self.lower, self.upper, strict=True)
         for k, (x, low, high) in enumerate(each):
-            near = AT_BOUND * max(abs(x), abs(x - self.origin[k])) if self.origin else 0
+            width = min(1.0, high - low) if status in LOST else 0.0
+            size = max(abs(x), abs(x - self.origin[k]), width) if self.origin else 0.0
+            near = AT_BOUND * size
             if 0.0 < x - low <= near:
                 there[k] = low
             elif 0.0 < high - x <= near:
                 there[k] = high
-        return self._if_lower(there)
+        return self._if_lower(there, status in LOST)
 
     def _beside_bounds(self) -> LowerPoint | None:
         """Return a point off bounds at which f falls steeply, if it is lower there.
@@ -221,25 +225,41 @@ class SearchRun(Run):
                     return lower
         return None
 
-    def _if_lower(self, there: array[float]) -> LowerPoint | None:
+    def _if_lower(
+        self, there: array[float], or_equal: bool = False
+    ) -> LowerPoint | None:
         """Return f, a point, and slopes if they are numbers; None if f isn't lower."""
         if there == self.x:
             return None
-        slopes = floats(self.n)
-        kernel = self.objective.kernel("evaluation")
-        f = kernel(*map(address, (there, self.parameters, slopes)))
-        self.record.evaluations += 1
-        if not f < self.fun - NOISE * abs(self.fun):
+        f, slopes = self._known_at(there)
+        lower = f < self.fun - NOISE * abs(self.fun)
+        if not (lower or (or_equal and f == self.fun)):
             return None
         ends = zip(there, slopes, self.lower, self.upper, strict=True)
         usable = all(math.isfinite(end[1]) or is_held(*end) for end in ends)
         return f, there, slopes if usable else None
 
+    def _known_at(self, there: array[float]) -> tuple[float, array[float]]:
+        """Return value and slopes at a point, which may be limits."""
+        slopes = floats(self.n)
+        kernel = self.objective.kernel("evaluation")
+        f = float(kernel(*map(address, (there, self.parameters, slopes))))
+        self.record.evaluations += 1
+        if self.objective.arrays is None and not all_finite(array("d", [f, *slopes])):
+            import numpy as np
+
+            from symgd.objectives.beyond_float64 import mended
+
+            numbers = np.array(there), f, np.asarray(slopes)
+            f = mended(self.objective, "evaluation", *numbers)
+        return f, slopes
+
     def _is_a_ratio(self) -> bool:
         """Return whether f is the same along the ray through the point, and not beside.
 
-        Rayleigh's quotient and Sharpe's ratio depend on directions only. Beside the ray
-        of their minimum they fall along it, by ever less: that is no tail. On a
+        Rayleigh's quotient and Sharpe's ratio depend on directions only, and so does
+        where ``sqrt(x**2 + y**2) - x`` is least, whose rounding grows with x. Beside
+        that ray they fall along it, by ever less: that is no tail. On a
         plateau f is the same beside the ray, too; in a tail it is higher where the run
         began.
         """
@@ -248,11 +268,13 @@ class SearchRun(Run):
         if self.n == 1 or not (fallen > BEYOND_MEASURE * abs(self.fun) and square):
             return False
         noise = NOISE * (abs(self.fun) + fallen)
-        begun = sum(a * b for a, b in zip(x, self.origin, strict=True)) / square
+        origin = self.origin or self.far_origin or x
+        begun = sum(a * b for a, b in zip(x, origin, strict=True)) / square
         sizes = (*SIZES, *(part * begun for part in PARTS), (1.0 + begun) / 2.0)
-        ray = (array("d", (size * each for each in x)) for size in sizes if size > 0.0)
-        if not all(abs(self._value_at(there) - self.fun) <= noise for there in ray):
-            return False
+        for size in (each for each in sizes if each > 0.0):
+            change = self._value_at(array("d", (size * e for e in x))) - self.fun
+            if not abs(change) <= noise * max(1.0, size):
+                return False
         largest = max(map(abs, x))
         for k in range(self.n):
             beside = array("d", x)
@@ -288,7 +310,7 @@ class SearchRun(Run):
         kernel, parameters, point, sides = self._around()
         around = kernel, parameters, point, sides, self.first - self.fun
         tail = not self.origin and falls_outward(*around)
-        return self._in_tail(end) if tail else int(status)
+        return self._in_tail(end) if tail and not self._is_a_ratio() else int(status)
 
     def _unless_it_falls_on(
         self, status: Status, end: Ending, surfaces: Sequence[Surface] = ()
@@ -307,7 +329,9 @@ class SearchRun(Run):
         lower = self._lower_on_the_way() if self._ran_away else None
         if lower is not None and self._leaves(*lower):
             return self._goes_on(self.settings.gtol)
-        if lower is not None or self._falls_on(surfaces) or self._is_lost(end):
+        falls = lower is not None or self._falls_on(surfaces) or self._is_lost(end)
+        # Beside a level ray f falls along it, in digits that float64 doesn't have.
+        if falls and (lower is not None or not self._is_a_ratio()):
             return self._in_tail(end)
         return int(status)
 
@@ -539,6 +563,7 @@ class SearchRun(Run):
             smooth = status == Status.STALLED and reach <= SMOOTH * abs(self.fun)
             small = min(self.settings.gtol, SMALL * self.steepest)
             smooth = smooth or self.norm <= small
+            smooth = smooth or end.at_most <= max(BEYOND_MEASURE * abs(self.fun), spent)
             smooth = smooth or promised_by_products(self) <= spent
         elif end.promised == 0.0 and self._is_steep:
             smooth = False  # second derivatives have left float64

@@ -16,7 +16,6 @@ from symgd.lowering.made_up import MadeUp
 from symgd.objectives.arrays import Arrays
 from symgd.objectives.objective import Objective
 
-LOOPS = (".c", ".o", ".so", ".wasm")  # suffixes of what has loops over data
 ROWS = (2 * 2048 + 11, 2 * 16 + 11, 11)  # of data that are made up, by nested loops
 MOST = 10_000  # coordinates: all are on the stack
 
@@ -31,10 +30,9 @@ def travelling_arrays(objective: Objective, path: Path) -> Objective:
     """
     arrays = objective.arrays
     assert arrays is not None
-    if path.suffix.lower() not in LOOPS:
-        known = ", ".join(LOOPS)
-        problem = f"sums over arrays are written as C and machine code only, {known}"
-        raise InputError(f"{problem}: or write out a formula of single numbers")
+    if path.suffix.lower() == ".html":
+        problem = "a page draws formulas of single numbers, and this has arrays"
+        raise InputError(f"{problem}: .js has its sums, value, gradient and rules")
     if arrays.shapes is None:
         raise arrays.unknown_sizes()
     if arrays.partitions is not None:
@@ -45,6 +43,9 @@ def travelling_arrays(objective: Objective, path: Path) -> Objective:
     if chosen := sorted(structure.index_arrays(arrays.expression)):
         problem = f"{chosen[0]!r} holds indices, and in an exported file nothing"
         raise InputError(f"{problem} would check them")
+    if arrays.layout.factors:
+        problem = "det, inv and solve of more than 4 rows can't be exported"
+        raise InputError(f"{problem}: what factors the matrix is part of symgd")
     if arrays.ends:
         problem = "an index that only a condition keeps inside of its array can't be"
         raise InputError(f"{problem} exported: give the sum the range in which it is")

@@ -18,6 +18,8 @@ def modules_of(asked: Request) -> dict[str, Any]:
     texts = {"evaluation": objective.module_text("evaluation")}
     if formula.curvature is not None:
         texts["second"] = objective.module_text("hessian")
+    if formula.product is not None:
+        texts["along"] = objective.module_text("product")
     modules = {name: machine.parsed(text) for name, text in texts.items()}
     if asked.rule is not None:
         schedules = [v if isinstance(v, str) else None for v in asked.values.values()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
+from symgd.calculus.program import Program
 from symgd.descent.optimize import minimize
-from symgd.descent.settings import needs_a_rule, refuse_constraints
+from symgd.descent.settings import needs_a_rule
 from symgd.errors import FormulaError, InputError
 from symgd.exporting.arrays_out import made_up, travelling_arrays, words_of
 from symgd.language.formula import text_of
@@ -54,6 +57,8 @@ class Request:
         Whether the default method is asked for.
     bounds : sequence of (lower, upper) or None
         Of all variables, for the rule; None without any.
+    single : bool
+        Whether numbers are floats of single precision.
     """
 
     objective: Objective
@@ -63,6 +68,7 @@ class Request:
     name: str
     is_auto: bool = False
     bounds: Pairs | None = None
+    single: bool = False
 
     @property
     def formula(self) -> TravellingFormula:
@@ -72,8 +78,19 @@ class Request:
         if f.arrays is not None:
             named = text, list(f.space), f.parameters
             loops = words_of(f.arrays), f.arrays.program()
-            return TravellingFormula(*named, None, None, [], *loops)
-        return TravellingFormula.of(f.native, text, f.variables, f.parameters)
+            return TravellingFormula(*named, None, None, [], *loops, self._product)
+        multiplies = self.rule is not None and self.rule.asks_for("hvp")
+        known = text, f.variables, f.parameters, multiplies
+        return TravellingFormula.of(f.native, *known)
+
+    @property
+    def _product(self) -> Program | None:
+        """The loops of the Hessian's product; None where it isn't defined."""
+        assert self.objective.arrays is not None
+        try:
+            return self.objective.arrays.product_program()
+        except FormulaError:
+            return None
 
     @property
     def method(self) -> TravellingRule | None:
@@ -86,7 +103,7 @@ class Request:
     def checks(self) -> Checks:
         """Return what symgd's own code gives, at some points and for a descent."""
         if self.objective.arrays is None:
-            points = _points(self.objective, POINTS)
+            points = _points(self.objective, POINTS, self.single)
             return Checks(points, self._run(points[0][0]))
         f, data = made_up(self.objective)
         assert f.arrays is not None
@@ -109,10 +126,11 @@ class Request:
         return list(start), end.nit, end.x.tolist(), end.fun
 
 
-def _points(f: Objective, count: int) -> list[Any]:
-    """Return points, those first where all is finite."""
-    rng = np.random.default_rng(0)
-    tried = (_at(f, rng.normal(0.0, 2.0, len(f.space))) for _ in range(TRIED))
+def _points(f: Objective, count: int, single: bool = False) -> list[Any]:
+    """Return points, those first where all is finite; of floats if they are single."""
+    rng, kind = np.random.default_rng(0), np.float32 if single else np.float64
+    drawn = (rng.normal(0.0, 2.0, len(f.space)) for _ in range(TRIED))
+    tried = (_at(f, x.astype(kind).astype(float)) for x in drawn)
     found: list[Any] = []
     others: list[Any] = []
     for point in tried:
@@ -124,11 +142,14 @@ def _points(f: Objective, count: int) -> list[Any]:
 
 
 def _at(f: Objective, x: Any) -> tuple[Any, float, Any, Any]:
-    """Return a point with value, gradient, and Hessian: [] if it is large, or none."""
-    if len(x) > LARGEST or f.arrays is not None:
+    """Return a point with value, gradient, and Hessian: [] if it is large, or none.
+
+    With arrays it is the Hessian's product with the point.
+    """
+    if len(x) > LARGEST and f.arrays is None:
         return x.tolist(), f.value(x), f.grad(x).tolist(), []
     try:
-        hessian = f.hess(x).ravel().tolist()
+        hessian = (f.hess(x).ravel() if f.arrays is None else f.hessp(x, x)).tolist()
     except FormulaError:
         hessian = []
     return x.tolist(), f.value(x), f.grad(x).tolist(), hessian
@@ -149,7 +170,12 @@ def request(
     InputError
         If it can't be written.
     """
-    refuse_constraints(objective, "an exported file")
+    if objective.constraints is not None:
+        raise InputError(
+            "an exported file can't keep to constraints: of one variable they are "
+            "bounds=, others may be penalties in the formula, 1e3*(x + y - 10)**2; or "
+            "call minimize"
+        )
     if objective.arrays is not None:
         objective = travelling_arrays(objective, path)
     if method is None:
@@ -174,8 +200,6 @@ def request(
             raise needs_a_rule(objective.iteration)
         return Request(objective, path, None, {}, _name(name, path), is_auto=True)
     rule, values = _rule_of(method, hyperparameters)
-    if path.suffix.lower() not in MACHINE:
-        refuse_calls(rule, "such a file", "hvp")
     if not objective.space.is_plain:  # here a coordinate is an array of its own
         refuse_calls(rule, "a file with arrays", *OF_ARRAYS)
     if objective.iteration is not None:
@@ -187,6 +211,29 @@ def request(
     pairs = list(zip(limits.lower, limits.upper, strict=True))
     within = pairs if limits.finite else None
     return Request(objective, path, rule, values, _name(name, path), bounds=within)
+
+
+def in_single(asked: Request) -> Request:
+    """Return the same in single precision.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if asked.path.suffix.lower() != ".c":
+        raise InputError(
+            "float32 is about .c only: machine code, .js and .py compute in float64"
+        )
+    if asked.objective.arrays is not None:
+        raise InputError("float32 is for formulas of single numbers: sums are float64")
+    if asked.objective.expression.has(sp.besselj):
+        problem = "Bessel functions aren't written in float32"
+        raise InputError(f"{problem}: their recurrence leaves its range")
+    if asked.rule is not None and asked.rule.asks_for("noise"):
+        problem = f"rule {asked.rule.name!r} draws noise(), which isn't written in"
+        raise InputError(f"{problem} float32: it is made of words of 64 bits")
+    return dataclasses.replace(asked, single=True)
 
 
 def _rule_of(method: Any, given: Mapping[str, Any]) -> tuple[Rule, dict[str, Any]]:

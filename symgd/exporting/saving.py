@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from symgd.errors import InputError
-from symgd.exporting.request import MACHINE, Request, request
+from symgd.exporting.request import MACHINE, Request, in_single, request
 from symgd.native.replacing import replacing
 from symgd.objectives.meant import objective_of
 
@@ -28,6 +28,7 @@ def export(
     bounds: Any = None,
     name: str | None = None,
     math: str = "own",
+    float32: bool = False,
     target: str | None = None,
     cpu: str | None = None,
     **hyperparameters: Any,
@@ -44,7 +45,7 @@ def export(
     Parameters
     ----------
     objective : str, SymPy expression or Objective
-        Of arrays there are C and machine code only; data aren't written, but told of.
+        Data of sums aren't written, but given to what is.
     path : str or Path
     method : str or Rule, optional
         An update rule, whose hyperparameters follow as keywords. Of machine code also
@@ -57,6 +58,9 @@ def export(
     math : {"own", "libm"}
         Of C: whether elementary functions are symgd's own, with the same bits, or the
         C library's, for machines without a fused multiply-add.
+    float32 : bool
+        Of C: whether all numbers are ``float``, for processors whose unit for floats
+        has no double precision. Elementary functions are then the C library's.
     target : str, optional
         Of an object file: the machine, such as "aarch64-linux-gnu"; by default this.
     cpu : str, optional
@@ -96,6 +100,7 @@ def export(
     given = objective_of(objective)
     options = FileOptions(math, target, cpu)
     asked = request(given, path, method, name, hyperparameters, bounds)
+    asked = in_single(asked) if float32 else asked
     contents = write(asked, options)
     for file, content in contents.items():
         _save(file, content)
@@ -131,6 +136,7 @@ def _c(asked: Request, options: FileOptions) -> Files:
         asked.name,
         header.name,
         libm=options.math == "libm",
+        single=asked.single,
     )
     return dict(zip((asked.path, header), texts, strict=True))
 

@@ -13,13 +13,15 @@ from symgd.descent import settings as arguments
 from symgd.descent.settings import Seed
 from symgd.errors import InputError, unknown_name
 from symgd.fitting import losses
+from symgd.fitting.dips import Dips
 from symgd.fitting.fit_run import FitRun
-from symgd.fitting.levenberg_marquardt import Limits
+from symgd.fitting.levenberg_marquardt import End, Limits, Point
 from symgd.fitting.likelihoods import forbidden
 from symgd.fitting.pooling import Pool
 from symgd.fitting.quantiles import of_sample
 from symgd.fitting.regression import Regression
 from symgd.fitting.starts import Search
+from symgd.fitting.verdict import is_poor
 from symgd.native.status import Status
 from symgd.objectives import points
 from symgd.objectives.numbers_given import named as with_names
@@ -62,16 +64,20 @@ def placed(
 ) -> tuple[array[float], str]:
     """Return where a run begins, of which perhaps something is known, and why there."""
     regression, found, start = run.regression, "given", known
+    sought = regression.with_loss(losses.read("absolute", {})) if scaled else regression
     if any(map(math.isnan, known.tolist())):
         source = arguments.generator(rng)
         near = _near(pool, known, *run.sides, source)
-        search = Search(regression, known, *run.sides, source, near)
+        search = Search(sought, known, *run.sides, source, near)
         best, run.cut = search.best(), search.cut
         if best is None or not regression.gauss_newton(best).finite:
             raise InputError(_nowhere_finite(regression, best))
         start, found = best, described(search, rng)
-    if scaled:
-        run.rescale(_scale(regression, start, *run.sides))
+        if scaled and not run.cut:
+            start = _least(sought, start, *run.sides).x
+            run.rescale(_scale(sought, start))
+    elif scaled:
+        run.rescale(_scale(sought, _best(sought, start, *run.sides, rng)))
     return array("d", start.tolist()), found
 
 
@@ -104,8 +110,10 @@ def _row(regression: Regression, row: int) -> str:
     return ", ".join(at)
 
 
-def described(search: Search, rng: Seed) -> str:
+def described(search: Search | Dips, rng: Seed) -> str:
     """Say how a start was found."""
+    if isinstance(search, Dips):
+        return "along one parameter after the other"
     names = search.whole.variables
     linear = ", ".join(names[p] for p in search.linear)
     jumps = ", ".join(names[p] for p in search.jumps)
@@ -174,13 +182,35 @@ def another(
     return Search(regression, unknown, *sides, source, points)
 
 
-def _scale(
-    regression: Regression, x: np.ndarray, lower: np.ndarray, upper: np.ndarray
-) -> float:
-    """Return a robust standard deviation of the residuals, after the absolute loss."""
-    absolute = regression.with_loss(losses.read("absolute", {}))
-    point = absolute.minimize(x, lower, upper, Limits(1e-8, 1000)).point
-    sizes = abs(absolute.residuals(point.x))
-    least = 1e-12 * float(abs(regression.target).max())
-    scale = NORMAL_MAD * of_sample(sizes, regression.weight, 0.5)
+def _best(
+    absolute: Regression, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, rng: Seed
+) -> np.ndarray:
+    """Return the least sum from a start, or from another one where that is poor.
+
+    The scale of a fit isn't to depend on where it begins.
+    """
+    point = _least(absolute, x, lower, upper)
+    end = End(point.x, point.fun, Status.CONVERGED, "", 0, 0, 0.0, "")
+    free = (point.x > lower) & (point.x < upper)
+    if not is_poor(absolute, end, free):
+        return point.x
+    unknown, source = np.full_like(x, math.nan), arguments.generator(rng)
+    found = Search(absolute, unknown, lower, upper, source, [x]).best()
+    if found is None:
+        return point.x
+    other = _least(absolute, found, lower, upper)
+    return other.x if other.fun < point.fun else point.x
+
+
+def _least(
+    absolute: Regression, x: np.ndarray, lower: np.ndarray, upper: np.ndarray
+) -> Point:
+    return absolute.minimize(x, lower, upper, Limits(1e-8, 5000)).point
+
+
+def _scale(absolute: Regression, x: np.ndarray) -> float:
+    """Return a robust standard deviation of residuals, those of the absolute loss."""
+    sizes = abs(absolute.residuals(x))
+    least = 1e-12 * float(abs(absolute.target).max())
+    scale = NORMAL_MAD * of_sample(sizes, absolute.weight, 0.5)
     return max(scale, least) or 1.0

@@ -30,6 +30,7 @@ GTOL, ITERATIONS = 1e-8, 200  # of each descent
 # Lengths of steps, by what they change of the residuals:
 AT_ROW = 1e-9  # from a bend to a row it is at
 BESIDE = 1e-6  # far enough from a row for the slope on that side
+JUMP = 1e3 * BESIDE  # of a sum: more than any slope makes of it there
 LEVEL = 1e-5  # a slope, as a cosine, that is 0
 INDEPENDENT = 1e-6  # of a way, which it has beside others
 PLACES, PLACES_OF_TWO = 24, 9  # of bends among the rows
@@ -87,6 +88,8 @@ class Bends:
             tried += 1
             if (value := self._value(there)) < LOWER * fun:
                 x, fun, ends = there, value, self._ends(there)
+        if _offset(self.regression.gauss_newton(x)) <= GTOL:
+            return None if x is self.x else x
         for there in self._at_rows(x):
             offset = self.offset(there) if self._value(there) <= SAME * fun else None
             if offset is not None and offset <= GTOL:
@@ -243,7 +246,9 @@ class Bends:
                 there = x + BESIDE * side / units
                 point = self.regression.gauss_newton(there)
                 slope = float(point.gradient / units @ side)
-                steep = slope < -LEVEL * math.sqrt(at.size)
+                # Beyond a jump up, what slopes there doesn't matter.
+                near = point.fun <= (1.0 + JUMP) * at.fun
+                steep = near and slope < -LEVEL * math.sqrt(at.size)
                 falls = steep or not point.fun >= LOWER * at.fun
                 if not self._is_allowed(there) or falls:
                     return False

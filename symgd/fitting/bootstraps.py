@@ -26,8 +26,7 @@ from symgd.language.formula import Formula, symbol
 from symgd.language.plain import count as whole
 from symgd.language.text import aligned, number
 from symgd.many import pieces
-from symgd.native.threads import mapped
-from symgd.objectives.parallel import cores
+from symgd.native.threads import cores, mapped
 from symgd.objectives.points import Bounds
 from symgd.objectives.scattered.partitions import ROWS_STAY
 

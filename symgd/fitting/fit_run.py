@@ -19,6 +19,7 @@ from symgd.descent.run import NO_END, Run, floats, projected_norm
 from symgd.descent.settings import Settings
 from symgd.fitting import shares, verdict
 from symgd.fitting.bends import Bends
+from symgd.fitting.dips import Dips
 from symgd.fitting.goodness import attains_zero, is_met
 from symgd.fitting.levenberg_marquardt import (
     End,
@@ -71,7 +72,9 @@ class FitRun(Run):
         self._is_rough = False  # whether it is of some of the rows, and doesn't count
         self._is_own = True  # whether it is of the sum itself, and not of one beside it
         self.end: End | None = None
-        self.elsewhere: tuple[Search, np.ndarray] | None = None  # which led lower
+        self.elsewhere: tuple[Search | Dips, np.ndarray] | None = (
+            None  # which led lower
+        )
         self.note = ""
         self.cut = False  # whether Ctrl-C ended the search for its start
         self._turn = 0  # the row of the trace where another start is
@@ -172,7 +175,8 @@ class FitRun(Run):
         self.origin = array("d", x.tolist())
         self.end = self.elsewhere = self._kept = self.descent = None
         self.note, self._turn = "", 0
-        self.limits = Limits(self.settings.gtol, self.settings.maxiter)
+        given = self.settings
+        self.limits = Limits(given.gtol, given.maxiter, thorough=True)
         self.way = Way(self._steps(x), known)
         self._enter()
 
@@ -251,16 +255,27 @@ class FitRun(Run):
         """Yield one descent after the other, and return the end."""
         ended = yield from self.regression.path(x, *self.sides, self.limits)
         end = self._ended(ended)
-        if self.search is not None and self._is_poor(end):
-            end = yield from self._from_elsewhere(x, end)
+        if (search := self._elsewhere(x, end)) is not None:
+            end = yield from self._from_elsewhere(search, end)
         if self._has_bends(end):
             end = yield from self._beyond_bends(end)
         return verdict.judged(self.regression, end, ~self.held(end.x))
 
-    def _from_elsewhere(self, x: np.ndarray, end: End) -> Descents:
+    def _elsewhere(self, x: np.ndarray, end: End) -> Search | Dips | None:
+        """Return what finds another start, if it may lead lower than the given one."""
+        cut_short = end.status == Status.MAXITER and end.nit < LONG
+        if self.search is None or end.status in CUT or cut_short:
+            return None
+        if verdict.is_poor(self.regression, end, ~self.held(end.x)):
+            return self.search(self.regression, x)
+        if self.regression.scattered or not verdict.has_noise(self.regression, end):
+            return None
+        dips = Dips.beside(self.regression, end.x, *self.sides)
+        return dips if dips.is_possible else None
+
+    def _from_elsewhere(self, search: Search | Dips, end: End) -> Descents:
         """Descend from another start; return where that ends, if it is lower."""
-        assert self.search is not None
-        search, stopped = self.search(self.regression, x), Interrupts()
+        stopped = Interrupts()
         found = yield Looking(lambda: self._found(search, stopped))
         if found is None:
             return self._stopped(end) if stopped.answered else end
@@ -306,7 +321,9 @@ class FitRun(Run):
         few = regression.count <= verdict.SEEN and not regression.loss.smoothed
         return few and not is_met(regression, end.x, end.fun)
 
-    def _found(self, search: Search | Bends, stopped: Interrupts) -> np.ndarray | None:
+    def _found(
+        self, search: Search | Bends | Dips, stopped: Interrupts
+    ) -> np.ndarray | None:
         with stopped:
             try:
                 with raised_at_once():
@@ -328,12 +345,6 @@ class FitRun(Run):
         if not self.bounded:
             return np.zeros(self.n, dtype=bool)
         return (x == self.sides[0]) | (x == self.sides[1])
-
-    def _is_poor(self, end: End) -> bool:
-        cut_short = end.status == Status.MAXITER and end.nit < LONG
-        if end.status in CUT or cut_short:
-            return False
-        return verdict.is_poor(self.regression, end, ~self.held(end.x))
 
     def _ended(self, ended: Ended) -> End:
         """Say how a path has ended."""
@@ -483,6 +494,8 @@ def _is_better(end: End, other: End) -> bool:
 def _angle(offset: float, smoothed: bool) -> str:
     if smoothed:
         return f"the sum is at most {number(offset)} of itself above its least"
+    if offset >= 1.0:  # the sum bends down there, or isn't finite beside it
+        return "the residuals are far from orthogonal"
     return f"the residuals are at {number(offset)} (a cosine) from orthogonal"
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from symgd.fitting import shares
+from symgd.fitting.losses import NAMED
 from symgd.fitting.regression import Regression
 from symgd.fitting.spectrum import has_wave
 
@@ -14,7 +17,9 @@ TINY, EPSILON = 1e-300, 2.0**-52
 FEW = 8  # residuals, too few to have a structure
 BUMPS = 3, 5, 9, 17, 33  # rows
 OUTLYING, SURELY = 3.0, 5.0  # times the noise, a row; of a sum's, neighbours
-MEDIAN_OF_STEPS = 0.6745 * 2.0**0.5  # of normal noise
+MEDIAN = 0.6745  # of the sizes of normal noise
+MEDIAN_OF_STEPS = MEDIAN * 2.0**0.5
+SELDOM, RARELY = 2.0, 3.0  # standard deviations: neighbours alike, and opposite
 STRUCTURED = 1.0  # Durbin and Watson's number, 2 for independent residuals
 SLOW = 4, 8, 16, 32  # cosines, of at most a third of the rows
 LIKELY, CERTAIN = 2.0, 4.0  # standard deviations of a normal distribution
@@ -24,6 +29,9 @@ def is_met(regression: Regression, x: np.ndarray, fun: float) -> bool:
     """Return whether what is left is rounding."""
     if regression.loss.squares:
         return 2.0 * fun <= ROUNDING * regression.gauss_newton(x).floor
+    if regression.loss.name in NAMED:
+        target = regression.summed(shares.squares_about, 0.0)
+        return regression.squares_left(x) <= ROUNDING * EPSILON**2 * target
     if not attains_zero(regression):
         return fun == 0.0
     rows, largest = regression.extent.rows, regression.extent.largest
@@ -90,6 +98,9 @@ def is_structured(
     regression = regression.sample
     curve, slopes = regression.curve(x)
     rest = (regression.target - curve) / regression.sigma
+    if not (regression.loss.squares or regression.loss.pairs):  # that allow outliers
+        most = OUTLYING * median(abs(rest)) / MEDIAN
+        rest = np.minimum(np.maximum(rest, -most), most)
     slopes = slopes / regression.sigma[:, None]
     columns = regression.model_columns
     if columns:
@@ -99,12 +110,38 @@ def is_structured(
             phase = np.asarray(columns[0], dtype=np.float64)[order]
             if np.isfinite(rest).all() and has_wave(phase, rest):
                 return True
-    size = float(np.add.reduce(rest * rest))
+    if len(rest) < FEW:
+        return False
     steps = rest[1:] - rest[:-1]
-    apart = float(np.add.reduce(steps * steps))
-    alike = apart < STRUCTURED * size or apart > (4.0 - STRUCTURED) * size
+    alike = _are_alike(rest, steps, slopes)
     alike = alike or _slowness(rest, slopes, surely) > surely
-    return len(rest) >= FEW and (alike or _has_bump(rest, steps))
+    return alike or _has_bump(rest, steps)
+
+
+def _are_alike(rest: np.ndarray, steps: np.ndarray, slopes: np.ndarray) -> bool:
+    """Return whether Durbin and Watson's number is far from 2, and not by chance.
+
+    Its mean and variance are those it has after a fit with these slopes, as Durbin and
+    Watson give them: neighbours of few residuals are often opposite.
+    """
+    size = float(np.add.reduce(rest * rest))
+    apart = float(np.add.reduce(steps * steps))
+    if STRUCTURED * size <= apart <= (4.0 - STRUCTURED) * size or not size > 0.0:
+        return False
+    if not np.isfinite(slopes).all():
+        return True
+    count, parameters = slopes.shape
+    basis: np.ndarray = np.linalg.qr(slopes / (abs(slopes).max(axis=0) + TINY))[0]
+    once = np.diff(basis, axis=0)
+    twice = np.pad(once, ((1, 1), (0, 0)))
+    twice = twice[:-1] - twice[1:]  # what the sum of squared steps is a form in
+    inner = once.T @ once
+    freedom = max(1, count - parameters)
+    mean = (2.0 * (count - 1) - np.trace(inner)) / freedom
+    squares = 6.0 * count - 8.0 - 2.0 * np.sum(twice**2) + np.sum(inner**2)
+    variance = 2.0 * (squares - freedom * mean**2) / (freedom * (freedom + 2.0))
+    above = (apart / size - mean) / math.sqrt(max(variance, TINY))
+    return bool(above < -SELDOM or above > RARELY)
 
 
 def _slowness(rest: np.ndarray, slopes: np.ndarray, least: float = 0.0) -> float:

@@ -187,12 +187,16 @@ def symmetric(lower: np.ndarray, p: int) -> np.ndarray:
 
 @dataclass
 class Limits:
-    """When descents end, and how far they have come; one may follow another."""
+    """When descents end, and how far they have come; one may follow another.
+
+    Where they are to be ``thorough``, second derivatives are worth being compiled.
+    """
 
     gtol: float
     maxiter: int
     nit: int = 0
     nfev: int = 0
+    thorough: bool = False
 
 
 class Stage(NamedTuple):

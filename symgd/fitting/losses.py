@@ -37,6 +37,12 @@ NAMED = {
 SCORES = {"log_cosh": "tanh(r)"}  # where the derivative as it comes loses digits at 0
 DEFAULTS = {"huber": {"huber_delta": 1.345}, "absolute": {"smoothing": 0.0}}
 LIKELIHOODS = ("poisson", "binomial", "exponential")  # :mod:`.likelihoods` has them
+OF_SCIPY = {  # whose loss is of r**2, and twice as large
+    "linear": "'squared'",
+    "soft_l1": "the formula 'sqrt(1 + r**2) - 1'",
+    "cauchy": "the formula 'log(1 + r**2)/2'",
+    "arctan": "the formula 'atan(r**2)/2'",
+}
 SCALED = ("huber", "log_cosh")  # those that mean nothing without a scale
 
 
@@ -132,7 +138,10 @@ def _read(loss: Formula, given: Mapping[str, Any]) -> Loss:
         if loss not in NAMED:
             every = (*NAMED, *LIKELIHOODS)
             known = ", ".join(map(repr, every))
-            problem = f"unknown loss {loss!r}{guess(loss, every)}; accepted: {known}"
+            advice = (
+                f": give {OF_SCIPY[loss]}" if loss in OF_SCIPY else guess(loss, every)
+            )
+            problem = f"unknown loss {loss!r}{advice}; accepted: {known}"
             raise InputError(f"{problem}, or a formula in r, or in y and f")
         name, text = loss, NAMED[loss]
     value, score, curvature = _derivatives(text, SCORES.get(name, ""))

@@ -103,10 +103,11 @@ def read(
     kept = isinstance(model, (str, sp.Basic))
     by_name = {*declared, *(tie.name for tie in not_free)}
     meant = tuple(sorted(CONSTANTS.keys() & by_name))
+    if isinstance(model, str) and naming.is_parameter_e(model, (*names, *meant)):
+        meant = tuple(sorted({*meant, "E"}))
     of_model = _read if kept else _read.__wrapped__
     known = of_model(model, names, target, varying, loss, meant, not_free, labelled)
     if isinstance(model, str):
-        naming.warn_of_constant(model, (*names, *meant))
         naming.warn_of_misread(model, known.parameters, dict.fromkeys(by_name))
         idle = set(names) - {*known.columns, target}
         _warn_of_slips(sorted(set(known.parameters) - by_name), idle)

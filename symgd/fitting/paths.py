@@ -22,7 +22,7 @@ from symgd.native.status import Status
 
 MORE = 200  # iterations
 NEAR = 1e-3  # an offset that is small for a sample
-SOON = 10  # iterations
+SOON, SLOW = 10, 500  # iterations
 
 
 def path(bounded: BoundedSum, x: np.ndarray, limits: Limits) -> Path:
@@ -37,9 +37,11 @@ def path(bounded: BoundedSum, x: np.ndarray, limits: Limits) -> Path:
     if ended.status == Status.ABNORMAL:
         # Where a loss is straight it has no curvature, but rows have weights.
         some = dataclasses.replace(limits, maxiter=limits.nit + MORE)
-        point, _, _ = yield from by_products(bounded, ended.point.x, some)
+        other = yield from by_products(bounded, ended.point.x, some)
         limits.nit, limits.nfev = some.nit, some.nfev
-        ended = yield by_hessians(bounded, point.x, limits, point.floor)
+        if ended.offset == math.inf:  # as of x**1.2 in a row where x is 0
+            return other
+        ended = yield by_hessians(bounded, other.point.x, limits, point.floor)
     return ended
 
 
@@ -47,12 +49,32 @@ def _least_squares(bounded: BoundedSum, x: np.ndarray, limits: Limits) -> Path:
     ended, (regression, lower, upper) = None, bounded
     if regression.samples(limits.maxiter):
         ended = yield from _from_a_sample(bounded, x, limits)
-    ended = ended or (yield from by_products(bounded, x, limits))
+    ended = ended or (yield from _by_either(bounded, x, limits))
     point, _, status = ended
     if status in ENDED and is_ill_conditioned(point):
         at = (point.x, lower, upper, limits)
         return (yield Stage(regression.orthogonal, *at, of=regression))
     return ended
+
+
+def _by_either(bounded: BoundedSum, x: np.ndarray, limits: Limits) -> Path:
+    """Minimise by products; by Hessians where those are slow, or lead nowhere.
+
+    Products are no curvature where residuals are large beside how the model bends; and
+    where a column vanishes in the minimum, as at a vertex, its cosine tells nothing.
+    """
+    soon = dataclasses.replace(limits, maxiter=min(limits.maxiter, limits.nit + SLOW))
+    ended = yield from by_products(bounded, x, soon)
+    limits.nit, limits.nfev = soon.nit, soon.nfev
+    slow = ended.status == Status.MAXITER and limits.nit < limits.maxiter
+    possible = limits.thorough and not bounded.regression.has_many
+    if possible and (slow or ended.status == Status.ABNORMAL):
+        soon.maxiter, point = min(limits.maxiter, limits.nit + SLOW), ended.point
+        other = yield by_hessians(bounded, point.x, soon, point.floor)
+        limits.nit, limits.nfev = soon.nit, soon.nfev
+        ended = other if slow or other.status in ENDED else ended
+        slow = slow and other.status not in ENDED
+    return (yield from by_products(bounded, ended.point.x, limits)) if slow else ended
 
 
 def _from_a_sample(

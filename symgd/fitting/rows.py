@@ -18,7 +18,8 @@ from symgd.language.formula import symbol, text_of
 from symgd.native import compiled
 from symgd.native.layout import Column, Layout, column_of
 from symgd.native.machine import Kernel, address
-from symgd.objectives.parallel import ENOUGH, PIECES, Steps, cores
+from symgd.native.threads import cores
+from symgd.objectives.parallel import ENOUGH, PIECES, Steps
 
 EACH = "i:pppii"
 

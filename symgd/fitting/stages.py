@@ -20,6 +20,8 @@ from symgd.fitting.levenberg_marquardt import (
 )
 from symgd.fitting.losses import read
 
+DETOUR = 20  # iterations
+
 
 class BoundedSum(NamedTuple):
     """A sum over rows, and the bounds of its parameters.
@@ -63,6 +65,8 @@ def roughly(
     regression = bounded.regression
     squares = regression.with_loss(read("squared", {}), regression.scale)
     rough = dataclasses.replace(limits, gtol=max(ROUGHLY, limits.gtol))
+    # Outliers may lead squares ever farther away, on all the iterations that there are.
+    rough.maxiter = min(limits.maxiter, rough.nit + DETOUR)
     detour, _, _ = yield from by_products(
         bounded._replace(regression=squares), x, rough
     )
@@ -70,6 +74,7 @@ def roughly(
     for start in (x, detour.x):
         if not regression.gauss_newton(start).finite:  # a likelihood ends somewhere
             continue
+        rough.maxiter = min(limits.maxiter, rough.nit + DETOUR)
         ended = yield from by_products(bounded, start, rough)
         ends.append(ended.point)
     limits.nit, limits.nfev = rough.nit, rough.nfev

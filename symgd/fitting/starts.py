@@ -18,12 +18,16 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from symgd.fitting import scales, trials
+from symgd.fitting.aims import Aims
 from symgd.fitting.break_search import Jumps
+from symgd.fitting.candidates import ITERATIONS, Candidates, terms_of
+from symgd.fitting.dips import Dips
+from symgd.fitting.draws import Draws
 from symgd.fitting.goodness import (
     LIKELY,
     beside_a_constant,
@@ -33,23 +37,14 @@ from symgd.fitting.goodness import (
 )
 from symgd.fitting.levenberg_marquardt import Limits, is_ill_conditioned
 from symgd.fitting.regression import Regression
-from symgd.fitting.row_formulas import RowFormulas
-from symgd.fitting.spectrum import chirps, frequencies, sampling_limit, unevenness
 
 ROWS = 200  # on which starts are tried
-DRAWS = 300
 WAYS = 3  # of drawing, as a minimum of one may not be the least
 REFINED = 6  # of them, by a short descent each
 TRIED = 12  # that differ, of which some may have no slope
-ITERATIONS = 40
 WAVY = 2000  # rows, where there are waves
-TURNS = 12
-TRIES = 24  # of where a term is placed
-NEAR = 0.3  # of the rows' span
-PHASES = 8  # at which a chirp is tried
 ROUNDS = 2  # while a pattern is left, each with some
 CHANGES, BETTER = 10, 0.99  # at most, while ends get lower
-MIXED = 0.4  # of the frequencies where waves are multiplied, as their sums are seen
 CROWD = 12  # parameters, more than draws can tell: each label is searched alone
 NEARER = 0.9, 0.5, 0.1, 0.0  # of the way from a constant curve
 APART = 100.0  # times as large as others: rows that hide them
@@ -105,12 +100,19 @@ class Search:
         """Look at the rows of a regression."""
         self.regression = regression
         used, table = regression.formulas.model.free_symbols, regression.columns
-        columns = [each for s, each in table.items() if s in used]
-        self.columns = [np.asarray(each, dtype=np.float64) for each in columns]
+        columns = [
+            np.asarray(each, dtype=np.float64) for s, each in table.items() if s in used
+        ]
         sides = (self.lower, self.upper)
         self.solver = trials.Solver(regression, self.linear, *sides)
-        parameters = regression.parameters
-        self.scales = scales.Scales(self.found, parameters, table, self.rng)
+        own = scales.Scales(self.found, regression.parameters, table, self.rng)
+        draws = Draws(
+            *(self.given, *sides, self.linear, self.other),
+            *(columns, self.periods, own, self.rng),
+        )
+        self.aims = Aims(draws, self.mixing, self.beyond)
+        known = regression, self.solver, self.terms, self.chirps
+        self.candidates = Candidates(*known, draws, self.aims)
 
     def _thinned(self, most: int, scattered: bool) -> Regression:
         """Return the regression of some rows; evenly chosen, they have aliases."""
@@ -158,7 +160,11 @@ class Search:
             if any(enough(*end) for end in ends):
                 break
         if (best := self._least(ends)) is not None:
-            for x in self._promising(list(self._exchanged(best))):
+            for x in self._promising(list(self.candidates.exchanged(best))):
+                ends.append(self._refined(x))
+            dips = Dips(self.regression, self.solver, self.other, best)
+            met = self._is_met(self.regression.gauss_newton(best).fun, best)
+            for x in dips.points() if dips.is_possible and not met else ():
                 ends.append(self._refined(x))
 
     def _with_higher(
@@ -176,11 +182,12 @@ class Search:
             return ends
         other, higher = copy.copy(self), list[tuple[float, np.ndarray]]()
         other.beyond = HIGHER
+        other._use(self.regression)
         other._follow(higher)
         found = other._least(higher)
         if found is None or not self.regression.gauss_newton(found).fun < MUCH * fun:
             return ends
-        self.beyond = HIGHER
+        self.beyond, self.aims = HIGHER, other.aims
         return higher
 
     def _groups(
@@ -191,11 +198,11 @@ class Search:
             yield self.near
             return
         yield self._candidates(ends)
-        yield self._scaled()
+        yield self.candidates.scaled()
         for turn in range(1 if self.is_relative else ROUNDS):
-            yield self._in_turn()
+            yield self.candidates.in_turn()
             if turn == 0:
-                yield self._chirping()
+                yield self.candidates.chirping()
             yield from self._changes(ends)
             best = self._least(ends)
             if best is None or not self._leaves_something(best):
@@ -214,7 +221,7 @@ class Search:
 
     def _least(self, ends: list[tuple[float, np.ndarray]]) -> np.ndarray | None:
         """Return the best of some ends."""
-        ends = [end for end in ends if self._is_resolved(end[1])] or ends
+        ends = [end for end in ends if self.aims.is_resolved(end[1])] or ends
         return min(ends, key=lambda end: end[0])[1] if ends else None
 
     def _broken(self, ends: list[tuple[float, np.ndarray]]) -> np.ndarray | None:
@@ -236,11 +243,11 @@ class Search:
         return Jumps(*known, self._completed, self.rng)
 
     def _is_met(self, fun: float, x: np.ndarray) -> bool:
-        return self._is_resolved(x) and is_met(self.regression, x, fun)
+        return self.aims.is_resolved(x) and is_met(self.regression, x, fun)
 
     def _is_enough(self, fun: float, x: np.ndarray) -> bool:
         """Return whether a start needn't be bettered: what it leaves has no pattern."""
-        if not self._is_resolved(x):
+        if not self.aims.is_resolved(x):
             return False
         if self._is_met(fun, x):
             return True
@@ -265,7 +272,9 @@ class Search:
         return bool(len(self.linear) > 1 and (abs(terms) > largest).any())
 
     def _refined(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        limits = Limits(1e-3, ITERATIONS)
+        # Of other losses there are several descents, one after the other.
+        times = 1 if self.regression.loss.squares else 2
+        limits = Limits(1e-3, times * ITERATIONS)
         point, _, _ = self.regression.minimize(x, self.lower, self.upper, limits)
         x = self._turned_back(point.x)
         return (point.fun if self._is_finite(x) else math.inf), x
@@ -281,7 +290,7 @@ class Search:
 
     def _promising(self, points: list[np.ndarray]) -> list[np.ndarray]:
         """Return the best of some points, completed, of which no two are alike."""
-        points = [self._turned_back(x) for x in points if self._is_resolved(x)]
+        points = [self._turned_back(x) for x in points if self.aims.is_resolved(x)]
         if not points:
             return []
         tried = self.solver.solved(np.array(points), self.linear)
@@ -313,15 +322,21 @@ class Search:
     def _is_finite(self, x: np.ndarray) -> bool:
         return self.regression.gauss_newton(x).finite
 
-    # ------------------------------------------------------------- candidates
+    def _changed(self, ends: list[tuple[float, np.ndarray]]) -> Iterable[np.ndarray]:
+        """Return changes of the best end, if it leaves a pattern.
+
+        Where its terms cancel, the best end whose terms don't is changed, too.
+        """
+        best = self._least(ends)
+        if best is None or not self._leaves_something(best):
+            return ()
+        plain = self._least([end for end in ends if not self._cancels(end[1])])
+        bases = [best] if plain is None or plain is best else [best, plain]
+        return self.candidates.changed(bases)
 
     def _candidates(self, ends: list[tuple[float, np.ndarray]]) -> Any:
         """Yield points: all ones, then draws on scales of the columns and formula."""
-        for draw in range(DRAWS):
-            x = self.given.copy()
-            x[self.other] = [self._drawn(p) if draw else 1.0 for p in self.other]
-            x = np.clip(x, self.lower, self.upper)
-            yield self._redrawn(x, self.other) if draw % 2 else x
+        yield from self.candidates.drawn()
         yield from self.near
         yield from self._of_relative_size(ends)
 
@@ -343,246 +358,3 @@ class Search:
             ends.append((self.regression.gauss_newton(found).fun, found))
             raise KeyboardInterrupt
         yield found
-
-    def _scaled(self) -> Any:
-        """Yield draws on the scales that the formula has."""
-        for _ in range(DRAWS if self.scales.parts else 0):
-            yield self._redrawn(self._somewhere(), self.other)
-
-    def _in_turn(self) -> Any:
-        """Yield points where one term after the other was placed on what was left."""
-        if not self.terms or not self.scales.parts:
-            return
-        for turn in range(TURNS):
-            x = self._redrawn(self._somewhere(), self.other)
-            yield self._placed(x, self._view() if turn else 1.0, refit=turn % 4 < 3)
-
-    def _view(self) -> Any:
-        """Return what rows count as seen from one of them, the less the farther."""
-        if not self.columns:
-            return 1.0
-        column = self.columns[int(self.rng.integers(len(self.columns)))]
-        away = abs(column - self.rng.choice(column))
-        return np.exp(-away / (NEAR * float(np.ptp(column)) or 1.0))
-
-    def _changed(self, ends: list[tuple[float, np.ndarray]]) -> Any:
-        """Yield the best end with some parameters redrawn, if it leaves a pattern.
-
-        Where its terms cancel, the best end whose terms don't is changed, too.
-        """
-        best = self._least(ends)
-        if best is None or not self._leaves_something(best):
-            return
-        plain = self._least([end for end in ends if not self._cancels(end[1])])
-        bases = [best] if plain is None or plain is best else [best, plain]
-        whole = Term([], self.other)
-        parts = [term for term in self.terms if len(term.other) < len(self.other)]
-        aims = [
-            (base, term, self._left_without(term, base))
-            for base in bases
-            for term in [whole, *parts]
-        ]
-        for draw in range(DRAWS):
-            base, term, left = aims[draw % len(aims)]
-            some = term.other
-            if term is whole:
-                count = int(self.rng.integers(1, 4))
-                some = self.rng.permutation(some)[:count].tolist()
-            yield self._aimed(base, some, left)
-
-    def _left_without(self, term: Term, x: np.ndarray) -> np.ndarray:
-        """Return what is left at a point where a term isn't."""
-        others = [p for p in self.linear if p not in term.linear]
-        left: np.ndarray = self.solver.solved(x[None], others).residuals[0]
-        return left
-
-    def _exchanged(self, x: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield points where two terms stand in each other's place."""
-        for one, two in itertools.combinations(self.terms, 2):
-            if len(one.other) == len(two.other):
-                there = x.copy()
-                there[one.other], there[two.other] = x[two.other], x[one.other]
-                yield np.clip(there, self.lower, self.upper)
-
-    @np.errstate(all="ignore")
-    def _chirping(self) -> Any:
-        """Yield points with frequencies that change, at any phase."""
-        for pair in self.chirps:
-            x = self._redrawn(self._somewhere(), self.other)
-            one, other = sorted(pair, key=lambda k: unevenness(self.scales.at(k, x)[0]))
-            at, bend = self.scales.parts[one].place, self.scales.parts[other].place
-            left = self.solver.solved(x[None], []).residuals[0]
-            phase, curve = self.scales.at(one, x)[0], self.scales.at(other, x)[0]
-            x[bend] = 0.0
-            known = self.scales.at(one, x)[2]
-            usable = np.isfinite([left, phase, curve, known]).all()
-            if not (usable and np.ptp(phase) > 0.0 and np.ptp(curve) > 0.0):
-                continue  # it is a phase
-            for found in chirps(phase, left, self._limit(phase), curve, known):
-                for _ in range(PHASES):
-                    x = self._redrawn(self._somewhere(), self.other)
-                    x[at], x[bend] = found
-                    yield np.clip(x, self.lower, self.upper)
-
-    def _placed(self, x: np.ndarray, view: Any, refit: bool) -> np.ndarray:
-        """Return a point with terms placed on what those before them leave.
-
-        What is left counts as it is seen, so that it isn't always the same. Those that
-        are placed may be fitted together, before another one is.
-        """
-        solved = [p for p in self.linear if all(p not in t.linear for t in self.terms)]
-        done: set[int] = set()
-        for term in self.terms:
-            left = self.solver.solved(x[None], solved).residuals[0]
-            solved = [*solved, *term.linear]
-            own = [p for p in term.other if p not in done]
-            done.update(own)
-            tries = np.array([self._aimed(x, own, view * left) for _ in range(TRIES)])
-            tried = self.solver.solved(tries, solved)
-            x = tried.points[np.argmin(tried.costs)]
-            if refit:
-                x = self._refitted(x, [*solved, *done])
-        return x
-
-    def _refitted(self, x: np.ndarray, places: list[int]) -> np.ndarray:
-        """Return the end of a short descent along some parameters."""
-        lower, upper = x.copy(), x.copy()
-        lower[places], upper[places] = self.lower[places], self.upper[places]
-        if not self._is_finite(x):
-            return x
-        ended = self.regression.minimize(x, lower, upper, Limits(1e-3, ITERATIONS))
-        return ended.point.x if self._is_finite(ended.point.x) else x
-
-    def _aimed(self, x: np.ndarray, places: list[int], left: np.ndarray) -> np.ndarray:
-        """Return a point whose places are where most is left, others redrawn."""
-        x = self._redrawn(x, places)
-        ranks = self._ranks(2) if self.mixing and self.rng.uniform() < MIXED else None
-        for p in places:
-            value = self._frequency(p, x, left, ranks)
-            if value is None and self.rng.uniform() < 0.8:
-                value = self._centre(p, x, left)
-            x[p] = x[p] if value is None else value
-        return np.clip(x, self.lower, self.upper)
-
-    @np.errstate(all="ignore")
-    def _centre(self, place: int, x: np.ndarray, left: np.ndarray) -> float | None:
-        """Return where something added to a column is 0 in the row with most left."""
-        mine = self.scales.of(place, "meet", "choice")
-        if not mine or not np.isfinite(left).all():
-            return None
-        factor, power, rest = self.scales.at(mine[0], x)
-        value = float((-rest / factor)[np.argmax(abs(left))])
-        usable = power == 1.0 and np.isfinite(value) and np.ptp(rest) > 0.0
-        return value if usable else None
-
-    def _frequency(
-        self, place: int, x: np.ndarray, left: np.ndarray, ranks: Any
-    ) -> float | None:
-        """Return a frequency that is in the residuals.
-
-        With two ranks, a part of two frequencies that are: a product of two waves is a
-        wave of the sum of their frequencies and one of the difference.
-        """
-        mine = self.scales.of(place, "wave")
-        if not mine:
-            return None
-        factor, power, rest = self.scales.at(mine[0], x)
-        if not (np.isfinite(factor).all() and np.ptp(factor) > 0.0):
-            # A phase, which is anything.
-            return float(self.rng.uniform(-np.pi, np.pi)) if power == 1.0 else None
-        if not (np.isfinite(left).all() and np.isfinite(rest).all()):
-            return None
-        found = frequencies(factor, left, self._limit(factor), rest)
-        if not len(found):
-            return None
-        if ranks is None:
-            rate = found[min(*self._ranks(1), len(found) - 1)]
-        else:
-            one, other = found[np.minimum(ranks, len(found) - 1)].tolist()
-            part = int(self.rng.integers(4))
-            apart = abs(one - other)
-            rate = [one / 2.0, (one + other) / 2.0, apart / 2.0, apart][part]
-        return float(rate ** (1.0 / power)) if rate else None
-
-    def _limit(self, factor: np.ndarray) -> float:
-        return self.beyond * sampling_limit(factor)
-
-    def _ranks(self, count: int) -> list[int]:
-        """Return ranks of peaks, all different, the first ones rather than others."""
-        ranks: list[int] = []
-        while len(ranks) < count:
-            rank = int(self.rng.geometric(0.5)) - 1
-            ranks += [] if rank in ranks else [rank]
-        return ranks
-
-    def _is_resolved(self, x: np.ndarray) -> bool:
-        """Return whether no frequency is above what the rows can tell."""
-        waves = [k for k, p in enumerate(self.scales.parts) if p.kind == "wave"]
-        if not waves:
-            return True
-        with np.errstate(all="ignore"):
-            for k in waves:
-                factor, power, _ = self.scales.at(k, x)
-                rate = abs(x[self.scales.parts[k].place]) ** power
-                if np.ptp(factor) > 0.0 and rate > 1.05 * self._limit(factor):
-                    return False
-        return True
-
-    def _somewhere(self) -> np.ndarray:
-        x = self.given.copy()
-        x[self.linear] = 0.0
-        x[self.other] = [self._drawn(p) for p in self.other]
-        return np.clip(x, self.lower, self.upper)
-
-    def _redrawn(self, x: np.ndarray, places: list[int]) -> np.ndarray:
-        """Return a point with some parameters on scales of the formula."""
-        x = x.copy()
-        for p in self.rng.permutation(places).tolist():
-            value = self.scales.drawn(p, x)
-            if value is not None and self.lower[p] <= value <= self.upper[p]:
-                x[p] = value
-        return x
-
-    def _drawn(self, place: int) -> float:
-        """Draw a value of a parameter that a scale of some column suggests.
-
-        It may be a place in the column (a centre), a length (a width), or the inverse
-        of one (a rate or a frequency); between two bounds, anything.
-        """
-        low, high = self.lower[place], self.upper[place]
-        if place in self.periods and not (np.isfinite(low) or np.isfinite(high)):
-            return float(self.periods[place] * self.rng.uniform(-0.5, 0.5))
-        if np.isfinite(low) and np.isfinite(high):
-            return float(self.rng.uniform(low, high))
-        kind = int(self.rng.integers(4))
-        factor = 10.0 ** self.rng.uniform(-1.5, 1.5)
-        sign = 1.0 if self.rng.uniform() < 0.8 else -1.0
-        if kind == 0 or not self.columns:
-            return float(sign * factor)
-        column = self.columns[int(self.rng.integers(len(self.columns)))]
-        span = float(np.ptp(column)) or float(abs(column).max()) or 1.0
-        if kind == 1:
-            return float(self.rng.uniform(column.min(), column.max()))
-        return float(sign * factor * (span if kind == 2 else 1.0 / span))
-
-
-class Term(NamedTuple):
-    """Linear parameters, and those that what they multiply depends on."""
-
-    linear: list[int]
-    other: list[int]
-
-
-def terms_of(formulas: RowFormulas, linear: list[int], other: list[int]) -> list[Term]:
-    """Return the terms of a model that can be placed one after the other."""
-    found: dict[tuple[int, ...], list[int]] = {}
-    names = formulas.parameters
-    for p in linear:
-        used = formulas.jacobian[p].free_symbols
-        own = tuple(q for q in other if names[q] in used)
-        if own:
-            found.setdefault(own, []).append(p)
-    terms = [Term(places, list(own)) for own, places in found.items()]
-    placed = {q for own in found for q in own}
-    rest = [q for q in other if q not in placed]
-    return [Term([], rest), *terms] if rest else terms

@@ -16,6 +16,7 @@ from symgd.language.text import number, told
 from symgd.native.status import Status
 
 GOOD = 1e-3  # of a constant's sum: no more is asked of what is lower
+NOISE = 1e-8  # of a constant's sum: what leaves less is straight about its end
 MOST = 0.5  # of a constant's sum, left by waves
 POOR = 0.1  # of a constant's sum
 NO_BETTER = 1.0 - 1e-9
@@ -68,6 +69,13 @@ def reservation(regression: Regression, end: End, free: np.ndarray) -> str:
 def is_poor(regression: Regression, end: End, free: np.ndarray) -> bool:
     """Return whether another start might well end lower."""
     return not _is_linear(regression) and _might_be_lower(regression, end, free)
+
+
+def has_noise(regression: Regression, end: End) -> bool:
+    """Return whether rows may have two minima beside each other, by what is left."""
+    if _is_linear(regression):
+        return False
+    return beside_a_constant(regression, end.x, end.fun) > NOISE
 
 
 def _might_be_lower(regression: Regression, end: End, free: np.ndarray) -> bool:

@@ -70,6 +70,7 @@ class Analysis:
         self._proofs = proofs
         self._verdict = proofs.verdict(begin + 0.5 * time_limit)
         self._curvatures = proofs.curvatures(begin + time_limit)
+        self._curvatures = _by_witness(self._curvatures, self._verdict.witness)
         self._verdict = _by_curvatures(self._verdict, self._curvatures)
         self.seconds = time.monotonic() - begin
 
@@ -291,6 +292,16 @@ def _by_curvatures(verdict: Verdict, found: Curvatures) -> Verdict:
         reason = "its largest curvature is proven to be at most 0"
         return Verdict(verdict.convex, True, reason, verdict.witness)
     return verdict
+
+
+def _by_witness(found: Curvatures, witness: Any) -> Curvatures:
+    """Return extreme curvatures, the smallest at most that along a witness."""
+    if not isinstance(witness, (Witness, RowWitness)):
+        return found
+    square = math.fsum(v * v for v in witness.v.values())
+    along = witness.curvature / square * (1 - 1e-12)  # which is negative
+    least = Enclosure(found.least.lower, min(found.least.upper, along))
+    return found._replace(least=least)
 
 
 def _pairs(box: Box) -> list[tuple[float, float]]:

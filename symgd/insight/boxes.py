@@ -15,6 +15,8 @@ REACH = 1e3  # how far points are looked at where there is no bound
 LITTLE = 5  # variables whose matrices cost nothing
 LEAST = 8  # matrices at a time
 CORNERS = 6  # variables whose box has few enough corners to look at
+NEAR = 1e-9  # beside 1: boxes so close to each other are one
+FARTHEST = 1e300
 SMALL = 2.0**-40  # of a box around a point, beside the size of the point
 
 
@@ -119,10 +121,16 @@ def around(points: np.ndarray, box: Box) -> tuple[np.ndarray, np.ndarray]:
 
 
 def indivisible(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    """Return which boxes are too small to be split again."""
+    """Return which boxes are too small to be split again, or too far out."""
     size = np.maximum(np.abs(lower), np.abs(upper))
     with np.errstate(invalid="ignore"):
-        return ((upper - lower) <= 8 * EPS * size + 1e-300).all(0)
+        small = (upper - lower) <= 8 * EPS * size + 1e-300
+    # Up to infinity from where numbers end, or from infinity on.
+    nearest = np.where(np.isinf(size), np.minimum(np.abs(lower), np.abs(upper)), 0.0)
+    endless = np.isneginf(lower) & np.isposinf(upper)
+    far = (nearest > FARTHEST) & ~endless
+    ended: np.ndarray = np.all(np.where(np.isinf(size), far, small), axis=0)
+    return ended
 
 
 def sign_proven(tape: Tape, box: Box, most: int = 4096) -> bool:
@@ -152,3 +160,27 @@ def range_on(tape: Tape, box: Box) -> tuple[float, float, int]:
     """Return the ends of a tape's only output on a box, and its decoration."""
     low, high, known = tape(box.lower, box.upper)
     return float(low[0, 0]), float(high[0, 0]), int(known[0, 0])
+
+
+def touching_joined(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return boxes that hold all of those that touch each other."""
+    boxes = [(low[:, q], high[:, q]) for q in range(low.shape[1])]
+    joined = True
+    while joined:
+        joined = False
+        made: list[tuple[np.ndarray, np.ndarray]] = []
+        for a, b in boxes:
+            near = NEAR * (1 + np.maximum(np.abs(a), np.abs(b)))
+            for k, (c, d) in enumerate(made):
+                if ((a - near <= d) & (c <= b + near)).all():
+                    made[k] = (np.minimum(a, c), np.maximum(b, d))
+                    joined = True
+                    break
+            else:
+                made.append((a, b))
+        boxes = made
+    if not boxes:
+        return low, high
+    return np.array([a for a, _ in boxes]).T.copy(), np.array(
+        [b for _, b in boxes]
+    ).T.copy()

@@ -15,7 +15,7 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from symgd.insight import exact, spectra
+from symgd.insight import exact, spectra, univariate
 from symgd.insight.boxes import EPS, Box, around, fewer, halves, middles
 from symgd.insight.compositions import Rules
 from symgd.insight.second_derivatives import Derivatives
@@ -149,7 +149,8 @@ def _extreme(
     """Enclose the largest eigenvalue of sign*Hessian, which a ceiling is known of."""
     reached = _reached(derived, box, box.points(fewer(POINTS, box.n)), sign)
     lower, upper = box.lower, box.upper
-    bounds = _outer(derived, lower, upper, sign)
+    smooth = _is_smooth_between_ends(derived, box)
+    bounds = _outer(derived, lower, upper, sign, smooth)
     size = abs(_reached(derived, box, box.points(fewer(POINTS, box.n)), -sign))
     for rounds in itertools.count():
         worst = min(float(bounds.max()), ceiling) if len(bounds) else reached
@@ -167,7 +168,7 @@ def _extreme(
         a, b = halves(lower[:, chosen], upper[:, chosen])
         if (a == b).all(0).any():
             break
-        new = _outer(derived, a, b, sign)
+        new = _outer(derived, a, b, sign, smooth)
         new = np.minimum(new, np.tile(bounds[chosen], 2))
         reached = max(reached, _reached(derived, box, middles(a, b), sign))
         lower = np.hstack([lower[:, ~chosen], a])
@@ -179,12 +180,27 @@ def _extreme(
 
 
 def _outer(
-    derived: Derivatives, lower: np.ndarray, upper: np.ndarray, sign: int
+    derived: Derivatives,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    sign: int,
+    smooth: bool,
 ) -> np.ndarray:
-    """Return an upper bound on each box; infinite where there may be a kink."""
+    """Return an upper bound on each box; infinite where there may be a kink.
+
+    Unless it is smooth but for the ends of the range: what is defined of the second
+    derivative is enclosed at an end, too.
+    """
     found = derived.curvature(lower, upper)
     least, most = spectra.hull(found.low, found.high)
-    return np.where(found.smooth, most if sign > 0 else -least, np.inf)
+    return np.where(found.smooth | smooth, most if sign > 0 else -least, np.inf)
+
+
+def _is_smooth_between_ends(derived: Derivatives, box: Box) -> bool:
+    if derived.n > 1 or derived.curvature(box.lower, box.upper).smooth.all():
+        return False
+    one = univariate.as_one(derived.expression, derived.symbols, box)
+    return one is not None and univariate.is_smooth_between_ends(one)
 
 
 def _reached(derived: Derivatives, box: Box, points: np.ndarray, sign: int) -> float:

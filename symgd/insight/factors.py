@@ -1,4 +1,4 @@
-"""Ratios of polynomials in what a formula is made of, with small degrees: factored.
+"""Formulas multiplied out, and ratios of polynomials factored: where that is quick.
 
 Exponentials, logarithms and roots are names there. To SymPy's polynomials exp(0.4*x)
 is a power of exp(x/2**54), and they never end.
@@ -12,7 +12,37 @@ from collections.abc import Iterator
 import sympy as sp
 
 MOST_NAMES, MOST_DEGREE, MOST_MULTIPLE = 5, 24, 6
+MOST_TERMS = 1000  # of what is multiplied out
 _PLAIN = (sp.Add, sp.Mul, sp.Symbol, sp.Rational)
+
+
+def expanded(expression: sp.Expr) -> sp.Expr | None:
+    """Return an expression multiplied out; None if it, or a part, has many terms then.
+
+    Examples
+    --------
+    >>> x, y = sp.symbols("x y", real=True)
+    >>> expanded((x + y) ** 2 - 2 * x * y), expanded((x + y + 1) ** 100)
+    (x**2 + y**2, None)
+    """
+    return None if _terms_at_most(expression) > MOST_TERMS else sp.expand(expression)
+
+
+def _terms_at_most(node: sp.Basic) -> float:
+    """Return a bound on the terms of what is multiplied out, the most of any part."""
+    counts = [_terms_at_most(part) for part in node.args]
+    if any(count > MOST_TERMS for count in counts):
+        return math.inf
+    if node.is_Add:
+        return sum(counts)
+    if node.is_Mul:
+        return math.prod(counts)
+    if node.is_Pow and node.exp.is_Integer:
+        power = abs(int(node.exp))
+        if counts[0] > 1 and power > MOST_TERMS:
+            return math.inf
+        return math.comb(int(counts[0]) + power - 1, power)
+    return 1
 
 
 def factored(expression: sp.Expr) -> sp.Expr | None:

@@ -1,4 +1,4 @@
-"""What else is certain: where a formula is defined, bounded, the same, or symmetric."""
+"""What else is certain: whether a formula is bounded, the same, or symmetric."""
 
 from __future__ import annotations
 
@@ -16,55 +16,14 @@ import sympy as sp
 from symgd.calculus import derivatives
 from symgd.errors import FormulaError
 from symgd.insight import exact
-from symgd.insight.boxes import Box, halves, indivisible
-from symgd.insight.factors import factored
+from symgd.insight.boxes import Box
+from symgd.insight.factors import expanded, factored
 from symgd.insight.second_derivatives import Derivatives, range_of
-from symgd.insight.tape import NotEnclosed
-from symgd.language.formula import text_of
 
-MOST_BOXES = 3000
 LONG = 200  # operations of what SymPy is asked to simplify
 FEW = 6  # variables among which invariances are looked for
 DIGITS = 60
 WAVES = (sp.sin, sp.cos, sp.tan)
-
-
-def domain(derived: Derivatives, box: Box) -> str:
-    """Return where a formula is proven to be defined, or what may fail where."""
-    try:
-        tape = derived.value
-    except NotEnclosed as error:
-        return f"unknown: {error}"
-    lower, upper, used = box.lower, box.upper, 0
-    while lower.shape[1]:
-        used += lower.shape[1]
-        left = (
-            tape(np.ascontiguousarray(lower), np.ascontiguousarray(upper)).known[0] == 0
-        )
-        lower, upper = lower[:, left], upper[:, left]
-        small = indivisible(lower, upper).any() if lower.shape[1] else False
-        if lower.shape[1] and (used > MOST_BOXES or small):
-            return _open_domain(derived, lower[:, :1], upper[:, :1])
-        if lower.shape[1]:
-            lower, upper = halves(lower, upper)
-    return "defined and continuous throughout"
-
-
-def _open_domain(derived: Derivatives, lower: np.ndarray, upper: np.ndarray) -> str:
-    sides = zip(derived.symbols, lower[:, 0], upper[:, 0], strict=True)
-    where = ", ".join(f"{s.name} in [{a:.6g}, {b:.6g}]" for s, a, b in sides)
-    blamed = _undefined(derived, lower, upper)
-    return f"{blamed} may be undefined, or jump, for {where}"
-
-
-def _undefined(derived: Derivatives, lower: np.ndarray, upper: np.ndarray) -> str:
-    """Return the innermost node that may not be defined on a box."""
-    for node in sp.postorder_traversal(derived.expression):
-        if not isinstance(node, sp.Expr) or not node.free_symbols:
-            continue
-        if range_of(node, derived.symbols, Box(lower, upper))[2] == 0:
-            return text_of(node)
-    return "f"
 
 
 def bounded_below(
@@ -96,7 +55,7 @@ def is_identically_0(expression: sp.Expr) -> bool:
     if expression.count_ops() > LONG:
         return False
     try:
-        return bool(sp.expand(expression) == 0 or factored(expression) == 0)
+        return bool(expanded(expression) == 0 or factored(expression) == 0)
     except (ArithmeticError, AttributeError, TypeError, ValueError, RecursionError):
         return False
 

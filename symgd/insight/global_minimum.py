@@ -16,7 +16,7 @@ import sympy as sp
 from symgd.errors import InputError
 from symgd.insight import convexity
 from symgd.insight.bounded_formula import BoundedFormula, problem_of, seconds_of
-from symgd.insight.boxes import Box
+from symgd.insight.boxes import Box, touching_joined
 from symgd.insight.extremes import Enclosure
 from symgd.insight.global_search import Found, GlobalSearch, Tell, within_ball
 from symgd.insight.second_derivatives import Derivatives, range_of
@@ -26,6 +26,7 @@ from symgd.language.drawing import card
 from symgd.language.nodes import symbol
 from symgd.language.plain import plain_number
 from symgd.language.text import number
+from symgd.native.threads import threads_of
 
 if TYPE_CHECKING:
     from symgd.language.formula import Formula
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 MOST_VARIABLES = 12  # of one block
 MOST_MINIMISERS = 1000
-NEAR = 1e-9  # beside 1: boxes so close to each other are one
 
 
 @dataclass(frozen=True)
@@ -169,6 +169,7 @@ def minimize_global(
     gap: float = 1e-6,
     time_limit: float = 10.0,
     progress: bool = False,
+    workers: int | None = None,
 ) -> GlobalMinimum:
     """Find the global minimum within bounds, and prove that there is no lower value.
 
@@ -188,6 +189,9 @@ def minimize_global(
         the search, with what is proven by then: INTERRUPTED.
     progress : bool
         Whether to show a progress bar: the time, the enclosure, the number of boxes.
+    workers : int, optional
+        The number of threads; by default all cores. What is found does not depend on
+        it, unless the time is up.
 
     Returns
     -------
@@ -213,6 +217,7 @@ def minimize_global(
     width = plain_number(gap)
     if width is None or not 0 < width < math.inf:
         raise InputError(f"gap must be a positive number, not {gap!r}")
+    threads = threads_of(workers)
     problem = problem_of(f, bounds)
     _check(problem)
     shared("intervals")
@@ -221,7 +226,7 @@ def minimize_global(
     try:
         with search_bar(seconds) if progress else nullcontext() as tell:
             wide = width / max(1, len(parts))
-            found = _searched(parts, wide, begin + seconds, tell)
+            found = _searched(parts, wide, begin + seconds, threads, tell)
     except NotEnclosed as error:
         raise InputError(f"{error}: no minimum of it can be certified") from None
     return _joined(problem, parts, found, width, begin)
@@ -264,6 +269,7 @@ def _searched(
     parts: list[tuple[Derivatives, Box]],
     gap: float,
     deadline: float,
+    threads: int,
     tell: Tell | None,
 ) -> list[tuple[GlobalSearch, Found]]:
     """Search each part; those that differ in names only once."""
@@ -278,7 +284,7 @@ def _searched(
         form = derived.expression.xreplace(renamed)
         key = (form, box.lower.tobytes(), box.upper.tobytes())
         if key not in known:
-            search = GlobalSearch(derived, box, gap)
+            search = GlobalSearch(derived, box, gap, threads)
             left = max(0.01, deadline - time.monotonic()) / (len(parts) - k)
             known[key] = (search, search.run(time.monotonic() + left, tell))
             deadline = -math.inf if search.interrupted else deadline
@@ -374,27 +380,3 @@ def _regions(
     low, high = touching_joined(low, high)
     low, high, unique = within_ball(search, low, high)
     return [(low[:, q], high[:, q], bool(unique[q])) for q in range(low.shape[1])]
-
-
-def touching_joined(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return boxes that hold all of those that touch each other."""
-    boxes = [(low[:, q], high[:, q]) for q in range(low.shape[1])]
-    joined = True
-    while joined:
-        joined = False
-        made: list[tuple[np.ndarray, np.ndarray]] = []
-        for a, b in boxes:
-            near = NEAR * (1 + np.maximum(np.abs(a), np.abs(b)))
-            for k, (c, d) in enumerate(made):
-                if ((a - near <= d) & (c <= b + near)).all():
-                    made[k] = (np.minimum(a, c), np.maximum(b, d))
-                    joined = True
-                    break
-            else:
-                made.append((a, b))
-        boxes = made
-    if not boxes:
-        return low, high
-    return np.array([a for a, _ in boxes]).T.copy(), np.array(
-        [b for _, b in boxes]
-    ).T.copy()

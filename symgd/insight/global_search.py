@@ -12,22 +12,31 @@ and Walster 2004, "Global Optimization Using Interval Analysis".
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from symgd.insight import spectra
 from symgd.insight.boxes import EPS, Box, centred, fewer, halves, indivisible, middles
+from symgd.insight.open_boxes import OpenBoxes
 from symgd.insight.second_derivatives import Curvature, Derivatives
 from symgd.insight.tape import NotEnclosed
+from symgd.native.threads import mapped
 
+# Of boxes that may hold a minimum: their sides, what is below the values on each, and
+# a flag.
+_Looked: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 # Is told the enclosure of the least value, and the number of boxes.
 Tell: TypeAlias = Callable[[float, float, int], None]
 
-PACK = 256
+PACK = 256  # boxes that are divided at once, while few are open
+MOST_PACKS = 16  # of many that are open
+PART = 4  # packs that one thread takes
 MOST_BOXES = 500_000
 SAMPLES = 1000
 STARTS = 24
@@ -50,21 +59,6 @@ class Found(NamedTuple):
     timed_out: bool  # some of the boxes could be divided further
 
 
-class _Open(NamedTuple):
-    """What is left of a search: boxes that are to be divided, and those that aren't."""
-
-    lower: np.ndarray
-    upper: np.ndarray
-    bounds: np.ndarray  # below the values on each
-    shut: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
-    total: int  # boxes that were looked at
-
-    @property
-    def least(self) -> float:
-        """Return what is below all values on them."""
-        return min([float(self.bounds.min()), *(float(s[2].min()) for s in self.shut)])
-
-
 def below(total: np.ndarray, size: np.ndarray, n: int) -> np.ndarray:
     """Return what is below sums of n terms, whatever their rounding was."""
     return total - 4 * (n + 4) * EPS * size - 1e-300
@@ -79,13 +73,21 @@ class GlobalSearch:
     box : Box
     gap : float
         The width of the enclosure that ends it, beside 1 or the value.
+    workers : int
+        Threads; what is found is the same for any number of them.
     """
 
-    def __init__(self, derived: Derivatives, box: Box, gap: float) -> None:
+    def __init__(
+        self, derived: Derivatives, box: Box, gap: float, workers: int = 1
+    ) -> None:
         self.derived, self.box, self.n, self.gap = derived, box, box.n, gap
+        self.workers = workers
         self.upper = math.inf
         self.x: np.ndarray | None = None
         self.interrupted = False
+        self.total = 0  # boxes that were looked at
+        # Boxes that are not to be divided, with what is below the values on each.
+        self.shut: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         derived.require("value")
         self.has_slopes = _is_there(derived, "first")
         self.has_curvature = self.has_slopes and _is_there(derived, "second")
@@ -101,57 +103,85 @@ class GlobalSearch:
 
         ``tell`` is told the enclosure so far, and how many boxes were looked at.
         """
-        open_ = _Open(self.box.lower, self.box.upper, np.array([-math.inf]), (), 0)
-        proven_at = None
+        open_, proven_at = OpenBoxes(self.box.lower, self.box.upper), None
         try:
             self._look_around(deadline)
-            while len(open_.bounds):
-                least = open_.least
-                if tell is not None:
-                    tell(min(least, self.upper), self.upper, open_.total)
-                if time.monotonic() > deadline or len(open_.bounds) > MOST_BOXES:
-                    break
-                if self.upper - least <= self.tolerance:  # what is left: where it is
-                    proven_at = open_.total if proven_at is None else proven_at
-                    if open_.total - proven_at > LOCATING:
+            with ThreadPoolExecutor(self.workers) as pool:
+                while len(open_):
+                    least = self._least(open_)
+                    if tell is not None:
+                        tell(min(least, self.upper), self.upper, self.total)
+                    if time.monotonic() > deadline or len(open_) > MOST_BOXES:
                         break
-                open_ = self._divided(open_)
-        except KeyboardInterrupt:  # what was open before is all that may hold it
+                    if self.upper - least <= self.tolerance:  # left: where it is
+                        proven_at = self.total if proven_at is None else proven_at
+                        if self.total - proven_at > LOCATING:
+                            break
+                    self._divide(open_, pool)
+        except KeyboardInterrupt:  # what is open is all that may hold it
             self.interrupted = True
         return self._found(open_)
 
-    def _divided(self, open_: _Open) -> _Open:
+    def _least(self, open_: OpenBoxes) -> float:
+        """Return what is below all values on what is left."""
+        return float(min([open_.bounds.min(), *(s[2].min() for s in self.shut)]))
+
+    def _divide(self, open_: OpenBoxes, pool: ThreadPoolExecutor) -> None:
         """Halve the boxes with the lowest bounds, and look at the halves."""
-        lower, upper, bounds, shut, total = open_
-        take = min(fewer(PACK, self.n), len(bounds))
-        chosen = np.zeros(len(bounds), bool)
-        chosen[np.argpartition(bounds, take - 1)[:take]] = True
-        a, b = halves(lower[:, chosen], upper[:, chosen])
-        known = np.tile(bounds[chosen], 2)
-        lower, upper, bounds = (e[..., ~chosen] for e in (lower, upper, bounds))
-        total += a.shape[1]
-        a, b, found, closed = self._step(a, b, known)
+        packs = min(max(1, len(open_) // (2 * PACK)), MOST_PACKS)
+        where = open_.lowest(min(packs * fewer(PACK, self.n), len(open_)))
+        known, least = np.tile(open_.bounds[where], 2), self.upper
+        a, b = halves(open_.lower[:, where], open_.upper[:, where])
+        self.total += a.shape[1]
+        a, b, found, closed = self._in_parts(a, b, known, pool)
         closed |= (b - a <= LOCATED * (self.box.upper - self.box.lower)).all(0)
         closed &= found >= self.upper - 0.5 * self.tolerance
         closed |= indivisible(a, b)
         if closed.any():
-            shut = (*shut, (a[:, closed], b[:, closed], found[closed]))
-        lower = np.hstack([lower, a[:, ~closed]])
-        upper = np.hstack([upper, b[:, ~closed]])
-        bounds = np.concatenate([bounds, found[~closed]])
-        left = bounds <= self.upper
-        return _Open(lower[:, left], upper[:, left], bounds[left], shut, total)
+            self.shut.append((a[:, closed], b[:, closed], found[closed]))
+        left = ~closed
+        open_.replace(where, a[:, left], b[:, left], found[left])
+        if self.upper < least:
+            open_.keep_up_to(self.upper)
 
-    def _found(self, open_: _Open) -> Found:
-        lower, upper, bounds, shut, total = open_
-        low = np.hstack([lower, *(s[0] for s in shut)])
-        high = np.hstack([upper, *(s[1] for s in shut)])
-        all_bounds = np.concatenate([bounds, *(s[2] for s in shut)])
-        left = all_bounds <= self.upper
-        low, high, all_bounds = (e[..., left] for e in (low, high, all_bounds))
-        least = float(all_bounds.min()) if len(all_bounds) else self.upper
+    def _in_parts(
+        self,
+        lower: np.ndarray,
+        upper: np.ndarray,
+        known: np.ndarray,
+        pool: ThreadPoolExecutor,
+    ) -> _Looked:
+        """Look at boxes, shared among threads where they are many.
+
+        Each part begins with the least value so far: what it finds doesn't depend on
+        what the others have found by then.
+        """
+        size = 2 * PART * fewer(PACK, self.n)
+        count = -(-len(known) // size)
+        if count <= 1:
+            return self._step(lower, upper, known)
+        searches = [copy.copy(self) for _ in range(count)]
+        parts = (np.array_split(each, count, axis=-1) for each in (lower, upper, known))
+
+        def looked(task: tuple[GlobalSearch, Any, Any, Any]) -> _Looked:
+            return task[0]._step(*task[1:])
+
+        found = list(mapped(pool, looked, zip(searches, *parts, strict=True)))
+        best = min(searches, key=lambda each: each.upper)
+        self.x, self.upper = best.x, best.upper
+        a, b, bounds, closed = zip(*found, strict=True)
+        sides = np.hstack(a), np.hstack(b)
+        return (*sides, np.concatenate(bounds), np.concatenate(closed))
+
+    def _found(self, open_: OpenBoxes) -> Found:
+        low = np.hstack([open_.lower, *(s[0] for s in self.shut)])
+        high = np.hstack([open_.upper, *(s[1] for s in self.shut)])
+        bounds = np.concatenate([open_.bounds, *(s[2] for s in self.shut)])
+        left = bounds <= self.upper
+        low, high, bounds = (e[..., left] for e in (low, high, bounds))
+        least = float(bounds.min()) if len(bounds) else self.upper
         ends = min(least, self.upper), self.upper
-        return Found(*ends, self.x, low, high, total, bool(len(bounds)))
+        return Found(*ends, self.x, low, high, self.total, bool(len(open_)))
 
     # ------------------------------------------------------------- from above
 
@@ -211,9 +241,7 @@ class GlobalSearch:
 
     # ------------------------------------------------------------- from below
 
-    def _step(
-        self, lower: np.ndarray, upper: np.ndarray, known: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _step(self, lower: np.ndarray, upper: np.ndarray, known: np.ndarray) -> _Looked:
         """Bound boxes, shrink them, drop them; return where one minimum is at most."""
         self._improve(middles(lower, upper))
         if self.has_slopes:
@@ -231,9 +259,7 @@ class GlobalSearch:
             lower, upper, bounds, closed = self._by_curvature(lower, upper, bounds)
         return lower, upper, bounds, closed
 
-    def _by_slopes(
-        self, lower: np.ndarray, upper: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _by_slopes(self, lower: np.ndarray, upper: np.ndarray) -> _Looked:
         lower, upper = map(np.ascontiguousarray, (lower, upper))
         middle = middles(lower, upper)
         found, at = self.derived.first(lower, upper), self.derived.value(middle, middle)
@@ -253,7 +279,7 @@ class GlobalSearch:
 
     def _by_curvature(
         self, lower: np.ndarray, upper: np.ndarray, bounds: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    ) -> _Looked:
         found = self.derived.curvature(lower, upper)
         thin = lower >= upper
         caved = (np.einsum("bii->ib", found.high) < 0) & ~thin & found.smooth

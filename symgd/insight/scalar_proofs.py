@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import sympy as sp
 
-from symgd.insight import convexity, exact, extremes, facts
+from symgd.insight import convexity, domains, exact, extremes, facts
 from symgd.insight.bounded_formula import BoundedFormula
 from symgd.insight.convexity import Verdict
 from symgd.insight.extremes import Curvatures, Enclosure
@@ -70,7 +70,7 @@ class ScalarProofs:
     @property
     def domain(self) -> str:
         """Where it is proven to be defined."""
-        return facts.domain(self._derived, self.problem.box)
+        return domains.domain(self._parts)
 
     @property
     def blocks(self) -> list[list[str]]:

@@ -13,7 +13,7 @@ from symgd.calculus import derivatives
 from symgd.errors import FormulaError
 from symgd.insight import spectra
 from symgd.insight.boxes import Box, range_on
-from symgd.insight.factors import factored
+from symgd.insight.factors import expanded, factored
 from symgd.insight.tape import NotEnclosed, Tape
 from symgd.kernels.operations import SMOOTH
 
@@ -131,8 +131,11 @@ def _simpler_determinant(a: sp.Expr, b: sp.Expr, c: sp.Expr) -> sp.Expr:
         return whole
     try:
         if whole.is_rational_function(*whole.free_symbols):
-            return factored(whole) or whole
-        simpler = sp.factor_terms(sp.powsimp(sp.expand(whole)))
+            simpler = factored(whole)
+            return whole if simpler is None else simpler
+        if (terms := expanded(whole)) is None:
+            return whole
+        simpler = sp.factor_terms(sp.powsimp(terms))
     except (sp.PolynomialError, AttributeError, TypeError, ValueError):
         return whole
     return simpler if simpler.count_ops() <= whole.count_ops() else whole

@@ -21,8 +21,14 @@ import numpy as np
 from symgd.errors import InputError
 from symgd.insight import spectra
 from symgd.insight.bounded_formula import problem_of, seconds_of
-from symgd.insight.boxes import EPS, Box, halves, indivisible, middles
-from symgd.insight.global_minimum import touching_joined
+from symgd.insight.boxes import (
+    EPS,
+    Box,
+    halves,
+    indivisible,
+    middles,
+    touching_joined,
+)
 from symgd.insight.second_derivatives import Derivatives
 from symgd.insight.tape import NotEnclosed
 from symgd.kernels.shared import shared

@@ -2,18 +2,21 @@
 
 Covers what no rule on the formula's nodes can: exp(t) - t, t*log(t), t**2 + cos(t).
 With kinks, as abs and max have them, each piece between kinks must be convex, and the
-slope must not fall from one to the next.
+slope must not fall from one to the next. Where it is smooth only between the ends of
+its range, as t*log(t) from 0 on, the distance from an end is written as exp(s).
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import sympy as sp
+from sympy.codegen.cfunctions import expm1, log1p
 
 from symgd.calculus import derivatives
 from symgd.errors import FormulaError
@@ -22,10 +25,33 @@ from symgd.insight.exact import is_affine, rational, slopes
 from symgd.insight.factors import factored
 from symgd.insight.second_derivatives import range_of
 from symgd.insight.tape import NotEnclosed, Tape
-from symgd.language.functions import real_abs, real_sign
+from symgd.kernels.operations import SMOOTH
+from symgd.language.functions import (
+    log_cosh,
+    real_abs,
+    real_sign,
+    sigmoid,
+    softplus,
+)
 from symgd.language.nodes import parts_of
 
 CONVEX, CONCAVE = 1, 2
+# What is the limit of what is beside it, where that is finite.
+ELEMENTARY = (
+    *(sp.Add, sp.Mul, sp.Pow, sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.atan, sp.asin),
+    *(
+        sp.acos,
+        sp.sinh,
+        sp.cosh,
+        sp.tanh,
+        sp.asinh,
+        sp.acosh,
+        sp.atanh,
+        sp.erf,
+        sp.erfc,
+    ),
+    *(log1p, expm1, sigmoid, softplus, log_cosh),
+)
 LONG = 80  # operations of a second derivative that SymPy is asked to simplify
 MOST_KINKS = 12
 T = sp.Symbol("t", real=True)
@@ -83,13 +109,16 @@ def _affine_replaced(node: sp.Expr, forms: set[sp.Expr]) -> sp.Expr | None:
 
 def bits_of(given: OfOne) -> int:
     """Return what is proven of a function on its range: convex, concave, both."""
-    _, _, known = range_of(given.phi, [T], given.box)
-    if known < 2:
-        return _kinked(given)
     try:
-        return _bits_of_second(_second(given.phi), given.box)
+        if _is_smooth(given.phi, given.box):
+            return _bits_of_second(_second(given.phi), given.box)
+        return _kinked(given) or _between_ends(given)
     except (NotEnclosed, FormulaError):
         return 0
+
+
+def _is_smooth(phi: sp.Expr, box: Box) -> bool:
+    return range_of(phi, [T], box)[2] == SMOOTH
 
 
 def _second(phi: sp.Expr) -> sp.Expr:
@@ -113,6 +142,71 @@ def _bits_of_second(second: sp.Expr, box: Box) -> int:
 
 def _simplified(second: sp.Expr) -> sp.Expr:
     return second if second.count_ops() > LONG else factored(second) or second
+
+
+# ----------------------------------------------------------------------- ends
+
+
+class _Half(NamedTuple):
+    """A range up to an end, and how what is said there is written."""
+
+    written: Callable[[sp.Expr], sp.Expr]
+    box: Box
+
+
+def _between_ends(given: OfOne) -> int:
+    """Return what is proven of what is smooth between the ends, not at both of them."""
+    if not (parts := _smooth_halves(given)):
+        return 0
+    second, bits = _second(given.phi), CONVEX | CONCAVE
+    for half in parts:
+        bits &= _bits_of_second(half.written(second), half.box)
+    return bits
+
+
+def is_smooth_between_ends(given: OfOne) -> bool:
+    """Return whether a function is proven to be smooth, but for the ends of its range.
+
+    At an end what is elementary is the limit of what is beside it, or infinite, or not
+    defined; what has conditions may be anything, and isn't looked at.
+    """
+    return bool(_smooth_halves(given))
+
+
+def _smooth_halves(given: OfOne) -> list[_Half]:
+    """Return the two halves of a range, that join; none if one may not be smooth."""
+    if not all(isinstance(e, ELEMENTARY) for e in parts_of(given.phi) if e.args):
+        return []
+    low, high = float(given.box.lower[0, 0]), float(given.box.upper[0, 0])
+    middle = _between(low, high)
+    if not low < middle < high:
+        return []
+    made = []
+    for end, sign in ((low, 1), (high, -1)):
+        half = _Half(lambda e: e, Box([min(end, middle)], [max(end, middle)]))
+        if not _is_smooth(given.phi, half.box):
+            if math.isinf(end):
+                return []
+            beside = rational(end) + sign * sp.exp(T)
+            far = math.log(abs(middle - end))  # and a little beyond the middle
+            upper = far + 1e-14 * (1 + abs(far))
+            written = functools.partial(_written, beside)
+            half = _Half(written, Box([-math.inf], [upper]))
+            if not _is_smooth(written(given.phi), half.box):
+                return []
+        made.append(half)
+    return made
+
+
+def _between(low: float, high: float) -> float:
+    if math.isinf(high):
+        return low + 1.0 if math.isfinite(low) else 0.0
+    return high - 1.0 if math.isinf(low) else 0.5 * low + 0.5 * high
+
+
+def _written(beside: sp.Expr, expression: sp.Expr) -> sp.Expr:
+    """Return an expression near an end, of the logarithm of the distance."""
+    return sp.expand_log(expression.xreplace({T: beside}))
 
 
 # ---------------------------------------------------------------------- kinks

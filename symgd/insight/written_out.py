@@ -15,7 +15,7 @@ from symgd.calculus.structure import ranges_of
 from symgd.errors import InputError
 from symgd.insight.exact import rational
 from symgd.language.as_written import decided, made
-from symgd.language.nodes import REPEATED, Maximum, Product, Sum, symbol
+from symgd.language.nodes import FACTORED, REPEATED, Maximum, Product, Sum, symbol
 from symgd.objectives.arrays import Arrays
 
 SHORT = 64  # terms, of which all can be looked at
@@ -50,6 +50,8 @@ class _Writer:
 
     def __call__(self, node: Any, at: Mapping[sp.Basic, Any]) -> Any:
         """Return a node at the values of the indices around it."""
+        if isinstance(node, FACTORED):
+            raise TooLong("a matrix of more than 4 rows is not written out here")
         if isinstance(node, REPEATED):
             terms = [self(node.function, inner) for inner in self._each(node, at)]
             return made(_WRITTEN[node.func], terms) if terms else node.empty

@@ -21,11 +21,13 @@ from symgd.kernels.eigenvalues import diagonalise
 from symgd.kernels.probing import (
     STRAIGHT,
     is_open,
+    leave_lost,
     leave_top,
     mixed,
     outward,
     probe,
     set_equal_units,
+    set_lost,
     set_scales,
     set_units,
 )
@@ -57,10 +59,12 @@ WEAK = 1e-2  # of what f fell: what rises by less, as far away as the run came, 
 NEAR = 1e-3  # of how far it has come: ends as near to each other are one
 LEADS = 1e-5  # of x: what changes it by less is a step to a minimum, not along a tail
 FEW = 8  # of the ends that may be in tails, of one piece of many
-HARDLY = 1e-5  # of what f fell: what rises by less may be a tail of no minimum
+HARDLY = 1e-5  # of what f fell: what rises by less may be a tail of no minimum;
+# what promises more isn't at one
 SPENT = 1e-20  # of what f fell: what promises less has nothing left to gain
 UNSEEN = 1e-16  # of what f fell: a lower value isn't lower by less than that
 TINY = 1e-150
+BESIDES = 1e3  # times f, and what it rises by around an end: more it fell by elsewhere
 NONE = 1e-10  # of the largest curvature: below, it is that of a singular Hessian
 EXACTLY = 1e-28  # of f: what promises less is the rounding of a gradient
 BEYOND_MEASURE = 4e-12  # of f, which may have lost digits on the way
@@ -186,6 +190,12 @@ def examine(
         step[i] = 0.0
         for j in range(n):
             a[i, j] = 0.0
+    size = max(abs(f), fallen) if max(abs(f), fallen) > 0.0 else 1.0
+    if set_lost(g, free, size, along):
+        ways = function, p, end, least, size, x, along, lower, upper, work
+        endless = leave_lost(*ways)
+        if endless or end.lower_value < inf:
+            return FLAT if endless else LOWER
     evaluate(hessian, x, p, a)
     set_equal_units(a, origin, units)
     if not set_scales(a, free, units, scale):
@@ -212,7 +222,7 @@ def examine(
     largest = 0.0
     for i in range(n):
         largest = max(largest, abs(a[i, i]))
-    endless, singular, lowest, highest = False, False, 0.0, fallen
+    endless, singular, lowest, highest = False, False, 0.0, 0.0
     for i in range(n):
         curvature, slope, farthest = a[i, i], 0.0, 0.0
         for k in range(n):
@@ -258,6 +268,10 @@ def examine(
             *(function, p, end, least, known, x, lower, upper, work),
             *(a, v, NONE * largest),
         )
+    around = max(highest, abs(f))
+    if BESIDES * around < fallen and abs(f) > highest / BESIDES:
+        fallen = BESIDES * around  # it began where f was of another size
+    highest = max(highest, fallen)
     farthest, far = 0.0, 0.0
     for k in range(n):
         farthest = max(farthest, units[k])
@@ -279,6 +293,8 @@ def examine(
             return INEXACT
         if endless and far > FAR and not end.analytic:
             return FLAT
+    elif end.promised > HARDLY * max(fallen, abs(f)):
+        inexact = True  # it has come from so far away that x is small beside that
     noise = NOISE * abs(f)
     if end.analytic and has_tail(
         *(function, p, end, noise, x, g, origin, lower, upper, work),

@@ -6,7 +6,7 @@ sizes of its coordinates; the lowest point that was seen is kept.
 
 from __future__ import annotations
 
-from math import inf, sqrt
+from math import copysign, inf, sqrt
 from typing import Any
 
 from symgd.kernels.common import NOISE, copy, is_finite
@@ -22,6 +22,9 @@ SAMPLES, ULPS = 8, 1e-15  # of points beside another, and parts of x
 CERTAIN = 10.0  # times what values vary by: what is lower by more is
 TOPS, FORETOLD = 9, 0.1  # distances, each a tenth; of the change of a gradient
 STRAIGHT = 2.0  # the mark of what is free, and in which f doesn't curve
+LEAST = 1e-300  # of a slope by which a number is divided
+LOST = 1e-290  # of f: a slope whose square is less has a curvature beyond float64
+REACH, WIDER, STEPS_LOST = 1e-16, 4.0, 120  # of f, by which f is to fall at first
 
 
 @jit
@@ -270,6 +273,80 @@ def keep(end: Any, trial_f: float, enough: float, work: Any) -> None:
             floats(work.trial_g, (n,)),
             floats(work.lower_g, (n,)),
         )
+
+
+@jit
+def set_lost(g: Any, free: Any, size: float, along: Any) -> bool:
+    """Set a direction along slopes so small that no curvature shows: 1e-200 and less.
+
+    Of ``(1e-200*x - 3)**2`` it is 0. Along that direction f would fall by 1 in 1, of
+    each variable, whatever its unit.
+
+    Parameters
+    ----------
+    size : float
+        What values are beside which f falls.
+
+    Returns
+    -------
+    bool
+        Whether there are such slopes.
+    """
+    lost = False
+    for k in range(g.shape[0]):
+        small = free[k] != 0.0 and g[k] != 0.0 and g[k] * g[k] < LOST * size
+        along[k] = -copysign(1.0 / max(abs(g[k]), LEAST), g[k]) if small else 0.0
+        lost = lost or small
+    return lost
+
+
+@jit
+def leave_lost(
+    function: Any,
+    p: Any,
+    end: Any,
+    least: float,
+    size: float,
+    x: Any,
+    along: Any,
+    lower: Any,
+    upper: Any,
+    work: Any,
+) -> bool:
+    """Keep the lowest point along slopes that promise a fall only far away.
+
+    At first by ever longer steps, then where the slope changes its sign: bisection.
+
+    Returns
+    -------
+    bool
+        Whether f falls on and on.
+    """
+    n = end.variables
+    trial = floats(work.trial, (n,))
+    trial_g = floats(work.trial_g, (n,))
+    below, above, distance, before = 0.0, inf, REACH * size, 0.0
+    for _ in range(STEPS_LOST):
+        far = placed(x, distance, along, lower, upper, trial)
+        if above == inf and far == before:  # at bounds
+            return False
+        before = far
+        trial_f = evaluate(function, trial, p, trial_g)
+        end.evaluations += 1
+        slope = 0.0
+        for k in range(n):
+            slope += along[k] * trial_g[k]
+        if is_finite(trial_f, trial_g) and slope < 0.0:
+            below = distance
+        else:
+            above = distance
+        distance = WIDER * below if above == inf else 0.5 * (below + above)
+    if below > 0.0 and above < inf:
+        placed(x, below, along, lower, upper, trial)
+        trial_f = evaluate(function, trial, p, trial_g)
+        end.evaluations += 1
+        keep(end, trial_f, end.value - least, work)
+    return above == inf
 
 
 @jit

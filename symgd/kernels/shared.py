@@ -63,6 +63,7 @@ LOOPS = {
     "trajectory": SharedLoop("trajectory", TRAJECTORY_LOOP),
     "initial": SharedLoop("initial", INITIAL_LOOP),
     "intervals": SharedLoop("intervals", "i:iiippppp"),
+    "dense": SharedLoop("dense", "i:iiipppppp"),
 }
 
 

@@ -21,6 +21,7 @@ from symgd.language.mistakes import OBJECTIVES_ONLY, whole_order
 from symgd.language.nodes import (
     CONDITIONS,
     EXPRESSIONS,
+    FACTORED,
     MAX_BITS,
     MAX_DEPTH,
     MAX_NODES,
@@ -29,6 +30,7 @@ from symgd.language.nodes import (
     Maximum,
     Product,
     Sum,
+    Table,
     array,
     natural_order,
     symbol,
@@ -44,7 +46,12 @@ _ADVICE = {
     "Derivative": "write .doit()",
     "Limit": "write .doit()",
 }
-_KINDS: dict[type, Any] = {sp.Sum: Sum, sp.Product: Product, Maximum: Maximum}
+_KINDS: dict[type, Any] = {
+    sp.Sum: Sum,
+    sp.Product: Product,
+    Maximum: Maximum,
+    Table: Table,
+}
 
 
 def checked(
@@ -115,6 +122,8 @@ class _Checker:
             is_access = isinstance(node, sp.Indexed)
             build = self._access if is_access else self._repeated
             return build(node, depth, scope)
+        if isinstance(node, FACTORED):
+            return self._of_matrix(node, depth, scope)
         if not node.args:
             return _number(node)
         if not isinstance(node, _ALLOWED):
@@ -162,6 +171,16 @@ class _Checker:
         self._check_known(label, label.name)
         return sp.Indexed(array(label.name), *indices)
 
+    def _of_matrix(self, node: Any, depth: int, scope: Scope) -> sp.Basic:
+        if not self.arrays:
+            raise _refused(node, OBJECTIVES_ONLY)
+        parts = [self.rebuilt(part, depth, scope) for part in node.args]
+        around = {symbol(name) for name in scope.indices}
+        for part in parts:
+            if isinstance(part, Table) and part.free_symbols & around:
+                raise _refused(node, "the matrix varies with the index of a sum around")
+        return node.func(*parts)
+
     def _repeated(self, node: Any, depth: int, scope: Scope) -> sp.Expr:
         limits: list[Any] = []
         for index, *ends in reversed(node.limits):
@@ -175,6 +194,8 @@ class _Checker:
             limits.insert(0, (symbol(name), *bounds))
         body = self.rebuilt(node.function, depth, scope)
         kind = next(kind for each, kind in _KINDS.items() if isinstance(node, each))
+        if kind is Table:
+            return Table(body, *limits)
         with _naming(node):
             return self.folding.built(kind, body, limits)
 

@@ -146,9 +146,16 @@ def _of_reals(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *x: function(*x) if all(abs(a) <= HUGE for a in x) else mpmath.nan
 
 
-PLAIN = "log sin cos tan asin acos atan atan2 asinh acosh atanh erf erfc gamma loggamma"
+def _extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the largest or the least, of what are all numbers."""
+    return lambda *x: mpmath.nan if any(map(mpmath.isnan, x)) else choose(x)
+
+
+PLAIN = "sin cos tan asin acos atan2 acosh atanh erf erfc gamma loggamma"
+OF_ANY_SIZE = "log atan asinh"  # no digits of them are lost
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: _of_reals(getattr(mpmath, name)) for name in PLAIN.split()},
+    **{name: getattr(mpmath, name) for name in OF_ANY_SIZE.split()},
     "Add": lambda *terms: mpmath.fsum(terms),
     "Mul": lambda *factors: functools.reduce(operator.mul, factors),
     "Pow": _power,
@@ -157,13 +164,13 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Pi": lambda: mpmath.pi + 0,
     "Abs": abs,
     "real_abs": abs,
-    "Max": max,
-    "Min": min,
+    "Max": _extreme(max),
+    "Min": _extreme(min),
     "sign": mpmath.sign,
     "real_sign": mpmath.sign,
     "floor": mpmath.floor,
     "ceiling": mpmath.ceil,
-    "log1p": _of_reals(mpmath.log1p),
+    "log1p": mpmath.log1p,
     "expm1": lambda x: mpmath.expm1(x) if abs(x) < 1 else _exp(x) - 1,
     "cosh": lambda x: (_exp(x) + _exp(-x)) / 2,
     "sinh": lambda x: mpmath.sinh(x) if abs(x) < 1 else (_exp(x) - _exp(-x)) / 2,

@@ -419,7 +419,8 @@ CONSTANTS = {name: sp.E if name == "E" else sp.pi for name in CONSTANT_NAMES}
 REDUCING = frozenset(
     {
         *("sum", "prod", "mean", "max", "min", "norm", "logsumexp", "len", "any"),
-        *("all", "average", "trace", "det", "dot", "matmul", "inner", "solve"),
+        *("all", "average", "var", "std", "trace", "dot", "matmul", "inner"),
+        *("det", "logdet", "logabsdet", "solve"),
     }
 )
 # Of other libraries, and what formulas call them.
@@ -439,4 +440,5 @@ RENAMED = {
     "vdot": "dot",
     "ndtr": "normal_cdf",
     "norm_2": "norm",
+    "inverse": "inv",
 }

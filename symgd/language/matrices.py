@@ -12,7 +12,15 @@ import sympy as sp
 from sympy.matrices.expressions.matexpr import MatrixElement, MatrixExpr
 
 from symgd.errors import FormulaError, shortened
-from symgd.language.nodes import Sum, array, symbol
+from symgd.language.nodes import (
+    Determinant,
+    LogDeterminant,
+    Sum,
+    Table,
+    array,
+    inverse,
+    symbol,
+)
 
 _LETTERS = "ijklmnopqrstuvwxyz"
 
@@ -61,8 +69,17 @@ class _Indexed:
             index, whole = sp.Dummy("i", integer=True), node.arg
             diagonal = whole[index, index], (index, 0, whole.shape[0] - 1)
             return self.of(sp.Sum(*diagonal), names)
+        if isinstance(node, sp.log) and isinstance(node.args[0], sp.Determinant):
+            inner = self.of(node.args[0], names)
+            known = isinstance(inner, Determinant)
+            return LogDeterminant(*inner.args) if known else sp.log(inner)
         if isinstance(node, sp.Determinant):
-            return self.of(_written_out(node.arg).det(), names)
+            small = _written_out(node.arg)
+            return (
+                Determinant(self._table(node.arg, names))
+                if small is None
+                else self.of(small.det(), names)
+            )
         if isinstance(node, MatrixExpr):
             told = f"{shortened(str(node), 60)}: a matrix, where a number is expected"
             raise FormulaError(told)
@@ -80,8 +97,12 @@ class _Indexed:
     def _element(self, node: MatrixElement, names: Mapping[Any, sp.Symbol]) -> Any:
         whole, *places = node.args
         if not isinstance(whole, sp.MatrixSymbol):
-            if all(place.is_Integer for place in places):
-                return self.of(_written_out(whole)[tuple(places)], names)
+            small = _written_out(whole)
+            if small is not None and all(place.is_Integer for place in places):
+                return self.of(small[tuple(places)], names)
+            if isinstance(whole, sp.Inverse):
+                own = [self.of(place, names) for place in places]
+                return inverse(self._table(whole.arg, names), *own)
             told = f"{shortened(str(whole), 60)} is not part of the formula language"
             raise FormulaError(told)
         rows, columns = whole.shape
@@ -91,6 +112,15 @@ class _Indexed:
             places = places[1:]
         indices = (self.of(place, names) for place in places)
         return sp.Indexed(array(whole.name), *indices)
+
+    def _table(self, whole: Any, names: Mapping[Any, sp.Symbol]) -> Table:
+        """Return a matrix element by element."""
+        row, column = (sp.Dummy(letter, integer=True) for letter in "ij")
+        own = {**names, row: self._name(row, names)}
+        own[column] = self._name(column, own)
+        rows, columns = (self.of(length, names) for length in whole.shape)
+        body = self.of(whole[row, column], own)
+        return Table(body, (own[column], 0, columns - 1), (own[row], 0, rows - 1))
 
     def _name(self, index: Any, names: Mapping[Any, sp.Symbol]) -> Any:
         """Return an index, one of SymPy's own by a name that no sum around it has."""
@@ -103,13 +133,10 @@ class _Indexed:
 
 
 def _written_out(whole: Any) -> Any:
-    """Return a small matrix with all of its elements."""
+    """Return a small matrix with all of its elements; None for others."""
     try:
         explicit = whole.as_explicit()
         small = max(explicit.shape) <= 4
     except (TypeError, ValueError, AttributeError):
         small = False
-    if not small:
-        told = f"{shortened(str(whole), 60)} is written out, of at most 4 rows"
-        raise FormulaError(told)
-    return explicit
+    return explicit if small else None

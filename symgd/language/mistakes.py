@@ -18,6 +18,7 @@ _MEANT_BY = {
     **dict.fromkeys(
         "∂∇", "derivatives are taken for you: write what is differentiated"
     ),
+    **dict.fromkeys("Σ∑", "write sum(x[i]**2 for i in range(n)), or sum(x**2)"),
     "∞": "a formula has no infinity: leave that side of a bound open",
 }
 
@@ -132,8 +133,6 @@ _PREFIXED = {  # of NumPy and others, without parentheses
     "where": "write a if condition else b",
     "select": "write a if condition else b if other else c",
     "logsumexp": "write log(sum(exp(x[i]) for i in range(n)))",
-    "std": "write sqrt(mean((x - mean(x))**2)), or with sum and len(x) - 1",
-    "var": "write mean((x - mean(x))**2), or with sum and len(x) - 1",
     **dict.fromkeys(
         (
             "sort",
@@ -167,8 +166,12 @@ _PREFIXED = {  # of NumPy and others, without parentheses
         "what is computed step by step is no formula; a solution that is one may be",
     ),
     **dict.fromkeys(
-        ("eig", "eigh", "eigvals", "eigvalsh", "svd", "qr", "cholesky", "lstsq"),
+        ("eig", "eigh", "eigvals", "eigvalsh", "svd", "qr", "lstsq", "pinv"),
         "let NumPy factor what is constant, and give that as data",
+    ),
+    **dict.fromkeys(
+        ("cholesky", "cho_factor", "cho_solve", "solve_triangular", "lu"),
+        "write logdet(K) and solve(K, y): symgd factors K itself",
     ),
     **dict.fromkeys(
         ("concatenate", "hstack", "vstack", "stack", "append"),
@@ -178,7 +181,6 @@ _PREFIXED = {  # of NumPy and others, without parentheses
         ("random", "randn", "rand", "normal", "uniform"),
         "a formula has no random numbers: draw them before, as data",
     ),
-    "slogdet": "write log(det(A)), of at most 4 rows",
     "einsum": "write the sum: sum(A[i, j]*x[j] for i in range(n) for j in range(m))",
     "print": "a formula is computed as machine code: trace=True shows each iterate",
     "float": "leave it out: all numbers are float64",

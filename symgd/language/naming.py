@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 
-from symgd.language.text import CONSTANT_NAMES
+from symgd.language.text import CONSTANT_NAMES, COUNTING
 
 # Names that hardly anybody means as a variable, and what is meant.
 _MEANT = {
@@ -93,18 +93,35 @@ def _meant(name: str, text: str, variables: list[str]) -> str | None:
     return _MEANT.get(name)
 
 
-def warn_of_constant(text: str, parameters: Iterable[str]) -> None:
-    """Warn where Euler's number is no base of a power: a parameter may be meant."""
-    if "E" not in text or "E" in parameters or "E" not in _names_in(text):
-        return
-    tree = _tree(text)
-    bases = {id(power.left) for power in _powers(tree)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id == "E" and id(node) not in bases:
-            what = f"'E' in {text!r} is Euler's number, 2.718..."
-            advice = "if it is a parameter, name it in the start, x0={'E': 1, ...}"
-            warnings.warn(f"{what}: {advice}", stacklevel=5)
-            return
+def is_parameter_e(text: str, known: Iterable[str]) -> bool:
+    """Return whether E is a parameter of a model, as nobody takes powers of it.
+
+    That is warned of, as elsewhere it is Euler's number; and so is an E beside powers
+    of Euler's number, which stays what it is there.
+
+    Parameters
+    ----------
+    text : str
+    known : iterable of str
+        Names that are told: as columns, by a start, by bounds.
+    """
+    powers: list[bool] = []
+    with contextlib.suppress(SyntaxError, ValueError):  # which reading explains
+        if "E" in text and "E" not in known and "E" in _names_in(text):
+            tree = _tree(text)
+            bases = {id(power.left) for power in _powers(tree)}
+            names = (n for n in ast.walk(tree) if isinstance(n, ast.Name))
+            powers = [id(name) in bases for name in names if name.id == "E"]
+    if all(powers):
+        return False
+    if any(powers):
+        what = f"'E' in {text!r} is Euler's number, 2.718..."
+        advice = "if it is a parameter, name it in the start, x0={'E': 1, ...}"
+    else:
+        what = f"'E' is a parameter in {text!r}"
+        advice = "name it in the start, x0={'E': 1, ...}; Euler's number is exp(1)"
+    warnings.warn(f"{what}: {advice}", stacklevel=5)
+    return not any(powers)
 
 
 def names_of_sizes(text: str) -> set[str]:
@@ -117,11 +134,11 @@ def names_of_sizes(text: str) -> set[str]:
     with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
         for node in ast.walk(_tree(text)):
             called = node.func if isinstance(node, ast.Call) else None
-            if isinstance(called, ast.Name) and called.id == "range":
+            if getattr(called, "id", getattr(called, "attr", "")) in COUNTING:
                 found |= _without_arrays(node)
             elif isinstance(node, ast.Subscript):
                 found |= _without_arrays(node.slice)
-    return found - {"range"}
+    return found - COUNTING
 
 
 def _without_arrays(tree: ast.AST) -> set[str]:

@@ -82,7 +82,105 @@ class Maximum(_Repeated, ExprWithLimits):
     empty = sp.S.NegativeInfinity
 
 
-REPEATED = (sp.Sum, sp.Product, Maximum)
+class Table(_Repeated, ExprWithLimits):
+    """The elements of a matrix, by a row's index and a column's, the last limit first.
+
+    It stands only in what is of a whole matrix: see FACTORED.
+    """
+
+    __slots__ = ()
+    empty = sp.S.NaN
+
+    def _latex(self, printer: Any) -> str:
+        places = ", ".join(printer._print(limit[0]) for limit in reversed(self.limits))
+        body = printer._print(self.function)
+        return rf"\left[{body}\right]_{{{places}}}"
+
+
+REPEATED = (sp.Sum, sp.Product, Maximum, Table)
+
+
+class _OfMatrix(sp.Expr):
+    """A number that is computed of the factors of a matrix, a :class:`Table`."""
+
+    is_commutative = True
+    is_extended_real = True
+    is_number = False
+
+    def __new__(cls, *parts: Any) -> Any:
+        return sp.Expr.__new__(cls, *map(sp.sympify, parts))
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        whole = self._in_latex(*map(printer._print, self.args))
+        return whole if exp is None else rf"\left({whole}\right)^{{{exp}}}"
+
+
+class Determinant(_OfMatrix):
+    """The determinant of a square matrix."""
+
+    what = "det"
+    form = r"\det {}"
+
+    def _in_latex(self, matrix: str) -> str:
+        return self.form.format(matrix)
+
+
+class LogDeterminant(Determinant):
+    """Its logarithm, which doesn't overflow; of a negative determinant NaN."""
+
+    what = "logdet"
+    form = r"\log \det {}"
+
+
+class LogAbsDeterminant(Determinant):
+    """The logarithm of its absolute value."""
+
+    what = "logabsdet"
+    form = r"\log \left|\det {}\right|"
+
+
+class Solution(_OfMatrix):
+    """An element of what solves A X = B: of A, B, and the element's row and column.
+
+    A vector B has no column.
+    """
+
+    def _in_latex(self, matrix: str, right: str, *places: str) -> str:
+        product = rf"\left({matrix}^{{-1}} {right}\right)"
+        return rf"{product}_{{{', '.join(places)}}}"
+
+
+DETERMINANTS = (Determinant, LogDeterminant, LogAbsDeterminant)
+FACTORED = (*DETERMINANTS, Solution)
+
+
+def is_factored(expression: sp.Basic) -> bool:
+    """Return whether an expression has a determinant, an inverse or a solution."""
+    return expression.has(*FACTORED)
+
+
+def values_of(limit: sp.Tuple) -> sp.Expr:
+    """Return how many values an index has."""
+    _, low, high = limit
+    return high - low + 1
+
+
+def rows_of(table: Table) -> sp.Expr:
+    """Return how many rows a matrix has, or how many elements a vector."""
+    return values_of(table.limits[-1])
+
+
+def unit_table(rows: sp.Tuple) -> Table:
+    """Return the unit matrix that is as large as a row's range."""
+    row, low, high = rows
+    column = sp.Symbol(f"{row.name}_", real=True)
+    body = choice((sp.S.One, sp.Eq(row, column, evaluate=False)), (sp.S.Zero, True))
+    return Table(body, (column, low, high), rows)
+
+
+def inverse(matrix: Table, row: sp.Expr, column: sp.Expr) -> Solution:
+    """Return an element of the inverse of a matrix."""
+    return Solution(matrix, unit_table(matrix.limits[-1]), row, column)
 
 
 class _OfOwnRule(sp.Function):

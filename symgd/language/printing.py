@@ -10,6 +10,8 @@ from typing import Any
 import sympy as sp
 from sympy.printing.str import StrPrinter
 
+from symgd.language.nodes import unit_table
+
 
 class _FormulaPrinter(StrPrinter):
     """Print an expression so that :func:`symgd.language.formula.read` gives it back."""
@@ -41,6 +43,20 @@ class _FormulaPrinter(StrPrinter):
 
     def _print_Maximum(self, expr: Any) -> str:
         return f"max({self._repeated(expr)})"
+
+    def _print_Table(self, expr: Any) -> str:
+        return f"({self._repeated(expr)})"
+
+    def _print_Determinant(self, expr: Any) -> str:
+        return f"{expr.what}{self._print(expr.args[0])}"
+
+    _print_LogDeterminant = _print_LogAbsDeterminant = _print_Determinant
+
+    def _print_Solution(self, expr: Any) -> str:
+        matrix, right, *places = map(self._print, expr.args)
+        if expr.args[1] == unit_table(expr.args[0].limits[-1]):
+            return f"inv{matrix}[{', '.join(places)}]"
+        return f"solve({matrix}, {right})[{', '.join(places)}]"
 
     def _repeated(self, expr: Any) -> str:
         parts = [self._print(expr.function)]

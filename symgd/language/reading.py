@@ -15,7 +15,7 @@ import functools
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import sympy as sp
 
@@ -23,20 +23,36 @@ from symgd.errors import FormulaError, guess, shortened
 from symgd.language import mistakes
 from symgd.language.as_written import both, decided, either, relation
 from symgd.language.folding import Folding, numeric
-from symgd.language.functions import CONSTANTS, ORDERS, REDUCING, RENAMED, Function
+from symgd.language.functions import (
+    CONSTANTS,
+    ORDERS,
+    REDUCING,
+    RENAMED,
+    Function,
+    real_abs,
+)
 from symgd.language.indexing import Scope, Uses, check_bound, check_index
 from symgd.language.nodes import (
+    DETERMINANTS,
     MAX_BITS,
     MAX_DEPTH,
     MAX_NODES,
     NOT_REAL,
     SYMPY_FAILURES,
+    Determinant,
+    LogAbsDeterminant,
+    LogDeterminant,
     Maximum,
     Product,
+    Solution,
     Sum,
+    Table,
     array,
+    inverse,
     natural_order,
+    rows_of,
     symbol,
+    values_of,
 )
 from symgd.language.notation.extents import Measured
 from symgd.language.notation.indexed_form import Shapes, indexed
@@ -63,6 +79,8 @@ _REPEATED: dict[str, type[Sum | Product | Maximum]] = {
     "min": Maximum,  # of the opposite
 }
 _REDUCTIONS = ("dot", "norm", "mean")
+_OF_MATRICES = {kind.what: kind for kind in DETERMINANTS}
+_LOGARITHMS = {sp.Abs: LogAbsDeterminant, real_abs: LogAbsDeterminant}
 
 
 class Reader:
@@ -282,6 +300,9 @@ class Reader:
         loops = [isinstance(argument, ast.GeneratorExp) for argument in node.args]
         if name in _REPEATED and (_REPEATED[name] is not Maximum or loops == [True]):
             return self._repeated(node, name)
+        if name in _OF_MATRICES and loops == [True]:
+            matrix = self._matrix(node, node.args[0])
+            return _OF_MATRICES[name](matrix)
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
             problem = f"{name} takes plain arguments only, no keywords and no stars"
             raise self._error(node, problem)
@@ -353,6 +374,8 @@ class Reader:
             suggestion = whole and f"use {whole}: it stands for each row or coordinate"
             raise self._error(node, mistakes.OBJECTIVES_ONLY, suggestion)
         if not isinstance(node.value, ast.Name):
+            if _of_whole_matrix(node.value):
+                return self._solution(node, node.value)
             if isinstance(node.value, ast.Call):
                 self._value(node.value)  # it may be what is wrong
             raise self._error(node, *mistakes.refusal(node, self._source(node)))
@@ -394,6 +417,51 @@ class Reader:
         if result.is_Rational:
             self._spend(node, max(result.p.bit_length(), result.q.bit_length()))
         return result
+
+    def _solution(self, node: ast.Subscript, call: ast.Call) -> sp.Expr:
+        """Return an element of an inverse, or of what solves a linear system."""
+        inner = node.slice
+        parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+        places = [self._index(part, self._source(call.func)) for part in parts]
+        matrix = self._matrix(call, call.args[0])
+        if len(call.args) == 1:
+            return inverse(matrix, *places)
+        right = self._table(call, call.args[1])
+        if len(places) != len(right.limits) or rows_of(right) != rows_of(matrix):
+            problem = "solve(A, b)[i] has as many rows in b as in A, and an index for"
+            raise self._error(node, f"{problem} each of b")
+        return Solution(matrix, right, *places)
+
+    def _matrix(self, node: ast.Call, inner: ast.expr) -> Table:
+        """Return a square matrix."""
+        matrix = self._table(node, inner)
+        if len(matrix.limits) != 2 or len({*map(values_of, matrix.limits)}) != 1:
+            name = self._source(node.func)
+            problem = f"{name} is of a square matrix, of two indices in one range"
+            advice = f"write {name}(A[i, j] for i in range(n) for j in range(n))"
+            raise self._error(node, problem, advice)
+        return matrix
+
+    def _table(self, node: ast.Call, inner: ast.expr) -> Table:
+        """Return a matrix, or the right side of a system, element by element."""
+        enclosing = self.scope
+        limits: list[Any] = []
+        one = ast.copy_location(ast.Call(node.func, [inner], []), node)
+        for index, ends, tests in self._clauses(one):
+            if tests:
+                raise self._error(
+                    node, "a matrix has no conditions: write a if c else b"
+                )
+            limits.insert(0, self._limit(index, *ends))
+        assert isinstance(inner, ast.GeneratorExp)
+        table = Table(self._value(inner.elt), *limits)
+        self.scope = enclosing
+        for name, meaning in enclosing.indices.items():
+            if table.free_symbols & meaning.free_symbols:
+                problem = f"the matrix varies with {name!r}, the index of a sum around"
+                advice = "up to 4 rows, of a length that is known, it may"
+                raise self._error(node, problem, advice)
+        return table
 
     def _clauses(self, node: ast.Call) -> Iterator[tuple[ast.expr, Any, Any]]:
         """Yield index, (first, last, step) and conditions, the outermost first.
@@ -510,6 +578,12 @@ class Reader:
 
     def _apply(self, node: ast.expr, name: str, arguments: list[sp.Expr]) -> sp.Expr:
         row = self.functions[name]
+        if name in ("log", "ln") and len(arguments) == 1:
+            inner = arguments[0]
+            if type(inner) is Determinant:
+                return LogDeterminant(*inner.args)
+            if inner.func in _LOGARITHMS and type(inner.args[0]) is Determinant:
+                return LogAbsDeterminant(*inner.args[0].args)
         if name == "pow":
             return self._power(node, *arguments)
         if row.build is sp.exp:
@@ -562,6 +636,14 @@ class Reader:
         # SymPy's exponents have no end, and the ratio of integers would have as many
         # digits: exp(-1e20) is 0.
         return sp.Float(float(result)) if result.is_Float else result
+
+
+def _of_whole_matrix(node: ast.expr) -> TypeGuard[ast.Call]:
+    """Return whether a call is solve(...) or inv(...) of elements in brackets."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+        return False
+    tables = [isinstance(each, ast.GeneratorExp) for each in node.args]
+    return all(tables) and {"inv": 1, "solve": 2}.get(node.func.id) == len(tables)
 
 
 def _is_dotted(call: ast.Call) -> bool:

@@ -20,7 +20,6 @@ _SIGNS = {
     **dict.fromkeys("−‐‑‒–—―", "-"),
     **dict.fromkeys("×·∙⋅∗•", "*"),
     **dict.fromkeys("÷⁄∕", "/"),
-    **dict.fromkeys("Σ∑", " sum "),
     "∏": " prod ",
     "√": " sqrt ",
     "∛": " cbrt ",

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 CONSTANT_NAMES = frozenset({"E", "pi", "π"})  # in formulas
+# Functions of which all arguments are lengths.
+COUNTING = frozenset({"range", "arange", "eye", "identity", "ones", "zeros"})
 
 Told: TypeAlias = str | Callable[[], str]  # a message, which many never ask for
 

@@ -8,11 +8,12 @@ from typing import Any
 import sympy as sp
 from llvmlite import ir
 
-from symgd.calculus.program import Gather, Let, Nest, Program, Step, Total
+from symgd.calculus.program import Dense, Gather, Let, Nest, Program, Step, Total
 from symgd.lowering.building import DOUBLE, POINTER, WORD, function_of
 from symgd.lowering.gathers import GatherWriter, storing
 from symgd.lowering.loops import Writer
 from symgd.lowering.places import Here
+from symgd.lowering.rooms import dense, roomed
 from symgd.lowering.totals import NEUTRAL, joined
 from symgd.lowering.tracing import Value
 from symgd.native.layout import Layout, size_of
@@ -43,9 +44,11 @@ def _whole(program: Program, layout: Layout, taken: int) -> str:
     writer = Writer(layout, builder, *function.args)
     here = Here({}, {})
     _cleared(writer, program, layout)
-    for step in program.steps:
-        here = _stepped(writer, step, here)
-    builder.ret(_ended(writer, program, here).value)
+    with roomed(writer, program):
+        for step in program.steps:
+            here = _stepped(writer, step, here)
+        value = _ended(writer, program, here).value
+    builder.ret(value)
     return str(function.module)
 
 
@@ -125,6 +128,7 @@ def _piece(
         return WORD(1), [_ended(writer, whole, here)]
     if isinstance(step, Let):
         return WORD(1), writer.computed([step.value], here)
+    assert not isinstance(step, Dense)  # those programs are not in pieces
     count = blocks(writer, step, here)
     return count, summed(writer, step, first, last, here)
 
@@ -168,6 +172,9 @@ def _cleared(writer: Writer, program: Program, layout: Layout) -> None:
 
 
 def _stepped(writer: Writer, step: Step, here: Here) -> Here:
+    if isinstance(step, Dense):
+        dense(writer, step)
+        return here
     if isinstance(step, Let):
         return writer.stepped([step], here)
     count = blocks(writer, step, here)

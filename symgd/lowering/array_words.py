@@ -111,16 +111,21 @@ class ArrayWords:
 
     def told(self) -> list[str]:
         """Return what a comment says of the arguments."""
-        lines = [
+        return [
             f"{self.names[name]}: how many rows there are of {', '.join(data)}"
             for name, data in self.rows.items()
-        ]
+        ] + self.told_of(self.names)
+
+    def told_of(self, names: Mapping[str, str] | None = None) -> list[str]:
+        """Return what a comment says of data, under other names if they are given."""
+        lines = []
         for name in self.columns:
             first, *axes = self.shapes[name]
             each = f" of {' x '.join(map(str, axes))} numbers" if axes else ""
             counted = any(name in data for data in self.rows.values())
             rows = "rows" if counted else f"{first} rows"
-            lines.append(f"{self.names[name]}: {rows}{each}, without gaps")
+            own = name if names is None else names[name]
+            lines.append(f"{own}: {rows}{each}, without gaps")
         return lines
 
     def assignments(self) -> list[str]:

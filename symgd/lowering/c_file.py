@@ -13,11 +13,19 @@ from symgd.lowering import c_templates as templates
 from symgd.lowering.array_objective import BLOCK, OUTER_BLOCK
 from symgd.lowering.array_words import ArrayWords
 from symgd.lowering.c_comments import comment
-from symgd.lowering.c_language import HELPERS, c_language
-from symgd.lowering.c_loops import loops_in_c
+from symgd.lowering.c_language import (
+    HELPERS,
+    c_language,
+    c_loop_syntax,
+    c_single,
+    in_floats,
+    single_number,
+)
 from symgd.lowering.places import LANES
 from symgd.lowering.projection import projected, projected_gradient
 from symgd.lowering.rule_functions import ScalarUpdate
+from symgd.lowering.single import errors_of
+from symgd.lowering.text_loops import loops_in_text
 from symgd.lowering.textual import Written
 from symgd.lowering.travelling import (
     Checks,
@@ -51,6 +59,7 @@ def c_file(
     prefix: str,
     header: str,
     libm: bool = False,
+    single: bool = False,
 ) -> tuple[str, str]:
     """Return a formula and a rule as C: the text of the file, and of its header.
 
@@ -65,8 +74,10 @@ def c_file(
         What the header is called.
     libm : bool
         Whether elementary functions are the C library's, and nothing is fused.
+    single : bool
+        Whether all numbers are floats, and elementary functions the C library's.
     """
-    writer = CWriter(formula, rule, prefix, libm)
+    writer = CWriter(formula, rule, prefix, libm, single)
     return writer.source(checks, header), writer.header()
 
 
@@ -79,9 +90,12 @@ class CWriter:
         rule: TravellingRule | None,
         prefix: str,
         libm: bool,
+        single: bool = False,
     ) -> None:
-        self.formula, self.rule, self.libm = formula, rule, libm
-        self.prefix, self.program = prefix, Written(c_language(prefix, libm))
+        self.formula, self.rule = formula, rule
+        self.libm, self.single = libm or single, single
+        language = c_single(prefix) if single else c_language(prefix, libm)
+        self.prefix, self.program = prefix, Written(language)
         self.has_p = self._takes_p()
         self.has_h = rule is not None and bool(rule.hyperparameters)
         n, width = len(formula.variables), 1 + len(rule.state) if rule else 1
@@ -94,13 +108,14 @@ class CWriter:
             "lanes": str(LANES),
             "hyper": str(len(rule.hyperparameters)) if rule else "0",
             "h_now": "now, " if self.has_h else "",
+            "wide": "(double)",
             "place": "(double)k, " if rule is not None and rule.draws else "",
             "scope": "",  # of the functions that a header declares
             "includes": "#include <string.h>\n" if formula.words else "",
             "kernels": "",
             "inline": "",
         } | {
-            f"{name}_{place}": text.format(name) if there else ""
+            f"{name}_{place}": self._c(text).format(name) if there else ""
             for name, there in has.items()
             for place, text in _OPTIONAL.items()
         }
@@ -120,9 +135,13 @@ class CWriter:
         words = self.formula.words
         return bool(self.formula.parameters if words is None else words.names)
 
+    def _c(self, text: str) -> str:
+        """Return C with numbers of the precision that this file has."""
+        return in_floats(text) if self.single else text
+
     def filled(self, template: str, **parts: str) -> str:
         """Return a template with names, and what depends on the formula, put in."""
-        words = {**self.words, **parts}
+        words, template = {**self.words, **parts}, self._c(template)
         return re.sub(r"@(\w+)@", lambda match: words[match[1]], template)
 
     # -------------------------------------------------------------- the source
@@ -160,26 +179,41 @@ class CWriter:
             self._add("second", second, out="h", places=places, scope="static ")
             hessian = self.filled(templates.HESSIAN)
             self.program.parts[f"{self.prefix}_hessian"] = hessian
+        product = self.formula.product
+        if product is not None:
+            assert not isinstance(product, Program)
+            places = range(len(self.formula.variables))
+            self._add("hessp", product, "xv", out="g", places=places)
 
     def _write_loops(self, program: Program) -> None:
         """Write a formula of arrays."""
-        words = self.formula.words
+        self._add_loops("gradient", program)
+        value = self.filled(loop_templates.VALUE)
+        self.program.parts[f"{self.prefix}_value"] = value
+        if isinstance(self.formula.product, Program):
+            self._add_loops("hessp", self.formula.product, "const double *v, ")
+
+    def _add_loops(self, name: str, program: Program, vector: str = "") -> None:
+        words, syntax = self.formula.words, c_loop_syntax(self.prefix)
         assert words is not None
-        lines = loops_in_c(program, words, self.program, self.prefix)
-        self.program.parts[f"{self.prefix}_gradient"] = self.filled(
-            loop_templates.GRADIENT,
+        lines = loops_in_text(program, words, self.program, syntax)
+        self.program.parts[f"{self.prefix}_{name}"] = self.filled(
+            loop_templates.LOOPS,
+            name=name,
+            v_take=vector,
             data=self.filled(loop_templates.TOLD) if self.has_p else "",
             lines="".join(f"{line}\n" for line in lines),
         )
-        value = self.filled(loop_templates.VALUE)
-        self.program.parts[f"{self.prefix}_value"] = value
 
-    def _add(self, name: str, function: Callable[..., Any], **more: Any) -> None:
-        """Write a function of a point."""
+    def _add(
+        self, name: str, function: Callable[..., Any], of: str = "x", **more: Any
+    ) -> None:
+        """Write a function of a point, or of a point and a vector."""
+        kinds = dict.fromkeys(of, "numbers")
         if self.has_p:
-            kinds = {"x": "numbers", "p": "numbers"}
+            kinds["p"] = "numbers"
         else:
-            kinds, function = {"x": "numbers"}, _without_parameters(function)
+            function = _without_parameters(function)
         self.program.add(f"{self.prefix}_{name}", function, kinds, **more)
 
     def _functions_and_loop(self) -> str:
@@ -239,13 +273,17 @@ class CWriter:
             "places": str(part.places),
             "ends": ", ".join(map(str, part.ends)),
             "p_points": self.words["p_take"] if part.places else "",
+            "point": ", point = 0" if part.values else "",
             "confine": "",
             "kept": "",
+            "multiplied": "",
         }
         if part.values:
             words["kept"] = self.filled(templates.KEPT, **words)
         if self.rule.bounds is not None:
             words["confine"] = self.filled(templates.CONFINE, **words)
+        if part.multiplies:
+            words["multiplied"] = self.filled(templates.MULTIPLIED)
         for each in ("points", "fresh", "derived", "there", "at_point", "spoilt"):
             text = getattr(templates, each.upper()) if part.places else ""
             words[each] = self.filled(text, **words)
@@ -257,7 +295,8 @@ class CWriter:
         """Return the comment above the file."""
         lines = [*described(self.formula, self.rule), ""]
         if self.libm:
-            lines.append(templates.LIBRARYS)
+            told = templates.SINGLE if self.single else templates.LIBRARYS
+            lines.append(told)
         else:
             called = {*re.findall(r"\b[a-z]\w*(?=\()", code)}
             exact = [name for name in _ROUNDED if name in called]
@@ -277,22 +316,64 @@ class CWriter:
     # ----------------------------------------------------------- the self-test
 
     def _self_test(self, checks: Checks) -> str:
-        has_hessian = self.formula.curvature is not None and bool(checks.points[0][3])
-        expected = [
-            (f, *g, *(h if has_hessian else ())) for _, f, g, h in checks.points
-        ]
-        got = self.filled(templates.GOT_HESSIAN) if has_hessian else ""
+        got, told = self._got_second() if checks.points[0][3] else ("", "")
+        expected = [(f, *g, *(h if got else ())) for _, f, g, h in checks.points]
         return self.filled(
             templates.SELF_TEST,
-            points=_rows(x for x, *_ in checks.points),
-            expected=_rows(expected),
+            points=self._rows(x for x, *_ in checks.points),
+            expected=self._rows(self._with_tolerances(checks, expected)),
+            row=str(len(expected[0]) * (2 if self.single else 1)),
+            tolerances=", then how far they may be off" if self.single else "",
             count=str(len(expected[0])),
-            and_hessian=" and its Hessian" if has_hessian else "",
-            same=templates.NEAR if self.libm else templates.SAME,
+            and_hessian=told,
+            same=self._same(str(len(expected[0]))),
             with_p=self._with_p(checks),
             got_hessian=got,
             run=self._run_test(checks),
         )
+
+    def _rows(self, rows: Iterable[Sequence[float]]) -> str:
+        return "".join(f"  {{{self.numbers(row)}}},\n" for row in rows)
+
+    def numbers(self, values: Iterable[float]) -> str:
+        """Return numbers as C lists them."""
+        return ", ".join(map(single_number if self.single else _literal, values))
+
+    def _same(self, count: str) -> str:
+        """Return the test that two numbers are as they should be."""
+        if self.single:
+            return templates.WITHIN.replace("@count@", count)
+        return templates.NEAR if self.libm else templates.SAME
+
+    def _with_tolerances(
+        self, checks: Checks, expected: Sequence[Sequence[float]]
+    ) -> Sequence[Sequence[float]]:
+        """Return expected numbers, in single precision with tolerances after them."""
+        if not self.single:
+            return expected
+        formula = self.formula
+        assert formula.evaluate is not None
+        n, p = len(formula.variables), list(formula.parameters.values())
+        rows = []
+        for (x, *_), told in zip(checks.points, expected, strict=True):
+            errors = errors_of(formula.evaluate, x, p)
+            if len(told) > 1 + n and formula.curvature is not None:
+                flat = [0.0] * (n * n)
+                second = errors_of(formula.curvature, x, p)[1:]
+                for place, error in zip(formula.places, second, strict=True):
+                    flat[place] = error
+                errors += flat
+            rows.append([*told, *errors])
+        return rows
+
+    def _got_second(self) -> tuple[str, str]:
+        """Return what a test computes of second derivatives, and how it says so."""
+        if isinstance(self.formula.product, Program):
+            told = " and its Hessian's product with x"
+            return self.filled(templates.GOT_PRODUCT), told
+        if self.formula.curvature is None:
+            return "", ""
+        return self.filled(templates.GOT_HESSIAN), " and its Hessian"
 
     def _with_p(self, checks: Checks) -> str:
         """Return what declares p for the test."""
@@ -339,7 +420,7 @@ class CWriter:
             parameters = self.filled(
                 templates.PARAMETERS,
                 comment=comment([f"p: {', '.join(formula.parameters)}."]),
-                numbers=numbers(formula.parameters.values()),
+                numbers=self.numbers(formula.parameters.values()),
             )
         lines = [
             *described(self.formula, self.rule),
@@ -351,8 +432,15 @@ class CWriter:
             told=comment(lines),
             parameters=parameters,
             hessian=hessian,
+            product=self._product_declared(),
             loop="" if rule is None else self._loop_declared(rule),
         )
+
+    def _product_declared(self) -> str:
+        if self.formula.product is None:
+            return ""
+        returned = "0" if self.formula.words is None else "f's derivative along v"
+        return self.filled(templates.PRODUCT_DECLARED, returned=returned)
 
     def _bound(self, words: ArrayWords) -> str:
         """Return what p is made of: a structure that knows where the data are."""
@@ -375,12 +463,12 @@ class CWriter:
             hyper = self.filled(
                 templates.HYPERPARAMETERS,
                 comment=comment(lines),
-                numbers=numbers(rule.hyperparameters.values()),
+                numbers=self.numbers(rule.hyperparameters.values()),
             )
         if rule.state:
             size = f"{len(rule.state)}][{len(self.formula.variables)}"
             kept = comment([", ".join(rule.state)])
-            state = f"  double state[{size}]; {kept}"
+            state = f"  {self._c('double')} state[{size}]; {kept}"
         known = {"RUNNING": RUNNING} | {name: int(Status[name]) for name in names}
         enum = (f"{self.prefix.upper()}_{name} = {v}" for name, v in known.items())
         return self.filled(
@@ -389,7 +477,7 @@ class CWriter:
 
 
 def _without_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x: function(x, ())
+    return lambda *x: function(*x, ())
 
 
 def _of_what_there_is(
@@ -407,10 +495,6 @@ def _of_what_there_is(
     if has_r:
         return lambda t, g, f, s, r: function(t, g, f, s, 0.0, (), r)
     return lambda t, g, f, s: function(t, g, f, s, 0.0, (), ())
-
-
-def _rows(rows: Iterable[Sequence[float]]) -> str:
-    return "".join(f"  {{{numbers(row)}}},\n" for row in rows)
 
 
 def numbers(values: Iterable[float]) -> str:

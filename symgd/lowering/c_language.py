@@ -3,18 +3,22 @@
 Of the C library come fma, sqrt, floor, rint and copysign, which are exact or correctly
 rounded, the gamma functions, and sin, cos and tan beyond 3e6. "libm" is C for machines
 without a fused multiply-add: products and sums are rounded one by one, and elementary
-functions are the library's as well.
+functions are the library's as well. Single precision is the same with floats.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import re
+
+import numpy as np
 
 from symgd.arithmetic import elementary, primitives, special
+from symgd.lowering.loop_numbers import LoopSyntax
 from symgd.lowering.textual import DOUBLE, TRUTH, WORD, Language
 
-_OF_MATH = {
+OF_MATH = {
     getattr(elementary, name): name
     for name in (
         *("exp", "expm1", "sinh", "cosh", "tanh", "log", "log1p", "sin", "cos", "tan"),
@@ -66,8 +70,66 @@ def c_language(prefix: str, libm: bool = False) -> Language:
     return dataclasses.replace(
         exact,
         primitives={**exact.primitives, **rounded_twice},
-        functions=_OF_MATH | {special.mod: f"{prefix}_modulo"},
+        functions=OF_MATH | {special.mod: f"{prefix}_modulo"},
     )
+
+
+def c_single(prefix: str) -> Language:
+    """Return C in single precision; there is nothing for words of 64 bits."""
+    plain = c_language(prefix, libm=True)
+    own = f"{prefix}_modulo"
+    return dataclasses.replace(
+        plain,
+        declared={DOUBLE: "const float ", TRUTH: "const int "},
+        number=single_number,
+        primitives={
+            f: (kind, in_floats(template))
+            for f, (kind, template) in plain.primitives.items()
+            if f not in (primitives.bits, primitives.from_bits)
+        },
+        functions={
+            f: name if name == own else f"{name}f"
+            for f, name in plain.functions.items()
+        },
+        library={name: f"{text}f" for name, text in plain.library.items()},
+        argument={k: in_floats(text) for k, text in plain.argument.items()},
+        returns=("void", "float"),
+    )
+
+
+def in_floats(code: str) -> str:
+    """Return code of C without numbers in it but 0 and 1, in single precision."""
+    code = re.sub(r"\bdouble\b", "float", code)
+    code = re.sub(r"\b(fabs|sqrt|rint|floor|copysign|fmod)\(", r"\1f(", code)
+    return re.sub(r"\b([01]\.0)\b", r"\1f", code)
+
+
+def single_number(value: float) -> str:
+    """Return the nearest float."""
+    with np.errstate(over="ignore"):
+        single = np.float32(value)
+    if np.isfinite(single):
+        text = str(single)
+        return f"{text}f" if set(text) & {".", "e"} else f"{text}.0f"
+    return in_floats(_number(float(single)))
+
+
+def c_loop_syntax(prefix: str) -> LoopSyntax:
+    """Return how C writes loops over arrays."""
+    return LoopSyntax(
+        helper=f"{prefix}_{{}}",
+        changing={DOUBLE: "double ", WORD: "int64_t "},
+        numbers=_numbers,
+        converted="(double){}",
+        large="INT64_C({})",
+    )
+
+
+def _numbers(name: str, count: int, value: str | None) -> str:
+    if value is None:
+        return f"double {name}[{count}];"
+    values = ["0.0"] if value == "0.0" else [value] * count
+    return f"double {name}[{count}] = {{{', '.join(values)}}};"
 
 
 def _number(value: float) -> str:

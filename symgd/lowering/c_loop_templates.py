@@ -27,8 +27,8 @@ double @p@_value(const double *x@p_last@)
 
 """
 
-GRADIENT = """\
-double @p@_gradient(const double *x, @p_take@double *g)
+LOOPS = """\
+double @p@_@name@(const double *x, @v_take@@p_take@double *g)
 {
 @data@@lines@}
 
@@ -75,9 +75,9 @@ static int64_t @p@_modulus(int64_t a, int64_t b)
 }
 
 """,
-    "lane": """\
+    "lane_of": """\
 /* Which of @lanes@ sums an iteration goes to; the last few go to one more. */
-static int64_t @p@_lane(int64_t i, int64_t low, int64_t high)
+static int64_t @p@_lane_of(int64_t i, int64_t low, int64_t high)
 {
   return i - low < (high - low)/@lanes@*@lanes@ ? (i - low)%@lanes@ : @lanes@;
 }
@@ -106,12 +106,13 @@ static double @p@_join_lanes(char kind, double *lanes)
     "join_blocks": """\
 /* Join blocks pairwise: the last two while both are of as many blocks, which they are
    as often as the number of blocks that are done can be halved; if it is 0, all. */
-static int @p@_join_blocks(const char *kinds, double *blocks, int depth, int64_t done)
+static int64_t @p@_join_blocks(const char *kinds, double *blocks, int64_t depth,
+    int64_t done)
 {
-  const int width = (int)strlen(kinds);
+  const int64_t width = (int64_t)strlen(kinds);
   for (; depth > 1 && done%2 == 0; done /= 2) {
     double *a = blocks + (depth - 2)*width, *b = a + width;
-    for (int k = 0; k < width; k++) a[k] = @p@_join(kinds[k], a[k], b[k]);
+    for (int64_t k = 0; k < width; k++) a[k] = @p@_join(kinds[k], a[k], b[k]);
     depth--;
   }
   return depth;

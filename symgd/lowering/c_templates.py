@@ -45,7 +45,7 @@ extern "C" {
 
 /* Return f, and write its gradient to g. */
 @scope@double @p@_gradient(const double *x, @p_take@double *g);
-@hessian@@loop@@inline@
+@hessian@@product@@loop@@inline@
 #ifdef __cplusplus
 }
 #endif
@@ -61,6 +61,11 @@ PARAMETERS = """
 HESSIAN_DECLARED = """
 /* Write the Hessian to h, row by row. */
 @scope@void @p@_hessian(const double *x, @p_take@double *h);
+"""
+
+PRODUCT_DECLARED = """
+/* Write the Hessian's product with v to g; return @returned@. */
+@scope@double @p@_hessp(const double *x, const double *v, @p_take@double *g);
 """
 
 HESSIAN = """\
@@ -140,26 +145,33 @@ SUMS = """\
 
 # Of updates that evaluate at points; they end a stage.
 POINTS = """\
-  static const int ends[@stages@] = {@ends@};  /* 1: a gradient, 2: a value alone */
+  /* 1: a gradient, 2: a value alone, 3: a product */
+  static const int ends[@stages@] = {@ends@};
   double there[@n@], ahead[@places@][@n@], slope[@n@];
-  int place = 0, row = 0;
+  int place = 0, row = 0@point@;
 """
 FRESH = "  for (int j = @width@; j < @all@; j++) own[j] = 0.0;\n"
 DERIVED = "    for (int j = 0; j < row; j++) own[@width@ + j] = ahead[j][k];\n"
 THERE = "      there[k] = place < @places@ ? parts[@totals@ + place] : 0.0;\n"
 AT_POINT = """\
     if (ends[stage] != 0) {
-@confine@      const double value = @p@_gradient(there, @p_pass@slope);
-@kept@      place++;
-      if (ends[stage] == 1) {
+      double value = 0.0;
+      if (ends[stage] != 3) {
+@confine@        value = @p@_gradient(there, @p_pass@slope);
+@kept@      }
+@multiplied@      place++;
+      if (ends[stage] != 2) {
         /* a value that isn't finite spoils the gradient */
         for (int k = 0; k < @n@; k++) ahead[row][k] = slope[k] + (value - value);
         row++;
       }
     }
 """
-CONFINE = "      @p@_inside(there, there);\n"
-KEPT = "      r[@totals@ + place] = value;\n"
+CONFINE = "        @p@_inside(there, there);\n"
+KEPT = "        r[@totals@ + point++] = value;\n"
+MULTIPLIED = """\
+      if (ends[stage] == 3) value = @p@_hessp(run->x, there, @p_pass@slope);
+"""
 SPOILT = "    for (int j = 0; j < row; j++) run->x[k] += ahead[j][k] - ahead[j][k];\n"
 
 LOOP = """\
@@ -235,8 +247,8 @@ SELF_TEST = """\
 
 static const double @p@_points[][@n@] = {
 @points@};
-/* f, its gradient@and_hessian@, as symgd has them. */
-static const double @p@_expected[][@count@] = {
+/* f, its gradient@and_hessian@, as symgd has them@tolerances@. */
+static const double @p@_expected[][@row@] = {
 @expected@};
 
 static int @p@_wrong(const double *got, const double *expected, int count)
@@ -245,7 +257,7 @@ static int @p@_wrong(const double *got, const double *expected, int count)
   for (int k = 0; k < count; k++) {
     const double a = got[k], b = expected[k];
     if (@same@ || (a != a && b != b)) continue;
-    printf("%.17g is not %.17g\\n", a, b);
+    printf("%.17g is not %.17g\\n", @wide@a, @wide@b);
     wrong++;
   }
   return wrong;
@@ -269,9 +281,11 @@ int main(void)
 #endif
 """
 SAME = "memcmp(&a, &b, sizeof a) == 0"
+WITHIN = "a == b || fabsf(a - b) <= expected[k + @count@]"
 NEAR = "a == b || fabs(a - b) <= 1e-6*(1.0 + fabs(b))"
 WITH_P = "  const double p[] = @U@_PARAMETERS;\n"
 GOT_HESSIAN = "    @p@_hessian(x, @p_pass@got + 1 + @n@);\n"
+GOT_PRODUCT = "    (void)@p@_hessp(x, x, @p_pass@got + 1 + @n@);\n"
 RUN = """\
   {
     static const double start[] = {@start@};
@@ -288,6 +302,11 @@ WITH_H = "    const double h[] = @U@_HYPERPARAMETERS;\n"
 EXACT = """\
 The bits are symgd's where the compiler neither fuses nor reorders what stands here: \
 -std=c99 or -ffp-contract=off, and no -ffast-math. Link with -lm."""
+SINGLE = """\
+Single precision: there is no double in it, for processors whose unit for floats has \
+none. Elementary functions are the C library's (expf, sinf, ...). The self-test allows \
+what rounding each operation to a float can come to, and 8 ulps for functions of the \
+library. Link with -lm."""
 LIBRARYS = """\
 Plain C for machines without a fused multiply-add: elementary functions are the C \
 library's, so that the last digits aren't symgd's. Link with -lm."""

@@ -6,8 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from symgd.calculus.program import Program
+from symgd.lowering.array_words import ArrayWords
 from symgd.lowering.javascript import JAVASCRIPT, PRELUDE
+from symgd.lowering.javascript_loops import CONSTANTS as DATA_CONSTANTS
+from symgd.lowering.javascript_loops import JAVASCRIPT_LOOPS, columns, data_constants
+from symgd.lowering.javascript_loops import helpers_of as loop_helpers
 from symgd.lowering.modules import functions_of, loop_of
+from symgd.lowering.text_loops import loops_in_text
 from symgd.lowering.textual import Written
 from symgd.lowering.travelling import (
     TravellingFormula,
@@ -21,20 +27,34 @@ from symgd.native.version import __version__
 def javascript_module(formula: TravellingFormula, rule: TravellingRule | None) -> str:
     """Return the text of a module."""
     program = Written(JAVASCRIPT)
-    about = functions_of(program, formula, rule)
-    lines = [*described(formula, rule), "", *_TOLD, f"Written by symgd {__version__}."]
+    about, words = functions_of(program, formula, rule), formula.words
+    if words is not None:
+        _add_loops(program, formula, words)
+    told = _TOLD if words is None else [*_TOLD, "", *_OF_DATA, *words.told_of()]
+    lines = [*described(formula, rule), "", *told, f"Written by symgd {__version__}."]
     constants = {
         "variables": list(formula.variables),
         **_named("parameter", formula.parameters),
         **(_named("hyperparameter", rule.hyperparameters) if rule else {}),
         **about,
+        **({} if words is None else {"NAMES": words.names, **data_constants(words)}),
     }
-    parts = [remark(lines, "//"), "\n", PRELUDE, program.text]
+    parts = [
+        remark(lines, "//"),
+        "\n",
+        PRELUDE,
+        loop_helpers(program.text),
+        program.text,
+    ]
     parts += [
         f"const {name} = {json.dumps(value)};\n" for name, value in constants.items()
     ]
     exported = ["variables", "parameters", "evaluate", "value", "gradient"]
+    parts.append(_CONSTANTS if words is None else _constants_of_data())
     parts.append(_OF_POINT)
+    if formula.product is not None:
+        parts.append(_HESSP)
+        exported.append("hessp")
     if formula.curvature is not None:
         parts.append(_HESSIAN)
         exported.append("hessian")
@@ -43,6 +63,22 @@ def javascript_module(formula: TravellingFormula, rule: TravellingRule | None) -
         exported += ["hyperparameters", "Run", "minimize"]
     parts.append(f"export {{{', '.join(exported)}}};\n")
     return "".join(parts)
+
+
+def _add_loops(program: Written, formula: TravellingFormula, words: ArrayWords) -> None:
+    """Write ``evaluate`` and ``product`` of a formula of arrays."""
+    for name, loops, given in (
+        ("evaluate", formula.program, "x"),
+        ("product", formula.product, "x, v"),
+    ):
+        if isinstance(loops, Program):
+            lines = loops_in_text(loops, words, program, JAVASCRIPT_LOOPS)
+            text = "".join(f"{line}\n" for line in lines)
+            program.parts[name] = _LOOPS.format(name=name, given=given, lines=text)
+
+
+def _constants_of_data() -> str:
+    return columns("Float64Array", "Number") + DATA_CONSTANTS
 
 
 def _named(kind: str, values: Mapping[str, float]) -> dict[str, Any]:
@@ -54,6 +90,20 @@ _TOLD = (
     "are not symgd's.",
 )
 
+_OF_DATA = (
+    "Data are given with the parameters, by name, as nested or flat arrays; typed",
+    "arrays of the kind that data had when this was written aren't copied.",
+)
+_LOOPS = """\
+function {name}_loops({given}, d, g) {{
+{lines}}}
+function {name}({given}, d, out) {{
+  out[0] = {name}_loops({given}, d, out.subarray(1));
+}}
+"""
+_CONSTANTS = """\
+function constants(given) { return taken(parameters, parameterValues, given); }
+"""
 _OF_POINT = """\
 function taken(names, values, given) {
   const result = Float64Array.from(values);
@@ -66,7 +116,7 @@ function taken(names, values, given) {
 }
 function evaluated(x, given) {
   const out = new Float64Array(variables.length + 1);
-  evaluate(x, taken(parameters, parameterValues, given), out);
+  evaluate(x, constants(given), out);
   return out;
 }
 // Return f at x; parameters by name, such as {a: 3}.
@@ -74,11 +124,19 @@ function value(x, parameters = {}) { return evaluated(x, parameters)[0]; }
 // Return the gradient of f at x.
 function gradient(x, parameters = {}) { return evaluated(x, parameters).slice(1); }
 """
+_HESSP = """\
+// Return the product of the Hessian of f at x with v.
+function hessp(x, v, parameters = {}) {
+  const out = new Float64Array(variables.length + 1);
+  product(x, v, constants(parameters), out);
+  return out.slice(1);
+}
+"""
 _HESSIAN = """\
 // Return the Hessian of f at x, row by row.
 function hessian(x, given = {}) {
   const n = variables.length, out = new Float64Array(n*n);
-  second(x, taken(parameters, parameterValues, given), out);
+  second(x, constants(given), out);
   return out;
 }
 """
@@ -95,7 +153,7 @@ _PARTS = {
     "more": ", update_ends",
     "points": """\
     const n = this.x.length, there = new Float64Array(n), ahead = [];
-    let place = totals;
+    let place = totals, point = totals;
 """,
     "wider": " + points",
     "derived": """\
@@ -103,15 +161,21 @@ _PARTS = {
 """,
     "there": "        there[k] = parts[place];\n",
     "evaluated": """\
-      if (ends[stage]) {
-@confine@        const out = new Float64Array(n + 1);
-        evaluate(there, this.p, out);
-        r[place++] = out[0];
+      if (ends[stage]) { // 1: a gradient, 2: a value alone, 3: a product
+        const out = new Float64Array(n + 1);
+        if (ends[stage] !== 3) {
+@confine@          evaluate(there, this.p, out);
+          r[point++] = out[0];
+        }
+@multiplied@        place++;
         // A value that isn't finite spoils the gradient.
-        if (ends[stage] === 1) ahead.push(out.slice(1).map(g => g + (out[0] - out[0])));
+        if (ends[stage] !== 2) ahead.push(out.slice(1).map(g => g + (out[0] - out[0])));
       }
 """,
-    "confine": "        inside(there, there);\n",
+    "multiplied": """\
+        if (ends[stage] === 3) product(this.x, there, this.p, out);
+""",
+    "confine": "          inside(there, there);\n",
     "spoilt": """\
       for (const slopes of ahead) this.x[k] += slopes[k] - slopes[k];
 """,
@@ -123,7 +187,7 @@ _LOOP = """\
 class Run {
   constructor(x, {gtol = 1e-8, parameters: p = {}, hyperparameters: h = {}} = {}) {
     this.gtol = gtol;
-    this.p = taken(parameters, parameterValues, p);
+    this.p = constants(p);
     this.h = taken(hyperparameters, hyperparameterValues, h);
     this.x = Float64Array.from(x);
     this.state = Array.from({length: width - 1}, () => new Float64Array(x.length));

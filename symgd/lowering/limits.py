@@ -41,7 +41,8 @@ def with_limits(
     """
     known = known or Logarithms()
     product, pairs = _Factors(factors, known), []
-    for large in range(len(factors)):
+    # What makes x**(n - 2) finite isn't spent on x**n.
+    for large in sorted(range(len(factors)), key=lambda k: _shift(factors[k])):
         if large not in product.taken and (found := product.vanishing(large)):
             small, large, where = found
             pair = product_of(factors[small], factors[large])
@@ -55,6 +56,12 @@ def with_limits(
     if not gone:
         return whole
     return choice(*((sp.S.Zero, where) for where in gone), (whole, True))
+
+
+def _shift(factor: sp.Expr) -> float:
+    """Return the number in an exponent that isn't one: -2 of x**(n - 2)."""
+    exponent = factor.as_base_exp()[1]
+    return 0.0 if exponent.is_number else float(exponent.as_coeff_Add()[0])
 
 
 def with_common_factor(total: sp.Add) -> sp.Expr | None:

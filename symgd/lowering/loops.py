@@ -98,13 +98,13 @@ class Writer(Places):
         """Add to the gradient, lane by lane where lanes may meet."""
         build = self.builder
         if here.lanes is None:
-            place = self.element(self.gradient, self._offset_of(add, here))
+            place = self._place_of(add, here)
             build.store(build.fadd(build.load(place), number.value), place)
             return
         pack = in_lanes(number)
         slopes = index_slopes(add.indices, here.lanes)
         if slopes is not None and slopes[-1] == 1 and not any(slopes[:-1]):
-            place = self.element(self.gradient, self._offset_of(add, here))
+            place = self._place_of(add, here)
             place = build.bitcast(place, PACK.as_pointer())
             total = build.fadd(build.load(place, align=8), pack.value)
             build.store(total, place, align=8)
@@ -113,5 +113,8 @@ class Writer(Places):
             one = build.extract_element(pack.value, ir.Constant(ir.IntType(32), lane))
             self.add(add, Value(build, one), self.lane(here, lane))
 
-    def _offset_of(self, add: Add, here: Here) -> Any:
-        return self.offset(add.array, add.indices, here)
+    def _place_of(self, add: Add, here: Here) -> Any:
+        if add.array in self.rooms:
+            return self.place_in_room(add.array, add.indices, here)
+        offset = self.offset(add.array, add.indices, here)
+        return self.element(self.gradient, offset)

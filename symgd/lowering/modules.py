@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from symgd.calculus.program import Program
 from symgd.lowering.projection import projected, projected_gradient
 from symgd.lowering.textual import Written
 from symgd.lowering.travelling import TravellingFormula, TravellingRule
 
 OF_POINT = {"x": "numbers", "p": "numbers"}
+OF_VECTOR = {"x": "numbers", "v": "numbers", "p": "numbers"}
 OF_STEP = {
     **dict.fromkeys(("t", "g", "f"), "double"),
     "s": "numbers",
@@ -24,15 +26,19 @@ def functions_of(
 ) -> Mapping[str, Any]:
     """Write ``evaluate``, ``second``, ``schedule``, ``update`` and ``first``.
 
-    Where a rule has bounds, ``inside`` and ``slopes``, too.
+    Where a rule has bounds, ``inside`` and ``slopes``, and where it asks for products
+    with the Hessian, ``product``. Loops over arrays are the language's own to write.
 
     Returns
     -------
     mapping of str to int or tuple of int
         What the loop around them must know of the rule.
     """
-    assert formula.evaluate is not None  # arrays have no text
-    program.add("evaluate", formula.evaluate, OF_POINT)
+    if formula.evaluate is not None:
+        program.add("evaluate", formula.evaluate, OF_POINT)
+    product = formula.product
+    if product is not None and not isinstance(product, Program):
+        program.add("product", product, OF_VECTOR)
     if formula.curvature is not None:
         program.add("second", formula.curvature, OF_POINT, places=formula.places)
     if rule is None:
@@ -62,10 +68,11 @@ def loop_of(template: str, rule: TravellingRule, parts: Mapping[str, str]) -> st
     rule : TravellingRule
     parts : mapping of str to str
         What stands for ``@first@`` where an initial state is computed, for
-        ``@project@``, ``@slopes@`` and ``@confine@`` where there are bounds, and for
-        the others where an update evaluates at points.
+        ``@project@``, ``@slopes@`` and ``@confine@`` where there are bounds, for
+        ``@multiplied@`` where an update multiplies with the Hessian, and for the others
+        where it evaluates at points.
     """
-    needs = {"first": rule.first is not None}
+    needs = {"first": rule.first is not None, "multiplied": rule.step.multiplies > 0}
     needs |= dict.fromkeys(("project", "slopes", "confine"), rule.bounds is not None)
     for name, text in parts.items():
         needed = needs.get(name, rule.step.places > 0)

@@ -64,9 +64,12 @@ class _ObjectWriter(CWriter):
             self.words[name] = self.filled(template)
         has_hessian = formula.curvature is not None
         second = self.filled(templates.SECOND) if has_hessian else ""
-        kernels = self.filled(templates.KERNELS, second=second)
+        has_product = formula.product is not None
+        along = self.filled(templates.ALONG) if has_product else ""
+        kernels = self.filled(templates.KERNELS, second=second, along=along)
         inline = self.filled(templates.FUNCTIONS)
         inline += self.filled(templates.HESSIAN) if has_hessian else ""
+        inline += self.filled(templates.HESSP) if has_product else ""
         if rule is not None or stages:
             fields = _fields(records.RunState)
             kernels += self.filled(templates.RECORD, fields=fields)

@@ -7,7 +7,10 @@ with is put together here.
 KERNELS = """
 /* What the object file has. */
 double @p@_evaluation(const double *x, const double *p, double *g);
-@second@"""
+@second@@along@"""
+ALONG = """\
+double @p@_along(const double *x, const double *p, double *g, const double *v);
+"""
 SECOND = "double @p@_second(const double *x, const double *p, double *h);\n"
 
 BIND = """
@@ -39,6 +42,12 @@ static inline void @p@_hessian(const double *x, @p_take@double *h)
 {
   for (int k = 0; k < @n@*@n@; k++) h[k] = 0.0;
   (void)@p@_second(x, @p_or_none@, h);
+}
+"""
+HESSP = """
+static inline double @p@_hessp(const double *x, const double *v, @p_take@double *g)
+{
+  return @p@_along(x, @p_or_none@, g, v);
 }
 """
 

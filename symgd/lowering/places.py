@@ -13,7 +13,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sympy as sp
 from llvmlite import ir
@@ -58,6 +58,13 @@ class Here:
         return Here(self.indices, {**self.values, **values}, self.lanes)
 
 
+class OwnMatrix(NamedTuple):
+    """A matrix of a program's own: where it begins, and how many columns it has."""
+
+    first: Any
+    columns: Any
+
+
 class Places:
     """Reads the numbers of a program, and computes with them.
 
@@ -86,6 +93,7 @@ class Places:
         self.direction = direction
         self.variables = dict(layout.variables)
         self.data = dict(layout.data)
+        self.rooms: dict[str, OwnMatrix] = {}
 
     # ------------------------------------------------------------ words and places
 
@@ -180,6 +188,13 @@ class Places:
         offset = self.word("offset", name)
         return offset if inner is None else build.add(offset, inner)
 
+    def place_in_room(self, name: str, indices: Sequence[sp.Expr], here: Here) -> Any:
+        """Return the address of an element of one of the program's own arrays."""
+        row, column = (self.integer(index, here) for index in indices)
+        room = self.rooms[name]
+        start = self.builder.mul(row, room.columns)
+        return self.element(room.first, self.builder.add(start, column))
+
     def _place_of_data(self, access: sp.Indexed, here: Here) -> tuple[Any, str]:
         build, name = self.builder, str(access.base.label)
         column = self.data[name]
@@ -255,20 +270,25 @@ class Places:
 
     def _load_one(self, access: sp.Indexed, here: Here) -> Any:
         pointer, kind = self._pointer(access, here)
-        raw = self._raw_type(kind)
-        place = self.builder.bitcast(pointer, raw.as_pointer())
-        return self._as_double(self._unchanging(place, 1), kind)
+        return self._load_as(self._raw_type(kind), pointer, kind, access)
 
     def _load_pack(self, access: sp.Indexed, here: Here, width: int) -> Any:
         pointer, kind = self._pointer(access, here)
         raw = ir.VectorType(self._raw_type(kind), width)
+        return self._load_as(raw, pointer, kind, access)
+
+    def _load_as(self, raw: Any, pointer: Any, kind: str, access: sp.Indexed) -> Any:
         place = self.builder.bitcast(pointer, raw.as_pointer())
+        if str(access.base.label) in self.rooms:
+            return self.builder.load(place, align=8)
         return self._as_double(self._unchanging(place, 1), kind)
 
     def _pointer(self, access: sp.Indexed, here: Here) -> tuple[Any, str]:
         name = str(access.base.label)
         if name in self.data:
             return self._place_of_data(access, here)
+        if name in self.rooms:
+            return self.place_in_room(name, access.indices, here), "f8"
         base, name = self._vector(name)
         return self.element(base, self.offset(name, access.indices, here)), "f8"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from symgd.arithmetic import primitives
@@ -113,7 +114,16 @@ HELPERS |= {
 }
 
 
-def helpers_of(code: str) -> str:
-    """Return the functions that code needs beside, those only that it calls."""
+_NONE: Mapping[str, str] = types.MappingProxyType({})
+
+
+def helpers_of(code: str, more: Mapping[str, str] = _NONE) -> str:
+    """Return the functions that code needs beside, those only that it calls.
+
+    ``more`` are those of arrays, which may call others.
+    """
     called = {*re.findall(r"\w+(?=\()", code)}
-    return "".join(f"{HELPERS[name]}\n\n" for name in HELPERS if name in called)
+    texts = [more[name] for name in more if name in called]
+    called |= {*re.findall(r"\bc_\w+", "".join(texts))}
+    texts = [HELPERS[name] for name in HELPERS if name in called] + texts
+    return "".join(f"{text}\n\n" for text in texts)

@@ -65,10 +65,11 @@ class ScalarUpdate:
     def ends(self) -> tuple[int, ...]:
         """Of each stage: 0, or 1 where it ends with a gradient, 2 with a value alone.
 
-        A product is none of them.
+        A product is 3.
         """
+        kinds = (self.evaluates, self.probes, self.multiplies)
         return tuple(
-            (self.evaluates >> stage & 1) + 2 * (self.probes >> stage & 1)
+            sum((bits >> stage & 1) * end for end, bits in enumerate(kinds, start=1))
             for stage in range(self.stages)
         )
 

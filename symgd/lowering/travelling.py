@@ -52,6 +52,9 @@ class TravellingFormula:
         Of a formula of arrays.
     program : Program or None
         Its loops.
+    product : function, Program or None
+        The Hessian's product with a vector: (x, v, p) -> 0 and its numbers, or loops;
+        None where nothing asks for it.
     """
 
     text: str
@@ -62,6 +65,7 @@ class TravellingFormula:
     places: Sequence[int]
     words: ArrayWords | None = None
     program: Program | None = None
+    product: Callable[..., Any] | Program | None = None
 
     @property
     def constants(self) -> int:
@@ -83,14 +87,17 @@ class TravellingFormula:
         text: str,
         variables: Sequence[str],
         parameters: Mapping[str, float],
+        multiplies: bool = False,
     ) -> TravellingFormula:
-        """Return what leaves of a formula's code."""
+        """Return what leaves of a formula's code, with products where it multiplies."""
         try:
             curvature, places = native.second_derivatives
         except FormulaError:
             curvature, places = None, []
         own = native.value_and_gradient
-        return cls(text, variables, parameters, own, curvature, places)
+        product = native.product if multiplies else None
+        named = text, variables, parameters
+        return cls(*named, own, curvature, places, product=product)
 
 
 @dataclass(frozen=True)
@@ -219,7 +226,8 @@ class Checks:
     Attributes
     ----------
     points : sequence of (x, f, g, h)
-        h is empty where there is no Hessian, or a large one.
+        h is empty where there is no Hessian, or a large one; of a formula of arrays it
+        is the Hessian's product with x.
     run : (start, updates, x, f) or None
         A descent by the rule.
     data : mapping of str to MadeUp

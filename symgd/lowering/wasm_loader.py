@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from typing import Any
 
 from symgd.lowering import wasm_templates as templates
 from symgd.lowering.array_words import ArrayWords
 from symgd.lowering.javascript import JAVASCRIPT, PRELUDE
+from symgd.lowering.javascript_loops import columns, data_constants
 from symgd.lowering.projection import projected
 from symgd.lowering.textual import Written
 from symgd.lowering.travelling import (
@@ -45,14 +45,18 @@ def wasm_loader(
     constants = _constants(formula, rule, stages)
     offered, method = ["value", "gradient"], ""
     has_hessian = formula.curvature is not None
+    has_product = formula.product is not None
     if has_hessian:
         offered.append("hessian")
+    if has_product:
+        offered.append("hessp")
     if rule is not None or stages:
         offered.append("minimize")
         method = templates.RECORD + (_rule(rule) if rule else _solver(stages))
     words = {
         "p": prefix,
         "hessian": templates.HESSIAN.replace("@p@", prefix) if has_hessian else "",
+        "hessp": templates.HESSP.replace("@p@", prefix) if has_product else "",
         "method": method.replace("@p@", prefix),
         "offered": ", ".join(offered),
         "data": "" if formula.words is None else ", data = {}",
@@ -63,7 +67,7 @@ def wasm_loader(
     parts = [remark(lines, "//"), "\n", _without_word(PRELUDE), templates.FMA]
     parts += [f"const {k} = {json.dumps(value)};\n" for k, value in constants.items()]
     if formula.words is not None:
-        parts.append(templates.TYPES)
+        parts.append(columns("BigInt64Array", "BigInt"))
     if rule is not None and rule.bounds is not None:
         program = Written(JAVASCRIPT)
         program.add("inside", projected(rule.bounds), {"x": "numbers"})
@@ -107,19 +111,10 @@ def _constants(
 
 
 def _data(words: ArrayWords | None) -> dict[str, Any]:
-    """Return what a loader is told of data: kinds, what a row has, and the words."""
+    """Return what a loader is told of data."""
     if words is None:
         return {}
-    each = {name: math.prod(words.shapes[name][1:]) for name in words.columns}
-    whole = {name: math.prod(words.shapes[name]) for name in words.columns}
-    counted = {name for data in words.rows.values() for name in data}
-    return {
-        "KINDS": words.columns,
-        "ROW": each,
-        "LENGTHS": {k: n for k, n in whole.items() if k not in counted},
-        "ROWS": words.rows,
-        "WORDS": list(words.filled().items()),
-    }
+    return {**data_constants(words), "WORDS": list(words.filled().items())}
 
 
 def _rule(rule: TravellingRule) -> str:

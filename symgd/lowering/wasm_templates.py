@@ -67,8 +67,9 @@ export async function load(bytes@data@) {
   let top = START/8;
   const room = count => { const place = top; top += Math.max(1, count); return place; };
   const n = variables.length, places = {
-    x: room(n), p: room(CONSTANTS), g: room(n), h: room(n*n), lower: room(n),
-    upper: room(n), rows: room(1), slots: room(width*n), other: room(width*n + n + 1),
+    x: room(n), v: room(n), p: room(CONSTANTS), g: room(n), h: room(n*n),
+    lower: room(n), upper: room(n), rows: room(1),
+    slots: room(width*n), other: room(width*n + n + 1),
     hyper: room(hyperparameters.length), memory: room(MEMORY), matrices: room(MATRICES),
     record: room(RECORD_WORDS), arrays: room(ARRAYS_WORDS),
   };
@@ -97,7 +98,7 @@ export async function load(bytes@data@) {
   };
   const value = (x, given = {}) => evaluated(x, given);
   const gradient = (x, given = {}) => { evaluated(x, given); return got("g", n); };
-@hessian@@method@  return {@offered@};
+@hessian@@hessp@@method@  return {@offered@};
 }
 function taken(names, values, given) {
   const result = Float64Array.from(values), known = names.join(", ");
@@ -110,27 +111,11 @@ function taken(names, values, given) {
 const STATUS = {"-1": "MAXITER", 0: "CONVERGED", 2: "ABNORMAL", 5: "DIVERGED"};
 """
 
-# The data of a formula of arrays: flat or nested, of a length that fits.
+# The data of a formula of arrays.
 ROOMS = """\
-  const columns = {}, lengths = {};
-  for (const [name, kind] of Object.entries(KINDS)) {
-    if (!(name in data)) throw new Error(`data.${name} is missing`);
-    const given = data[name];
-    const flat = Array.isArray(given) ? given.flat(Infinity) : given;
-    columns[name] = TYPES[kind].from(flat, kind === "i8" ? BigInt : undefined);
-    const {length, byteLength} = columns[name];
-    if (length !== (LENGTHS[name] ?? length) || length % ROW[name])
-      throw new Error(`data.${name} has ${length} numbers`);
-    lengths[name] = length/ROW[name];
+  const [columns, rows] = columnsOf(data);
+  for (const [name, {byteLength}] of Object.entries(columns))
     places[`data.${name}`] = room(Math.ceil(byteLength/8));
-  }
-  const rows = {};
-  for (const [size, names] of Object.entries(ROWS)) {
-    rows[size] = lengths[names[0]];
-    for (const name of names)
-      if (lengths[name] !== rows[size])
-        throw new Error(`${names.join(", ")} differ in their numbers of rows`);
-  }
   places.stop = room(1);
 """
 FILLED = """\
@@ -142,11 +127,6 @@ FILLED = """\
     words[places.p + place] = BigInt(own[kind] ?? address[`data.${name}`]);
   }
 """
-TYPES = """\
-const TYPES = {f8: Float64Array, f4: Float32Array, i8: BigInt64Array, i4: Int32Array,
-  i2: Int16Array, i1: Int8Array, u4: Uint32Array, u2: Uint16Array, u1: Uint8Array,
-  b1: Uint8Array};
-"""
 
 HESSIAN = """\
   const hessian = (x, given = {}) => {
@@ -155,6 +135,15 @@ HESSIAN = """\
     numbers.fill(0, places.h, places.h + n*n);
     kernel.@p@_second(address.x, address.p, address.h);
     return got("h", n*n);
+  };
+"""
+HESSP = """\
+  const hessp = (x, v, given = {}) => {
+    put("x", x);
+    put("v", v);
+    put("p", taken(parameters, parameterValues, given));
+    kernel.@p@_along(address.x, address.p, address.g, address.v);
+    return got("g", n);
   };
 """
 

@@ -9,7 +9,6 @@ Elsewhere: multistart, and a grid search of hyperparameters, here ``sweep``.
 from __future__ import annotations
 
 import numbers
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from symgd.many.many_results import Results, Sweep
 from symgd.many.problem import Problem
 from symgd.native.interrupts import Interrupts
 from symgd.native.status import Status
+from symgd.native.threads import threads_of
 from symgd.objectives import numbers_given, points
 from symgd.objectives.bound_rows import BoundBox
 from symgd.objectives.meant import within
@@ -125,7 +125,7 @@ def minimize_many(
     problem = Problem(
         given, limits, settings, starts, method, hyperparameters, parameters or {}
     )
-    threads = 1 if workers is None and executor is not None else _workers(workers)
+    threads = 1 if workers is None and executor is not None else threads_of(workers)
     with ExitStack() as stack:
         interrupts, progress_told = stack.enter_context(Interrupts()), _untold
         if settings.progress:
@@ -271,12 +271,3 @@ def _rows(x0: Any, objective: Objective, limits: Bounds) -> np.ndarray:
         if x0 and all(isinstance(row, Mapping) for row in x0):
             x0 = [points.read_point(row, space, limits) for row in x0]
     return numbers_given.as_array(x0, "x0")
-
-
-def _workers(workers: int | None) -> int:
-    if workers is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    whole = isinstance(workers, numbers.Real) and workers >= 1 and workers % 1 == 0
-    if isinstance(workers, bool) or not whole:
-        raise InputError(f"workers must be a whole number, 1 or more, not {workers!r}")
-    return int(workers)

@@ -84,10 +84,11 @@ class ExaminedEnds:
         lowest = math.inf
         if self.hessian is None:
             found = lower_nearby(
-                self.function, constants, point, sides, float(first), slope_left
+                *(self.function, constants, point, sides, start, float(first)),
+                *(slope_left, self.problem.objective.is_smooth, int(counts[each])),
             )
             counts[each] += found.evaluations
-            lowest = found.fun
+            lowest = -math.inf if found.saddle else found.fun
         sizes = sizes_of(x, array("d", start))
         if self.hessian is not None and not self.problem.objective.is_analytic:
             counts[each] += 2 * len(x)

@@ -45,12 +45,15 @@ class Layout:
     variables : tuple of (name, rank)
         In the order of ``x``; a scalar has rank 0.
     data : tuple of (name, Column)
+    factors : bool
+        Whether matrices are factored: there is the address of what does that.
     """
 
     parameters: tuple[str, ...]
     sizes: tuple[str, ...]
     variables: tuple[tuple[str, int], ...]
     data: tuple[tuple[str, Column], ...]
+    factors: bool = False
 
     @functools.cached_property
     def words(self) -> dict[tuple[Any, ...], int]:
@@ -65,6 +68,8 @@ class Layout:
             names += [("stride", name, axis) for axis in range(column.rank)]
         if self.variables:
             names.append(("stop",))
+        if self.factors:
+            names.append(("factors",))
         return {name: place for place, name in enumerate(names)}
 
     def filled(
@@ -73,6 +78,7 @@ class Layout:
         sizes: Mapping[str, int],
         shapes: Mapping[str, Sequence[int]],
         data: Mapping[str, Any],
+        factors: int = 0,
     ) -> array[float]:
         """Return the words for given numbers; the arrays must live as long as it."""
         integers: dict[tuple[Any, ...], int] = {
@@ -89,6 +95,8 @@ class Layout:
             integers |= {("stride", name, axis): stride for axis, stride in strides}
         if self.variables:
             integers["stop",] = address(flag())
+        if self.factors:
+            integers["factors",] = factors
         words = array("d", bytes(8 * len(self.words)))
         for name in self.parameters:
             words[self.words["parameter", name]] = parameters[name]

@@ -35,6 +35,8 @@ from symgd.language.formula import (
     text_of,
 )
 from symgd.language.mistakes import unbound_index
+from symgd.language.nodes import is_factored
+from symgd.native.by_name import loop_for_code
 from symgd.native.layout import Layout, column_of, size_of
 from symgd.native.room import memory
 from symgd.objectives.data import DataTable, digest_of
@@ -172,6 +174,9 @@ class Arrays:
         if self.size_names - set(self.sizes):
             return
         reach = ranges.Reach(self.expression, self.sizes, self.data, self.formula)
+        ranges.check_systems(
+            *(self.expression, self.sizes, self.data, self.formula), room=memory()
+        )
         least = reach.shapes(self.ranks)
         whole = lengths_of(self.measured, exact, self.ranks)
         known = {**least, **whole, **{name: tuple(shapes[name]) for name in shapes}}
@@ -325,6 +330,7 @@ class Arrays:
             tuple(sorted({*self.size_names, *self.ends})),
             tuple(self.ranks.items()),
             tuple((name, column_of(column)) for name, column in self.data.items()),
+            is_factored(self.expression),
         )
 
     def words(self, parameters: Mapping[str, float]) -> array[float]:
@@ -336,7 +342,8 @@ class Arrays:
         for name, column in self.data.items():
             check_file(name, column)
         sizes = {**self.sizes, **self.ends}
-        return self.layout.filled(parameters, sizes, self.shapes, self.data)
+        factors = loop_for_code("dense").address if self.layout.factors else 0
+        return self.layout.filled(parameters, sizes, self.shapes, self.data, factors)
 
     @property
     def static(self) -> dict[str, int]:

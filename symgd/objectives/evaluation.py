@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from symgd.native.stopping import stoppable
 from symgd.objectives.numbers_given import as_array, named, shape_of
 
 FLOAT = np.dtype(np.float64)
+FAR = 1e50  # how far a point may be, so that sixth powers are in range
+FEW = 20  # variables of what is computed again in more digits
 MATRIX = 10_000  # rows of a Hessian at most: 800 MB
 
 
@@ -88,7 +91,7 @@ class Evaluation:
         if points.ndim == 1:
             return self._at(points)
         *shape, n = points.shape
-        results = [self._at(row) for row in points.reshape(-1, n)]
+        results = [self._at(row, alone=False) for row in points.reshape(-1, n)]
         if self.kind == "value_and_grad":
             values, slopes = zip(*results, strict=True) if results else ((), ())
             return _stacked(values, shape), _stacked(slopes, (*shape, n))
@@ -111,7 +114,7 @@ class Evaluation:
         shape = shape_of(x, "x")
         return bool(shape) and shape[-1] == len(self.objective.space)
 
-    def _at(self, x: np.ndarray) -> Any:
+    def _at(self, x: np.ndarray, alone: bool = True) -> Any:
         n, hessian = x.size, self.kind == "hess"
         if hessian and n > MATRIX:
             problem = f"the Hessian would have {n} rows; at most {MATRIX}"
@@ -122,7 +125,21 @@ class Evaluation:
         if self._quick is None:
             self._quick = self._kernel_now(), self.objective.parameter_values()
         call, p = self._quick
-        return self._told(call(address(x), address(p), address(out)), out)
+        value = call(address(x), address(p), address(out))
+        if alone and n <= FEW:
+            # What isn't finite, or 0, and what is far away, may be wrong.
+            slopes, far = math.hypot(*out.ravel().tolist()), math.hypot(*x.tolist())
+            told = hessian or (value and -math.inf < value < math.inf)
+            if not (told and 0.0 < slopes < math.inf and far < FAR):
+                value = self._mended(x, value, out)
+        return self._told(value, out)
+
+    def _mended(self, x: np.ndarray, value: float, out: np.ndarray) -> float:
+        """Return the value, and write derivatives, where float64 has none of them."""
+        from symgd.objectives.beyond_float64 import mended
+
+        kind = "hessian" if self.kind == "hess" else "evaluation"
+        return mended(self.objective, kind, x, value, out)
 
     def _of_arrays(self, x: np.ndarray, out: np.ndarray) -> float:
         p = self.objective.parameter_values()

@@ -57,7 +57,7 @@ class Kernels:
             return hessian_by_columns(self.get("product"), len(self.arrays.space))
         if kind == "product":
             return self.written((kind,), PRODUCT, self._product)
-        if kind == "evaluation" and workers > 1:
+        if kind == "evaluation" and workers > 1 and not self.arrays.layout.factors:
             if ("threads",) not in self.made:
                 self.made["threads",] = self._in_threads(self.arrays, workers)
             return self.made["threads",]

@@ -554,7 +554,8 @@ class Objective:
     @property
     def workers(self) -> int:
         """How many threads an evaluation uses: 1 where the work is little."""
-        from symgd.objectives.parallel import ENOUGH, cores
+        from symgd.native.threads import cores
+        from symgd.objectives.parallel import ENOUGH
 
         if self.arrays is None or self.arrays.work < ENOUGH:
             return 1

@@ -21,6 +21,7 @@ from symgd.calculus.program import (
     MAXIMUM,
     PRODUCT,
     SUM,
+    Dense,
     Gather,
     Let,
     Nest,
@@ -33,13 +34,6 @@ from symgd.native.records import EVALUATION
 ENOUGH = 1 << 20  # elements; fewer are done before a thread has begun
 PIECES = "i:ippppiip"  # how a kernel of pieces is called
 CHUNKS = 8  # for each worker
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @functools.cache
@@ -84,6 +78,7 @@ class Steps:
         width = _width(step)
         if isinstance(step, Let):
             return self._part(where, 0, 1, width)
+        assert not isinstance(step, Dense)  # those programs have one thread
         nowhere = array("d", bytes(8 * (width + 1)))
         count = self.pieces(*where, 0, 0, address(nowhere))
         if self.workers == 1 or count < 2 or not _can_be_shared(step):
@@ -127,7 +122,7 @@ def _can_be_shared(step: Nest | Gather) -> bool:
     """Return whether no two iterations write to the same place."""
     if isinstance(step, Gather):
         return True
-    inner = (s for s in step.steps if not isinstance(s, Let))
+    inner = (s for s in step.steps if isinstance(s, (Nest, Gather)))
     return not step.adds and all(map(_can_be_shared, inner))
 
 

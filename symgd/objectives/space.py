@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from symgd.errors import InputError, unknown_name
-from symgd.objectives.numbers_given import as_array, as_number
+from symgd.objectives.numbers_given import as_array, as_number, shape_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,8 +116,8 @@ class Space(Sequence[str]):
         if self.is_plain and given.keys() == set(self.names):
             numbers = [given[name] for name in self.names]
             if {*map(type, numbers)} != {float}:
-                told = (f"{what} must be numbers: {name} = " for name in self.names)
-                numbers = list(map(as_number, numbers, told))
+                told = zip(self.names, numbers, strict=True)
+                numbers = [_number(value, name, what) for name, value in told]
             return array("d", numbers)
         for name in given:
             self.places(name, f"variable in {what}")
@@ -142,7 +142,7 @@ class Space(Sequence[str]):
         places = self.places(name, f"variable in {what}")
         shape = self.shapes[self.names.index(name)] if name in self.names else ()
         if not shape:
-            point[places[0]] = as_number(value, f"{what} must be numbers: {name} = ")
+            point[places[0]] = _number(value, name, what)
             return
         import numpy as np
 
@@ -179,3 +179,13 @@ class Space(Sequence[str]):
 
     def __repr__(self) -> str:
         return f"<Space of {self.described()}>"
+
+
+def _number(value: Any, name: str, what: str) -> float:
+    """Return the value of a scalar."""
+    own = f"{what} must be numbers: {name} = "
+    if not isinstance(value, (int, float)) and math.prod(shape_of(value, own)) > 1:
+        shape = shape_of(value, own)
+        problem = f"{what}, {name}: a number in the formula, and here of shape {shape}"
+        raise InputError(f"{problem}: for an array say sizes={{{name!r}: {shape}}}")
+    return as_number(value, own)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symgd.errors import InputError
 from symgd.language.plain import constant, count
+from symgd.native.threads import threads_of
 from symgd.objectives.whole_arrays import (
     IndexedText,
     of_arrays,
@@ -113,7 +114,7 @@ class Statement(NamedTuple):
             values[iteration] = 1.0
         if names is not None and (both := set(names) & set(values)):
             raise InputError(f"{sorted(both)[0]!r} is both a variable and a parameter")
-        workers = None if self.workers is None else _workers(self.workers)
+        workers = None if self.workers is None else threads_of(self.workers)
         sizes, shapes = split_sizes(self.sizes or {})
         return self._replace(
             variables=names,
@@ -170,9 +171,3 @@ def _names(names: Iterable[str | sp.Symbol]) -> tuple[str, ...]:
         repeated = next(name for name in result if result.count(name) > 1)
         raise InputError(f"{repeated!r} stands twice in variables")
     return result
-
-
-def _workers(workers: Any) -> int:
-    if (number := count("workers", workers)) == 0:
-        raise InputError("workers must be 1 or more")
-    return number

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 # What a text with whole arrays has; many others have it, too.
 _SIGNS = re.compile(
     r"@|\[|\.\s*[A-Za-z_]|\b(?:sum|prod|mean|average|norm|dot|matmul|inner|outer|trace|len|"
-    r"logsumexp|softmax|log_softmax|transpose|diff|arange|det|solve|inv)\s*\(|"
+    r"logsumexp|softmax|log_softmax|transpose|diff|arange|solve|inv|inverse|det|logdet|"
+    r"logabsdet|slogdet|diag|var|std|roll|tril|triu|"
+    r"mse_loss|sum_squares|sumsqr)\s*\(|"
     r"\b(?:max|min|maximum|minimum)\s*\([^,]{0,200}?(?:\)|axis)"
 )
 

@@ -12,7 +12,6 @@ import numpy as np
 from symgd.descent.optimize import minimize
 from symgd.errors import FormulaError, InputError, SymgdError
 from symgd.language.formula import text_of
-from symgd.lowering.travelling import refuse_calls
 from symgd.objectives.objective import Objective
 from symgd.pages.programs import Scheduled
 from symgd.pages.views import View
@@ -108,7 +107,6 @@ def methods_of(
     for each in USUAL if asked is None else asked:
         name, given = (each, {}) if isinstance(each, str | Rule) else each
         rule = family.find(name)
-        refuse_calls(rule, "a page", "hvp")
         values = rule.with_defaults(given)
         if "step_size" in values and "step_size" not in given:
             values["step_size"] = _step_size(rule, objective, steep, slope, width)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from symgd.errors import FormulaError
 from symgd.lowering.code_printer import Style
 from symgd.lowering.javascript import javascript
-from symgd.lowering.modules import OF_POINT, OF_STEP
+from symgd.lowering.modules import OF_POINT, OF_STEP, OF_VECTOR
 from symgd.lowering.rule_functions import (
     lowered_schedule,
     lowered_update,
@@ -30,16 +31,19 @@ def program(objective: Objective, methods: Sequence[Scheduled]) -> str:
     """Return functions that a page calls; names of users are not in it.
 
     ``evaluate(x, p, out)`` gives the value and the gradient; ``curvature(x, p, out)``,
-    if there is one, the entries of the Hessian that ``CURVED`` places. ``RULES`` has
+    if there is one, the entries of the Hessian that ``CURVED`` places, and
+    ``product(x, v, p, out)`` its product, if a rule asks for it. ``RULES`` has
     of each rule ``schedule(t, h, out)``, the hyperparameters, and of its ``first``
     state and of a ``step`` what ``symgd.lowering.rule_functions.ScalarUpdate`` has.
     """
     native = objective.native
-    functions = {"evaluate": (native.value_and_gradient, OF_POINT)}
+    functions: dict[str, Any] = {"evaluate": (native.value_and_gradient, OF_POINT)}
     places: list[int] = []
     if (found := _second_derivatives(objective)) is not None:
         function, places = found
         functions["curvature"] = (function, OF_POINT)
+    if any(method.rule.asks_for("hvp") for method in methods):
+        functions["product"] = (native.product, OF_VECTOR)
     rules = []
     for place, method in enumerate(methods):
         name = f"schedule_{place}"

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symgd.errors import InputError
 from symgd.language.formula import symbol
-from symgd.language.nodes import REPEATED, Maximum, Product, Sum
+from symgd.language.nodes import FACTORED, REPEATED, Maximum, Product, Sum
 from symgd.objectives.objective import Objective
 
 DIGITS = 50
@@ -47,6 +48,8 @@ def written_out(
     def out(node: Any, known: Mapping[Any, Any]) -> Any:
         if node in known:
             return known[node]
+        if isinstance(node, FACTORED):
+            raise InputError("a matrix of more than 4 rows is not written out here")
         if isinstance(node, REPEATED):
             terms = [out(node.function, each) for each in places(node.limits, known)]
             return TERMS[node.func](*terms)

@@ -47,6 +47,7 @@ def test_bounds_are_part_of_the_loop(tmp_path):
     ("arguments", "problem"),
     [
         (["-o", "f.txt"], "the suffix says what is written: .c"),
+        (["-o", "f.o", "--float32"], "float32 is about .c only"),
         (["-o", "f.c", "--method", "auto"], "the default method can't be exported"),
         (["-o", "f.c", "--set", "step_size=1"], "is for a method, and none is given"),
         (["-o", "f.c", "--bounds", "x=0:1"], "bounds are for a method"),

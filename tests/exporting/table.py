@@ -81,16 +81,17 @@ OWN = {  # what the built-in rules lack: reductions in stages, a state that star
         initial={"m": "g", "step": "first"},
         first=0.01,
     ),
+    "products": symgd.Rule(  # with the Hessian, beside gradients and values at points
+        "products",
+        """
+        m = hvp(g + hvp(g)/9)
+        fell = 1 if f(x - step_size*g) < f else 1/2
+        x = x - step_size*fell*(g + g(x - step_size*g))*dot(g, g)/(1 + dot(g, m))
+        """,
+        step_size=0.1,
+    ),
     "plain": symgd.Rule("plain", "x = x - g/(1000 + t + f)"),
 }
 RULES = {**BUILT_IN, **OWN}
-COMPILED = {  # machine code has products of the Hessian, too
-    name: RULES[name] for name in ("gd", "amsgrad", "bb", *OWN)
-} | {
-    "products": symgd.Rule(
-        "products",
-        "x = x - step_size*(g + g(x - step_size*g))*dot(g, g)/(1 + dot(g, hvp(g)))",
-        step_size=0.1,
-    )
-}
+COMPILED = {name: RULES[name] for name in ("gd", "amsgrad", "bb", *OWN)}
 TRIG = "sin(x)**2 + (y - cos(x))**2 + a*x**2"

@@ -10,7 +10,17 @@ from tests.exporting.compiled import Library, built, needs_cc, ran, same_bits
 from tests.exporting.node import in_node, needs_node, of_module, of_wasm
 from tests.exporting.table import RULES, TRIG
 
-NAMES = ("gd", "momentum", "amsgrad", "lion", "staged", "plain", "ahead", "searching")
+NAMES = (
+    "gd",
+    "momentum",
+    "amsgrad",
+    "lion",
+    "staged",
+    "plain",
+    "ahead",
+    "searching",
+    "products",
+)
 START = [2.5, -3.0]
 BOUNDS = {  # what each holds, and where the start is moved to
     "both": {"x": (-0.5, 1.25), "y": (0.75, 2.0)},

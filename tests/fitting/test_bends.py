@@ -133,3 +133,21 @@ def test_bends_that_no_row_is_near_lead_nowhere(unit):
     y = np.where(t < 10.5 * unit, 0.0, 1.0 + 0.1 * np.cos(t / unit))
     found = fit("a*max(1 - exp(-(t - b)/c), 0)", {"t": t, "y": y}, "y")
     assert found.fun <= np.sum((y - y[10:].mean()) ** 2)
+
+
+@given(seed=st.integers(0, 10**6), start=st.sampled_from([None, 0.8, 1.25]))
+@settings(max_examples=15, deadline=None)
+def test_a_parabola_up_to_its_vertex(seed, start):
+    # In the minimum the curve doesn't change with the place of the vertex.
+    rng = np.random.default_rng(seed)
+    x = np.linspace(0.0, 100.0, int(rng.integers(16, 60)))
+    k, bend = rng.uniform(40.0, 70.0), 10.0 ** rng.uniform(-3.0, -2.0)
+    y = 3.0 - bend * np.maximum(k - x, 0.0) ** 2
+    y += 0.01 * np.ptp(y) * rng.normal(size=len(x))
+    truth = {"a": 3.0 - bend * k**2, "b": 2.0 * bend * k, "c": -bend, "k": k}
+    x0 = start and {name: start * value for name, value in truth.items()}
+    model = "a + b*x + c*x**2 if x < k else a + b*k + c*k**2"
+    found = fit(model, {"x": x, "y": y}, "y", x0)
+    other = fit("p - q*max(k - x, 0)**2", {"x": x, "y": y}, "y")
+    assert found.success, found.message
+    assert found.fun <= (1.0 + 1e-6) * other.fun

@@ -75,10 +75,7 @@ def is_right(model, columns, truth, noise, x0=None):
 
 @pytest.mark.parametrize("noise", [0.0, 0.1])
 @pytest.mark.parametrize("name", KINDS)
-def test_jumps_are_searched_together(name, noise, request):
-    if (name, noise) == ("a jump and a slope", 0.1):
-        # The least sum is reached, but with the jump at a row, where none is proven.
-        request.applymarker(pytest.mark.xfail(strict=True, reason="jump at a row"))
+def test_jumps_are_searched_together(name, noise):
     assert is_right(KINDS[name][0], {"t": T, "z": Z, "u": U}, KINDS[name][1], noise)
 
 

@@ -145,13 +145,22 @@ def test_a_sympy_model_and_names_that_are_functions(data):
     assert fit("x10*t + x2 + E**2", data, "y").names == ("x2", "x10")
 
 
-def test_a_parameter_e_is_no_constant_once_it_is_named():
+def test_a_parameter_e_is_no_constant_but_where_its_powers_are_taken(recwarn):
     T = np.linspace(280, 330, 6)
     data = {"T": T, "y": 5e6 * np.exp(-40000 / (8.314 * T))}
-    with pytest.warns(UserWarning, match=r"'E' in .* is Euler's number"):
-        assert fit("A*exp(-E/(8.314*T))", data, "y").names == ("A",)
     found = fit("A*exp(-E/(8.314*T))", data, "y", bounds={"E": (0, None)})
     assert found.parameters["E"] == pytest.approx(40000)
+    assert not recwarn
+    with pytest.warns(UserWarning, match=r"'E' is a parameter in .* is exp\(1\)"):
+        found = fit("A*exp(-E/(8.314*T))", data, "y")
+    assert found.parameters["E"] == pytest.approx(40000)
+    data["y"] = 5 * np.exp(-T / 300) + np.e
+    with pytest.warns(UserWarning, match=r"'E' in .* is Euler's number"):
+        assert fit("A*E**(-T/300) + E", data, "y").names == ("A",)
+    data = {"E": T, "y": 3 * T}
+    assert fit("a*E", data, "y").names == ("a",)
+    with pytest.raises(FormulaError):
+        fit("A*exp(-E/(T)", data, "y")
 
 
 def test_a_model_without_a_column_is_refused(data):
@@ -368,6 +377,8 @@ def test_a_kink_that_is_no_optimum_is_no_success():
         ({"weights": -1.0}, "weights must be 0 or more"),
         ({"weights": np.ones(3)}, "the columns have different lengths"),
         ({"loss": "hubber"}, "did you mean 'huber'"),
+        ({"loss": "cauchy"}, r"give the formula 'log\(1 \+ r\*\*2\)/2'"),
+        ({"loss": "linear"}, "give 'squared'"),
         ({"loss": "c*r**2"}, "the loss has a constant 'c'"),
         ({"loss": "huber", "huber_delta": -1}, "huber_delta must be above 0"),
         ({"step_size": 1}, "unknown argument 'step_size'"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from symgd.fitting.rows import Rows
 from symgd.language.formula import symbol
 from symgd.native import compiled
-from symgd.objectives.parallel import cores
+from symgd.native.threads import cores
 
 a, b, t, y, k = (symbol(name) for name in "abtyk")
 EXPRESSIONS = [(y - a * sp.exp(-b * t)) ** 2, t * k, sp.Integer(3), a + 0 * t, k**2]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import symgd
 from symgd.insight import factors
-from symgd.insight.factors import factored
+from symgd.insight.factors import expanded, factored
 from symgd.insight.univariate import T
 
 RATIOS = [
@@ -51,3 +51,19 @@ def test_polynomials_that_are_factored_are_small(monkeypatch):
 
 def test_powers_that_are_large_are_left():
     assert factored((1 - T) ** 1000 / (1 + T) + 1) is None
+
+
+def test_what_has_many_terms_is_not_multiplied_out():
+    x, y = sp.symbols("x y", real=True)
+    square = (x + y + 1) ** 2
+    assert expanded(square - 2 * x * y) == sp.expand(square - 2 * x * y)
+    assert expanded((x + 1) ** 2 - x**2 - 2 * x - 1) == 0
+    for many in (
+        (x + y + 1) ** 60,
+        sp.exp((x + y + 1) ** 60),
+        1 / (x + sp.sin(y) + 2) ** 60,
+        sp.Mul(*(x + y + k + sp.sin(k * x) for k in range(1, 9))),
+        (((x + y) ** 4 + x) ** 4 + y) ** 4,
+        (x + y) ** (10**9),
+    ):
+        assert expanded(many) is None

@@ -164,18 +164,18 @@ def test_what_may_fall_without_bound_is_said_and_not_that_time_is_up(formula):
 def test_a_bar_shows_the_enclosure_and_ctrl_c_keeps_what_is_proven(capsys, monkeypatch):
     from symgd.insight.global_search import GlobalSearch
 
-    divided, rounds = GlobalSearch._divided, []
+    stepped, rounds = GlobalSearch._step, []
 
-    def interrupting(self, open_):
-        rounds.append(open_)
+    def interrupting(self, *boxes):
+        rounds.append(boxes)
         if len(rounds) == 4:
-            divided(self, open_)  # what it would have found is lost, and no box is
+            stepped(self, *boxes)  # what it would have found is lost, and no box is
             raise KeyboardInterrupt
-        return divided(self, open_)
+        return stepped(self, *boxes)
 
     minimize_global(WAVES, [(-5.12, 5.12)] * 2, progress=True)
     assert "<= minimum <=" in capsys.readouterr().err
-    monkeypatch.setattr(GlobalSearch, "_divided", interrupting)
+    monkeypatch.setattr(GlobalSearch, "_step", interrupting)
     coupled = f"{WAVES} + x*y/9"
     found = minimize_global(coupled, [(-5.12, 5.12)] * 2, gap=1e-12)
     assert found.status == "INTERRUPTED"
@@ -185,3 +185,35 @@ def test_a_bar_shows_the_enclosure_and_ctrl_c_keeps_what_is_proven(capsys, monke
         all(low <= 0 <= high for low, high in box.bounds.values())
         for box in found.minimisers
     )
+
+
+def test_what_is_found_does_not_depend_on_the_number_of_threads(monkeypatch):
+    from symgd.insight import global_search
+
+    monkeypatch.setattr(global_search, "PACK", 4)  # so that there are many parts
+    monkeypatch.setattr(global_search, "PART", 1)
+    coupled = f"{WAVES} + x*y/9 + sin(7*x*y)"
+    stepped, parts = global_search.GlobalSearch._step, set()
+
+    def noted(self, *boxes):
+        parts.add(self)
+        return stepped(self, *boxes)
+
+    monkeypatch.setattr(global_search.GlobalSearch, "_step", noted)
+    alone, *others = [
+        minimize_global(coupled, [(-5.12, 5.12)] * 2, workers=workers)
+        for workers in (1, 2, 3)
+    ]
+    assert len(parts) > 3
+    assert alone.proven
+    for other in others:
+        assert other.fun_bounds == alone.fun_bounds
+        assert other.boxes == alone.boxes
+        assert other.minimisers == alone.minimisers
+        assert other.values == alone.values
+
+
+@pytest.mark.parametrize("workers", [0, 1.5, True, -2])
+def test_workers_are_a_whole_number(workers):
+    with pytest.raises(symgd.InputError, match="workers must be a whole number"):
+        minimize_global("x**2", [(-1, 1)], workers=workers)

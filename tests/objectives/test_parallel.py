@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from symgd import Objective
 from symgd.calculus.program import PRODUCT, SUM
+from symgd.native import threads
 from symgd.objectives import parallel
 
 rng = np.random.default_rng(0)
@@ -79,8 +80,8 @@ def test_little_work_is_done_in_one_thread():
 
 def test_all_cores_are_used_by_default():
     objective = Objective("sum((x[i] - 1)**2 for i in range(n))")
-    assert objective.sized(np.zeros(parallel.ENOUGH)).workers == parallel.cores()
-    assert parallel.cores() == len(os.sched_getaffinity(0))
+    assert objective.sized(np.zeros(parallel.ENOUGH)).workers == threads.cores()
+    assert threads.cores() == len(os.sched_getaffinity(0))
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=70), st.integers(0, 3))

@@ -105,7 +105,7 @@ def test_points_by_name():
         ),
         ({"a": 1, "b": 2, "u": [1, 2], "x": 3}, r"u in x0 has shape \(2,\); expected"),
         ({"a": 1, "b": 2, "u": 0, "x": [1, 2]}, "x has 2 elements"),
-        ({"a": [1, 2], "b": 2, "u": 0, "x": 0}, "must be numbers: a"),
+        ({"a": [1, 2], "b": 2, "u": 0, "x": 0}, "a: a number in the formula"),
         ({"a": 1, "b": 2, "u": "q", "x": 0}, "must be numbers: u"),
         ([1, 2, 3], r"shape \(3,\); expected 11 number\(s\), for a, b, u\[2, 3\], x"),
         (np.ones((2, 3)), "expected 11"),

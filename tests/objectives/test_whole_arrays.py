@@ -29,6 +29,18 @@ VALUES = [
     ("b[:3] @ inv(S + x[0]*eye(3)) @ x + log(abs(det(S))) + sum(solve(S, x))",
      lambda x, A, b, S: b[:3] @ np.linalg.inv(S + x[0] * np.eye(3)) @ x
      + np.log(abs(np.linalg.det(S))) + np.linalg.solve(S, x).sum()),
+    ("np.var(A @ x) + std(b*x[0], ddof=1) + sum(torch.var(A)*A.std(axis=1))",
+     lambda x, A, b, S: np.var(A @ x) + np.std(b * x[0], ddof=1)
+     + np.var(A, ddof=1) * A.std(axis=1).sum()),
+    ("sum((np.roll(x, 1) - x)**2*np.roll(x, -2)) + sum(diag(S)*(tril(S) @ x))",
+     lambda x, A, b, S: np.sum((np.roll(x, 1) - x) ** 2 * np.roll(x, -2))
+     + np.sum(np.diag(S) * (np.tril(S) @ x))),
+    ("sum(triu(S)*outer(x, x)) + sum(np.logaddexp(A @ x, b)) + sum(F.logsigmoid(x))",
+     lambda x, A, b, S: np.sum(np.triu(S) * np.outer(x, x))
+     + np.logaddexp(A @ x, b).sum() - np.logaddexp(0, -x).sum()),
+    ("F.mse_loss(A @ x, b) + sum_squares(x - 1) + sum(np.heaviside(x, 0.5)*x)",
+     lambda x, A, b, S: np.mean((A @ x - b) ** 2) + np.sum((x - 1) ** 2)
+     + np.maximum(x, 0).sum()),
     ("norm(outer(x, b) - A.T)**2 + sum(abs(v - 1) for v in x)",
      lambda x, A, b, S: np.sum((np.outer(x, b) - A.T) ** 2) + np.abs(x - 1).sum()),
 ]  # fmt: skip

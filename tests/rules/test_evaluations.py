@@ -13,11 +13,9 @@ from symgd import (
     Objective,
     Rule,
     Status,
-    export,
     maximize,
     minimize,
     minimize_many,
-    page,
 )
 from symgd.language.formula import symbol
 from symgd.rules.evaluations import f, g, hvp
@@ -275,17 +273,6 @@ def test_what_a_gradient_elsewhere_enters_differs_between_coordinates():
 
 
 NEWTONLY = Rule("newtonly", "x = x - step_size*g*dot(g, g)/dot(g, hvp(g))", step_size=1)
-
-
-@pytest.mark.parametrize("name", ["f.c", "f.py", "f.js", "f.html"])
-def test_files_of_text_refuse_products(name, tmp_path):
-    with pytest.raises(InputError, match=r"'newtonly' asks for hvp\(\.\.\.\)"):
-        export(VALLEY, tmp_path / name, method=NEWTONLY)
-
-
-def test_pages_refuse_products():
-    with pytest.raises(InputError, match="a page has no loop"):
-        page(VALLEY, START, methods=[NEWTONLY])
 
 
 def test_products_are_no_evaluations_and_see_the_batch_of_the_update():

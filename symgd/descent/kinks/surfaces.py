@@ -21,6 +21,7 @@ from symgd.objectives.objective import Objective
 if TYPE_CHECKING:
     import numpy as np
 
+SMOOTH_APART = sp.gamma, sp.loggamma, sp.polygamma  # from their poles
 NODES = 2000  # of a formula, in which kinks are looked for
 NAMES = {sp.Abs: "abs", sp.Max: "max", sp.Min: "min"}
 NEAR = 1e-5  # parts of x, ten times as far as ends take gradients
@@ -60,7 +61,8 @@ def may_have_kinks(objective: Objective, x: array[float], units: array[float]) -
 def _may_switch(node: Any) -> bool:
     if isinstance(node, sp.Pow):
         return is_root(node)
-    return not (node.is_Number or node.func.__name__ in ANALYTIC)
+    smooth = node.func.__name__ in ANALYTIC or isinstance(node, SMOOTH_APART)
+    return not (node.is_Number or smooth)
 
 
 def _is_far_from(

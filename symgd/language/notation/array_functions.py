@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import sympy as sp
 
-from symgd.language.notation import slices, small_matrices
+from symgd.language.notation import slices, square_matrices
 from symgd.language.notation.array_values import Indices, Rewriting, Whole
 from symgd.language.notation.ranks import called
 
@@ -104,6 +104,30 @@ def _mean(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
         return form.write.binary(
             node, total, ast.Div(), _number_of(form, node, lengths)
         )
+
+    return _reduced(form, node, whole, options, made)
+
+
+def _variance(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
+    """Return the mean square of what is left beside the mean; std is its root."""
+    (inner,), options = _options(form, node, given, 1, "axis ddof correction keepdims")
+    whole, write = form.array(inner, "var"), form.write
+    less = options.pop("correction", options.pop("ddof", None))
+    less = write.number(node, 0) if less is None else less
+
+    def made(lengths: list[sp.Expr], body: Callable[..., Any]) -> ast.expr:
+        count = _number_of(form, node, lengths)
+
+        def square(indices: Indices) -> ast.expr:
+            total = form.over("sum", node, lengths, body)
+            mean = write.binary(node, total, ast.Div(), count)
+            apart = write.binary(node, body(indices), ast.Sub(), mean)
+            return write.binary(node, apart, ast.Pow(), write.number(node, 2))
+
+        total = form.over("sum", node, lengths, square)
+        counted = write.binary(node, count, ast.Sub(), less)
+        result = write.binary(node, total, ast.Div(), counted)
+        return write.call(node, "sqrt", result) if called(node) == "std" else result
 
     return _reduced(form, node, whole, options, made)
 
@@ -246,20 +270,30 @@ def _softmax(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
     return form.elementwise(node, [whole, whole_total], made)
 
 
-def _determinant(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
+def _determinant(*outer: str) -> ArrayFunction:
+    def made(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
+        (inner,), _ = _options(form, node, given, 1, "")
+        whole = form.array(inner, "a determinant")
+        return square_matrices.determinant(form, node, whole, outer)
+
+    return made
+
+
+def _slogdet(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
     (inner,), _ = _options(form, node, given, 1, "")
-    return small_matrices.determinant(form, node, form.array(inner, "det"))
+    whole = form.array(inner, "slogdet")
+    return square_matrices.sign_and_logarithm(form, node, whole)
 
 
 def _inverse(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
     (inner,), _ = _options(form, node, given, 1, "")
-    return small_matrices.inverse(form, node, form.array(inner, "inv"))
+    return square_matrices.inverse(form, node, form.array(inner, "inv"))
 
 
 def _solution(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
     (left, right), _ = _options(form, node, given, 2, "")
     matrix, side = form.array(left, "solve"), form.array(right, "solve")
-    return form.product(node, small_matrices.inverse(form, node, matrix), side)
+    return square_matrices.solution(form, node, matrix, side)
 
 
 def _transposed(form: Rewriting, node: ast.expr, inner: ast.expr) -> Whole:
@@ -293,6 +327,39 @@ def _difference(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole
     return Whole((whole.shape[0] - 1,), at, node)
 
 
+def _rolled(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
+    """Return a vector whose elements have moved on, the last ones to the front."""
+    (inner, by), _ = _options(form, node, given, 2, "")
+    whole, write = form.array(inner, "roll"), form.write
+    if whole.rank != 1:
+        raise form.refuse(node, "roll is of a vector", None)
+    steps = slices.whole_number(form, by)
+
+    def at(indices: Indices) -> ast.expr:
+        back = write.binary(node, indices[0], ast.Sub(), write.length(node, steps))
+        end = write.length(node, whole.shape[0])
+        return whole.at((write.binary(node, back, ast.Mod(), end),))
+
+    return Whole(whole.shape, at, node)
+
+
+def _triangle(op: type[ast.cmpop]) -> ArrayFunction:
+    def made(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
+        (inner,), _ = _options(form, node, given, 1, "")
+        whole, write = form.array(inner, "a triangle"), form.write
+        if whole.rank != 2:
+            raise form.refuse(node, "a triangle is of a matrix", None)
+
+        def at(indices: Indices) -> ast.expr:
+            inside = write.like(node, ast.Compare(indices[1], [op()], [indices[0]]))
+            none = write.number(node, 0)
+            return write.like(node, ast.IfExp(inside, whole.at(indices), none))
+
+        return Whole(whole.shape, at, node)
+
+    return made
+
+
 def _filled(number: int) -> ArrayFunction:
     def filled(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
         (inner,), _ = _options(form, node, given, 1, "")
@@ -313,6 +380,22 @@ def _identity(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
         return write.like(node, ast.IfExp(same, yes, no))
 
     return Whole((size, size), at, node)
+
+
+def _diagonal(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
+    """Return the matrix of a diagonal, or the diagonal of a matrix, as NumPy does."""
+    (inner,), _ = _options(form, node, given, 1, "")
+    if form.array(inner, "diag").rank == 2:
+        whole = _square(form, node, inner, "diag")
+        return Whole(whole.shape[:1], lambda each: whole.at((*each, *each)), node)
+    whole, write = form.array(inner, "diag"), form.write
+
+    def at(indices: Indices) -> ast.expr:
+        same = write.like(node, ast.Compare(indices[0], [ast.Eq()], [indices[1]]))
+        entry = whole.at(indices[:1])
+        return write.like(node, ast.IfExp(same, entry, write.number(node, 0)))
+
+    return Whole((*whole.shape, *whole.shape), at, node)
 
 
 def _counting(form: Rewriting, node: ast.Call, given: list[ast.expr]) -> Whole:
@@ -348,6 +431,8 @@ TABLE: dict[str, ArrayFunction] = {
     "min": _of_kind("min"),
     "mean": _mean,
     "average": _mean,
+    "var": _variance,
+    "std": _variance,
     "norm": _norm,
     "dot": _dot,
     "matmul": _dot,
@@ -359,15 +444,22 @@ TABLE: dict[str, ArrayFunction] = {
     "softmax": _softmax,
     "log_softmax": _softmax,
     "transpose": _transpose,
-    "det": _determinant,
+    "det": _determinant(),
+    "logdet": _determinant(*square_matrices.LOG),
+    "logabsdet": _determinant(*square_matrices.LOG_ABS),
+    "slogdet": _slogdet,
     "inv": _inverse,
     "solve": _solution,
     "diff": _difference,
+    "roll": _rolled,
+    "tril": _triangle(ast.LtE),
+    "triu": _triangle(ast.GtE),
     "array": _as_given,
     "asarray": _as_given,
     "tensor": _as_given,
     "ones": _filled(1),
     "zeros": _filled(0),
+    "diag": _diagonal,
     "eye": _identity,
     "identity": _identity,
     "arange": _counting,

@@ -128,6 +128,7 @@ class Rewriting(Protocol):
     extents: Extents
     bound: Mapping[str, Whole]  # names of loops over arrays
     write: TreeWriter
+    written_out: bool  # whether short sums are to be terms
     source: Callable[[ast.expr], str]  # the text of a node
     # The error for a node, with what is wrong and what to write.
     refuse: Callable[[ast.expr, str, str | None], FormulaError]

@@ -17,7 +17,7 @@ import sympy as sp
 from symgd.errors import FormulaError
 from symgd.language import mistakes
 from symgd.language.functions import FUNCTIONS
-from symgd.language.notation import array_functions, iterating, slices
+from symgd.language.notation import array_functions, iterating, slices, square_matrices
 from symgd.language.notation.array_values import (
     Element,
     Indices,
@@ -34,8 +34,8 @@ from symgd.language.notation.recognition import (
     may_have_arrays,
     without_index,
 )
-from symgd.language.notation.small_matrices import chosen
 from symgd.language.notation.spellings import MODULES, root_of
+from symgd.language.notation.square_matrices import chosen
 
 _JOINED = {ast.BitAnd: ast.And, ast.BitOr: ast.Or}
 
@@ -107,7 +107,7 @@ class _IndexedForm(Rewriting):
         self.source, self.refuse = source, refuse
         self.bound: Mapping[str, Whole] = {}
         self._known: dict[tuple[int, int], tuple[Whole, Mapping[str, Whole]]] = {}
-        self.has_lists = any(map(_is_listed, ast.walk(tree)))
+        self.written_out = any(isinstance(n, ast.List) for n in ast.walk(tree))
         self.arrayed = arrayed(tree, ranks)
 
     def written(self) -> ast.expr:
@@ -387,6 +387,12 @@ class _IndexedForm(Rewriting):
         inner = one.shape[-1]
         if not self.extents.equal(inner, other.shape[0]):
             raise self.mismatch(node, [one, other])
+        if called(one.node) == "inv" and isinstance(one.node, ast.Call):
+            matrix = self.array(arguments(one.node)[0], "inv")
+            if (
+                solved := square_matrices.factored_solution(self, node, matrix, other)
+            ) is not None:
+                return solved
         rows, columns = one.shape[:-1], other.shape[1:]
 
         def at(indices: Indices) -> ast.expr:
@@ -423,7 +429,7 @@ class _IndexedForm(Rewriting):
         """Return lengths as numbers, if there is to be a term for each element."""
         resolved = [self.extents.resolved(n) for n in lengths]
         short = all(n.is_Integer and 0 < n <= SHORT for n in resolved)
-        return list(map(int, resolved)) if short and self.has_lists else None
+        return list(map(int, resolved)) if short and self.written_out else None
 
 
 SHORT = 16  # elements of a list
@@ -453,11 +459,6 @@ def _has_index(node: ast.AST) -> bool:
 _ELEMENTWISE_METHODS = frozenset(
     {"abs", "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "square", "pow"}
 )
-
-
-def _is_listed(node: ast.AST) -> bool:
-    """Return whether elements are written one by one."""
-    return isinstance(node, ast.List) or called(node) in ("inv", "solve")
 
 
 def _is_product(node: ast.BinOp) -> bool:

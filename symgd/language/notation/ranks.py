@@ -12,8 +12,20 @@ from collections.abc import Callable, Iterator, Mapping
 from symgd.errors import FormulaError
 from symgd.language.functions import REDUCING
 
-_OF_VECTORS = REDUCING | {"softmax", "log_softmax", "flip", "diff", "cumsum"}
-_OF_MATRICES = {"trace": 2, "det": 2, "inv": 2, "slogdet": 2}
+_OF_VECTORS = REDUCING | {
+    "softmax",
+    "log_softmax",
+    "flip",
+    "diff",
+    "diag",
+    "roll",
+    "cumsum",
+}
+_OF_MATRICES = dict.fromkeys(
+    ("trace", "det", "logdet", "logabsdet", "slogdet", "inv", "tril", "triu"), 2
+)
+_BUILT = {"eye": 2, "identity": 2, "outer": 2, "arange": 1, "ones": 1, "zeros": 1}
+_CLOSED = REDUCING | _BUILT.keys()  # of which no argument is as large as they are
 _PRODUCTS = ("dot", "matmul", "inner", "vdot")
 _METHODS_OF_VECTORS = _OF_VECTORS | {"T", "size", "shape", "transpose"}
 
@@ -158,7 +170,7 @@ class _Ranks:
         if isinstance(node, ast.Name):
             if node.id in self.names and node.id not in self.ranks:
                 yield from () if node.id in ("pi", "E", "inf") else (node.id,)
-        elif not isinstance(node, ast.Subscript) and called(node) not in REDUCING:
+        elif not isinstance(node, ast.Subscript) and called(node) not in _CLOSED:
             for part in _operands(node):
                 yield from self._in_question(part)
 
@@ -171,6 +183,13 @@ class _Ranks:
         if (pair := _multiplied(node)) is not None:
             one, other = map(self.rank, pair)
             return max(0, one + other - 2) if one and other else 0
+        if isinstance(node, ast.Call) and called(node) in _BUILT:
+            shape = node.args[0] if node.args else None
+            if isinstance(shape, ast.Tuple):
+                return len(shape.elts)
+            return _BUILT[str(called(node))]
+        if called(node) == "diag" and isinstance(node, ast.Call) and node.args:
+            return 1 if self.rank(node.args[0]) == 2 else 2
         if called(node) in REDUCING:
             has_axis = isinstance(node, ast.Call) and node.keywords
             return 1 if has_axis else 0
@@ -232,6 +251,8 @@ def _wanted(node: ast.AST) -> Iterator[tuple[ast.expr, int]]:
                 yield parts[0], _OF_MATRICES[name]
             elif name == "solve":
                 yield from zip(parts, (2, 1), strict=False)
+            elif name == "outer":
+                yield from ((part, 1) for part in parts)
             elif name in _OF_VECTORS and name not in _PRODUCTS:
                 yield parts[0], 1
     elif isinstance(node, ast.Attribute) and node.attr in _METHODS_OF_VECTORS:

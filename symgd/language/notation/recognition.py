@@ -11,11 +11,26 @@ from symgd.language.notation.slices import is_more_than_index
 
 MANY = 99  # indices
 BUILT = ("sum", "prod", "max", "min")  # over indices that the reader knows
+_OF_ELEMENTS = (*BUILT, "det", "logdet", "logabsdet", "inv", "solve")
 
 
 def is_of_numbers(name: str, node: ast.Call) -> bool:
     """Return whether max(a, b), say, is of its arguments and not of an array's."""
     return name in ("max", "min") and len(arguments(node)) > 1 and not node.keywords
+
+
+def rank_of_elements(node: ast.expr) -> int | None:
+    """Return the rank of det(A[i, j] for i ... for j ...) and the like; else None."""
+    if not isinstance(node, ast.Call) or called(node) not in _OF_ELEMENTS[len(BUILT) :]:
+        return None
+    loops = [a for a in node.args if isinstance(a, ast.GeneratorExp)]
+    clauses = [c for a in loops for c in a.generators]
+    if len(loops) < len(node.args) or any(called(c.iter) != "range" for c in clauses):
+        return None
+    counts = [len(a.generators) for a in loops]
+    if called(node) == "solve":
+        return counts[1] if counts in ([2, 1], [2, 2]) else None
+    return (2 if called(node) == "inv" else 0) if counts == [2] else None
 
 
 def may_have_arrays(tree: ast.expr, names: Container[str]) -> bool:
@@ -65,7 +80,7 @@ def _loose(nodes: Sequence[ast.AST]) -> Iterator[str]:
     """Yield the names in loops that aren't the index of a range in a sum."""
     kept: set[int] = set()
     for node in nodes:
-        if isinstance(node, ast.Call) and called(node) in BUILT:
+        if isinstance(node, ast.Call) and called(node) in _OF_ELEMENTS:
             loops = [a for a in node.args if isinstance(a, ast.GeneratorExp)]
             kept |= {
                 id(c) for a in loops for c in a.generators if called(c.iter) == "range"
@@ -79,9 +94,13 @@ def _loose(nodes: Sequence[ast.AST]) -> Iterator[str]:
 
 def _is_element(node: ast.AST, ranks: Mapping[str, int]) -> bool:
     """Return whether a node has all indices of an array, or more than it can have."""
-    if not (isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)):
+    if not isinstance(node, ast.Subscript):
         return False
     inside = items(node)
+    if (rank := rank_of_elements(node.value)) is not None:
+        return rank == len(inside) and not any(map(is_more_than_index, inside))
+    if not isinstance(node.value, ast.Name):
+        return False
     plain = not any(map(is_more_than_index, inside))
     arrays = any(isinstance(n, ast.Name) and ranks.get(n.id, 0) for n in inside)
     return plain and not arrays and ranks.get(node.value.id, MANY) <= len(inside)
@@ -104,7 +123,7 @@ def _is_call_of_arrays(node: ast.Call) -> bool:
     given = node.args[0] if node.args else None
     if isinstance(given, ast.GeneratorExp):
         if name not in BUILT:
-            return True
+            return name not in _OF_ELEMENTS or rank_of_elements(node) is None
         return any(called(c.iter) != "range" for c in given.generators)
     if name in ("sum", "prod"):
         return not isinstance(given, ast.ListComp)

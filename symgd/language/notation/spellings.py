@@ -98,6 +98,9 @@ class _Respelt(ast.NodeTransformer):
         if name == "sinc" and module in ("sp", "sympy"):
             problem = "the sinc of SymPy is sin(x)/x, that of formulas sin(pi*x)/(pi*x)"
             raise self.refuse(node, problem, "write sin(x)/x")
+        if module == "torch" and name in ("var", "std") and not keywords:
+            one = ast.copy_location(ast.Constant(1), node)  # of a sample there
+            keywords.append(ast.keyword("correction", one))
         known = ast.Name(RENAMED.get(name, name), ast.Load())
         plain = ast.Call(ast.copy_location(known, function), given, keywords)
         return ast.copy_location(plain, node)
@@ -189,6 +192,38 @@ def _ratio(given: list[ast.expr]) -> ast.expr | None:
     return ast.BinOp(given[0], ast.Div(), given[1]) if len(given) == 2 else None
 
 
+def _written(text: str) -> _Made:
+    """Return what writes arguments into a formula, for A, B, ... in it."""
+    form = ast.parse(text, mode="eval").body
+    names = sorted(
+        {n.id for n in ast.walk(form) if isinstance(n, ast.Name) and n.id.isupper()}
+    )
+
+    def made(given: list[ast.expr]) -> ast.expr | None:
+        if len(given) != len(names):
+            return None
+        return _Filled(dict(zip(names, given, strict=True))).visit(_copied(form, given))
+
+    return made
+
+
+def _copied(form: ast.expr, given: list[ast.expr]) -> ast.expr:
+    """Return a new tree, at the place of what is written into it."""
+    copy = ast.parse(ast.unparse(form), mode="eval").body
+    for node in ast.walk(copy):
+        if isinstance(node, ast.expr):
+            ast.copy_location(node, given[0])
+    return copy
+
+
+class _Filled(ast.NodeTransformer):
+    def __init__(self, parts: dict[str, ast.expr]) -> None:
+        self.parts = parts
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self.parts.get(node.id, node)
+
+
 def _opposite(given: list[ast.expr]) -> ast.expr | None:
     return ast.UnaryOp(ast.Not(), given[0]) if len(given) == 1 else None
 
@@ -197,6 +232,11 @@ _CALLS: dict[str, _Made] = {
     "where": _choice,
     "Rational": _ratio,
     "divide": _ratio,
+    "logaddexp": _written("log(exp(A) + exp(B))"),
+    "logsigmoid": _written("log(sigmoid(A))"),
+    "heaviside": _written("0 if A < 0 else 1 if A > 0 else B"),
+    "mse_loss": _written("mean((A - B)**2)"),
+    **dict.fromkeys(("sum_squares", "sumsqr"), _written("sum((A)**2)")),
     "Ne": _compared(ast.NotEq),
     "Eq": _compared(ast.Eq),
     "Lt": _compared(ast.Lt),

@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from symgd.errors import FormulaError, InputError
+from symgd.language.notation.ranks import called
 from symgd.language.python.bodies import Body, bound, defaults_of, place_of
 from symgd.language.python.python_source import KnownFunction, known
 from symgd.language.python.values import Listed, Names
+from symgd.language.text import COUNTING
 
 MOST_NODES = 50_000
 LONG = 200  # of what is advised
@@ -385,14 +387,14 @@ def _without_brackets(text: str) -> str:
 
 
 def _in_sizes(tree: ast.expr) -> set[str]:
-    """Return the names that stand in indices, or in ranges."""
+    """Return the names that stand in indices, or as lengths."""
     found = set()
     for node in ast.walk(tree):
         inner: list[ast.AST] = []
         if isinstance(node, ast.Subscript):
             inner = [node.slice]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            inner = [*node.args] if node.func.id == "range" else []
+        elif isinstance(node, ast.Call) and called(node) in COUNTING:
+            inner = [*node.args]
         for part in inner:
             found |= {n.id for n in ast.walk(part) if isinstance(n, ast.Name)}
     return found

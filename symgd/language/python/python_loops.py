@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from symgd.language.notation.ranks import called
 from symgd.language.python.calls import Calls
 from symgd.language.python.values import (
     ArrayShape,
@@ -197,6 +198,8 @@ class Loops(Calls):
                 problem = f"{value.id} has {known[0]} elements, not {count}"
                 raise self.error(node, problem)
             self.names.exact[value.id] = count
+        elif called(value) == "slogdet" and count == 2:
+            pass  # its sign, and its logarithm
         elif not isinstance(value, (ast.Subscript, ast.Attribute)):
             raise self.error(node, "only arrays, lists and tuples can be unpacked")
         return tuple(self.element(value, [k], node) for k in numbers)

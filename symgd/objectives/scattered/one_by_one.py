@@ -9,7 +9,7 @@ import numpy as np
 
 from symgd.native.room import memory
 from symgd.native.stopping import flag
-from symgd.objectives.parallel import cores
+from symgd.native.threads import cores
 from symgd.objectives.scattered.given_as import Sources
 from symgd.objectives.scattered.rows_read import Facts, Passing, Stopped, Task, read
 

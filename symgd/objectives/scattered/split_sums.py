@@ -15,7 +15,7 @@ from symgd.calculus.program import outermost
 from symgd.calculus.structure import accesses, numbers_of
 from symgd.errors import FormulaError
 from symgd.language.formula import symbol, text_of
-from symgd.language.nodes import REPEATED, Sum, replaced
+from symgd.language.nodes import REPEATED, Sum, is_factored, replaced
 
 ROWS = "[rows]"  # how many a partition has
 
@@ -58,6 +58,9 @@ def split(
     """
     sums: dict[sp.Expr, sp.Expr] = {}
     names: list[str] = []
+    if is_factored(expression):
+        problem = "det, inv and solve are of whole matrices, not of rows in partitions"
+        raise FormulaError(problem)
     for node in outermost(expression, *REPEATED):
         if any(access.name in rows for access in accesses(node)):
             names.append(f"[s{len(names)}]")

@@ -25,14 +25,14 @@ function normOf(PROBLEM, x, fg) {
 
 // Update all coordinates: their slots stand together in s, those after it in next.
 // Reductions are formed before, again where one holds another; a stage may end with value
-// and gradient at a point (ends 1), or with a value alone (2).
+// and gradient at a point (ends 1), with a value alone (2), or a product with the Hessian (3).
 function updated(PROBLEM, part, room, t, fg, s, h, width, next) {
   const {n, p} = PROBLEM, {totals, own, out, there, at} = room, ahead = [];
   const load = k => {
     for (let j = 0; j < width; j++) own[j] = s[k*width + j];
     ahead.forEach((slopes, row) => { own[width + row] = slopes[k]; });
   };
-  let place = part.totals;
+  let place = part.totals, point = part.totals;
   for (const end of part.ends) {
     const sums = new Float64Array(part.totals);
     for (let k = 0; k < n; k++) {
@@ -43,11 +43,15 @@ function updated(PROBLEM, part, room, t, fg, s, h, width, next) {
     }
     totals.set(sums);
     if (!end) continue;
-    projected(PROBLEM, there);
-    evaluate(there, p, at);
-    totals[place++] = at[0];
+    place++;
+    if (end === 3) product(Float64Array.from({length: n}, (_, k) => s[k*width]), there, p, at);
+    else {
+      projected(PROBLEM, there);
+      evaluate(there, p, at);
+      totals[point++] = at[0];
+    }
     // A value that isn't finite spoils the gradient.
-    if (end === 1) ahead.push(at.slice(1).map(g => g + (at[0] - at[0])));
+    if (end !== 2) ahead.push(at.slice(1).map(g => g + (at[0] - at[0])));
   }
   for (let k = 0; k < n; k++) {
     load(k);

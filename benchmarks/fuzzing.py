@@ -328,6 +328,24 @@ def sow(folder: Path) -> None:
     (folder / "words").write_text("\n".join(quoted) + "\n")
 
 
+def fragments(seconds: int) -> str:
+    """Give the page addresses for so long; return what came of it, or what is wrong."""
+    page = Path("symgd/pages/assets/page.js").read_text()
+    begun, ended = (
+        page.index("const first = "),
+        page.index("// ---", page.index("recall")),
+    )
+    limits = "const STEPS = 300, FARTHEST = 1e5;\n"
+    program = (
+        Path("benchmarks/fragments.js")
+        .read_text()
+        .replace("STATE;", limits + page[begun:ended])
+    )
+    command = ["node", "-e", program, "--", str(seconds), "1"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
 def again(file: Path) -> list[str]:
     """Give inputs that were found once more; return what is wrong now."""
     import symgd
@@ -353,11 +371,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("fuzzing"))
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--again", type=Path, help="a file found.txt")
+    parser.add_argument("--fragments", type=int, help="so many seconds, with node")
     options = parser.parse_args()
     if options.again:
         wrong = again(options.again)
         print(*wrong, sep="\n")
         raise SystemExit(f"{len(wrong)} inputs" if wrong else 0)
+    if options.fragments:
+        return print(fragments(options.fragments), end="")
     if options.child:
         return fuzz(options.folder, options.seconds)
     sow(options.folder)

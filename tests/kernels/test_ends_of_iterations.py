@@ -76,6 +76,8 @@ def test_an_iterate_is_counted_and_its_free_slopes_are_measured():
     assert rows[0].tolist() == [5.0, 5.0, 2.0, *x]
     assert common.commit(run, x, g, LOW, HIGH, rows) == Status.CONVERGED
     assert (run.t, run.rows) == (6, 1)  # no row of it
+    assert common.commit(run, x, g / 8.0, LOW, HIGH, rows) == Status.CONVERGED
+    assert run.norm == 0.25
     still = run_of(gtol=1.0)
     assert common.commit(still, x, g, LOW, HIGH, rows) == RUNNING
     assert still.rows == 0
@@ -102,6 +104,8 @@ SIDES = [
     ((2.5, -1.0, 0.0, 2.0), True),
     ((2.0, 1.0, 0.0, 2.0), False),
     ((2.0, 0.0, 0.0, 2.0), False),
+    ((2.0, 0.5, 0.0, 2.0), False),
+    ((0.0, -0.5, 0.0, 2.0), False),
     ((1.0, 3.0, 1.0, 1.0), True),
     ((1.0, -3.0, 1.0, 1.0), True),
     ((-9.0, 3.0, -INF, INF), False),

@@ -23,6 +23,7 @@ OF_FEW = {
     "_smooth",
     "_template",
     "family",
+    "loop_for_code",
     "shared",
 }
 MODULE = "define double @symgd_entry(double %x) {\n  ret double %x\n}\n"

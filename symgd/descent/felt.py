@@ -43,6 +43,7 @@ ALIKE = 1e-3  # times the usual size, at least: as large as that
 RISES, HARDLY = 1e-3, 1e-7  # likewise, of what f fell
 SPREAD, ROUNDS = 1e3, 6  # of curvatures, before their units are made equal
 ROUNDED = 1e-9  # of the largest curvature
+SPENT = 1e-7  # likewise: less is the rounding of products
 APART = 1e-9  # of the largest: what is smaller may be none
 STEPS, ROUGH = 60, 6  # of Lanczos' method; of a function that isn't smooth
 ALL = 300  # variables in all of whose directions curvatures are known
@@ -163,7 +164,7 @@ class _Felt:
         """
         import numpy as np
 
-        from symgd.descent.lanczos import SPENT, least_curvature
+        from symgd.descent.lanczos import least_curvature
 
         if not self.free.any():
             return None
@@ -182,9 +183,11 @@ class _Felt:
         count = int(self.free.sum())
         most = min(count, max(most, ALL) if count <= ALL else min(most, ALL))
         found = least_curvature(
-            *(self.product, first, bent),
+            *(self.kernel, self.parameters, (self.x, self.g)),
+            *((self.scales, self.units), first, bent),
             min(count, max(ROUGH, min(most, ROOM // len(self.x)))),
         )
+        self.evaluations += found.evaluations
         sizes = np.abs(bent)
         straight = self.free & (sizes <= SPENT * sizes.max())
         return found, straight
@@ -193,7 +196,7 @@ class _Felt:
         """Compare values along the ways on which f may be lower."""
         import numpy as np
 
-        (value, rest, direction, largest), straight = found
+        (value, rest, direction, largest, _), straight = found
         with np.errstate(all="ignore"):
             parts = np.where(self.scales > 0.0, self.x / self.scales, 0.0)
         self.seen = max(self.seen, NOISE * largest * float(parts @ parts))

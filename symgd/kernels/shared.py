@@ -64,6 +64,7 @@ LOOPS = {
     "initial": SharedLoop("initial", INITIAL_LOOP),
     "intervals": SharedLoop("intervals", "i:iiippppp"),
     "dense": SharedLoop("dense", "i:iiipppppp"),
+    "lanczos": SharedLoop("lanczos", "i:iiippppppppp"),
 }
 
 

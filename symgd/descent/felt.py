@@ -126,15 +126,13 @@ class _Felt:
         """
         import numpy as np
 
-        draw, n = np.random.default_rng(0), len(self.x)
-        first, other = (
-            draw.uniform(0.5, 1.5, n) * draw.choice((-1.0, 1.0), n) * self.free
-            for _ in range(2)
-        )
+        draw, before = np.random.default_rng(0), self.scales.copy()
+        first, other = self.some(draw) * self.free, None
         for _ in range(ROUNDS):
             bent = self.product(first)
             if not self.differs(np.abs(bent)).any():
                 break
+            other = self.some(draw) * self.free if other is None else other
             # One product may vanish by chance.
             sizes = np.hypot(bent, self.product(other))
             if not (differs := self.differs(sizes)).any():
@@ -144,10 +142,17 @@ class _Felt:
             self.scales[differs] /= np.sqrt(sizes[differs] / equal)
             self.scales = np.minimum(self.scales, self.widest * self.free)
         moved = self.free & (self.scales > 0.0)
-        if moved.any():
+        if (self.scales != before).any() and moved.any():
             natural = float(np.median(self.units[moved] / self.scales[moved]))
             self.units = np.maximum(self.units, natural * self.scales)
         return first, bent
+
+    def some(self, draw: np.random.Generator) -> np.ndarray:
+        """Return a random direction, none of whose parts is small."""
+        import numpy as np
+
+        sizes, n = draw.uniform(0.5, 1.5, len(self.x)), len(self.x)
+        return sizes * np.where(draw.integers(0, 2, n), 1.0, -1.0)
 
     def differs(self, sizes: np.ndarray) -> np.ndarray:
         """Return whose curvatures are to be made equal: none if they are alike."""
@@ -245,9 +250,12 @@ class _Felt:
             Another way in which it is, though f rises there, if there is any.
         """
         rises = bool(null)
-        for _ in range(MIXTURES if straight.any() else 1):
-            sizes = draw.uniform(0.5, 1.5, len(self.x)) * self.units * straight
-            way = sizes * draw.choice((-1.0, 1.0), len(self.x))
+        if not straight.any():
+            if rises and self.lowest is None:
+                self.descend(null[0], slight)
+            return
+        for _ in range(MIXTURES):
+            way = self.some(draw) * self.units * straight
             rises = self.probe(way, slight) or rises
             if self.lowest is None and rises:
                 self.descend(sum(null, way), slight)

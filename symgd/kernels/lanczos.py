@@ -99,7 +99,8 @@ def _has_none_below(shift: float, diagonal: Any, beside: Any, count: int) -> boo
 def _least(numbers: Any, count: int) -> float:
     """Return the least eigenvalue of a tridiagonal matrix, and set its vector.
 
-    Nothing is beside the last of the diagonal. By bisection, with the signs of pivots; then by two inverse iterations.
+    By bisection, with the signs of pivots; then by two inverse iterations. Nothing is
+    beside the last of the diagonal.
     """
     diagonal, beside, weights = numbers[0], numbers[1], numbers[2]
     low, high, size, before = inf, inf, 0.0, 0.0

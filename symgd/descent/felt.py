@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from symgd.descent.lanczos import Least
+    from symgd.descent.least_curvature import Least
 
 NOISE = 4e-15  # a part of f that can't be measured
 UNSEEN = 1e-16  # of what f fell: a lower value isn't lower by less than that
@@ -169,7 +169,7 @@ class _Felt:
         """
         import numpy as np
 
-        from symgd.descent.lanczos import least_curvature
+        from symgd.descent.least_curvature import least_curvature
 
         if not self.free.any():
             return None

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symgd import Objective, maximize, minimize, minimize_many
-from symgd.descent.lanczos import Least, least_curvature
+from symgd.descent.least_curvature import Least, least_curvature
 from symgd.native.machine import PythonKernel
 from symgd.native.records import EVALUATION
 from symgd.native.status import Status

@@ -147,6 +147,13 @@ def test_an_answer_is_read_from_a_store_that_cannot_be_written(answers, monkeypa
     assert answers("x**2") == other == (other[0], True)
 
 
+def test_a_store_without_room_keeps_no_answers(answers, monkeypatch):
+    monkeypatch.setenv("SYMGD_CACHE_SIZE", "0")
+    fresh = answers("x**2")
+    assert answers("x**2") == fresh == (fresh[0], True)
+    assert store.contents().entries == 0
+
+
 def _refused(*_, **__):
     raise OSError("read only")
 

@@ -661,12 +661,6 @@ class SearchRun(Run):
         if not 0 <= self.escapes <= MOST_ESCAPES:
             raise ValueError(f"it can't have left {self.escapes} ends")
 
-    def _finite(self) -> Sequence[array[float]]:
-        """Return what is finite between two slices: not slopes that bounds hold."""
-        sides = zip(self.x, self.gradient, self.lower, self.upper, strict=True)
-        free = (g for each in sides if not is_held(*each) for g in each[1:2])
-        return self.slots, array("d", free)
-
     def found(self, status: Status) -> str:
         """Return what a success is, where it is no minimum; else nothing."""
         return "" if self.kink is not None else super().found(status)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symgd import Objective, maximize, minimize, minimize_many
+from symgd import Objective, Rule, maximize, minimize, minimize_many
 from symgd.descent.kinks.at_end import nearest_to_origin
 from symgd.native.status import Status
 
@@ -827,6 +827,45 @@ def test_at_or_beside_a_bound_a_slope_may_be_infinite(
     result = minimize(f"{unit}*({formula})", start, bounds=bounds, **run)
     assert result.success
     assert result.fun == pytest.approx(unit * least, abs=1e-9 * unit)
+
+
+@pytest.mark.parametrize("rule", ["gd", "momentum", "amsgrad"])
+@pytest.mark.parametrize(
+    ("formula", "start", "bounds", "end"),
+    [
+        ("4*a**0.5 + (b - 1)**2", [1, 3], {"a": (0, None)}, [0, 1]),
+        ("a**0.8 + (b + 2)**2", [0.5, 2], [(0, None), (0, None)], [0, 0]),
+        ("sqrt(a - 2) + (b - 1)**2", [2, 3], {"a": (2, None)}, [2, 1]),
+        ("sqrt(1 - a) + (b - 1)**2", [0, 3], {"a": (None, 1)}, [1, 1]),
+        ("sum(sqrt(a[i]) for i in range(2)) + b**2", {"a": [1, 2], "b": 3},
+         {"a": (0, None)}, [0, 0, 0]),
+    ],
+)  # fmt: skip
+def test_a_bound_holds_a_rule_against_an_infinite_slope(
+    rule, formula, start, bounds, end
+):
+    result = minimize(
+        formula, start, method=rule, step_size=0.02, bounds=bounds, gtol=1e-5
+    )
+    assert result.success
+    assert result.x == pytest.approx(end, abs=1e-4)
+    assert math.inf in abs(result.jac)
+
+
+def test_a_rule_leaves_a_bound_where_f_falls_infinitely_steeply():
+    run = {"method": "gd", "step_size": 0.05, "bounds": [(0, 3)]}
+    result = minimize("x - sqrt(x)", [0.0], **run)
+    assert result.success
+    assert result.x == pytest.approx([0.25])
+
+
+def test_a_look_ahead_may_meet_an_infinite_slope():
+    ahead = Rule("ahead", "d = m*d - s*g(x + m*d)\nx = x + d", m=0.9, s=0.02)
+    result = minimize(
+        "4*a**0.5 + (b - 1)**2", [1, 3], method=ahead, bounds={"a": (0, None)}
+    )
+    assert result.success
+    assert result.x == pytest.approx([0, 1])
 
 
 @pytest.mark.parametrize("unit", [1e-12, 1e-8, 1.0, 1e6])

@@ -308,6 +308,27 @@ def _below(x: float, mean: float = 0.0, deviation: float = 1.0) -> float:
     return math.erfc((mean - x) / (deviation * math.sqrt(2))) / 2
 
 
+def _reciprocals(name: str, other: str) -> tuple[Function, Function]:
+    """Return the function 1/other(x), and its inverse, which is that of 1/x."""
+    node, inverse = getattr(sp, other), getattr(sp, f"a{other}")
+    of_float, back = getattr(math, other), getattr(math, f"a{other}")
+    return (
+        _rewritten(name, lambda x: 1 / applied(node, x), lambda x: 1 / of_float(x)),
+        _rewritten(
+            *(f"a{name}", lambda x: applied(inverse, 1 / x)),
+            *(lambda x: back(1 / x), f"arc{name}"),
+        ),
+    )
+
+
+_RECIPROCAL = {
+    "sec": "cos",
+    "csc": "sin",
+    "cot": "tan",
+    "sech": "cosh",
+    "csch": "sinh",
+    "coth": "tanh",
+}
 WRITTEN_OUT = 171  # up to which numbers, and down to, gamma has digits in float64
 TABLE = (
     _row("exp", sp.exp, math.exp),
@@ -326,9 +347,6 @@ TABLE = (
     _row("acos", sp.acos, math.acos, "arccos"),
     _row("atan", sp.atan, math.atan, "arctan"),
     _row("atan2", sp.atan2, math.atan2, "arctan2", arity=(2, 2)),
-    _rewritten("sec", lambda x: 1 / sp.cos(x), lambda x: 1 / math.cos(x)),
-    _rewritten("csc", lambda x: 1 / sp.sin(x), lambda x: 1 / math.sin(x)),
-    _rewritten("cot", lambda x: 1 / sp.tan(x), lambda x: 1 / math.tan(x)),
     _row("sinh", sp.sinh, math.sinh),
     _row("cosh", sp.cosh, math.cosh),
     _row("tanh", sp.tanh, math.tanh),
@@ -375,6 +393,7 @@ TABLE = (
 
 # Short for formulas of those above: as accurate as these are.
 SHORT = (
+    *(row for pair in _RECIPROCAL.items() for row in _reciprocals(*pair)),
     _rewritten(
         *("binomial", _binomial, lambda n, k: math.gamma(n + 1) / _ways(n, k)),
         arity=(2, 2),
@@ -412,6 +431,11 @@ NODES |= {
 ORDERS = {  # that functions have whose first argument is one
     sp.polygamma: range(21),
     sp.besselj: range(-20, 21),
+}
+# What SymPy has a node for, and formulas write with others.
+REWRITTEN = {
+    getattr(sp, name): FUNCTIONS[name].build
+    for name in (*_RECIPROCAL, *(f"a{name}" for name in _RECIPROCAL))
 }
 REAL = {sp.Abs: real_abs, sp.sign: real_sign, sp.LambertW: lambertw}
 CONSTANTS = {name: sp.E if name == "E" else sp.pi for name in CONSTANT_NAMES}

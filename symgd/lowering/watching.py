@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from math import inf
 from typing import Any
 
 import sympy as sp
@@ -106,16 +105,6 @@ def steepness(slope: Any, x: Any, lower: Any, upper: Any) -> Any:
     """
     size = choose((x <= lower) & (slope > 0.0), 0.0, abs(slope))
     return choose((x >= upper) & (slope < 0.0), 0.0, size)
-
-
-def felt(slope: Any, x: Any, lower: Any, upper: Any) -> Any:
-    """Return a component of the gradient as a rule is given it, as a straight line.
-
-    It is 0 where a bound holds x against an infinite slope, as that of a root: x stays,
-    and what the rule remembers stays finite.
-    """
-    slope = choose((x <= lower) & (slope >= inf), 0.0, slope)
-    return choose((x >= upper) & (slope <= -inf), 0.0, slope)
 
 
 def felt(slope: Any, x: Any, lower: Any, upper: Any) -> Any:

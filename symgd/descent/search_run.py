@@ -271,7 +271,7 @@ class SearchRun(Run):
         origin = self.origin or self.far_origin or x
         begun = sum(a * b for a, b in zip(x, origin, strict=True)) / square
         sizes = (*SIZES, *(part * begun for part in PARTS), (1.0 + begun) / 2.0)
-        for size in (each for each in sizes if each > 0.0):
+        for size in () if self._is_0_on_a_ray() else (s for s in sizes if s > 0.0):
             change = self._value_at(array("d", (size * e for e in x))) - self.fun
             if not abs(change) <= noise * max(1.0, size):
                 return False
@@ -282,6 +282,17 @@ class SearchRun(Run):
             if self._value_at(beside) > self.fun + VISIBLE * fallen:
                 return True
         return False
+
+    def _is_0_on_a_ray(self) -> bool:
+        """Return whether f, which is 0 but for rounding, is so along the ray, too."""
+        from symgd.calculus.homogeneous import degree
+        from symgd.language.formula import symbol
+
+        objective, fallen = self.objective, self.first - self.fun
+        if objective.arrays is not None or abs(self.fun) > BEYOND_MEASURE * fallen:
+            return False
+        known = degree(objective.expression, set(map(symbol, objective.space)))
+        return known is not None and bool(known > 0)
 
     def _is_on_plateau(self) -> bool:
         """Return whether f, which has fallen, is exactly the same all around."""

@@ -868,6 +868,56 @@ def test_a_look_ahead_may_meet_an_infinite_slope():
     assert result.x == pytest.approx([0, 1])
 
 
+CANCELLED = [
+    "x**2 + y**2 - 2*x*y",
+    "x**4 - 2*x**2*y**2 + y**4",
+    "x**2 - 2*x*y**2 + y**4",
+    "exp(2*x) - 2*exp(x + y) + exp(2*y)",
+]
+
+
+@settings(deadline=None, max_examples=10)
+@given(x=st.integers(3, 40), y=st.integers(3, 40))
+@pytest.mark.parametrize("formula", CANCELLED)
+def test_what_is_rounded_is_no_way_down(formula, x, y):
+    # Squares, written out: along a line they are 0, and in float64 also below.
+    result = minimize(formula, [x / 10, y / 10])
+    assert abs(result.fun) < 1e-9
+    assert abs(result.x).max() < 20
+    assert result.success or result.status == Status.ABNORMAL
+
+
+@pytest.mark.parametrize(
+    ("formula", "start"),
+    [
+        ("x + y + z - 3*(x*y*z)**(1/3)", [1, 2, 3]),
+        ("hypot(x, y) - 0.6*x - 0.8*y", [1, 1]),
+        ("x + 2*y - 3*x**(1/3)*y**(2/3)", [1, 2]),
+        ("x + y + z + w - 4*(x*y*z*w)**0.25", [1, 2, 3, 4]),
+        ("(x**4 + y**4)**0.25 - x", [1, 0.1]),
+        ("x**2/y + 4*y - 4*x", [3, 1]),
+    ],
+)
+def test_a_homogeneous_function_is_least_along_a_ray(formula, start):
+    result = minimize(formula, start, bounds=[(0, None)] * len(start))
+    assert result.success
+    assert result.fun == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("formula", "start", "bounds"),
+    [
+        ("1/x", [1], [(0, None)]),
+        ("1/hypot(x, y)", [1, 1], None),
+        ("x*exp(-y/x)", [1, 1], [(0.1, None), (0, None)]),
+        ("x - sqrt(x*y)", [1, 1], [(0, None), (0, None)]),
+        ("y**3/x**2", [1, 1], [(0.1, None), (None, None)]),
+    ],
+)
+def test_a_homogeneous_function_without_a_minimum_has_none(formula, start, bounds):
+    assert not minimize(formula, start, bounds=bounds).success
+
+
 @pytest.mark.parametrize("unit", [1e-12, 1e-8, 1.0, 1e6])
 def test_a_rule_ends_at_the_same_point_in_other_units_of_f(unit):
     result = minimize(f"{unit}*(x-3)**2", [0], method="gd", step_size=0.4 / unit)

@@ -201,3 +201,25 @@ def test_langevins_function_has_its_limit(at):
             wanted = [(1 if far else mpmath.coth(x)) - 1 / x, slope]
     found = [objective.value([at]), objective.grad([at])[0]]
     np.testing.assert_allclose(found, list(map(float, wanted)), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("formula", "x", "value", "slope", "curvature"),
+    [
+        ("hypot(x, 3e200)/1e200", 1.0, 3.0, 0.0, 0.0),
+        ("hypot(x, 3e200)/1e200", 4e200, 5.0, 8e-201, 0.0),
+        ("hypot(4e200*x, 3e200)/1e200", 1.0, 5.0, 3.2, 1.152),
+        ("hypot(x, 1e-200)*1e200", 1e-200, 2**0.5, 1e200 * 0.5**0.5, np.inf),
+        ("hypot(1e-200*x, 1e-200)*1e200", 1.0, 2**0.5, 0.5**0.5, 8**-0.5),
+        ("hypot(hypot(x, 3e200), 4e200)/1e200", 1.0, 5.0, 0.0, 0.0),
+        ("log(hypot(x, 3e200)) + x**2", 2.0, math.log(3e200) + 4, 4.0, 2.0),
+    ],
+)
+def test_hypot_is_that_of_numbers_whose_squares_are_out_of_range(
+    formula, x, value, slope, curvature
+):
+    objective = Objective(formula)
+    found = objective.value([x]), objective.grad([x])[0], objective.hess([x])[0, 0]
+    assert found == pytest.approx((value, slope, curvature), rel=1e-13)
+    again = Objective(str(objective.expression))
+    assert again.value([x]) == pytest.approx(value, rel=1e-13)

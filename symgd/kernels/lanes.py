@@ -52,8 +52,9 @@ class Form:
     ----------
     width, registers : int
         Numbers in a register; registers that a block is wide.
-    bounded, patient : bool
-        Whether there are bounds; whether patience is limited.
+    bounded, steep, patient : bool
+        Whether there are bounds; whether these may hold a variable against an infinite
+        slope; whether patience is limited.
     value, gradient : bool
         Whether these are watched at each iterate.
     slots : tuple of int
@@ -65,6 +66,7 @@ class Form:
     width: int
     registers: int
     bounded: bool
+    steep: bool
     patient: bool
     value: bool
     gradient: bool
@@ -89,7 +91,7 @@ def _steps(
     """
     width, bounded, patient = sizes.width, form.bounded, form.patient
     value, gradient, watched = form.value, form.gradient, form.slots
-    online = sizes.online
+    online, steep = sizes.online, form.steep
 
     def within(s: Any, lower: Any, upper: Any) -> Any:
         result: tuple[Any, ...] = ()
@@ -104,7 +106,7 @@ def _steps(
         return result
 
     def given_to_rule(fg: Any, s: Any, lower: Any, upper: Any) -> Any:
-        if not bounded:
+        if not steep:
             return fg
         result = fg[:1]
         for k, g in enumerate(fg[1:]):

@@ -183,7 +183,7 @@ def staged(
             if facts.values != 0:
                 working.totals[facts.totals + points] = value
                 points += 1
-            if derives != 0:
+            if facts.steep != 0:
                 for k in range(x.shape[0]):
                     held = is_held(new[k], found[k], working.lower[k], working.upper[k])
                     found[k] = 0.0 if held and abs(found[k]) == inf else found[k]

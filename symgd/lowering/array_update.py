@@ -66,13 +66,16 @@ class ArrayUpdate:
         The new coordinate and state, in terms of the rule's names.
     schedules : sequence of str or None
         Of each hyperparameter, in ``t`` and ``epoch``; None is a constant.
-    bounded : bool
+    bounded, steep : bool
+        Whether there are bounds, and these may hold a variable against an infinite
+        slope.
     """
 
     rule: Rule
     expressions: Sequence[sp.Expr]
     schedules: Sequence[str | None]
     bounded: bool
+    steep: bool
 
     @functools.cached_property
     def parts(self) -> Staged:
@@ -282,7 +285,7 @@ class _Move:
 
     def _felt(self, slope: Value, x: Value, place: Any, here: Here) -> Value:
         """Return a slope as the rule is given it."""
-        if not self.update.bounded:
+        if not self.update.steep:
             return slope
         return _felt(slope, x, *self._sides(place, here))
 

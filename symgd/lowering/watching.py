@@ -16,6 +16,7 @@ import sympy as sp
 
 from symgd.arithmetic.primitives import choose
 from symgd.language.formula import symbol
+from symgd.language.functions import real_abs, real_sign, sigmoid, softplus
 from symgd.rules.rule import Rule
 
 
@@ -77,6 +78,11 @@ def _enters(name: sp.Symbol, update: sp.Expr, constants: frozenset[sp.Symbol]) -
     )
 
 
+_NOWHERE_STEEP = (
+    *(sp.exp, sp.sin, sp.cos, sp.tan, sp.tanh, sp.atan, sp.asinh, sp.sinh, sp.cosh),
+    *(sp.erf, sp.erfc, sp.Abs, sp.sign, sp.Max, sp.Min, sp.Piecewise, sigmoid),
+    *(real_abs, real_sign, softplus),
+)
 _EVERYWHERE_REAL = (
     *(sp.Add, sp.Mul, sp.exp, sp.sin, sp.cos, sp.tanh, sp.atan, sp.asinh, sp.sinh),
     *(sp.cosh, sp.erf, sp.erfc, sp.Abs, sp.sign, sp.Max, sp.Min),
@@ -96,6 +102,18 @@ def _value_is_watched(rule: Rule, expression: sp.Expr) -> bool:
         or (isinstance(node, sp.Pow) and node.exp.is_Integer and node.exp > 0)
         for node in sp.preorder_traversal(expression)
     )
+
+
+def may_be_steep(expression: sp.Expr) -> bool:
+    """Return whether a slope may be infinite where f isn't, as a root's is at 0."""
+    nodes = sp.preorder_traversal(expression)
+    return any(map(_has_steep_edge, nodes))
+
+
+def _has_steep_edge(node: sp.Basic) -> bool:
+    if isinstance(node, sp.Pow):
+        return not node.exp.is_Integer
+    return isinstance(node, sp.Function) and not isinstance(node, _NOWHERE_STEEP)
 
 
 def steepness(slope: Any, x: Any, lower: Any, upper: Any) -> Any:

@@ -347,7 +347,12 @@ class SearchRun(Run):
         return int(status)
 
     def _is_lost(self, end: Ending) -> bool:
-        """Return whether it ran away to where f, as steep as it was, has no digits."""
+        """Return whether it ran away to where f, as steep as it was, has no digits.
+
+        At a kink nothing is promised by a step.
+        """
+        if self.kink is not None:
+            return False
         fallen = self.first - self.fun
         return self._ran_away and end.promised > SMOOTH * fallen
 

@@ -868,6 +868,28 @@ def test_a_look_ahead_may_meet_an_infinite_slope():
     assert result.x == pytest.approx([0, 1])
 
 
+@pytest.mark.parametrize(
+    ("formula", "least"),
+    [
+        ("abs(1e6*x - 3) + abs(1e-6*y - 2) + 0.5*abs(1e6*x + 1e-6*y - 7)", 1.0),
+        ("max(abs(1e9*x - 1), abs(1e-9*y - 1))", 0.0),
+        ("abs(1e-7*x - 1) + abs(y)", 0.0),
+        ("sqrt((1e-8*x - 1)**2 + y**2) + abs(y)", 0.0),
+    ],
+)
+def test_a_kink_is_found_far_away_in_small_units(formula, least):
+    result = minimize(formula, [1, 1])
+    assert result.success
+    assert result.fun == pytest.approx(least, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "formula", ["abs(1e6*y) + exp(-1e-6*x)", "abs(y - x) + exp(-x)", "max(y, -y) + 1/x"]
+)
+def test_a_tail_along_a_kink_is_no_minimum(formula):
+    assert not minimize(formula, [1, 2]).success
+
+
 CANCELLED = [
     "x**2 + y**2 - 2*x*y",
     "x**4 - 2*x**2*y**2 + y**4",

@@ -159,9 +159,9 @@ def _whole_order(
     """
     if (rate := _rate(small, x)) is not None:
         mine, opposite = rate, -rate
-    elif isinstance(small, sp.exp):
-        divides = _order_in(small.args[0], x) is not None
-        mine, opposite = sp.oo if divides else None, None
+    elif (exponent := _infinite_exponent(small)) is not None:
+        less = (_is_outdone(f, small, exponent) or _is_power(f, x) for f in others)
+        return sp.oo if _outgrows_log(exponent, x) and all(less) else None
     else:
         mine, opposite = _order_in(small, x), None
     orders = [mine]
@@ -172,6 +172,74 @@ def _whole_order(
         else:
             orders.append(_order_in(factor, x))
     return None if None in orders else sp.Add(*orders)
+
+
+def _infinite_exponent(small: sp.Expr) -> sp.Expr | None:
+    """Return what is infinite where exp(g), 1/(exp(g) + c) or 1/expm1(g) vanishes."""
+    base, power = small.as_base_exp()
+    if isinstance(small, sp.exp):
+        base = small
+    elif not (power.is_number and power.is_negative):
+        return None
+    found = [f for f in sp.Add.make_args(base) if not f.is_number]
+    if len(found) != 1 or not isinstance(found[0], (sp.exp, expm1)):
+        return None
+    exponent = found[0].args[0]
+    return exponent.args[0] if isinstance(exponent, kept) else exponent
+
+
+def _is_outdone(factor: sp.Expr, small: sp.Expr, exponent: sp.Expr) -> bool:
+    """Return whether a factor is exp(k*g), 1/expm1(k*g) or so, and less than infinite.
+
+    Or it is so by less than exp(g) or expm1(g)**-n, the small one, vanishes.
+    """
+    if (own := _infinite_exponent(factor)) is None:
+        return False
+    times = sp.Mul(own, sp.Pow(exponent, -1))
+    if not (times.is_number and times.is_extended_real):
+        return False
+    if not isinstance(factor, sp.exp):
+        return True
+    return bool(times > -1 if isinstance(small, sp.exp) else times < -small.exp)
+
+
+def _is_power(node: sp.Expr, x: sp.Expr) -> bool:
+    """Return whether a node is infinite at x = 0 by no more than some power of x."""
+    if node == x or not node.has(x):
+        return True
+    if isinstance(node, sp.Pow):
+        return not node.exp.has(x) and _is_power(node.base, x)
+    if isinstance(node, sp.exp):
+        return _slope_in_log(node.args[0], x) is not None
+    is_made_of = isinstance(node, (sp.Add, sp.Mul, sp.log, sp.Abs, real_abs, kept))
+    return is_made_of and all(_is_power(part, x) for part in node.args)
+
+
+def _outgrows_log(node: sp.Expr, x: sp.Expr) -> bool:
+    """Return whether a node that is infinite at x = 0 is so by more than n*log(x).
+
+    As 1/x is, a square of log(x), and what they are factors or terms of.
+    """
+    if isinstance(node, kept):
+        return _outgrows_log(node.args[0], x)
+    if isinstance(node, sp.Add):
+        return any(_outgrows_log(term, x) for term in node.args)
+    order, logarithms = sp.S.Zero, sp.S.Zero
+    for factor in sp.Mul.make_args(node):
+        base, power = factor.as_base_exp()
+        if not factor.has(x):
+            continue
+        if (slope := _slope_in_log(base, x)) is not None and power.is_number:
+            logarithms += power if slope != 0 else 0
+        elif isinstance(base, sp.Add):  # if it vanishes, exp(g) doesn't
+            continue
+        elif (own := _order_in(factor, x)) is not None:
+            order += own
+        else:
+            return False
+    if order == 0:
+        return bool(logarithms > 1)
+    return bool(order.is_negative or not order.is_number)  # as it's infinite there
 
 
 def _rate(factor: sp.Expr, x: sp.Expr) -> sp.Expr | None:
@@ -386,7 +454,8 @@ class Logarithms:
         base, exponent = factor.as_base_exp()
         if isinstance(factor, (sp.exp, sigmoid)):
             return self._infinite_with(factor.args[0])
-        if isinstance(base, sp.Add) and exponent.is_number and exponent.is_negative:
+        divides = exponent.is_number and exponent.is_negative
+        if isinstance(base, (sp.Add, expm1)) and divides:
             return self._infinite_with(base)
         return ()
 
@@ -395,13 +464,11 @@ class Logarithms:
         if not node.args or isinstance(node, sp.Indexed):
             return ()
         if (known := self._infinite.get(node)) is None:
-            inner = node.args[0]
-            is_name = isinstance(inner, (sp.Symbol, sp.Indexed))
-            if is_name and (isinstance(node, sp.log) or _divides(node)):
-                known = (inner,)
-            else:
-                parts = (x for part in node.args for x in self._infinite_with(part))
-                known = tuple(dict.fromkeys(parts))[:MOST_NAMES]
+            parts = [x for part in node.args for x in self._infinite_with(part)]
+            if isinstance(node, sp.log) or _divides(node):
+                bases = (f.as_base_exp()[0] for f in sp.Mul.make_args(node.args[0]))
+                parts += (b for b in bases if isinstance(b, (sp.Symbol, sp.Indexed)))
+            known = tuple(dict.fromkeys(parts))[:MOST_NAMES]
             self._infinite[node] = known
         return known
 

@@ -1,5 +1,7 @@
 """Values and derivatives where a formula, as written, is 0*infinity or overflows."""
 
+import re
+
 import mpmath
 import numpy as np
 import pytest
@@ -199,6 +201,35 @@ def test_a_fit_has_a_row_at_dose_0(model, y_of):
     for start in (None, [1, 1]):
         result = fit(model, {"x": x, "y": y}, target="y", x0=start)
         assert list(result.parameters.values()) == pytest.approx([2, 1.5])
+
+
+FASTER_THAN_POWERS = {
+    "lognormal": "a/(t*s)*exp(-(log(t) - m)**2/(2*s**2))",
+    "lognormal of a quotient": "a/t*exp(-(log(t/m)/s)**2/2)*log(t)",
+    "Planck": "a/t**5/(exp(m/t) - 1)",
+    "Planck by another constant": "a/(t**5*(exp(m/(s*t)) - 1))",
+    "inverse Gaussian": "a*t**(-1.5)*exp(-s*(t - m)**2/(2*m**2*t))",
+    "inverse gamma": "a*t**(-s - 1)*exp(-m/t)",
+    "Levy": "a*sqrt(m/t**3)*exp(-m/(2*t))",
+}
+
+
+@pytest.mark.parametrize("name", FASTER_THAN_POWERS)
+def test_what_vanishes_faster_than_powers_grow_adds_nothing_at_0(name):
+    term = re.sub(r"\bt\b", "t[i]", FASTER_THAN_POWERS[name])
+    data = {"t": np.array([0.0, 0.7, 3.0])}
+    objective = Objective(f"sum({term} for i in range(3))", data=data)
+    without = Objective(f"sum({term} for i in range(1, 3))", data=data)
+    for at in (1.3, 0.4):
+        x = [at] * len(objective.variables)
+        assert objective.value(x) == pytest.approx(without.value(x))
+        assert objective.grad(x) == pytest.approx(without.grad(x))
+        assert objective.hess(x) == pytest.approx(without.hess(x))
+
+
+@pytest.mark.parametrize("formula", ["exp(1/x)/x", "exp(-log(x))", "exp(-x)/x"])
+def test_what_is_infinite_stays_so(formula):
+    assert Objective(formula).value([0.0]) == np.inf
 
 
 def test_a_growth_that_begins_infinitely_steep_is_fitted():

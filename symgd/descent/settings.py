@@ -81,7 +81,7 @@ class Settings:
         """Return the settings: see :func:`_checked`, which is asked once for each."""
         try:
             return _checked(**given)
-        except TypeError:  # it has no hash
+        except TypeError:  # something can't be hashed
             return _checked.__wrapped__(**given)
 
 

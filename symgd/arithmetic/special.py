@@ -33,6 +33,13 @@ def minimum(a: float, b: float) -> float:
     return choose(b != b, b, choose(b < a, b, a))
 
 
+def far_hypot(x: float, y: float) -> float:
+    """Return the root of x**2 + y**2, of which squares may be beyond float64."""
+    large, small = maximum(abs(x), abs(y)), minimum(abs(x), abs(y))
+    part = small / choose(large == 0.0, 1.0, large)
+    return large * square_root(1.0 + part * part)
+
+
 def sign(x: float) -> float:
     """Return -1, 0 or 1: the subgradient of abs with the middle value at 0."""
     return choose(x > 0.0, 1.0, choose(x < 0.0, -1.0, x))

@@ -87,7 +87,7 @@ class LargeRun(UpdateRun):
         facts.values, facts.places = len(parts.values), len(parts.places)
         facts.derivatives, facts.evaluates = len(parts.derivatives), parts.evaluates
         facts.multiplies, facts.probes = parts.multiplies, parts.probes
-        facts.width = 1 + len(self.state)
+        facts.width, facts.steep = 1 + len(self.state), update.steep
         facts.constants = len(self.constants)
         if parts.of_arrays:
             space = self.objective.space
@@ -102,8 +102,10 @@ class LargeRun(UpdateRun):
 
     def _update(self, expressions: Sequence[Any]) -> ArrayUpdate:
         from symgd.lowering.array_update import ArrayUpdate
+        from symgd.lowering.watching import may_be_steep
 
-        return ArrayUpdate(self.rule, expressions, self.schedules, self.bounded)
+        bounds = self.bounded, self.bounded and may_be_steep(self.objective.expression)
+        return ArrayUpdate(self.rule, expressions, self.schedules, *bounds)
 
     def _gathers(self, update: ArrayUpdate) -> bool:
         """Return whether the update can be part of the pass that evaluates."""
@@ -140,7 +142,7 @@ class LargeRun(UpdateRun):
 
         rule, names = self.rule, list(self.rule.hyperparameters)
         texts = [text_of(expression) for expression in update.expressions]
-        key = [texts, rule.state, names, self.schedules, self.bounded]
+        key = [texts, rule.state, names, self.schedules, update.bounded, update.steep]
         return json.dumps(key)
 
     # ------------------------------------------------------------- where it is

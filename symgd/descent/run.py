@@ -443,8 +443,10 @@ class Run:
             raise ValueError("it has numbers that aren't finite")
 
     def _finite(self) -> Sequence[array[float]]:
-        """Return what is finite between two slices."""
-        return self.slots, self.gradient
+        """Return what is finite between two slices: not slopes that bounds hold."""
+        sides = zip(self.x, self.gradient, self.lower, self.upper, strict=True)
+        free = (g for each in sides if not is_held(*each) for g in each[1:2])
+        return self.slots, array("d", free)
 
     def trace(self) -> Trace | None:
         """Return what was recorded; None, with a warning, if that was too much."""

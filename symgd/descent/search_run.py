@@ -271,7 +271,7 @@ class SearchRun(Run):
         origin = self.origin or self.far_origin or x
         begun = sum(a * b for a, b in zip(x, origin, strict=True)) / square
         sizes = (*SIZES, *(part * begun for part in PARTS), (1.0 + begun) / 2.0)
-        for size in (each for each in sizes if each > 0.0):
+        for size in () if self._is_0_on_a_ray() else (s for s in sizes if s > 0.0):
             change = self._value_at(array("d", (size * e for e in x))) - self.fun
             if not abs(change) <= noise * max(1.0, size):
                 return False
@@ -282,6 +282,17 @@ class SearchRun(Run):
             if self._value_at(beside) > self.fun + VISIBLE * fallen:
                 return True
         return False
+
+    def _is_0_on_a_ray(self) -> bool:
+        """Return whether f, which is 0 but for rounding, is so along the ray, too."""
+        from symgd.calculus.homogeneous import degree
+        from symgd.language.formula import symbol
+
+        objective, fallen = self.objective, self.first - self.fun
+        if objective.arrays is not None or abs(self.fun) > BEYOND_MEASURE * fallen:
+            return False
+        known = degree(objective.expression, set(map(symbol, objective.space)))
+        return known is not None and bool(known > 0)
 
     def _is_on_plateau(self) -> bool:
         """Return whether f, which has fallen, is exactly the same all around."""
@@ -336,7 +347,12 @@ class SearchRun(Run):
         return int(status)
 
     def _is_lost(self, end: Ending) -> bool:
-        """Return whether it ran away to where f, as steep as it was, has no digits."""
+        """Return whether it ran away to where f, as steep as it was, has no digits.
+
+        At a kink nothing is promised by a step.
+        """
+        if self.kink is not None:
+            return False
         fallen = self.first - self.fun
         return self._ran_away and end.promised > SMOOTH * fallen
 
@@ -660,12 +676,6 @@ class SearchRun(Run):
         self.escapes = int(plan["escapes"])
         if not 0 <= self.escapes <= MOST_ESCAPES:
             raise ValueError(f"it can't have left {self.escapes} ends")
-
-    def _finite(self) -> Sequence[array[float]]:
-        """Return what is finite between two slices: not slopes that bounds hold."""
-        sides = zip(self.x, self.gradient, self.lower, self.upper, strict=True)
-        free = (g for each in sides if not is_held(*each) for g in each[1:2])
-        return self.slots, array("d", free)
 
     def found(self, status: Status) -> str:
         """Return what a success is, where it is no minimum; else nothing."""

@@ -23,7 +23,7 @@ from symgd.lowering.building import (
 )
 from symgd.lowering.packs import Block
 from symgd.lowering.tracing import Numbers, Value, writing
-from symgd.lowering.watching import steepness
+from symgd.lowering.watching import felt, steepness
 from symgd.native.machine import ENTRY
 from symgd.native.records import WATCHED, LaneRows
 
@@ -52,8 +52,9 @@ class Form:
     ----------
     width, registers : int
         Numbers in a register; registers that a block is wide.
-    bounded, patient : bool
-        Whether there are bounds; whether patience is limited.
+    bounded, steep, patient : bool
+        Whether there are bounds; whether these may hold a variable against an infinite
+        slope; whether patience is limited.
     value, gradient : bool
         Whether these are watched at each iterate.
     slots : tuple of int
@@ -65,6 +66,7 @@ class Form:
     width: int
     registers: int
     bounded: bool
+    steep: bool
     patient: bool
     value: bool
     gradient: bool
@@ -89,7 +91,7 @@ def _steps(
     """
     width, bounded, patient = sizes.width, form.bounded, form.patient
     value, gradient, watched = form.value, form.gradient, form.slots
-    online = sizes.online
+    online, steep = sizes.online, form.steep
 
     def within(s: Any, lower: Any, upper: Any) -> Any:
         result: tuple[Any, ...] = ()
@@ -103,9 +105,18 @@ def _steps(
             result = (*result, x)
         return result
 
+    def given_to_rule(fg: Any, s: Any, lower: Any, upper: Any) -> Any:
+        if not steep:
+            return fg
+        result = fg[:1]
+        for k, g in enumerate(fg[1:]):
+            result = (*result, felt(g, s[k * width], lower[k], upper[k]))
+        return result
+
     def elsewhere(s: Any, given: Any) -> Any:
         p, lower, upper = given
-        return value_and_gradient(within(s, lower, upper), p)
+        s = within(s, lower, upper)
+        return given_to_rule(value_and_gradient(s, p), s, lower, upper)
 
     def multiplied(s: Any, vector: Any, given: Any) -> Any:
         return product(s, vector, given[0])
@@ -150,7 +161,7 @@ def _steps(
     ) -> Any:
         s, seen = state
         p = (*p[:-1], now) if online else p
-        fg = value_and_gradient(s, p)
+        fg = given_to_rule(value_and_gradient(s, p), s, lower, upper)
         seen = observe(fg, s, seen, limits[1], lower, upper)
         given = p, lower, upper
         s = update(now, fg, s, schedule(now, h), elsewhere, multiplied, given)
@@ -162,9 +173,10 @@ def _steps(
         s, seen = state
         small, ftol, target, limit = limits
         fg = value_and_gradient(s, (*p[:-1], now) if online else p)
-        seen = observe(fg, s, seen, ftol, lower, upper)
+        known = given_to_rule(fg, s, lower, upper)
+        seen = observe(known, s, seen, ftol, lower, upper)
         low, total, lowest, best, wait, longest = seen
-        for number in (*s, *fg):
+        for number in (*s, *known):
             total = total + number
         goes_on = (low > small) & (abs(total) < inf) & (lowest > target)
         noticed = choose(goes_on & (longest < limit), 0.0, alive[0])

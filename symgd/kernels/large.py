@@ -15,7 +15,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any, NamedTuple
 
-from symgd.kernels.common import WORD, copy, judged, run_at
+from symgd.kernels.common import WORD, copy, is_held, judged, run_at
 from symgd.lowering.intrinsics import (
     call_at,
     evaluate,
@@ -183,6 +183,10 @@ def staged(
             if facts.values != 0:
                 working.totals[facts.totals + points] = value
                 points += 1
+            if facts.steep != 0:
+                for k in range(x.shape[0]):
+                    held = is_held(new[k], found[k], working.lower[k], working.upper[k])
+                    found[k] = 0.0 if held and abs(found[k]) == inf else found[k]
         for k in range(x.shape[0]):  # a value that isn't finite spoils the gradient
             found[k] += value - value
         derived += derives

@@ -19,6 +19,7 @@ OUTWARD = 1e2  # times as far from one distance to the next
 NEAR, STEPS = 1e-8, 5  # the first distance as a part of x, and how many there are
 NEAR_UNKNOWN, STEPS_UNKNOWN = 1e-16, 17  # the same where x has no size
 SAMPLES, ULPS = 8, 1e-15  # of points beside another, and parts of x
+WITNESSES, LAST, LOWER_TOO = 16, 1e-6, 0.5  # points; of the way there; of what f fell
 CERTAIN = 10.0  # times what values vary by: what is lower by more is
 TOPS, FORETOLD = 9, 0.1  # distances, each a tenth; of the change of a gradient
 STRAIGHT = 2.0  # the mark of what is free, and in which f doesn't curve
@@ -191,7 +192,8 @@ def probe(
         rises = rises or not trial_f <= f
         falls = falls or trial_f < f
         seen = unseen(function, p, end, least, x, trial_f, work)
-        keep(end, trial_f, f - seen - end.slope * far, work)
+        enough = f - seen - end.slope * far
+        keep_certain(function, p, end, trial_f, enough, x, work)
     return falls and not rises
 
 
@@ -273,6 +275,32 @@ def keep(end: Any, trial_f: float, enough: float, work: Any) -> None:
             floats(work.trial_g, (n,)),
             floats(work.lower_g, (n,)),
         )
+
+
+@jit
+def keep_certain(
+    function: Any, p: Any, end: Any, trial_f: float, enough: float, x: Any, work: Any
+) -> None:
+    """Keep a point that is the lowest so far, if f is lower all around it.
+
+    What has been rounded scatters: on a last bit of the way there it is as often above.
+    """
+    if not trial_f < min(enough, end.lower_value):
+        return
+    n, seed = end.variables, 1
+    trial = floats(work.trial, (n,))
+    beside = floats(work.beside, (n,))
+    unused = floats(work.beside_g, (n,))
+    lower = end.value - LOWER_TOO * (end.value - trial_f)
+    for _ in range(WITNESSES):
+        seed = (1103515245 * seed + 12345) % 2147483648
+        part = 1.0 - LAST * (seed / 2147483648.0)
+        for k in range(x.shape[0]):
+            beside[k] = x[k] + part * (trial[k] - x[k])
+        end.evaluations += 1
+        if evaluate(function, beside, p, unused) > lower:
+            return
+    keep(end, trial_f, enough, work)
 
 
 @jit
@@ -416,11 +444,12 @@ def outward(
             here = evaluate(function, trial, p, trial_g)
             end.evaluations += 1
             seen = max(least, cancelled(x, trial, free, scale))
-            keep(end, here, f - seen - end.slope * far, work)
+            enough = f - seen - end.slope * far
+            keep_certain(function, p, end, here, enough, x, work)
             if is_finite(here, trial_g) and _corrected(a, v, null, lower, upper, work):
                 below = evaluate(function, trial, p, trial_g)
                 end.evaluations += 1
-                keep(end, below, f - seen - end.slope * far, work)
+                keep_certain(function, p, end, below, enough, x, work)
                 here = min(here, below)
             if not here <= lowest + seen:
                 break

@@ -19,7 +19,7 @@ from symgd.kernels.probing import (
     CERTAIN,
     OUTWARD,
     cancelled,
-    keep,
+    keep_certain,
     placed,
     set_length,
     set_scales,
@@ -338,7 +338,7 @@ def _follow(
             *(function, hessian, p, end, least, lower, upper, work, matrices)
         )
         seen = max(least, cancelled(x, trial, free, scale))
-        keep(end, here, f - seen, work)
+        keep_certain(function, p, end, here, f - seen, x, work)
         if not here <= f + seen:
             return RISING if here - left > f + seen else LOST
         for k in range(n):

@@ -50,6 +50,13 @@ def _step(g: float, x: float, lower: float, upper: float, bounded: int) -> float
 
 
 @jit
+def _felt(g: float, x: float, lower: float, upper: float, bounded: int) -> float:
+    """Return the slope that a rule is given: 0 where a bound holds x against inf."""
+    held = bounded != 0 and ((x <= lower and g == inf) or (x >= upper and g == -inf))
+    return 0.0 if held else g
+
+
+@jit
 def _within(x: float, lower: float, upper: float, bounded: int) -> float:
     """Return x, or the bound that it is beyond; comparisons that let NaN through."""
     if bounded != 0:
@@ -164,7 +171,9 @@ def entry(
                     for j in range(totals):
                         sums[j] = 0.0
                     for k in range(n):
-                        call_at(summands_at, (u, g[0, k], f, now, k, hyper, r, parts))
+                        at, slope = now[0, k], g[0, k]
+                        slope = _felt(slope, at, lower[k], upper[k], bounded)
+                        call_at(summands_at, (u, slope, f, now, k, hyper, r, parts))
                         for j in range(totals):
                             sums[j] += parts[j]
                         if (multiplies >> stage) & 1:
@@ -187,10 +196,15 @@ def entry(
                             if values != 0:
                                 r[totals + points] = value
                                 points += 1
+                        if (evaluates >> stage) & 1:
+                            for k in range(n):
+                                at, slope = there[0, k], found[k]
+                                found[k] = _felt(slope, at, lower[k], upper[k], bounded)
                         for k in range(n):  # one that isn't finite spoils the gradient
                             found[k] += value - value
                 for k in range(n):
-                    call_at(update_at, (u, g[0, k], f, now, k, hyper, r, stepped))
+                    slope = _felt(g[0, k], now[0, k], lower[k], upper[k], bounded)
+                    call_at(update_at, (u, slope, f, now, k, hyper, r, stepped))
                     x = stepped[0]
                     for j in range(width, rows_now):  # and that the coordinate
                         x += now[j, k] - now[j, k]
@@ -207,13 +221,13 @@ def entry(
                     if (slots_watched >> j) & 1:
                         total += now[j, k]
                 if gradient_watched != 0:
-                    total += g[0, k]
+                    total += _felt(g[0, k], now[0, k], lower[k], upper[k], bounded)
             total += f
             low = min(low, size)
         t += steps
         everything = f
         for k in range(n):
-            everything += g[0, k]
+            everything += _felt(g[0, k], now[0, k], lower[k], upper[k], bounded)
             for j in range(width):
                 everything += now[j, k]
         finite = abs(everything) < inf  # not, if only the sum overflows

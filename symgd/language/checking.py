@@ -15,7 +15,7 @@ import sympy as sp
 from symgd.errors import FormulaError, guess, shortened
 from symgd.language.as_written import made
 from symgd.language.folding import Folding, numeric
-from symgd.language.functions import NODES, ORDERS, REAL
+from symgd.language.functions import NODES, ORDERS, REAL, REWRITTEN
 from symgd.language.indexing import Scope, Uses, check_bound, check_index
 from symgd.language.mistakes import OBJECTIVES_ONLY, whole_order
 from symgd.language.nodes import (
@@ -37,7 +37,7 @@ from symgd.language.nodes import (
 )
 
 _ALLOWED = (
-    *(*EXPRESSIONS, *CONDITIONS),
+    *(*EXPRESSIONS, *CONDITIONS, *REWRITTEN),
     sp.functions.elementary.piecewise.ExprCondPair,
 )
 
@@ -131,6 +131,8 @@ class _Checker:
             problem = f"{kind} is not part of the formula language"
             raise _refused(node, problem, _ADVICE.get(kind))
         arguments = [self.rebuilt(argument, depth, scope) for argument in node.args]
+        if node.func in REWRITTEN:
+            return REWRITTEN[node.func](*arguments)
         if isinstance(node, sp.LambertW) and len(node.args) > 1:
             raise _refused(node, "only the principal branch is known: LambertW(x)")
         if arguments[0] not in ORDERS.get(node.func, arguments):

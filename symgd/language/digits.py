@@ -180,6 +180,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "softplus": _softplus,
     "kept": lambda x: x,
     "held": lambda x: x,
+    "hypot": mpmath.hypot,
     "exp_less": lambda x, y: _exp(x - y),
     "log_cosh": lambda x: abs(x) + mpmath.log1p(_exp(-2 * abs(x))) - mpmath.log(2),
     "log_erfc": _of_reals(lambda x: mpmath.log(mpmath.erfc(x))),

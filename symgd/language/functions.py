@@ -108,6 +108,25 @@ class log_cosh(sp.Function):
         return f"log(cosh({printer._print(self.args[0])}))"
 
 
+class hypot(sp.Function):
+    """hypot(x, y), kept whole: the square of a number in it may be beyond float64."""
+
+    is_extended_real = True
+    is_nonnegative = True
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Return the derivative."""
+        return over(self.args[argindex - 1], self)
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        x, y = (argument.evalf(prec) for argument in self.args)
+        return sp.sqrt(x**2 + y**2)._eval_evalf(prec)
+
+    def _sympystr(self, printer: Any) -> str:
+        x, y = map(printer._print, self.args)
+        return f"hypot({x}, {y})"
+
+
 class log_erfc(sp.Function):
     """log(erfc(x)), kept whole: far out erfc(x) vanishes, and its logarithm doesn't."""
 
@@ -282,6 +301,18 @@ def _ways(n: float, k: float) -> float:
     return math.gamma(k + 1) * math.gamma(n - k + 1)
 
 
+def _hypot(x: sp.Expr, y: sp.Expr) -> sp.Expr:
+    """Return sqrt(x**2 + y**2), or where numbers in it are far from 1, that whole."""
+    terms = (*sp.Add.make_args(x), *sp.Add.make_args(y))
+    sizes = [abs(size) for size, _ in (t.as_coeff_Mul() for t in terms) if size]
+    largest, least = max(sizes, default=1), min(sizes, default=1)
+    if least >= 1 / SQUARED and largest <= SQUARED:
+        return power(x**2 + y**2, sp.S.Half)
+    if not 1 / SQUARED <= largest <= SQUARED:
+        return largest * _hypot(x / largest, y / largest)
+    return applied(hypot, x, y)
+
+
 def _sinc(x: sp.Expr) -> sp.Expr:
     return sp.S.One if x.is_zero else sp.sin(sp.pi * x) / (sp.pi * x)
 
@@ -308,6 +339,28 @@ def _below(x: float, mean: float = 0.0, deviation: float = 1.0) -> float:
     return math.erfc((mean - x) / (deviation * math.sqrt(2))) / 2
 
 
+def _reciprocals(name: str, other: str) -> tuple[Function, Function]:
+    """Return the function 1/other(x), and its inverse, which is that of 1/x."""
+    node, inverse = getattr(sp, other), getattr(sp, f"a{other}")
+    of_float, back = getattr(math, other), getattr(math, f"a{other}")
+    return (
+        _rewritten(name, lambda x: 1 / applied(node, x), lambda x: 1 / of_float(x)),
+        _rewritten(
+            *(f"a{name}", lambda x: applied(inverse, 1 / x)),
+            *(lambda x: back(1 / x), f"arc{name}"),
+        ),
+    )
+
+
+_RECIPROCAL = {
+    "sec": "cos",
+    "csc": "sin",
+    "cot": "tan",
+    "sech": "cosh",
+    "csch": "sinh",
+    "coth": "tanh",
+}
+SQUARED = sp.Float(1e150)  # up to which numbers are squared as they are
 WRITTEN_OUT = 171  # up to which numbers, and down to, gamma has digits in float64
 TABLE = (
     _row("exp", sp.exp, math.exp),
@@ -326,18 +379,13 @@ TABLE = (
     _row("acos", sp.acos, math.acos, "arccos"),
     _row("atan", sp.atan, math.atan, "arctan"),
     _row("atan2", sp.atan2, math.atan2, "arctan2", arity=(2, 2)),
-    _rewritten("sec", lambda x: 1 / sp.cos(x), lambda x: 1 / math.cos(x)),
-    _rewritten("csc", lambda x: 1 / sp.sin(x), lambda x: 1 / math.sin(x)),
-    _rewritten("cot", lambda x: 1 / sp.tan(x), lambda x: 1 / math.tan(x)),
     _row("sinh", sp.sinh, math.sinh),
     _row("cosh", sp.cosh, math.cosh),
     _row("tanh", sp.tanh, math.tanh),
     _row("asinh", sp.asinh, math.asinh, "arcsinh"),
     _row("acosh", sp.acosh, math.acosh, "arccosh"),
     _row("atanh", sp.atanh, math.atanh, "arctanh"),
-    _rewritten(
-        "hypot", lambda x, y: power(x**2 + y**2, sp.S.Half), math.hypot, arity=(2, 2)
-    ),
+    _rewritten("hypot", _hypot, math.hypot, arity=(2, 2)),
     Function("Abs", real_abs, abs, aliases=("abs",), node=sp.Abs),
     Function("sign", real_sign, numeric.sign, node=sp.sign),
     Function(
@@ -375,6 +423,7 @@ TABLE = (
 
 # Short for formulas of those above: as accurate as these are.
 SHORT = (
+    *(row for pair in _RECIPROCAL.items() for row in _reciprocals(*pair)),
     _rewritten(
         *("binomial", _binomial, lambda n, k: math.gamma(n + 1) / _ways(n, k)),
         arity=(2, 2),
@@ -402,6 +451,7 @@ NODES |= {
     held: _row("held", held, numeric.held),
     exp_less: _row("exp_less", exp_less, vectormath.exp_less, arity=(2, 2)),
     log_cosh: _row("log_cosh", log_cosh, vectormath.log_cosh),
+    hypot: _row("far_hypot", hypot, numeric.far_hypot, arity=(2, 2)),
     log_erfc: _row("log_erfc", log_erfc, vectormath.log_erfc),
     erfcx: _row("erfcx", erfcx, vectormath.erfcx),
     standard_normal: _row(
@@ -412,6 +462,11 @@ NODES |= {
 ORDERS = {  # that functions have whose first argument is one
     sp.polygamma: range(21),
     sp.besselj: range(-20, 21),
+}
+# What SymPy has a node for, and formulas write with others.
+REWRITTEN = {
+    getattr(sp, name): FUNCTIONS[name].build
+    for name in (*_RECIPROCAL, *(f"a{name}" for name in _RECIPROCAL))
 }
 REAL = {sp.Abs: real_abs, sp.sign: real_sign, sp.LambertW: lambertw}
 CONSTANTS = {name: sp.E if name == "E" else sp.pi for name in CONSTANT_NAMES}

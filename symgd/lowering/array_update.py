@@ -38,7 +38,7 @@ from symgd.lowering.loops import Writer
 from symgd.lowering.places import Here
 from symgd.lowering.totals import Totals
 from symgd.lowering.tracing import Value, writing
-from symgd.lowering.watching import steepness
+from symgd.lowering.watching import felt, steepness
 from symgd.native import exchange
 from symgd.native.layout import Layout
 from symgd.native.machine import ENTRY
@@ -66,13 +66,16 @@ class ArrayUpdate:
         The new coordinate and state, in terms of the rule's names.
     schedules : sequence of str or None
         Of each hyperparameter, in ``t`` and ``epoch``; None is a constant.
-    bounded : bool
+    bounded, steep : bool
+        Whether there are bounds, and these may hold a variable against an infinite
+        slope.
     """
 
     rule: Rule
     expressions: Sequence[sp.Expr]
     schedules: Sequence[str | None]
     bounded: bool
+    steep: bool
 
     @functools.cached_property
     def parts(self) -> Staged:
@@ -172,8 +175,8 @@ def looked(bounded: bool) -> str:
         g, at = (writer.number_at(base, place, here) for base in (gradient, x))
         size = abs(g)
         if bounded:
-            low, high = (writer.number_at(b, place, here) for b in (lower, upper))
-            size = _projected(g, at, low, high)
+            sides = [writer.number_at(b, place, here) for b in (lower, upper)]
+            size, g = _projected(g, at, *sides), _felt(g, at, *sides)
         sums.enter([size], [_NORM], here)
         for number in (g, at):
             sums.enter([number], [_BAD], here)
@@ -255,8 +258,8 @@ class _Move:
     def known(self, place: Any, slope: Value, here: Here) -> dict[sp.Symbol, Value]:
         """Return the rule's names where a coordinate is."""
         writer, values = self.writer, dict(self.common)
-        values[symbol("x")] = writer.number_at(self.x, place, here)
-        values[symbol("g")] = slope
+        x = values[symbol("x")] = writer.number_at(self.x, place, here)
+        values[symbol("g")] = self._felt(slope, x, place, here)
         values[COORDINATE] = writer.number_of(place, here)
         rows = (*map(symbol, self.update.rule.state), *self.parts.derivatives)
         for row, name in enumerate(rows):
@@ -275,14 +278,22 @@ class _Move:
             new = _CHOSEN(here.values[_PLACE] > number - 0.5, end, new)
         self.writer.store(self.writer.element(self.new, place), new, here)
 
+    def _sides(self, place: Any, here: Here) -> tuple[Value, Value]:
+        """Return the bounds of a coordinate."""
+        number_at = self.writer.number_at
+        return number_at(self.lower, place, here), number_at(self.upper, place, here)
+
+    def _felt(self, slope: Value, x: Value, place: Any, here: Here) -> Value:
+        """Return a slope as the rule is given it."""
+        if not self.update.steep:
+            return slope
+        return _felt(slope, x, *self._sides(place, here))
+
     def _within(self, number: Value, place: Any, here: Here) -> Value:
         """Return a number, or the bound that it is beyond."""
         if not self.update.bounded:
             return number
-        low, high = (
-            self.writer.number_at(base, place, here)
-            for base in (self.lower, self.upper)
-        )
+        low, high = self._sides(place, here)
         number = _CHOSEN(number < low, low, number)
         return _CHOSEN(number > high, high, number)
 
@@ -301,10 +312,7 @@ class _Move:
             new = new + (values[name] - values[name])
         size = abs(slope)
         if self.update.bounded:
-            low, high = (
-                writer.number_at(base, place, here) for base in (self.lower, self.upper)
-            )
-            size = _projected(slope, x, low, high)
+            size = _projected(slope, x, *self._sides(place, here))
             new = self._within(new, place, here)
         writer.store(writer.element(self.new, place), new, here)
         for row, value in enumerate(state):
@@ -312,7 +320,7 @@ class _Move:
             writer.store(target, value, here)
         self.sums.enter([size], [_NORM], here)
         if self.update.bounded:  # a bound makes the size finite
-            self.sums.enter([slope], [_BAD], here)
+            self.sums.enter([values[symbol("g")]], [_BAD], here)
         for value in (new, *state):
             self.sums.enter([value], [_NEXT], here)
 
@@ -326,4 +334,4 @@ class _Move:
 
 
 _CHOSEN = writing(choose)
-_projected = writing(steepness)
+_projected, _felt = writing(steepness), writing(felt)

@@ -64,51 +64,63 @@ def _shift(factor: sp.Expr) -> float:
     return 0.0 if exponent.is_number else float(exponent.as_coeff_Add()[0])
 
 
-def with_common_factor(total: sp.Add) -> sp.Expr | None:
-    """Return a sum that is infinite minus infinite as a product that isn't.
+def strongest(total: sp.Add) -> list[tuple[sp.Expr, sp.Basic]]:
+    """Return what a sum that is infinite minus infinite is, and where.
 
-    The derivative of x*log(x)**2 is such a sum. None where there is none of it.
+    The derivatives of ``x*log(x)**2`` and of ``sqrt(x) + x*log(x)`` are such sums at
+    the edge of their domain: a power outgrows a logarithm and each lesser power.
 
     >>> x = sp.Symbol("x", real=True)
-    >>> with_common_factor(sp.log(x) ** 2 + 2 * sp.log(x) + 1)
-    (log(x) + 2)*log(x) + 1
+    >>> strongest(1 / sp.sqrt(x) + sp.log(x) + 3)
+    [(3 + 1/sqrt(x), Eq(x, 0))]
     """
-    if len(total.args) > MOST_TERMS or not any(map(_has_logarithm, total.args)):
-        return None
-    orders = {term: _infinite_powers(term) for term in total.args}
-    for base in dict.fromkeys(b for powers in orders.values() for b in powers):
-        group = [term for term, powers in orders.items() if base in powers]
-        differ = any(orders[term] != orders[group[0]] for term in group)
-        if len(group) > 1 and differ and any(map(_has_logarithm, group)):
-            common = base ** min((orders[t][base] for t in group), key=abs)
-            rest = (term for term in total.args if term not in group)
-            inner = sp.Add(*(term / common for term in group))
-            return sp.Add(*rest, sp.Mul(common, inner))
-    return None
+    if len(total.args) > MOST_TERMS:
+        return []
+    orders = {term: _infinite_orders(term) for term in total.args}
+    found = []
+    for zero in dict.fromkeys(zero for each in orders.values() for zero in each):
+        group = {term: known[zero] for term, known in orders.items() if zero in known}
+        most = max(group.values())
+        weaker = [term for term, order in group.items() if order != most]
+        if weaker and any(map(_has_edge, group.values())):
+            rest = sp.Add(*(term for term in total.args if term not in weaker))
+            found.append((rest, sp.Eq(zero, 0, evaluate=False)))
+    return found
 
 
-def _has_logarithm(term: sp.Expr) -> bool:
-    factors = (factor.as_base_exp()[0] for factor in sp.Mul.make_args(term))
-    return any(isinstance(base, sp.log) for base in factors)
+def _has_edge(order: tuple[sp.Expr, sp.Expr]) -> bool:
+    """Return whether a term ends where it is infinite: roots and logarithms do."""
+    power, logarithms = order
+    return bool(logarithms > 0 or not power.is_integer)
 
 
-def _infinite_powers(term: sp.Expr) -> dict[sp.Expr, sp.Expr]:
-    """Return the powers by which a term is infinite: their bases and exponents.
+def _infinite_orders(term: sp.Expr) -> dict[sp.Expr, tuple[sp.Expr, sp.Expr]]:
+    """Return n and k of z**-n*log(z)**k, by what is 0 there.
 
     None where another factor may vanish with it.
     """
-    powers = [factor.as_base_exp() for factor in sp.Mul.make_args(term)]
-    found = {
-        base: exponent
-        for base, exponent in powers
-        if exponent.is_number
-        and not base.is_number
-        and exponent.is_positive is isinstance(base, sp.log)
-    }
-    names = {x for base in found for x in base.free_symbols}
-    others = (base for base, _ in powers if base not in found)
+    found: dict[sp.Expr, tuple[sp.Expr, sp.Expr]] = {}
+    others = []
+    for factor in sp.Mul.make_args(term):
+        base, power = factor.as_base_exp()
+        is_log = isinstance(base, sp.log)
+        zero = base.args[0] if is_log else base
+        n, k = found.get(zero, (sp.S.Zero, sp.S.Zero))
+        if is_log and power.is_number and power.is_positive:
+            found[zero] = n, k + power
+        elif power.is_number and power.is_negative and _is_name(zero):
+            found[zero] = n - power, k
+        else:
+            others.append(base)
+    names = {x for zero in found for x in zero.free_symbols}
     vanishes = any(not names.isdisjoint(base.free_symbols) for base in others)
     return {} if vanishes else found
+
+
+def _is_name(node: sp.Expr) -> bool:
+    """Return whether a node is a name, or a number plus one or a multiple of it."""
+    name = node.as_coeff_Add()[1].as_coeff_Mul()[1]
+    return isinstance(name, (sp.Symbol, sp.Indexed))
 
 
 def _where_one_outdoes_others(

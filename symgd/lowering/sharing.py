@@ -21,7 +21,7 @@ from symgd.language.as_written import choice, made
 from symgd.language.composed import Composed
 from symgd.language.nodes import SHARES, is_constant, kept, ties
 from symgd.language.quick import power, product
-from symgd.lowering.limits import Logarithms, with_common_factor, with_limits
+from symgd.lowering.limits import Logarithms, strongest, with_limits
 
 MAX_OPERATIONS = 20_000
 MOST_NESTED = 8  # factors of a product that may be 0 and are looked at one by one
@@ -313,9 +313,10 @@ def prepared(
             return renewed(both_sides(node))
         if isinstance(node, Composed):
             return renewed(node.composed())
-        if isinstance(node, sp.Add) and (whole := with_common_factor(node)) is not None:
-            return renewed(whole)
         arguments = [renewed(argument) for argument in node.args]
+        if isinstance(node, sp.Add) and (edges := strongest(node)):
+            there = [tuple(map(renewed, each)) for each in edges]
+            return choice(*there, (made(node.func, arguments), True))
         if isinstance(node, sp.Mul):
             for place in sorted(
                 range(len(node.args)), key=lambda k: _order(node.args[k])

@@ -9,12 +9,14 @@ Overflow and NaN are detected no more often than this needs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import sympy as sp
 
 from symgd.arithmetic.primitives import choose
 from symgd.language.formula import symbol
+from symgd.language.functions import real_abs, real_sign, sigmoid, softplus
 from symgd.rules.rule import Rule
 
 
@@ -76,6 +78,11 @@ def _enters(name: sp.Symbol, update: sp.Expr, constants: frozenset[sp.Symbol]) -
     )
 
 
+_NOWHERE_STEEP = (
+    *(sp.exp, sp.sin, sp.cos, sp.tan, sp.tanh, sp.atan, sp.asinh, sp.sinh, sp.cosh),
+    *(sp.erf, sp.erfc, sp.Abs, sp.sign, sp.Max, sp.Min, sp.Piecewise, sigmoid),
+    *(real_abs, real_sign, softplus),
+)
 _EVERYWHERE_REAL = (
     *(sp.Add, sp.Mul, sp.exp, sp.sin, sp.cos, sp.tanh, sp.atan, sp.asinh, sp.sinh),
     *(sp.cosh, sp.erf, sp.erfc, sp.Abs, sp.sign, sp.Max, sp.Min),
@@ -97,6 +104,18 @@ def _value_is_watched(rule: Rule, expression: sp.Expr) -> bool:
     )
 
 
+def may_be_steep(expression: sp.Expr) -> bool:
+    """Return whether a slope may be infinite where f isn't, as a root's is at 0."""
+    nodes = sp.preorder_traversal(expression)
+    return any(map(_has_steep_edge, nodes))
+
+
+def _has_steep_edge(node: sp.Basic) -> bool:
+    if isinstance(node, sp.Pow):
+        return not node.exp.is_Integer
+    return isinstance(node, sp.Function) and not isinstance(node, _NOWHERE_STEEP)
+
+
 def steepness(slope: Any, x: Any, lower: Any, upper: Any) -> Any:
     """Return the size of a component of the projected gradient, as a straight line.
 
@@ -104,3 +123,13 @@ def steepness(slope: Any, x: Any, lower: Any, upper: Any) -> Any:
     """
     size = choose((x <= lower) & (slope > 0.0), 0.0, abs(slope))
     return choose((x >= upper) & (slope < 0.0), 0.0, size)
+
+
+def felt(slope: Any, x: Any, lower: Any, upper: Any) -> Any:
+    """Return a component of the gradient as a rule is given it, as a straight line.
+
+    It is 0 where a bound holds x against an infinite slope, as that of a root: the
+    coordinate stays, and what the rule remembers of it stays finite.
+    """
+    slope = choose((x <= lower) & (slope == inf), 0.0, slope)
+    return choose((x >= upper) & (slope == -inf), 0.0, slope)

@@ -150,11 +150,12 @@ def lane_kernel(problem: Problem, first: RuleRun, form: Any) -> machine.Kernel:
         from symgd.kernels import lanes
         from symgd.lowering.code_printer import Style
         from symgd.lowering.rule_functions import lane_update, lowered_schedule
-        from symgd.lowering.watching import watch
+        from symgd.lowering.watching import may_be_steep, watch
 
         width, registers, bounded, patient, targeted, varied = form
         k, slots = len(objective.parameters), 1 + len(rule.state)
         watched = watch(rule, objective.expression, bounded)
+        steep = bounded and may_be_steep(objective.expression)
         return lanes.iteration(
             objective.native.in_lanes(slots),
             objective.native.product_in_lanes(slots) if rule.asks_for("hvp") else None,
@@ -164,7 +165,7 @@ def lane_kernel(problem: Problem, first: RuleRun, form: Any) -> machine.Kernel:
                 n, slots, len(rule.hyperparameters), k, objective.iteration is not None
             ),
             lanes.Form(
-                *(width, registers, bounded, patient),
+                *(width, registers, bounded, steep, patient),
                 value=targeted or watched.value,
                 gradient=watched.gradient,
                 slots=watched.slots,

@@ -27,6 +27,7 @@ class ArrayFacts(Record):
     evaluates: int  # the stages that end with a gradient elsewhere, as bits
     multiplies: int  # likewise with a product
     probes: int  # likewise with a value alone
+    steep: int  # whether bounds may hold a variable against an infinite slope
     begins: int  # whether the update is the state before the first
     gathers: int  # whether the update is part of the pass that evaluates
     width: int  # slots of a variable

@@ -4,9 +4,12 @@ Each row is a kind; the points are far out, near to where terms cancel, and in b
 where nothing is rewritten.
 """
 
+import math
+
 import mpmath
 import numpy as np
 import pytest
+import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -159,3 +162,64 @@ def test_what_the_pages_say_of_tails_and_of_sinc(z, x):
 
 CDF, PDF = (Objective(f"normal_{kind}(z, 0, 1)") for kind in ("cdf", "pdf"))
 SINC = Objective("sinc(x)")
+
+
+RECIPROCAL = ["sec", "csc", "cot", "sech", "csch", "coth"]
+RECIPROCAL += [f"a{name}" for name in RECIPROCAL]
+
+
+@pytest.mark.parametrize("name", RECIPROCAL)
+@pytest.mark.parametrize("x", [0.3, 1.5, -2.5, 25.0, -100.0, 800.0, 1e6])
+def test_reciprocal_functions_and_their_inverses_have_all_digits(name, x):
+    with mpmath.workdps(160):
+        wanted = getattr(mpmath, name)(mpmath.mpf(x))
+        wanted = [wanted, *(_slope(name, mpmath.mpf(x), n) for n in (1, 2))]
+    if any(isinstance(each, mpmath.mpc) for each in wanted):  # out of its domain
+        wanted = [math.nan]
+    of_sympy = Objective(getattr(sp, name)(sp.Symbol("x")))
+    for objective in (Objective(f"{name}(x)"), of_sympy):
+        slopes = objective.grad([x])[0], objective.hess([x])[0, 0]
+        found = [objective.value([x]), *slopes][: len(wanted)]
+        wanted = list(map(float, wanted))
+        np.testing.assert_allclose(found, wanted, rtol=1e-13, atol=1e-300)
+
+
+def _slope(name, x, n):
+    step = abs(x) * mpmath.mpf(10) ** -30
+    return mpmath.diff(getattr(mpmath, name), x, n, h=step)
+
+
+@pytest.mark.parametrize("at", [0.0, 1e-9, 1e-3, 2.0, 800.0, 1e300])
+def test_langevins_function_has_its_limit(at):
+    objective = Objective("coth(x) - 1/x")
+    with mpmath.workdps(700):
+        x = mpmath.mpf(at)
+        wanted = [0.0, 1 / 3]
+        if at:
+            far = x > 1e5
+            slope = 1 / x**2 - (0 if far else mpmath.csch(x) ** 2)
+            wanted = [(1 if far else mpmath.coth(x)) - 1 / x, slope]
+    found = [objective.value([at]), objective.grad([at])[0]]
+    np.testing.assert_allclose(found, list(map(float, wanted)), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("formula", "x", "value", "slope", "curvature"),
+    [
+        ("hypot(x, 3e200)/1e200", 1.0, 3.0, 0.0, 0.0),
+        ("hypot(x, 3e200)/1e200", 4e200, 5.0, 8e-201, 0.0),
+        ("hypot(4e200*x, 3e200)/1e200", 1.0, 5.0, 3.2, 1.152),
+        ("hypot(x, 1e-200)*1e200", 1e-200, 2**0.5, 1e200 * 0.5**0.5, np.inf),
+        ("hypot(1e-200*x, 1e-200)*1e200", 1.0, 2**0.5, 0.5**0.5, 8**-0.5),
+        ("hypot(hypot(x, 3e200), 4e200)/1e200", 1.0, 5.0, 0.0, 0.0),
+        ("log(hypot(x, 3e200)) + x**2", 2.0, math.log(3e200) + 4, 4.0, 2.0),
+    ],
+)
+def test_hypot_is_that_of_numbers_whose_squares_are_out_of_range(
+    formula, x, value, slope, curvature
+):
+    objective = Objective(formula)
+    found = objective.value([x]), objective.grad([x])[0], objective.hess([x])[0, 0]
+    assert found == pytest.approx((value, slope, curvature), rel=1e-13)
+    again = Objective(str(objective.expression))
+    assert again.value([x]) == pytest.approx(value, rel=1e-13)

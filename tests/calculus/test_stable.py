@@ -28,6 +28,18 @@ AT_LIMITS = [
     ("x*log(x)**2", [0], 0, [np.inf]),
     ("sqrt(x)*log(x)", [0], 0, [-np.inf]),
     ("x**3*log(x)**2", [0], 0, [0]),
+    ("x*log(x) + 5*x + 3*sqrt(x)", [0], 0, [np.inf]),
+    ("sqrt(x) - 2*x**0.75", [0], 0, [np.inf]),
+    ("x**0.3 + x**0.6*log(x)", [0], 0, [np.inf]),
+    ("sqrt(x - 2) + (x - 2)*log(x - 2)", [2], 0, [np.inf]),
+    ("sqrt(1 - x) + (1 - x)*log(1 - x)", [1], 0, [-np.inf]),
+    ("x*log(x) + y*log(y) + sqrt(x) - sqrt(y)", [0, 0], 0, [np.inf, -np.inf]),
+    (
+        "sum(x[i]*log(x[i]) + sqrt(x[i]) for i in range(2))",
+        [0, 1],
+        0 + 1,
+        [np.inf, 1.5],
+    ),
     ("x**a*log(x)", [1.5, 0], 0, [0, 0]),
     ("c*log(m)", [0, 0], 0, [-np.inf, 0]),
     ("c*log(m)", [0, -1], np.nan, [np.nan, -0.0]),
@@ -69,6 +81,36 @@ def test_what_has_a_limit_has_it(formula, x, value, slopes):
     objective = Objective(formula)
     np.testing.assert_equal(objective.value(x), value)
     np.testing.assert_array_equal(objective.grad(x), slopes)
+
+
+TERMS = st.tuples(
+    st.integers(-3, 3).filter(bool),
+    st.sampled_from([0.25, 0.5, 0.75, 1, 1.5, 2]),
+    st.integers(0, 2),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(TERMS, min_size=2, max_size=4, unique_by=lambda term: term[1:]))
+def test_at_the_edge_of_a_domain_a_slope_is_that_of_the_strongest_term(terms):
+    formula = " + ".join(f"{c}*x**{p}*log(x)**{k}" for c, p, k in terms)
+    objective = Objective(formula)
+    with mpmath.workdps(50):
+        near = mpmath.mpf(10) ** -4000
+        slopes = [
+            c
+            * near ** (p - 1)
+            * mpmath.log(near) ** (k - 1)
+            * (p * mpmath.log(near) + k)
+            for c, p, k in terms
+        ]
+        slope = mpmath.fsum(slopes)
+    assert objective.value([0]) == 0
+    found = objective.grad([0])[0]
+    if abs(slope) > 1000:
+        assert found == float(mpmath.sign(slope)) * np.inf
+    else:
+        assert found == pytest.approx(float(slope), abs=1e-9)
 
 
 @pytest.mark.parametrize("form", ["c[i]*log(r[i]*s)", "c[i]*log(c[i]/(r[i]*s))"])

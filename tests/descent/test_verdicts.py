@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symgd import Objective, maximize, minimize, minimize_many
+from symgd import Objective, Rule, maximize, minimize, minimize_many
 from symgd.descent.kinks.at_end import nearest_to_origin
 from symgd.native.status import Status
 
@@ -827,6 +827,117 @@ def test_at_or_beside_a_bound_a_slope_may_be_infinite(
     result = minimize(f"{unit}*({formula})", start, bounds=bounds, **run)
     assert result.success
     assert result.fun == pytest.approx(unit * least, abs=1e-9 * unit)
+
+
+@pytest.mark.parametrize("rule", ["gd", "momentum", "amsgrad"])
+@pytest.mark.parametrize(
+    ("formula", "start", "bounds", "end"),
+    [
+        ("4*a**0.5 + (b - 1)**2", [1, 3], {"a": (0, None)}, [0, 1]),
+        ("a**0.8 + (b + 2)**2", [0.5, 2], [(0, None), (0, None)], [0, 0]),
+        ("sqrt(a - 2) + (b - 1)**2", [2, 3], {"a": (2, None)}, [2, 1]),
+        ("sqrt(1 - a) + (b - 1)**2", [0, 3], {"a": (None, 1)}, [1, 1]),
+        ("sum(sqrt(a[i]) for i in range(2)) + b**2", {"a": [1, 2], "b": 3},
+         {"a": (0, None)}, [0, 0, 0]),
+    ],
+)  # fmt: skip
+def test_a_bound_holds_a_rule_against_an_infinite_slope(
+    rule, formula, start, bounds, end
+):
+    result = minimize(
+        formula, start, method=rule, step_size=0.02, bounds=bounds, gtol=1e-5
+    )
+    assert result.success
+    assert result.x == pytest.approx(end, abs=1e-4)
+    assert math.inf in abs(result.jac)
+
+
+def test_a_rule_leaves_a_bound_where_f_falls_infinitely_steeply():
+    run = {"method": "gd", "step_size": 0.05, "bounds": [(0, 3)]}
+    result = minimize("x - sqrt(x)", [0.0], **run)
+    assert result.success
+    assert result.x == pytest.approx([0.25])
+
+
+def test_a_look_ahead_may_meet_an_infinite_slope():
+    ahead = Rule("ahead", "d = m*d - s*g(x + m*d)\nx = x + d", m=0.9, s=0.02)
+    result = minimize(
+        "4*a**0.5 + (b - 1)**2", [1, 3], method=ahead, bounds={"a": (0, None)}
+    )
+    assert result.success
+    assert result.x == pytest.approx([0, 1])
+
+
+@pytest.mark.parametrize(
+    ("formula", "least"),
+    [
+        ("abs(1e6*x - 3) + abs(1e-6*y - 2) + 0.5*abs(1e6*x + 1e-6*y - 7)", 1.0),
+        ("max(abs(1e9*x - 1), abs(1e-9*y - 1))", 0.0),
+        ("abs(1e-7*x - 1) + abs(y)", 0.0),
+        ("sqrt((1e-8*x - 1)**2 + y**2) + abs(y)", 0.0),
+    ],
+)
+def test_a_kink_is_found_far_away_in_small_units(formula, least):
+    result = minimize(formula, [1, 1])
+    assert result.success
+    assert result.fun == pytest.approx(least, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "formula", ["abs(1e6*y) + exp(-1e-6*x)", "abs(y - x) + exp(-x)", "max(y, -y) + 1/x"]
+)
+def test_a_tail_along_a_kink_is_no_minimum(formula):
+    assert not minimize(formula, [1, 2]).success
+
+
+CANCELLED = [
+    "x**2 + y**2 - 2*x*y",
+    "x**4 - 2*x**2*y**2 + y**4",
+    "x**2 - 2*x*y**2 + y**4",
+    "exp(2*x) - 2*exp(x + y) + exp(2*y)",
+]
+
+
+@settings(deadline=None, max_examples=10)
+@given(x=st.integers(3, 40), y=st.integers(3, 40))
+@pytest.mark.parametrize("formula", CANCELLED)
+def test_what_is_rounded_is_no_way_down(formula, x, y):
+    # Squares, written out: along a line they are 0, and in float64 also below.
+    result = minimize(formula, [x / 10, y / 10])
+    assert abs(result.fun) < 1e-9
+    assert abs(result.x).max() < 20
+    assert result.success or result.status == Status.ABNORMAL
+
+
+@pytest.mark.parametrize(
+    ("formula", "start"),
+    [
+        ("x + y + z - 3*(x*y*z)**(1/3)", [1, 2, 3]),
+        ("hypot(x, y) - 0.6*x - 0.8*y", [1, 1]),
+        ("x + 2*y - 3*x**(1/3)*y**(2/3)", [1, 2]),
+        ("x + y + z + w - 4*(x*y*z*w)**0.25", [1, 2, 3, 4]),
+        ("(x**4 + y**4)**0.25 - x", [1, 0.1]),
+        ("x**2/y + 4*y - 4*x", [3, 1]),
+    ],
+)
+def test_a_homogeneous_function_is_least_along_a_ray(formula, start):
+    result = minimize(formula, start, bounds=[(0, None)] * len(start))
+    assert result.success
+    assert result.fun == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("formula", "start", "bounds"),
+    [
+        ("1/x", [1], [(0, None)]),
+        ("1/hypot(x, y)", [1, 1], None),
+        ("x*exp(-y/x)", [1, 1], [(0.1, None), (0, None)]),
+        ("x - sqrt(x*y)", [1, 1], [(0, None), (0, None)]),
+        ("y**3/x**2", [1, 1], [(0.1, None), (None, None)]),
+    ],
+)
+def test_a_homogeneous_function_without_a_minimum_has_none(formula, start, bounds):
+    assert not minimize(formula, start, bounds=bounds).success
 
 
 @pytest.mark.parametrize("unit", [1e-12, 1e-8, 1.0, 1e6])

@@ -66,6 +66,17 @@ def test_each_descent_is_the_one_made_alone(case):
     assert expected.get(case, next(iter(reached))) in reached
 
 
+@pytest.mark.parametrize("method", ["gd", "momentum"])
+def test_a_bound_holds_lanes_against_an_infinite_slope(method):
+    formula, starts = "4*a**0.5 + (b - 1)**2", np.abs(STARTS)
+    options = {"method": method, "step_size": 0.02, "bounds": {"a": (0, None)}}
+    results = minimize_many(formula, starts, **options)
+    assert results.success.all()
+    assert (results.x[:, 0] == 0.0).all()
+    for which in range(0, 150, 29):
+        assert_same(results, which, minimize(formula, starts[which], **options))
+
+
 @pytest.mark.parametrize(
     "formula", ["abs(x - y) + max(x, y**2)", "sqrt(x)*y + log(y)**2"]
 )

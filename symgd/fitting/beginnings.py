@@ -24,7 +24,6 @@ from symgd.fitting.starts import Search
 from symgd.fitting.verdict import is_poor
 from symgd.native.status import Status
 from symgd.objectives import points
-from symgd.objectives.numbers_given import named as with_names
 from symgd.objectives.points import Bounds
 from symgd.objectives.space import Space
 
@@ -33,7 +32,6 @@ NORMAL_MAD = 1.482602218505602  # the normal distribution's s by its median devi
 
 def given(x0: Any, space: Space, limits: Bounds) -> np.ndarray:
     """Return the start as it is given, NaN where it isn't."""
-    x0 = with_names(x0)
     some = isinstance(x0, Mapping) and {*map(str, x0)} != {*space.names}
     if x0 is not None and not some:
         return np.array(points.read_point(x0, space, limits))

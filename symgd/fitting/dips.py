@@ -12,21 +12,24 @@ from __future__ import annotations
 
 import functools
 import math
+from array import array
 
 import numpy as np
 
-from symgd.fitting.levenberg_marquardt import Limits
+from symgd.fitting.levenberg_marquardt import ELSEWHERE, Limits
 from symgd.fitting.regression import Regression
 from symgd.fitting.trials import Solver
+from symgd.kernels.shared import shared
+from symgd.native.machine import address
+from symgd.native.quadratic import BOWL, NO_WAYS, UNKNOWN, root_of
 
 STEPS = 2.0 ** np.arange(0.0, 5.5, 0.5)  # in standard errors
 FAR = 4.0  # of them, where it is seen whether the sum is as a bowl
-BOWL = 0.8, 1.25  # times what a bowl rises
+RISES = 0.8, 1.25  # times what a bowl rises
 FALLS = 1.0 - 1e-6  # of a sum
 LOWER = 1.0 - 1e-3  # of a sum: what is worth another end
 MOST = 3  # dips that are descended into
 ITERATIONS = 40
-SMALLEST = 1e-12  # curvature, as a share of the largest
 WORK = 20_000  # rows at one step along all parameters
 
 
@@ -36,34 +39,39 @@ class Dips:
     Parameters
     ----------
     regression : Regression
-    solver : Solver
-        Of what is linear.
-    other : list of int
-        The places of the parameters that are moved.
-    x : ndarray
+    linear, other : lists of int
+        The places of the parameters that are solved for, and of those that are moved.
+    x, lower, upper : ndarrays
     """
 
     cut = False  # whether a search gives what it has when it is interrupted
 
     def __init__(
-        self, regression: Regression, solver: Solver, other: list[int], x: np.ndarray
+        self,
+        regression: Regression,
+        linear: list[int],
+        other: list[int],
+        x: np.ndarray,
+        lower: np.ndarray,
+        upper: np.ndarray,
     ) -> None:
-        self.regression, self.solver, self.other, self.x = regression, solver, other, x
-        self.lower, self.upper = solver.lower, solver.upper
+        self.regression, self.linear, self.other = regression, linear, other
+        self.x, self.lower, self.upper = x, lower, upper
 
     @classmethod
     def beside(
         cls, regression: Regression, x: np.ndarray, lower: np.ndarray, upper: np.ndarray
     ) -> Dips:
         """Return those of a point whose parameters are free between bounds."""
-        free = np.flatnonzero((x > lower) & (x < upper)).tolist()
+        sides = zip(lower.tolist(), x.tolist(), upper.tolist(), strict=True)
+        free = [p for p, (low, at, high) in enumerate(sides) if low < at < high]
         linear = [p for p in regression.formulas.linear if p in free]
         other = [p for p in free if p not in linear]
-        held = lower.copy(), upper.copy()
-        fixed = [p for p in range(len(x)) if p not in free]
-        for side in held:
-            side[fixed] = x[fixed]
-        return cls(regression, Solver(regression, linear, *held), other, x)
+        if len(free) < len(x):
+            fixed = [p for p in range(len(x)) if p not in free]
+            lower, upper = lower.copy(), upper.copy()
+            lower[fixed] = upper[fixed] = x[fixed]
+        return cls(regression, linear, other, x, lower, upper)
 
     @property
     def is_possible(self) -> bool:
@@ -74,8 +82,6 @@ class Dips:
     @np.errstate(all="ignore")
     def best(self) -> np.ndarray | None:
         """Return a point that is lower; None if there is none."""
-        if self.regression.loss.squares and self._is_bowl():
-            return None
         fun, found = LOWER * self.regression.gauss_newton(self.x).fun, None
         for start in self.points():
             limits = Limits(1e-3, ITERATIONS)
@@ -96,34 +102,63 @@ class Dips:
         usable = (x for _, x in found if self.regression.gauss_newton(x).finite)
         return [x for _, x in zip(range(MOST), usable, strict=False)]
 
-    def _is_bowl(self) -> bool:
-        """Return whether the sum rises to all sides about as its curvature says."""
-        ways = self._ways
-        if ways is None:
-            return False
-        fun = self.regression.gauss_newton(self.x).fun
-        low, high = (share * FAR**2 * fun / self._freedom for share in BOWL)
-        for way in (FAR * ways).tolist():
-            for side in (np.array(way), -np.array(way)):
-                there = self.regression.gauss_newton(self.x + side).fun
-                if not low < there - fun < high:
-                    return False
-        return True
+    @property
+    def is_a_bowl(self) -> bool:
+        """Whether the sum rises to all sides about as its curvature says."""
+        verdict, ways = self._looked
+        if verdict != UNKNOWN or not self.regression.loss.squares:
+            return verdict == BOWL
+        fun, (low, high) = self.regression.gauss_newton(self.x).fun, self._rise
+        sides = (side * way for way in FAR * ways for side in (1.0, -1.0))
+        with np.errstate(all="ignore"):
+            there = (self.regression.gauss_newton(self.x + side).fun for side in sides)
+            return all(low < each - fun < high for each in there)
+
+    @property
+    def _rise(self) -> tuple[float, float]:
+        """What a bowl rises by, at least and at most."""
+        unit = FAR**2 * self.regression.gauss_newton(self.x).fun / self._freedom
+        return RISES[0] * unit, RISES[1] * unit
 
     @property
     def _freedom(self) -> int:
         return max(1, self.regression.extent.rows - len(self.x))
 
+    @functools.cached_property
+    def _looked(self) -> tuple[int, np.ndarray]:
+        """Return whether it is a bowl, and a standard error of each parameter.
+
+        That is how far it is moved, and how the others follow: see ``kernels.bowl``.
+        """
+        regression, n, count = self.regression, len(self.x), len(self.other)
+        native = None
+        if regression.loss.squares and not regression.has_many:
+            native = regression.native("gauss_newton", self.x)
+        function, words, blocks, _ = native or ELSEWHERE
+        point, free = regression.gauss_newton(self.x), len(self.linear) + count
+        sizes = math.sqrt(point.size / self._freedom), FAR, *self._rise
+        work, ways = (2 * free + 3) * free, count * n
+        memory = np.zeros(work + root_of(n) + 1 + ways)
+        given = array("q", [*self.linear, *self.other]), self.x, point.row, words
+        rows = address(memory)
+        sums = rows + 8 * work
+        found = sums + 8 * (root_of(n) + 1)
+        counts = blocks, n, free, len(self.linear)
+        arguments = *counts, *sizes, *map(address, given), rows, sums, found
+        verdict = int(shared("bowl").call(function, *arguments))
+        return verdict, memory[-ways:].reshape(count, n)
+
     def _traces(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return sums from x on to each side of each parameter, and where they are."""
-        ways = self._ways
-        if ways is None:
+        verdict, ways = self._looked
+        if verdict == NO_WAYS:
             return []
         both = np.concatenate((ways, -ways))
         points = self.x + STEPS[:, None] * both[:, None, :]
         points = np.clip(points, self.lower, self.upper)
         every = np.concatenate((self.x[None], points.reshape(-1, len(self.x))))
-        tried = self.solver.solved(every, self.solver.linear)
+        solver = Solver(self.regression, self.linear, self.lower, self.upper)
+        tried = solver.solved(every, self.linear)
         squares = self.regression.loss.squares
         left = np.einsum("dn,dn->d", tried.residuals, tried.residuals)
         costs = np.where(
@@ -135,23 +170,3 @@ class Dips:
             (np.concatenate((costs[:1], each)), at)
             for each, at in zip(along, places, strict=True)
         ]
-
-    @functools.cached_property
-    def _ways(self) -> np.ndarray | None:
-        """Return a standard error of each parameter, and how the others follow."""
-        point = self.regression.gauss_newton(self.x)
-        free = [*self.solver.linear, *self.other]
-        curvature = point.curvature[np.ix_(free, free)]
-        units = np.sqrt(np.diag(curvature))
-        if not (np.isfinite(curvature).all() and (units > 0.0).all()):
-            return None
-        scaled = curvature / np.outer(units, units)
-        inverse = np.linalg.pinv(scaled, SMALLEST, hermitian=True)
-        inverse /= np.outer(units, units)
-        moved = inverse[len(self.solver.linear) :]
-        own = np.sqrt(np.diag(inverse)[len(self.solver.linear) :])
-        if not (own > 0.0).all():
-            return None
-        ways = np.zeros((len(self.other), len(self.x)))
-        ways[:, free] = moved / own[:, None] * math.sqrt(point.size / self._freedom)
-        return ways

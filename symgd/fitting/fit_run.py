@@ -192,7 +192,8 @@ class FitRun(Run):
             region = self.descent.region
             region.every = self.settings.every
             region.target = self.settings.target if self._is_own else -math.inf
-            self._forget(self.t)
+            if self.settings.every:
+                self._forget(self.t)
 
     @property
     def is_short(self) -> bool:
@@ -271,7 +272,7 @@ class FitRun(Run):
         if self.regression.scattered or not verdict.has_noise(self.regression, end):
             return None
         dips = Dips.beside(self.regression, end.x, *self.sides)
-        return dips if dips.is_possible else None
+        return dips if dips.is_possible and not dips.is_a_bowl else None
 
     def _from_elsewhere(self, search: Search | Dips, end: End) -> Descents:
         """Descend from another start; return where that ends, if it is lower."""

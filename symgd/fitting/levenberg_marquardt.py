@@ -198,6 +198,11 @@ class Limits:
     nfev: int = 0
     thorough: bool = False
 
+    def ahead(self, most: int) -> Limits:
+        """Return the same, for at most so many more iterations."""
+        maxiter = min(self.maxiter, self.nit + most)
+        return Limits(self.gtol, maxiter, self.nit, self.nfev, self.thorough)
+
 
 class Stage(NamedTuple):
     """A descent that is to be made.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,18 +108,30 @@ def read(
     of_model = _read if kept else _read.__wrapped__
     known = of_model(model, names, target, varying, loss, meant, not_free, labelled)
     if isinstance(model, str):
-        naming.warn_of_misread(model, known.parameters, dict.fromkeys(by_name))
-        idle = set(names) - {*known.columns, target}
-        _warn_of_slips(sorted(set(known.parameters) - by_name), idle)
+        idle = tuple(name for name in names if name not in (*known.columns, target))
+        for told in _doubts(model, known.parameters, frozenset(by_name), idle):
+            warnings.warn(told, stacklevel=4)
     return known
 
 
-def _warn_of_slips(parameters: Iterable[str], columns: Collection[str]) -> None:
-    """Warn of parameters that nobody named, beside a column of nearly their name."""
-    for name in parameters:
-        if hint := slip(name, columns):
-            told = f"{name!r} is a parameter here, as no column is called so"
-            warnings.warn(told + hint, stacklevel=6)
+@functools.lru_cache(maxsize=64)
+def _doubts(
+    model: str,
+    parameters: tuple[str, ...],
+    named: frozenset[str],
+    idle: tuple[str, ...],
+) -> list[str]:
+    """Return what is to be said of parameters that nobody named.
+
+    Something else may be meant, or a column of nearly their name that isn't used.
+    """
+    told = list(naming.misread(model, parameters, named))
+    for name in sorted({*parameters} - named):
+        if hint := slip(name, idle):
+            told.append(
+                f"{name!r} is a parameter here, as no column is called so{hint}"
+            )
+    return told
 
 
 def _of_function(model: Any, names: tuple[str, ...]) -> PythonFormula:

@@ -63,13 +63,13 @@ def _by_either(bounded: BoundedSum, x: np.ndarray, limits: Limits) -> Path:
     Products are no curvature where residuals are large beside how the model bends; and
     where a column vanishes in the minimum, as at a vertex, its cosine tells nothing.
     """
-    soon = dataclasses.replace(limits, maxiter=min(limits.maxiter, limits.nit + SLOW))
+    soon = limits.ahead(SLOW)
     ended = yield from by_products(bounded, x, soon)
     limits.nit, limits.nfev = soon.nit, soon.nfev
     slow = ended.status == Status.MAXITER and limits.nit < limits.maxiter
     possible = limits.thorough and not bounded.regression.has_many
     if possible and (slow or ended.status == Status.ABNORMAL):
-        soon.maxiter, point = min(limits.maxiter, limits.nit + SLOW), ended.point
+        soon, point = limits.ahead(SLOW), ended.point
         other = yield by_hessians(bounded, point.x, soon, point.floor)
         limits.nit, limits.nfev = soon.nit, soon.nfev
         ended = other if slow or other.status in ENDED else ended

@@ -162,7 +162,8 @@ class Search:
         if (best := self._least(ends)) is not None:
             for x in self._promising(list(self.candidates.exchanged(best))):
                 ends.append(self._refined(x))
-            dips = Dips(self.regression, self.solver, self.other, best)
+            sides = self.solver.lower, self.solver.upper
+            dips = Dips(self.regression, self.linear, self.other, best, *sides)
             met = self._is_met(self.regression.gauss_newton(best).fun, best)
             for x in dips.points() if dips.is_possible and not met else ():
                 ends.append(self._refined(x))

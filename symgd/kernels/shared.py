@@ -64,6 +64,7 @@ LOOPS = {
     "initial": SharedLoop("initial", INITIAL_LOOP),
     "intervals": SharedLoop("intervals", "i:iiippppp"),
     "dense": SharedLoop("dense", "i:iiipppppp"),
+    "bowl": SharedLoop("bowl", "i:iiiiiddddppppppp"),
     "lanczos": SharedLoop("lanczos", "i:iiippppppppp"),
 }
 

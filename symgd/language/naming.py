@@ -7,7 +7,7 @@ import contextlib
 import functools
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from symgd.language.text import CONSTANT_NAMES, COUNTING
 
@@ -68,12 +68,20 @@ def constants_meant(text: str, *given: object) -> set[str]:
 
 def warn_of_misread(text: str, variables: Iterable[str], *given: object) -> None:
     """Warn of variables by which something else may be meant, if nobody named them."""
-    named, variables = named_in(given), list(variables)
+    for told in misread(text, variables, named_in(given)):
+        warnings.warn(told, stacklevel=5)
+
+
+def misread(
+    text: str, variables: Iterable[str], named: Collection[str]
+) -> Iterator[str]:
+    """Yield what is to be said of variables that are not among the named ones."""
+    variables = list(variables)
     for name in variables:
         if name not in named and (meant := _meant(name, text, variables)):
             what = f"{name!r} is a variable in {text!r}: {meant}"
             advice = f"if it is one, name it in the start, x0={{{name!r}: 1, ...}}"
-            warnings.warn(f"{what}; {advice}", stacklevel=5)
+            yield f"{what}; {advice}"
 
 
 def named_in(given: Iterable[object]) -> set[str]:
@@ -105,9 +113,11 @@ def is_parameter_e(text: str, known: Iterable[str]) -> bool:
     known : iterable of str
         Names that are told: as columns, by a start, by bounds.
     """
+    if "E" not in text or "E" in known:
+        return False
     powers: list[bool] = []
     with contextlib.suppress(SyntaxError, ValueError):  # which reading explains
-        if "E" in text and "E" not in known and "E" in _names_in(text):
+        if "E" in _names_in(text):
             tree = _tree(text)
             bases = {id(power.left) for power in _powers(tree)}
             names = (n for n in ast.walk(tree) if isinstance(n, ast.Name))

@@ -69,3 +69,7 @@ SUMS = Sums.length()  # words
 def root_of(p: int) -> int:
     """Return where R begins in a model."""
     return SUMS + p + p * (p + 1) // 2
+
+
+# What there is beside a point: see ``kernels.bowl``.
+BOWL, NO_BOWL, UNKNOWN, NO_WAYS = range(4)

@@ -163,6 +163,19 @@ def test_a_parameter_e_is_no_constant_but_where_its_powers_are_taken(recwarn):
         fit("A*exp(-E/(T)", data, "y")
 
 
+def test_what_may_be_a_slip_is_told_where_fit_is_called_each_time():
+    data = {"t": np.arange(4.0), "time": np.ones(4), "y": [2.0, 3.0, 5.0, 6.0]}
+    model = "b*timee + c*t"
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="did you mean 'time'") as told:
+            fit(model, data, "y", [1.0, 1.0, 1.0])
+        assert [each.filename for each in told] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(model, data, "y", {"b": 1.0, "c": 1.0, "timee": 1.0})
+        fit(model, data | {"timee": np.ones(4)}, "y", [1.0, 1.0])
+
+
 def test_a_model_without_a_column_is_refused(data):
     with pytest.raises(InputError, match="none of the columns"):
         fit("a*exp(-b*time) + c", data, "y")

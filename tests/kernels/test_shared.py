@@ -50,7 +50,7 @@ def test_what_travels_is_of_these_sources(name):
 def test_nothing_else_travels():
     names = {file.name for file in shared.SHIPPED.iterdir()}
     assert names == {f"{name}.ll.gz" for name in shared.LOOPS}
-    assert sum(file.stat().st_size for file in shared.SHIPPED.iterdir()) < 250_000
+    assert sum(file.stat().st_size for file in shared.SHIPPED.iterdir()) < 260_000
 
 
 def test_the_sources_are_a_loop_and_all_that_it_imports():

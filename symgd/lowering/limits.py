@@ -211,6 +211,8 @@ def _is_power(node: sp.Expr, x: sp.Expr) -> bool:
         return not node.exp.has(x) and _is_power(node.base, x)
     if isinstance(node, sp.exp):
         return _slope_in_log(node.args[0], x) is not None
+    if isinstance(node, sp.Piecewise):
+        return all(_is_power(branch, x) for branch, _ in node.args)
     is_made_of = isinstance(node, (sp.Add, sp.Mul, sp.log, sp.Abs, real_abs, kept))
     return is_made_of and all(_is_power(part, x) for part in node.args)
 

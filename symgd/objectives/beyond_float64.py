@@ -130,7 +130,10 @@ def _beside(x: Sequence[Any], apart: int) -> Iterator[list[Any]]:
 def _limit(near: Sequence[Any], nearer: Sequence[Any]) -> float:
     """Return what values beside a point tend to, on all sides that have any."""
     pairs = zip(near, nearer, strict=True)
-    known = [(a, b) for a, b in pairs if mpmath.isfinite(a) and mpmath.isfinite(b)]
+    some = [(a, b) for a, b in pairs if not (mpmath.isnan(a) or mpmath.isnan(b))]
+    known = [(a, b) for a, b in some if mpmath.isfinite(a) and mpmath.isfinite(b)]
+    if len(known) < len(some):  # exp(1/x) is 0 beside 0, and beyond any number
+        return math.nan
     limits = {_tends(a, b) for a, b in known}
     first = next(iter(limits), math.nan)
     same = all(

@@ -107,3 +107,8 @@ def test_where_there_is_a_limit_it_is_the_value(formula, x, value, slope):
 )
 def test_what_has_no_limit_stays_nan(formula, x):
     assert math.isnan(Objective(formula).value([x]))
+
+
+@pytest.mark.parametrize("formula", ["exp(1/x)/x", "exp(1/x)", "exp(1/x)/x**2"])
+def test_what_is_0_on_one_side_alone_is_not_0(formula):
+    assert Objective(formula).value([0.0]) == math.inf

@@ -354,7 +354,7 @@ class Examiner:
 
 
 def _by_curvature(run: Run, close: float) -> Ending:
-    hessian = run.objective.quick_hessian()
+    hessian = run.quick_hessian()
     if hessian is None:
         steep = run.norm > TIGHT * min(1.0, run.steepest) and math.isfinite(close)
         if steep and close != AT_ROUNDING:

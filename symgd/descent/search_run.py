@@ -548,7 +548,7 @@ class SearchRun(Run):
         """Return whether the gradient is another close beside an end: at a kink."""
         if self.objective.is_smooth or not self.origin:
             return False
-        self.record.evaluations += 2 * self.n
+        self.record.evaluations += 2 * self.n + 1
         kernel, sides = self.objective.kernel("evaluation"), (self.lower, self.upper)
         sizes = sizes_of(self.x, self.origin)
         ways = kernel, self.parameters, self.x, sides, sizes

@@ -200,9 +200,8 @@ class _Rewriter:
         others = [self._span(each, limits) for each in node.args if each not in inner]
         # Several are at least 0, and so is what is larger.
         several = len(inner) > 1
-        if several and (
-            not rises or min(self._span(e, limits)[0] for e in inner) < 0.0
-        ):
+        least = min(self._span(each, limits)[0] for each in inner)
+        if several and not (rises and least >= 0.0):
             raise NotExactError
         negative = 0
         for low, high in others:

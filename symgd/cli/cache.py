@@ -10,7 +10,7 @@ from symgd.errors import InputError
 from symgd.native import store
 
 app = typer.Typer(
-    help="Look at, or remove, the compiled kernels that are kept.",
+    help="Look at, or remove, the compiled kernels and the answers that are kept.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -19,7 +19,7 @@ app = typer.Typer(
 @app.command()
 @errors_reported()
 def info(as_json: Json = False) -> None:
-    """Print where kernels are kept, and how many."""
+    """Print where they are kept, and how many."""
     held = store.contents()
     if as_json:
         print_json(
@@ -40,7 +40,7 @@ def info(as_json: Json = False) -> None:
 @app.command()
 @errors_reported()
 def clear() -> None:
-    """Remove them all; what is needed is compiled anew."""
+    """Remove them all; what is needed is made anew."""
     removed, held = store.clear(), store.contents()
     print(f"removed {_entries(removed)} from {held.folder}")
     if held.entries:

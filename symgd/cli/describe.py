@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from symgd.cli import option_texts
+from symgd.cli.kept import print_kept
 from symgd.cli.options import Bounds, ConstraintOptions, Json, taking
-from symgd.cli.output import errors_reported, print_json
+from symgd.cli.output import errors_reported, json_of, print_json
 from symgd.errors import InputError, shortened
 
 if TYPE_CHECKING:
@@ -54,6 +56,13 @@ class ShowOptions(ConstraintOptions):
         limits = option_texts.bounds(self.bounds)
         return analyze(objective, limits, time_limit=ANALYSED)
 
+    @property
+    def key(self) -> Sequence[str] | None:
+        """What the answer depends on; none where a file, which may change, is read."""
+        if self.data is not None:
+            return None
+        return "show", repr(dataclasses.replace(self, formula=self.text))
+
 
 @taking(ShowOptions)
 @errors_reported()
@@ -63,58 +72,73 @@ def show(shown: ShowOptions) -> None:
     Of an array, the gradient's entry is that of any element: df/dx[k]. With --bounds,
     also what is proven within them: convex or not, L and mu, safe steps.
     """
+    print_kept(shown.key, lambda: _described(shown))
+
+
+def _described(shown: ShowOptions) -> str:
+    objective = shown.objective()
+    analysis = shown.analysis(objective)
+    if shown.as_json:
+        return json_of(_as_record(objective, analysis))
+    return "\n".join(_lines(objective, analysis))
+
+
+def _as_record(objective: Objective, analysis: Analysis | None) -> dict[str, Any]:
     import sympy as sp
 
     from symgd.language.formula import text_of
 
-    objective = shown.objective()
-    names = objective.variables
-    places = _places(objective)
     entries = map(text_of, objective.gradient)
-    hessian = _hessian(objective)
-    analysis = shown.analysis(objective)
-    if shown.as_json:
-        print_json(
-            expression=text_of(objective.expression),
-            variables=list(names),
-            parameters=dict(objective.parameters),
-            gradient=dict(zip(places, entries, strict=True)),
-            hessian=hessian,
-            **_constraints(objective),
-            **({} if analysis is None else {"analysis": analysis.to_dict()}),
-            latex=sp.latex(objective.expression),
-            source=objective.source,
-        )
-        return
-    print(f"f({', '.join(names)}) = {text_of(objective.expression)}\n")
-    print("gradient")
-    for place, entry in zip(places, entries, strict=True):
-        print(f"  df/d{place} = {entry}")
-    if objective.arrays is None:
-        _print_hessian(names, hessian)
+    return {
+        "expression": text_of(objective.expression),
+        "variables": list(objective.variables),
+        "parameters": dict(objective.parameters),
+        "gradient": dict(zip(_places(objective), entries, strict=True)),
+        "hessian": _hessian(objective),
+        **_constraints(objective),
+        **({} if analysis is None else {"analysis": analysis.to_dict()}),
+        "latex": sp.latex(objective.expression),
+        "source": objective.source,
+    }
+
+
+def _lines(objective: Objective, analysis: Analysis | None) -> Iterator[str]:
+    from symgd.language.formula import text_of
+
+    names, scalars = objective.variables, objective.arrays is None
+    yield f"f({', '.join(names)}) = {text_of(objective.expression)}\n"
+    yield "gradient"
+    for place, entry in zip(_places(objective), objective.gradient, strict=True):
+        yield f"  df/d{place} = {text_of(entry)}"
+    if scalars:
+        yield from _lines_of_hessian(names, _hessian(objective))
     if known := _constraints(objective):
-        print("\nconstraints")
-        for label, text in known["constraints"].items():
-            print(f"  {text}" if label == text else f"  {label}: {text}")
-        print(f"\nLagrangian\n  {known['lagrangian']}")
-        for place, entry in known["lagrangian_gradient"].items():
-            print(f"  dL/d{place} = {entry}")
-        if known["jacobian"]:
-            print("\nJacobian of the constraints")
-        for row, slopes in known["jacobian"].items():
-            for name, slope in slopes.items():
-                print(f"  d({row})/d{name} = {slope}")
-        if objective.arrays is None:
-            _print_hessian(names, known["lagrangian_hessian"], of="L")
+        yield from _lines_of_constraints(known)
+        if scalars:
+            yield from _lines_of_hessian(names, known["lagrangian_hessian"], of="L")
     if analysis is not None:
-        print("\nproven")
-        print(textwrap.indent(str(analysis), "  "))
-    print("\ncode")
-    if objective.arrays is None:
+        yield "\nproven"
+        yield textwrap.indent(str(analysis), "  ")
+    yield "\ncode"
+    if scalars:
         where = [f"x[{i}] is {name}" for i, name in enumerate(names)]
         where += [f"p[{i}] is {name}" for i, name in enumerate(objective.parameters)]
-        print(f"  # {', '.join(where)}")
-    print("  " + objective.source.rstrip().replace("\n", "\n  "))
+        yield f"  # {', '.join(where)}"
+    yield "  " + objective.source.rstrip().replace("\n", "\n  ")
+
+
+def _lines_of_constraints(known: dict[str, Any]) -> Iterator[str]:
+    yield "\nconstraints"
+    for label, text in known["constraints"].items():
+        yield f"  {text}" if label == text else f"  {label}: {text}"
+    yield f"\nLagrangian\n  {known['lagrangian']}"
+    for place, entry in known["lagrangian_gradient"].items():
+        yield f"  dL/d{place} = {entry}"
+    if known["jacobian"]:
+        yield "\nJacobian of the constraints"
+    for row, slopes in known["jacobian"].items():
+        for name, slope in slopes.items():
+            yield f"  d({row})/d{name} = {slope}"
 
 
 def _constraints(objective: Objective) -> dict[str, Any]:
@@ -163,14 +187,14 @@ def _hessian(objective: Objective) -> list[list[str]] | None:
         return None
 
 
-def _print_hessian(
+def _lines_of_hessian(
     names: Sequence[str], hessian: list[list[str]] | None, of: str = "f"
-) -> None:
+) -> Iterator[str]:
     title = "Hessian" if of == "f" else "Hessian of the Lagrangian"
-    print(f"\n{title}" + ("" if hessian else ": none, it is not defined"))
+    yield f"\n{title}" + ("" if hessian else ": none, it is not defined")
     for i, row in enumerate(hessian or []):
         for j, entry in enumerate(row[: i + 1]):
-            print(f"  d2{of}/d{names[i]} d{names[j]} = {entry}")
+            yield f"  d2{of}/d{names[i]} d{names[j]} = {entry}"
 
 
 @errors_reported()

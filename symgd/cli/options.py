@@ -116,7 +116,7 @@ class ObjectiveOptions:
     def objective(self) -> Objective:
         """Return the objective: the formula and what is said about its names."""
         constants = option_texts.assignments(self.parameters, "--parameter")
-        return self.objective_with(given_text(self.formula), constants)
+        return self.objective_with(self.text, constants)
 
     def objective_with(self, text: str, constants: dict[str, Any]) -> Objective:
         """Return the objective that a text is, with these constants."""
@@ -140,6 +140,11 @@ class ObjectiveOptions:
     def named(self) -> tuple[Any, ...]:
         """Return what names variables beside the formula: by a start, by bounds."""
         return ()
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The formula; what is on standard input is read once."""
+        return given_text(self.formula)
 
     @functools.cached_property
     def columns(self) -> Any:

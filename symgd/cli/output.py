@@ -28,7 +28,12 @@ def shown(result: Any) -> str:
 
 def print_json(**values: Any) -> None:
     """Print one JSON object."""
-    print(json.dumps(_plain(values), indent=2, allow_nan=False))
+    print(json_of(values))
+
+
+def json_of(values: dict[str, Any]) -> str:
+    """Return one JSON object as it is printed."""
+    return json.dumps(_plain(values), indent=2, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:
@@ -71,7 +76,7 @@ def errors_reported() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             # catch_warnings puts it back; to mypy a function can't be replaced.
-            warnings.showwarning = _note  # type: ignore[assignment]
+            warnings.showwarning = note  # type: ignore[assignment]
             yield
     except BrokenPipeError:
         raise
@@ -87,7 +92,8 @@ def errors_reported() -> Iterator[None]:
         )
 
 
-def _note(message: Warning | str, *_: Any) -> None:
+def note(message: Warning | str, *_: Any) -> None:
+    """Print a warning; it takes what ``warnings.showwarning`` is called with."""
     print(f"note: {as_options(str(message))}", file=sys.stderr)
 
 

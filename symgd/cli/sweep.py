@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from symgd.cli import option_texts
-from symgd.cli.options import START_HELP, DescentOptions, given_text, taking
+from symgd.cli.options import START_HELP, DescentOptions, taking
 from symgd.cli.output import NO_SUCCESS, errors_reported, print_json, print_table, shown
 from symgd.errors import InputError
 
@@ -123,7 +123,7 @@ def _objective(
     A name that the rule doesn't know but the formula does is a constant, whether it
     has been declared by ``--parameter`` or not.
     """
-    text = given_text(grid.formula)
+    text = grid.text
     declared = option_texts.assignments(grid.parameters, "--parameter")
     ours = {k: v for k, v in axes.items() if k not in rule.hyperparameters}
     for name in axes:

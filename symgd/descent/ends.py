@@ -366,6 +366,7 @@ class Examiner:
         )
         self.addresses = address(self.state), address(self.places)
         self.examine = shared("examination").call
+        self.analytic = run.objective.is_analytic + run.objective.is_smooth
 
     def of(self, run: Run, close: float) -> Ending:
         """Say what the point is where the run has come to."""
@@ -376,7 +377,7 @@ class Examiner:
         state.variables = run.n
         state.first, state.value, state.close = run.first, run.fun, close
         state.slope = run.settings.slope
-        state.analytic = run.objective.is_analytic + run.objective.is_smooth
+        state.analytic = self.analytic
         verdict = self.examine(*self.addresses)
         count = state.evaluations
         if verdict == layout.UNKNOWN:
@@ -391,16 +392,15 @@ class Examiner:
 
 
 def _by_curvature(run: Run, close: float) -> Ending:
-    hessian = run.quick_hessian()
-    if hessian is None:
+    if run.examiner is None and (hessian := run.quick_hessian()) is not None:
+        run.examiner = Examiner(run, hessian)
+    if run.examiner is None:
         steep = run.norm > TIGHT * min(1.0, run.steepest) and math.isfinite(close)
         if steep and close != AT_ROUNDING:
             return Ending(layout.INEXACT)
         felt = _felt(run)
         inexact = steep and felt.verdict == layout.UNKNOWN
         return felt._replace(verdict=layout.INEXACT) if inexact else felt
-    if run.examiner is None or run.examiner.hessian is not hessian:
-        run.examiner = Examiner(run, hessian)
     end: Ending = run.examiner.of(run, close)
     if end.verdict == layout.UNKNOWN and is_on_plateau(run):
         return end._replace(verdict=layout.FLAT)

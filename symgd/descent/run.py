@@ -170,7 +170,8 @@ class Run:
         """Evaluate the start; DIVERGED if the objective is not finite there."""
         settings, self.ending = self.settings, None
         self.recorded = array("d")
-        self._set_start(x if isinstance(x, array) else array("d", x))
+        start = x if isinstance(x, array) else array("d", x)
+        self._set_start(start)
         self._reset()
         record = self.record
         record.variables, record.t, record.pending = self.n, -1, 1
@@ -178,7 +179,7 @@ class Run:
         settings.put_into(record)
         record.best, record.reach = math.inf, 1.0
         if kept := self.origin or self.far_origin:
-            kept[:] = array("d", x)
+            kept[:] = start
         self.begun[0] = math.nan
         return self.advance(0)
 
@@ -237,7 +238,8 @@ class Run:
         status = self._continue()
         raise_pending()
         if math.isnan(self.first) and status != Status.DIVERGED:
-            self.begun[:] = array("d", [self.fun, self.norm, size_of(self.x)])
+            begun = self.begun
+            begun[0], begun[1], begun[2] = self.fun, self.norm, size_of(self.x)
         return self.judged(status)
 
     def judged(self, status: int) -> int:

@@ -294,9 +294,9 @@ class SearchRun(Run):
 
     def _value_at(self, x: array[float]) -> float:
         """Return f at a point; NaN out of bounds."""
-        sides = zip(self.lower, x, self.upper, strict=True)
-        if not all(low <= each <= high for low, each, high in sides):
-            return math.nan
+        for low, each, high in zip(self.lower, x, self.upper, strict=True):
+            if not low <= each <= high:
+                return math.nan
         slope, kernel = floats(self.n), self.objective.kernel("evaluation")
         return float(kernel(*map(address, (x, self.parameters, slope))))
 

@@ -80,10 +80,9 @@ class Settings:
     def checked(cls, **given: Any) -> Settings:
         """Return the settings: see :func:`_checked`, which is asked once for each."""
         try:
-            hash(tuple(given.values()))
-        except TypeError:
+            return _checked(**given)
+        except TypeError:  # something can't be hashed
             return _checked.__wrapped__(**given)
-        return _checked(**given)
 
 
 @functools.lru_cache(maxsize=256, typed=True)

@@ -47,6 +47,7 @@ class TruncatedRun(SolverRun):
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start, and plan the stages."""
         self.descend, self.whole, self.origin = self.kernel.call, None, floats(0)
+        self.examiner = None
         status = super().begin(x)
         if status == RUNNING and units_differ(self.x, self.gradient):
             self.next_stage()

@@ -7,6 +7,8 @@ fitted.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from symgd.fitting.goodness import beside_a_constant, has_waves, is_met, is_structured
@@ -21,14 +23,15 @@ MOST = 0.5  # of a constant's sum, left by waves
 POOR = 0.1  # of a constant's sum
 NO_BETTER = 1.0 - 1e-9
 FAR = 1e30  # times the data: of a parameter that ran away
+BEYOND, NEARER = 10.0, (1e-2, 1e-4, 1e-6, 1e-8)  # times as far as it ran
+SAME, WORSE = 1.0 + 1e-9, 1.0 + 1e-6  # times a sum
+UNKNOWN = 0.1  # of a direction of length 1: a parameter that has a part of it
 SEEN = 20_000  # rows, of which a pattern is looked for
 
 
 def judged(regression: Regression, end: End, free: np.ndarray) -> End:
     """Return an end; where it is no better than a plateau, as no success."""
     if not end.status.success:
-        return end
-    if _is_linear(regression):
         return end
     if not (problem := _problem(regression, end.x, end.fun, free)):
         return end
@@ -111,7 +114,12 @@ def _problem(
         return ""
     if lost := idle(regression, x, free):
         names = ", ".join(regression.variables[k] for k in lost)
+        if _is_linear(regression):
+            return f"no row depends on {names}"
         return f"the model doesn't depend on {names} there, to first order"
+    ill = is_ill_conditioned(regression.gauss_newton(x))
+    if _is_linear(regression) and not ill:  # a slope may well be 0
+        return ""
     left, least = beside_a_constant(regression, x, fun), regression.sum_of_a_constant
     if left >= NO_BETTER:
         return f"the fit is no better than a constant, whose sum is {number(least)}"
@@ -121,7 +129,9 @@ def _problem(
             f"the fit is no better than a constant, whose sum is {number(least)}, "
             f"than {free.sum()} parameters would be by chance"
         )
-    if _ran_to_a_limit(regression, x):
+    if ill and (far := _falls_for_ever(regression, x, fun, free)):
+        return f"the sum falls for ever as {far} grow: it has no minimum"
+    if ill and _ran_to_a_limit(regression, x):
         return "the model follows the data badly, and parameters have run away"
     return ""
 
@@ -135,8 +145,37 @@ def _ran_to_a_limit(regression: Regression, x: np.ndarray) -> bool:
         return False
     if not (np.abs(x) > FAR * regression.extent.largest).any():
         return False
-    undetermined = is_ill_conditioned(regression.gauss_newton(x))
-    return bool(undetermined) and is_structured(regression, x)
+    return is_structured(regression, x)
+
+
+@np.errstate(all="ignore")
+def _falls_for_ever(
+    regression: Regression, x: np.ndarray, fun: float, free: np.ndarray
+) -> str:
+    """Return which parameters together are so large that larger is the same.
+
+    The sum is worse where they are smaller, by any of some factors. What is merely
+    redundant isn't.
+    """
+    curvature = regression.gauss_newton(x).curvature
+    units = np.sqrt(np.diag(curvature))
+    known = np.flatnonzero((units > 0.0) & free)
+    block = curvature[np.ix_(known, known)] / np.outer(units[known], units[known])
+    if not len(known):
+        return ""
+    weakest = np.linalg.eigh(block)[1][:, 0]
+    moved = known[np.abs(weakest) > UNKNOWN]
+
+    def at(factor: float) -> float:
+        there = x.copy()
+        there[moved] *= factor
+        return regression.gauss_newton(there).fun
+
+    sums = [fun, *map(at, NEARER)]
+    rises = all(a <= SAME * b for a, b in itertools.pairwise(sums))
+    if not (rises and sums[-1] > WORSE * fun and at(BEYOND) <= SAME * fun):
+        return ""
+    return " and ".join(regression.variables[k] for k in moved)
 
 
 def _is_linear(regression: Regression) -> bool:

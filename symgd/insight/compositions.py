@@ -8,7 +8,6 @@ Source: Grant, Boyd and Ye 2006, "Disciplined convex programming".
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from symgd.calculus import derivatives
 from symgd.errors import FormulaError
 from symgd.insight import exact, univariate
 from symgd.insight.boxes import Box, sign_proven
+from symgd.insight.deadlines import is_past
 from symgd.insight.second_derivatives import range_of
 from symgd.insight.tape import NotEnclosed, Tape
 from symgd.insight.univariate import CONCAVE, CONVEX, T
@@ -61,7 +61,7 @@ class Rules:
     def __call__(self, node: sp.Expr) -> int:
         """Return which of convex and concave a node is proven to be."""
         if node not in self._known:
-            if time.monotonic() > self.deadline:
+            if is_past(self.deadline):
                 return NONE
             self._known[node], self.reasons[node] = self._judged(node)
             if not self._known[node] and self.open is None:

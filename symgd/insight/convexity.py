@@ -17,6 +17,7 @@ import sympy as sp
 from symgd.insight import exact, witnesses
 from symgd.insight.boxes import Box, fewer, halves, indivisible, middles
 from symgd.insight.compositions import AFFINE, Rules
+from symgd.insight.deadlines import is_past
 from symgd.insight.second_derivatives import Derivatives
 from symgd.insight.tape import NotEnclosed
 from symgd.insight.univariate import CONCAVE, CONVEX
@@ -163,7 +164,7 @@ def _witness(derived: Derivatives, box: Box, deadline: float) -> Witness | Chord
         found = witnesses.negative_curvature(derived, box, points)
         if found is not None:
             return found
-    return None if time.monotonic() > deadline else witnesses.chord(derived, box)
+    return None if is_past(deadline) else witnesses.chord(derived, box)
 
 
 def _may_be_concave(derived: Derivatives, box: Box) -> bool:
@@ -188,7 +189,7 @@ def _by_boxes(
     pack = fewer(PACK, box.n)
     try:
         while lower.shape[1]:
-            if time.monotonic() > deadline or lower.shape[1] > MOST_BOXES:
+            if is_past(deadline) or lower.shape[1] > MOST_BOXES:
                 open_ = f"{lower.shape[1]} of {total} boxes"
                 reason = f"its Hessian on boxes is undecided on {open_}"
                 return Verdict(None, None, reason, None, blame)

@@ -18,6 +18,7 @@ import sympy as sp
 from symgd.insight import exact, spectra, univariate
 from symgd.insight.boxes import EPS, Box, around, fewer, halves, middles
 from symgd.insight.compositions import Rules
+from symgd.insight.deadlines import is_past
 from symgd.insight.second_derivatives import Derivatives
 from symgd.insight.tape import NotEnclosed
 from symgd.insight.univariate import CONVEX
@@ -160,7 +161,7 @@ def _extreme(
         hopeless = (rounds > ROUNDS and worst == math.inf) or (
             worst == ceiling and worst - reached <= NOTHING_LEFT * size
         )
-        if hopeless or time.monotonic() > deadline or len(bounds) > MOST_BOXES:
+        if hopeless or is_past(deadline) or len(bounds) > MOST_BOXES:
             break
         take = min(fewer(PACK, box.n), len(bounds))
         chosen = np.zeros(len(bounds), bool)
@@ -237,7 +238,7 @@ def per_coordinate(derived: Derivatives, box: Box, deadline: float) -> list[floa
             ends = np.maximum(np.abs(found.low), np.abs(found.high))
             ends[~found.smooth] = np.inf
             diagonal = np.einsum("bii->ib", ends)
-            if time.monotonic() > deadline or lower.shape[1] >= fewer(PACK, box.n):
+            if is_past(deadline) or lower.shape[1] >= fewer(PACK, box.n):
                 return [float(each) for each in diagonal.max(1)]
             lower, upper = halves(lower, upper)
     except NotEnclosed:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeAlias
@@ -23,6 +22,7 @@ import numpy as np
 
 from symgd.insight import spectra
 from symgd.insight.boxes import EPS, Box, centred, fewer, halves, indivisible, middles
+from symgd.insight.deadlines import is_past
 from symgd.insight.open_boxes import OpenBoxes
 from symgd.insight.second_derivatives import Curvature, Derivatives
 from symgd.insight.tape import NotEnclosed
@@ -111,7 +111,7 @@ class GlobalSearch:
                     least = self._least(open_)
                     if tell is not None:
                         tell(min(least, self.upper), self.upper, self.total)
-                    if time.monotonic() > deadline or len(open_) > MOST_BOXES:
+                    if is_past(deadline) or len(open_) > MOST_BOXES:
                         break
                     if self.upper - least <= self.tolerance:  # left: where it is
                         proven_at = self.total if proven_at is None else proven_at
@@ -211,7 +211,7 @@ class GlobalSearch:
         reach = np.full(x.shape[1], 0.25)
         width = (self.box.upper - self.box.lower)[:, 0]
         for _ in range(DESCENT):
-            if time.monotonic() > deadline:
+            if is_past(deadline):
                 return
             moved = self.box.clipped(x + self._steps(x, reach, width))
             new = self._improve(moved)

@@ -24,6 +24,7 @@ from symgd.insight import spectra
 from symgd.insight.bounded_formula import BoundedFormula
 from symgd.insight.boxes import EPS, SMALL, Box
 from symgd.insight.convexity import Verdict
+from symgd.insight.deadlines import is_past
 from symgd.insight.extremes import NOTHING, Curvatures, Enclosure
 from symgd.insight.gram import Gram
 from symgd.insight.rough import Rough, lost_in_sum
@@ -105,7 +106,7 @@ class RowProofs:
         self.undefined = ""
         seen = 0
         for term, function, chunk in self._chunks():
-            if seen and time.monotonic() > deadline:
+            if seen and is_past(deadline):
                 self.late = LATE.format(f"{seen:,}")
                 return
             self._enter(term, function, chunk)
@@ -220,7 +221,7 @@ class RowProofs:
     def _witness_elsewhere(self, deadline: float) -> RowWitness | None:
         rng, box = np.random.default_rng(0), self.problem.box
         for scale in SCALES:
-            if time.monotonic() > deadline:
+            if is_past(deadline):
                 return None
             point = box.clipped(scale * rng.standard_normal((box.n, 1)))[:, 0]
             if (found := self._witness_at(point, self.at(point))) is not None:

@@ -29,6 +29,7 @@ from symgd.insight.boxes import (
     middles,
     touching_joined,
 )
+from symgd.insight.deadlines import is_past
 from symgd.insight.second_derivatives import Derivatives
 from symgd.insight.tape import NotEnclosed
 from symgd.kernels.shared import shared
@@ -203,7 +204,7 @@ class _Search:
         lower, upper, open_ = self.box.lower, self.box.upper, 0
         small = SMALLEST * (upper - lower)
         while lower.shape[1]:
-            if time.monotonic() > deadline or open_ > MOST_OPEN:
+            if is_past(deadline) or open_ > MOST_OPEN:
                 self.left.append((lower, upper))
                 return
             a, b = lower[:, -PACK:], upper[:, -PACK:]

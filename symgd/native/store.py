@@ -1,4 +1,4 @@
-"""What is kept from one process to the next: compiled kernels and what they are of.
+"""What is kept from one process to the next: compiled kernels, what is known, answers.
 
 A file for each entry, named by a digest of everything that went into it. Files are
 written aside and renamed, and checked when read, so any number of processes may share

@@ -126,6 +126,9 @@ def _opened_to_all(folder):
         file.chmod(0o666)
 
 
+DAMAGES = (_truncated, _emptied, _garbled, _made_a_file, _opened_to_all)
+
+
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory):
     """Return a store that holds a run, and what that run printed."""
@@ -134,9 +137,7 @@ def filled(tmp_path_factory):
     return {file.name: file.read_bytes() for file in folder.iterdir()}, printed
 
 
-@pytest.mark.parametrize(
-    "damage", [_truncated, _emptied, _garbled, _made_a_file, _opened_to_all]
-)
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_store_is_as_good_as_none(damage, filled, tmp_path):
     content, expected = filled
     folder = tmp_path / "cache"

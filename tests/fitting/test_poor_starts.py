@@ -1,5 +1,7 @@
 """A poor start is no excuse: it is left for a better one, or the end is no success."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,56 @@ def test_no_better_than_a_constant_is_no_success():
     found = fit("exp(-a*x**2)", data, "y")
     assert not found.success
     assert "no better than a constant" in found.message
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("a + b*max(t - 50, 0)", "no row depends on b"),
+        ("a if t < 1000 else b", "no row depends on b"),
+        ("c + a*exp(-1e6*t)", "no row depends on a"),
+        ("a + b*exp(-u/100)", "no better than a constant"),
+    ],
+)
+def test_a_straight_model_that_can_only_be_a_constant_is_no_success(model, says):
+    t = np.linspace(1.0, 20.0, 40)
+    y = 3.0 + 0.2 * np.random.default_rng(3).standard_normal(40)
+    found = fit(model, {"t": t, "u": np.full(40, 7.0), "y": y}, "y")
+    assert not found.success
+    assert says in found.message
+    assert found.fun == pytest.approx(0.5 * np.sum((y - y.mean()) ** 2))
+    assert math.inf in found.standard_errors.values()
+
+
+def test_a_slope_of_0_is_a_slope():
+    t = np.linspace(-1.0, 1.0, 21)
+    assert fit("a + b*t", {"t": t, "y": t**2}, "y").success
+
+
+@pytest.mark.parametrize(
+    ("model", "bounds"),
+    [
+        ("V*s/(K + s)", {"K": (0, None), "V": (0, None)}),
+        ("-V*expm1(-s/K)", {"K": (0, None)}),
+        ("V*s/sqrt(K**2 + s**2)", {}),
+    ],
+)
+def test_parameters_that_grow_together_for_ever_have_no_minimum(model, bounds):
+    s = np.linspace(1.0, 20.0, 40)
+    noise = np.random.default_rng(5).standard_normal(40)
+    y = 0.3 * s + 0.02 * s**2 + 0.05 * noise
+    found = fit(model, {"s": s, "y": y}, "y", bounds=bounds)
+    straight = y - s * (s @ y) / (s @ s)
+    assert found.fun == pytest.approx(0.5 * straight @ straight, rel=1e-6)
+    assert not found.success
+    assert "no minimum" in found.message
+
+
+@pytest.mark.parametrize("model", ["a*b*exp(-c*t)", "a*exp(b - c*t)", "a/b*exp(-c*t)"])
+def test_what_is_redundant_is_a_minimum(model):
+    t = np.linspace(0.0, 5.0, 40)
+    y = 3.0 * np.exp(-0.7 * t) + 0.02 * np.random.default_rng(2).standard_normal(40)
+    assert fit(model, {"t": t, "y": y}, "y").success
 
 
 def test_a_line_through_the_origin_may_be_worse_than_a_constant():

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, TypeAlias
 import sympy as sp
 from sympy.codegen.cfunctions import expm1, log1p
 
-from symgd.calculus.spans import Interval, span_of
+from symgd.calculus.spans import Interval, among, span_of
 from symgd.language.as_written import made
 from symgd.language.formula import array as array_of
 from symgd.language.formula import symbol
@@ -190,17 +190,18 @@ class _Rewriter:
             raise NotExactError
         return node
 
-    def _least(self, node: Any) -> float:
-        return span_of(node, self.known)[0]
+    def _span(self, node: Any, limits: Around) -> Interval:
+        return span_of(node, among(limits, self.known))
 
     # ------------------------------------------------------ what is around a kink
 
     def _product(self, node: Any, rises: bool, limits: Around) -> Any:
         inner = [each for each in node.args if each in self.kinked]
-        others = [span_of(each, self.known) for each in node.args if each not in inner]
+        others = [self._span(each, limits) for each in node.args if each not in inner]
         # Several are at least 0, and so is what is larger.
         several = len(inner) > 1
-        if several and (not rises or any(self._least(each) < 0.0 for each in inner)):
+        least = min(self._span(each, limits)[0] for each in inner)
+        if several and not (rises and least >= 0.0):
             raise NotExactError
         negative = 0
         for low, high in others:
@@ -218,7 +219,7 @@ class _Rewriter:
         base, exponent = node.args
         if exponent in self.kinked or not exponent.is_Rational:
             raise NotExactError
-        low, high = span_of(base, self.known)
+        low, high = self._span(base, limits)
         if exponent.is_positive and exponent.is_odd:
             return self.monotone(base, rises, limits) ** exponent
         if low >= 0.0 and exponent >= 1 and rises:
@@ -234,7 +235,7 @@ class _Rewriter:
             raise NotExactError
         inner = node.args[0]
         if isinstance(node, (*ON_POSITIVE, *FROM_ZERO)):
-            low, least = self._least(inner), float(isinstance(node, sp.log))
+            low, least = self._span(inner, limits)[0], isinstance(node, sp.log)
             # Of a logarithm the whole is to stay where it is defined.
             if not (rises and low >= 0.0) or (least and not low > 0.0):
                 raise NotExactError
@@ -311,7 +312,7 @@ class _Rewriter:
         squares = squares_of(node.base)
         for weight, base, inner in squares:
             self._plain(base)
-            if not self._least(weight) > 0.0:
+            if not self._span(weight, (*inner, *limits))[0] > 0.0:
                 raise NotExactError
             if inner and not limits and not self._is_variable(base):
                 return node  # one norm of many parts: smooth, wherever it isn't 0

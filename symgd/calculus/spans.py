@@ -6,7 +6,7 @@ Interval arithmetic, of signs above all: what it can't tell is between -inf and 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import sympy as sp
@@ -49,7 +49,32 @@ def span_of(node: Any, known: Mapping[str, Interval]) -> Interval:
     return low, high
 
 
+def among(
+    limits: Iterable[Sequence[Any]], known: Mapping[str, Interval]
+) -> Mapping[str, Interval]:
+    """Return what is known where there are indices, too: the outermost is the last.
+
+    Parameters
+    ----------
+    limits : iterable of (index, first, last)
+    known : mapping of str to pair
+
+    Examples
+    --------
+    >>> i, n = sp.symbols("i n", integer=True)
+    >>> among([(i, 1, n - 1)], {"n": (5.0, 5.0)})["i"]
+    (1.0, 4.0)
+    """
+    known = dict(known)
+    for index, first, last in reversed(tuple(limits)):
+        ends = span_of(sp.sympify(first), known)[0], span_of(sp.sympify(last), known)[1]
+        known[index.name] = ends
+    return known
+
+
 def _inside(node: Any, known: Mapping[str, Interval]) -> Interval:
+    if isinstance(node, (sp.Sum, Maximum)):
+        known = among(node.limits, known)
     spans = [span_of(each, known) for each in node.args if isinstance(each, sp.Expr)]
     if isinstance(node, sp.Add):
         return sum(low for low, _ in spans), sum(high for _, high in spans)

@@ -34,6 +34,7 @@ PARTS = 1.0, 0.1, 1e-3  # of a size: where a plateau is level
 CLOSE_BY, MIXTURES = (1e-2, 1e-4), 8  # likewise, in so many mixtures of all coordinates
 UNSEEN = 1e-16  # of f at the start: what is higher by less isn't higher
 BESIDE, TURNS = 1e-9, 1e-3  # parts of x, and of the gradient there
+NEARER, STEEP = 0.1, 0.2  # where a steep valley's slopes change by a tenth
 
 
 class Ending(NamedTuple):
@@ -284,6 +285,8 @@ def turns(
 ) -> bool:
     """Return whether the gradient is another close beside a point, as at a kink.
 
+    In a steep valley it changes by less the closer that is, by as much on both sides.
+
     Parameters
     ----------
     kernel, parameters
@@ -295,17 +298,51 @@ def turns(
     least : float
         What no gradient at a kink is below.
     """
-    steepest = change = 0.0
-    for k, size in enumerate(sizes):
-        slopes = []
-        for step in (-BESIDE * size, BESIDE * size):
-            beside, slope = x[:], array("d", [0.0]) * len(x)
-            beside[k] = min(max(x[k] + step, sides[0][k]), sides[1][k])
-            kernel(*map(address, (beside, parameters, slope)))
-            slopes.append(slope)
-        steepest = max(steepest, *(abs(g) for slope in slopes for g in slope))
-        change = max(change, *(abs(b - a) for a, b in zip(*slopes, strict=True)))
-    return change > TURNS * steepest and steepest > least
+    here = array("d", [0.0]) * len(x)
+    kernel(*map(address, (x, parameters, here)))
+    around = kernel, parameters, x, here, sides
+    far = [_beside(*around, k, BESIDE * size) for k, size in enumerate(sizes)]
+    steepest = max(each.steepest for each in far)
+    if not steepest > least:
+        return False
+    for k, each in enumerate(far):
+        if each.change > TURNS * steepest:
+            nearer = _beside(*around, k, NEARER * BESIDE * sizes[k])
+            if max(nearer.change, each.lopsided) > STEEP * each.change:
+                return True
+    return False
+
+
+class _Beside(NamedTuple):
+    """Slopes on both sides of a point: the steepest, and how they differ."""
+
+    steepest: float
+    change: float
+    lopsided: float  # by how much more on one side
+
+
+def _beside(
+    kernel: Any,
+    parameters: Any,
+    x: array[float],
+    here: array[float],
+    sides: tuple[array[float], array[float]],
+    k: int,
+    step: float,
+) -> _Beside:
+    """Return how slopes differ beside a point, along a coordinate."""
+    slopes = []
+    for part in (-step, step):
+        beside, slope = x[:], array("d", [0.0]) * len(x)
+        beside[k] = min(max(x[k] + part, sides[0][k]), sides[1][k])
+        kernel(*map(address, (beside, parameters, slope)))
+        slopes.append(slope)
+    both = list(zip(*slopes, strict=True))
+    return _Beside(
+        max(max(abs(a), abs(b)) for a, b in both),
+        max(abs(b - a) for a, b in both),
+        max(abs(a - 2.0 * g + b) for (a, b), g in zip(both, here, strict=True)),
+    )
 
 
 class Examiner:
@@ -355,7 +392,7 @@ class Examiner:
 
 
 def _by_curvature(run: Run, close: float) -> Ending:
-    if run.examiner is None and (hessian := run.objective.quick_hessian()) is not None:
+    if run.examiner is None and (hessian := run.quick_hessian()) is not None:
         run.examiner = Examiner(run, hessian)
     if run.examiner is None:
         steep = run.norm > TIGHT * min(1.0, run.steepest) and math.isfinite(close)

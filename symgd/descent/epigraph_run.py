@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgd.descent.ends import Ending
 from symgd.descent.kinks.at_end import Kink, kink_at
-from symgd.descent.run import NOISE, floats, projected_norm
+from symgd.descent.run import NO_END, NOISE, floats, projected_norm
 from symgd.descent.solver_run import SolverRun
 from symgd.descent.truncated_run import TruncatedRun
 from symgd.native import records as layout
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from symgd.descent.kinks.on_kinks import OnKinks
     from symgd.objectives.smooth_forms import SmoothForm
 
-SEARCHED = 200  # iterations, before it takes long
+SEARCHED, LONG = 200, 2000  # iterations, before it takes long; of a large smooth form
 MOST = 3000  # coordinates and relations of a smooth form
 # Rows of its matrix, up to which it is solved: on the way, and where a search ended
 # without a proof; and from which on a step takes long.
@@ -52,14 +52,14 @@ class KinkedRun(SolverRun):
         self.left, self.seen = floats(2 * self.n + 1), floats(2 * self.n + 1)
         self.left[0] = self.seen[0] = math.inf  # also of one that never begins
         self.proved: OnKinks | None = None
-        self.waits = False  # for the search's own end, as the smooth form is large
+        self.next_look = SEARCHED  # later where the smooth form is large
 
     inner: InteriorRun | None
 
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start, and plan the stages."""
         self.looked, self.inner, self.proved = False, None, None
-        self.search_ended, self.waits = RUNNING, False
+        self.search_ended, self.next_look = RUNNING, SEARCHED
         self.left[0] = self.seen[0] = math.inf
         return super().begin(x)
 
@@ -67,12 +67,12 @@ class KinkedRun(SolverRun):
         last = self.record.last
         if self.inner is not None:
             return self._continue_inside(last)
-        if self.looked or self.waits:
+        if self.looked:
             return super()._continue()
-        self.record.last = min(last, SEARCHED)
+        self.record.last = min(last, self.next_look)
         status = super()._continue()
         self.record.last = last
-        if status == RUNNING and self.t >= SEARCHED:
+        if status == RUNNING and self.t >= self.next_look:
             return self._look_at_kinks(RUNNING)
         return status
 
@@ -114,8 +114,9 @@ class KinkedRun(SolverRun):
         Where there is none, the status is still the one that was given.
         """
         form = self._form()
-        self.waits = form is not None and form.height > EARLY
-        if status == RUNNING and self.waits:
+        if form is not None and form.height > EARLY:
+            self.next_look = LONG if form.height <= INSIDE else NO_END
+        if status == RUNNING and self.t < self.next_look:
             return status
         self.looked, self.search_ended = True, status
         if form is None:

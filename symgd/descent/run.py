@@ -35,6 +35,7 @@ from symgd.objectives.points import MANY, Bounds
 if TYPE_CHECKING:
     from symgd.descent.certificate import Certificate
     from symgd.language.formula import Formula
+    from symgd.native.machine import Kernel
 
 SHORT = 32  # iterations that take no time
 MEMORY = 2**24  # numbers recorded in one slice at most
@@ -184,7 +185,11 @@ class Run:
 
     def prepare(self) -> None:
         """Compile what the examination of an end may need."""
-        self.objective.quick_hessian()
+        self.quick_hessian()
+
+    def quick_hessian(self) -> Kernel | None:
+        """Return the Hessian by which ends are examined, where there is one."""
+        return self.objective.quick_hessian()
 
     def begin_in_time(self, x: Sequence[float]) -> int:
         """Begin; TIME_LIMIT if that took too long, and nothing is known of f."""
@@ -295,7 +300,7 @@ class Run:
         if self.norm <= SETTLED * self.first_norm:
             return True
         self.ending = end = examined(self, ROUGHLY)
-        if end.verdict == layout.UNKNOWN or self.objective.quick_hessian() is None:
+        if end.verdict == layout.UNKNOWN or self.quick_hessian() is None:
             return f < self.first
         return end.verdict == layout.EXACT or end.promised <= LEFT * noise
 

@@ -53,6 +53,7 @@ SPENT = 5e-32  # of what f fell: squares of roundings
 RAN_AWAY = 1e6  # times as far as it began
 SIZES = tuple(10.0**k for k in range(-12, 7))  # times x: where f may be the same
 PARTS = (0.5, 0.9, 1.0, 1.1, 2.0)  # likewise, of how far along the ray it began
+ALIKE = tuple(1.0 + k * 2.0**-40 for k in (-4, -3, -2, -1, 1, 2, 3, 4))  # by rounding
 BESIDE, VISIBLE = 0.03, 1e-6  # the ray, in parts of x, and by what part of its fall f
 NEARER = 1e-100, 1e-10, 1e-3, 1e3, 0.0  # times a coordinate
 TINY = 1e-6  # of its unit: a coordinate that may be of any size
@@ -267,7 +268,9 @@ class SearchRun(Run):
         square = sum(each * each for each in x)
         if self.n == 1 or not (fallen > BEYOND_MEASURE * abs(self.fun) and square):
             return False
-        noise = NOISE * (abs(self.fun) + fallen)
+        nearby = (self._value_at(array("d", (size * e for e in x))) for size in ALIKE)
+        rounding = max(abs(value - self.fun) for value in nearby)
+        noise = max(NOISE * (abs(self.fun) + fallen), 4.0 * rounding)
         origin = self.origin or self.far_origin or x
         begun = sum(a * b for a, b in zip(x, origin, strict=True)) / square
         sizes = (*SIZES, *(part * begun for part in PARTS), (1.0 + begun) / 2.0)
@@ -561,7 +564,7 @@ class SearchRun(Run):
         """Return whether the gradient is another close beside an end: at a kink."""
         if self.objective.is_smooth or not self.origin:
             return False
-        self.record.evaluations += 2 * self.n
+        self.record.evaluations += 2 * self.n + 1
         kernel, sides = self.objective.kernel("evaluation"), (self.lower, self.upper)
         sizes = sizes_of(self.x, self.origin)
         ways = kernel, self.parameters, self.x, sides, sizes

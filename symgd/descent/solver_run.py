@@ -61,12 +61,15 @@ class SolverRun(SearchRun):
         """Prepare the next stage that can be had; return whether there is one."""
         while self.stages:
             name, iterations = self.stages[0]
-            possible = name == "lbfgs" or self._prepare_newton()
+            possible = self._is_possible(name)
             del self.stages[0]  # not before: Ctrl-C may have come while compiling
             if possible:
                 self._set_stage(name, self.t + iterations)
                 return True
         return False
+
+    def _is_possible(self, name: str) -> bool:
+        return name == "lbfgs" or self._prepare_newton()
 
     def _set_stage(self, name: str, end: int) -> None:
         self.record.newton = int(name == "newton")
@@ -84,7 +87,7 @@ class SolverRun(SearchRun):
 
     def _prepare_newton(self) -> bool:
         """Compile the Hessian; return whether there is one, not too large for that."""
-        hessian = self.objective.quick_hessian()
+        hessian = self.quick_hessian()
         if hessian is None:
             return False
         self.hessian, self.matrices = hessian, floats(2 * self.n * self.n)

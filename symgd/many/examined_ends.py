@@ -91,7 +91,7 @@ class ExaminedEnds:
             lowest = -math.inf if found.saddle else found.fun
         sizes = sizes_of(x, array("d", start))
         if self.hessian is not None and not self.problem.objective.is_analytic:
-            counts[each] += 2 * len(x)
+            counts[each] += 2 * len(x) + 1
             ways = self.function, array("d", constants), x, sides, sizes
             steepest = float(np.abs(slope).max())
             kinked = self.problem.searches and turns(*ways, SMALL * steepest)

@@ -4,7 +4,7 @@ import pytest
 
 from symgd import Objective
 from symgd.calculus.epigraph import epigraph, squares_of
-from symgd.calculus.spans import span_of
+from symgd.calculus.spans import EVERYTHING, span_of
 from symgd.language.formula import read, symbol
 
 
@@ -68,6 +68,12 @@ def test_a_coefficient_counts_by_its_values(span, exact):
         assert (smooth(text, {"a": span}) is not None) == exact
 
 
+@pytest.mark.parametrize(("weight", "exact"), [("1 + i", True), ("i - 1", False)])
+def test_an_index_has_a_sign_by_its_range(weight, exact):
+    text = f"sum(({weight})*abs(x[i] - i) for i in range(4))"
+    assert (smooth(text) is not None) == exact
+
+
 def test_a_negative_coefficient_turns_a_minimum_into_a_maximum():
     (found,), _ = smooth("a*min(x, 1)", {"a": (-2.0, -2.0)})
     assert str(found) == "a*(1 - kink)"
@@ -97,6 +103,10 @@ def test_a_smooth_formula_needs_nothing():
         ("max(a, x)", (2, float("inf"))),
         ("-a", (-3, -2)),
         ("sum(a*exp(x) for i in range(n))", (0, float("inf"))),
+        ("sum(-(1 + i)*exp(x) for i in range(n))", (-float("inf"), 0)),
+        ("sum((i - 1)*exp(x) for i in range(n))", (-float("inf"), float("inf"))),
+        ("max((i + 1)*a for i in range(n))", (2, float("inf"))),
+        ("sum(sum((i - j)*exp(x) for j in range(i)) for i in range(n))", EVERYTHING),
     ],
 )
 def test_spans_follow_from_what_is_known(text, span):

@@ -129,6 +129,16 @@ def test_hinges_with_a_ridge_are_those_of_a_quadratic_program(seed, c):
     assert result.fun == pytest.approx(found.fun, rel=1e-6) or not found.success
 
 
+@pytest.mark.parametrize("n", [20, 60, 200])
+def test_weights_by_index_and_large_smooth_forms_end_on_the_kinks(n):
+    """A search alone makes all its iterations beside them."""
+    text = "sum((1 + i)*abs(x[i] - c[i]) for i in range(n)) + abs(sum(x))/10"
+    c = np.linspace(-1.0, 2.0, n)
+    result = minimize(Objective(text, data={"c": c}), {"x": np.zeros(n)})
+    assert result.success
+    np.testing.assert_allclose(result.x, c, atol=1e-9)
+
+
 def test_groups_are_left_out_as_a_whole():
     rng = np.random.default_rng(0)
     A = rng.normal(size=(60, 4, 3))

@@ -27,6 +27,7 @@ BESIDE_A_BOWL = {
     "between the axes": ("y**4 + z**4 - 3*(y*z)**2 + y**6", {"y": 0, "z": 0}, None),
     "a monkey saddle": ("y**3 - 3*y*z**2 + (y**2 + z**2)**2", {"y": 0, "z": 0}, None),
     "a bent valley": ("(y - z**2)**2 - z**4/2 + z**6", {"y": 0, "z": 0}, None),
+    "sixth powers": ("y**6 + z**6 - 4*(y*z)**3 + (y*z)**4", {"y": 0, "z": 0}, -1.0),
     "a ridge": ("y*z + (y**4 + z**4)/4", {"y": 0, "z": 0}, -0.5),
 }
 
@@ -198,3 +199,61 @@ def test_lanczos_finds_the_sign_of_the_least_curvature(n, seed, negative):
     assert least.direction @ matrix @ least.direction == pytest.approx(
         least.value, rel=0.1, abs=1e-3
     )
+
+
+# Where gradients and products alone come to no end: a formula, what i means, and bounds
+HARD = {
+    "infinite slopes at bounds": (
+        "sum(x[i]*log(x[i]) + 25*i/n*x[i] for i in range(n))",
+        0.5,
+        (0, None),
+        lambda i, n: np.exp(-1 - 25 * i / n),
+    ),
+    "minima near infinite slopes": (
+        "sum((1 + i)*x[i] - sqrt(x[i]) for i in range(n))",
+        1.0,
+        (0, None),
+        lambda i, n: 0.25 / (1 + i) ** 2,
+    ),
+    "a norm at its kink": (
+        "sqrt(sum(x**2)) + sum((x[i] - 0.01)**2 for i in range(n))/2",
+        1.0,
+        (None, None),
+        lambda i, n: 0.0 * i,
+    ),
+}
+
+
+@pytest.mark.parametrize("n", [51, 100])
+@pytest.mark.parametrize("name", HARD)
+def test_the_whole_hessian_judges_where_all_else_fails(name, n):
+    text, start, (low, high), least = HARD[name]
+    bounds = {} if low is high is None else {"bounds": {"x": (low, high)}}
+    result = minimize(Objective(text, sizes={"n": n}), {"x": [start] * n}, **bounds)
+    assert result.success, result.message
+    expected = least(np.arange(n), n)
+    np.testing.assert_allclose(result.x, expected, rtol=1e-4, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [30, 60])
+def test_a_ratios_rounding_is_no_tail(n):
+    """Its numerator cancels: values on one ray differ by more than the last digits."""
+    draw = np.random.default_rng(12)
+    m = draw.standard_normal((n, n))
+    s = m.T @ m
+    w, v = np.linalg.eigh(s)
+    objective = Objective("(x @ S @ x)/sum(x**2)", data={"S": s})
+    result = minimize(objective, {"x": v[:, 3]})
+    assert result.success, result.message
+    assert result.fun == pytest.approx(w[0], abs=1e-9 * w[-1])
+
+
+def test_the_whole_hessian_is_continued_from_a_checkpoint(tmp_path):
+    text, start, bounds, _ = HARD["infinite slopes at bounds"]
+    objective = Objective(text, sizes={"n": 60})
+    way = {"x0": {"x": [start] * 60}, "bounds": {"x": bounds}}
+    whole = minimize(objective, **way)
+    file = tmp_path / "run"
+    minimize(objective, **way, maxiter=whole.nit - 1, checkpoint=file)
+    result = minimize(objective, **way, checkpoint=file)
+    assert (result.nit, result.fun) == (whole.nit, whole.fun)

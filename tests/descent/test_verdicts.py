@@ -1140,3 +1140,18 @@ def test_a_logarithm_of_gamma_has_no_kink():
     result = minimize("loggamma(x) - 3*x", [1e6], bounds=[(1e-9, None)])
     assert result.success
     assert "kink" not in result.message
+
+
+@pytest.mark.parametrize("steep", [50, 500, 5000])
+def test_a_steep_valley_beside_a_wide_one_is_no_kink(steep):
+    text = f"x - sqrt(x) + {steep}*y - sqrt(y)"
+    result = minimize(text, [1, 1], bounds={"x": (0, None), "y": (0, None)})
+    assert result.success
+    assert "kink" not in result.message
+
+
+@pytest.mark.parametrize("place", [0.0, 1.0, 3e-11, 1 + 2e-10])
+def test_a_kink_is_found_on_either_side_of_an_end(place):
+    result = minimize(f"abs(x - {place!r}) + x**2/1e6 + (y - 1)**2", [3.0, 3.0])
+    assert result.success
+    assert "kink" in result.message

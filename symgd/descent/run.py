@@ -43,7 +43,9 @@ NO_END = 2**62  # of iterations
 FARTHEST = 2**53  # iterations that a run can have come
 NOISE = 4e-15  # a part of f that can't be measured
 TIGHTER = 1e-3  # of the norm, asked for where more is left to gain
-SETTLED = 0.1  # of the norm at the start
+SETTLED = 1e-3  # of the norm at the start
+CALMED = 1e-2  # likewise, where curvatures aren't known
+GAINED = 1e-6  # of what f fell: what a step may promise where patience is lost
 WITHOUT_CURVATURE = 1e100  # what a step promises where no curvature limits it
 LEFT = 10.0  # times what counts as an improvement, where patience is lost
 REMEMBERED = 2**20  # variables of an iterate that is kept, at most
@@ -301,8 +303,9 @@ class Run:
             return True
         self.ending = end = examined(self, ROUGHLY)
         if end.verdict == layout.UNKNOWN or self.quick_hessian() is None:
-            return f < self.first
-        return end.verdict == layout.EXACT or end.promised <= LEFT * noise
+            return f < self.first and self.norm <= CALMED * self.first_norm
+        enough = max(LEFT * noise, GAINED * (self.first - f))
+        return end.verdict == layout.EXACT or end.promised <= enough
 
     def _has_not_moved(self) -> bool:
         return bool(self.origin) and self.norm > 0.0 and self.x == self.origin

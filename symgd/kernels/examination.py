@@ -67,6 +67,7 @@ SPENT = 1e-20  # of what f fell: what promises less has nothing left to gain
 UNSEEN = 1e-16  # of what f fell: a lower value isn't lower by less than that
 TINY = 1e-150
 BESIDES = 1e3  # times f, and what it rises by around an end: more it fell by elsewhere
+SHARE = 0.5  # of what is usual: less of a direction is what rounding left of it
 NONE = 1e-10  # of the largest curvature: below, it is that of a singular Hessian
 EXACTLY = 1e-28  # of f: what promises less is the rounding of a gradient
 MOST_OF_IT = 0.5  # of f: where Newton's step promises that it is tried, far as it leads
@@ -228,19 +229,20 @@ def examine(
         largest = max(largest, abs(a[i, i]))
     endless, singular, lowest, highest = False, False, 0.0, 0.0
     for i in range(n):
-        curvature, slope, farthest = a[i, i], 0.0, 0.0
+        curvature, slope, farthest, share = a[i, i], 0.0, 0.0, 0.0
         for k in range(n):
             if free[k] != 0.0:
                 slope += scale[k] * g[k] * v[k, i]
                 farthest = max(farthest, abs(scale[k] * v[k, i]) / units[k])
-        if farthest == 0.0:
+                share += v[k, i] * v[k, i]
+        if farthest == 0.0 or share < SHARE / n:
             continue
         if slope != 0.0:
             size = slope / max(abs(curvature), ROUNDED * largest, TINY)
             end.promised += 0.5 * slope * size
             for k in range(n):
                 step[k] -= size * scale[k] * v[k, i]
-        rise = 0.5 * curvature / farthest / farthest
+        rise = 0.5 * curvature * share / farthest / farthest
         for k in range(n):
             along[k] = scale[k] * v[k, i] / farthest
         if is_open(x, along, units, lower, upper):

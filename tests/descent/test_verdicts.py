@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import optimize
 
 from symgd import Objective, Rule, maximize, minimize, minimize_many
 from symgd.descent.kinks.at_end import nearest_to_origin
@@ -660,6 +661,27 @@ def test_what_rises_or_stands_still_is_no_success(run, told):
     assert told in result.message
     many = minimize_many("x**2", [[1.0], [1.0]], **run)
     assert many.status.tolist() == [result.status] * 2
+
+
+@pytest.mark.parametrize("n", [1, 3, 80])
+def test_patience_that_is_lost_around_a_minimum_is_none(n):
+    f = "sum((x[i] - 0.55)**2 for i in range(n))"
+    options = {"method": "lion", "step_size": 0.1, "patience": 30}
+    result = minimize(Objective(f, sizes={"n": n}), np.zeros(n), **options)
+    assert result.fun == pytest.approx(n * 0.05**2)
+    assert not result.success
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 10**6), st.integers(2, 40))
+def test_what_is_held_at_bounds_does_not_curve(seed, n):
+    rng = np.random.default_rng(seed)
+    A, b = rng.normal(size=(60, n)), rng.normal(size=60)
+    objective = Objective("sum((A @ w - b)**2)", data={"A": A, "b": b})
+    result = minimize(objective, {"w": np.ones(n)}, bounds={"w": (0, None)})
+    assert result.success, result
+    least = optimize.nnls(A, b)[1] ** 2
+    assert result.fun == pytest.approx(least, rel=1e-9)
 
 
 def test_patience_that_is_lost_near_a_minimum_is_a_success():

@@ -38,6 +38,13 @@ def is_met(regression: Regression, x: np.ndarray, fun: float) -> bool:
     return fun <= EPSILON * rows * max(1.0, largest)  # a sum of differences
 
 
+def is_flat(regression: Regression) -> bool:
+    """Return whether the target is one number, but for rounding."""
+    about = regression.summed(shares.squares_about, regression.mean)
+    whole = regression.summed(shares.squares_about, 0.0)
+    return about <= ROUNDING * EPSILON**2 * whole
+
+
 def attains_zero(regression: Regression) -> bool:
     """Return whether a sum of 0 is a minimum, for sure, and not only a limit.
 

@@ -11,7 +11,13 @@ import itertools
 
 import numpy as np
 
-from symgd.fitting.goodness import beside_a_constant, has_waves, is_met, is_structured
+from symgd.fitting.goodness import (
+    beside_a_constant,
+    has_waves,
+    is_flat,
+    is_met,
+    is_structured,
+)
 from symgd.fitting.levenberg_marquardt import End, is_ill_conditioned
 from symgd.fitting.regression import Regression
 from symgd.language.text import number, told
@@ -110,15 +116,16 @@ def idle(regression: Regression, x: np.ndarray, free: np.ndarray) -> list[int]:
 def _problem(
     regression: Regression, x: np.ndarray, fun: float, free: np.ndarray
 ) -> str:
-    if is_met(regression, x, fun):
+    straight = _is_linear(regression)
+    if is_met(regression, x, fun) or (straight and is_flat(regression)):
         return ""
     if lost := idle(regression, x, free):
         names = ", ".join(regression.variables[k] for k in lost)
-        if _is_linear(regression):
+        if straight:
             return f"no row depends on {names}"
         return f"the model doesn't depend on {names} there, to first order"
     ill = is_ill_conditioned(regression.gauss_newton(x))
-    if _is_linear(regression) and not ill:  # a slope may well be 0
+    if straight and not ill:  # a slope may well be 0
         return ""
     left, least = beside_a_constant(regression, x, fun), regression.sum_of_a_constant
     if left >= NO_BETTER:

@@ -131,7 +131,7 @@ def _problem(
     if left >= NO_BETTER:
         return f"the fit is no better than a constant, whose sum is {number(least)}"
     by_chance = (np.count_nonzero(free) - 1) / max(1, regression.count - 1)
-    if 1.0 - left <= by_chance < 1.0:
+    if not straight and 1.0 - left <= by_chance < 1.0:
         return (
             f"the fit is no better than a constant, whose sum is {number(least)}, "
             f"than {free.sum()} parameters would be by chance"

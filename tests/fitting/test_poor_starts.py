@@ -99,6 +99,12 @@ def test_a_straight_model_that_can_only_be_a_constant_is_no_success(model, says)
     assert math.inf in found.standard_errors.values()
 
 
+@pytest.mark.parametrize("model", ["a + b*t", "a + b*t + c"])
+def test_a_slope_that_is_little_is_a_slope(model):
+    t = np.linspace(-1.0, 1.0, 21)
+    assert fit(model, {"t": t, "y": t**2 + 1e-3 * t}, "y").success
+
+
 def test_a_slope_of_0_is_a_slope():
     t = np.linspace(-1.0, 1.0, 21)
     assert fit("a + b*t", {"t": t, "y": t**2}, "y").success

@@ -140,7 +140,10 @@ def test_units_of_rows_are_what_they_change_by():
 def test_units_of_differences_are_no_rounding():
     """Probes that move both by the same would see nothing."""
     bounds = np.full(100, -np.inf), np.full(100, np.inf)
-    rows = lambda x: (0.0, 1e-4 * np.diff(x))  # noqa: E731
+
+    def rows(x):
+        return 0.0, 1e-4 * np.diff(x)
+
     units = units_of_rows(rows, np.linspace(0.0, 1.0, 100), bounds)
     assert min(units) > 1e-6
 

@@ -28,7 +28,8 @@ FORMULAS = {
     "weighted": "sum(weight*(A @ w - y + b)**2/sigma) + lam*b**2",
     "chain": "sum((x[i + 1] - x[i])**2 for i in range(39)) + sum((x[i] - y[i])**4 for i"
     " in range(40))*lam",
-    "grid": "sum((grid[i, j]*u[i] - v[j])**2 for i in range(3) for j in range(5)) + lam",  # noqa: E501
+    "grid": "sum((grid[i, j]*u[i] - v[j])**2 for i in range(3) for j in range(5))"
+    " + lam",
 }
 BINDS = {
     "logistic": (("A", "y"), ("n",)),

@@ -202,8 +202,7 @@ class _Felt:
         import numpy as np
 
         (value, rest, direction, largest, _), straight = found
-        with np.errstate(all="ignore"):
-            parts = np.where(self.scales > 0.0, self.x / self.scales, 0.0)
+        parts = np.where(self.scales > 0.0, self.x / self.scales, 0.0)
         self.seen = max(self.seen, NOISE * largest * float(parts @ parts))
         if value > rest:
             steep = self.g * self.scales
@@ -372,10 +371,13 @@ def lower_nearby(
     spent : int
         Evaluations that the run has made: a few of them may be made here.
     """
+    import numpy as np
+
     felt = _Felt(kernel, parameters, point, sides, start, first, slope)
-    found = felt.known(ROUGH if not smooth else max(STEPS, spent // 10))
-    if found is not None:
-        felt.look(found, smooth)
+    with np.errstate(all="ignore"):  # what isn't finite is no product, nor lower
+        found = felt.known(ROUGH if not smooth else max(STEPS, spent // 10))
+        if found is not None:
+            felt.look(found, smooth)
     told = felt.evaluations, felt.saddle, felt.promised
     if felt.lowest is None:
         return Lower(math.inf, array("d"), array("d"), *told)

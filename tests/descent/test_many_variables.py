@@ -2,6 +2,8 @@
 
 import ctypes
 import math
+import warnings
+from array import array
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symgd import Objective, maximize, minimize, minimize_many
+from symgd.descent.felt import lower_nearby
 from symgd.descent.least_curvature import Least, least_curvature
 from symgd.native.machine import PythonKernel
 from symgd.native.records import EVALUATION
@@ -257,3 +260,24 @@ def test_the_whole_hessian_is_continued_from_a_checkpoint(tmp_path):
     minimize(objective, **way, maxiter=whole.nit - 1, checkpoint=file)
     result = minimize(objective, **way, checkpoint=file)
     assert (result.nit, result.fun) == (whole.nit, whole.fun)
+
+
+@pytest.mark.parametrize("largest", [-300, -100, 0, 5, 150])
+@pytest.mark.parametrize("smallest", [-323, -160, -5])
+def test_what_is_around_an_end_is_finite_or_not_taken(smallest, largest):
+    # Units of x can be so far apart that products of the Hessian overflow.
+    chain = (
+        "sum((x[i] - 2*x[i + 1] + x[i + 2])**2 for i in range(n - 2)) + (x[0] - 1)**2"
+    )
+    f = Objective(chain, sizes={"n": 400})
+    x = 10.0 ** np.linspace(largest, smallest, 400)
+    sides = array("d", [-math.inf] * 400), array("d", [math.inf] * 400)
+    value, gradient = f.value_and_grad(x)
+    point = array("d", x), value, array("d", gradient)
+    with warnings.catch_warnings(action="error"):
+        lower = lower_nearby(
+            *(f.kernel("evaluation"), f.parameter_values(), point, sides),
+            *(np.zeros(400), f.value(np.zeros(400)), 0.0, True, 10),
+        )
+    assert np.isfinite(lower.x).all()
+    assert lower.fun == math.inf or lower.fun < value

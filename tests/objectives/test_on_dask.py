@@ -13,6 +13,8 @@ import pytest
 import symgd
 from symgd.errors import InputError
 from symgd.native.status import Status
+from symgd.objectives.scattered import on_dask
+from symgd.objectives.scattered.partitions import partitioned
 from tests.clusters import cluster_of
 
 LOGISTIC = (
@@ -80,7 +82,27 @@ def test_bits_are_those_of_one_worker_and_of_three():
     assert_same(*batches)
 
 
-def test_a_worker_that_is_killed_loses_nothing(client):
+def test_calls_of_actors_have_the_same_bits(client, monkeypatch):
+    objective = symgd.Objective(LOGISTIC, data=blocks())
+    linked = symgd.minimize(objective)
+    monkeypatch.setattr(on_dask, "MOST", 0)
+    assert_same(symgd.minimize(symgd.Objective(LOGISTIC, data=blocks())), linked)
+
+
+def test_what_a_worker_raises_is_raised_here(client):
+    keepers = partitioned(blocks()).passes(["A", "y"], Refusing())
+    with pytest.raises(ZeroDivisionError):
+        keepers()
+    with pytest.raises(RuntimeError, match="no loss of a worker"):
+        keepers(RuntimeError("no loss of a worker"))
+    assert keepers(3) == [3] * (ROWS // CHUNK)
+    assert len(keepers._links) == 2
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_worker_that_is_killed_loses_nothing(client, linked, monkeypatch):
+    if not linked:
+        monkeypatch.setattr(on_dask, "MOST", 0)
     objective = symgd.Objective(LOGISTIC, data=blocks())
     how = {"method": "gd", "step_size": 1e-5, "maxiter": 150}
     whole = symgd.minimize(objective, **how)
@@ -130,6 +152,22 @@ def test_an_error_of_a_worker_is_told_with_its_partition(client):
 def test_an_executor_that_keeps_nothing_is_refused(tmp_path):
     with pytest.raises(InputError, match="the client of a Dask cluster"):
         symgd.Objective(LOGISTIC, data=files(tmp_path), executor=object())
+
+
+class Refusing:
+    """Raises what it is given, or for want of it."""
+
+    bytes_of_row = 0
+
+    def begun(self, columns, threads, number):
+        def passed(*given):
+            if not given:
+                raise ZeroDivisionError
+            if isinstance(given[0], Exception):
+                raise given[0]
+            return given[0]
+
+        return passed
 
 
 def _dies():

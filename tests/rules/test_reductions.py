@@ -242,3 +242,22 @@ def test_online_in_lanes_as_alone():
 def test_what_an_online_objective_can_not_do(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("update", "shown"),
+    [
+        ("norm(g)", r"\left\lVert g\right\rVert"),
+        ("dot(g, x)", r"\left\langle g, x\right\rangle"),
+        ("mean(g)", r"\operatorname{mean}\left(g\right)"),
+        ("array_norm(g)", r"\left\lVert g\right\rVert_{\mathrm{array}}"),
+        ("array_dot(g, x)", r"\left\langle g, x\right\rangle_{\mathrm{array}}"),
+        ("array_mean(g)", r"\operatorname{mean}\left(g\right)_{\mathrm{array}}"),
+        ("hvp(g)", r"\left(H \cdot \left(g\right)\right)"),
+    ],
+)
+def test_formulas_of_papers_and_their_powers(update, shown):
+    once = Rule("r", f"x = x*{update}")._repr_latex_()
+    assert shown in once
+    assert shown + "^" not in once
+    assert shown + "^{3}" in Rule("r", f"x = x*{update}**3")._repr_latex_()

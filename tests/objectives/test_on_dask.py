@@ -1,7 +1,9 @@
 """Rows that the workers of a cluster keep, also where one is killed."""
 
+import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import dask.array as da
 import dask.dataframe as dd
@@ -99,6 +101,25 @@ def test_what_a_worker_raises_is_raised_here(client):
     assert len(keepers._links) == 2
 
 
+def test_threads_at_once_have_their_own_answers(client):
+    objective = symgd.Objective(LOGISTIC, data=blocks())
+    points = np.random.default_rng(5).standard_normal((64, 3))
+    alone = [objective.value_and_grad(x) for x in points]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(objective.value_and_grad, points))
+    for (f, g), (value, slopes) in zip(together, alone, strict=True):
+        assert f == value
+        assert g.tobytes() == slopes.tobytes()
+
+
+def test_a_fork_asks_nobody(client, monkeypatch):
+    objective = symgd.Objective(LOGISTIC, data=blocks())
+    objective.value(AT)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(InputError, match="after a fork"):
+        objective.value(AT)
+
+
 @pytest.mark.parametrize("linked", [True, False])
 def test_a_worker_that_is_killed_loses_nothing(client, linked, monkeypatch):
     if not linked:
@@ -171,6 +192,4 @@ class Refusing:
 
 
 def _dies():
-    import os
-
     os._exit(1)

@@ -10,8 +10,10 @@ scheduler knows from what; then there are new keepers.
 from __future__ import annotations
 
 import importlib
+import os
 import pickle
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -111,15 +113,31 @@ class Keepers:
         self.client, self.parts, self.task = client, parts, task
         self._kept: list[tuple[Any, Any, list[int]]] = []  # future, actor, places
         self._links: list[Any] = []  # to each of them, or none
+        self._turn, self._process = threading.Lock(), os.getpid()
 
     def __call__(self, *given: Any) -> list[Any]:
-        """Return what is found in each partition, in order."""
+        """Return what is found in each partition, in order, one call after another."""
+        if os.getpid() != self._process:  # a fork has the same connections
+            problem = (
+                "the workers of a cluster keep rows for the process that read them"
+            )
+            raise InputError(f"{problem}: make client and objective after a fork")
+        while not self._turn.acquire(timeout=LOOK_SECONDS):
+            if flag()[0]:
+                raise Stopped
+        try:
+            return self._sure(given)
+        finally:
+            self._turn.release()
+
+    def _sure(self, given: tuple[Any, ...]) -> list[Any]:
+        """Return what is found, whichever workers are lost on the way."""
         for _ in range(MOST_LOSSES):
             try:
                 if not self._kept:
                     self._kept = self._placed()
                     self._links = self._linked()
-                return self._passed(*given)
+                return self._passed(given)
             except Lost:
                 self._kept, self._links = [], []
             except BaseException:  # answers may be on their way, for which none waits
@@ -160,7 +178,7 @@ class Keepers:
             return []
         return links_to(self._found([actor.answering() for _, actor, _ in self._kept]))
 
-    def _passed(self, *given: Any) -> list[Any]:
+    def _passed(self, given: tuple[Any, ...]) -> list[Any]:
         results: list[Any] = [None] * len(self.parts)
         found = self._asked(pickle.dumps(given, 5))
         for told, (*_, places) in zip(found, self._kept, strict=True):

@@ -28,7 +28,10 @@ HEAVY = ("numba", "sympy", "scipy.optimize", "pandas")
 SUMS = "symgd/objectives/scattered"
 ENDS = ("tests/kernels/test_ends_of_iterations.py",)
 FAR = tuple(f"tests/objectives/test_{n}.py" for n in ("scattered", "far_batches"))
-RULES = tuple(f"tests/rules/test_{n}.py" for n in ("rule", "evaluations", "reductions"))
+RULES = tuple(
+    f"tests/rules/test_{name}.py"
+    for name in ("rule", "reductions", "evaluations", "of_arrays")
+)
 TARGETS: dict[str, dict[str, tuple[str, ...]]] = {
     "rules": {
         f"symgd/rules/{name}.py": RULES

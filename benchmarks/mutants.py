@@ -150,8 +150,8 @@ def is_seen(copy: Path, tests: tuple[str, ...], store: Path) -> bool:
 
 
 def _with_store(usual: Any, store: Path) -> Any:
-    def made(*given: Any, prefix: str | None = None, **more: Any) -> str:
-        folder: str = usual(*given, prefix=prefix, **more)
+    def made(suffix: Any = None, prefix: Any = None, dir: Any = None) -> str:
+        folder: str = usual(suffix, prefix, dir)
         if prefix == "symgd-tests-":
             shutil.rmtree(folder)
             os.symlink(store, folder)

@@ -118,9 +118,7 @@ class Keepers:
     def __call__(self, *given: Any) -> list[Any]:
         """Return what is found in each partition, in order, one call after another."""
         if os.getpid() != self._process:  # a fork has the same connections
-            problem = (
-                "the workers of a cluster keep rows for the process that read them"
-            )
+            problem = "workers of a cluster keep rows for the process that read them"
             raise InputError(f"{problem}: make client and objective after a fork")
         while not self._turn.acquire(timeout=LOOK_SECONDS):
             if flag()[0]:

@@ -261,3 +261,15 @@ def test_formulas_of_papers_and_their_powers(update, shown):
     assert shown in once
     assert shown + "^" not in once
     assert shown + "^{3}" in Rule("r", f"x = x*{update}**3")._repr_latex_()
+
+
+def test_what_only_a_reduction_reads_before_its_line_is_of_the_update_before():
+    rule = Rule("r", "x = x - 0.1*g/(1 + norm(m))\nm = g")
+    assert [*rule.state] == ["m"]
+    f = Objective("x**2 + y**2/2")
+    path = minimize(f, [3.0, 4.0], method=rule, maxiter=2, gtol=0.0, trace=True).trace
+    x, m = np.array([3.0, 4.0]), np.zeros(2)
+    for k in range(3):
+        np.testing.assert_allclose(path.x[k], x, rtol=1e-15)
+        g = x * [2.0, 1.0]
+        x, m = x - 0.1 * g / (1.0 + np.linalg.norm(m)), g

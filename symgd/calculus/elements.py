@@ -19,7 +19,6 @@ import sympy as sp
 
 from symgd.calculus.largest import reached, share, ties
 from symgd.calculus.program import named_as, outermost, place_of, slopes
-from symgd.language.as_written import made
 from symgd.language.formula import array, symbol
 from symgd.language.nodes import (
     DETERMINANTS,
@@ -33,6 +32,8 @@ from symgd.language.nodes import (
     Table,
     inverse,
     replaced,
+    replaced_free,
+    unused,
 )
 
 DIRECTION = "[v]"  # before a variable's name: its part of a direction
@@ -63,7 +64,7 @@ def directional(expression: sp.Expr, variables: Iterable[str]) -> sp.Expr:
     def inside(node: sp.Expr) -> sp.Expr:
         if isinstance(node, DETERMINANTS):
             (matrix,) = node.args
-            (column, *_), (row, *_) = matrix.limits
+            column, row = places(matrix)
             slope = along(matrix.function) * inverse(matrix, column, row)
             weight = node if type(node) is Determinant else sp.S.One
             return weight * Sum(slope, *matrix.limits)
@@ -74,32 +75,42 @@ def directional(expression: sp.Expr, variables: Iterable[str]) -> sp.Expr:
         if isinstance(node, Maximum):
             way = along(node.function) * reached(node.function, node)
             return Sum(way, *node.limits) / ties(node, node)
-        return Sum(along(node.function) * _others(node), *node.limits)
+        other = {own: unused(own, "other", node) for own, *_ in node.limits}
+        return Sum(along(node.function) * _others(node, other), *node.limits)
 
     return along(expression)
 
 
+def places(table: Table) -> list[sp.Expr]:
+    """Return where an element is, counted from 0: the indices less where they begin."""
+    return [index - low for index, low, _ in table.limits]
+
+
 def _solution_along(node: Solution, along: Callable[[sp.Expr], sp.Expr]) -> Solution:
     """Return A^-1 (dB - dA X) for what solves A X = B, likewise an element."""
-    matrix, right, *places = node.args
-    own = right.limits[-1][0]
-    (column, *ends), (row, *_) = matrix.limits
-    inner = sp.Symbol(f"{column.name}_", real=True)
-    change = replaced(along(matrix.function), {row: own, column: inner})
-    across = [limit[0] for limit in right.limits[:-1]]
-    known = Solution(matrix, right, inner, *across)
-    rest = along(right.function) - Sum(change * known, (inner, *ends))
-    return Solution(matrix, Table(rest, *right.limits), *places)
+    matrix, right, *element = node.args
+    change, side = along(matrix.function), along(right.function)
+    known = matrix, right, change, side
+    apart = {limit[0]: unused(limit[0], "own", *known) for limit in right.limits}
+    (column, first, last), (row, low, _) = matrix.limits
+    inner = unused(column, "inner", *known)
+    limits = [(apart[index], *ends) for index, *ends in right.limits]
+    *across, (own, begin, _) = limits
+    change = replaced_free(change, {row: own - begin + low, column: inner})
+    columns = [index - start for index, start, _ in across]
+    solved = Solution(matrix, right, inner - first, *columns)
+    rest = replaced_free(side, apart) - Sum(change * solved, (inner, first, last))
+    return Solution(matrix, Table(rest, *limits), *element)
 
 
-def _others(node: sp.Expr) -> sp.Expr:
-    """Return the product of all factors but the one at the product's own indices."""
-    renamed = {
-        limit[0]: sp.Symbol(f"{limit[0].name}_", real=True) for limit in node.limits
-    }
-    same = sp.And(*(sp.Eq(new, old) for old, new in renamed.items()))
-    body = sp.Piecewise((1, same), (replaced(node.function, renamed), True))
-    limits = [tuple(part.xreplace(renamed) for part in limit) for limit in node.limits]
+def _others(node: sp.Expr, names: Mapping[sp.Symbol, sp.Symbol]) -> sp.Expr:
+    """Return the product of all factors but the one at the product's own indices.
+
+    Those of the others have other names.
+    """
+    same = sp.And(*(sp.Eq(names[own], own) for own, *_ in node.limits))
+    body = sp.Piecewise((1, same), (replaced_free(node.function, names), True))
+    limits = [tuple(part.xreplace(names) for part in limit) for limit in node.limits]
     return Product(body, *limits)
 
 
@@ -129,12 +140,17 @@ def gradient_entry(
     ends : sequence of expressions or None
         The array's lengths, where they are known: indices are below.
     """
-    terms = _terms(expression, variable, sp.S.One, ())
+    taken = {s.name for s in (*expression.atoms(sp.Symbol), *free)}
+    terms = _terms(expression, variable, sp.S.One, (), frozenset(taken))
     return sp.Add(*(_solved(term, free, ends) for term in terms))
 
 
 def _terms(
-    node: sp.Expr, variable: str, factor: sp.Expr, limits: tuple[Any, ...]
+    node: sp.Expr,
+    variable: str,
+    factor: sp.Expr,
+    limits: tuple[Any, ...],
+    taken: frozenset[str],
 ) -> list[_Term]:
     sums = outermost(node, *REPEATED, *FACTORED)
     named = {each: named_as(f"[s{k}]", each) for k, each in enumerate(sums)}
@@ -148,35 +164,42 @@ def _terms(
             continue
         inner = back[access]
         if isinstance(inner, FACTORED):
-            for table, weight in _weighted(inner, limits):
+            for table, weight in _weighted(inner, taken):
                 around = (*table.limits, *limits)
-                terms += _terms(table.function, variable, value * weight, around)
+                names = taken | {limit[0].name for limit in table.limits}
+                of_table = table.function, variable, value * weight, around
+                terms += _terms(*of_table, names)
             continue
-        others = _others(inner) if isinstance(inner, sp.Product) else sp.S.One
-        others = share(inner) if isinstance(inner, Maximum) else others
+        others = sp.S.One
+        if isinstance(inner, sp.Product):
+            own = [limit[0] for limit in inner.limits]
+            fresh = dict(zip(own, free_indices(len(own), taken), strict=True))
+            others = _others(inner, fresh)
+        elif isinstance(inner, Maximum):
+            others = share(inner)
         around = (*inner.limits, *limits)
-        terms += _terms(inner.function, variable, value * others, around)
+        terms += _terms(inner.function, variable, value * others, around, taken)
     return terms
 
 
-def _weighted(node: sp.Expr, limits: Iterable[Any]) -> Iterator[tuple[Table, sp.Expr]]:
+def _weighted(node: sp.Expr, taken: frozenset[str]) -> Iterator[tuple[Table, sp.Expr]]:
     """Yield the matrices of which a node is made, and its slope by their elements."""
-    taken = {s.name for s in node.atoms(sp.Symbol)} | {str(each[0]) for each in limits}
     matrix, *others = node.args
     every = _renamed(matrix, taken)
-    (column, *_), (row, *_) = every.limits
+    column, row = places(every)
     if isinstance(node, DETERMINANTS):
         slope = inverse(matrix, column, row)
         yield every, node * slope if type(node) is Determinant else slope
         return
-    right, *places = others
-    known = Solution(matrix, right, column, *places[1:])
-    yield every, -inverse(matrix, places[0], row) * known
+    right, *element = others
+    known = Solution(matrix, right, column, *element[1:])
+    yield every, -inverse(matrix, element[0], row) * known
     *across, _ = right.limits
-    side = {limit[0]: place for limit, place in zip(across, places[1:], strict=True)}
-    one = Table(replaced(right.function, side), right.limits[-1])
+    pairs = zip(across, element[1:], strict=True)
+    side = {index: place + low for (index, low, _), place in pairs}
+    one = Table(replaced_free(right.function, side), right.limits[-1])
     each = _renamed(one, taken)
-    yield each, inverse(matrix, places[0], each.limits[0][0])
+    yield each, inverse(matrix, element[0], *places(each))
 
 
 def _renamed(table: Table, taken: Iterable[str]) -> Table:
@@ -199,7 +222,7 @@ def _solved(term: _Term, free: Sequence[sp.Symbol], ends: Sequence[Any]) -> sp.E
         own, low, high = limits.pop(which)
         slope = index.xreplace({own: own + 1}) - index
         known = {own: sp.expand(own + (element - index) / sp.expand(slope))}
-        value = _replaced(value, known)
+        value = replaced_free(value, known)
         limits = [tuple(part.xreplace(known) for part in limit) for limit in limits]
         equations = [(i.xreplace(known), e, n) for i, e, n in equations]
         conditions = [condition.xreplace(known) for condition in conditions]
@@ -207,16 +230,6 @@ def _solved(term: _Term, free: Sequence[sp.Symbol], ends: Sequence[Any]) -> sp.E
     if conditions:
         value = sp.Piecewise((value, sp.And(*conditions)), (0, True))
     return Sum(value, *limits) if limits else value
-
-
-def _replaced(node: sp.Basic, known: Mapping[sp.Symbol, sp.Expr]) -> sp.Basic:
-    """Replace symbols, but not where a sum inside has an index of that name."""
-    if isinstance(node, REPEATED):
-        own = {limit[0] for limit in node.limits}
-        known = {name: value for name, value in known.items() if name not in own}
-    if not node.args or not known:
-        return known.get(node, node)
-    return made(node.func, [_replaced(part, known) for part in node.args])
 
 
 def _solvable(index: sp.Expr, limits: Sequence[Any]) -> int | None:

@@ -9,7 +9,14 @@ from typing import NamedTuple
 
 import sympy as sp
 
-from symgd.language.nodes import DETERMINANTS, FACTORED, Solution, Table, replaced
+from symgd.language.nodes import (
+    DETERMINANTS,
+    FACTORED,
+    Solution,
+    Table,
+    replaced,
+    replaced_free,
+)
 
 ROOM, SLOPE = "[m]", "[w]"  # before the name of a program's own array, and its slopes
 
@@ -99,7 +106,7 @@ class Lifted:
             )
         (_, first, last), (_, low, high) = limits
         inner = {limits[1][0]: index(0) + low, limits[0][0]: index(1) + first}
-        body = self._without(replaced(table.function, inner))
+        body = self._without(replaced_free(table.function, inner))
         columns, rows = last - first + 1, high - low + 1
         known = Table(body, (index(1), 0, columns - 1), (index(0), 0, rows - 1))
         if (known, matrix) not in self._known:

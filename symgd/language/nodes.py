@@ -173,7 +173,7 @@ def rows_of(table: Table) -> sp.Expr:
 def unit_table(rows: sp.Tuple) -> Table:
     """Return the unit matrix that is as large as a row's range."""
     row, low, high = rows
-    column = sp.Symbol(f"{row.name}_", real=True)
+    column = sp.Symbol(f"[column {row.name}]", real=True)
     body = choice((sp.S.One, sp.Eq(row, column, evaluate=False)), (sp.S.Zero, True))
     return Table(body, (column, low, high), rows)
 
@@ -378,6 +378,37 @@ def replaced(node: Any, known: Mapping[Any, Any]) -> Any:
         return done[part]
 
     return renewed(node)
+
+
+def replaced_free(node: Any, known: Mapping[sp.Symbol, sp.Expr]) -> Any:
+    """Replace symbols, but not where a sum or a table inside has such an index."""
+    done: dict[Any, Any] = dict(known)
+
+    def renewed(part: Any) -> Any:
+        if part not in done:
+            own = {lim[0] for lim in part.limits} if isinstance(part, REPEATED) else ()
+            free = {name: new for name, new in known.items() if name not in own}
+            if not free or not part.args:
+                done[part] = part
+            elif len(free) < len(known):
+                done[part] = replaced_free(part, free)
+            else:
+                arguments = tuple(map(renewed, part.args))
+                pairs = zip(arguments, part.args, strict=True)
+                same = all(new is old for new, old in pairs)
+                done[part] = part if same else made(part.func, arguments)
+        return done[part]
+
+    return renewed(node)
+
+
+def unused(symbol: sp.Symbol, word: str, *nodes: sp.Basic) -> sp.Symbol:
+    """Return a name for an index that no formula can have, nor any of some nodes."""
+    taken = {each.name for node in nodes for each in node.atoms(sp.Symbol)}
+    name = f"[{word} {symbol.name}]"
+    while name in taken:
+        name += "'"
+    return sp.Symbol(name, real=True)
 
 
 @functools.lru_cache(maxsize=1024)

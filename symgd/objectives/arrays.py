@@ -386,7 +386,8 @@ class Arrays:
         """What the code depends on, beside the formula."""
         columns = [[n, c.rank, c.kind, c.dense] for n, c in self.layout.data]
         guarded = sorted([text_of(a), sorted(axes)] for a, axes in self.guarded.items())
-        return json.dumps([columns, self.layout.variables, self.static, guarded])
+        words = self.layout.parameters, self.layout.sizes, self.layout.variables
+        return json.dumps([columns, *words, self.static, guarded])
 
     @property
     def work(self) -> int:

@@ -101,3 +101,18 @@ def test_nobody_comes(monkeypatch):
     answerer = thread_of(links.answering(HERE, bytes))
     answerer.join(60)
     assert not answerer.is_alive()
+
+
+def test_a_door_at_which_nobody_answers_is_left(monkeypatch):
+    monkeypatch.setattr(links, "SECONDS", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes, and says nothing
+        assert links.links_to([links.Door(*silent.getsockname(), b"the key")]) == []
+
+
+def test_whoever_says_nothing_at_a_door_is_left(monkeypatch):
+    monkeypatch.setattr(links, "SECONDS", 0.01)
+    door = links.answering(HERE, bytes)
+    answerer = thread_of(door)
+    with socket.create_connection((door.host, door.port)):
+        answerer.join(60)
+        assert not answerer.is_alive()

@@ -97,6 +97,10 @@ def test_what_a_worker_raises_is_raised_here(client):
         keepers()
     with pytest.raises(RuntimeError, match="no loss of a worker"):
         keepers(RuntimeError("no loss of a worker"))
+    with pytest.raises(RuntimeError, match="Unsendable: its reason"):
+        keepers("unsendable")
+    long = "a long question " * on_dask.LARGE
+    assert keepers(long) == [long] * (ROWS // CHUNK)
     assert keepers(3) == [3] * (ROWS // CHUNK)
     assert len(keepers._links) == 2
 
@@ -186,9 +190,16 @@ class Refusing:
                 raise ZeroDivisionError
             if isinstance(given[0], Exception):
                 raise given[0]
+            if given[0] == "unsendable":
+                raise Unsendable("its", "reason")
             return given[0]
 
         return passed
+
+
+class Unsendable(Exception):
+    def __init__(self, one, other):
+        super().__init__(f"{one} {other}")
 
 
 def _dies():

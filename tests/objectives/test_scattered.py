@@ -1,12 +1,16 @@
 """Objectives whose rows are in files: those of the rows in one place, or refused."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 
 import symgd
 from symgd.errors import FormulaError, InputError
+from symgd.native.stopping import stoppable
 from symgd.objectives.scattered import one_by_one
 from symgd.objectives.scattered.partitions import added
+from symgd.objectives.scattered.row_sums import SumsOfPart
 from symgd.objectives.scattered.rows_read import Facts, read
 
 RNG = np.random.default_rng(0)
@@ -162,3 +166,42 @@ def test_shares_are_added_in_pairs(count):
         1: "0", 2: "(01)", 3: "((01)2)", 7: "(((01)(23))((45)6))",
         8: "(((01)(23))((45)(67)))",
     }[count]  # fmt: skip
+
+
+def test_objectives_whose_parts_are_written_alike_have_their_own_kernels(files):
+    data, numbers = files({"y": np.arange(50.0)}), np.arange(50.0)
+    size = "sum((y[i] - w)**2 for i in range(n))*a + n*w**2"
+    parameter = "sum((y[i] - w)**2 for i in range(50))*a + n*w**2"
+    squares = float(((numbers - 0.5) ** 2).sum())
+    for text, given, n in ((size, {}, 50), (parameter, {"n": 2.5}, 2.5)):
+        objective = symgd.Objective(text, data=data, parameters={"a": 1.0} | given)
+        assert objective.value([0.5]) == pytest.approx(squares + n * 0.25, rel=1e-14)
+
+
+def test_guards_of_rows_leave_what_is_made_of_sums_alone(files):
+    plain = "sum((y[i] - sum(A[i,j]*w[j] for j in range(3)))**2 for i in range(n))"
+    guarded = (
+        "sum(sum(A[i,j+1]*w[j] if j+1 < 3 else y[i]*w[j] for j in range(3))**2"
+        " for i in range(n))"
+    )
+    x = np.array([0.3, -0.2, 0.5])
+    for text in (plain, guarded):
+        text += " + sum(w[j]**2 for j in range(3))"
+        far, here = (
+            symgd.Objective(text, data=files(DATA)),
+            symgd.Objective(text, data=DATA),
+        )
+        np.testing.assert_allclose(far.hess(x), here.hess(x), rtol=1e-12)
+        assert far.value(x) == pytest.approx(here.value(x), rel=1e-13)
+
+
+def test_what_is_to_stop_passes_no_more_rows(files):
+    objective = symgd.Objective(SAME["whole arrays"], data=files(DATA))
+    x = np.array([0.3, -0.2, 0.5])
+    with stoppable() as stop:
+        before = objective.value(x)
+        stop[0] = 1
+        with mock.patch.object(SumsOfPart, "__call__") as passed:
+            assert np.isnan(objective.value(x))
+        passed.assert_not_called()
+    assert objective.value(x) == before

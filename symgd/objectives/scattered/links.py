@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 SECONDS = 2.0  # until a connection is given up
 MOST = 256  # connections of a client
 KEY_BYTES = 32
+# The last two where somebody talks otherwise, or a handshake's digest is forbidden.
+FAILURES = OSError, EOFError, AuthenticationError, AssertionError, ValueError
 PROTOCOL = "tcp://"  # of Dask's addresses: others are encrypted, or no sockets
 
 
@@ -61,20 +63,35 @@ def _answer(
             server.settimeout(SECONDS)
             line = _over(server.accept()[0])
         with line:
-            connection.deliver_challenge(line, door.key)
-            connection.answer_challenge(line, door.key)
+            hasty: Any = _Hasty(line)
+            connection.deliver_challenge(hasty, door.key)
+            connection.answer_challenge(hasty, door.key)
             while True:
                 line.send_bytes(answer(line.recv_bytes()))
-    except (OSError, EOFError, AuthenticationError):
+    except FAILURES:
         return  # nobody came, a stranger, or the one who asked has gone
 
 
 def _reached(door: Door) -> Any:
     reached = socket.create_connection((door.host, door.port), timeout=SECONDS)
     line = _over(reached)
-    connection.answer_challenge(line, door.key)
-    connection.deliver_challenge(line, door.key)
+    hasty: Any = _Hasty(line)
+    connection.answer_challenge(hasty, door.key)
+    connection.deliver_challenge(hasty, door.key)
     return line
+
+
+class _Hasty:
+    """A connection, to show who one is: the other is given up who says nothing."""
+
+    def __init__(self, line: Any) -> None:
+        self.line, self.send_bytes = line, line.send_bytes
+
+    def recv_bytes(self, most: int) -> bytes:
+        """Return a message, if one comes."""
+        if not self.line.poll(SECONDS):
+            raise TimeoutError
+        return bytes(self.line.recv_bytes(most))
 
 
 def _over(reached: socket.socket) -> Any:
@@ -90,7 +107,7 @@ def links_to(doors: Sequence[Door | None]) -> list[Any]:
     for door in doors:
         try:
             links += [] if door is None else [_reached(door)]
-        except (OSError, EOFError, AuthenticationError):
+        except FAILURES:
             break
     return links if len(links) == len(doors) else []
 

@@ -31,6 +31,7 @@ from symgd.objectives.scattered.rows_read import Facts, Stopped, Task, read
 
 LOOK_SECONDS = 0.1  # between two looks at Ctrl-C and the time limit
 MOST_LOSSES = 10  # of workers in one evaluation
+LARGE = 2**16  # bytes: a socket may not take more at once, and then nobody looks
 
 
 class Lost(Exception):
@@ -120,8 +121,11 @@ class Keepers:
         if os.getpid() != self._process:  # a fork has the same connections
             problem = "workers of a cluster keep rows for the process that read them"
             raise InputError(f"{problem}: make client and objective after a fork")
-        while not self._turn.acquire(timeout=LOOK_SECONDS):
-            if flag()[0]:
+        stop = flag()
+        while not (has_turn := self._turn.acquire(timeout=LOOK_SECONDS)) or stop[0]:
+            if stop[0]:
+                if has_turn:
+                    self._turn.release()
                 raise Stopped
         try:
             return self._sure(given)
@@ -190,7 +194,7 @@ class Keepers:
     def _asked(self, question: bytes) -> list[bytes]:
         """Return the answers of all keepers, in order."""
         try:
-            if not self._links:
+            if not self._links or len(question) > LARGE:
                 calls = [actor.passed(question) for _, actor, _ in self._kept]
                 return self._found(calls)
             for link in self._links:
@@ -272,8 +276,17 @@ class Keeper:
             given = pickle.loads(sent)
             told = [each(*given) for each in self.passes], None
         except Exception as error:
-            told = None, error
+            told = None, _that_travels(error)
         return pickle.dumps(told, 5)
+
+
+def _that_travels(error: Exception) -> Exception:
+    """Return an error that can be sent: the same, or one that says the same."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def _facts(part: Any) -> Facts:

@@ -60,9 +60,9 @@ class OneByOne:
             found: list[Any] = []
             stop = flag()
             for number, place in enumerate(used):
-                found.append(passing(number, place)(*given))
                 if stop[0]:
                     raise Stopped
+                found.append(passing(number, place)(*given))
             return found
 
         return passed

@@ -149,10 +149,7 @@ def entry(
     reached = as_integers(space[used + WATCHED : used + 8])
     columns = as_integers(space[used + 8 : used + 8 + block])
     table = as_table(space[used + 8 + block :], block)
-    # Above every sum of magnitudes of which none is above gtol, rounding included.
-    gtol = run.gtol
-    watched[0] = max(5e-324, n * gtol * (1.0 + 1e-12)) if gtol >= 0.0 else -1.0
-    watched[1], watched[2] = run.ftol, run.target
+    watched[0], watched[1], watched[2] = run.gtol, run.ftol, run.target
     watched[3] = float(run.patience) if patient else inf
     # Where no lane can converge, there is nothing to repeat.
     shortest = SHORTEST if run.gtol > 0.0 else FIXED

@@ -40,6 +40,11 @@ def square_root(x: float) -> float:
     return math.sqrt(x) if x >= 0.0 else (x if x == 0.0 or x != x else math.nan)
 
 
+def largest_size(*numbers: float) -> float:
+    """Return the largest of some magnitudes, whatever of NaN."""
+    return max(map(abs, numbers))
+
+
 def whole(x: float) -> float:
     """Return the nearest whole number, ties to even, as a float."""
     return math.copysign(round(x), x) if math.isfinite(x) else x

@@ -34,30 +34,31 @@ SHORTEST, FIXED = 64, 240  # iterations between two looks at the lanes
 
 
 @jit
-def _get(source: Any, columns: Any, varied: int, table: Any, row: int) -> None:
-    """Copy a block's columns; where all columns are the same there is only one."""
-    lanes = columns.shape[0]
-    adjacent = varied == 1 and columns[lanes - 1] - columns[0] == lanes - 1
+def _get(
+    source: Any, columns: Any, in_a_row: bool, varied: int, table: Any, row: int
+) -> None:
+    """Copy a block's columns; where all are the same, the one that is looked at."""
+    lanes = columns.shape[0] if varied != 0 else 1
+    first = varied * columns[0]
     for j in range(source.shape[0]):
-        if adjacent:
+        if in_a_row or varied == 0:
             for lane in range(lanes):
-                table[row + j, lane] = source[j, columns[0] + lane]
+                table[row + j, lane] = source[j, first + lane]
         else:
             for lane in range(lanes):
-                table[row + j, lane] = source[j, varied * columns[lane]]
+                table[row + j, lane] = source[j, columns[lane]]
 
 
 @jit
 def _put(
-    target: Any, columns: Any, alive: Any, all_alive: bool, table: Any, row: int
+    target: Any, columns: Any, in_a_row: bool, alive: Any, table: Any, row: int
 ) -> None:
-    """Copy the columns of living lanes back."""
-    lanes = columns.shape[0]
-    adjacent = all_alive and columns[lanes - 1] - columns[0] == lanes - 1
+    """Copy the columns of living lanes back; those in a row all live."""
+    lanes, first = columns.shape[0], columns[0]
     for j in range(target.shape[0]):
-        if adjacent:
+        if in_a_row:
             for lane in range(lanes):
-                target[j, columns[0] + lane] = table[row + j, lane]
+                target[j, first + lane] = table[row + j, lane]
         else:
             for lane in range(lanes):
                 if alive[lane] != 0.0:
@@ -148,10 +149,7 @@ def entry(
     reached = as_integers(space[used + WATCHED : used + 8])
     columns = as_integers(space[used + 8 : used + 8 + block])
     table = as_table(space[used + 8 + block :], block)
-    # Above every sum of magnitudes of which none is above gtol, rounding included.
-    gtol = run.gtol
-    watched[0] = max(5e-324, n * gtol * (1.0 + 1e-12)) if gtol >= 0.0 else -1.0
-    watched[1], watched[2] = run.ftol, run.target
+    watched[0], watched[1], watched[2] = run.gtol, run.ftol, run.target
     watched[3] = float(run.patience) if patient else inf
     # Where no lane can converge, there is nothing to repeat.
     shortest = SHORTEST if run.gtol > 0.0 else FIXED
@@ -164,10 +162,12 @@ def entry(
             columns[lane] = who[first + min(lane, filled - 1)]
             table[alive_row, lane] = 1.0 if lane < filled else 0.0
             table[marks_row, lane], table[marks_row + 1, lane] = inf, 0.0
-        _get(slots, columns, 1, table, 0)
-        _get(marks, columns, 1, table, marks_row)
-        _get(hyper, columns, varied_h, table, shape.hyper_row)
-        _get(parameters, columns, varied_p, table, shape.parameters_row)
+        # Lanes that repeat a descent make up for as many that are left out between.
+        in_a_row = filled == block and columns[block - 1] - columns[0] == block - 1
+        _get(slots, columns, in_a_row, 1, table, 0)
+        _get(marks, columns, in_a_row, 1, table, marks_row)
+        _get(hyper, columns, in_a_row, varied_h, table, shape.hyper_row)
+        _get(parameters, columns, in_a_row, varied_p, table, shape.parameters_row)
         running, t = filled, max(start, 0)
         steps = min(shortest, stop - t)
         while True:
@@ -189,10 +189,10 @@ def entry(
                 for lane in range(block):
                     table[j, lane] = table[end_slots + j, lane]
             steps = min(shortest, stop - t)
-        living, all_alive = table[alive_row], running == block
-        _put(slots, columns, living, all_alive, table, end_slots)
-        _put(fg, columns, living, all_alive, table, shape.end_fg)
-        _put(marks, columns, living, all_alive, table, end_marks)
+        living, in_a_row = table[alive_row], in_a_row and running == block
+        _put(slots, columns, in_a_row, living, table, end_slots)
+        _put(fg, columns, in_a_row, living, table, shape.end_fg)
+        _put(marks, columns, in_a_row, living, table, end_marks)
         for lane in range(filled):
             if living[lane] != 0.0:
                 ends[1, columns[lane]] = t

@@ -12,7 +12,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from symgd.arithmetic.primitives import choose
+from symgd.arithmetic.primitives import choose, largest_size
 from symgd.lowering.building import (
     DOUBLE,
     POINTER,
@@ -84,10 +84,10 @@ def _steps(
 ) -> Any:
     """Return one update of a register of lanes, what precedes and what follows it.
 
-    Seen is, since the last look: the smallest norm, or a sum that is not below it; a
-    sum of what is watched, finite unless one of it wasn't; the lowest value; then the
-    best value, the iterations since, and the most of them. These are straight-line
-    functions of packs, cheap alarms: whoever looks closer finds the reason or none.
+    Seen is, since the last look: the smallest norm; a sum of what is watched, finite
+    unless one of it wasn't; the lowest value; then the best value, the iterations
+    since, and the most of them. These are straight-line functions of packs, cheap
+    alarms: whoever looks closer finds the reason or none.
     """
     width, bounded, patient = sizes.width, form.bounded, form.patient
     value, gradient, watched = form.value, form.gradient, form.slots
@@ -121,25 +121,24 @@ def _steps(
     def multiplied(s: Any, vector: Any, given: Any) -> Any:
         return product(s, vector, given[0])
 
-    def largest_projected(fg: Any, s: Any, lower: Any, upper: Any) -> Any:
-        largest = 0.0
-        for k, g in enumerate(fg[1:]):
-            size = steepness(g, s[k * width], lower[k], upper[k])
-            largest = choose(size > largest, size, largest)
-        return largest
+    def projected(slopes: Any, s: Any, lower: Any, upper: Any) -> Any:
+        result: tuple[Any, ...] = ()
+        for k, g in enumerate(slopes):
+            result = (*result, steepness(g, s[k * width], lower[k], upper[k]))
+        return result
 
     def observe(fg: Any, s: Any, seen: Any, ftol: Any, lower: Any, upper: Any) -> Any:
         low, total, lowest, best, wait, longest = seen
-        f, norm = fg[0], abs(fg[1])
-        for g in fg[2:]:
-            norm = norm + abs(g)
+        f, slopes = fg[0], fg[1:]
         if gradient:
-            total = total + norm
+            for g in slopes:
+                total = total + g
         for place, number in enumerate(s):
             if place % width in watched:
                 total = total + number
         if bounded:
-            norm = largest_projected(fg, s, lower, upper)
+            slopes = projected(slopes, s, lower, upper)
+        norm = largest_size(*slopes)
         low = choose(norm < low, norm, low)
         if value:
             total = total + f
@@ -171,14 +170,14 @@ def _steps(
         state: Any, p: Any, alive: Any, now: Any, limits: Any, lower: Any, upper: Any
     ) -> Any:
         s, seen = state
-        small, ftol, target, limit = limits
+        gtol, ftol, target, limit = limits
         fg = value_and_gradient(s, (*p[:-1], now) if online else p)
         known = given_to_rule(fg, s, lower, upper)
         seen = observe(known, s, seen, ftol, lower, upper)
         low, total, lowest, best, wait, longest = seen
         for number in (*s, *known):
             total = total + number
-        goes_on = (low > small) & (abs(total) < inf) & (lowest > target)
+        goes_on = (low > gtol) & (abs(total) < inf) & (lowest > target)
         noticed = choose(goes_on & (longest < limit), 0.0, alive[0])
         return s, (best, wait, noticed), fg
 

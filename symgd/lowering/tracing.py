@@ -30,6 +30,7 @@ from symgd.lowering.building import (
     splat,
 )
 from symgd.lowering.known import unless_known
+from symgd.native import machine
 
 _IR = ir.IRBuilder
 _LOADS = ("LOAD_GLOBAL", "LOAD_NAME")
@@ -221,6 +222,29 @@ def _choose(condition: Any, yes: Any, no: Any) -> Any:
     return Value(condition.builder, select(condition.value, yes.value, no.value))
 
 
+def _largest_size(*numbers: Any) -> Value:
+    largest, *others = _alike(numbers)
+    if not others:
+        return abs(largest)
+    for other in others:
+        largest = _larger_size(largest, other)
+    return largest
+
+
+def _larger_size(a: Value, b: Value) -> Value:
+    """Return the larger magnitude, in one instruction where there is one for it."""
+    if a.lanes != 8 or not machine.has("avx512dq"):
+        a, b = abs(a), abs(b)
+        return _choose(b > a, b, a)
+    build, kind = a.builder, a.value.type
+    # Of magnitudes the larger, without its sign; in all lanes; exceptions as usual.
+    how, mask, rounding = ir.IntType(32)(0b1011), ir.IntType(8)(255), ir.IntType(32)(4)
+    given = (a.value, b.value, how, a.value, mask, rounding)
+    typed = ir.FunctionType(kind, [each.type for each in given])
+    name = "llvm.x86.avx512.mask.range.pd.512"
+    return Value(build, build.call(declared(build.module, name, typed), given))
+
+
 def _library(function: Callable[..., float], *arguments: Any) -> Any:
     """Call a function of the C library, lane by lane."""
     if not any(isinstance(argument, Value) for argument in arguments):
@@ -262,6 +286,7 @@ def _repaired(
 WRITING: dict[Any, Callable[..., Any]] = {
     primitives.fma: functools.partial(_call, "fma"),
     primitives.choose: _choose,
+    primitives.largest_size: _largest_size,
     primitives.square_root: functools.partial(_call, "sqrt"),
     primitives.whole: functools.partial(_call, "rint"),
     primitives.whole_below: functools.partial(_call, "floor"),

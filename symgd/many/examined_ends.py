@@ -148,13 +148,14 @@ def _examined(
     problem: Problem, table: Ends, which: Status, close: float | None = None
 ) -> np.ndarray:
     """Return the status of those with another one, if they are taken for converged."""
-    status = np.where(table.status == which, Status.CONVERGED, Status.MAXITER)
-    if (table.status == which).any():
-        known = {k: v for k, v in vars(table).items() if v is not None}
-        arrays = {k: np.ascontiguousarray(v) for k, v in known.items()}
-        copy = Ends(**arrays | {"status": status.astype(table.status.dtype)})
-        ends = ExaminedEnds(problem, copy)
-        ends.close = ends.close if close is None else close
-        ends.examine(np.arange(problem.count))
-        return copy.status
-    return np.full_like(status, Status.DIVERGED)
+    these = table.status == which
+    if not these.any():
+        return np.full_like(table.status, Status.DIVERGED)
+    known = {k: v for k, v in vars(table).items() if v is not None}
+    arrays = {k: np.ascontiguousarray(v) for k, v in known.items()}
+    status = np.where(these, Status.CONVERGED, Status.MAXITER)
+    copy = Ends(**arrays | {"status": status.astype(table.status.dtype)})
+    ends = ExaminedEnds(problem, copy)
+    ends.close = ends.close if close is None else close
+    ends.examine(np.arange(problem.count))
+    return copy.status

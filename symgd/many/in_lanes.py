@@ -33,7 +33,7 @@ PIECES = 4  # for each thread in a round
 ROUND_SECONDS = 0.05  # between two looks at the clock
 # For so many slots of a descent, so many registers of lanes side by side, and 1 for
 # more: of AVX-512, which has 32 registers, and of its predecessors with 16.
-REGISTERS = {8: ((3, 7), (9, 5)), 4: ((9, 3),), 2: ((9, 3),)}
+REGISTERS = {8: ((2, 6), (4, 4), (9, 2)), 4: ((9, 3),), 2: ((9, 3),)}
 
 
 class _Lanes:
@@ -119,7 +119,7 @@ class _Lanes:
             jac=self.fg[1:].T,
             status=status,
             nit=np.maximum(nit, 0),
-            nfev=np.where(updates < 0, 0, 1 + updates * each),
+            nfev=np.maximum(1 + updates * each, 0),
         )
 
 
@@ -137,7 +137,6 @@ def _form(
     settings, slots = problem.settings, len(first.slots)
     width = machine.register_width()
     registers = next((r for most, r in REGISTERS[width] if slots <= most), 1)
-    registers = max(1, registers - any(varied))  # constants take their share
     patient, targeted = settings.patience > 0, settings.target > -math.inf
     return width, registers, first.bounded, patient, targeted, varied
 

@@ -143,8 +143,12 @@ def machine() -> tuple[str, ...]:
 
 def register_width() -> int:
     """Return how many float64 a SIMD register holds."""
-    features = processor()[1].split(",")
-    return 8 if "+avx512f" in features else 4 if "+avx" in features else 2
+    return 8 if has("avx512f") else 4 if has("avx") else 2
+
+
+def has(feature: str) -> bool:
+    """Return whether the processor that code is made for has some instructions."""
+    return f"+{feature}" in processor()[1].split(",")
 
 
 def processor() -> tuple[str, str]:
@@ -157,19 +161,30 @@ def processor() -> tuple[str, str]:
     """
     import llvmlite.binding as llvm
 
+    own = _asked_once(llvm.get_host_cpu_name)
     name = os.environ.get("NUMBA_CPU_NAME")
     features = os.environ.get("NUMBA_CPU_FEATURES")
     if features and not _FEATURES.fullmatch(features):
         problem = "names processor features, each with + or -, such as +avx2,-avx512f"
         raise InputError(f"NUMBA_CPU_FEATURES {problem}; not {features!r}")
-    if name not in (None, "generic", llvm.get_host_cpu_name()) and not _is_known(name):
+    if name not in (None, "generic", own) and not _is_known(name):
         problem = f"NUMBA_CPU_NAME is {name!r}, for which no code can be made here"
         raise InputError(f"{problem}: name a processor that LLVM knows, or 'generic'")
     if features is None and name is not None and name.lower() == "generic":
         features = ""
     if features is None:
-        features = _own_features()
-    return llvm.get_host_cpu_name() if name is None else name, features
+        has_avx = os.environ.get("NUMBA_ENABLE_AVX", "").strip() != "0"
+        features = _own_features(llvm.get_host_cpu_features, has_avx)
+    return own if name is None else name, features
+
+
+@functools.cache
+def _asked_once(ask: Callable[[], str]) -> str:
+    """Return what LLVM says when it is asked for the first time.
+
+    It looks the processor up each time, which takes a good part of a short call.
+    """
+    return ask()
 
 
 @functools.cache
@@ -185,16 +200,14 @@ def _is_known(name: str | None) -> bool:
     return tried.returncode == 0 or b"begun" not in tried.stdout
 
 
-def _own_features() -> str:
-    import llvmlite.binding as llvm
-
+@functools.cache
+def _own_features(ask: Callable[[], Any], has_avx: bool) -> str:
     try:
-        features = llvm.get_host_cpu_features()
+        features = ask()
     except RuntimeError:  # LLVM can't tell on this system
         return ""
-    if os.environ.get("NUMBA_ENABLE_AVX", "").strip() == "0":
-        for name in features:
-            features[name] = features[name] and not name.startswith("avx")
+    for name in features:
+        features[name] &= has_avx or not name.startswith("avx")
     return features.flatten()
 
 

@@ -108,6 +108,20 @@ def test_results_do_not_depend_on_workers_or_company():
     assert one.x[::3].tobytes() == some.x.tobytes()
 
 
+@pytest.mark.parametrize("count", [192, 224, 240])
+def test_a_descent_that_ends_early_leaves_the_others_their_places(count):
+    # A whole number of blocks. Later the last one has a gap and, at its end, a lane
+    # that repeats another one.
+    starts = np.random.default_rng(3).uniform(-1, 1, size=(count, 2))
+    starts[-3] = 1.0
+    options = {"method": "gd", "step_size": 1e-5, "maxiter": 1100}
+    results = minimize_many(ROSENBROCK, starts, **options)
+    assert results.nit[-4:].tolist() == [1100, 0, 1100, 1100]
+    for which in (-1, -2, -4):
+        alone = minimize(ROSENBROCK, starts[which], **options)
+        assert results.x[which].tobytes() == alone.x.tobytes()
+
+
 def test_every_lane_has_its_own_numbers():
     objective = Objective("a*(x - b)**2", parameters={"a": 1, "b": 0})
     steps, b = np.linspace(0.01, 0.4, 30), np.linspace(-3, 3, 30)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import sympy as sp
 
 from symgd.fitting import shares
 from symgd.fitting.losses import NAMED
 from symgd.fitting.regression import Regression
 from symgd.fitting.spectrum import has_wave
+from symgd.native.quadratic import EPSILON
 
 ROUNDING = 1e7  # of the size that rounding the target makes: no more can be told
 SURE = 0.5  # of a constant's squares: a curve that is better by any loss
-TINY, EPSILON = 1e-300, 2.0**-52
+TINY = 1e-300
 FEW = 8  # residuals, too few to have a structure
 BUMPS = 3, 5, 9, 17, 33  # rows
 OUTLYING, SURELY = 3.0, 5.0  # times the noise, a row; of a sum's, neighbours
@@ -34,8 +36,8 @@ def is_met(regression: Regression, x: np.ndarray, fun: float) -> bool:
         return regression.squares_left(x) <= ROUNDING * EPSILON**2 * target
     if not attains_zero(regression):
         return fun == 0.0
-    rows, largest = regression.extent.rows, regression.extent.largest
-    return fun <= EPSILON * rows * max(1.0, largest)  # a sum of differences
+    largest = max(1.0, regression.extent.largest)
+    return fun <= EPSILON * regression.weighing * largest  # a sum of differences
 
 
 def is_flat(regression: Regression) -> bool:
@@ -70,6 +72,20 @@ def beside_a_constant(regression: Regression, x: np.ndarray, fun: float) -> floa
     if regression.loss.name == "custom" and regression.loss.pairs:
         return SURE if fun < regression.sum_of_a_constant else 1.0  # it has no 0
     return fun / max(regression.sum_of_a_constant, TINY)
+
+
+def leaves_less(regression: Regression, fun: float, share: float) -> bool:
+    """Return whether a sum is less than a share of a constant's, as two rows tell.
+
+    One of them at least is half of their distance from any constant.
+    """
+    formulas = regression.formulas
+    plain = formulas.sigma is formulas.weight is sp.S.One and regression.loss.squares
+    if not plain or regression.scattered:
+        return False
+    target = regression.target
+    apart = float(target[0] - target[-1])
+    return fun < share * apart * apart / 4.0
 
 
 @np.errstate(over="ignore")  # it may be infinitely worse

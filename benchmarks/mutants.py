@@ -28,7 +28,10 @@ HEAVY = ("numba", "sympy", "scipy.optimize", "pandas")
 SUMS = "symgd/objectives/scattered"
 ENDS = ("tests/kernels/test_ends_of_iterations.py",)
 FAR = tuple(f"tests/objectives/test_{n}.py" for n in ("scattered", "far_batches"))
-RULES = tuple(f"tests/rules/test_{n}.py" for n in ("rule", "evaluations", "reductions"))
+RULES = tuple(
+    f"tests/rules/test_{name}.py"
+    for name in ("rule", "reductions", "evaluations", "noise", "of_arrays")
+)
 TARGETS: dict[str, dict[str, tuple[str, ...]]] = {
     "rules": {
         f"symgd/rules/{name}.py": RULES
@@ -64,14 +67,17 @@ def changes(tree: ast.Module, names: frozenset[str]) -> Iterator[tuple[int, str]
     """
     own = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
     roots = [n for n in own if n.name in names] if names else [tree]
+    says_types = {id(part) for n in ast.walk(tree) for part in _types_of(n)}
     for root in roots:
         for node in ast.walk(root):
-            if not _is_annotation(node):
+            if id(node) not in says_types:
                 yield from _changed(node)
 
 
-def _is_annotation(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and not isinstance(node.value, (int, float))
+def _types_of(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what is in the annotations of a node: nobody runs it."""
+    for part in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+        yield from () if part is None else ast.walk(part)
 
 
 def _changed(node: ast.AST) -> Iterator[tuple[int, str]]:
@@ -147,8 +153,8 @@ def is_seen(copy: Path, tests: tuple[str, ...], store: Path) -> bool:
 
 
 def _with_store(usual: Any, store: Path) -> Any:
-    def made(*given: Any, prefix: str | None = None, **more: Any) -> str:
-        folder: str = usual(*given, prefix=prefix, **more)
+    def made(suffix: Any = None, prefix: Any = None, dir: Any = None) -> str:
+        folder: str = usual(suffix, prefix, dir)
         if prefix == "symgd-tests-":
             shutil.rmtree(folder)
             os.symlink(store, folder)

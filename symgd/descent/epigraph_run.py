@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from symgd.descent.ends import Ending
+from symgd.descent.falling_on import falls_on
 from symgd.descent.kinks.at_end import Kink, kink_at
 from symgd.descent.run import NO_END, NOISE, floats, projected_norm
 from symgd.descent.solver_run import SolverRun
@@ -177,7 +178,7 @@ class KinkedRun(SolverRun):
         else:
             kink = kink_at(self)
             self.record.evaluations += kink.evaluations
-            if not kink.is_minimum or self._falls_on(kink.surfaces):
+            if not kink.is_minimum or falls_on(self, kink.surfaces):
                 return False
             self.kink = kink._replace(pieces=pieces)
         self.ending, self.proved = Ending(layout.EXACT), found

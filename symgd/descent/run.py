@@ -42,6 +42,7 @@ MEMORY = 2**24  # numbers recorded in one slice at most
 NO_END = 2**62  # of iterations
 FARTHEST = 2**53  # iterations that a run can have come
 NOISE = 4e-15  # a part of f that can't be measured
+BEYOND_MEASURE = 1e3 * NOISE  # likewise, where it may have lost digits on the way
 TIGHTER = 1e-3  # of the norm, asked for where more is left to gain
 SETTLED = 1e-3  # of the norm at the start
 CALMED = 1e-2  # likewise, where curvatures aren't known

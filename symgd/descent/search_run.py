@@ -6,7 +6,7 @@ import functools
 import math
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from symgd.descent.ends import (
     AT_ROUNDING,
@@ -15,19 +15,33 @@ from symgd.descent.ends import (
     Ending,
     examined,
     is_left_for_ever,
-    is_level,
     promised_by_products,
     rises_around,
     sizes_of,
     turns,
     unless_least,
 )
+from symgd.descent.falling_on import (
+    SMOOTH,
+    falls_on,
+    is_lost,
+    lower_on_the_way,
+    ran_away,
+)
+from symgd.descent.lower_points import (
+    FELT,
+    LOST,
+    LowerPoint,
+    at_other_sizes,
+    beside_bounds,
+    on_bounds,
+)
+from symgd.descent.rays import has_fallen_to_a_plateau, is_the_same_on_its_ray
 from symgd.descent.run import (
+    BEYOND_MEASURE,
     NO_END,
-    NOISE,
     TIGHTER,
     Run,
-    all_finite,
     floats,
     gradient_told,
     is_held,
@@ -41,32 +55,15 @@ from symgd.native import records as layout
 from symgd.native.machine import address
 from symgd.native.status import RUNNING, Status
 from symgd.objectives.objective import Objective
-from symgd.objectives.points import Bounds, beside_a_wall
+from symgd.objectives.points import Bounds
 
 if TYPE_CHECKING:
-    from symgd.descent.kinks.at_end import Evaluated, Kink
+    from symgd.descent.kinks.at_end import Kink
     from symgd.descent.kinks.surfaces import Surface
 
 MOST_ESCAPES = 50  # from ends that are no minima
-BEYOND_MEASURE = 1e3 * NOISE  # of f, which may have lost digits on the way
 SPENT = 5e-32  # of what f fell: squares of roundings
-RAN_AWAY = 1e6  # times as far as it began
-SIZES = tuple(10.0**k for k in range(-12, 7))  # times x: where f may be the same
-PARTS = (0.5, 0.9, 1.0, 1.1, 2.0)  # likewise, of how far along the ray it began
-ALIKE = tuple(1.0 + k * 2.0**-40 for k in (-4, -3, -2, -1, 1, 2, 3, 4))  # by rounding
-BESIDE, VISIBLE = 0.03, 1e-6  # the ray, in parts of x, and by what part of its fall f
-NEARER = 1e-100, 1e-10, 1e-3, 1e3, 0.0  # times a coordinate
-TINY = 1e-6  # of its unit: a coordinate that may be of any size
-AT_BOUND = 1e-15  # of x, or of how far it has come: from a bound
-FELT = 3e-6  # of f: what a slope changes it by, where a step may still lower it
-SMOOTH = 1e-2  # at a minimum, the gradient changes f by no more of it on the way to 0
-
-
 ENDS = Status.CONVERGED, Status.STALLED, Status.ABNORMAL, Status.STATIONARY
-LOST = Status.ABNORMAL, Status.STATIONARY
-LowerPoint: TypeAlias = (
-    "tuple[float, array[float], array[float] | None]"  # f, x, slopes
-)
 
 
 class SearchRun(Run):
@@ -141,13 +138,13 @@ class SearchRun(Run):
     def judged(self, status: int) -> int:
         """Say how a run has ended, by what the end is; RUNNING if it is to go on."""
         lost = self.bounded and status == Status.ABNORMAL
-        if lost and self._leaves_for(self._beside_bounds()):
+        if lost and self._leaves_for(beside_bounds(self)):
             return self._goes_on(self.settings.gtol)
         status = self._by_what_it_is(status)
         if not self.bounded or status not in ENDS:
             return status
-        if (lower := self._on_bounds(status)) is None and status in LOST:
-            lower = self._beside_bounds()
+        if (lower := on_bounds(self, status)) is None and status in LOST:
+            lower = beside_bounds(self)
         if self._leaves_for(lower):
             return self._goes_on(self.settings.gtol)
         return status if lower is None or status in LOST else int(Status.ABNORMAL)
@@ -166,7 +163,7 @@ class SearchRun(Run):
         end = examined(self, close)
         seen = BEYOND_MEASURE * (abs(self.fun) + max(0.0, self.first - self.fun))
         spent = not end.promised > seen
-        if end.verdict == layout.FLAT and spent and self._is_a_ratio():
+        if end.verdict == layout.FLAT and spent and is_the_same_on_its_ray(self):
             end = end._replace(verdict=layout.EXACT)
         self.ending = end
         self.record.evaluations += end.evaluations
@@ -181,139 +178,10 @@ class SearchRun(Run):
             return self._converged(end)
         return self._out_of_steps(status, end)
 
-    def _on_bounds(self, status: int) -> LowerPoint | None:
-        """Return the point on bounds that are as near as rounding, if f is lower there.
-
-        Where its slope is infinite, f falls by much on the last bit of the way. What is
-        lost beside them needn't be higher.
-        """
-        there, each = self.x, zip(self.x, self.lower, self.upper, strict=True)
-        for k, (x, low, high) in enumerate(each):
-            width = min(1.0, high - low) if status in LOST else 0.0
-            size = max(abs(x), abs(x - self.origin[k]), width) if self.origin else 0.0
-            near = AT_BOUND * size
-            if 0.0 < x - low <= near:
-                there[k] = low
-            elif 0.0 < high - x <= near:
-                there[k] = high
-        return self._if_lower(there, status in LOST)
-
-    def _beside_bounds(self) -> LowerPoint | None:
-        """Return a point off bounds at which f falls steeply, if it is lower there.
-
-        So near to them no step has a length.
-        """
-        slopes = floats(self.n)
-        sides = zip(self.x, self.gradient, self.lower, self.upper, strict=True)
-        for k, (x, slope, low, high) in enumerate(sides):
-            wall = low if slope < 0.0 else high
-            if slope and abs(x - wall) <= AT_BOUND * max(abs(x), min(1.0, high - low)):
-                slopes[k] = math.copysign(math.inf, slope)
-        return self._if_lower(beside_a_wall(self.x, slopes, self.bounds))
-
-    def _at_other_sizes(self) -> LowerPoint | None:
-        """Return a point where f is lower as a coordinate is much nearer to 0, or at 0.
-
-        A power's slope is infinite there, and as steep at any size.
-        """
-        units = self._sizes
-        for k, (x, unit) in enumerate(zip(self.x, units, strict=True)):
-            for size in NEARER if 0.0 < abs(x) < TINY * unit else ():
-                there = self.x
-                there[k] = min(max(x * size, self.lower[k]), self.upper[k])
-                lower = self._if_lower(there)
-                if lower and lower[0] < self.fun - FELT * (self.first - self.fun):
-                    return lower
-        return None
-
-    def _if_lower(
-        self, there: array[float], or_equal: bool = False
-    ) -> LowerPoint | None:
-        """Return f, a point, and slopes if they are numbers; None if f isn't lower."""
-        if there == self.x:
-            return None
-        f, slopes = self._known_at(there)
-        lower = f < self.fun - NOISE * abs(self.fun)
-        if not (lower or (or_equal and f == self.fun)):
-            return None
-        ends = zip(there, slopes, self.lower, self.upper, strict=True)
-        usable = all(math.isfinite(end[1]) or is_held(*end) for end in ends)
-        return f, there, slopes if usable else None
-
-    def _known_at(self, there: array[float]) -> tuple[float, array[float]]:
-        """Return value and slopes at a point, which may be limits."""
-        slopes = floats(self.n)
-        kernel = self.objective.kernel("evaluation")
-        f = float(kernel(*map(address, (there, self.parameters, slopes))))
-        self.record.evaluations += 1
-        if self.objective.arrays is None and not all_finite(array("d", [f, *slopes])):
-            import numpy as np
-
-            from symgd.objectives.beyond_float64 import mended
-
-            numbers = np.array(there), f, np.asarray(slopes)
-            f = mended(self.objective, "evaluation", *numbers)
-        return f, slopes
-
-    def _is_a_ratio(self) -> bool:
-        """Return whether f is the same along the ray through the point, and not beside.
-
-        Rayleigh's quotient and Sharpe's ratio depend on directions only, and so does
-        where ``sqrt(x**2 + y**2) - x`` is least, whose rounding grows with x. Beside
-        that ray they fall along it, by ever less: that is no tail. On a
-        plateau f is the same beside the ray, too; in a tail it is higher where the run
-        began.
-        """
-        x, fallen = self.x, self.first - self.fun
-        square = sum(each * each for each in x)
-        if self.n == 1 or not (fallen > BEYOND_MEASURE * abs(self.fun) and square):
-            return False
-        nearby = (self._value_at(array("d", (size * e for e in x))) for size in ALIKE)
-        rounding = max(abs(value - self.fun) for value in nearby)
-        noise = max(NOISE * (abs(self.fun) + fallen), 4.0 * rounding)
-        origin = self.origin or self.far_origin or x
-        begun = sum(a * b for a, b in zip(x, origin, strict=True)) / square
-        sizes = (*SIZES, *(part * begun for part in PARTS), (1.0 + begun) / 2.0)
-        for size in () if self._is_0_on_a_ray() else (s for s in sizes if s > 0.0):
-            change = self._value_at(array("d", (size * e for e in x))) - self.fun
-            if not abs(change) <= noise * max(1.0, size):
-                return False
-        largest = max(map(abs, x))
-        for k in range(self.n):
-            beside = array("d", x)
-            beside[k] += BESIDE * largest
-            if self._value_at(beside) > self.fun + VISIBLE * fallen:
-                return True
-        return False
-
-    def _is_0_on_a_ray(self) -> bool:
-        """Return whether f, which is 0 but for rounding, is so along the ray, too."""
-        from symgd.calculus.homogeneous import degree
-        from symgd.language.formula import symbol
-
-        objective, fallen = self.objective, self.first - self.fun
-        if objective.arrays is not None or abs(self.fun) > BEYOND_MEASURE * fallen:
-            return False
-        known = degree(objective.expression, set(map(symbol, objective.space)))
-        return known is not None and bool(known > 0)
-
-    def _is_on_plateau(self) -> bool:
-        """Return whether f, which has fallen, is exactly the same all around."""
-        if not self.first > self.fun or not self.origin:
-            return False
-        return is_level(self.fun, self.x, self._sizes, self._value_at)
-
-    def _value_at(self, x: array[float]) -> float:
-        """Return f at a point; NaN out of bounds."""
-        for low, each, high in zip(self.lower, x, self.upper, strict=True):
-            if not low <= each <= high:
-                return math.nan
-        slope, kernel = floats(self.n), self.objective.kernel("evaluation")
-        return float(kernel(*map(address, (x, self.parameters, slope))))
-
     def _of_exact(self, end: Ending) -> int:
         """Return how a run has ended that has nothing to gain close by."""
-        if self.norm == 0.0 and self.objective.is_smooth and self._is_on_plateau():
+        still = self.norm == 0.0 and self.objective.is_smooth
+        if still and has_fallen_to_a_plateau(self):
             return self._in_tail(end)
         return self._unless_it_falls_on(Status.CONVERGED, end)
 
@@ -321,10 +189,11 @@ class SearchRun(Run):
         """Return a status, unless f, of many variables, falls for ever from 0."""
         from symgd.descent.falls import falls_outward
 
-        kernel, parameters, point, sides = self._around()
+        kernel, parameters, point, sides = self.around()
         around = kernel, parameters, point, sides, self.first - self.fun
-        tail = not self.origin and falls_outward(*around)
-        return self._in_tail(end) if tail and not self._is_a_ratio() else int(status)
+        if self.origin or not falls_outward(*around) or is_the_same_on_its_ray(self):
+            return int(status)
+        return self._in_tail(end)
 
     def _unless_it_falls_on(
         self, status: Status, end: Ending, surfaces: Sequence[Surface] = ()
@@ -336,90 +205,30 @@ class SearchRun(Run):
             return self._in_tail(end)
         if not self.origin:
             return self._unless_it_falls_outward(status, end)
-        if self.objective.is_smooth and not self._ran_away:
+        if self.objective.is_smooth and not ran_away(self):
             return int(status)
-        if self._ran_away and self._is_a_ratio():
+        if ran_away(self) and is_the_same_on_its_ray(self):
             return int(status)
-        lower = self._lower_on_the_way() if self._ran_away else None
+        lower = lower_on_the_way(self) if ran_away(self) else None
         if lower is not None and self._leaves(*lower):
             return self._goes_on(self.settings.gtol)
-        falls = lower is not None or self._falls_on(surfaces) or self._is_lost(end)
+        falls = lower is not None or falls_on(self, surfaces) or is_lost(self, end)
         # Beside a level ray f falls along it, in digits that float64 doesn't have.
-        if falls and (lower is not None or not self._is_a_ratio()):
+        if falls and (lower is not None or not is_the_same_on_its_ray(self)):
             return self._in_tail(end)
         return int(status)
-
-    def _is_lost(self, end: Ending) -> bool:
-        """Return whether it ran away to where f, as steep as it was, has no digits.
-
-        At a kink nothing is promised by a step.
-        """
-        if self.kink is not None:
-            return False
-        fallen = self.first - self.fun
-        return self._ran_away and end.promised > SMOOTH * fallen
-
-    @property
-    def _ran_away(self) -> bool:
-        """Whether it is so far from where it began that f may fall without bound."""
-        began = max(map(abs, self.origin)) or 1.0
-        return max(map(abs, self.x)) > RAN_AWAY * began
-
-    def _lower_on_the_way(self) -> Evaluated | None:
-        """Return a point farther on where f is visibly lower."""
-        from symgd.descent.falls import lower_on
-
-        way = [a - b for a, b in zip(self.x, self.origin, strict=True)]
-        kernel, sides = self.objective.kernel("evaluation"), (self.lower, self.upper)
-        return lower_on(kernel, self.parameters, (self.x, self.fun), sides, way)
 
     def _in_tail(self, end: Ending) -> int:
         self.kink, self.ending = None, end._replace(verdict=layout.FLAT)
         return int(Status.STATIONARY)
 
-    def _falls_on(self, surfaces: Sequence[Surface] = ()) -> bool:
-        """Return whether f falls for ever, by ever less, also along some kinks."""
-        from symgd.descent.falls import falls_for_ever
-        from symgd.descent.kinks.surfaces import along
-
-        way = [a - b for a, b in zip(self.x, self.origin, strict=True)]
-        sizes = self._sizes
-        ways = [way, *along(surfaces, sizes)] if surfaces else [way]
-        kernel, parameters, point, sides = self._around()
-        fallen = self.first - self.fun
-        return falls_for_ever(
-            kernel, parameters, point, sides, sizes, ways, fallen
-        ) or self._falls_unseen(way, surfaces)
-
-    def _falls_unseen(self, way: Sequence[float], surfaces: Sequence[Surface]) -> bool:
-        """Return whether f falls for ever, by less than float64 shows."""
-        from symgd.descent.falls import may_fall
-        from symgd.descent.kinks.surfaces import surfaces_near
-        from symgd.descent.many_digits import ManyDigits
-        from symgd.descent.recession import falls_along_bent_kinks, falls_in_all_digits
-
-        if self.objective.arrays is not None:
-            return False
-        sizes, fallen = self._sizes, self.first - self.fun
-        kernel, parameters, point, sides = self._around()
-        surfaces = surfaces or surfaces_near(self.objective, self.x, sizes)
-        kinks = [surface.expression for surface in surfaces]
-        seen = ManyDigits(self.objective, self.x, sizes, fallen + abs(self.fun))
-
-        def may(way: array[float]) -> bool:
-            return may_fall(kernel, parameters, point, sides, way, fallen)
-
-        if falls_in_all_digits(seen, sides, kinks, way, may):
-            return True
-        return falls_along_bent_kinks(seen, sides, kinks)
-
     @property
-    def _sizes(self) -> Sequence[float]:
+    def sizes(self) -> Sequence[float]:
         """How large coordinates are, or were taken for where a kink was found."""
         known = self.kink is not None and self.kink.units
         return known or sizes_of(self.x, self.origin)
 
-    def _around(self) -> tuple[Any, ...]:
+    def around(self) -> tuple[Any, ...]:
         """Return what evaluates f near the end: with the point, and the bounds."""
         kernel = self.objective.kernel("evaluation")
         point = self.x, self.fun, self.gradient
@@ -502,7 +311,7 @@ class SearchRun(Run):
             # The search came back to beside it, where f is the same to rounding.
             self.kink = kink = kink_at(self)
             self.record.evaluations += kink.evaluations
-        if kink.is_minimum and (lower := self._at_other_sizes()) is not None:
+        if kink.is_minimum and (lower := at_other_sizes(self)) is not None:
             if self._leaves_for(lower):
                 return self._goes_on(self.settings.gtol)
             self.kink = None
@@ -596,7 +405,7 @@ class SearchRun(Run):
         """Whether its slope, as far as coordinates are large, is much of f."""
         sides = zip(self.x, self.gradient, self.lower, self.upper, strict=True)
         slopes = [0.0 if is_held(*each) else abs(each[1]) for each in sides]
-        felt = sum(map(math.prod, zip(slopes, self._sizes, strict=True)))
+        felt = sum(map(math.prod, zip(slopes, self.sizes, strict=True)))
         scale = max(abs(self.fun), self.first - self.fun)
         return self.norm > self.settings.gtol and felt > FELT * scale
 

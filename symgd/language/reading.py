@@ -276,7 +276,9 @@ class Reader:
         divisor = self._value(node)
         if not is_plain(divisor) and divisor.is_zero:
             raise self._error(node, "division by zero")
-        return self._power(node, divisor, sp.Integer(-1))
+        shown = self._source(node)
+        told = f"1/{shown}" if isinstance(node, ast.Constant) else f"1/({shown})"
+        return self._power(node, divisor, sp.Integer(-1), told)
 
     def _read_IfExp(self, node: ast.IfExp) -> sp.Expr:
         branches: list[tuple[Any, Any]] = []
@@ -545,7 +547,9 @@ class Reader:
             )
         return op(*parts)
 
-    def _power(self, node: ast.expr, base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
+    def _power(
+        self, node: ast.expr, base: sp.Expr, exponent: sp.Expr, told: str = ""
+    ) -> sp.Expr:
         """Raise to a power once it is known that no number in it can explode."""
         if exponent.is_Float and float(2 * exponent).is_integer():
             exponent = sp.Rational(exponent)  # x**0.5 is sqrt(x), x**2.0 is x**2
@@ -574,6 +578,7 @@ class Reader:
             lambda: math.pow(number, float(exponent)),
             lambda: power(base, exponent),
             nonzero=not (constant.is_zero or constant.has(sp.Float)),
+            told=told,
         )
 
     def _apply(self, node: ast.expr, name: str, arguments: list[sp.Expr]) -> sp.Expr:
@@ -616,7 +621,12 @@ class Reader:
             raise self._error(node, "the constant is too large, or has too many digits")
 
     def _sized(
-        self, node: ast.expr, approximate: Any, build: Any, nonzero: bool = False
+        self,
+        node: ast.expr,
+        approximate: Any,
+        build: Any,
+        nonzero: bool = False,
+        told: str = "",
     ) -> Any:
         """Build a constant if, computed in floats first, it is a finite real number."""
         try:
@@ -625,7 +635,7 @@ class Reader:
             number = math.inf
         except (ValueError, ArithmeticError, TypeError):
             number = math.nan
-        place = self._source(node)
+        place = told or self._source(node)
         if number != number or isinstance(number, complex):
             raise self._error(node, f"{shortened(place)} is not a real number")
         if math.isinf(number):

@@ -224,6 +224,8 @@ def test_sympy_expressions_pass_the_same_list():
         (sp.Symbol("x") + sp.Symbol("x", positive=True), "two different symbols"),
         ("binomial(10**9, k)", "has a factor that is too large for float64"),
         (sp.Integer(10) ** 400 * sp.Symbol("x"), "too large for float64"),
+        ("x/1e-320", "1/1e-320 is too large for float64"),
+        ("x/(1e-320*y)", r"1/\(1e-320\*y\) is too large for float64"),
         ([1, 2], "text or a SymPy expression, not list"),
         (None, "not NoneType"),
         (True, "not bool"),

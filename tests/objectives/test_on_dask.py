@@ -1,7 +1,9 @@
 """Rows that the workers of a cluster keep, also where one is killed."""
 
+import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import dask.array as da
 import dask.dataframe as dd
@@ -13,6 +15,8 @@ import pytest
 import symgd
 from symgd.errors import InputError
 from symgd.native.status import Status
+from symgd.objectives.scattered import on_dask
+from symgd.objectives.scattered.partitions import partitioned
 from tests.clusters import cluster_of
 
 LOGISTIC = (
@@ -80,7 +84,46 @@ def test_bits_are_those_of_one_worker_and_of_three():
     assert_same(*batches)
 
 
-def test_a_worker_that_is_killed_loses_nothing(client):
+def test_calls_of_actors_have_the_same_bits(client, monkeypatch):
+    objective = symgd.Objective(LOGISTIC, data=blocks())
+    linked = symgd.minimize(objective)
+    monkeypatch.setattr(on_dask, "MOST", 0)
+    assert_same(symgd.minimize(symgd.Objective(LOGISTIC, data=blocks())), linked)
+
+
+def test_what_a_worker_raises_is_raised_here(client):
+    keepers = partitioned(blocks()).passes(["A", "y"], Refusing())
+    with pytest.raises(ZeroDivisionError):
+        keepers()
+    with pytest.raises(RuntimeError, match="no loss of a worker"):
+        keepers(RuntimeError("no loss of a worker"))
+    assert keepers(3) == [3] * (ROWS // CHUNK)
+    assert len(keepers._links) == 2
+
+
+def test_threads_at_once_have_their_own_answers(client):
+    objective = symgd.Objective(LOGISTIC, data=blocks())
+    points = np.random.default_rng(5).standard_normal((64, 3))
+    alone = [objective.value_and_grad(x) for x in points]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(objective.value_and_grad, points))
+    for (f, g), (value, slopes) in zip(together, alone, strict=True):
+        assert f == value
+        assert g.tobytes() == slopes.tobytes()
+
+
+def test_a_fork_asks_nobody(client, monkeypatch):
+    objective = symgd.Objective(LOGISTIC, data=blocks())
+    objective.value(AT)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(InputError, match="after a fork"):
+        objective.value(AT)
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_worker_that_is_killed_loses_nothing(client, linked, monkeypatch):
+    if not linked:
+        monkeypatch.setattr(on_dask, "MOST", 0)
     objective = symgd.Objective(LOGISTIC, data=blocks())
     how = {"method": "gd", "step_size": 1e-5, "maxiter": 150}
     whole = symgd.minimize(objective, **how)
@@ -132,7 +175,21 @@ def test_an_executor_that_keeps_nothing_is_refused(tmp_path):
         symgd.Objective(LOGISTIC, data=files(tmp_path), executor=object())
 
 
-def _dies():
-    import os
+class Refusing:
+    """Raises what it is given, or for want of it."""
 
+    bytes_of_row = 0
+
+    def begun(self, columns, threads, number):
+        def passed(*given):
+            if not given:
+                raise ZeroDivisionError
+            if isinstance(given[0], Exception):
+                raise given[0]
+            return given[0]
+
+        return passed
+
+
+def _dies():
     os._exit(1)

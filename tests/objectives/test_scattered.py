@@ -32,6 +32,16 @@ def files(tmp_path):
 SAME = {
     "a sum and a regulariser": "sum((y[i] - sum(A[i, j]*w[j] for j in range(d)))**2"
     " for i in range(n))/n + 0.1*sum(w[j]**2 for j in range(d))",
+    "an array beside them": "sum((y[i] - sum(A[i, j]*b[j]*w[j] for j in range(d)))**2"
+    " for i in range(n)) + sum(b[j]*w[j]**4 for j in range(d))",
+    "sums that are made here": "sum((y[i] - sum(A[i, j]*w[j] for j in range(d)))**2"
+    " for i in range(n)) + sum(w[j]**2*w[0] for j in range(d))"
+    " + sum(exp(w[j])*w[j - 1] for j in range(1, d))",
+    "products of both": "sum((y[i] - sum(A[i, j]*w[j] for j in range(d)))**2"
+    " for i in range(n))*sum(w[j]*w[0]**3 for j in range(d)) + sum(A[i, 0]*exp(w[1])"
+    " for i in range(n))*prod(w[j] - w[0]*w[1] + 2 for j in range(d))",
+    "a maximum of sums": "max(sum(w[j]**2*w[2] for j in range(d)), w[0]"
+    "*sum((y[i] - sum(A[i, j]*w[j] for j in range(d)))**2 for i in range(n)))",
     "whole arrays": "norm(A @ w - y)**2",
     "a function of several sums": "sqrt(sum((y[i] - w[0])**2 for i in range(n)))"
     "*sum(exp(w[1]*A[i, 0]) for i in range(n)) + w[2]**2*sum(y[i] for i in range(n))",
@@ -45,10 +55,12 @@ SAME = {
 @pytest.mark.parametrize("case", SAME)
 def test_value_gradient_and_hessian_are_those_of_one_place(files, case):
     used = {name: DATA[name] for name in ("A", "y")}
+    beside = {"b": np.array([1.0, 2.0, -3.0])} if "b[j]" in SAME[case] else {}
     given = {"parameters": {"c": 2.0}} if case == "a parameter" else {}
     given |= {} if "@" in SAME[case] or "d)" in SAME[case] else {"sizes": {"w": 3}}
     far, here = (
-        symgd.Objective(SAME[case], data=data, **given) for data in (files(used), used)
+        symgd.Objective(SAME[case], data=data | beside, **given)
+        for data in (files(used), used)
     )
     x, v = np.array([0.3, -0.2, 0.5]), np.array([1.0, 2.0, -1.0])
     for of_far, of_here in (

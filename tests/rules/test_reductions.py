@@ -242,3 +242,34 @@ def test_online_in_lanes_as_alone():
 def test_what_an_online_objective_can_not_do(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("update", "shown"),
+    [
+        ("norm(g)", r"\left\lVert g\right\rVert"),
+        ("dot(g, x)", r"\left\langle g, x\right\rangle"),
+        ("mean(g)", r"\operatorname{mean}\left(g\right)"),
+        ("array_norm(g)", r"\left\lVert g\right\rVert_{\mathrm{array}}"),
+        ("array_dot(g, x)", r"\left\langle g, x\right\rangle_{\mathrm{array}}"),
+        ("array_mean(g)", r"\operatorname{mean}\left(g\right)_{\mathrm{array}}"),
+        ("hvp(g)", r"\left(H \cdot \left(g\right)\right)"),
+    ],
+)
+def test_formulas_of_papers_and_their_powers(update, shown):
+    once = Rule("r", f"x = x*{update}")._repr_latex_()
+    assert shown in once
+    assert shown + "^" not in once
+    assert shown + "^{3}" in Rule("r", f"x = x*{update}**3")._repr_latex_()
+
+
+def test_what_only_a_reduction_reads_before_its_line_is_of_the_update_before():
+    rule = Rule("r", "x = x - 0.1*g/(1 + norm(m))\nm = g")
+    assert [*rule.state] == ["m"]
+    f = Objective("x**2 + y**2/2")
+    path = minimize(f, [3.0, 4.0], method=rule, maxiter=2, gtol=0.0, trace=True).trace
+    x, m = np.array([3.0, 4.0]), np.zeros(2)
+    for k in range(3):
+        np.testing.assert_allclose(path.x[k], x, rtol=1e-15)
+        g = x * [2.0, 1.0]
+        x, m = x - 0.1 * g / (1.0 + np.linalg.norm(m)), g

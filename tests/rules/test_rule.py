@@ -199,3 +199,27 @@ def test_display():
     assert r"\leftarrow" in BUILT_IN["amsgrad"]._repr_latex_()
     rule = Rule("r", "y = y - g\nx = y", initial={"y": "x"})
     assert "y starts at x" in repr(rule)
+
+
+def test_two_names_are_two_rules():
+    with pytest.raises(FormulaError, match="one rule is expected: there is another"):
+        Rule.from_text("Rule a\nRule b\nx = x - 0.1*g")
+
+
+@pytest.mark.parametrize(("initial", "at_zero"), [({}, True), ({"m": "g"}, False)])
+def test_a_rule_knows_whether_its_state_starts_at_zero(initial, at_zero):
+    rule = Rule("r", "m = m/2 + g\nx = x - 0.1*m", initial=initial)
+    assert rule.starts_at_zero is at_zero
+
+
+def test_a_notebook_shows_the_equations():
+    rule = Rule("mine", "x = x - eta*g", eta=0.25)
+    shown = rule._repr_html_()
+    assert "mine" in shown
+    assert "0.25" in shown
+
+
+def test_a_word_that_is_no_search_has_no_hint_of_searches():
+    with pytest.raises(FormulaError) as error:
+        Rule("r", "x = x - eta*g", eta="a lot")
+    assert "searches" not in str(error.value)

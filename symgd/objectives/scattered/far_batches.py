@@ -30,6 +30,7 @@ from symgd.objectives.batches import (
 )
 from symgd.objectives.kernels import Kernels
 from symgd.objectives.scattered.row_sums import Chained, RowSums, SumsOfPart
+from symgd.objectives.scattered.rows_read import Passing
 from symgd.objectives.scattered.split_sums import Split
 
 
@@ -40,7 +41,7 @@ class BatchSums(RowSums):
 
     def begun(
         self, columns: Mapping[str, np.ndarray], threads: int, number: int
-    ) -> BatchOfPart:
+    ) -> Passing:
         """Return what sums over rows of a partition."""
         order = np.arange(len(next(iter(columns.values()))), dtype=np.int64)
         sizes = {**self.arrays.sizes, FIRST: 0, LAST: len(order)}
@@ -56,7 +57,7 @@ class BatchSums(RowSums):
         return BatchOfPart(made.kernels(columns), threads, order, number)
 
 
-class BatchOfPart(SumsOfPart):
+class BatchOfPart:
     """The sums over rows of a partition that are in a batch."""
 
     def __init__(
@@ -66,7 +67,7 @@ class BatchOfPart(SumsOfPart):
         order: np.ndarray,
         number: int,
     ) -> None:
-        super().__init__(kernels, threads)
+        self.sums = SumsOfPart(kernels, threads)
         self.order, self.number = order, number
         self.drawn: tuple[Sequence[int], int] = (), 0  # by which seeds, and r
 
@@ -75,8 +76,8 @@ class BatchOfPart(SumsOfPart):
         x: np.ndarray,
         p: Sequence[float],
         directions: np.ndarray,
-        seeds: Sequence[int] = (),
-        batch: tuple[int, int, int] = (0, 1, 1),
+        seeds: Sequence[int],
+        batch: tuple[int, int, int],
     ) -> np.ndarray:
         """Return for each sum its value, its gradient, and products of its Hessian.
 
@@ -96,12 +97,12 @@ class BatchOfPart(SumsOfPart):
             self.drawn = seeds, int(rng.integers(rows))
         begin, end = ((count * each + self.drawn[1]) // rows for each in (first, last))
         if begin == end:
-            return np.zeros((len(self.kernels), 1 + len(directions), 1 + len(x)))
-        self.share = (end - begin) / count
-        for kernels in self.kernels:
+            return np.zeros((len(self.sums.kernels), 1 + len(directions), 1 + len(x)))
+        self.sums.share = (end - begin) / count
+        for kernels in self.sums.kernels:
             assert kernels.arrays is not None
             kernels.arrays.sizes.update({FIRST: begin, LAST: end})
-        return super().__call__(x, p, directions)
+        return self.sums(x, p, directions)
 
 
 class ScatteredBatches(Chained):

@@ -29,7 +29,7 @@ from symgd.objectives.forms import Forms
 from symgd.objectives.kernels import Kernels
 from symgd.objectives.parallel import ENOUGH
 from symgd.objectives.scattered.partitions import ROWS_STAY, added
-from symgd.objectives.scattered.rows_read import Stopped
+from symgd.objectives.scattered.rows_read import Passing, Stopped
 from symgd.objectives.scattered.split_sums import ROWS, Split, split
 
 
@@ -54,7 +54,7 @@ class RowSums:
 
     def begun(
         self, columns: Mapping[str, np.ndarray], threads: int, number: int
-    ) -> SumsOfPart:
+    ) -> Passing:
         """Return what sums over the rows of a partition."""
         return SumsOfPart(self.kernels(columns), threads)
 

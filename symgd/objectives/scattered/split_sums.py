@@ -18,6 +18,7 @@ from symgd.language.formula import symbol, text_of
 from symgd.language.nodes import REPEATED, Sum, is_factored, replaced
 
 ROWS = "[rows]"  # how many a partition has
+SUM = "[sum {}]"  # derivatives have names of their own for what they meet
 
 
 class Split(NamedTuple):
@@ -63,7 +64,7 @@ def split(
         raise FormulaError(problem)
     for node in outermost(expression, *REPEATED):
         if any(access.name in rows for access in accesses(node)):
-            names.append(f"[s{len(names)}]")
+            names.append(SUM.format(len(names)))
             sums[node] = _of_partition(node, rows, count, sizes)
     whole = replaced(expression, dict(zip(sums, map(symbol, names), strict=True)))
     if others := [a for a in accesses(whole) if a.name in rows]:

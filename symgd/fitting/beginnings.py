@@ -21,7 +21,7 @@ from symgd.fitting.pooling import Pool
 from symgd.fitting.quantiles import of_sample
 from symgd.fitting.regression import Regression
 from symgd.fitting.starts import Search
-from symgd.fitting.verdict import Verdict
+from symgd.fitting.verdict import FitVerdict
 from symgd.native.status import Status
 from symgd.objectives import points
 from symgd.objectives.points import Bounds
@@ -193,7 +193,7 @@ def _best(absolute: Regression, x: np.ndarray, run: FitRun, rng: Seed) -> np.nda
     """
     point = _least(absolute, x, *run.sides)
     end = End(point.x, point.fun, Status.CONVERGED, "", 0, 0, 0.0, "")
-    if not Verdict(absolute, end, run.bounds).is_poor:
+    if not FitVerdict(absolute, end, run.bounds).is_poor:
         return point.x
     unknown, source = np.full_like(x, math.nan), arguments.generator(rng)
     found = Search(absolute, unknown, *run.sides, source, [x]).best()

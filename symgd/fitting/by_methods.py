@@ -12,7 +12,7 @@ from symgd.fitting.fit_result import Fit
 from symgd.fitting.fit_run import FitRun
 from symgd.fitting.levenberg_marquardt import End
 from symgd.fitting.sums import objective
-from symgd.fitting.verdict import Verdict
+from symgd.fitting.verdict import FitVerdict
 
 if TYPE_CHECKING:
     from symgd.rules.rule import Rule
@@ -40,7 +40,7 @@ def fitted(
     end = End(result.x, result.fun, result.status, result.message, *counts)
     return Fit(
         run.whole,
-        Verdict(run.regression, end, run.bounds).judged(),
+        FitVerdict(run.regression, end, run.bounds).judged(),
         **facts,
         start=result.start,
         start_source=found,

@@ -26,7 +26,7 @@ from symgd.fitting.predictions import predicted
 from symgd.fitting.quantiles import two_sided
 from symgd.fitting.regression import Regression
 from symgd.fitting.sources import Source
-from symgd.fitting.verdict import Verdict, held
+from symgd.fitting.verdict import FitVerdict, held
 from symgd.language.drawing import card, drawn, pictured
 from symgd.language.formula import natural_order, text_of
 from symgd.language.text import told
@@ -156,7 +156,7 @@ class Fit:
     def note(self) -> str:
         """What else there is to say."""
         counted = self.regression.counted
-        reserved = Verdict(counted, self._end, self._limits).reservation()
+        reserved = FitVerdict(counted, self._end, self._limits).reservation()
         return "; ".join(each for each in (self._note, reserved) if each)
 
     @functools.cached_property

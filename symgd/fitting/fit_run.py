@@ -29,7 +29,7 @@ from symgd.fitting.levenberg_marquardt import (
 )
 from symgd.fitting.regression import Regression
 from symgd.fitting.starts import Search
-from symgd.fitting.verdict import SEEN, Verdict
+from symgd.fitting.verdict import SEEN, FitVerdict
 from symgd.fitting.way import Descents, Looking, Way
 from symgd.language.text import Told, number, told
 from symgd.native.interrupts import Interrupts, raised_at_once
@@ -293,10 +293,10 @@ class FitRun(Run):
             verdict = self._verdict((yield from self._beyond_bends(verdict.end)))
         return verdict.judged()
 
-    def _verdict(self, end: End) -> Verdict:
-        return Verdict(self.regression, end, self.bounds)
+    def _verdict(self, end: End) -> FitVerdict:
+        return FitVerdict(self.regression, end, self.bounds)
 
-    def _elsewhere(self, x: np.ndarray, verdict: Verdict) -> Search | Dips | None:
+    def _elsewhere(self, x: np.ndarray, verdict: FitVerdict) -> Search | Dips | None:
         """Return what finds another start, if it may lead lower than the given one."""
         end = verdict.end
         cut_short = end.status == Status.MAXITER and end.nit < LONG
@@ -349,7 +349,7 @@ class FitRun(Run):
         message = functools.partial(_at_a_row, offset, self.settings.gtol)
         return end._replace(status=status, offset=offset, message=message)
 
-    def _has_bends(self, verdict: Verdict) -> bool:
+    def _has_bends(self, verdict: FitVerdict) -> bool:
         """Return whether rows may hold bends of the curve."""
         regression = self.regression
         if not regression.formulas.bends or verdict.end.status in STOPPED:

@@ -45,7 +45,7 @@ def held(x: np.ndarray, bounds: Bounds) -> np.ndarray:
     return (x == bounds.lower) | (x == bounds.upper)
 
 
-class Verdict:
+class FitVerdict:
     """What is to be said of an end; nothing is asked twice, or in vain.
 
     Parameters

@@ -46,9 +46,9 @@ def drive(
             # Over in less than a millisecond, and then there is nothing to interrupt.
             run.look()
             status = run.advance(run.short)
-            if status != RUNNING:
-                run.look()
-                return Status(status)
+        if status != RUNNING and not watchers:
+            run.look()
+            return Status(status)
         with Interrupts() as interrupts, run.stoppable() as cut:
             try:
                 ended = _slices(run, status, watchers, every, interrupts, cut)

@@ -84,7 +84,6 @@ class Run:
         self.record = layout.RunState()
         self._allocate(slots)
         self.columns = 3 + slots * n + len(constants)
-        self.trace_rows = min(layout.TRACE_ROWS, max(2, MEMORY // self.columns))
         self.rows = floats(self.trace_rows * self.columns if settings.every else 0)
         self.recorded = array("d")
         self.seconds = 0.0  # spent in it, compilation excluded
@@ -100,6 +99,11 @@ class Run:
         comparable = objective.iteration is None and not self.descends
         self.remembers = comparable and n <= REMEMBERED
         self.lowest = NOWHERE
+
+    @property
+    def trace_rows(self) -> int:
+        """How many rows of a trace are recorded in one slice, at most."""
+        return min(layout.TRACE_ROWS, max(2, MEMORY // self.columns))
 
     def _sides(self) -> tuple[array[float], array[float]]:
         return self.bounds.lower, self.bounds.upper

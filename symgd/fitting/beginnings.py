@@ -21,7 +21,7 @@ from symgd.fitting.pooling import Pool
 from symgd.fitting.quantiles import of_sample
 from symgd.fitting.regression import Regression
 from symgd.fitting.starts import Search
-from symgd.fitting.verdict import is_poor
+from symgd.fitting.verdict import FitVerdict
 from symgd.native.status import Status
 from symgd.objectives import points
 from symgd.objectives.points import Bounds
@@ -49,16 +49,27 @@ def given(x0: Any, space: Space, limits: Bounds) -> np.ndarray:
 
 
 def begin(
-    run: FitRun, place: Callable[[], tuple[array[float], str]]
+    run: FitRun,
+    known: np.ndarray,
+    place: Callable[[np.ndarray], tuple[array[float], str]],
+    begun: Callable[[array[float]], int],
 ) -> tuple[int, array[float], str]:
-    """Begin a run; return its status, where that is, and why there."""
-    start, found = place()
-    status = run.begin(start)
+    """Begin a run; return its status, where that is, and why there.
+
+    Where the model isn't finite at a given start, that is another one.
+    """
+    start, found = place(known)
+    status = begun(start)
+    if status == Status.DIVERGED:
+        problem = unusable(run.whole, np.array(start))
+        run.note = run.unusable = f"{problem}: another was searched"
+        start, found = place(np.full_like(known, math.nan))
+        status = begun(start)
     return int(Status.INTERRUPTED) if run.cut else status, start, found
 
 
 def placed(
-    run: FitRun, known: np.ndarray, rng: Seed, scaled: bool, pool: Pool | None
+    run: FitRun, rng: Seed, scaled: bool, pool: Pool | None, known: np.ndarray
 ) -> tuple[array[float], str]:
     """Return where a run begins, of which perhaps something is known, and why there."""
     regression, found, start = run.regression, "given", known
@@ -74,8 +85,8 @@ def placed(
         if scaled and not run.cut:
             start = _least(sought, start, *run.sides).x
             run.rescale(_scale(sought, start))
-    elif scaled:
-        run.rescale(_scale(sought, _best(sought, start, *run.sides, rng)))
+    elif scaled and regression.gauss_newton(start).finite:
+        run.rescale(_scale(sought, _best(sought, start, run, rng)))
     return array("d", start.tolist()), found
 
 
@@ -131,12 +142,7 @@ def described(search: Search | Dips, rng: Seed) -> str:
 
 
 def unusable(regression: Regression, x: np.ndarray) -> str:
-    """Say why a start can't be used, and in which row; nothing where it can.
-
-    One of which only a part is given is of no use yet, nor of none.
-    """
-    if any(map(math.isnan, x.tolist())) or regression.counted.gauss_newton(x).finite:
-        return ""
+    """Say why a start can't be used, and in which row."""
     names = [each.name for each in regression.parameters]
     where = ", ".join(f"{n} = {v!r}" for n, v in zip(names, x.tolist(), strict=True))
     row = regression.problem(_lost_at, x) or "the sum over rows is not finite"
@@ -180,23 +186,20 @@ def another(
     return Search(regression, unknown, *sides, source, points)
 
 
-def _best(
-    absolute: Regression, x: np.ndarray, lower: np.ndarray, upper: np.ndarray, rng: Seed
-) -> np.ndarray:
+def _best(absolute: Regression, x: np.ndarray, run: FitRun, rng: Seed) -> np.ndarray:
     """Return the least sum from a start, or from another one where that is poor.
 
     The scale of a fit isn't to depend on where it begins.
     """
-    point = _least(absolute, x, lower, upper)
+    point = _least(absolute, x, *run.sides)
     end = End(point.x, point.fun, Status.CONVERGED, "", 0, 0, 0.0, "")
-    free = (point.x > lower) & (point.x < upper)
-    if not is_poor(absolute, end, free):
+    if not FitVerdict(absolute, end, run.bounds).is_poor:
         return point.x
     unknown, source = np.full_like(x, math.nan), arguments.generator(rng)
-    found = Search(absolute, unknown, lower, upper, source, [x]).best()
+    found = Search(absolute, unknown, *run.sides, source, [x]).best()
     if found is None:
         return point.x
-    other = _least(absolute, found, lower, upper)
+    other = _least(absolute, found, *run.sides)
     return other.x if other.fun < point.fun else point.x
 
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from symgd.descent.optimize import minimize
-from symgd.fitting import verdict
 from symgd.fitting.fit_result import Fit
 from symgd.fitting.fit_run import FitRun
 from symgd.fitting.levenberg_marquardt import End
 from symgd.fitting.sums import objective
+from symgd.fitting.verdict import FitVerdict
 
 if TYPE_CHECKING:
     from symgd.rules.rule import Rule
@@ -40,7 +40,7 @@ def fitted(
     end = End(result.x, result.fun, result.status, result.message, *counts)
     return Fit(
         run.whole,
-        verdict.judged(run.regression, end, ~run.held(end.x)),
+        FitVerdict(run.regression, end, run.bounds).judged(),
         **facts,
         start=result.start,
         start_source=found,

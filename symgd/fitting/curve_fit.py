@@ -5,7 +5,6 @@ Nonlinear regression; least squares are the loss ``squared``.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 import os
@@ -214,7 +213,7 @@ def fit(
     if several is not None:
         name = ", ".join(several.targets)
         own = {"target": name, "targets": several.targets, "model": several.written}
-        source = dataclasses.replace(source, **own)
+        source = source._replace(**own)
     if sigma_x is not None and not (isinstance(method, str) and method in OURS):
         raise InputError(f"sigma_x needs the method 'auto', not {method!r}")
     if isinstance(regression, Correlated) and method not in OURS:
@@ -223,17 +222,16 @@ def fit(
     space = regression.space
     limits = points.read_bounds(bounds, space)
     known = beginnings.given(x0, space, limits)
-    note = ""
-    if problem := beginnings.unusable(regression, known):
-        known, note = np.full_like(known, math.nan), f"{problem}: another was searched"
     stops = {"maxiter": maxiter, "gtol": gtol, "time_limit": time_limit}
     stops |= {"trace": trace, "progress": progress}
-    settings = _settings(**stops)
+    settings = Settings.checked(sign=1.0, ftol=0.0, patience=0, target=None, **stops)
     scaled = cost.name in losses.SCALED and sigma is None
     another = functools.partial(beginnings.another, limits, rng, pool)
-    search = None if x0 is None or note else another
-    run = FitRun(regression, limits, settings, search)
-    place = functools.partial(beginnings.placed, run, known, rng, scaled, pool)
+    search = None if x0 is None else another
+    watched = settings.progress or callback is not None or checkpoint is not None
+    run = FitRun(regression, limits, settings, search, watched)
+    place = functools.partial(beginnings.placed, run, rng, scaled, pool)
+    begin = functools.partial(beginnings.begin, run, known, place)
     facts: dict[str, Any] = {"source": source, "absolute_sigma": bool(absolute_sigma)}
     if not (isinstance(method, str) and method in OURS):
         from symgd.fitting.by_methods import fitted
@@ -242,22 +240,20 @@ def fit(
         if isinstance(method, str) and method.lower() in ELSEWHERE - {"lbfgs"}:
             instead = "leave method out for the default, Levenberg-Marquardt's"
             raise InputError(f"unknown method {method!r}: {instead}, within any bounds")
-        watched: dict[str, Any] = {
-            "callback": callback,
-            "callback_every": callback_every,
-        }
-        watched |= {"checkpoint": checkpoint, "rng": rng}
-        start, found = place()
+        others: dict[str, Any] = {"callback": callback, **rest}
+        others |= {"callback_every": callback_every, "rng": rng}
+        others["checkpoint"] = checkpoint
+        _, start, found = begin(run.tried)
         if run.cut:
             raise KeyboardInterrupt
-        facts["note"] = note
-        return fitted(run, start, found, method, {**stops, **watched, **rest}, facts)
+        facts["note"] = run.note
+        return fitted(run, start, found, method, {**stops, **others}, facts)
     every = count("callback_every", callback_every)
     saved = (
         None if checkpoint is None else _checkpoint(checkpoint, run, source, known, rng)
     )
-    begin = functools.partial(beginnings.begin, run, place)
-    ended, start, found = performed(run, begin, callback, every, saved)
+    begun = functools.partial(begin, run.begin)
+    ended, start, found = performed(run, begun, callback, every, saved)
     run.conclude(ended)
     assert run.end is not None
     x = np.array(start)
@@ -270,7 +266,7 @@ def fit(
         **facts,
         start=x,
         start_source=found,
-        note=note or run.note,
+        note=run.note,
         bounds=run.bounds,
         seconds=run.seconds,
         trace=run.trace() if settings.every else None,
@@ -288,10 +284,6 @@ def _not_of_the_loss(
         accepted = ["x0", *OPTIONS, *own]
         raise unknown_name("argument", name, accepted, meant=ELSEWHERE.get(name, ""))
     return rest
-
-
-def _settings(target: Any = None, **given: Any) -> Settings:
-    return Settings.checked(sign=1.0, ftol=0.0, patience=0, target=target, **given)
 
 
 def _checkpoint(

@@ -16,7 +16,7 @@ from array import array
 
 import numpy as np
 
-from symgd.fitting.levenberg_marquardt import ELSEWHERE, Limits
+from symgd.fitting.levenberg_marquardt import ELSEWHERE, Limits, Point
 from symgd.fitting.regression import Regression
 from symgd.fitting.trials import Solver
 from symgd.kernels.shared import shared
@@ -73,6 +73,11 @@ class Dips:
             lower[fixed] = upper[fixed] = x[fixed]
         return cls(regression, linear, other, x, lower, upper)
 
+    @functools.cached_property
+    def point(self) -> Point:
+        """The model of the sum at x."""
+        return self.regression.gauss_newton(self.x)
+
     @property
     def is_possible(self) -> bool:
         """Whether it can be done, and is worth what it costs."""
@@ -82,7 +87,7 @@ class Dips:
     @np.errstate(all="ignore")
     def best(self) -> np.ndarray | None:
         """Return a point that is lower; None if there is none."""
-        fun, found = LOWER * self.regression.gauss_newton(self.x).fun, None
+        fun, found = LOWER * self.point.fun, None
         for start in self.points():
             limits = Limits(1e-3, ITERATIONS)
             ended = self.regression.minimize(start, self.lower, self.upper, limits)
@@ -108,7 +113,7 @@ class Dips:
         verdict, ways = self._looked
         if verdict != UNKNOWN or not self.regression.loss.squares:
             return verdict == BOWL
-        fun, (low, high) = self.regression.gauss_newton(self.x).fun, self._rise
+        fun, (low, high) = self.point.fun, self._rise
         sides = (side * way for way in FAR * ways for side in (1.0, -1.0))
         with np.errstate(all="ignore"):
             there = (self.regression.gauss_newton(self.x + side).fun for side in sides)
@@ -117,12 +122,12 @@ class Dips:
     @property
     def _rise(self) -> tuple[float, float]:
         """What a bowl rises by, at least and at most."""
-        unit = FAR**2 * self.regression.gauss_newton(self.x).fun / self._freedom
+        unit = FAR**2 * self.point.fun / self._freedom
         return RISES[0] * unit, RISES[1] * unit
 
     @property
     def _freedom(self) -> int:
-        return max(1, self.regression.extent.rows - len(self.x))
+        return max(1, self.regression.weighing - len(self.x))
 
     @functools.cached_property
     def _looked(self) -> tuple[int, np.ndarray]:
@@ -135,7 +140,7 @@ class Dips:
         if regression.loss.squares and not regression.has_many:
             native = regression.native("gauss_newton", self.x)
         function, words, blocks, _ = native or ELSEWHERE
-        point, free = regression.gauss_newton(self.x), len(self.linear) + count
+        point, free = self.point, len(self.linear) + count
         sizes = math.sqrt(point.size / self._freedom), FAR, *self._rise
         work, ways = (2 * free + 3) * free, count * n
         memory = np.zeros(work + root_of(n) + 1 + ways)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import sympy as sp
 
 from symgd.errors import InputError, unknown_name
 from symgd.fitting import losses, ties
@@ -62,13 +62,15 @@ def posed(
     for what in ("weights", "trials"):
         if what in factors and not factors[what].any():
             raise InputError(f"all {what} are 0")
-    wide = {
-        symbol(n): symbol(f"[{what}]") for n, what in zip(spreads, more, strict=True)
-    }
-    held |= {symbol(f"[{what}]"): factors[what] for what in more}
     whole = (known.formulas, held, loss.constants)
-    regression = Orthogonal(*whole, spreads=wide) if wide else Regression(*whole)
-    if matrix is not None:
+    if spreads:
+        errors = {what: symbol(f"[{what}]") for what in more}
+        held |= {errors[what]: factors[what] for what in more}
+        wide = dict(zip(map(symbol, spreads), errors.values(), strict=True))
+        regression: Regression = Orthogonal(*whole, spreads=wide)
+    elif matrix is None:
+        regression = Regression(*whole)
+    else:
         if table.dropped:
             raise InputError("rows can't be dropped where sigma is a matrix")
         regression = Correlated(*whole, covariance=matrix)
@@ -76,8 +78,7 @@ def posed(
     return regression, source, _pool(known, regression, arrays)
 
 
-@dataclass(frozen=True)
-class Roles:
+class Roles(NamedTuple):
     """What the columns of a table are in a fit.
 
     Attributes
@@ -105,17 +106,16 @@ class Roles:
     ) -> tuple[dict[Any, np.ndarray], dict[str, np.ndarray]]:
         """Return the columns of a regression, and factors of rows, checked."""
         held = of_model(arrays, self.columns, self.labelled)
-        column = arrays[self.target]
-        factors = {
-            what: _checked(what, _factor(what, value, arrays, len(column)))
-            for what, value in self.given.items()
-        }
+        column, factors = arrays[self.target], dict[str, np.ndarray]()
+        for what, value in self.given.items():
+            factors[what] = _checked(what, _factor(what, value, arrays, len(column)))
         if "trials" in factors:
             column = _shares(column, factors["trials"])
         check_target(self.loss, self.target, column)
         held[self.meant["target"]] = column
-        varying = {w: factors[w] for w in factors if w in ROLES}
-        held |= {self.symbol_of(what): each for what, each in varying.items()}
+        for what, factor in factors.items():
+            if what in ROLES:
+                held[self.symbol_of(what)] = factor
         return held, factors
 
     def symbol_of(self, what: str) -> Any:
@@ -130,11 +130,11 @@ def source_of(
     told = {w: value if is_plain(value) else "" for w, value in given.items()}
     weights = told["trials"] if told["weights"] is None else told["weights"]
     return Source(
-        *(known.columns, target, told["sigma"], weights, table.dropped),
+        *(known.columns, target, told["sigma"], weights),
+        *(table.dropped, table.reading),
         ties=known.ties,
         model=known.written,
         labelled=known.labelled,
-        reading=table.reading,
     )
 
 
@@ -259,6 +259,8 @@ def _checked(what: str, column: np.ndarray) -> np.ndarray:
 
 def check_size(regression: Regression, target: str) -> None:
     """Refuse a target that has no squares in float64, in units of sigma."""
+    if _is_usual(regression):
+        return
     extent = regression.extent
     largest = extent.largest
     least, most = largest / extent.most_sigma, largest / extent.least_sigma
@@ -266,3 +268,12 @@ def check_size(regression: Regression, target: str) -> None:
         what = f"values of {target!r} are of size {number(most)}, in units of sigma"
         problem = f"{what}: float64 has no squares of that; use another unit"
         raise InputError(problem)
+
+
+def _is_usual(regression: Regression) -> bool:
+    """Return whether the sum of squares tells that all sizes are usual ones."""
+    if regression.scattered or regression.formulas.sigma is not sp.S.One:
+        return False
+    target = regression.target
+    squares = np.vdot(target, target)
+    return bool(len(target) * SIZES[0] ** 2 <= squares <= SIZES[1] ** 2)

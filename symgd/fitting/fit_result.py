@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import types
 from array import array
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from symgd.descent.history import Trace
 from symgd.descent.result import Criterion, Result
 from symgd.descent.run import projected_norm
 from symgd.errors import InputError
-from symgd.fitting import derived, information, shares, uncertainty, verdict
+from symgd.fitting import derived, information, shares, uncertainty
 from symgd.fitting.correlated import Correlated
 from symgd.fitting.derived import Derived
 from symgd.fitting.least_absolute import ROUNDED
@@ -27,6 +26,7 @@ from symgd.fitting.predictions import predicted
 from symgd.fitting.quantiles import two_sided
 from symgd.fitting.regression import Regression
 from symgd.fitting.sources import Source
+from symgd.fitting.verdict import FitVerdict, held
 from symgd.language.drawing import card, drawn, pictured
 from symgd.language.formula import natural_order, text_of
 from symgd.language.text import told
@@ -112,7 +112,7 @@ class Fit:
         trace: Trace | None,
         criteria: dict[str, Criterion],
         note: str = "",
-        hyperparameters: Mapping[str, Any] = types.MappingProxyType({}),
+        hyperparameters: Mapping[str, Any] | None = None,
     ) -> None:
         self.regression, self.source = regression, source
         self._end, self._note = end, note
@@ -122,7 +122,7 @@ class Fit:
         self.start, self.start_source = start, start_source
         self.absolute_sigma, self.seconds = absolute_sigma, seconds
         self.trace, self.criteria = trace, criteria
-        self.hyperparameters = dict(hyperparameters)
+        self.hyperparameters = dict(hyperparameters or {})
         self._limits = bounds
 
     # ------------------------------------------------------------ the optimum
@@ -156,14 +156,12 @@ class Fit:
     def note(self) -> str:
         """What else there is to say."""
         counted = self.regression.counted
-        reserved = verdict.reservation(counted, self._end, ~self._held)
+        reserved = FitVerdict(counted, self._end, self._limits).reservation()
         return "; ".join(each for each in (self._note, reserved) if each)
 
     @functools.cached_property
     def _held(self) -> np.ndarray:
-        if not self._limits.finite:
-            return np.zeros(len(self.x), dtype=bool)
-        return (self.x == self._limits.lower) | (self.x == self._limits.upper)
+        return held(self.x, self._limits)
 
     def _by_name(self, values: np.ndarray, which: str) -> dict[str, float]:
         """Return numbers by name, and what they are of parameters that aren't free."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from symgd.descent.run import NO_END, Run, floats, projected_norm
 from symgd.descent.settings import Settings
-from symgd.fitting import shares, verdict
+from symgd.fitting import shares
 from symgd.fitting.bends import Bends
 from symgd.fitting.dips import Dips
 from symgd.fitting.goodness import attains_zero, is_met
@@ -29,6 +29,7 @@ from symgd.fitting.levenberg_marquardt import (
 )
 from symgd.fitting.regression import Regression
 from symgd.fitting.starts import Search
+from symgd.fitting.verdict import SEEN, FitVerdict
 from symgd.fitting.way import Descents, Looking, Way
 from symgd.language.text import Told, number, told
 from symgd.native.interrupts import Interrupts, raised_at_once
@@ -61,16 +62,20 @@ class FitRun(Run):
         bounds: Bounds,
         settings: Settings,
         search: Searching | None = None,
+        watched: bool = True,
     ) -> None:
         objective: Any = regression.counted
         super().__init__(objective, bounds, settings, slots=2)
         self.whole, self.search = regression, search
+        self.watched = watched  # whether each descent's start is to be seen, and kept
+        self.unusable = ""  # why the start isn't the given one
         self.sides = np.array(self.lower), np.array(self.upper)
         self.record.every = settings.every
         self.way: Way | None = None
         self.descent: Any = None  # that is being made
         self._is_rough = False  # whether it is of some of the rows, and doesn't count
         self._is_own = True  # whether it is of the sum itself, and not of one beside it
+        self._is_hasty = False  # whether its start is no place to stop
         self.end: End | None = None
         self.elsewhere: tuple[Search | Dips, np.ndarray] | None = (
             None  # which led lower
@@ -79,6 +84,9 @@ class FitRun(Run):
         self.cut = False  # whether Ctrl-C ended the search for its start
         self._turn = 0  # the row of the trace where another start is
         self._kept: tuple[dict[str, array[Any]], dict[str, Any]] | None = None
+
+    def _allocate(self, slots: int) -> None:
+        """Leave it to each descent."""
 
     # ------------------------------------------------------ where the run is
 
@@ -156,13 +164,33 @@ class FitRun(Run):
         self.objective = self.whole.counted
 
     def begin(self, x: Sequence[float] | np.ndarray) -> int:
-        """Evaluate the start; DIVERGED if the sum is not finite there."""
+        """Evaluate the start; DIVERGED if the sum is not finite there.
+
+        Where nobody watches, and it is soon over, it goes on to the end.
+        """
         start, self.recorded = np.array(x), array("d")
-        if not self.regression.gauss_newton(start).finite:
-            self.end = End(start, math.nan, Status.DIVERGED, "", 0, 1, math.nan, "")
-            return int(Status.DIVERGED)
         self._begin_at(start)
-        return self.advance(0)
+        begun = time.perf_counter()
+        if self._is_own:
+            self.descent.region.strict = 1  # so the loop says it
+        elif self.tried(start) == Status.DIVERGED:
+            return self._refuse()
+        alone = not (self.watched or self.cut or self.settings.every)
+        self._is_hasty = alone and self.is_short
+        status = self.advance(self.short if self._is_hasty else 0)
+        self.seconds += time.perf_counter() - begun - self.excused
+        return status
+
+    def tried(self, x: Sequence[float] | np.ndarray) -> int:
+        """Return RUNNING, or DIVERGED where the sum isn't finite."""
+        finite = self.regression.gauss_newton(np.array(x)).finite
+        return RUNNING if finite else int(Status.DIVERGED)
+
+    def _refuse(self) -> int:
+        """Be at a start where the sum isn't finite."""
+        start = np.array(self.origin)
+        self.end = End(start, math.nan, Status.DIVERGED, "", 0, 1, math.nan, "")
+        return int(Status.DIVERGED)
 
     def prepare(self) -> None:
         """Nothing more is to be compiled."""
@@ -174,10 +202,10 @@ class FitRun(Run):
     def _begin_at(self, x: np.ndarray, known: Sequence[Any] = ()) -> None:
         self.origin = array("d", x.tolist())
         self.end = self.elsewhere = self._kept = self.descent = None
-        self.note, self._turn = "", 0
+        self.note, self._turn = self.unusable, 0
         given = self.settings
         self.limits = Limits(given.gtol, given.maxiter, thorough=True)
-        self.way = Way(self._steps(x), known)
+        self.way = Way(self._steps(x), known, self.watched)
         self._enter()
 
     def _enter(self) -> None:
@@ -207,10 +235,12 @@ class FitRun(Run):
         while self.end is None:
             before, every = self.t, self.settings.every
             there = min(last, before - before % every + every) if every else last
-            if self.descent.region.pending:  # its start is to be seen
+            if self.descent.region.pending and not self._is_hasty:  # it is to be seen
                 there = last = min(last, before)
             status = self.descent.proceed(NO_END if self._is_rough else there)
             raise_pending()
+            if status == Status.DIVERGED:
+                return self._refuse()
             if every:
                 self._take_down()
             if status == RUNNING:
@@ -229,7 +259,7 @@ class FitRun(Run):
     def _follow(self, how: Callable[[Way, int], None], status: int) -> None:
         """Go on to the next descent, or to the end."""
         assert self.way is not None
-        begun = time.perf_counter()
+        begun, self._is_hasty = time.perf_counter(), False
         how(self.way, status)
         self._enter()
         self.excused += time.perf_counter() - begun
@@ -255,21 +285,26 @@ class FitRun(Run):
     def _steps(self, x: np.ndarray) -> Descents:
         """Yield one descent after the other, and return the end."""
         ended = yield from self.regression.path(x, *self.sides, self.limits)
-        end = self._ended(ended)
-        if (search := self._elsewhere(x, end)) is not None:
-            end = yield from self._from_elsewhere(search, end)
-        if self._has_bends(end):
-            end = yield from self._beyond_bends(end)
-        return verdict.judged(self.regression, end, ~self.held(end.x))
+        verdict = self._verdict(self._ended(ended))
+        if (search := self._elsewhere(x, verdict)) is not None:
+            end = yield from self._from_elsewhere(search, verdict.end)
+            verdict = self._verdict(end)
+        if self._has_bends(verdict):
+            verdict = self._verdict((yield from self._beyond_bends(verdict.end)))
+        return verdict.judged()
 
-    def _elsewhere(self, x: np.ndarray, end: End) -> Search | Dips | None:
+    def _verdict(self, end: End) -> FitVerdict:
+        return FitVerdict(self.regression, end, self.bounds)
+
+    def _elsewhere(self, x: np.ndarray, verdict: FitVerdict) -> Search | Dips | None:
         """Return what finds another start, if it may lead lower than the given one."""
+        end = verdict.end
         cut_short = end.status == Status.MAXITER and end.nit < LONG
-        if self.search is None or end.status in CUT or cut_short:
+        if self.search is None or self.unusable or end.status in CUT or cut_short:
             return None
-        if verdict.is_poor(self.regression, end, ~self.held(end.x)):
+        if verdict.is_poor:
             return self.search(self.regression, x)
-        if self.regression.scattered or not verdict.has_noise(self.regression, end):
+        if self.regression.scattered or not verdict.has_noise:
             return None
         dips = Dips.beside(self.regression, end.x, *self.sides)
         return dips if dips.is_possible and not dips.is_a_bowl else None
@@ -314,13 +349,13 @@ class FitRun(Run):
         message = functools.partial(_at_a_row, offset, self.settings.gtol)
         return end._replace(status=status, offset=offset, message=message)
 
-    def _has_bends(self, end: End) -> bool:
+    def _has_bends(self, verdict: FitVerdict) -> bool:
         """Return whether rows may hold bends of the curve."""
         regression = self.regression
-        if end.status in STOPPED or not regression.formulas.bends:
+        if not regression.formulas.bends or verdict.end.status in STOPPED:
             return False
-        few = regression.count <= verdict.SEEN and not regression.loss.smoothed
-        return few and not is_met(regression, end.x, end.fun)
+        few = regression.count <= SEEN and not regression.loss.smoothed
+        return few and not verdict.is_met
 
     def _found(
         self, search: Search | Bends | Dips, stopped: Interrupts
@@ -340,12 +375,6 @@ class FitRun(Run):
     def _stopped(self, end: End) -> End:
         why = f"{self.stopped_by} on the way from another start; {told(end.message)}"
         return end._replace(status=Status.INTERRUPTED, message=why)
-
-    def held(self, x: np.ndarray) -> np.ndarray:
-        """Return which parameters are at a bound."""
-        if not self.bounded:
-            return np.zeros(self.n, dtype=bool)
-        return (x == self.sides[0]) | (x == self.sides[1])
 
     def _ended(self, ended: Ended) -> End:
         """Say how a path has ended."""
@@ -451,7 +480,8 @@ class FitRun(Run):
         over, ends = self.way.end is not None, self.way.ends
         ends = ends if over else ends[: self.way.before]
         scale = self.regression.scale
-        return {"ends": ends, "over": over, "turn": self._turn, "scale": scale}
+        plan = {"ends": ends, "over": over, "turn": self._turn, "scale": scale}
+        return plan | {"unusable": self.unusable}
 
     def _keep(self) -> None:
         """Let what is stored be where the run is now."""
@@ -470,6 +500,7 @@ class FitRun(Run):
             raise ValueError("no run begins like that")
         if scale != self.regression.scale:
             self.rescale(scale)
+        self.unusable = str(plan["unusable"])
         self._begin_at(start, plan["ends"])
         if plan["over"] != (self.end is not None):
             raise ValueError("it has other descents")

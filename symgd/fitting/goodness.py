@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+import sympy as sp
 
 from symgd.fitting import shares
 from symgd.fitting.losses import NAMED
 from symgd.fitting.regression import Regression
 from symgd.fitting.spectrum import has_wave
+from symgd.kernels.shared import shared
+from symgd.native.machine import address
+from symgd.native.quadratic import EPSILON
+from symgd.native.residual_pattern import Neighbours
 
 ROUNDING = 1e7  # of the size that rounding the target makes: no more can be told
 SURE = 0.5  # of a constant's squares: a curve that is better by any loss
-TINY, EPSILON = 1e-300, 2.0**-52
+TINY = 1e-300
 FEW = 8  # residuals, too few to have a structure
-BUMPS = 3, 5, 9, 17, 33  # rows
 OUTLYING, SURELY = 3.0, 5.0  # times the noise, a row; of a sum's, neighbours
 MEDIAN = 0.6745  # of the sizes of normal noise
-MEDIAN_OF_STEPS = MEDIAN * 2.0**0.5
 SELDOM, RARELY = 2.0, 3.0  # standard deviations: neighbours alike, and opposite
 STRUCTURED = 1.0  # Durbin and Watson's number, 2 for independent residuals
 SLOW = 4, 8, 16, 32  # cosines, of at most a third of the rows
@@ -34,8 +40,8 @@ def is_met(regression: Regression, x: np.ndarray, fun: float) -> bool:
         return regression.squares_left(x) <= ROUNDING * EPSILON**2 * target
     if not attains_zero(regression):
         return fun == 0.0
-    rows, largest = regression.extent.rows, regression.extent.largest
-    return fun <= EPSILON * rows * max(1.0, largest)  # a sum of differences
+    largest = max(1.0, regression.extent.largest)
+    return fun <= EPSILON * regression.weighing * largest  # a sum of differences
 
 
 def is_flat(regression: Regression) -> bool:
@@ -70,6 +76,20 @@ def beside_a_constant(regression: Regression, x: np.ndarray, fun: float) -> floa
     if regression.loss.name == "custom" and regression.loss.pairs:
         return SURE if fun < regression.sum_of_a_constant else 1.0  # it has no 0
     return fun / max(regression.sum_of_a_constant, TINY)
+
+
+def leaves_less(regression: Regression, fun: float, share: float) -> bool:
+    """Return whether a sum is less than a share of a constant's, as two rows tell.
+
+    One of them at least is half of their distance from any constant.
+    """
+    formulas = regression.formulas
+    plain = formulas.sigma is formulas.weight is sp.S.One and regression.loss.squares
+    if not plain or regression.scattered:
+        return False
+    target = regression.target
+    apart = float(target[0] - target[-1])
+    return fun < share * apart * apart / 4.0
 
 
 @np.errstate(over="ignore")  # it may be infinitely worse
@@ -108,32 +128,98 @@ def is_structured(
     if not (regression.loss.squares or regression.loss.pairs):  # that allow outliers
         most = OUTLYING * median(abs(rest)) / MEDIAN
         rest = np.minimum(np.maximum(rest, -most), most)
-    slopes = slopes / regression.sigma[:, None]
-    columns = regression.model_columns
-    if columns:
+    columns, order = regression.model_columns, None
+    if columns and (columns[0][1:] < columns[0][:-1]).any():
         order = np.argsort(columns[0], kind="stable")
-        rest, slopes = rest[order], slopes[order]
-        if has_waves(regression) and len(rest) >= FEW:
-            phase = np.asarray(columns[0], dtype=np.float64)[order]
-            if np.isfinite(rest).all() and has_wave(phase, rest):
-                return True
+        rest = rest[order]
     if len(rest) < FEW:
         return False
-    steps = rest[1:] - rest[:-1]
-    alike = _are_alike(rest, steps, slopes)
-    alike = alike or _slowness(rest, slopes, surely) > surely
-    return alike or _has_bump(rest, steps)
+    if columns and has_waves(regression):
+        phase = np.asarray(columns[0], dtype=np.float64)
+        phase = phase if order is None else phase[order]
+        if np.isfinite(rest).all() and has_wave(phase, rest):
+            return True
+    left = Left.of(rest)
+    if left.bump > SURELY:
+        return True
+    if left.is_usual and not left.may_be_slow(slopes.shape[1], surely):
+        return False
+    slopes = slopes / regression.sigma[:, None]
+    slopes = slopes if order is None else slopes[order]
+    return _are_alike(left, slopes) or _slowness(left, slopes, surely) > surely
 
 
-def _are_alike(rest: np.ndarray, steps: np.ndarray, slopes: np.ndarray) -> bool:
+class Left(NamedTuple):
+    """What residuals, one row after the other, have in common with their neighbours.
+
+    Attributes
+    ----------
+    rows : int
+    size, apart : float
+        The sums of squares, and of squared steps from one row to the next.
+    bump : float
+        The largest sum of neighbours, as noise would be of size 1.
+    powers : list of float
+        Of the so many slowest cosines together, see ``SLOW``.
+    """
+
+    rows: int
+    size: float
+    apart: float
+    bump: float
+    powers: list[float]
+
+    @classmethod
+    def of(cls, rest: np.ndarray) -> Left:
+        """Return that of residuals; all is 0 where they aren't finite."""
+        count, found = len(rest), Neighbours()
+        some, turns = _waves(count)
+        waves = turns.shape[1]
+        memory = np.empty(3 * waves + count + 1)
+        places = map(address, (rest, turns, memory, found))
+        if not shared("neighbours").call(count, waves, *places):
+            return cls(count, 0.0, 0.0, 0.0, [0.0] * len(some))
+        powers = memory[:waves].tolist()
+        whole = [powers[few - 1] for few in some]
+        return cls(count, found.size, found.apart, found.bump, whole)
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether Durbin and Watson's number is about 2, or unknown."""
+        least, most = STRUCTURED * self.size, (4.0 - STRUCTURED) * self.size
+        return least <= self.apart <= most or not self.size > 0.0
+
+    def may_be_slow(self, parameters: int, least: float) -> bool:
+        """Return whether slow cosines may be above the others.
+
+        At most all that parameters take is slow; mostly that tells already.
+        """
+        some, _ = _waves(self.rows)
+        taken = [(max(0.5, few - parameters), self.rows - few) for few in some]
+        return self.slowest(taken) > least
+
+    def slowest(self, taken: Sequence[tuple[float, float]]) -> float:
+        """Return how far slow cosines are above the others, in standard deviations.
+
+        Parameters
+        ----------
+        taken : sequence of pairs
+            The degrees of freedom of slow cosines, and of the others.
+        """
+        above = [
+            _above(slow, max(self.size - slow, EPSILON * self.size), *freedom)
+            for slow, freedom in zip(self.powers, taken, strict=True)
+        ]
+        return max((each for each in above if not math.isnan(each)), default=0.0)
+
+
+def _are_alike(left: Left, slopes: np.ndarray) -> bool:
     """Return whether Durbin and Watson's number is far from 2, and not by chance.
 
     Its mean and variance are those it has after a fit with these slopes, as Durbin and
     Watson give them: neighbours of few residuals are often opposite.
     """
-    size = float(np.add.reduce(rest * rest))
-    apart = float(np.add.reduce(steps * steps))
-    if STRUCTURED * size <= apart <= (4.0 - STRUCTURED) * size or not size > 0.0:
+    if left.is_usual:
         return False
     if not np.isfinite(slopes).all():
         return True
@@ -147,11 +233,11 @@ def _are_alike(rest: np.ndarray, steps: np.ndarray, slopes: np.ndarray) -> bool:
     mean = (2.0 * (count - 1) - np.trace(inner)) / freedom
     squares = 6.0 * count - 8.0 - 2.0 * np.sum(twice**2) + np.sum(inner**2)
     variance = 2.0 * (squares - freedom * mean**2) / (freedom * (freedom + 2.0))
-    above = (apart / size - mean) / math.sqrt(max(variance, TINY))
+    above = (left.apart / left.size - mean) / math.sqrt(max(variance, TINY))
     return bool(above < -SELDOM or above > RARELY)
 
 
-def _slowness(rest: np.ndarray, slopes: np.ndarray, least: float = 0.0) -> float:
+def _slowness(left: Left, slopes: np.ndarray, least: float = 0.0) -> float:
     """Return how far slow cosines are above the others, in standard deviations.
 
     That is an F-test of a smooth curve added to the model, whatever the rows' noise is,
@@ -161,7 +247,7 @@ def _slowness(rest: np.ndarray, slopes: np.ndarray, least: float = 0.0) -> float
 
     Parameters
     ----------
-    rest : ndarray, shape (rows,)
+    left : Left
     slopes : ndarray, shape (rows, parameters)
         The model's derivatives.
     least : float
@@ -169,58 +255,35 @@ def _slowness(rest: np.ndarray, slopes: np.ndarray, least: float = 0.0) -> float
 
     >>> t, noise = np.arange(300.0), np.random.default_rng(0).standard_normal(300)
     >>> waves = [noise + size * np.cos(t / 40.0) for size in (0.0, 0.5)]
-    >>> [round(_slowness(wave, t[:, None])) for wave in waves]
+    >>> [round(_slowness(Left.of(wave), t[:, None])) for wave in waves]
     [1, 4]
     """
     count, parameters = slopes.shape
-    some = np.array([few for few in SLOW if 3 * few <= count], dtype=int)
-    if not len(some) or not np.isfinite(slopes).all():
-        return 0.0
-    power = np.cumsum(_cosines(rest[:, None])[:, 0])
-    slow, fast = power[some - 1], power[-1] - power[some - 1]
-    # At most all that parameters take is slow; mostly that tells already.
-    taken = np.clip(some - parameters, 0.5, None)
-    if not _above(slow, fast, taken, count - some).max() > least:
+    if not left.may_be_slow(parameters, least) or not np.isfinite(slopes).all():
         return 0.0
     basis: np.ndarray = np.linalg.qr(slopes / (abs(slopes).max(axis=0) + TINY))[0]
-    free = np.cumsum(1.0 - _cosines(basis).sum(axis=1))
-    taken = np.clip(free[some - 1], 0.5, None)
-    rest_free = np.clip(free[-1] - free[some - 1], 0.5, None)
-    return float(_above(slow, fast, taken, rest_free).max())
+    known = np.array([Left.of(column).powers for column in basis.T.copy()])
+    free = np.array(_waves(count)[0]) - known.sum(axis=0)
+    rest = count - parameters - free
+    return left.slowest(np.clip([free, rest], 0.5, None).T.tolist())
 
 
-def _above(
-    slow: np.ndarray, fast: np.ndarray, one: np.ndarray, other: np.ndarray
-) -> np.ndarray:
+def _above(slow: float, fast: float, one: float, other: float) -> float:
     """Return F, of two sums with their degrees of freedom, as a normal deviate."""
-    root = np.cbrt(slow / one * other / (fast + TINY))
+    root = math.cbrt(slow / one * other / (fast + TINY))
     one, other = 2.0 / (9.0 * one), 2.0 / (9.0 * other)
-    above: np.ndarray = (1.0 - other) * root - (1.0 - one)
-    return above / np.sqrt(other * root**2 + one)
+    return ((1.0 - other) * root - (1.0 - one)) / math.sqrt(other * root * root + one)
 
 
-def _cosines(columns: np.ndarray) -> np.ndarray:
-    """Return the power of columns in cosines of 0, 1, 2, ... half turns."""
-    count = len(columns)
-    waves = np.fft.rfft(np.concatenate([columns, columns[::-1]]), axis=0)[:count]
-    power: np.ndarray = abs(waves) ** 2 / (2.0 * count)
-    power[0] /= 2.0
-    return power
+@functools.lru_cache(maxsize=64)
+def _waves(count: int) -> tuple[list[int], np.ndarray]:
+    """Return how many cosines are slow, and by what they are made.
 
-
-def _has_bump(rest: np.ndarray, steps: np.ndarray) -> bool:
-    """Return whether some neighbours are off together, more than noise would be.
-
-    Noise is what medians of steps say it is, and one row is never off by much of it.
+    That is the first value of each, and twice that of its step.
     """
-    noise = median(abs(steps)) / MEDIAN_OF_STEPS
-    if not 0.0 < noise < np.inf:
-        return False
-    sums = np.zeros(len(rest) + 1)
-    np.minimum(np.maximum(rest / noise, -OUTLYING), OUTLYING).cumsum(out=sums[1:])
-    spans = (span for span in BUMPS if span < len(rest) / 2)
-    bumps = (abs(sums[span:] - sums[:-span]).max() / span**0.5 for span in spans)
-    return max(bumps, default=0.0) > SURELY
+    some = [few for few in SLOW if 3 * few <= count]
+    angles = np.arange(max(some, default=0)) * np.pi / count
+    return some, np.array([np.cos(angles / 2.0), 2.0 * np.cos(angles)])
 
 
 def median(numbers: np.ndarray) -> float:

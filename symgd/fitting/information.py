@@ -39,7 +39,7 @@ def log_likelihood(fit: Fit) -> float:
     if not regression.loss.squares:
         problem = f"the loss {regression.loss.name!r} is no likelihood"
         raise InputError(f"{problem}: there is no AIC, BIC or test by it")
-    count, squares = regression.extent.rows, 2.0 * fit.fun
+    count, squares = regression.weighing, 2.0 * fit.fun
     if isinstance(regression, Correlated):
         units = -regression.log_determinant
     else:
@@ -60,7 +60,7 @@ def estimated(fit: Fit) -> int:
 
 def rows_of(fit: Fit) -> int:
     """Return the number of rows that count."""
-    rows: int = fit.regression.counted.extent.rows
+    rows: int = fit.regression.counted.weighing
     return rows
 
 

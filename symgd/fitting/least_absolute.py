@@ -10,7 +10,6 @@ import numpy as np
 
 from symgd.fitting.levenberg_marquardt import (
     ENDED,
-    EPSILON,
     ROUGHLY,
     Ended,
     Limits,
@@ -19,6 +18,7 @@ from symgd.fitting.levenberg_marquardt import (
 )
 from symgd.fitting.losses import SMOOTHING
 from symgd.fitting.stages import BoundedSum, by_hessians, roughly
+from symgd.native.quadratic import EPSILON
 from symgd.native.status import Status
 
 Regression: TypeAlias = Any  # it stands above

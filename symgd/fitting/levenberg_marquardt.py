@@ -42,14 +42,13 @@ from symgd.native.status import RUNNING, Status
 
 BY_SQUARES = RESOLUTION  # what Cauchy and Schwarz allow where least squares don't bend
 BY_HESSIANS = 1e-21  # where the slope knows no such bound
-EPSILON = float(np.finfo(np.float64).eps)
 ENDED = (Status.CONVERGED, Status.STALLED)
 ROUGHLY = 1e-2  # an offset from which Newton's method takes over
 ILL_CONDITIONED = 1e-10  # a ratio of squares whose inverse has lost half its digits
 LONG = 1_000_000  # rows passed, or as much algebra, before others may look: some ms
 # What changes during a descent: whole numbers, with the largest ones, and others.
 COUNTS = {"t": FARTHEST, "evaluations": FARTHEST, "last": NO_END}
-COUNTS |= dict.fromkeys(("place", "made", "known", "first", "pending"), 1)
+COUNTS |= dict.fromkeys(("place", "made", "known", "first", "pending", "strict"), 1)
 MEASURES = ("value", "radius", "offset", "predicted")
 # Places in a model, and in working space.
 VALUE, SIZE = Sums.word_of("value"), Sums.word_of("size")
@@ -121,7 +120,7 @@ class Point:
         p = len(self.x)
         return symmetric(self.row[SUMS + p : root_of(p)], p)
 
-    @property
+    @functools.cached_property
     def squares_of_columns(self) -> list[float]:
         """The curvature's diagonal."""
         return self.row[_diagonal(len(self.x))].tolist()
@@ -215,9 +214,13 @@ class Stage(NamedTuple):
         The start, where the objective is finite, and bounds.
     limits : Limits
     native : Pass, optional
-        The same as ``evaluate`` for the loop to call, from the second evaluation on.
+        The same as ``evaluate`` for the loop to call.
     of : Regression
         Whose sum it is.
+    squares : bool
+        Whether what the loop calls sums least squares.
+    floor : float, optional
+        A size at which residuals are rounding; by default the loop's sums tell it.
     """
 
     evaluate: Callable[[np.ndarray], Point]
@@ -227,6 +230,8 @@ class Stage(NamedTuple):
     limits: Limits
     native: Pass | None = None
     of: Any = None
+    squares: bool = False
+    floor: float | None = None
 
 
 class Ended(NamedTuple):
@@ -290,8 +295,7 @@ class Descent:
     """The memory of a descent."""
 
     def __init__(self, stage: Stage) -> None:
-        start, limits = stage.evaluate(stage.x), stage.limits
-        self.stage, p = stage, len(stage.x)
+        self.stage, limits, p = stage, stage.limits, len(stage.x)
         function, words, blocks, rows = stage.native or ELSEWHERE
         self.region = region = TrustRegion(
             variables=p,
@@ -302,12 +306,12 @@ class Descent:
             slice=max(1, LONG // (rows + p**3)),
             maxiter=limits.maxiter,
             blocks=blocks,
-            factored=start.factor is not None,
             made=1,
             first=1,
             pending=1,
-            floor=start.floor,
-            level=BY_SQUARES if start.squares else BY_HESSIANS,
+            sized=stage.floor is None,
+            floor=stage.floor or 0.0,
+            level=BY_SQUARES if stage.squares else BY_HESSIANS,
         )
         height, root = ROWS * p, root_of(p)
         numbers = height + 2 * (root + p * p)
@@ -320,8 +324,9 @@ class Descent:
         self.places = RegionArrays(function, *others, first, *rest)
         self._words = words
         self._set_sides()
-        self.trial[:] = start.x
-        self._enter(start)
+        self.trial[:] = stage.x
+        if not function:
+            self._start(stage.evaluate(stage.x))
         self._addresses = address(region), address(self.places)
         self._kernel = shared("trust_region").call
 
@@ -339,6 +344,14 @@ class Descent:
             self._enter(self.stage.evaluate(self.trial.copy()))
         region.last = last
         return int(self._kernel(*self._addresses))
+
+    def _start(self, point: Point) -> None:
+        """Take note of a start that was evaluated here."""
+        region = self.region
+        region.factored, region.sized = point.factor is not None, 0
+        region.floor = point.floor
+        region.level = BY_SQUARES if point.squares else BY_HESSIANS
+        self._enter(point)
 
     def _enter(self, point: Point) -> None:
         """Take note of what was found at the trial."""
@@ -389,6 +402,8 @@ class Descent:
         """Be where another descent of the same stage was; ValueError if none can be."""
         other = TrustRegion()
         other.take(array("q", stored["counters"].tobytes()))
+        if self.region.sized and not other.pending:
+            self.region.floor = self.stage.evaluate(self.stage.x).floor
         for name, own in self.region.numbers().items():
             number = getattr(other, name)
             possible = number == own or name == "maxiter"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,26 +100,43 @@ def read(
         with found.placed():
             given = names, target, varying, loss, found.variables, not_free, labelled
             return _read(found.text, *given)
+    by_name = frozenset((*declared, *(tie.name for tie in not_free)))
+    constants = by_name.intersection(CONSTANTS)
+    if isinstance(model, str) and naming.is_parameter_e(model, (*names, *by_name)):
+        constants |= {"E"}
+    parts = names, target, varying, loss, by_name, constants, not_free, labelled
     kept = isinstance(model, (str, sp.Basic))
-    by_name = {*declared, *(tie.name for tie in not_free)}
-    meant = tuple(sorted(CONSTANTS.keys() & by_name))
-    if isinstance(model, str) and naming.is_parameter_e(model, (*names, *meant)):
-        meant = tuple(sorted({*meant, "E"}))
-    of_model = _read if kept else _read.__wrapped__
-    known = of_model(model, names, target, varying, loss, meant, not_free, labelled)
-    if isinstance(model, str):
-        idle = tuple(name for name in names if name not in (*known.columns, target))
-        for told in _doubts(model, known.parameters, frozenset(by_name), idle):
-            warnings.warn(told, stacklevel=4)
+    known, doubts = (_known if kept else _known.__wrapped__)(model, *parts)
+    for told in doubts:
+        warnings.warn(told, stacklevel=4)
     return known
 
 
 @functools.lru_cache(maxsize=64)
+def _known(
+    model: Formula,
+    names: tuple[str, ...],
+    target: str,
+    varying: tuple[str, ...],
+    loss: Loss,
+    by_name: frozenset[str],
+    constants: frozenset[str],
+    not_free: tuple[Tie, ...],
+    labelled: Labelled,
+) -> tuple[Model, list[str]]:
+    """Return a model, and what is to be said of it."""
+    meant = tuple(sorted(constants))
+    known = _read.__wrapped__(
+        model, names, target, varying, loss, meant, not_free, labelled
+    )
+    if not isinstance(model, str):
+        return known, []
+    idle = [name for name in names if name not in (*known.columns, target)]
+    return known, _doubts(model, known.parameters, by_name, idle)
+
+
 def _doubts(
-    model: str,
-    parameters: tuple[str, ...],
-    named: frozenset[str],
-    idle: tuple[str, ...],
+    model: str, parameters: Sequence[str], named: Set[str], idle: Sequence[str]
 ) -> list[str]:
     """Return what is to be said of parameters that nobody named.
 

@@ -13,7 +13,6 @@ import sympy as sp
 
 from symgd.fitting import paths, shares
 from symgd.fitting.levenberg_marquardt import (
-    EPSILON,
     Ended,
     Limits,
     Path,
@@ -27,7 +26,7 @@ from symgd.fitting.rows import Pass, Rows, plan_of
 from symgd.fitting.shares import Extent
 from symgd.fitting.stages import BoundedSum
 from symgd.native.layout import column_of
-from symgd.native.quadratic import root_of
+from symgd.native.quadratic import EPSILON, root_of
 from symgd.objectives.data import digest_of
 from symgd.objectives.scattered.partitions import added
 from symgd.objectives.space import Space
@@ -140,16 +139,15 @@ class Regression:
             used = formulas.used
             columns = {name: each for name, each in columns.items() if name in used}
         key = kind, *((s, each.dtype, each.strides) for s, each in columns.items())
-        if key not in formulas.plans:
+        if (plan := formulas.plans.get(key)) is None:
             parameters, named = self.parameters, {}
             if kind != "curve":
                 parameters, named = (*parameters, *formulas.constants), formulas.firsts
             if kind == "newton":
                 named = named | formulas.seconds
             ways = getattr(formulas, kind), parameters, columns, named
-            formulas.plans[key] = plan_of(*ways)
-        parts = formulas.plans[key], columns.values(), self.threads
-        self._passes[kind] = made = Rows.planned(*parts)
+            plan = formulas.plans[key] = plan_of(*ways)
+        self._passes[kind] = made = Rows.planned(plan, columns.values(), self.threads)
         return made
 
     def at(self, x: np.ndarray) -> list[float]:
@@ -166,8 +164,13 @@ class Regression:
 
     @functools.cached_property
     def extent(self) -> Extent:
-        """How many rows count, and how large their numbers are."""
+        """How large the numbers of rows are."""
         return Extent.of_all(self.each_part(shares.extent))
+
+    @functools.cached_property
+    def weighing(self) -> int:
+        """How many rows have another weight than 0."""
+        return int(self.summed(shares.weighing))
 
     @property
     def has_many(self) -> bool:
@@ -377,8 +380,7 @@ class Regression:
         if weight.strides == sigma.strides == (0,):
             scale = float(weight[0] / sigma[0] ** 2)
             off = target - np.add.reduce(target) / self.count
-            variance = float(np.add.reduce(off * off) / self.count)
-            return variance * self.count * scale
+            return float(np.vdot(off, off)) * scale
         return float(np.sum(((target - self.mean) * self.unit) ** 2))
 
     def _values(self, column: sp.Expr) -> np.ndarray:

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from symgd.fitting.levenberg_marquardt import EPSILON, Limits, Path, Point, Stage
+from symgd.fitting.levenberg_marquardt import Limits, Path, Point, Stage
 from symgd.fitting.regression import Regression
+from symgd.native.quadratic import EPSILON
 
 
 class RowsAtOnce(Regression):

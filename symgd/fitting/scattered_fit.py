@@ -234,7 +234,7 @@ class ScatteredRegression(Regression):
     @functools.cached_property
     def counted(self) -> Regression:
         """The same, whose count leaves out rows of weight 0: they add nothing."""
-        rows = self.extent.rows
+        rows = self.weighing
         if rows == self.count:
             return self
         other = ScatteredRegression.__new__(ScatteredRegression)

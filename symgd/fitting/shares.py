@@ -19,9 +19,8 @@ BLOCK = 2**17  # rows, whose Jacobian is in memory at a time
 
 
 class Extent(NamedTuple):
-    """How many rows count, and how large their numbers are."""
+    """How large the numbers of rows are."""
 
-    rows: int  # whose weight isn't 0
     least: float  # of the target
     most: float
     least_sigma: float
@@ -37,16 +36,21 @@ class Extent(NamedTuple):
         """Return that of rows in several places."""
         if len(parts) == 1:
             return parts[0]
-        counts, least, most, *sigmas = zip(*parts, strict=True)
-        return cls(sum(counts), min(least), max(most), min(sigmas[0]), max(sigmas[1]))
+        least, most, least_sigma, most_sigma = zip(*parts, strict=True)
+        return cls(min(least), max(most), min(least_sigma), max(most_sigma))
 
 
 def extent(regression: Regression) -> Extent:
-    """Return how many rows count, and how large their numbers are."""
-    target, sigma, weight = regression.target, regression.sigma, regression.weight
-    count = len(weight) if weight.strides == (0,) else np.count_nonzero(weight)
+    """Return how large the numbers of rows are."""
+    target, sigma = regression.target, regression.sigma
     sides = (sigma[0],) * 2 if sigma.strides == (0,) else (sigma.min(), sigma.max())
-    return Extent(int(count), *map(float, (target.min(), target.max(), *sides)))
+    return Extent(*map(float, (target.min(), target.max(), *sides)))
+
+
+def weighing(regression: Regression) -> int:
+    """Return how many rows have another weight than 0."""
+    weight = regression.weight
+    return len(weight) if weight.strides == (0,) else int(np.count_nonzero(weight))
 
 
 def largest_ratio(regression: Regression) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +12,7 @@ from symgd.fitting.tables import TableReading
 from symgd.fitting.ties import Tie
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """Where the columns of a fit came from."""
 
     columns: tuple[str, ...]
@@ -21,23 +20,21 @@ class Source:
     sigma: str | float | None  # a name, a number, or "" for an array
     weights: str | float | None
     dropped: int
+    reading: TableReading
     ties: tuple[Tie, ...] = ()
     model: str = ""  # as it was given, where it isn't what is fitted
     labelled: Labelled = NONE
     targets: tuple[str, ...] = ()  # where there are several
-    reading: TableReading = field(default_factory=TableReading)
 
 
 def check_rows(arrays: dict[str, np.ndarray]) -> None:
     """Refuse columns that are not vectors of one length."""
-    counts: dict[str, int] = {}
     for name, each in arrays.items():
         if each.ndim != 1:
             raise InputError(
                 f"column {name!r} has shape {each.shape}; a fit needs (n,)"
             )
-        counts[name] = len(each)
-    if len(set(counts.values())) > 1:
-        told = ((name.removeprefix("="), count) for name, count in counts.items())
+    if len({len(each) for each in arrays.values()}) > 1:
+        told = ((name.removeprefix("="), len(each)) for name, each in arrays.items())
         lengths = ", ".join(f"{name}: {count}" for name, count in told)
         raise InputError(f"the columns have different lengths: {lengths}")

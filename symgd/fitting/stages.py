@@ -41,9 +41,8 @@ def by_products(bounded: BoundedSum, x: np.ndarray, limits: Limits) -> Path:
     """Descend from x, by reweighted least squares."""
     regression, lower, upper = bounded
     native = None if regression.has_many else regression.native("gauss_newton", x)
-    ended = yield Stage(
-        regression.gauss_newton, x, lower, upper, limits, native, regression
-    )
+    at, squares = (x, lower, upper, limits), regression.loss.squares
+    ended = yield Stage(regression.gauss_newton, *at, native, regression, squares)
     regression.last = regression.at(ended.point.x), ended.point
     return ended
 
@@ -55,7 +54,8 @@ def by_hessians(
     regression, lower, upper = bounded
     native = regression.native("newton", x)
     evaluate = functools.partial(regression.newton, floor=floor)
-    return Stage(evaluate, x, lower, upper, limits, native, regression)
+    at = (x, lower, upper, limits)
+    return Stage(evaluate, *at, native, regression, floor=floor)
 
 
 def roughly(

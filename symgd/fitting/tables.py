@@ -22,7 +22,7 @@ UNIT = np.timedelta64(1, "s")
 MOST_LABELS = 100
 
 
-@dataclass(frozen=True)
+@dataclass
 class TableReading:
     """What was made of the columns of a table that aren't numbers.
 
@@ -80,8 +80,9 @@ class FitTable:
     def __init__(
         self, data: Any, missing: str = "error", reading: TableReading | None = None
     ) -> None:
-        self.data = _stacked(data) if _are_tables(data) else data
+        self.data: Any = _stacked(data) if _are_tables(data) else data
         self.missing, self._table = missing, DataTable(self.data, missing)
+        self._is_here = isinstance(self.data, (Mapping, np.ndarray))
         self.reading = TableReading() if reading is None else reading
         self.labelled: dict[str, np.ndarray] = {}
         self.made: dict[str, np.ndarray] = {}  # of others
@@ -114,7 +115,7 @@ class FitTable:
 
     def raw(self, name: str) -> Any:
         """Return a column as it was given."""
-        if isinstance(self.data, (Mapping, np.ndarray)):
+        if self._is_here:
             return self.data[self._table.key(name)]
         import narwhals.stable.v2 as nw
 
@@ -140,45 +141,43 @@ class FitTable:
         InputError
             As ``DataTable`` does.
         """
-        names = list(dict.fromkeys(names))
-        special = {name: each for name in names if (each := self._special(name))}
-        table = self._table
-        if special or beside:
-            plain = {name: self.raw(name) for name in names if name not in special}
-            made = {name: each[0] for name, each in special.items()}
-            every = {name: made.get(name, plain.get(name)) for name in names}
-            table = DataTable({**every, **(beside or {})}, table.missing)
-        arrays = table.arrays([*names, *(beside or {})])
-        self.dropped = table.dropped
+        columns = {name: self._special(name) for name in names}
+        made = [name for name, each in columns.items() if each is not None]
+        if self._is_here or made or beside:
+            for name in columns.keys() - made:
+                columns[name] = self.raw(name)
+            arrays = self._table.read({**columns, **(beside or {})})
+        else:
+            arrays = self._table.arrays(columns)
+        self.dropped = self._table.dropped
         return arrays
 
     def _is_number(self, name: str) -> bool:
-        """Return whether a dataframe says that a column is of numbers."""
-        if isinstance(self.data, (Mapping, np.ndarray)):
-            return False
+        """Return whether it is said of a column that it is of numbers."""
+        if self._is_here:
+            column = self.raw(name)
+            return isinstance(column, np.ndarray) and column.dtype.kind in "fiub"
         import narwhals.stable.v2 as nw
 
         kind = nw.from_native(self.data).collect_schema().get(name)
         return kind is None or kind.is_numeric()
 
-    def _special(self, name: str) -> tuple[np.ndarray] | None:
+    def _special(self, name: str) -> Any:
         """Return the numbers of labels and dates, None of what are numbers."""
         known = self.labelled.get(name, self.made.get(name))
-        if known is not None:
-            return (known,)
-        if name not in self.names or self._is_number(name):
-            return None
+        if known is not None or self._is_number(name):
+            return known
         moments = _moments(name, self.raw(name))
         if moments is None:
             return None
         lost = np.isnat(moments)
         if moments.dtype.kind == "m":
-            return (np.where(lost, np.nan, moments / UNIT),)
+            return np.where(lost, np.nan, moments / UNIT)
         if name not in self.reading.origins:
             if lost.all():
                 raise InputError(f"column {name!r} has no moments")
             self.reading.origins[name] = moments[~lost].min()
-        return (np.where(lost, np.nan, (moments - self.reading.origins[name]) / UNIT),)
+        return np.where(lost, np.nan, (moments - self.reading.origins[name]) / UNIT)
 
 
 # -------------------------------------------------------------------- several tables
@@ -191,8 +190,9 @@ def _are_tables(data: Any) -> bool:
 
 
 def _is_table(value: Any) -> bool:
-    records = isinstance(value, np.ndarray) and bool(value.dtype.names)
-    return isinstance(value, Mapping) or records or hasattr(value, "columns")
+    if isinstance(value, np.ndarray):
+        return bool(value.dtype.names)
+    return isinstance(value, Mapping) or hasattr(value, "columns")
 
 
 def _stacked(tables: Mapping[Any, Any]) -> dict[str, Any]:

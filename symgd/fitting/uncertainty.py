@@ -99,7 +99,7 @@ def at_optimum(
     G. Bassett and R. Koenker, Asymptotic theory of least absolute error regression,
     JASA 73 (1978).
     """
-    count = regression.extent.rows
+    count = regression.weighing
     meat = None
     if regression.loss.squares:
         point = regression.gauss_newton(x)

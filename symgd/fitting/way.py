@@ -34,10 +34,14 @@ class Way:
         Of descents and searches, each sent how it has ended; it returns the end.
     known : iterable of dict
         How the first of them have ended.
+    kept : bool
+        Whether all ends are to be known, so that it can be gone again.
     """
 
-    def __init__(self, steps: Descents, known: Iterable[Any] = ()) -> None:
-        self.steps, self._known = steps, list(known)
+    def __init__(
+        self, steps: Descents, known: Iterable[Any] = (), kept: bool = True
+    ) -> None:
+        self.steps, self._known, self._is_kept = steps, list(known), kept
         self.ends: list[dict[str, Any]] = []
         self.before = 0  # of these ends, how many the present descent has before it
         self.end: End | None = None
@@ -78,7 +82,8 @@ class Way:
     def _found(self, asked: Looking) -> np.ndarray | None:
         start = self._known.pop(0)["start"] if self._known else asked.search()
         found = None if start is None else np.array(start, dtype=np.float64)
-        self.ends.append({"start": None if found is None else found.tolist()})
+        if self._is_kept:
+            self.ends.append({"start": None if found is None else found.tolist()})
         return found
 
     def _ended(self, stage: Stage) -> Ended:
@@ -96,10 +101,12 @@ class Way:
 
     def follow(self, status: int) -> None:
         """Go on to the next descent, or to the end, from one that has ended."""
-        ended, limits = self.descent.end(status), self.descent.stage.limits
-        end = {"x": ended.point.x.tolist(), "status": int(status)}
-        end |= {"offset": ended.offset, "least": ended.point.least}
-        self.ends.append(end | {"nit": limits.nit, "nfev": limits.nfev})
+        ended = self.descent.end(status)
+        if self._is_kept:
+            limits = self.descent.stage.limits
+            end = {"x": ended.point.x.tolist(), "status": int(status)}
+            end |= {"offset": ended.offset, "least": ended.point.least}
+            self.ends.append(end | {"nit": limits.nit, "nfev": limits.nfev})
         self._go(ended)
 
     def cut_short(self, status: int) -> None:

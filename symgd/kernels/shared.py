@@ -65,6 +65,7 @@ LOOPS = {
     "intervals": SharedLoop("intervals", "i:iiippppp"),
     "dense": SharedLoop("dense", "i:iiipppppp"),
     "bowl": SharedLoop("bowl", "i:iiiiiddddppppppp"),
+    "neighbours": SharedLoop("neighbours", "i:iipppp"),
     "lanczos": SharedLoop("lanczos", "i:iiippppppppp"),
 }
 

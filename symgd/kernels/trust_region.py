@@ -14,6 +14,7 @@ from symgd.kernels.eigenvalues import diagonalise
 from symgd.lowering.intrinsics import call_at, floats, record_at
 from symgd.lowering.jitting import jit
 from symgd.native.quadratic import (
+    EPSILON,
     FINE_RESOLUTION,
     RESOLUTION,
     SUMS,
@@ -22,7 +23,13 @@ from symgd.native.quadratic import (
     TrustRegion,
     root_of,
 )
-from symgd.native.records import ABNORMAL, CONVERGED, STALLED, TARGET_REACHED
+from symgd.native.records import (
+    ABNORMAL,
+    CONVERGED,
+    DIVERGED,
+    STALLED,
+    TARGET_REACHED,
+)
 from symgd.native.status import RUNNING, Status
 
 MAXED = int(Status.MAXITER)
@@ -54,7 +61,7 @@ class Quadratic(NamedTuple):
     numbers: Any  # all but R
     gradient: Any
     triangle: Any  # the lower one of the curvature, row by row
-    root: Any  # R, where that is known
+    root: Any  # R, where that is known, or the target's size
 
 
 class Vectors(NamedTuple):
@@ -454,6 +461,16 @@ def _go_on(model: Any, x: Any, region: Any, vectors: Any, m: Any) -> int:
 
 
 @jit
+def _begin(offset: float, start: Any, region: Any, vectors: Any) -> None:
+    """Let the start be the best point."""
+    region.pending = 0
+    if region.sized:
+        region.floor = EPSILON * EPSILON * start.root[0, 0]
+    _take(offset, start, region, vectors)
+    _measure(region, vectors)
+
+
+@jit
 def descend(region: Any, places: Any, vectors: Any, matrices: Any) -> int:
     """Go on from a trial, the start at first, for some evaluations or to the end."""
     n = region.variables
@@ -481,13 +498,13 @@ def descend(region: Any, places: Any, vectors: Any, matrices: Any) -> int:
             call_at(places.function, ends)
         region.made = region.known = 0
         region.evaluations += 1
-        offset = inf
-        if _is_finite(trial):
+        finite, offset = _is_finite(trial), inf
+        if finite:
             offset = _offset(trial, x, region.factored, region.level, vectors, matrices)
         if region.pending:
-            region.pending = 0
-            _take(offset, trial, region, vectors)
-            _measure(region, vectors)
+            _begin(offset, trial, region, vectors)
+            if region.strict and not finite:
+                return DIVERGED
         else:
             _judge(offset, region, vectors, best, trial)
     return _reached(_model(places, region.place, n), region)

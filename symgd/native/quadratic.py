@@ -5,6 +5,7 @@ from __future__ import annotations
 from symgd.native.record import Record, record
 from symgd.native.records import RunState
 
+EPSILON = 2.0**-52
 RESOLUTION = 1e-15  # of curvatures as sums of squares: below it, they are rounding
 FINE_RESOLUTION = 1e-26  # of curvatures as squares of singular values
 
@@ -24,6 +25,8 @@ class TrustRegion(RunState):
     made: int  # whether there is a trial that hasn't been judged
     known: int  # whether it has been evaluated
     first: int  # whether no step has been taken in these units
+    sized: int  # whether the target's size follows sums, which tells the floor
+    strict: int  # whether it is over at once where the start isn't finite
     floor: float  # a size at which the residuals are rounding
     level: float  # the square of a cosine that may be rounding, where nothing bends
     offset: float
@@ -57,7 +60,10 @@ ROWS = 12  # as long as there are parameters, the two points among them
 
 @record
 class Sums(Record):
-    """How a model begins; then gradient, lower triangle of the curvature, R."""
+    """How a model begins; then gradient, lower triangle of the curvature, and R.
+
+    Where the target's size is summed, too, it is in the place of R.
+    """
 
     value: float
     size: float  # the weighted sum of squared residuals

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -117,9 +118,10 @@ class DataTable:
         if self.partitions is not None:
             far = self.partitions.stand_ins(names)
             here = [name for name in names if name not in far]
-            near = self._read(here, [self._keys[name] for name in here])
+            values = self._columns([self._keys[name] for name in here])
+            near = self.read(dict(zip(here, values, strict=True)))
             return {name: (far if name in far else near)[name] for name in names}
-        return self._read(names, keys)
+        return self.read(dict(zip(names, self._columns(keys), strict=True)))
 
     def key(self, name: str) -> Any:
         """Return by what a column is found in the data; InputError if there is none."""
@@ -128,13 +130,10 @@ class DataTable:
             raise InputError(f"there is no column {name!r}{hint}; columns: {known}")
         return self._keys[name]
 
-    def _read(self, names: list[str], keys: list[Any]) -> dict[str, np.ndarray]:
-        values = self._columns(keys)
-        arrays = {
-            name: _numbers(name, value)
-            for name, value in zip(names, values, strict=True)
-        }
-        broken = [name for name in names if not _is_finite(arrays[name])]
+    def read(self, columns: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Return columns that are given, as ``arrays`` does."""
+        arrays = {name: _numbers(name, value) for name, value in columns.items()}
+        broken = [name for name, each in arrays.items() if not _is_finite(each)]
         self.dropped = 0
         if broken and self.missing == "error":
             raise _not_finite(broken[0], arrays[broken[0]])
@@ -376,7 +375,8 @@ def _is_finite(column: np.ndarray) -> bool:
     if column.dtype.kind != "f":
         return True
     if column.size <= _CHUNK:
-        return bool(np.isfinite(column).all())
+        # The sum of squares tells it in one pass, unless they are large.
+        return math.isfinite(np.vdot(column, column)) or bool(np.isfinite(column).all())
     return all(np.isfinite(chunk).all() for chunk in _chunks(column, "K"))
 
 

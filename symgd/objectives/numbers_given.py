@@ -20,7 +20,7 @@ def named(value: Any) -> Any:
 
     One that only counts its rows, and anything else, is returned as it is.
     """
-    if value is None or type(value) is dict:
+    if value is None or type(value) in (dict, list, tuple):
         return value
     labels: Any = getattr(value, "index", None)
     if isinstance(value, Mapping) or callable(labels) or not hasattr(value, "to_dict"):

@@ -226,7 +226,9 @@ def _pair(name: str, pair: Any) -> tuple[float, float]:
 def read_point(x0: Any, space: Space, limits: Bounds) -> array[float]:
     """Return a start as a vector, checked against names, length and bounds."""
     x0 = named(x0)
-    if isinstance(x0, Mapping):
+    if isinstance(x0, (list, tuple)):
+        point = _from_sequence(x0, space)
+    elif isinstance(x0, Mapping):
         point = space.flat(x0, "x0")
     elif hasattr(x0, "shape"):
         point = _from_array(x0, space)

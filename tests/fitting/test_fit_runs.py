@@ -175,6 +175,32 @@ def test_a_fit_in_pieces_is_the_same_fit(loss, start, tmp_path):
     assert_same(fit(*asked, **options), whole)
 
 
+@pytest.mark.parametrize("loss", ["squared", "huber"])
+def test_why_a_start_was_refused_is_known_after_a_checkpoint(loss, tmp_path):
+    asked = ("a/(t - b)", DATA, "y", [1.0, 0.0])
+    whole = fit(*asked, loss=loss)
+    assert "another was searched" in whole.note
+    options = {"loss": loss, "checkpoint": tmp_path / "fit.npz"}
+    part = fit(*asked, **options, maxiter=2)
+    assert part.note.startswith("the start can't be used")
+    done = fit(*asked, **options)
+    assert (done.note, done.x.tolist()) == (whole.note, whole.x.tolist())
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_who_watches_a_fit_changes_nothing(loss, start):
+    asked = (MODEL, DATA, "y", STARTS[start])
+    plain, seen = fit(*asked, loss=loss), []
+    watched = fit(*asked, loss=loss, callback=seen.append, callback_every=1)
+    for name in ("fun", "status", "message", "nit", "nfev", "offset", "note"):
+        assert getattr(watched, name) == getattr(plain, name), name
+    assert watched.x.tolist() == plain.x.tolist()
+    given = STARTS[start]
+    first = plain.start.tolist() if given is None else list(given.values())
+    assert (seen[0].t, seen[0].x.tolist()) == (0, first)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_more_iterations_than_were_allowed_go_on(loss, tmp_path):
     asked = (MODEL, DATA, "y", FAR)
@@ -236,6 +262,8 @@ def set_number(name, number):
 
 FORGERIES = [
     *(set_count(name, 2) for name in ("place", "made", "known", "first", "blocks")),
+    *(set_count(name, 2) for name in ("sized", "strict")),
+    *(set_number("floor", floor) for floor in (np.nan, 1.0)),
     *(set_count(name, -1) for name in ("t", "evaluations", "variables", "slice")),
     *(set_number(name, np.nan) for name in ("value", "radius", "offset", "gtol")),
     lambda _, arrays: arrays["space"].fill(np.nan),

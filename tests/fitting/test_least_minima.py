@@ -5,7 +5,7 @@ import pytest
 
 from symgd.fitting.curve_fit import fit
 from symgd.fitting.fit_run import _is_better
-from symgd.fitting.goodness import CERTAIN, LIKELY, _slowness
+from symgd.fitting.goodness import CERTAIN, LIKELY, Left, _slowness
 from symgd.fitting.levenberg_marquardt import End
 from symgd.native.status import Status
 
@@ -128,6 +128,6 @@ def test_noise_has_slow_waves_no_oftener_than_it_should(count, parameters):
     basis = np.linalg.qr(slopes)[0]
     noise = rng.standard_normal((1000, count))
     rest = noise - (noise @ basis) @ basis.T
-    found = np.array([_slowness(each, slopes) for each in rest])
+    found = np.array([_slowness(Left.of(each), slopes) for each in rest])
     assert np.mean(found > LIKELY) < 0.09
     assert not (found > CERTAIN + 0.5).any()

@@ -165,15 +165,17 @@ def sources_of(data: Any) -> tuple[Sources, dict[str, Any]] | None:
         raise InputError(problem)
     if not isinstance(data, Mapping):
         return None
-    scattered = {
-        str(name): each
-        for name, each in data.items()
-        if _is_of_dask(each) or (_is_list_of_files(each) and _are_arrays(each))
-    }
+    scattered = {str(name): each for name, each in data.items() if _is_scattered(each)}
     if not scattered:
         return None
     beside = {str(k): each for k, each in data.items() if str(k) not in scattered}
     return Blocks(scattered), beside
+
+
+def _is_scattered(column: Any) -> bool:
+    if type(column) is np.ndarray:
+        return False
+    return _is_of_dask(column) or (_is_list_of_files(column) and _are_arrays(column))
 
 
 def _is_list_of_files(value: Any) -> bool:

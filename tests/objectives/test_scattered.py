@@ -88,7 +88,6 @@ REFUSED = {
     "max(y[i]*a for i in range(n))": "only sums can be added up",
     "sum((y[i] - a)**2 for i in range(3))": "isn't over all 50 rows",
     "sum(i*(y[i] - a)**2 for i in range(n))": "needs the number i of a row",
-    "sum((A[i, min(i, 2)] - a)**2 for i in range(n))": "needs the number i of a row",
     "y[0]*a**2 + sum((y[i] - a)**2 for i in range(n))": "is of one row",
     "sum((y[i] - y[i + 1]*a)**2 for i in range(n - 1))": "isn't of the row",
     "sum(a*y[i]*y[j] for i in range(n) for j in range(n))": "isn't of the row",

@@ -420,8 +420,11 @@ def test_a_scale_beyond_float64_is_none():
 def test_rows_that_are_met_are_a_success_however_rounding_goes_on():
     t = np.linspace(0.0, 4.0, 30)
     found = fit("a*sin(b*t + c) + d", {"t": t, "y": np.sin(6.0 * t)}, "y")
-    assert found.status == Status.CONVERGED
-    assert "no more than the rounding" in found.message
+    assert found.success
+    assert found.fun < 1e-28
+    # It depends on the processor whether rounding ends in a standstill.
+    stalled = found.status == Status.STALLED
+    assert stalled or "no more than the rounding" in found.message
 
 
 @pytest.mark.parametrize("loss", ["absolute", "huber", "log_cosh"])

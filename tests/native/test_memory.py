@@ -15,8 +15,10 @@ from symgd.native import machine
 # These have no argument, or one of a few: a name, a number of parameters or threads.
 OF_FEW = {
     "_address_of",
+    "_asked_once",
     "_is_known",
     "_lower",
+    "_own_features",
     "_places",
     "_pool",
     "_setting",

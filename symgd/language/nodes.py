@@ -371,32 +371,33 @@ def replaced(node: Any, known: Mapping[Any, Any]) -> Any:
 
     def renewed(part: Any) -> Any:
         if part not in done:
-            arguments = tuple(map(renewed, part.args))
-            pairs = zip(arguments, part.args, strict=True)
-            same = all(new is old for new, old in pairs)
-            done[part] = part if same else made(part.func, arguments)
+            done[part] = _of_parts(part, renewed)
         return done[part]
 
     return renewed(node)
 
 
+def _of_parts(node: Any, renewed: Callable[[Any], Any]) -> Any:
+    """Return a node of renewed parts: the same where they are the same."""
+    arguments = tuple(map(renewed, node.args))
+    same = all(new is old for new, old in zip(arguments, node.args, strict=True))
+    return node if same else made(node.func, arguments)
+
+
 def replaced_free(node: Any, known: Mapping[sp.Symbol, sp.Expr]) -> Any:
     """Replace symbols, but not where a sum or a table inside has such an index."""
+    if not known:
+        return node
     done: dict[Any, Any] = dict(known)
 
     def renewed(part: Any) -> Any:
         if part not in done:
             own = {lim[0] for lim in part.limits} if isinstance(part, REPEATED) else ()
             free = {name: new for name, new in known.items() if name not in own}
-            if not free or not part.args:
-                done[part] = part
-            elif len(free) < len(known):
+            if len(free) < len(known):
                 done[part] = replaced_free(part, free)
             else:
-                arguments = tuple(map(renewed, part.args))
-                pairs = zip(arguments, part.args, strict=True)
-                same = all(new is old for new, old in pairs)
-                done[part] = part if same else made(part.func, arguments)
+                done[part] = _of_parts(part, renewed)
         return done[part]
 
     return renewed(node)

@@ -122,11 +122,11 @@ class Keepers:
             problem = "workers of a cluster keep rows for the process that read them"
             raise InputError(f"{problem}: make client and objective after a fork")
         stop = flag()
-        while not (has_turn := self._turn.acquire(timeout=LOOK_SECONDS)) or stop[0]:
-            if stop[0]:
-                if has_turn:
-                    self._turn.release()
-                raise Stopped
+        while not stop[0]:
+            if self._turn.acquire(timeout=LOOK_SECONDS):
+                break
+        else:
+            raise Stopped
         try:
             return self._sure(given)
         finally:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symgd.errors import unknown_name
 from symgd.language.drawing import card
+from symgd.native.record import Record, record
 from symgd.native.replacing import replacing
 
 if TYPE_CHECKING:
@@ -25,6 +26,15 @@ class Seen(NamedTuple):
 
 
 NOWHERE = Seen(array("d"), math.inf, 0)
+
+
+@record
+class AtStart(Record):
+    """What a run knew at its start: f, the gradient's norm, the sum of sizes of x."""
+
+    value: float
+    norm: float
+    size: float
 
 
 class Trace:

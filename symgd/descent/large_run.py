@@ -261,7 +261,7 @@ class LargeRun(UpdateRun):
             "room": self.room,
             "recorded": self.recorded,
             "origin": self.origin,
-            "begun": self.begun,
+            "begun": array("d", bytes(self.at_start)),
         }
 
     def possible(self) -> dict[str, tuple[int, int]]:

@@ -21,7 +21,7 @@ from symgd.descent.ends import (
     examined,
     is_left_for_ever,
 )
-from symgd.descent.history import NOWHERE, Seen, Trace
+from symgd.descent.history import NOWHERE, AtStart, Seen, Trace
 from symgd.descent.settings import TIGHT, Settings
 from symgd.language.text import Told, number
 from symgd.native import records as layout
@@ -93,7 +93,7 @@ class Run:
         few = n <= QUICK_VARIABLES
         self.origin = floats(n if few else 0)
         self.far_origin = floats(0 if few or n > REMEMBERED else n)  # of many variables
-        self.begun = floats(3)  # value, norm and sum of sizes at the start
+        self.at_start = AtStart()
         self.ending: Ending | None = None
         self.examiner: Examiner | None = None  # where ends have been looked at
         comparable = objective.iteration is None and not self.descends
@@ -142,17 +142,17 @@ class Run:
     @property
     def first(self) -> float:
         """The value that is minimised, at the start."""
-        return self.begun[0]
+        return self.at_start.value
 
     @property
     def first_norm(self) -> float:
         """The norm at the start."""
-        return self.begun[1]
+        return self.at_start.norm
 
     @property
     def steepest(self) -> float:
         """A norm that there was on the way: the start may be where there is none."""
-        fallen, far = self.first - self.fun, self.begun[2] + size_of(self.x)
+        fallen, far = self.first - self.fun, self.at_start.size + size_of(self.x)
         slope = fallen / far if far > 0.0 else 0.0
         return max(self.first_norm, slope if slope < math.inf else 0.0)
 
@@ -187,7 +187,7 @@ class Run:
         record.best, record.reach = math.inf, 1.0
         if kept := self.origin or self.far_origin:
             kept[:] = start
-        self.begun[0] = math.nan
+        self.at_start.value = math.nan
         return self.advance(0)
 
     def prepare(self) -> None:
@@ -245,8 +245,7 @@ class Run:
         status = self._continue()
         raise_pending()
         if math.isnan(self.first) and status != Status.DIVERGED:
-            begun = self.begun
-            begun[0], begun[1], begun[2] = self.fun, self.norm, size_of(self.x)
+            self.at_start = AtStart(self.fun, self.norm, size_of(self.x))
         return self.judged(status)
 
     def judged(self, status: int) -> int:
@@ -358,7 +357,7 @@ class Run:
             first = kernel(*map(address, (origin, self.parameters, slope)))
         sides = self.bounds.lower, self.bounds.upper
         first_norm = projected_norm(origin, slope, *sides)
-        self.begun[:] = array("d", [first, first_norm, size_of(origin)])
+        self.at_start = AtStart(first, first_norm, size_of(origin))
         if kept := self.origin or self.far_origin:
             kept[:] = origin
         if self.remembers and first < fun:
@@ -390,7 +389,7 @@ class Run:
             "gradient": self.gradient,
             "recorded": self.recorded,
             "origin": self.origin or self.far_origin,
-            "begun": self.begun,
+            "begun": array("d", bytes(self.at_start)),
         }
 
     def plan(self) -> dict[str, Any]:
@@ -412,6 +411,7 @@ class Run:
         for name, numbers in self.arrays().items():
             numbers[:] = array(numbers.typecode, stored[name].tobytes())
         self.record.take(array("q", stored["counters"].tobytes()))
+        self.at_start.take(array("q", stored["begun"].tobytes()))
         self._check_counts()
         self._check_numbers()
 

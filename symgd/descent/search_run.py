@@ -437,7 +437,8 @@ class SearchRun(Run):
         self.record.value = fun
         self.record.norm = projected_norm(x, gradient, self.lower, self.upper)
         # At the start, where it may be 0, the gradient says nothing of what is small.
-        self.begun[1] = max(self.begun[1], self.norm, slope if slope < math.inf else 0)
+        there = self.at_start
+        there.norm = max(there.norm, self.norm, slope if slope < math.inf else 0.0)
         if self.record.every and self.t % self.record.every == 0:
             row = array("d", [self.t, fun, self.norm, *x])
             self.recorded += row + array("d", [math.nan] * len(self.constants))

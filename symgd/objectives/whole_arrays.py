@@ -90,9 +90,12 @@ def _is_length(size: Any) -> bool:
 def shapes_of_data(data: Any, names: Collection[str] | None = None) -> dict[str, Shape]:
     """Return the shapes of columns, of all or of those with some of these names."""
     if isinstance(data, Mapping):
-        columns = {str(key): value for key, value in data.items()}
-        found = columns if names is None else columns.keys() & names
-        return {name: shape_of(columns[name], name) for name in found}
+        keys = {str(key): key for key in data}
+        found = [name for name in keys if names is None or name in names]
+        # Of rows in partitions, those of the others may be of no use.
+        far = data.stand_ins(found) if hasattr(data, "stand_ins") else {}
+        own = {n: far[n] if n in far else data[keys[n]] for n in found}
+        return {name: shape_of(column, name) for name, column in own.items()}
     fields = getattr(getattr(data, "dtype", None), "names", None)
     if fields:
         return {n: data[n].shape for n in fields if names is None or n in names}

@@ -124,6 +124,16 @@ def test_a_fork_asks_nobody(client, monkeypatch):
         objective.value(AT)
 
 
+def test_a_closed_client_is_told():
+    with cluster_of(1) as cluster, distributed.Client(cluster) as mine:
+        far = symgd.Objective(LOGISTIC, data=blocks(), executor=mine)
+        assert far.value(AT) > 0.0
+    with pytest.raises(InputError, match="client of the cluster is closed: workers"):
+        far.value(AT)
+    with pytest.raises(InputError, match="client of the cluster is closed: workers"):
+        symgd.Objective(LOGISTIC, data=blocks(), executor=mine)
+
+
 @pytest.mark.parametrize("linked", [True, False])
 def test_a_worker_that_is_killed_loses_nothing(client, linked, monkeypatch):
     if not linked:

@@ -115,6 +115,16 @@ def test_rows_that_are_missing_are_left_out_partition_by_partition(files):
         symgd.Objective(text, data=nothing, missing="drop")
 
 
+@pytest.mark.parametrize("missing", ["error", "drop"])
+@pytest.mark.parametrize("text", ["sum((y[i] - c)**2 for i in range(n))", "norm(y-c)"])
+def test_columns_that_no_formula_names_may_be_anything(files, missing, text):
+    here = {"y": DATA["y"], "holes": np.where(DATA["y"] > 0, np.nan, 1.0)}
+    there = files(here | {"words": np.array(["a"] * 50)})
+    whole = symgd.Objective(text, ["c"], data=here, missing=missing)
+    far = symgd.Objective(text, ["c"], data=there, missing=missing)
+    assert far.value([0.5]) == pytest.approx(whole.value([0.5]), rel=1e-14)
+
+
 def test_a_partition_whose_rows_are_all_missing_is_an_empty_one():
     table = {"y": np.full(3, np.nan)}
     assert read(table, ("y",), "drop", "here") == (Facts(0, 3, {}, {}), {})

@@ -16,6 +16,7 @@ import numpy as np
 
 from symgd.descent.certificate import Certificate, Residuals
 from symgd.descent.constrained.interior_run import CTOL, InteriorRun
+from symgd.descent.history import AtStart
 from symgd.descent.kinks.on_kinks import on_kinks, units_at
 from symgd.descent.kinks.proof import Posed
 from symgd.descent.run import NOISE, Run, floats
@@ -80,7 +81,7 @@ class KinkedInteriorRun(Run):
         status = self.inner.begin(lifted.tolist())
         self._copy()
         if status == RUNNING:
-            self.begun[:] = array("d", [self.fun, self.norm, sum(map(abs, x))])
+            self.at_start = AtStart(self.fun, self.norm, sum(map(abs, x)))
         return status
 
     def advance(self, last: int) -> int:

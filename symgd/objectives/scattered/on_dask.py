@@ -73,6 +73,7 @@ class OnDask:
 
     def facts(self, names: tuple[str, ...], missing: str) -> list[Facts]:
         """Return what is known of all partitions, in order."""
+        _check_open(self.client)
         parts = self._parts(names, missing)
         found: list[Facts] = self.client.gather(
             [self.client.submit(_facts, part, pure=False) for part in parts]
@@ -121,6 +122,7 @@ class Keepers:
         if os.getpid() != self._process:  # a fork has the same connections
             problem = "workers of a cluster keep rows for the process that read them"
             raise InputError(f"{problem}: make client and objective after a fork")
+        _check_open(self.client)
         stop = flag()
         while not stop[0]:
             if self._turn.acquire(timeout=LOOK_SECONDS):
@@ -244,6 +246,13 @@ class Keepers:
                     raise Stopped from None
             else:
                 return
+
+
+def _check_open(client: Any) -> None:
+    """Refuse a client that was closed: its workers keep nothing any more."""
+    if client.status not in ("running", "connecting"):
+        problem = f"the client of the cluster is {client.status}"
+        raise InputError(f"{problem}: workers keep rows for as long as it is open")
 
 
 async def _all_of(calls: list[Any]) -> list[Any]:

@@ -123,11 +123,13 @@ class EndsWithin(TriedRun):
         """Return the Hessian of the Lagrangian; 0 for what is no number."""
         import numpy as np
 
-        n, sign = self.n, self.settings.sign
-        whole = self.lagrangian.function.hess([*x, *y, sign])
+        hessian, at = self.lagrangian.function.hess, [*x, *y, self.settings.sign]
+        # On the way there are many points: one among others is as compiled code has it.
+        whole = hessian(at) if np.array_equal(x, self.x) else hessian([at])[0]
         self.record.evaluations += 1
         self.heed()
-        return np.nan_to_num(np.asarray(whole)[:n, :n], nan=0.0, posinf=0.0, neginf=0.0)
+        own = np.asarray(whole)[: self.n, : self.n]
+        return np.nan_to_num(own, nan=0.0, posinf=0.0, neginf=0.0)
 
     def _multipliers(self) -> np.ndarray:
         """Return the multipliers of constraints, as in ``f + sum(y*c)``."""

@@ -34,7 +34,9 @@ def digits(count: int = FLOAT) -> Iterator[None]:
         yield
 
 
-def value_of(part: Any, numbers: Mapping[sp.Symbol, Any]) -> Any:
+def value_of(
+    part: Any, numbers: Mapping[sp.Symbol, Any], known: dict[Any, Any] | None = None
+) -> Any:
     """Return the value of a formula; NaN where it has none, or has no digits here.
 
     Parameters
@@ -42,6 +44,8 @@ def value_of(part: Any, numbers: Mapping[sp.Symbol, Any]) -> Any:
     part : sympy.Expr
     numbers : mapping of symbols to mpf
         The values of what is free in it.
+    known : dict, optional
+        What was computed with these numbers before; the parts of this one come to it.
 
     Examples
     --------
@@ -57,15 +61,24 @@ def value_of(part: Any, numbers: Mapping[sp.Symbol, Any]) -> Any:
         return mpmath.mpf(part.p) / part.q
     if part.is_Float:
         return as_written(part)
+    known = {} if known is None else known
+    if part not in known:
+        known[part] = _computed(part, numbers, known)
+    return known[part]
+
+
+def _computed(
+    part: Any, numbers: Mapping[sp.Symbol, Any], known: dict[Any, Any]
+) -> Any:
     if isinstance(part, Composed):
-        return value_of(part.composed(), numbers)
+        return value_of(part.composed(), numbers, known)
     if isinstance(part, sp.Piecewise):
-        return _chosen(part, numbers)
+        return _chosen(part, numbers, known)
     compute = FUNCTIONS.get(part.func.__name__)
     if compute is None:
         return mpmath.nan
     try:
-        value = compute(*[value_of(each, numbers) for each in part.args])
+        value = compute(*[value_of(each, numbers, known) for each in part.args])
     except (ArithmeticError, ValueError, TypeError):
         return mpmath.nan
     return value if isinstance(value, mpmath.mpf) else mpmath.nan
@@ -91,35 +104,39 @@ def written(number: Any) -> str:
     return f"{float(number):.{FLOAT}g}"
 
 
-def _chosen(part: sp.Piecewise, numbers: Mapping[sp.Symbol, Any]) -> Any:
+def _chosen(
+    part: sp.Piecewise, numbers: Mapping[sp.Symbol, Any], known: dict[Any, Any]
+) -> Any:
     """Return the value of the first case whose condition holds."""
     for expression, condition in part.args:
-        holds = _holds(condition, numbers)
+        holds = _holds(condition, numbers, known)
         if holds is None:
             break
         if holds:
-            return value_of(expression, numbers)
+            return value_of(expression, numbers, known)
     return mpmath.nan
 
 
-def _holds(condition: Any, numbers: Mapping[sp.Symbol, Any]) -> bool | None:
+def _holds(
+    condition: Any, numbers: Mapping[sp.Symbol, Any], known: dict[Any, Any]
+) -> bool | None:
     """Return whether a condition holds; None where that isn't known."""
     if condition in (sp.true, sp.false):
         return bool(condition)
     if isinstance(condition, (sp.And, sp.Or, sp.Not)):
-        parts = [_holds(each, numbers) for each in condition.args]
-        known = [part for part in parts if part is not None]
-        if len(known) < len(parts):
+        parts = [_holds(each, numbers, known) for each in condition.args]
+        told = [part for part in parts if part is not None]
+        if len(told) < len(parts):
             return None
         if isinstance(condition, sp.Not):
-            return not known[0]
-        return all(known) if isinstance(condition, sp.And) else any(known)
+            return not told[0]
+        return all(told) if isinstance(condition, sp.And) else any(told)
     compare = RELATIONS.get(condition.func.__name__)
     if compare is None:
         return None
-    left, right = (value_of(each, numbers) for each in condition.args)
-    known_sides = not (mpmath.isnan(left) or mpmath.isnan(right))
-    return bool(compare(left, right)) if known_sides else None
+    left, right = (value_of(each, numbers, known) for each in condition.args)
+    are_numbers = not (mpmath.isnan(left) or mpmath.isnan(right))
+    return bool(compare(left, right)) if are_numbers else None
 
 
 def _exp(x: Any) -> Any:
@@ -134,7 +151,14 @@ def _power(base: Any, exponent: Any) -> Any:
         return base ** int(exponent)
     if not base > 0:
         return mpmath.mpf(0) if base == 0 and exponent > 0 else mpmath.nan
+    if mpmath.isint(2 * exponent) and abs(exponent) <= HUGE:
+        return mpmath.sqrt(base) ** int(2 * exponent)
     return _exp(exponent * mpmath.log(base))
+
+
+def _log(x: Any) -> Any:
+    """Return log(x), without all the digits of what isn't real."""
+    return mpmath.nan if x < 0 else mpmath.log(x)
 
 
 def _softplus(x: Any) -> Any:
@@ -152,7 +176,7 @@ def _extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
 
 
 PLAIN = "sin cos tan asin acos atan2 acosh atanh erf erfc gamma loggamma"
-OF_ANY_SIZE = "log atan asinh"  # no digits of them are lost
+OF_ANY_SIZE = "atan asinh"  # no digits of them are lost
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: _of_reals(getattr(mpmath, name)) for name in PLAIN.split()},
     **{name: getattr(mpmath, name) for name in OF_ANY_SIZE.split()},
@@ -160,6 +184,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Mul": lambda *factors: functools.reduce(operator.mul, factors),
     "Pow": _power,
     "exp": _exp,
+    "log": _log,
     "Exp1": lambda: mpmath.e + 0,
     "Pi": lambda: mpmath.pi + 0,
     "Abs": abs,

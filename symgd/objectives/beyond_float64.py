@@ -96,21 +96,20 @@ def numbers_at(
     names = [symbol(name) for name in objective.space.names]
     with digits(DIGITS):
 
-        def at(point: Sequence[Any], part: sp.Expr) -> Any:
-            return value_of(part, given | dict(zip(names, point, strict=True)))
+        def at(point: Sequence[Any], wanted: Sequence[sp.Expr]) -> list[Any]:
+            numbers = given | dict(zip(names, point, strict=True))
+            known: dict[Any, Any] = {}  # parts have much in common
+            return [value_of(each, numbers, known) for each in wanted]
 
         here = [mpmath.mpf(float(each)) for each in x]
-        found = [at(here, part) for part in parts]
+        found = at(here, parts)
         if all(map(mpmath.isfinite, found)):
             return list(map(float, found))
-        around = [
-            [[at(point, part) for part in parts] for point in _beside(here, apart)]
-            for apart in BESIDE
-        ]
+        lost = [p for p, f in zip(parts, found, strict=True) if not mpmath.isfinite(f)]
+        around = ([at(p, lost) for p in _beside(here, apart)] for apart in BESIDE)
         near, nearer = (list(zip(*rows, strict=True)) for rows in around)
         limits = map(_limit, near, nearer)
-        pairs = zip(found, limits, strict=True)
-        return [float(f) if mpmath.isfinite(f) else limit for f, limit in pairs]
+        return [float(f) if mpmath.isfinite(f) else next(limits) for f in found]
 
 
 def _beside(x: Sequence[Any], apart: int) -> Iterator[list[Any]]:

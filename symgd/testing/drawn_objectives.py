@@ -46,8 +46,8 @@ def starting_points(
 
 
 def _is_fine(objective: Objective, point: np.ndarray) -> bool:
-    value, gradient = objective.value_and_grad(point)
-    return bool(np.isfinite(value) and np.isfinite(gradient).all())
+    value, gradient = objective.value_and_grad([point])  # as compiled code has them
+    return bool(np.isfinite(value).all() and np.isfinite(gradient).all())
 
 
 # Each term can be left out: numbers that shrink to 0.

@@ -228,6 +228,35 @@ const f = await load(bytes, data);"""
     assert got[1]["f"] == pytest.approx(symgd.minimize(f, x).fun, rel=1e-9)
 
 
+SMALL = {  # so few variables that a loop keeps them in registers
+    "of one": "sum((y[i] - w)**2 for i in range(n))",
+    "of two": "sum((A[i, 0]*v + A[i, 1]*w - y[i])**2 for i in range(n))",
+    "of two sums": "sum((y[i] - w[0])**2 + (y[i] - w[1])**2 for i in range(n))",
+    "of an array": "sum((A @ w - y)**2)",
+}
+
+
+@needs_node
+@pytest.mark.parametrize("method", ["gd", "momentum", "amsgrad"])
+@pytest.mark.parametrize("name", SMALL)
+def test_rules_on_few_variables_go_along_symgds_iterates(tmp_path, name, method):
+    data = {"A": A[:8, :2].copy(), "y": DATA["y"][:8]}
+    data = {k: v for k, v in data.items() if k in SMALL[name]}
+    f = symgd.Objective(SMALL[name], data=data)
+    how = {"step_size": 0.01}
+    file, loader = symgd.export(f, tmp_path / "few.wasm", method=method, **how)
+    given = json.dumps({k: v.tolist() for k, v in data.items()})
+    code = f"""import fs from "fs";
+import {{load}} from {json.dumps(loader.as_uri())};
+const f = await load(fs.readFileSync({json.dumps(str(file))}), {given});"""
+    x = [0.5, -0.25][: f.space.size]
+    got = in_node(code, f"f.minimize({x}, {{maxiter: 5, gtol: 0}})")
+    told = symgd.minimize(f, x, method=method, maxiter=5, gtol=0, **how)
+    assert got["t"] == told.nit == 5
+    assert got["x"] == pytest.approx(told.x.tolist(), rel=1e-13)
+    assert got["f"] == pytest.approx(told.fun, rel=1e-13)
+
+
 @needs_node
 def test_data_that_do_not_fit_are_refused_by_the_loader(tmp_path):
     file, loader = symgd.export(objective("logistic"), tmp_path / "sums.wasm")

@@ -158,15 +158,16 @@ class Growth:
         """Return the same, needed or not; None where there is no exponential."""
         if node not in self._known:
             unit = unit_of(node) if self.removes else None
-            found = self._found(node) if unit is None else self._of_unit(node, unit)
-            self._known[node] = found
+            self._known[node] = self._found(node)  # which a unit may have elsewhere
+            if unit is not None:
+                self._known[node] = self._of_unit(node, unit)
         return self._known[node]
 
     def _of_unit(self, node: sp.Expr, unit: Unit) -> Scaled | None:
         """Return the same of what is 0/0 somewhere: near to there, and elsewhere."""
         whole = node.func(*unit.parts)
         near = self.any_scaled(whole)
-        apart = None if unit.argument is None else self._found(node)
+        apart = None if unit.argument is None else self._known[node]
         if apart is None:
             return near
         if near is None:

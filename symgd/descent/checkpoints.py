@@ -131,8 +131,12 @@ class Checkpoint:
             part.unlink(missing_ok=True)
 
     def finish(self, run: Run, status: Status) -> None:
-        """Write the last checkpoint; the one before is needed no more."""
-        if self.write(run, status):
+        """Write the last checkpoint; the one before is needed no more.
+
+        Where a run was near enough to its end when all iterations were made, it goes on
+        as soon as more are allowed.
+        """
+        if self.write(run, Status.MAXITER if run.is_limited else status):
             self.previous.unlink(missing_ok=True)
 
     # ---------------------------------------------------------------- reading

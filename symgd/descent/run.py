@@ -90,6 +90,7 @@ class Run:
         self.excused = 0.0  # likewise on what no limit counts
         self.stopped_by = "interrupted"
         self.is_torn = False  # in the middle of an iteration, as one was cut short
+        self.is_limited = False  # whether it made all iterations that were allowed
         few = n <= QUICK_VARIABLES
         self.origin = floats(n if few else 0)
         self.far_origin = floats(0 if few or n > REMEMBERED else n)  # of many variables
@@ -175,7 +176,7 @@ class Run:
 
     def begin(self, x: Sequence[float]) -> int:
         """Evaluate the start; DIVERGED if the objective is not finite there."""
-        settings, self.ending = self.settings, None
+        settings, self.ending, self.is_limited = self.settings, None, False
         self.recorded = array("d")
         start = x if isinstance(x, array) else array("d", x)
         self._set_start(start)
@@ -282,6 +283,7 @@ class Run:
 
         In small units of x a gradient is large even where nothing is left to gain.
         """
+        self.is_limited = True
         if self.settings.relative and self.norm <= TIGHT * self.first_norm:
             self.ending = examined(self, CLOSE)
             if self.ending.verdict == layout.EXACT:

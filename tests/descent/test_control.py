@@ -412,6 +412,17 @@ def test_the_default_method_goes_on_in_each_of_its_stages(tmp_path, monkeypatch)
     same(whole, parts)
 
 
+def test_a_run_that_was_near_its_end_goes_on_where_more_is_allowed(tmp_path):
+    text, start = "(1 - x)**2 + 100*(y - x**2)**2 + (z - y)**4", [-1.2, 1.0, 3.0]
+    whole = minimize(text, start)
+    near = 0
+    for most in range(whole.nit - 3, whole.nit):
+        file = tmp_path / f"{most}"
+        near += minimize(text, start, maxiter=most, checkpoint=file).success
+        same(whole, minimize(text, start, checkpoint=file))
+    assert near  # a success, though not all iterations were made
+
+
 def test_what_has_ended_is_returned_again(tmp_path):
     run = {"method": "gd", "checkpoint": tmp_path / "c"}
     first = minimize("x**2", 1.0, **run)

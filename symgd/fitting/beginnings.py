@@ -22,6 +22,7 @@ from symgd.fitting.quantiles import of_sample
 from symgd.fitting.regression import Regression
 from symgd.fitting.starts import Search
 from symgd.fitting.verdict import FitVerdict
+from symgd.language.plain import name_of
 from symgd.native.status import Status
 from symgd.objectives import points
 from symgd.objectives.points import Bounds
@@ -32,12 +33,12 @@ NORMAL_MAD = 1.482602218505602  # the normal distribution's s by its median devi
 
 def given(x0: Any, space: Space, limits: Bounds) -> np.ndarray:
     """Return the start as it is given, NaN where it isn't."""
-    some = isinstance(x0, Mapping) and {*map(str, x0)} != {*space.names}
+    some = isinstance(x0, Mapping) and {*map(name_of, x0)} != {*space.names}
     if x0 is not None and not some:
         return np.array(points.read_point(x0, space, limits))
     given = np.full(len(space), np.nan)
     if x0 is not None:
-        named = {str(name): value for name, value in x0.items()}
+        named = {name_of(name): value for name, value in x0.items()}
         for name in named:
             if name not in space.names:
                 raise unknown_name("parameter in x0", name, space.names)

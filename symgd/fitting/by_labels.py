@@ -19,6 +19,7 @@ from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.language import formula
 from symgd.language.formula import Formula
 from symgd.language.nodes import Product, Sum, replaced
+from symgd.language.plain import name_of
 
 MOST = 200  # parameters, all told
 
@@ -61,14 +62,14 @@ class Labelled:
             return given
         result: dict[str, Any] = {}
         for name, value in given.items():
-            labels = self.labels.get(self.columns.get(str(name), ""), ())
+            labels = self.labels.get(self.columns.get(name_of(name), ""), ())
             if isinstance(value, Mapping) and labels:
                 for label, each in value.items():
                     if str(label) not in labels:
                         raise unknown_name(f"label of {name} in {what}", label, labels)
                     result[f"{name}[{label}]"] = each
             else:
-                every = self.names(str(name))
+                every = self.names(name_of(name))
                 free = [each for each in every if not labels or each not in held]
                 result |= dict.fromkeys(free, value)
         return result

@@ -28,7 +28,7 @@ from symgd.fitting.several import VALUE, are_several, as_one
 from symgd.fitting.sources import Source
 from symgd.fitting.tables import FitTable
 from symgd.language import formula
-from symgd.language.plain import count
+from symgd.language.plain import count, name_of
 from symgd.native.version import __version__
 from symgd.objectives import points
 from symgd.objectives.data import digest_of
@@ -191,8 +191,9 @@ def fit(
     far = isinstance(data, Partitions)
     table: Any = FarTable(data) if far else FitTable(data, missing)
     factors = {"sigma": sigma, "weights": weights, "trials": trials}
+    factors = {what: _column(each) for what, each in factors.items()}
     several = as_one(model, target, table, factors) if are_several(target) else None
-    name: Any = VALUE if several else target
+    name: Any = VALUE if several else _column(target)
     of_rows: Any = several.model if several else model
     if several:
         table, factors = several.table, several.factors
@@ -272,6 +273,11 @@ def fit(
         trace=run.trace() if settings.every else None,
         criteria=criteria_of(run, run.end.status),
     )
+
+
+def _column(given: Any) -> Any:
+    """Return the name of a column as formulas have it; anything else as it is."""
+    return name_of(given) if isinstance(given, str) else given
 
 
 def _not_of_the_loss(

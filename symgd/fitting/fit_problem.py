@@ -22,6 +22,7 @@ from symgd.fitting.sources import Source, check_rows
 from symgd.fitting.tables import FitTable
 from symgd.fitting.targets import made
 from symgd.language.formula import Formula, symbol
+from symgd.language.plain import name_of
 from symgd.language.text import number
 
 # As what something counts: sigma, or a weight.
@@ -186,9 +187,9 @@ def _spreads(
             raise InputError(f'{problem}: give sigma_x={{"name": ...}} of some of them')
         return {plain[0]: sigma_x}
     for name in sigma_x:
-        if name not in plain:
+        if name_of(name) not in plain:
             raise unknown_name("column of the model in sigma_x", str(name), plain)
-    return {str(name): value for name, value in sigma_x.items()}
+    return {name_of(name): value for name, value in sigma_x.items()}
 
 
 def labels_of(model: Formula | Callable[..., Any], table: FitTable) -> Labelled:

@@ -38,7 +38,8 @@ def _of_targets(
     table, targets = FitTable(data), fit.source.targets
     wanted = [name for name in fit.source.columns if name != WHICH]
     columns = {name: table.raw(name) for name in wanted}
-    count = len(np.asarray(columns[wanted[0]]))
+    counted = wanted or table.names  # of constant models any column has the rows
+    count = len(np.asarray(table.raw(counted[0]))) if counted else 0
     rows = repeated(columns, count, len(targets))
     whole = _of_one(fit, rows, level, interval)
     if level is None:

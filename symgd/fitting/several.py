@@ -17,6 +17,7 @@ from symgd.errors import InputError, shortened, unknown_name
 from symgd.fitting import by_labels
 from symgd.fitting.tables import FitTable
 from symgd.language import formula
+from symgd.language.plain import name_of
 
 WHICH = "[which target]"
 VALUE = "[target]"
@@ -59,7 +60,7 @@ def as_one(
     FormulaError, InputError
         If there isn't a model for each target, or a target is no column.
     """
-    targets = tuple(target)
+    targets = tuple(name_of(each) if isinstance(each, str) else each for each in target)
     if targets and all(isinstance(each, numbers.Real) for each in targets):
         problem = "a target is the name of a column, or a list of names, not numbers"
         raise InputError(f"{problem}: put these into the data, and name them")
@@ -102,6 +103,7 @@ def repeated(columns: Mapping[str, Any], count: int, times: int) -> dict[str, An
 
 def _models(model: Any, targets: tuple[str, ...]) -> list[Any]:
     if isinstance(model, Mapping):
+        model = {name_of(name): each for name, each in model.items()}
         for name in model:
             if name not in targets:
                 raise unknown_name("target of a model", str(name), targets)
@@ -124,7 +126,11 @@ def _of_each(what: str, given: Any, targets: tuple[str, ...], table: FitTable) -
         return given  # a covariance matrix of all rows
     each = list(given) if isinstance(given, (list, tuple)) else [given] * len(targets)
     if isinstance(given, Mapping):
-        each = [given.get(name, 1.0) for name in targets]
+        named = {name_of(name): value for name, value in given.items()}
+        for name in named:
+            if name not in targets:
+                raise unknown_name(f"target in {what}", name, targets)
+        each = [named.get(name, 1.0) for name in targets]
     if len(each) != len(targets):
         problem = f"{what} is one for all targets, or one for each, in a list"
         raise InputError(f"{problem}; there are {len(targets)} targets")
@@ -132,6 +138,7 @@ def _of_each(what: str, given: Any, targets: tuple[str, ...], table: FitTable) -
     parts = []
     for value in each:
         if isinstance(value, str):
+            value = name_of(value)
             if value not in table.names:
                 raise unknown_name(f"column for {what}", value, table.names)
             value = table.raw(value)

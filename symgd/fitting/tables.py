@@ -115,14 +115,15 @@ class FitTable:
 
     def raw(self, name: str) -> Any:
         """Return a column as it was given."""
+        key = self._table.key(name)
         if self._is_here:
-            return self.data[self._table.key(name)]
+            return self.data[key]
         import narwhals.stable.v2 as nw
 
         frame = nw.from_native(self.data)
         if isinstance(frame, nw.LazyFrame):
-            frame = frame.select(name).collect()
-        series = frame.get_column(name)
+            frame = frame.select(key).collect()
+        series = frame.get_column(key)
         if isinstance(series.dtype, nw.Datetime) and series.dtype.time_zone:
             series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         dated = isinstance(series.dtype, (nw.Date, nw.Datetime, nw.Duration))
@@ -159,7 +160,7 @@ class FitTable:
             return isinstance(column, np.ndarray) and column.dtype.kind in "fiub"
         import narwhals.stable.v2 as nw
 
-        kind = nw.from_native(self.data).collect_schema().get(name)
+        kind = nw.from_native(self.data).collect_schema().get(self._table.key(name))
         return kind is None or kind.is_numeric()
 
     def _special(self, name: str) -> Any:

@@ -16,6 +16,7 @@ from symgd.errors import FormulaError, InputError, shortened, unknown_name
 from symgd.fitting.by_labels import with_names
 from symgd.language import formula
 from symgd.language.nodes import replaced
+from symgd.language.plain import name_of
 from symgd.objectives.numbers_given import as_number
 
 
@@ -74,7 +75,7 @@ def _mapping(what: str, given: Any) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         problem = f"{what} is a mapping of names, as {example}"
         raise InputError(f"{problem}, not {shortened(repr(given))}")
-    return {str(name): value for name, value in given.items()}
+    return {name_of(name): value for name, value in given.items()}
 
 
 def _number(name: str, value: Any) -> sp.Expr:
@@ -165,6 +166,6 @@ def put_into(model: sp.Expr, ties: Iterable[Tie]) -> sp.Expr:
 def check_is_free(what: str, given: Any, ties: Iterable[Tie]) -> None:
     """Refuse a start or bounds of what isn't free."""
     for tie in ties:
-        if isinstance(given, Mapping) and tie.name in map(str, given):
+        if isinstance(given, Mapping) and tie.name in map(name_of, given):
             problem = f"{tie.name!r} is in {what}, and {tie.kind}: {tie.told}"
             raise InputError(f"{problem}; leave out one of them")

@@ -154,7 +154,8 @@ class GlobalMinimum:
         low, high = self.fun_bounds
         lines = [f"{number(low)} <= minimum <= {number(high)} ({self._why()})"]
         point = ", ".join(f"{k} = {number(v)}" for k, v in self.values.items())
-        lines.append(f"reached at {point}")
+        reached = f"reached at {point}" if high < math.inf else f"no value at {point}"
+        lines.append(reached)
         count = len(self.minimisers)
         lines.append(f"minimisers: in {count} box{'es' * (count != 1)}")
         lines += [f"    {each}" for each in self.minimisers[:10]]
@@ -313,7 +314,8 @@ def _joined(
         values.setdefault(name, float(pair))
     if low == math.inf:
         raise InputError("f is defined nowhere within the bounds")
-    proven = high - low <= gap * max(1.0, min(abs(low), abs(high)))
+    closed = high - low <= gap * max(1.0, min(abs(low), abs(high)))
+    proven = closed and math.isfinite(high)  # it has a value there
     return GlobalMinimum(
         fun_bounds=Enclosure(low, high),
         proven=bool(proven),

@@ -35,6 +35,7 @@ from symgd.language.nodes import (
     natural_order,
     symbol,
 )
+from symgd.language.plain import name_of
 
 _ALLOWED = (
     *(*EXPRESSIONS, *CONDITIONS, *REWRITTEN),
@@ -111,9 +112,9 @@ class _Checker:
 
     def _rebuilt(self, node: sp.Basic, depth: int, scope: Scope) -> sp.Basic:
         if isinstance(node, sp.Symbol):
-            return self._name(node, node.name, scope)
+            return self._name(node, name_of(node.name), scope)
         if isinstance(node, sp.Idx):
-            return self._name(node, str(node.label), scope)
+            return self._name(node, name_of(node.label), scope)
         if isinstance(node, sp.IndexedBase):
             raise _refused(node, "an indexed name needs an index here")
         if isinstance(node, (sp.Indexed, *REPEATED)):
@@ -166,12 +167,13 @@ class _Checker:
         if not isinstance(label, sp.Symbol):
             raise _refused(node, "only a name can have an index")
         indices = [self.rebuilt(index, depth, scope) for index in node.indices]
+        name = name_of(label.name)
         with _naming(node):
-            self.uses.indexed(label.name, len(indices))
+            self.uses.indexed(name, len(indices))
             for index in indices:
-                check_index(index, label.name)
-        self._check_known(label, label.name)
-        return sp.Indexed(array(label.name), *indices)
+                check_index(index, name)
+        self._check_known(label, name)
+        return sp.Indexed(array(name), *indices)
 
     def _of_matrix(self, node: Any, depth: int, scope: Scope) -> sp.Basic:
         if not self.arrays:
@@ -186,7 +188,7 @@ class _Checker:
     def _repeated(self, node: Any, depth: int, scope: Scope) -> sp.Expr:
         limits: list[Any] = []
         for index, *ends in reversed(node.limits):
-            name = str(index.label if isinstance(index, sp.Idx) else index)
+            name = name_of(index.label if isinstance(index, sp.Idx) else index)
             bounds = [self.rebuilt(end, depth, scope) for end in ends]
             with _naming(node):
                 for bound in bounds:

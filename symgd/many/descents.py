@@ -18,6 +18,7 @@ import numpy as np
 from symgd.descent import settings as arguments
 from symgd.descent.settings import Seed, Settings
 from symgd.errors import InputError
+from symgd.language.plain import name_of
 from symgd.many import elsewhere
 from symgd.many.many_results import Results, Sweep
 from symgd.many.problem import Problem
@@ -262,8 +263,8 @@ def _rows(x0: Any, objective: Objective, limits: Bounds) -> np.ndarray:
     """Return starts as rows; those with names go by these."""
     space = objective.space
     columns = getattr(x0, "columns", None)
-    if columns is not None and any(str(name) in space.names for name in columns):
-        points_by_name = {str(name): np.asarray(x0[name]) for name in columns}
+    if columns is not None and any(name_of(name) in space.names for name in columns):
+        points_by_name = {name_of(name): np.asarray(x0[name]) for name in columns}
         count = len(x0)
         x0 = [{k: v[i] for k, v in points_by_name.items()} for i in range(count)]
     if isinstance(x0, Sequence) and not isinstance(x0, (str, bytes)):

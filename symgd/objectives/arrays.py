@@ -36,6 +36,7 @@ from symgd.language.formula import (
 )
 from symgd.language.mistakes import unbound_index
 from symgd.language.nodes import is_factored
+from symgd.language.plain import name_of
 from symgd.native.by_name import loop_for_code
 from symgd.native.layout import Layout, column_of, size_of
 from symgd.native.room import memory
@@ -299,7 +300,7 @@ class Arrays:
             return {}
         x0 = named(x0)
         if isinstance(x0, Mapping):
-            given = {str(name): value for name, value in x0.items()}
+            given = {name_of(name): value for name, value in x0.items()}
         else:
             given = {self.variables[0]: x0} if len(self.variables) == 1 else {}
         vectors = [name for name, rank in self.ranks.items() if rank]

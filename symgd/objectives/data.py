@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgd.errors import InputError, guess, shortened, unknown_name
+from symgd.language.plain import name_of
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw
@@ -94,10 +95,10 @@ class DataTable:
         # Structurally: what partitions are stands above.
         self.partitions: Any = data if hasattr(data, "stand_ins") else None
         keys, self._columns = _opened(data)
-        self._keys = {str(key): key for key in keys}
+        self._keys = {name_of(key): key for key in keys}
         self.names = tuple(self._keys)
         if len(self.names) < len(keys):
-            twice = repeated(map(str, keys))
+            twice = repeated(map(name_of, keys))
             raise InputError(f"data has two columns named {twice!r}")
 
     def arrays(self, names: Iterable[str]) -> dict[str, np.ndarray]:
@@ -125,6 +126,7 @@ class DataTable:
 
     def key(self, name: str) -> Any:
         """Return by what a column is found in the data; InputError if there is none."""
+        name = name_of(name)
         if name not in self._keys:
             hint, known = guess(name, self.names), ", ".join(self.names) or "none"
             raise InputError(f"there is no column {name!r}{hint}; columns: {known}")

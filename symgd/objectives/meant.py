@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from symgd.errors import FormulaError
-from symgd.language.plain import is_python
+from symgd.language.plain import is_python, name_of
 from symgd.objectives.objective import Objective
 from symgd.objectives.statement import Called
 from symgd.objectives.whole_arrays import (
@@ -82,7 +82,7 @@ def objective_of(objective: Any, *given: Any, args: Any = (), **more: Any) -> Ob
         return Objective(objective, **more)
     from symgd.language import naming
 
-    constants = {str(name) for name in more.get("parameters") or ()}
+    constants = {name_of(name) for name in more.get("parameters") or ()}
     meant = naming.constants_meant(objective, *given) - constants
     names = _names_with(objective, meant, more) if meant else None
     sizes, told = split_sizes(more.get("sizes") or {})

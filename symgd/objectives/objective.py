@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgd.errors import FormulaError, InputError, unknown_name, unused_parameter
 from symgd.language.drawing import card
-from symgd.language.plain import constant, is_python
+from symgd.language.plain import constant, is_python, name_of
 from symgd.objectives.forms import QUICK_LENGTH, QUICK_VARIABLES, Forms
 from symgd.objectives.kernels import Kernels
 from symgd.objectives.space import Space
@@ -406,10 +406,10 @@ class Objective:
         InputError
             If a name is not one of the parameters.
         """
-        for name in parameters:
+        values = {name_of(k): constant(v, k) for k, v in parameters.items()}
+        for name in values:
             if name not in self.parameters:
                 raise unknown_name("parameter", name, self.parameters)
-        values = {name: constant(value, name) for name, value in parameters.items()}
         constraints = self.constraints
         if constraints is not None:
             function = constraints.function.with_parameters(**values)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from symgd.errors import InputError, shortened
+from symgd.language.plain import name_of
 from symgd.objectives.numbers_given import as_array, as_number, named
 from symgd.objectives.space import Space
 
@@ -105,8 +106,8 @@ def read_bounds(bounds: Any, space: Space) -> Bounds:
             bounds.items(), key=lambda each: each[0] not in space.names
         )
         for name, pair in whole_first:
-            places = space.places(str(name), "variable in bounds")
-            _enter_pairs(limits, places, str(name), pair)
+            places = space.places(name_of(name), "variable in bounds")
+            _enter_pairs(limits, places, name_of(name), pair)
         return limits
     if not _iterable(bounds) or isinstance(bounds, (str, bytes, Set)):
         raise InputError(f"bounds must be a mapping or pairs, not {bounds!r}")

@@ -10,6 +10,7 @@ import sympy as sp
 
 from symgd.errors import InputError
 from symgd.language.formula import Measured, symbol
+from symgd.language.plain import name_of
 from symgd.language.python.python_functions import PythonFormula, read_function
 from symgd.objectives.data import DataTable
 
@@ -52,14 +53,14 @@ def function_read(
 
     ``args`` follow the first argument, as SciPy has them, and ``start`` tells lengths.
     """
-    meant = tuple(map(str, variables or ()))
+    meant = tuple(map(name_of, variables or ()))
     table = DataTable(data)
     columns = {name: _column(table, data, name) for name in table.names}
     following = args if isinstance(args, (tuple, list)) else (args,)
     found = read_function(
         function,
         args=following,
-        parameters={str(name): value for name, value in (parameters or {}).items()},
+        parameters={name_of(name): value for name, value in (parameters or {}).items()},
         columns=columns,
         start=start,
         meant=meant,

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from symgd.errors import InputError, unknown_name
+from symgd.language.plain import name_of
 from symgd.objectives.numbers_given import as_array, as_number, shape_of
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Space(Sequence[str]):
         InputError
             If a name is unknown or missing, or an array has another shape.
         """
-        given = {str(name): value for name, value in values.items()}
+        given = {name_of(name): value for name, value in values.items()}
         if self.is_plain and given.keys() == set(self.names):
             numbers = [given[name] for name in self.names]
             if {*map(type, numbers)} != {float}:

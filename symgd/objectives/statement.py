@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symgd.errors import InputError
-from symgd.language.plain import constant, count
+from symgd.language.plain import constant, count, name_of
 from symgd.native.threads import threads_of
 from symgd.objectives.whole_arrays import (
     IndexedText,
@@ -105,8 +105,8 @@ class Statement(NamedTuple):
             raise InputError(f"{problem}, such as {{'a': 3}}, not {self.parameters!r}")
         names = None if self.variables is None else _names(self.variables)
         parameters = self.parameters or {}
-        values = {str(k): constant(v, str(k)) for k, v in parameters.items()}
-        iteration = None if self.iteration is None else str(self.iteration)
+        values = {name_of(k): constant(v, str(k)) for k, v in parameters.items()}
+        iteration = None if self.iteration is None else name_of(self.iteration)
         if iteration is not None:
             if iteration in values:
                 problem = f"{iteration!r} is both a parameter and the iteration"
@@ -160,13 +160,13 @@ class Statement(NamedTuple):
         if not isinstance(sizes, Mapping):
             problem = "sizes must be a mapping of names to whole numbers"
             raise InputError(f"{problem}, such as {{'n': 100}}, not {sizes!r}")
-        return {str(name): count(f"the size {name}", n) for name, n in sizes.items()}
+        return {name_of(k): count(f"the size {k}", n) for k, n in sizes.items()}
 
 
 def _names(names: Iterable[str | sp.Symbol]) -> tuple[str, ...]:
     if isinstance(names, str) or getattr(names, "is_Symbol", False):
         names = [n for n in str(names).replace(",", " ").split() if n]
-    result = tuple(str(name) for name in names)
+    result = tuple(map(name_of, names))
     if len(set(result)) < len(result):
         repeated = next(name for name in result if result.count(name) > 1)
         raise InputError(f"{repeated!r} stands twice in variables")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from symgd.errors import InputError
 from symgd.language.naming import names_of_sizes
+from symgd.language.plain import name_of
 from symgd.objectives.numbers_given import named, shape_of
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ def split_sizes(sizes: Any) -> tuple[Any, dict[str, Shape]]:
             if not size or not all(_is_length(each) for each in size):
                 problem = f"the shape of {name} is lengths, such as (2, 3), not"
                 raise InputError(f"{problem} {size!r}")
-            shapes[str(name)] = tuple(map(int, size))
-    return {k: v for k, v in sizes.items() if str(k) not in shapes}, shapes
+            shapes[name_of(name)] = tuple(map(int, size))
+    return {k: v for k, v in sizes.items() if name_of(k) not in shapes}, shapes
 
 
 def of_arrays(
@@ -90,7 +91,7 @@ def _is_length(size: Any) -> bool:
 def shapes_of_data(data: Any, names: Collection[str] | None = None) -> dict[str, Shape]:
     """Return the shapes of columns, of all or of those with some of these names."""
     if isinstance(data, Mapping):
-        keys = {str(key): key for key in data}
+        keys = {name_of(key): key for key in data}
         found = [name for name in keys if names is None or name in names]
         # Of rows in partitions, those of the others may be of no use.
         far = data.stand_ins(found) if hasattr(data, "stand_ins") else {}
@@ -98,18 +99,20 @@ def shapes_of_data(data: Any, names: Collection[str] | None = None) -> dict[str,
         return {name: shape_of(column, name) for name, column in own.items()}
     fields = getattr(getattr(data, "dtype", None), "names", None)
     if fields:
-        return {n: data[n].shape for n in fields if names is None or n in names}
+        every = {name_of(field): data[field].shape for field in fields}
+        return {n: s for n, s in every.items() if names is None or n in names}
     listed = getattr(data, "columns", None)
     if listed is None or not hasattr(data, "__len__"):
         return {}
-    return {n: (len(data),) for n in map(str, listed) if names is None or n in names}
+    every = dict.fromkeys(map(name_of, listed), (len(data),))
+    return {n: s for n, s in every.items() if names is None or n in names}
 
 
 def shapes_of_start(x0: Any = None) -> tuple[dict[str, Shape], int | None]:
     """Return the shapes that a start tells by name, or the rank of one without."""
     x0 = named(x0)
     if isinstance(x0, Mapping):
-        shapes = {str(k): shape_of(v, f"x0, {k}") for k, v in x0.items()}
+        shapes = {name_of(k): shape_of(v, f"x0, {k}") for k, v in x0.items()}
         return {k: s for k, s in shapes.items() if k.isidentifier()}, None
     if x0 is None or isinstance(x0, (str, bytes)) or not hasattr(x0, "__len__"):
         return {}, None
@@ -119,7 +122,7 @@ def shapes_of_start(x0: Any = None) -> tuple[dict[str, Shape], int | None]:
 
 def names_of(text: str) -> set[str]:
     """Return everything in a text that may be a name."""
-    return set(re.findall(r"[^\W\d]\w*", text))
+    return set(map(name_of, re.findall(r"[^\W\d]\w*", text)))
 
 
 def with_indices(

@@ -156,3 +156,30 @@ def test_what_a_target_can_not_be_is_said(model, target, error, problem):
 def test_a_column_may_be_called_like_a_formula():
     found = fit("a - b*t", {"t": T, "log(y)": Y, "y": np.ones(20)}, "log(y)")
     assert found.regression.target.tolist() == Y.tolist()
+
+
+def test_models_without_a_column_are_as_many_numbers_as_there_are_rows():
+    data = {"t": [0.0, 1.0], "y": [1.0, 3.0], "z": [5.0, 7.0]}
+    found = fit(["b", "c"], data, ["y", "z"])
+    values = found.predict({"t": [1.0, 2.0, 3.0]})
+    assert {name: each.tolist() for name, each in values.items()} == {
+        "y": pytest.approx([2.0] * 3),
+        "z": pytest.approx([6.0] * 3),
+    }
+
+
+def test_sigma_of_what_is_no_target_is_refused(circuit):
+    with pytest.raises(InputError, match="unknown target in sigma 'real'"):
+        fit([RE, IM], circuit, ["re", "im"], sigma={"real": 0.5})
+
+
+def test_letters_that_are_drawn_otherwise_are_the_same_in_columns():
+    micro, t = "\u00b5", np.linspace(0.0, 1.0, 9)
+    data = {micro: t, "\u212b": np.full(9, 0.5), "y": 2 * t + 1}
+    found = fit(f"a*{micro} + c", pd.DataFrame(data), "y", sigma="\u212b")
+    assert found.predict({micro: [1.0]}) == pytest.approx([3.0])
+    two = {micro: "a*z", "y": "b + c*z"}
+    both = fit(two, data | {"z": t}, [micro, "y"]).parameters
+    assert both == pytest.approx({"a": 1.0, "b": 1.0, "c": 2.0})
+    tied = fit(f"{micro}*t + c", {"t": t, "y": 2 * t + 1}, "y", tied={micro: "2*c"})
+    assert tied.parameters == pytest.approx({"c": 1.0, "\u03bc": 2.0})

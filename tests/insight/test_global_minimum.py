@@ -217,3 +217,15 @@ def test_what_is_found_does_not_depend_on_the_number_of_threads(monkeypatch):
 def test_workers_are_a_whole_number(workers):
     with pytest.raises(symgd.InputError, match="workers must be a whole number"):
         minimize_global("x**2", [(-1, 1)], workers=workers)
+
+
+@pytest.mark.parametrize("text", ["log(x) + x**2", "1/sqrt(x)", "asin(x - 4)"])
+def test_where_nothing_has_a_value_nothing_is_proven(text):
+    found = minimize_global(text, [(-3, -1)], time_limit=0.2)
+    assert (found.proven, found.fun_bounds.upper) == (False, math.inf)
+    assert "no value at x = -2" in str(found)
+
+
+def test_a_formula_that_is_seen_to_have_no_value_is_refused():
+    with pytest.raises(InputError, match="f is defined nowhere within the bounds"):
+        minimize_global("log(x)/x", [(-3, -1)])

@@ -10,11 +10,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from symgd.errors import InputError
+import symgd
+from symgd.errors import FormulaError, InputError
 from symgd.objectives.data import DataTable
 from symgd.objectives.files import read_file
 
@@ -155,6 +157,27 @@ def test_names():
 def test_names_of_pandas_need_not_be_text(name):
     data = frame("pandas", {name: [1.0, 2.0]})
     assert DataTable(data).arrays([str(name)])[str(name)].tolist() == [1, 2]
+
+
+def test_letters_that_are_drawn_otherwise_are_the_same_in_all_names():
+    micro, mu = "\u00b5", "\u03bc"  # a formula has the second, as Python reads names
+    y = np.array([1.0, 2.0])
+    sums = symgd.Objective(
+        f"sum(({micro}[i] - w)**2 for i in range(n))", data={micro: y}
+    )
+    assert sums.value([1.0]) == 1.0
+    assert (
+        symgd.Objective(f"norm({micro} - w)", ["w"], data={micro: y}).value([1.0]) == 1
+    )
+    shifted = symgd.Objective(f"(x - {micro})**2", parameters={micro: 2.0})
+    assert shifted.with_parameters(**{micro: 5.0}).value([1.0]) == 16.0
+    found = symgd.minimize(f"({micro} - 3)**2", {micro: 1.0}, bounds={micro: (0, 2)})
+    assert found.values == {mu: 2.0}
+    assert symgd.minimize((sp.Symbol(micro) - 3) ** 2, {micro: 1.0}).values == {mu: 3.0}
+    with pytest.raises(FormulaError, match="two different symbols have this name"):
+        symgd.Objective(sp.Symbol(micro) + sp.Symbol(mu) ** 2)
+    with pytest.raises(InputError, match=f"two columns named '{mu}'"):
+        DataTable({micro: y, mu: y})
 
 
 def test_names_of_a_frame_that_are_the_same():

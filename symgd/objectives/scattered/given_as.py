@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from symgd.errors import InputError
+from symgd.language.plain import name_of
 from symgd.objectives.data import DataTable, repeated
 from symgd.objectives.files import read_file
 
@@ -124,8 +125,8 @@ class DaskFrame:
 
     def __init__(self, frame: Any) -> None:
         self.frame = frame
-        self.keys = {str(key): key for key in frame.columns}
-        if twice := repeated(map(str, frame.columns)):
+        self.keys = {name_of(key): key for key in frame.columns}
+        if twice := repeated(map(name_of, frame.columns)):
             raise InputError(f"data has two columns named {twice!r}")
         self.names = tuple(self.keys)
         self._split: tuple[tuple[str, ...], list[Any]] = (), []
@@ -165,10 +166,10 @@ def sources_of(data: Any) -> tuple[Sources, dict[str, Any]] | None:
         raise InputError(problem)
     if not isinstance(data, Mapping):
         return None
-    scattered = {str(name): each for name, each in data.items() if _is_scattered(each)}
+    scattered = {name_of(k): each for k, each in data.items() if _is_scattered(each)}
     if not scattered:
         return None
-    beside = {str(k): each for k, each in data.items() if str(k) not in scattered}
+    beside = {name_of(k): v for k, v in data.items() if name_of(k) not in scattered}
     return Blocks(scattered), beside
 
 

@@ -22,7 +22,7 @@ from symgd.fitting.quantiles import of_sample
 from symgd.fitting.regression import Regression
 from symgd.fitting.starts import Search
 from symgd.fitting.verdict import FitVerdict
-from symgd.language.plain import name_of
+from symgd.language.identifiers import name_of
 from symgd.native.status import Status
 from symgd.objectives import points
 from symgd.objectives.points import Bounds

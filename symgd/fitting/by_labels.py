@@ -18,8 +18,8 @@ import sympy as sp
 from symgd.errors import FormulaError, InputError, unknown_name
 from symgd.language import formula
 from symgd.language.formula import Formula
+from symgd.language.identifiers import name_of
 from symgd.language.nodes import Product, Sum, replaced
-from symgd.language.plain import name_of
 
 MOST = 200  # parameters, all told
 

@@ -28,7 +28,8 @@ from symgd.fitting.several import VALUE, are_several, as_one
 from symgd.fitting.sources import Source
 from symgd.fitting.tables import FitTable
 from symgd.language import formula
-from symgd.language.plain import count, name_of
+from symgd.language.identifiers import name_of
+from symgd.language.plain import count
 from symgd.native.version import __version__
 from symgd.objectives import points
 from symgd.objectives.data import digest_of

@@ -22,7 +22,7 @@ from symgd.fitting.sources import Source, check_rows
 from symgd.fitting.tables import FitTable
 from symgd.fitting.targets import made
 from symgd.language.formula import Formula, symbol
-from symgd.language.plain import name_of
+from symgd.language.identifiers import name_of
 from symgd.language.text import number
 
 # As what something counts: sigma, or a weight.

@@ -17,7 +17,7 @@ from symgd.errors import InputError, shortened, unknown_name
 from symgd.fitting import by_labels
 from symgd.fitting.tables import FitTable
 from symgd.language import formula
-from symgd.language.plain import name_of
+from symgd.language.identifiers import name_of
 
 WHICH = "[which target]"
 VALUE = "[target]"

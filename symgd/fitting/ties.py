@@ -15,8 +15,8 @@ import sympy as sp
 from symgd.errors import FormulaError, InputError, shortened, unknown_name
 from symgd.fitting.by_labels import with_names
 from symgd.language import formula
+from symgd.language.identifiers import name_of
 from symgd.language.nodes import replaced
-from symgd.language.plain import name_of
 from symgd.objectives.numbers_given import as_number
 
 

@@ -16,6 +16,7 @@ from symgd.errors import FormulaError, guess, shortened
 from symgd.language.as_written import made
 from symgd.language.folding import Folding, numeric
 from symgd.language.functions import NODES, ORDERS, REAL, REWRITTEN
+from symgd.language.identifiers import name_of
 from symgd.language.indexing import Scope, Uses, check_bound, check_index
 from symgd.language.mistakes import OBJECTIVES_ONLY, whole_order
 from symgd.language.nodes import (
@@ -35,7 +36,6 @@ from symgd.language.nodes import (
     natural_order,
     symbol,
 )
-from symgd.language.plain import name_of
 
 _ALLOWED = (
     *(*EXPRESSIONS, *CONDITIONS, *REWRITTEN),

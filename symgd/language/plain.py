@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import unicodedata
 from typing import Any
 
 from symgd.errors import InputError, shortened
@@ -18,20 +17,6 @@ def count(name: str, value: Any) -> int:
     if isinstance(value, bool) or not whole or not 0 <= value < 2**62 or value % 1:
         raise InputError(f"{name} must be a whole number, 0 or more, not {value!r}")
     return int(value)
-
-
-def name_of(key: Any) -> str:
-    """Return a name as Python has it in code, and so formulas have it.
-
-    Letters that are only drawn otherwise are the same, as the micro sign and mu (NFKC).
-
-    >>> name_of("\u00b5") == "\u03bc", name_of("flow in m\u00b3")
-    (True, 'flow in m\u00b3')
-    """
-    text = str(key)
-    if text.isascii() or not text.isidentifier():
-        return text
-    return unicodedata.normalize("NFKC", text)
 
 
 def plain_number(value: Any) -> float | None:

@@ -18,7 +18,7 @@ import numpy as np
 from symgd.descent import settings as arguments
 from symgd.descent.settings import Seed, Settings
 from symgd.errors import InputError
-from symgd.language.plain import name_of
+from symgd.language.identifiers import name_of
 from symgd.many import elsewhere
 from symgd.many.many_results import Results, Sweep
 from symgd.many.problem import Problem

@@ -34,9 +34,9 @@ from symgd.language.formula import (
     symbol,
     text_of,
 )
+from symgd.language.identifiers import name_of
 from symgd.language.mistakes import unbound_index
 from symgd.language.nodes import is_factored
-from symgd.language.plain import name_of
 from symgd.native.by_name import loop_for_code
 from symgd.native.layout import Layout, column_of, size_of
 from symgd.native.room import memory

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgd.errors import InputError, guess, shortened, unknown_name
-from symgd.language.plain import name_of
+from symgd.language.identifiers import name_of
 
 if TYPE_CHECKING:
     import narwhals.stable.v2 as nw

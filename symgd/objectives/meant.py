@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from symgd.errors import FormulaError
-from symgd.language.plain import is_python, name_of
+from symgd.language.identifiers import name_of
+from symgd.language.plain import is_python
 from symgd.objectives.objective import Objective
 from symgd.objectives.statement import Called
 from symgd.objectives.whole_arrays import (

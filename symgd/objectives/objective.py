@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from symgd.errors import FormulaError, InputError, unknown_name, unused_parameter
 from symgd.language.drawing import card
-from symgd.language.plain import constant, is_python, name_of
+from symgd.language.identifiers import name_of
+from symgd.language.plain import constant, is_python
 from symgd.objectives.forms import QUICK_LENGTH, QUICK_VARIABLES, Forms
 from symgd.objectives.kernels import Kernels
 from symgd.objectives.space import Space

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from symgd.errors import InputError, shortened
-from symgd.language.plain import name_of
+from symgd.language.identifiers import name_of
 from symgd.objectives.numbers_given import as_array, as_number, named
 from symgd.objectives.space import Space
 

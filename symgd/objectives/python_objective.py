@@ -10,7 +10,7 @@ import sympy as sp
 
 from symgd.errors import InputError
 from symgd.language.formula import Measured, symbol
-from symgd.language.plain import name_of
+from symgd.language.identifiers import name_of
 from symgd.language.python.python_functions import PythonFormula, read_function
 from symgd.objectives.data import DataTable
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from symgd.errors import InputError, unknown_name
-from symgd.language.plain import name_of
+from symgd.language.identifiers import name_of
 from symgd.objectives.numbers_given import as_array, as_number, shape_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symgd.errors import InputError
-from symgd.language.plain import constant, count, name_of
+from symgd.language.identifiers import name_of
+from symgd.language.plain import constant, count
 from symgd.native.threads import threads_of
 from symgd.objectives.whole_arrays import (
     IndexedText,

@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from symgd.errors import InputError
+from symgd.language.identifiers import name_of
 from symgd.language.naming import names_of_sizes
-from symgd.language.plain import name_of
 from symgd.objectives.numbers_given import named, shape_of
 
 if TYPE_CHECKING:

@@ -46,6 +46,40 @@ VALUES = [
 ]  # fmt: skip
 
 
+TAKEN = (  # with arrays of indices, of which there may be several
+    *("W[I, k]", "W[I, 1]", "W[I]", "W[:, k]", "W[I, :2]", "W[I, -1]", "W[None, I, k]"),
+    *("T[I, k]", "T[I, k, 1]", "T[0, :, I]", "T[I, :, k]", "T[:, I, k]", "T[0, k, I]"),
+    *("T[:, 1, I]", "T[1, :, 2]", "T[I, None, k]", "T[I, k, 1:4]", "T[0, 1:3, k]"),
+    *("W[I[:, None], k]", "T[I[:, None], k]", "W[J, J]", "W[J, J[0]]", "T[J, J, J]"),
+    *("W[0:1, k]", "W[J, 1]"),
+)
+
+
+@pytest.mark.parametrize("taken", TAKEN)
+def test_what_arrays_of_indices_take_is_what_numpy_takes(taken):
+    source = np.random.default_rng(0)
+    data = {
+        "W": source.normal(size=(3, 4)),
+        "T": source.normal(size=(3, 4, 5)),
+        "I": np.array([0, 2, 1]),
+        "k": np.array([3, 1, 0]),
+        "J": np.array([[0, 1], [2, 0]]),
+    }
+    told = eval(taken, {}, data)
+    data = {name: each for name, each in data.items() if name in taken}
+    data["C"] = source.normal(size=told.shape)
+    objective = Objective(f"sum(({taken})**2*x) + sum(C*({taken}))", ["x"], data=data)
+    whole = 1.5 * (told**2).sum() + (data["C"] * told).sum()
+    assert objective.value([1.5]) == pytest.approx(whole, rel=1e-13)
+
+
+def test_arrays_of_indices_that_do_not_fit_are_refused():
+    data = {"W": np.ones((3, 4)), "I": np.array([0, 1, 2]), "k": np.array([0, 1])}
+    with pytest.raises(FormulaError, match="the shapes don't fit") as caught:
+        Objective("sum(W[I, k])*x", data=data)
+    assert "I has shape (3,), k has shape (2,)" in str(caught.value)
+
+
 def numbers(seed):
     source = np.random.default_rng(seed)
     data = {"A": source.normal(size=(4, 3)), "b": source.normal(size=4)}

@@ -147,6 +147,12 @@ class Rewriting(Protocol):
     ) -> Whole:
         """Return an array of what is made of the elements of others, broadcast."""
 
+    def common(self, node: ast.expr, parts: Sequence[Whole]) -> tuple[sp.Expr, ...]:
+        """Return the shape of arrays that are combined, as NumPy broadcasts them."""
+
+    def stretched(self, part: Whole, shape: Sequence[sp.Expr]) -> Element:
+        """Return the elements of an array in a larger shape."""
+
     def product(self, node: ast.expr, one: Whole, other: Whole) -> Whole:
         """Return what ``one @ other`` is."""
 

@@ -49,22 +49,31 @@ def taken(form: Rewriting, node: ast.Subscript) -> Whole:
         problem = f"{text} has shape {told}: no {count} indices"
         raise form.refuse(node, problem, None)
     inner += [ast.copy_location(ast.Slice(), node)] * (base.rank - count)
-    shape: list[sp.Expr] = []
+    lengths = iter(base.shape)
+    pairs = [(item, None if is_new_axis(item) else next(lengths)) for item in inner]
+    chosen = {
+        k: _index(form, item, length)
+        for k, (item, length) in enumerate(pairs)
+        if length is not None and not isinstance(item, ast.Slice)
+    }
+    # Arrays of indices are taken together, as NumPy does: the pairs that they make.
+    together = form.common(node, list(chosen.values()))
+    side_by_side = not chosen or max(chosen) - min(chosen) < len(chosen)
+    shape: list[sp.Expr] = [] if side_by_side else [*together]
+    first = 0
     places: list[_Place] = []
-    for item in inner:
-        if is_new_axis(item):
+    for k, (item, length) in enumerate(pairs):
+        if k in chosen:
+            if side_by_side and k == min(chosen):
+                first, shape = len(shape), [*shape, *together]
+            element = form.stretched(chosen[k], together)
+            places.append(_chosen(first, len(together), element))
+        elif length is None:
             shape.append(sp.S.One)
-            continue
-        length, axis = base.shape[len(places)], len(shape)
-        if isinstance(item, ast.Slice):
+        elif isinstance(item, ast.Slice):
             size, place = _sliced(form, item, length, node)
+            places.append(_at_axis(len(shape), place))
             shape.append(size)
-            places.append(_at_axis(axis, place))
-        elif (whole := _index(form, item, length)).rank:
-            shape += whole.shape
-            places.append(_chosen(axis, whole))
-        else:
-            places.append(_chosen(axis, whole))
     return Whole(tuple(shape), _elements(base, places), node)
 
 
@@ -76,8 +85,8 @@ def _at_axis(axis: int, place: Callable[[ast.expr], ast.expr]) -> _Place:
     return lambda indices: place(indices[axis])
 
 
-def _chosen(axis: int, whole: Whole) -> _Place:
-    return lambda indices: whole.at(indices[axis : axis + whole.rank])
+def _chosen(first: int, rank: int, element: Element) -> _Place:
+    return lambda indices: element(indices[first : first + rank])
 
 
 def _index(form: Rewriting, item: ast.expr, length: sp.Expr) -> Whole:

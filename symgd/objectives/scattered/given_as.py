@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from symgd.errors import InputError
-from symgd.language.plain import name_of
+from symgd.language.identifiers import name_of
 from symgd.objectives.data import DataTable, repeated
 from symgd.objectives.files import read_file
 

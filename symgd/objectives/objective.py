@@ -163,7 +163,7 @@ class Objective:
         elif isinstance(formula, IndexedText):
             told = told.of_indexed(formula)
         elif isinstance(formula, Objective):
-            told = told.beside(formula._statement())
+            told = told.beside(formula._statement(whole=told.subject_to is not None))
         with told.placed():
             self._read(told.checked())
 
@@ -195,8 +195,11 @@ class Objective:
             self.arrays, self.constraints = other.arrays, other.constraints
             self._kernels = other._kernels
 
-    def _statement(self) -> Statement:
-        """Return what makes the same objective anew, here or in another process."""
+    def _statement(self, whole: bool = False) -> Statement:
+        """Return what makes the same objective anew, here or in another process.
+
+        The whole has data, too, that the formula doesn't name: relations may.
+        """
         forms, arrays, relations = self._forms, self.arrays, None
         if self.constraints is not None:
             relations = self.constraints.constraints
@@ -219,6 +222,8 @@ class Objective:
         known["measured"] = arrays.measured
         if relations is None:
             known["shapes"] = arrays.shapes or {}
+        if whole:
+            known |= {"data": arrays.table.given, "missing": arrays.table.missing}
         return told._replace(**known)
 
     def _read_constraints(self, told: Statement) -> None:

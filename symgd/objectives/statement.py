@@ -95,6 +95,7 @@ class Statement(NamedTuple):
         changes["iteration"] = self.iteration or known.iteration
         if self.data is None:
             changes |= {"data": known.data, "measured": known.measured}
+            changes["missing"] = known.missing
             if self.sizes is None:
                 changes |= {"sizes": known.sizes, "shapes": known.shapes}
         return self._replace(**changes)

@@ -138,3 +138,16 @@ def test_what_cannot_keep_to_constraints_says_so():
 def test_what_is_written_twice_is_two_constraints():
     whole = Objective("x**2", subject_to=["x >= 1", "x >= 1"]).constraints
     assert [label for label, _ in whole.texts] == ["x >= 1", "x >= 1 (2)"]
+
+
+def test_relations_given_later_know_all_data_that_the_objective_was_given():
+    text, relation = (
+        "sum((x[i] - y[i])**2 for i in range(n))",
+        "x[i] <= u[i] for i in range(n)",
+    )
+    data = {"y": np.array([3.0, 4.0]), "u": np.array([1.0, 2.0])}
+    found = minimize(Objective(text, data=data), subject_to=relation)
+    assert found.x == pytest.approx([1.0, 2.0], abs=1e-6)
+    gaps = {name: np.append(each, np.nan) for name, each in data.items()}
+    some = Objective(text, data=gaps, missing="drop")
+    assert minimize(some, subject_to=relation).fun == pytest.approx(found.fun)

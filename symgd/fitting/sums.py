@@ -8,6 +8,7 @@ from symgd.fitting.likelihoods import F, Y
 from symgd.fitting.losses import RESIDUAL
 from symgd.fitting.regression import Regression
 from symgd.fitting.row_formulas import unused
+from symgd.language.composed import written_out
 from symgd.objectives.objective import Objective
 
 
@@ -23,7 +24,7 @@ def objective(regression: Regression) -> Objective:
     constants = {s: sp.Float(v) for s, v in regression.constants.items()}
     value = sp.Abs(RESIDUAL) if loss.smoothed else loss.value.xreplace(constants)
     pair = {F: formulas.model, Y: formulas.target}
-    of_row = value.xreplace(pair if loss.pairs else {RESIDUAL: residual})
+    of_row = written_out(value).xreplace(pair if loss.pairs else {RESIDUAL: residual})
     body = formulas.weight * of_row
     whole = sp.Sum(body.xreplace(in_row), (index, 0, count - 1))
     return Objective(whole, parameters, data=regression.data)

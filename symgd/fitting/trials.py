@@ -133,6 +133,7 @@ def _times(coefficients: np.ndarray, design: np.ndarray) -> np.ndarray:
     return np.einsum("dc,dcn->dn", coefficients, design)
 
 
+@np.errstate(all="ignore")  # some are of any size
 def distinct(
     trials: Trials, target: np.ndarray, unit: np.ndarray, most: int
 ) -> list[int]:

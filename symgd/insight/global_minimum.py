@@ -22,9 +22,11 @@ from symgd.insight.global_search import Found, GlobalSearch, Tell, within_ball
 from symgd.insight.second_derivatives import Derivatives, range_of
 from symgd.insight.tape import NotEnclosed
 from symgd.kernels.shared import shared
+from symgd.language.digits import digits, value_of
 from symgd.language.drawing import card
 from symgd.language.nodes import symbol
 from symgd.language.plain import plain_number
+from symgd.language.printing import text_of
 from symgd.language.text import number
 from symgd.native.threads import threads_of
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from symgd.language.formula import Formula
     from symgd.objectives.objective import Objective
 
+DIGITS = 40  # of a constant that has no other enclosure
 MOST_VARIABLES = 12  # of one block
 MOST_MINIMISERS = 1000
 
@@ -333,6 +336,14 @@ def _constant(expression: sp.Expr) -> Enclosure:
     """Enclose the terms without a variable."""
     terms = [t for t in sp.Add.make_args(expression) if not t.free_symbols]
     low, high, _ = range_of(sp.Add(*terms), [symbol("_")], Box([0.0], [0.0]))
+    if math.isfinite(low) and math.isfinite(high):
+        return Enclosure(low, high)
+    with digits(DIGITS):
+        value = float(value_of(sp.Add(*terms), {}))
+    if not math.isfinite(value):
+        problem = f"the constant {text_of(sp.Add(*terms))} can't be enclosed"
+        raise InputError(f"{problem}: give its value as a number")
+    low, high = (math.nextafter(value, end) for end in (-math.inf, math.inf))
     return Enclosure(low, high)
 
 

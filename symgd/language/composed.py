@@ -51,6 +51,19 @@ class _Shown(Composed):
         return str(printer._print(self.shown()))
 
 
+def written_out(expression: sp.Expr) -> sp.Expr:
+    """Return the same without functions that formulas have no name for.
+
+    >>> x = sp.Symbol("x", real=True)
+    >>> written_out(2 * times_log(x, x**2))
+    2*x*log(x**2)
+    """
+    return expression.replace(
+        lambda node: isinstance(node, Composed),
+        lambda node: node.shown() if isinstance(node, _Shown) else node.composed(),
+    )
+
+
 class log_abs(Composed):
     """log(abs(x)), whose derivative is 1/x."""
 

@@ -305,3 +305,13 @@ def test_few_facts_of_a_robust_loss_are_those_of_no_likelihood(counts):
     assert math.isfinite(robust.dispersion)
     with pytest.raises(InputError, match="the loss 'custom' is no likelihood"):
         _ = robust.aic
+
+
+@pytest.mark.parametrize("loss", ["f - y*log(f)", "y*log(y/f) - y + f", "r*tanh(r)"])
+def test_the_sum_of_a_loss_is_an_objective_of_its_own(loss):
+    source, t = np.random.default_rng(0), np.linspace(0.1, 4.0, 40)
+    data = {"t": t, "y": source.poisson(9 * np.exp(-t) + 0.5).astype(float)}
+    found = fit("a*exp(-b*t) + c", data, "y", loss=loss, x0=[9.0, 1.0, 0.5])
+    assert found.objective.value(found.x) == pytest.approx(found.fun, rel=1e-12)
+    other = fit("a*exp(-b*t) + c", data, "y", loss=loss, x0=found.x, method="lbfgs")
+    assert other.fun == pytest.approx(found.fun, rel=1e-10)

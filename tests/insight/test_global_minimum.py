@@ -229,3 +229,12 @@ def test_where_nothing_has_a_value_nothing_is_proven(text):
 def test_a_formula_that_is_seen_to_have_no_value_is_refused():
     with pytest.raises(InputError, match="f is defined nowhere within the bounds"):
         minimize_global("log(x)/x", [(-3, -1)])
+
+
+def test_constants_that_intervals_do_not_know_are_enclosed_in_digits_or_refused():
+    found = minimize_global("x**2 + gamma(1/3)", [(-1, 2)])
+    low, high = found.fun_bounds
+    assert found.proven
+    assert low <= 2.678938534707747 <= high <= low + 1e-14
+    with pytest.raises(InputError, match="the constant .* can't be enclosed"):
+        minimize_global("x**2 + digamma(0.3)", [(-1, 2)])

@@ -236,5 +236,5 @@ def test_constants_that_intervals_do_not_know_are_enclosed_in_digits_or_refused(
     low, high = found.fun_bounds
     assert found.proven
     assert low <= 2.678938534707747 <= high <= low + 1e-14
-    with pytest.raises(InputError, match="the constant .* can't be enclosed"):
+    with pytest.raises(InputError, match=r"the constant .* can't be enclosed"):
         minimize_global("x**2 + digamma(0.3)", [(-1, 2)])

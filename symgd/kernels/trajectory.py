@@ -4,7 +4,7 @@ The loop calls four functions by their addresses: the objective and the parts of
 rule. For the code of one rule on one objective they are known, and so are all sizes:
 LLVM then writes the functions out, keeps the working arrays in registers where there
 are few variables, and works on several coordinates at once where there are many (see
-``lowering.specialising``).
+``native.machine.specialised``).
 
 The state of a run is its *slots*, an array of shape (width, n): row 0 is the iterate,
 each further row one state variable of the rule.

@@ -154,7 +154,10 @@ class Spans:
         array = self.arrays[name]
         if array.dtype.kind not in "iu":
             problem = f"{name} has indices, which must be integers, not {array.dtype}"
-            raise InputError(f"{problem}: convert it, {name}.astype(int) say")
+            # As numbers, what chooses rows would be the rows 0 and 1.
+            choosing, whole = f"numpy.flatnonzero({name})", f"{name}.astype(int)"
+            advice = choosing if array.dtype.kind == "b" else whole
+            raise InputError(f"{problem}: convert it, {advice} say")
         if (known := getattr(array, "span", None)) is not None:
             return known  # of numbers that are elsewhere
         box = []

@@ -24,6 +24,7 @@ from symgd.fitting.targets import made
 from symgd.language.formula import Formula, symbol
 from symgd.language.identifiers import name_of
 from symgd.language.text import number
+from symgd.objectives.data import BESIDE
 
 # As what something counts: sigma, or a weight.
 ROLES = {"sigma": "sigma", "weights": "weights", "trials": "weights"}
@@ -157,7 +158,9 @@ def _arrays(
                 raise unknown_name(f"column for {what}", value, table.names)
             names.append(value)
     loose = {w: value for w, value in factors.items() if not is_plain(value)}
-    arrays = table.arrays(names, {f"={what}": value for what, value in loose.items()})
+    arrays = table.arrays(
+        names, {f"{BESIDE}{what}": value for what, value in loose.items()}
+    )
     check_rows(arrays)
     if are_few(arrays.values()):
         arrays = {name: np.array(each) for name, each in arrays.items()}
@@ -168,7 +171,7 @@ def _factor(
     what: str, value: Any, arrays: Mapping[str, np.ndarray], count: int
 ) -> np.ndarray:
     """Return a number of each row: a column, an array, or the same for all."""
-    key = value if isinstance(value, str) else f"={what}"
+    key = value if isinstance(value, str) else f"{BESIDE}{what}"
     return arrays[key] if key in arrays else _repeated(value, count)
 
 

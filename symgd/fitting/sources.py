@@ -10,6 +10,7 @@ from symgd.errors import InputError
 from symgd.fitting.by_labels import NONE, Labelled
 from symgd.fitting.tables import TableReading
 from symgd.fitting.ties import Tie
+from symgd.objectives.data import BESIDE
 
 
 class Source(NamedTuple):
@@ -35,6 +36,6 @@ def check_rows(arrays: dict[str, np.ndarray]) -> None:
                 f"column {name!r} has shape {each.shape}; a fit needs (n,)"
             )
     if len({len(each) for each in arrays.values()}) > 1:
-        told = ((name.removeprefix("="), len(each)) for name, each in arrays.items())
+        told = ((name.removeprefix(BESIDE), len(each)) for name, each in arrays.items())
         lengths = ", ".join(f"{name}: {count}" for name, count in told)
         raise InputError(f"the columns have different lengths: {lengths}")

@@ -68,7 +68,11 @@ class Problem:
             )
             self._read_hyperparameters(hyperparameters)
         elif hyperparameters:
-            raise arguments.no_hyperparameters(next(iter(hyperparameters)))
+            name = next(iter(hyperparameters))
+            if name in objective.parameters:
+                problem = f"{name!r} is a parameter of the objective, and no argument"
+                raise InputError(f"{problem}: give parameters={{{name!r}: [...]}}")
+            raise arguments.no_hyperparameters(name)
         elif objective.iteration is not None:
             raise arguments.needs_a_rule(objective.iteration)
 

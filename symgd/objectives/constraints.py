@@ -13,6 +13,7 @@ import dataclasses
 import functools
 import itertools
 import math
+import warnings
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -390,6 +391,8 @@ def constrained(
             _shapes(expression, measured, parameters, shapes or {}, more.get("data")),
         )
     )
+    if constraints is not given:
+        _warn_of_slips(constraints.names() - set(parameters), expression)
     for relation in constraints.relations:
         measured = measured.joined(relation.measured)
     more = {**more, "parameters": parameters, "measured": measured}
@@ -411,6 +414,16 @@ def constrained(
     if function.arrays is not None:
         function.arrays.formula = shown  # for errors that come later
     return Lagrangian(constraints, function, tuple(blocks), tuple(declared))
+
+
+def _warn_of_slips(names: Iterable[str], expression: sp.Expr) -> None:
+    """Warn of a name that only relations have, and that differs from one by case."""
+    plain, indexed = names_in(expression)
+    known = {name.casefold(): name for name in (*plain, *indexed)}
+    for name in sorted(set(names) - set(known.values())):
+        if meant := known.get(name.casefold()):
+            told = f"{name!r}, which only relations have, is a variable of its own"
+            warnings.warn(f"{told} (did you mean {meant!r}?)", stacklevel=8)
 
 
 def _shapes(

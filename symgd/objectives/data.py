@@ -24,6 +24,7 @@ ACCEPTED = (
     "a mapping of names to arrays, a structured NumPy array, or a dataframe"
     " (pandas, polars, pyarrow or another that narwhals reads)"
 )
+BESIDE = "="  # before the name of what was given beside the data, as an array
 ROWS_MUST_BE_FINITE = 'drop such rows with missing="drop", or mend the data'
 
 # As which type a loop reads each type, by kind and bytes; most stay what they are.
@@ -246,6 +247,11 @@ def _from_series(name: str, series: nw.Series[Any]) -> np.ndarray:
 # ---------------------------------------------------------------------- numbers
 
 
+def _named(name: str) -> str:
+    """Return what a message calls a column, or what was given beside the data."""
+    return name[1:] if name.startswith(BESIDE) else f"column {name!r}"
+
+
 def array_of(name: str, value: Any) -> np.ndarray:
     """Return a column as NumPy has it."""
     try:
@@ -254,7 +260,7 @@ def array_of(name: str, value: Any) -> np.ndarray:
         reason = str(error)
         if "inhomogeneous" in reason:
             reason = "its rows have different lengths"
-        raise InputError(f"column {name!r} can't become an array: {reason}") from None
+        raise InputError(f"{_named(name)} can't become an array: {reason}") from None
 
 
 def _numbers(name: str, value: Any) -> np.ndarray:
@@ -266,13 +272,13 @@ def _numbers(name: str, value: Any) -> np.ndarray:
     column = array_of(name, value)
     if column.ndim == 0:
         raise InputError(
-            f"column {name!r} is {shortened(repr(value))}, not an array:"
-            " write a single number into the formula"
+            f"{_named(name)} is {shortened(repr(value))}, not an array:"
+            " write a single number into the formula, or [it] as a row"
         )
     if column.ndim > 3:
-        raise InputError(f"column {name!r} has {column.ndim} dimensions; at most 3")
+        raise InputError(f"{_named(name)} has {column.ndim} dimensions; at most 3")
     if column.size == 0:
-        raise InputError(f"column {name!r} is empty: its shape is {column.shape}")
+        raise InputError(f"{_named(name)} is empty: its shape is {column.shape}")
     column = _converted(name, column)
     if not plain and np.ma.is_masked(value):
         return np.where(np.ma.getmaskarray(value), np.nan, column)
@@ -290,7 +296,7 @@ def _converted(name: str, column: np.ndarray) -> np.ndarray:
     if kind not in _READ_AS:
         raise _not_numbers(name, str(column.dtype))
     if kind == "u8" and (largest := column.max()) > 2**53:
-        problem = f"column {name!r} holds {largest}, which float64 can't represent"
+        problem = f"{_named(name)} holds {largest}, which float64 can't represent"
         raise InputError(f"{problem}: give it as int64, or scaled")
     if _READ_AS[kind] == kind and column.dtype.isnative:
         return column
@@ -309,7 +315,7 @@ def _from_objects(name: str, column: np.ndarray) -> np.ndarray:
         try:
             numbers.append(np.nan if isinstance(entry, null) else float(entry))
         except (OverflowError, ValueError) as error:
-            problem = f"column {name!r} can't become float64 in row {row}"
+            problem = f"{_named(name)} can't become float64 in row {row}"
             raise InputError(f"{problem}: {error}") from None
     return np.array(numbers).reshape(column.shape)
 
@@ -362,7 +368,7 @@ def _not_numbers(name: str, dtype: str, remedy: str | None = None) -> InputError
     remedy = remedy or next(
         _REMEDIES[part] for part in _REMEDIES if part in dtype.lower()
     )
-    return InputError(f"column {name!r} isn't numbers (dtype {dtype}): {remedy}")
+    return InputError(f"{_named(name)} isn't numbers (dtype {dtype}): {remedy}")
 
 
 # --------------------------------------------------------------- missing entries
@@ -399,7 +405,7 @@ def _not_finite(name: str, column: np.ndarray) -> InputError:
         where = "; ".join(_place(*place) for place in places)
     more = f" and {count - _SHOWN} more" if count > _SHOWN else ""
     values = ", ".join(str(float(column[place])) for place in places)
-    problem = f"column {name!r} is not finite in {where}{more} ({values})"
+    problem = f"{_named(name)} is not finite in {where}{more} ({values})"
     return InputError(f"{problem}: {ROWS_MUST_BE_FINITE}")
 
 

@@ -102,3 +102,10 @@ def test_tables_of_any_kind_are_put_together():
     assert table.label("set") == ("one", "three", "two")
     assert table.arrays(["set", "t"])["set"].tolist() == [0, 0, 2, 1]
     assert table.arrays(["t"])["t"].tolist() == [1, 2, 3, 4]
+
+
+def test_what_was_given_beside_the_data_is_called_by_its_name():
+    t = np.linspace(0.0, 1.0, 9)
+    spoilt = [0.1] * 8 + [np.nan]
+    with pytest.raises(InputError, match=r"^sigma is not finite in row 8"):
+        fit("a*t + c", {"t": t, "y": t}, "y", sigma=spoilt)

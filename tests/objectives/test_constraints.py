@@ -151,3 +151,10 @@ def test_relations_given_later_know_all_data_that_the_objective_was_given():
     gaps = {name: np.append(each, np.nan) for name, each in data.items()}
     some = Objective(text, data=gaps, missing="drop")
     assert minimize(some, subject_to=relation).fun == pytest.approx(found.fun)
+
+
+def test_a_name_that_only_relations_have_and_is_nearly_another_is_noted():
+    with pytest.warns(
+        UserWarning, match=r"'Y', which only relations have, .* mean 'y'"
+    ):
+        Objective("x**2 + y**2", subject_to="x + Y >= 1")

@@ -80,6 +80,35 @@ def test_arrays_of_indices_that_do_not_fit_are_refused():
     assert "I has shape (3,), k has shape (2,)" in str(caught.value)
 
 
+CHAINS = (  # from the left, as Python reads them; a vector ends what is a matrix
+    *("(A @ x) @ v", "A @ x @ v", "C @ x @ u", "(C @ x) @ (C @ x)", "(A @ B) @ x @ v"),
+    *(
+        "A @ x @ (A @ x)",
+        "(2*C @ x) @ u",
+        "(C.T @ u) @ x",
+        "v @ A @ B @ x",
+        "u @ C @ x",
+    ),
+    *("A @ B @ x @ A @ v", "A @ x @ A @ B @ v", "x @ A @ A @ x", "sum(v @ A @ B*x)"),
+)
+
+
+@pytest.mark.parametrize("text", CHAINS)
+def test_products_of_several_are_those_of_numpy(text):
+    source = np.random.default_rng(0)
+    shapes = {"A": (3, 3), "B": (3, 3), "C": (4, 3), "v": 3, "u": 4}
+    data = {k: source.normal(size=n) for k, n in shapes.items() if k in text}
+    x = source.normal(size=3)
+    told = eval(text, {"sum": np.sum}, {**data, "x": x})
+    objective = Objective(text, ["x"], data=data, sizes={"x": 3})
+    assert objective.value(x) == pytest.approx(told, rel=1e-12)
+
+
+def test_three_vectors_have_no_product():
+    with pytest.raises(FormulaError, match="of three vectors there is no product @"):
+        Objective("x @ v @ v", data={"v": np.ones(3)})
+
+
 def numbers(seed):
     source = np.random.default_rng(seed)
     data = {"A": source.normal(size=(4, 3)), "b": source.normal(size=4)}

@@ -49,7 +49,8 @@ def _axes(form: Rewriting, node: ast.expr | None, rank: int) -> tuple[int, ...]:
     for axis in axes:
         if not (axis.is_Integer and -rank <= axis < rank):
             problem = f"there is no axis {axis}: of {rank}, counted from 0"
-            raise form.refuse(node, problem, None)
+            advice = "if a name is a matrix, say so: sizes={'A': (3, 3)}"
+            raise form.refuse(node, problem, advice)
     return tuple(int(axis) % rank for axis in axes)
 
 

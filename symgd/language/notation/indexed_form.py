@@ -363,16 +363,24 @@ class _IndexedForm(Rewriting):
     # --------------------------------------------------------- sums of products
 
     def _chain(self, node: ast.BinOp) -> Whole:
-        """Return a product of matrices, from the right if there is a vector."""
+        """Return a product of matrices, from the right up to a vector.
+
+        That of a matrix and a vector is one, on the left of what follows.
+        """
         sides: list[ast.expr] = [node]
         while isinstance(first := sides[0], ast.BinOp) and _is_product(first):
             sides[:1] = [first.left, first.right]
         parts = [self.array(side, "a product @") for side in sides]
-        if parts[-1].rank == 1:
-            return functools.reduce(
-                lambda right, left: self.product(node, left, right), parts[::-1]
-            )
-        return functools.reduce(functools.partial(self.product, node), parts)
+        whole, rest = parts[:1], parts[1:]
+        for part in rest:
+            whole.append(part)
+            if part.rank == 1:
+                whole = [
+                    functools.reduce(
+                        lambda right, left: self.product(node, left, right), whole[::-1]
+                    )
+                ]
+        return functools.reduce(functools.partial(self.product, node), whole)
 
     def product(self, node: ast.expr, one: Whole, other: Whole) -> Whole:
         """Return what ``one @ other`` is."""

@@ -179,7 +179,12 @@ class _Ranks:
         if isinstance(node, ast.Name):
             return self.ranks.get(node.id, 0)
         if isinstance(node, ast.Subscript):
-            return max(0, self.rank(node.value) + sum(map(self._added, items(node))))
+            inner = items(node)
+            places = [self.rank(each) for each in inner if _is_place(each)]
+            # Arrays of places are taken together.
+            together = max(places, default=0) - sum(rank > 0 for rank in places)
+            added = sum(map(self._added, inner)) + min(0, together)
+            return max(0, self.rank(node.value) + added)
         if (pair := _multiplied(node)) is not None:
             one, other = map(self.rank, pair)
             return max(0, one + other - 2) if one and other else 0
@@ -202,6 +207,11 @@ class _Ranks:
         if is_new_axis(item):
             return 1
         return 0 if isinstance(item, ast.Slice) or self.rank(item) else -1
+
+
+def _is_place(item: ast.expr) -> bool:
+    """Return whether an item in brackets is a place, or an array of such."""
+    return not (isinstance(item, ast.Slice) or is_new_axis(item))
 
 
 def _operands(node: ast.AST) -> Iterator[ast.AST]:

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 import symgd
-from symgd import InputError, Objective, maximize, minimize, minimize_many
+from symgd import (
+    FormulaError,
+    InputError,
+    Objective,
+    maximize,
+    minimize,
+    minimize_many,
+)
 from tests.language import python_examples as examples
 
 
@@ -164,3 +171,40 @@ def test_of_several_starts_the_first_tells_the_length():
     alone = minimize(recurrence, starts[1])
     assert found.x[1] == pytest.approx(alone.x)
     assert found.fun[1] == pytest.approx(recurrence(alone.x))
+
+
+def weighted(x):
+    return np.sum((x - 1) ** 2 * np.array([1, 2, 3])) + np.max(x * [1, 1, 2]) ** 2
+
+
+def by_products(x):
+    return np.array([1, 2, 3]) @ (x - np.array([3, 2, 1])) ** 2
+
+
+def a_quadratic(x):
+    matrix, b = np.array([[2.0, 1], [1, 3]]), np.array([1, 2.0])
+    return 0.5 * x @ matrix @ x - b @ x
+
+
+def of_a_number(x):
+    return np.sum((np.array([1, 2, 3]) - x) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("function", "start"),
+    [
+        (weighted, [5.0, 4, 3]),
+        (by_products, [5, 5, 5]),
+        (a_quadratic, [5, 5]),
+        (of_a_number, [1.5]),
+        (of_a_number, [1.5, 2, 2]),
+    ],
+)
+def test_an_array_meets_one_that_is_written_in_the_function(function, start):
+    found = minimize(function, start, maxiter=3, gtol=0)
+    assert found.fun == pytest.approx(function(np.array(found.x)), rel=1e-12)
+
+
+def test_an_array_that_does_not_fit_one_in_the_function_is_refused():
+    with pytest.raises(FormulaError, match="the shapes don't fit"):
+        minimize(of_a_number, [1.0, 2.0])

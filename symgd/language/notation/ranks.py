@@ -103,6 +103,15 @@ def ranks_of(
     return {name: found.ranks.get(name, 0) for name in found.names}
 
 
+def least_rank(tree: ast.expr, known: Mapping[str, int]) -> int:
+    """Return how many indices an expression has at least, by those of some names.
+
+    >>> least_rank(ast.parse("2*x[0] + y", mode="eval").body, {"x": 1, "y": 2})
+    2
+    """
+    return _Ranks(tree, known).rank(tree)
+
+
 class _Ranks:
     def __init__(self, tree: ast.expr, known: Mapping[str, int]) -> None:
         self.nodes = list(ast.walk(tree))[::-1]  # what is inside comes first

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from symgd.errors import guess
+from symgd.language.notation.ranks import least_rank
 from symgd.language.python.python_known import Knowing
 from symgd.language.python.python_source import Surroundings
 from symgd.language.python.values import (
@@ -258,10 +259,19 @@ class Expressions(Knowing):
     def _elementwise(
         self, node: ast.AST, make: Callable[..., Any], *values: Any
     ) -> Any:
+        if any(isinstance(each, Listed) for each in values) and any(
+            self._is_whole(each) for each in values
+        ):
+            return make(*values)  # shapes are compared where formulas are read
         try:
             return broadcast(make, *values)
         except Uneven as wrong:
             raise self.error(node, f"this is done with {wrong}", LISTS) from None
+
+    def _is_whole(self, value: Any) -> bool:
+        """Return whether a value is an array of which a start, or data, tell that."""
+        known = {name: len(shape) for name, shape in self.names.shapes.items()}
+        return isinstance(value, ast.expr) and least_rank(value, known) > 0
 
     def _of_UnaryOp(self, node: ast.UnaryOp) -> Any:
         if isinstance(node.op, ast.USub) and isinstance(node.operand, _MAYBE_INFINITE):

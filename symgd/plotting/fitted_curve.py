@@ -20,7 +20,7 @@ POINTS = 400  # of a curve
 
 
 def plot(fit: Fit, *, ax: Axes | None = None, level: float = 0.95) -> Axes:
-    """Draw the data, the curve and its confidence band.
+    """Draw the data, with bars as long as sigma, the curve and its confidence band.
 
     Parameters
     ----------
@@ -64,13 +64,15 @@ def _draw_curves(fit: Fit, ax: Axes, name: str, level: float) -> None:
     """Draw a curve for all rows, or one for those of each label."""
     regression, labels = fit.regression, fit.source.labelled.labels
     column, target = regression.columns[symbol(name)], regression.target
+    sigma = None if fit.source.sigma is None else regression.sigma
     if not labels:
-        _draw_curve(fit, ax, {name: column}, target, level)
+        _draw_curve(fit, ax, {name: column}, target, sigma, level)
     for of_labels, known in labels.items():
         for place, label in enumerate(known):
             mine = np.asarray(regression.columns[indicator(of_labels, label)]) == 1
             rows = {name: column[mine], of_labels: label}
-            _draw_curve(fit, ax, rows, target[mine], level, f"C{place}")
+            bars = None if sigma is None else sigma[mine]
+            _draw_curve(fit, ax, rows, target[mine], bars, level, f"C{place}")
     ax.set(xlabel=name, ylabel=fit.source.target)
     ax.legend()
 
@@ -80,6 +82,7 @@ def _draw_curve(
     ax: Axes,
     rows: dict[str, Any],
     target: np.ndarray,
+    sigma: np.ndarray | None,
     level: float,
     colour: str = "",
 ) -> None:
@@ -89,7 +92,8 @@ def _draw_curve(
     band = fit.predict({name: t, **at}, level=level)
     data, curve = (colour, colour) if colour else ("C0", "C1")
     told = ", ".join(label for _, label in labels)
-    ax.plot(column, target, ".", alpha=0.6, color=data, label=told or "data")
+    style: dict[str, Any] = {"alpha": 0.6, "color": data, "label": told or "data"}
+    ax.errorbar(column, target, sigma, fmt=".", elinewidth=0.8, **style)
     ax.plot(t, band.value, color=curve, label=None if told else "fit")
     if np.isfinite(band.upper).all():
         words = None if told else f"{level:.0%} confidence band"

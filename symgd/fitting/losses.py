@@ -6,6 +6,7 @@ Those that grow more slowly than squares are of robust regression (M-estimators)
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,7 +17,7 @@ from symgd.calculus.derivatives import gradient
 from symgd.calculus.stable import stable
 from symgd.errors import InputError, guess
 from symgd.language import formula
-from symgd.language.composed import Composed
+from symgd.language.composed import Composed, written_out
 from symgd.language.nodes import replaced
 from symgd.language.plain import constant
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from symgd.language.formula import Formula
 
 RESIDUAL = formula.symbol("r")
-SMOOTHING = formula.symbol("smoothing")  # what makes |r| smooth on the way to it
+SMOOTHING = formula.symbol("[smoothing]")  # what makes |r| smooth on the way to it
+KINK = formula.symbol("[kink]")  # how much of |r| a loss has
+STRAIGHT = formula.symbol("[straight]")  # its slope at 0, midway between both sides
 RESOLUTION = formula.symbol("[resolution]")  # below it, r is rounding
 
 NAMED = {
@@ -32,10 +35,10 @@ NAMED = {
     "huber": "r**2/2 if abs(r) <= huber_delta "
     "else huber_delta*(abs(r) - huber_delta/2)",
     "log_cosh": "softplus(2*r) - r - log(2)",
-    "absolute": "sqrt(r**2 + smoothing**2)",
+    "absolute": "abs(r)",
 }
 SCORES = {"log_cosh": "tanh(r)"}  # where the derivative as it comes loses digits at 0
-DEFAULTS = {"huber": {"huber_delta": 1.345}, "absolute": {"smoothing": 0.0}}
+DEFAULTS = {"huber": {"huber_delta": 1.345}}
 LIKELIHOODS = ("poisson", "binomial", "exponential")  # :mod:`.likelihoods` has them
 OF_SCIPY = {  # whose loss is of r**2, and twice as large
     "linear": "'squared'",
@@ -85,8 +88,7 @@ class Loss:
     @property
     def weight(self) -> sp.Expr:
         """psi(r)/r, the weight of a row in reweighted least squares."""
-        ratio = self.score / RESIDUAL
-        return ratio if self.smoothed else _resolved(ratio)
+        return _resolved(self.score / RESIDUAL)
 
     @property
     def weight_of_rounding(self) -> sp.Expr:
@@ -105,9 +107,66 @@ class Loss:
         return self.name == "squared"
 
     @property
+    def plain(self) -> sp.Expr:
+        """The loss as it was given."""
+        return self.value
+
+    @property
     def smoothed(self) -> bool:
         """Whether the loss is approached through smooth ones."""
-        return self.name == "absolute"
+        return False
+
+
+@dataclass(frozen=True)
+class Kinked(Loss):
+    """A loss with a kink at 0, as absolute residuals and those of quantiles have.
+
+    It is kink*|r|, and a rest whose slope at 0 is the ``straight`` one. Its value is
+    kink*sqrt(r**2 + smoothing**2) and the rest, for a smoothing that goes to 0.
+
+    Examples
+    --------
+    >>> pinball = read("max(tau*r, (tau - 1)*r)", {"tau": 0.8})
+    >>> pinball.kink, round(pinball.straight, 12)
+    (0.5, 0.3)
+    """
+
+    given: sp.Expr
+    rest: sp.Expr  # its slope
+    kink: float = field(compare=False)
+    straight: float = field(compare=False)
+
+    @property
+    def plain(self) -> sp.Expr:
+        """The loss as it was given."""
+        return self.given
+
+    @property
+    def smoothed(self) -> bool:
+        """Whether the loss is approached through smooth ones."""
+        return True
+
+    @property
+    def weight(self) -> sp.Expr:
+        """The weight of a row; what is straight has none."""
+        round_ = self.score - self.rest
+        return _resolved((self.rest - STRAIGHT) / RESIDUAL) + round_ / RESIDUAL
+
+    @classmethod
+    def of(cls, loss: Loss, low: float, high: float) -> Kinked:
+        """Return a loss whose slopes before and after 0 differ."""
+        kink, straight = (high - low) / 2.0, (high + low) / 2.0
+        value, score, curvature = _rounded()
+        rest = loss.score - KINK * sp.sign(RESIDUAL)
+        rest = sp.Piecewise((STRAIGHT, sp.Eq(RESIDUAL, 0)), (rest, True))
+        return cls(
+            loss.name,
+            loss.value - KINK * sp.Abs(RESIDUAL) + KINK * value,
+            rest + KINK * score,
+            loss.curvature + KINK * curvature,
+            loss.constants | {SMOOTHING: 0.0, KINK: kink, STRAIGHT: straight},
+            *(loss.value, rest, kink, straight),
+        )
 
 
 def read(loss: Formula, given: Mapping[str, Any]) -> Loss:
@@ -145,17 +204,33 @@ def _read(loss: Formula, given: Mapping[str, Any]) -> Loss:
             raise InputError(f"{problem}, or a formula in r, or in y and f")
         name, text = loss, NAMED[loss]
     value, score, curvature = _derivatives(text, SCORES.get(name, ""))
-    if value == sp.Abs(RESIDUAL):
-        return _plain("absolute")
+    name = "absolute" if value == sp.Abs(RESIDUAL) else name
     constants = constants_of(name, value, given, {RESIDUAL})
-    if name == "absolute":
-        return Loss(name, value, score, curvature, constants)
     if not _is_finite_at_0(value, constants):
         problem = "the loss is not finite at r = 0, where a row is met exactly"
         raise InputError(f"{problem}: {loss!r}")
     if not _is_finite_at_0(score, constants):  # a cusp: 0, as sign(0) at a kink
         score = sp.Piecewise((sp.S.Zero, sp.Eq(RESIDUAL, 0)), (score, True))
-    return Loss(name, value, score, _resolved(curvature), constants)
+    known = Loss(name, value, score, _resolved(curvature), constants)
+    low, high = (_slope_beside_0(value, constants, side) for side in (-1, 1))
+    return Kinked.of(known, low, high) if low <= 0.0 <= high != low else known
+
+
+def _slope_beside_0(
+    value: sp.Expr, constants: Mapping[sp.Symbol, float], side: int
+) -> float:
+    """Return the slope of a loss just before or after 0; NaN if it isn't finite."""
+    known = {name: sp.Float(number) for name, number in constants.items()}
+    size = sp.Dummy(positive=True)
+    beside = written_out(value).xreplace(known).subs(RESIDUAL, side * size)
+    slope = side * sp.diff(beside, size).subs(size, 0)
+    return float(slope) if slope.is_Number and slope.is_finite else math.nan
+
+
+@functools.cache
+def _rounded() -> tuple[sp.Expr, sp.Expr, sp.Expr]:
+    """Return a smooth loss in place of |r|, and its derivatives."""
+    return _derivatives(sp.sqrt(RESIDUAL**2 + SMOOTHING**2))
 
 
 def _resolved(factor: sp.Expr) -> sp.Expr:
@@ -188,8 +263,7 @@ def constants_of(
 ) -> dict[sp.Symbol, float]:
     """Return the numbers of a loss by name: what isn't among the others."""
     names = formula.natural_order(s.name for s in value.free_symbols - others)
-    settable = [each for each in names if each != SMOOTHING.name or name == "custom"]
-    ours = {each: value for each, value in given.items() if each in settable}
+    ours = {each: value for each, value in given.items() if each in names}
     values = {**DEFAULTS.get(name, {}), **ours}
     for each in names:
         if each not in values:

@@ -40,8 +40,6 @@ TINY = 1e-300  # of a sum
 def past_kinks(bounded: BoundedSum, x: np.ndarray, limits: Limits) -> Path:
     """Minimise with sqrt(r**2 + s**2) for |r|, for an s that goes to 0.
 
-    It is done when the gap is small.
-
     K. Madsen and H. B. Nielsen, A finite smoothing algorithm for linear l1
     estimation, SIAM J. Optimization 3 (1993), follow the same path.
     """
@@ -66,11 +64,22 @@ def past_kinks(bounded: BoundedSum, x: np.ndarray, limits: Limits) -> Path:
 
 def _followed(bounded: BoundedSum, x: np.ndarray, size: float, limits: Limits) -> Path:
     """Follow the minimum from x, from an s somewhat below a size of residuals on."""
+    ended = yield from _stages(bounded, x, size, _roughly(bounded.regression, x), limits)
+    if ended.status != Status.ABNORMAL:
+        return ended
+    # A rest that bends may be most of a loss: then rows at kinks are a small share.
+    other = yield from _stages(bounded, ended.point.x, size, limits.gtol, limits)
+    return other if other.status.success else ended
+
+
+def _stages(
+    bounded: BoundedSum, x: np.ndarray, size: float, rough: float, limits: Limits
+) -> Path:
+    """Let s be smaller and smaller, each time from an offset that is rough."""
     regression = bounded.regression
-    rough = _roughly(regression, x)
     for power in range(1, DIGITS + 1):
         regression.constants[SMOOTHING] = size * 10.0**-power
-        last = power == DIGITS or 10.0**-power <= 10.0 * limits.gtol
+        last = power == DIGITS or min(10.0**-power, rough) <= 10.0 * limits.gtol
         stage = dataclasses.replace(limits, gtol=limits.gtol if last else rough)
         point, _, status = yield by_hessians(bounded, x, stage)
         x, limits.nit, limits.nfev = point.x, stage.nit, stage.nfev

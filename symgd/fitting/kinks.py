@@ -64,7 +64,8 @@ def past_kinks(bounded: BoundedSum, x: np.ndarray, limits: Limits) -> Path:
 
 def _followed(bounded: BoundedSum, x: np.ndarray, size: float, limits: Limits) -> Path:
     """Follow the minimum from x, from an s somewhat below a size of residuals on."""
-    ended = yield from _stages(bounded, x, size, _roughly(bounded.regression, x), limits)
+    rough = _roughly(bounded.regression, x)
+    ended = yield from _stages(bounded, x, size, rough, limits)
     if ended.status != Status.ABNORMAL:
         return ended
     # A rest that bends may be most of a loss: then rows at kinks are a small share.
@@ -134,8 +135,8 @@ def _unsmoothed(regression: Regression, point: Point) -> Point:
     return point.changed(fun=_total(regression, point.x))
 
 
-def _independent(order: np.ndarray, jacobian: np.ndarray) -> list[int]:
-    """Return the first rows in an order that determine all there is to be determined."""
+def _independent(order: np.ndarray, jacobian: np.ndarray) -> np.ndarray:
+    """Return the first rows in an order that determine all that rows can."""
     chosen: list[int] = []
     units = np.linalg.norm(jacobian, axis=1)
     known = np.isfinite(units) & (units > 0.0)
@@ -148,7 +149,7 @@ def _independent(order: np.ndarray, jacobian: np.ndarray) -> list[int]:
         chosen.append(int(apart[0]))
         way = ways[np.count_nonzero(known[: apart[0]])] / left[apart[0]]
         ways = ways - np.outer(ways @ way, way)
-    return chosen
+    return np.array(chosen, dtype=np.intp)
 
 
 def _total(regression: Regression, x: np.ndarray) -> float:

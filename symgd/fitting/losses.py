@@ -20,6 +20,7 @@ from symgd.language import formula
 from symgd.language.composed import Composed, written_out
 from symgd.language.nodes import replaced
 from symgd.language.plain import constant
+from symgd.native.quadratic import EPSILON
 
 if TYPE_CHECKING:
     from symgd.language.formula import Formula
@@ -84,6 +85,7 @@ class Loss:
     curvature: sp.Expr
     constants: dict[sp.Symbol, float] = field(compare=False)
     pairs: ClassVar[bool] = False  # whether it is of y and f, and not of r
+    smoothed: ClassVar[bool] = False  # whether it is approached through smooth ones
 
     @property
     def weight(self) -> sp.Expr:
@@ -111,11 +113,6 @@ class Loss:
         """The loss as it was given."""
         return self.value
 
-    @property
-    def smoothed(self) -> bool:
-        """Whether the loss is approached through smooth ones."""
-        return False
-
 
 @dataclass(frozen=True)
 class Kinked(Loss):
@@ -135,16 +132,12 @@ class Kinked(Loss):
     rest: sp.Expr  # its slope
     kink: float = field(compare=False)
     straight: float = field(compare=False)
+    smoothed: ClassVar[bool] = True
 
     @property
     def plain(self) -> sp.Expr:
         """The loss as it was given."""
         return self.given
-
-    @property
-    def smoothed(self) -> bool:
-        """Whether the loss is approached through smooth ones."""
-        return True
 
     @property
     def weight(self) -> sp.Expr:
@@ -211,20 +204,23 @@ def _read(loss: Formula, given: Mapping[str, Any]) -> Loss:
         raise InputError(f"{problem}: {loss!r}")
     if not _is_finite_at_0(score, constants):  # a cusp: 0, as sign(0) at a kink
         score = sp.Piecewise((sp.S.Zero, sp.Eq(RESIDUAL, 0)), (score, True))
-    known = Loss(name, value, score, _resolved(curvature), constants)
-    low, high = (_slope_beside_0(value, constants, side) for side in (-1, 1))
-    return Kinked.of(known, low, high) if low <= 0.0 <= high != low else known
+    whole = Loss(name, value, score, _resolved(curvature), constants)
+    (before, low), (after, high) = (_beside_0(value, constants, s) for s in (-1, 1))
+    # A loss that jumps has no least sum where a row is met.
+    has_kink = math.isclose(before, after, abs_tol=EPSILON) and low <= 0.0 <= high
+    return Kinked.of(whole, low, high) if has_kink and low != high else whole
 
 
-def _slope_beside_0(
+def _beside_0(
     value: sp.Expr, constants: Mapping[sp.Symbol, float], side: int
-) -> float:
-    """Return the slope of a loss just before or after 0; NaN if it isn't finite."""
+) -> tuple[float, float]:
+    """Return a loss and its slope just before or after 0; NaN if one isn't finite."""
     known = {name: sp.Float(number) for name, number in constants.items()}
     size = sp.Dummy(positive=True)
     beside = written_out(value).xreplace(known).subs(RESIDUAL, side * size)
-    slope = side * sp.diff(beside, size).subs(size, 0)
-    return float(slope) if slope.is_Number and slope.is_finite else math.nan
+    both = (sp.N(each.subs(size, 0)) for each in (beside, sp.diff(beside, size)))
+    there, slope = (float(each) if each.is_finite else math.nan for each in both)
+    return there, side * slope
 
 
 @functools.cache

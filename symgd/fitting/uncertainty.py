@@ -15,6 +15,7 @@ import numpy as np
 
 from symgd.fitting.levenberg_marquardt import Point, is_ill_conditioned
 from symgd.fitting.likelihoods import Likelihood
+from symgd.fitting.losses import Kinked
 from symgd.fitting.quantiles import of_sample
 from symgd.fitting.regression import Regression
 
@@ -109,8 +110,8 @@ def at_optimum(
             point = regression.orthogonal(x)
     elif isinstance(regression.loss, Likelihood) and regression.loss.known:
         point = regression.gauss_newton(x)
-    elif regression.loss.smoothed:
-        point, meat = _at_kinks(regression, x)
+    elif isinstance(regression.loss, Kinked):
+        point, meat = _at_kinks(regression, regression.loss, x)
     else:
         point, meat = regression.newton(x), regression.spread_of_scores(x)
         if not np.isfinite(point.curvature).all():  # as of x**1.2 in a row where x is 0
@@ -134,14 +135,16 @@ def at_optimum(
     return Uncertainty(spread, freedom, known, open, units)
 
 
-def _at_kinks(regression: Regression, x: np.ndarray) -> tuple[Point, np.ndarray]:
+def _at_kinks(
+    regression: Regression, loss: Kinked, x: np.ndarray
+) -> tuple[Point, np.ndarray]:
     """Return curvature and spread of scores for a loss with a kink at 0.
 
     One by the density at 0 is a difference quotient of quantiles of the residuals, 0
     where as many are equal, with the bandwidth of P. Hall and S. J. Sheather, On the
     distribution of a studentized quantile, JRSS B 50 (1988). Both are times that.
     """
-    loss, weights = regression.loss, regression.weight
+    weights = regression.weight
     rows = regression.curve(x)[1] / regression.sigma[:, None]
     residuals, n = regression.residuals(x), int(np.count_nonzero(weights))
     level = 0.5 - float(np.average(np.sign(residuals), weights=weights)) / 2.0

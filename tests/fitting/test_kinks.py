@@ -194,6 +194,7 @@ KINKS = {
     "max(abs(r) - 1, 0)": None,
     "abs(r) + 2*r": None,
     "-abs(r)": None,
+    "where(r > 0, 1 + r, -r)": None,
 }
 
 

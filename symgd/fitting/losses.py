@@ -205,6 +205,8 @@ def _read(loss: Formula, given: Mapping[str, Any]) -> Loss:
     if not _is_finite_at_0(score, constants):  # a cusp: 0, as sign(0) at a kink
         score = sp.Piecewise((sp.S.Zero, sp.Eq(RESIDUAL, 0)), (score, True))
     whole = Loss(name, value, score, _resolved(curvature), constants)
+    if name in NAMED and name != "absolute":  # they are smooth
+        return whole
     (before, low), (after, high) = (_beside_0(value, constants, s) for s in (-1, 1))
     # A loss that jumps has no least sum where a row is met.
     has_kink = math.isclose(before, after, abs_tol=EPSILON) and low <= 0.0 <= high

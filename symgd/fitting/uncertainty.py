@@ -147,7 +147,9 @@ def _at_kinks(
     weights = regression.weight
     rows = regression.curve(x)[1] / regression.sigma[:, None]
     residuals, n = regression.residuals(x), int(np.count_nonzero(weights))
-    level = 0.5 - float(np.average(np.sign(residuals), weights=weights)) / 2.0
+    met = abs(residuals) <= MET * regression.resolution
+    signs = np.where(met, 0.0, np.sign(residuals))
+    level = 0.5 - float(np.average(signs, weights=weights)) / 2.0
     middle = NormalDist().inv_cdf(min(max(level, 0.5 / n), 1.0 - 0.5 / n))
     peak, quantile = NormalDist().pdf(middle), NormalDist().inv_cdf(0.975)
     share = 1.5 * (quantile * peak) ** 2 / (2.0 * middle**2 + 1.0)
@@ -156,9 +158,8 @@ def _at_kinks(
     low, high = (of_sample(residuals, weights, end) for end in ends)
     sparsity = (high - low) / (ends[1] - ends[0])  # one by the density
     _, scores, bends = regression.losses(x, SMOOTH)
-    scores = scores - weights * loss.kink * np.sign(residuals)
-    met = abs(residuals) <= MET * regression.resolution
-    scores = np.where(met, weights * math.sqrt(loss.kink**2 - loss.straight**2), scores)
+    expected = weights * math.sqrt(loss.kink**2 - loss.straight**2)
+    scores = np.where(met, expected, scores - weights * loss.kink * signs)
     bends = 2.0 * loss.kink * weights + sparsity * bends
     curvature = rows.T @ (bends[:, None] * rows)
     factor = None

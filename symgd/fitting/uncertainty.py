@@ -21,7 +21,7 @@ from symgd.fitting.regression import Regression
 
 INVOLVED = 1e-6  # a component of a direction that is not rounding
 SMOOTH = 1e100  # in place of a residual: a kink so round that it is flat
-MET = 16.0  # times the resolution: a residual that may be rounding
+MET = 1e-6  # of the median residual: what is 0 but for rounding
 
 
 @dataclass(frozen=True)
@@ -147,14 +147,15 @@ def _at_kinks(
     weights = regression.weight
     rows = regression.curve(x)[1] / regression.sigma[:, None]
     residuals, n = regression.residuals(x), int(np.count_nonzero(weights))
-    met = abs(residuals) <= MET * regression.resolution
+    met = abs(residuals) <= MET * of_sample(abs(residuals), weights, 0.5)
     signs = np.where(met, 0.0, np.sign(residuals))
     level = 0.5 - float(np.average(signs, weights=weights)) / 2.0
-    middle = NormalDist().inv_cdf(min(max(level, 0.5 / n), 1.0 - 0.5 / n))
+    least, most = 0.25 / n, 1.0 - 0.25 / n
+    middle = NormalDist().inv_cdf(min(max(level, least), most))
     peak, quantile = NormalDist().pdf(middle), NormalDist().inv_cdf(0.975)
     share = 1.5 * (quantile * peak) ** 2 / (2.0 * middle**2 + 1.0)
-    width = (share / n) ** (1 / 3)
-    ends = max(level - width, 0.01), min(level + width, 0.99)
+    width = max((share / n) ** (1 / 3), 1.0 / n)
+    ends = max(level - width, least), min(level + width, most)
     low, high = (of_sample(residuals, weights, end) for end in ends)
     sparsity = (high - low) / (ends[1] - ends[0])  # one by the density
     _, scores, bends = regression.losses(x, SMOOTH)

@@ -32,7 +32,7 @@ STEPS = 3  # of Newton's method
 LEAST = 1e-9  # of the mean residual: what is still a size of residuals
 UNBALANCED = 1e-10  # a share of the rows that is rounding
 RESOLVED = 1e-8  # a share of the sum that rounding may leave
-ROUNDED = 16.0 * EPSILON  # a share of the target that is rounding
+ROUNDED = 16.0 * EPSILON  # a share of the target, or of a sum, that is rounding
 INDEPENDENT = 1e-6  # of a row's slopes, which it has beside those of others
 TINY = 1e-300  # of a sum
 
@@ -91,8 +91,14 @@ def _stages(
             if stopped or gap <= limits.gtol:
                 break
     if not stopped:
-        if gap > limits.gtol or limits.thorough:
-            point, gap = _at_rows(bounded, point, gap)
+        worth = gap > limits.gtol or limits.thorough
+        if worth and (there := _at_rows(bounded, x)) is not None:
+            limits.nit += 1
+            stage = dataclasses.replace(limits, maxiter=limits.nit)
+            point, _, _ = yield by_hessians(bounded, there, stage)
+            limits.nfev = stage.nfev
+            # What bounds the sum from below does so from any point.
+            gap = min(gap, _gap(bounded, point.x))
         almost = Status.STALLED if gap <= RESOLVED else Status.ABNORMAL
         status = Status.CONVERGED if gap <= limits.gtol else almost
     return Ended(_unsmoothed(regression, point), gap, status)
@@ -107,28 +113,24 @@ def _roughly(regression: Regression, x: np.ndarray) -> float:
     return ROUGHLY * math.sqrt(min(1.0, typical / mean))
 
 
-def _at_rows(bounded: BoundedSum, point: Point, gap: float) -> tuple[Point, float]:
+def _at_rows(bounded: BoundedSum, near: np.ndarray) -> np.ndarray | None:
     """Return the point nearby that meets as many rows as there are parameters.
 
     A linear model with a loss that is straight on both sides has a minimum there,
-    beside outliers lower by less than the sum can tell. Where it is higher, return the
-    point that is known.
+    beside outliers lower by less than the sum can tell. None where it is higher.
     """
-    (regression, lower, upper), x = bounded, point.x.copy()
+    (regression, lower, upper), x = bounded, near.copy()
     free = (x > lower) & (x < upper)
     sizes = np.where(regression.weight > 0.0, abs(regression.residuals(x)), math.inf)
     rows = _independent(np.argsort(sizes), regression.curve(x)[1][:, free])
     for _ in range(STEPS):
         predicted, jacobian = regression.curve(x)
         if not (len(rows) and np.isfinite(jacobian).all()):
-            return point, gap
+            return None
         left = (regression.target - predicted)[rows]
         x[free] += np.linalg.lstsq(jacobian[np.ix_(rows, free)], left, rcond=None)[0]
         x = np.clip(x, lower, upper)
-    if _total(regression, x) <= _total(regression, point.x):
-        # What bounds the sum from below does so from any point.
-        return regression.newton(x), min(gap, _gap(bounded, x))
-    return point, gap
+    return x if _total(regression, x) <= _total(regression, near) else None
 
 
 def _unsmoothed(regression: Regression, point: Point) -> Point:
@@ -198,7 +200,9 @@ def _gap(bounded: BoundedSum, x: np.ndarray) -> float:
     if not off <= UNBALANCED or wrong.any():
         return math.inf
     above = float(np.sum(kink * abs(residuals) + (middle - dual) * residuals))
-    return above / max(abs(float(losses.sum())), TINY) if above > 0.0 else 0.0
+    if above <= ROUNDED * (kink @ abs(residuals)):
+        return 0.0
+    return above / max(abs(float(losses.sum())), TINY)
 
 
 def _within(dual: np.ndarray, least: np.ndarray, most: np.ndarray) -> np.ndarray:

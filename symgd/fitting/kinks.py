@@ -91,7 +91,9 @@ def _stages(
             if stopped or gap <= limits.gtol:
                 break
     if not stopped:
-        worth = gap > limits.gtol or limits.thorough
+        # Of the absolute loss a gap within gtol is all that is asked for.
+        worth = gap > limits.gtol or regression.loss.name != "absolute"
+        worth = worth and limits.nit < limits.maxiter
         if worth and (there := _at_rows(bounded, x)) is not None:
             limits.nit += 1
             stage = dataclasses.replace(limits, maxiter=limits.nit)

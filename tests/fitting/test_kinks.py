@@ -106,13 +106,6 @@ def test_a_bound_may_hold_a_parameter(seed, bounds):
     assert found.fun == pytest.approx(exact, rel=1e-13)
 
 
-def test_the_absolute_loss_meets_rows_exactly():
-    data = line(2, 61)
-    found = fit(LINE, data, "y", loss="absolute")
-    exact = 2 * linear_program(design_of(data), data["y"], 0.5, np.ones(61))
-    assert found.fun == pytest.approx(exact, rel=1e-14)
-
-
 # ------------------------------------------------------ curves, other losses
 
 

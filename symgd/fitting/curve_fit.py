@@ -284,7 +284,7 @@ def _column(given: Any) -> Any:
 def _not_of_the_loss(
     given: Mapping[str, Any], loss: losses.Loss, method: Any
 ) -> dict[str, Any]:
-    own = [each.name for each in loss.constants]
+    own = [each.name for each in loss.constants if each.name.isidentifier()]
     rest = {name: value for name, value in given.items() if name not in own}
     if rest and isinstance(method, str) and method in OURS:
         name = next(iter(rest))
@@ -307,7 +307,7 @@ def _checkpoint(
         "model": formula.text_of(regression.formulas.model),
         "columns": [*source.columns, source.target, source.sigma, source.weights],
         "data": run.whole.digest(),
-        "loss": [loss.name, formula.text_of(loss.value), values],
+        "loss": [loss.name, formula.text_of(loss.plain), values],
         "method": run.name,
         "start": given,
         "rng": arguments.source_of(rng),

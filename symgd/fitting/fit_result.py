@@ -18,7 +18,7 @@ from symgd.errors import InputError
 from symgd.fitting import derived, information, shares, uncertainty
 from symgd.fitting.correlated import Correlated
 from symgd.fitting.derived import Derived
-from symgd.fitting.least_absolute import ROUNDED
+from symgd.fitting.kinks import ROUNDED
 from symgd.fitting.levenberg_marquardt import End
 from symgd.fitting.likelihoods import Likelihood
 from symgd.fitting.orthogonal import Orthogonal

@@ -8,7 +8,7 @@ from collections.abc import Generator
 
 import numpy as np
 
-from symgd.fitting.least_absolute import least_absolute
+from symgd.fitting.kinks import past_kinks
 from symgd.fitting.levenberg_marquardt import (
     ENDED,
     Ended,
@@ -31,7 +31,7 @@ def path(bounded: BoundedSum, x: np.ndarray, limits: Limits) -> Path:
     if loss.squares:
         return (yield from _least_squares(bounded, x, limits))
     if loss.smoothed:
-        return (yield from least_absolute(bounded, x, limits))
+        return (yield from past_kinks(bounded, x, limits))
     point = yield from roughly(bounded, x, limits)
     ended = yield by_hessians(bounded, point.x, limits, point.floor)
     if ended.status == Status.ABNORMAL:

@@ -285,10 +285,21 @@ class Regression:
         if not self.loss.smoothed:
             point = self.gauss_newton(x)
             return point.fun, point.gradient
-        predicted, jacobian = self.curve(x)
-        rest = (self.target - predicted) / self.sigma
-        slopes = -self.weight * np.sign(rest) / (self.sigma * self.scale)
-        return float(self.weight @ abs(rest)) / self.scale, slopes @ jacobian
+        losses, scores, _ = self.losses(x, self.resolution)
+        slopes = scores / (self.sigma * self.scale)
+        return float(losses.sum()), slopes @ self.curve(x)[1]
+
+    def losses(
+        self, x: np.ndarray, smoothing: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the loss of each row as it was given; smooth, score and curvature.
+
+        Each is times the row's weight.
+        """
+        constants = self.constants | {SMOOTHING: smoothing}
+        at = [*x.tolist(), *constants.values(), self.resolution, self.scale]
+        losses, scores, curvatures = self.rows("losses").each(at).T
+        return losses, scores, curvatures
 
     def spread_of_scores(self, x: np.ndarray) -> np.ndarray:
         """Return the sum of the squared gradients of the rows, a matrix."""

@@ -180,6 +180,13 @@ class RowFormulas:
         return [*self._sloped, *exact, *self._products(self._slope**2)]
 
     @property
+    def losses(self) -> list[sp.Expr]:
+        """The loss as it was given, score and curvature, each times the weight."""
+        loss, off = self.loss, {OFF: self.firsts[OFF]}
+        each = loss.plain, loss.score, loss.curvature
+        return [self._of(formula).xreplace(off) for formula in each]
+
+    @property
     def _unit(self) -> sp.Expr:
         if self.loss.pairs:
             return sp.S.One

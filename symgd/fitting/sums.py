@@ -22,9 +22,9 @@ def objective(regression: Regression) -> Objective:
     residual = (formulas.model - formulas.target) / formulas.sigma
     residual = residual / sp.Float(regression.scale)
     constants = {s: sp.Float(v) for s, v in regression.constants.items()}
-    value = sp.Abs(RESIDUAL) if loss.smoothed else loss.value.xreplace(constants)
     pair = {F: formulas.model, Y: formulas.target}
-    of_row = written_out(value).xreplace(pair if loss.pairs else {RESIDUAL: residual})
+    value = written_out(loss.plain.xreplace(constants))
+    of_row = value.xreplace(pair if loss.pairs else {RESIDUAL: residual})
     body = formulas.weight * of_row
     whole = sp.Sum(body.xreplace(in_row), (index, 0, count - 1))
     return Objective(whole, parameters, data=regression.data)

@@ -15,10 +15,13 @@ import numpy as np
 
 from symgd.fitting.levenberg_marquardt import Point, is_ill_conditioned
 from symgd.fitting.likelihoods import Likelihood
+from symgd.fitting.losses import Kinked
 from symgd.fitting.quantiles import of_sample
 from symgd.fitting.regression import Regression
 
 INVOLVED = 1e-6  # a component of a direction that is not rounding
+SMOOTH = 1e100  # in place of a residual: a kink so round that it is flat
+MET = 1e-6  # of the median residual: what is 0 but for rounding
 
 
 @dataclass(frozen=True)
@@ -94,10 +97,10 @@ def at_optimum(
     statistics, 1922), which is J'WJ; for another loss H**-1 (sum of squared
     scores) H**-1, with the exact Hessian H: P. J. Huber, The behavior of maximum
     likelihood estimates under nonstandard conditions (1967), and H. White, Maximum
-    likelihood estimation of misspecified models, Econometrica 50 (1982). The absolute
-    loss has no Hessian: there H is the density of residuals at 0 times 2 J'WJ, after
-    G. Bassett and R. Koenker, Asymptotic theory of least absolute error regression,
-    JASA 73 (1978).
+    likelihood estimation of misspecified models, Econometrica 50 (1982). A loss with a
+    kink at 0 has no Hessian: there H is the density of residuals at 0 times 2 J'WJ for
+    the absolute loss, after G. Bassett and R. Koenker, Asymptotic theory of least
+    absolute error regression, JASA 73 (1978), and likewise for others.
     """
     count = regression.weighing
     meat = None
@@ -107,8 +110,8 @@ def at_optimum(
             point = regression.orthogonal(x)
     elif isinstance(regression.loss, Likelihood) and regression.loss.known:
         point = regression.gauss_newton(x)
-    elif regression.loss.smoothed:
-        point, meat = _of_the_median(regression, x)
+    elif isinstance(regression.loss, Kinked):
+        point, meat = _at_kinks(regression, regression.loss, x)
     else:
         point, meat = regression.newton(x), regression.spread_of_scores(x)
         if not np.isfinite(point.curvature).all():  # as of x**1.2 in a row where x is 0
@@ -132,21 +135,38 @@ def at_optimum(
     return Uncertainty(spread, freedom, known, open, units)
 
 
-def _of_the_median(regression: Regression, x: np.ndarray) -> tuple[Point, np.ndarray]:
-    """Return curvature and spread of scores for the absolute loss.
+def _at_kinks(
+    regression: Regression, loss: Kinked, x: np.ndarray
+) -> tuple[Point, np.ndarray]:
+    """Return curvature and spread of scores for a loss with a kink at 0.
 
     One by the density at 0 is a difference quotient of quantiles of the residuals, 0
     where as many are equal, with the bandwidth of P. Hall and S. J. Sheather, On the
-    distribution of a studentized quantile, JRSS B 50 (1988).
+    distribution of a studentized quantile, JRSS B 50 (1988). Both are times that.
     """
     weights = regression.weight
     rows = regression.curve(x)[1] / regression.sigma[:, None]
-    scores = rows * weights[:, None]
     residuals, n = regression.residuals(x), int(np.count_nonzero(weights))
-    peak, quantile = NormalDist().pdf(0.0), NormalDist().inv_cdf(0.975)
-    width = (1.5 * (quantile * peak) ** 2 / n) ** (1 / 3)
-    width = min(width, 0.49)
-    ends = 0.5 - width, 0.5 + width
-    low, high = (of_sample(residuals, weights, level) for level in ends)
-    sparsity = (high - low) / (2.0 * width)  # one by the density
-    return regression.orthogonal(x), scores.T @ scores * (sparsity / 2.0) ** 2
+    met = abs(residuals) <= MET * of_sample(abs(residuals), weights, 0.5)
+    signs = np.where(met, 0.0, np.sign(residuals))
+    level = 0.5 - float(np.average(signs, weights=weights)) / 2.0
+    least, most = 0.25 / n, 1.0 - 0.25 / n
+    middle = NormalDist().inv_cdf(min(max(level, least), most))
+    peak, quantile = NormalDist().pdf(middle), NormalDist().inv_cdf(0.975)
+    share = 1.5 * (quantile * peak) ** 2 / (2.0 * middle**2 + 1.0)
+    width = max((share / n) ** (1 / 3), 1.0 / n)
+    ends = max(level - width, least), min(level + width, most)
+    low, high = (of_sample(residuals, weights, end) for end in ends)
+    sparsity = (high - low) / (ends[1] - ends[0])  # one by the density
+    _, scores, bends = regression.losses(x, SMOOTH)
+    expected = weights * math.sqrt(loss.kink**2 - loss.straight**2)
+    scores = np.where(met, expected, scores - weights * loss.kink * signs)
+    bends = 2.0 * loss.kink * weights + sparsity * bends
+    curvature = rows.T @ (bends[:, None] * rows)
+    factor = None
+    if (bends >= 0.0).all():
+        factor = np.linalg.qr(np.sqrt(bends)[:, None] * rows, mode="r")
+    zero = np.zeros(len(x))
+    point = Point.of(x, math.nan, math.nan, zero, curvature, factor=factor)
+    scores = sparsity * scores[:, None] * rows
+    return point, scores.T @ scores

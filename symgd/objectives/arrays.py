@@ -111,7 +111,6 @@ class Arrays:
             if name not in self.size_names:
                 known = natural_order(self.size_names)
                 raise unknown_name("size", name, known, none="none in this formula")
-        self.table = table
         self.data = self._read(table, ranks)
         far = table.partitions
         read = far is not None and not self.data.keys().isdisjoint(far.scattered)

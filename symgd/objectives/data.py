@@ -68,8 +68,6 @@ class DataTable:
     ----------
     names : tuple of str
         All columns; none of them has been read.
-    given : data
-        As they are.
     partitions : Partitions, or None
         Where the rows are, if they are in partitions: see ``objectives.scattered``.
     dropped : int
@@ -93,7 +91,7 @@ class DataTable:
         if missing not in ("error", "drop"):
             accepted = ("error", "drop")
             raise unknown_name("value of missing", str(missing), accepted)
-        self.given, self.missing = data, missing
+        self.missing = missing
         self.dropped = 0
         # Structurally: what partitions are stands above.
         self.partitions: Any = data if hasattr(data, "stand_ins") else None

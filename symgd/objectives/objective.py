@@ -173,6 +173,7 @@ class Objective:
             dict(told.parameters or {})
         )
         self._workers: int | None = told.workers
+        self._given = told.data, told.missing
         written, told = told.formula, told.with_indices()
         names = tuple(self.parameters)
         self._forms = Forms(told.formula, told.variables, names, self.iteration)
@@ -223,7 +224,8 @@ class Objective:
         if relations is None:
             known["shapes"] = arrays.shapes or {}
         if whole:
-            known |= {"data": arrays.table.given, "missing": arrays.table.missing}
+            data, missing = self._given
+            known |= {"data": data, "missing": missing}
         return told._replace(**known)
 
     def _read_constraints(self, told: Statement) -> None:
@@ -464,6 +466,7 @@ class Objective:
         other = object.__new__(type(self))
         other.iteration, other.variables = self.iteration, self.variables
         other._workers, other.ended = self._workers, []
+        other._given = self._given
         constants = self.parameters if parameters is None else parameters
         other.parameters = MappingProxyType(dict(constants))
         other._forms = self._forms if forms is None else forms

@@ -21,6 +21,7 @@ OF_FEW = {
     "_own_features",
     "_places",
     "_pool",
+    "_rounded",
     "_setting",
     "_smooth",
     "_template",

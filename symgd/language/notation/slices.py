@@ -49,6 +49,17 @@ def taken(form: Rewriting, node: ast.Subscript) -> Whole:
         problem = f"{text} has shape {told}: no {count} indices"
         raise form.refuse(node, problem, None)
     inner += [ast.copy_location(ast.Slice(), node)] * (base.rank - count)
+    return _indexed(form, node, base, inner)
+
+
+def _indexed(
+    form: Rewriting, node: ast.Subscript, base: Whole, inner: list[ast.expr]
+) -> Whole:
+    """Return what items in brackets take, one for each axis or new axis.
+
+    Arrays of indices are taken together, as NumPy does: the pairs that they make. They
+    are where the first of them stands, or before all else if there are slices between.
+    """
     lengths = iter(base.shape)
     pairs = [(item, None if is_new_axis(item) else next(lengths)) for item in inner]
     chosen = {
@@ -56,7 +67,6 @@ def taken(form: Rewriting, node: ast.Subscript) -> Whole:
         for k, (item, length) in enumerate(pairs)
         if length is not None and not isinstance(item, ast.Slice)
     }
-    # Arrays of indices are taken together, as NumPy does: the pairs that they make.
     together = form.common(node, list(chosen.values()))
     side_by_side = not chosen or max(chosen) - min(chosen) < len(chosen)
     shape: list[sp.Expr] = [] if side_by_side else [*together]

@@ -271,7 +271,7 @@ def _numbers(name: str, value: Any) -> np.ndarray:
     if column.ndim == 0:
         raise InputError(
             f"{_named(name)} is {shortened(repr(value))}, not an array:"
-            " write a single number into the formula, or [it] as a row"
+            " write a single number into the formula; for one row, put it in brackets"
         )
     if column.ndim > 3:
         raise InputError(f"{_named(name)} has {column.ndim} dimensions; at most 3")
